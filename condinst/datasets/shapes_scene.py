@@ -1,0 +1,178 @@
+"""Scenes of the generated data set: coloured shapes that hide each other on textured ground.
+
+Pure functions of a random generator; nothing here knows of files.
+
+Letters in the comments: S = side of the square picture in pixels, M = shapes in one picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+__all__ = ["CLASSES", "Scene", "draw_scene"]
+
+CLASSES = ("circle", "rectangle", "triangle", "star", "ring")
+
+# Shapes are filled on a grid this many times finer, so that borders come out smooth.
+_SUPERSAMPLE = 4
+_RADIUS_RANGE = (0.08, 0.46)  # times S
+_SMALL_BIAS = 1.5  # the exponent that makes small shapes more frequent than large ones
+_MAX_SHAPES = 6
+_PLACEMENT_TRIES = 12
+# A shape that a later one would hide beyond this stays; the later one moves.
+_MIN_VISIBLE_FRACTION = 0.4
+_MIN_VISIBLE_AREA = 24  # pixels
+_MIN_CONTRAST = 70.0  # RGB distance to what a shape is painted over
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture with its exact ground truth."""
+
+    image: np.ndarray  # (S, S, 3) uint8, RGB
+    masks: np.ndarray  # (M, S, S) bool, the visible part of each shape; pairwise disjoint
+    labels: np.ndarray  # (M,) int64, index into CLASSES
+
+
+def draw_scene(rng: np.random.Generator, size: int, *, empty: bool = False) -> Scene:
+    """Draw one picture of ``size`` x ``size`` pixels, with shapes unless ``empty``.
+
+    A pixel belongs to the topmost shape that covers at least half of it.
+    """
+    canvas = _draw_ground(rng, size)
+    _draw_clutter(rng, canvas)
+    owner = np.full((size, size), -1, np.int64)  # which shape a pixel belongs to
+    labels: list[int] = []
+    areas: list[int] = []  # of the whole shape, hidden or not, inside the picture
+    for _ in range(0 if empty else int(rng.integers(1, _MAX_SHAPES + 1))):
+        label = int(rng.integers(len(CLASSES)))
+        coverage = _place_shape(rng, CLASSES[label], owner, areas)
+        if coverage is None:
+            continue
+        _paint(rng, canvas, coverage)
+        covered = coverage >= 0.5
+        owner[covered] = len(labels)
+        labels.append(label)
+        areas.append(int(covered.sum()))
+    noise = rng.normal(0.0, rng.uniform(2.0, 8.0), canvas.shape)
+    return Scene(
+        image=np.clip(np.rint(canvas + noise), 0, 255).astype(np.uint8),
+        masks=np.stack([owner == i for i in range(len(labels))])
+        if labels
+        else np.zeros((0, size, size), bool),
+        labels=np.array(labels, np.int64),
+    )
+
+
+def _place_shape(
+    rng: np.random.Generator, name: str, owner: np.ndarray, areas: list[int]
+) -> np.ndarray | None:
+    """Find a place where the new shape hides none of the others too much.
+
+    Returns how much of each pixel the shape covers, (S, S) float32 in [0, 1], or None when every
+    try hid too much.
+    """
+    size = owner.shape[0]
+    for _ in range(_PLACEMENT_TRIES):
+        radius = size * (_RADIUS_RANGE[0] + np.ptp(_RADIUS_RANGE) * rng.random() ** _SMALL_BIAS)
+        center = rng.uniform(0.08, 0.92, 2) * size
+        coverage = _coverage(_outline(rng, name), center, radius, size)
+        covered = coverage >= 0.5
+        visible = np.bincount(owner[~covered & (owner >= 0)], minlength=len(areas))
+        needed = np.maximum(_MIN_VISIBLE_FRACTION * np.array(areas), _MIN_VISIBLE_AREA)
+        if covered.sum() >= _MIN_VISIBLE_AREA and (visible >= needed).all():
+            return coverage
+    return None
+
+
+def _outline(rng: np.random.Generator, name: str) -> list[np.ndarray]:
+    """Closed contours of a shape in the unit circle, each (N, 2) xy; a second one is a hole."""
+    turn = rng.uniform(0.0, 2.0 * np.pi)
+    if name == "circle":
+        return [_on_circle(64, 1.0, turn)]
+    if name == "ring":
+        return [_on_circle(64, 1.0, turn), _on_circle(64, rng.uniform(0.45, 0.6), turn)]
+    if name == "triangle":
+        return [_on_circle(3, 1.0, turn + rng.uniform(-0.25, 0.25, 3))]
+    if name == "star":
+        radii = np.tile([1.0, rng.uniform(0.4, 0.5)], 5)
+        return [_on_circle(10, radii, turn)]
+    if name == "rectangle":
+        half_angle = np.arctan(rng.uniform(0.45, 1.0))
+        corners = np.array([half_angle, -half_angle, half_angle + np.pi, np.pi - half_angle])
+        corners = np.sort(corners) + turn
+        return [np.stack([np.cos(corners), np.sin(corners)], axis=1)]
+    raise AssertionError(name)
+
+
+def _on_circle(num: int, radius: float | np.ndarray, turn: float | np.ndarray) -> np.ndarray:
+    angles = 2.0 * np.pi * np.arange(num) / num + turn
+    return np.stack([np.cos(angles) * radius, np.sin(angles) * radius], axis=1)
+
+
+def _coverage(
+    contours: list[np.ndarray], center: np.ndarray, radius: float, size: int
+) -> np.ndarray:
+    fine = np.zeros((size * _SUPERSAMPLE, size * _SUPERSAMPLE), np.uint8)
+    # Pixel (0, 0) of the fine grid has its middle at 0.5; OpenCV counts from the middles.
+    points = [
+        np.rint((c * radius + center) * _SUPERSAMPLE - 0.5).astype(np.int32) for c in contours
+    ]
+    cv2.fillPoly(fine, points, 1)  # even-odd: the second contour is a hole
+    blocks = fine.reshape(size, _SUPERSAMPLE, size, _SUPERSAMPLE)
+    return blocks.mean(axis=(1, 3), dtype=np.float32)
+
+
+def _paint(rng: np.random.Generator, canvas: np.ndarray, coverage: np.ndarray) -> None:
+    """Blend a plain, shaded or striped fill into the canvas, in place."""
+    below = canvas[coverage >= 0.5].mean(axis=0)
+    color = rng.uniform(0, 255, 3)
+    while np.linalg.norm(color - below) < _MIN_CONTRAST:
+        color = rng.uniform(0, 255, 3)
+    wave = _wave(rng, canvas.shape[0], periods=(0.3, 8.0))
+    fill = color + rng.uniform(0.0, 30.0) * wave[..., None]
+    canvas += coverage[..., None] * (fill - canvas)
+
+
+def _draw_ground(rng: np.random.Generator, size: int) -> np.ndarray:
+    """(S, S, 3) float64: two colours mixed by stripes, checks, blobs or a slope."""
+    kind = rng.integers(4)
+    if kind == 0:
+        pattern = _wave(rng, size, periods=(2.0, 16.0))
+    elif kind == 1:
+        pattern = _wave(rng, size, periods=(2.0, 8.0)) * _wave(rng, size, periods=(2.0, 8.0))
+    elif kind == 2:
+        cells = int(rng.integers(3, 13))
+        blobs = rng.uniform(-1.0, 1.0, (cells, cells))
+        pattern = cv2.resize(blobs, (size, size), interpolation=cv2.INTER_CUBIC)
+    else:
+        pattern = _wave(rng, size, periods=(0.2, 0.5))
+    mix = np.clip(0.5 + 0.5 * pattern, 0.0, 1.0)[..., None]
+    first = rng.uniform(0, 255, 3)
+    second = np.clip(first + rng.uniform(-90, 90, 3), 0, 255)
+    return first * mix + second * (1.0 - mix)
+
+
+def _wave(rng: np.random.Generator, size: int, periods: tuple[float, float]) -> np.ndarray:
+    """(S, S) float64 in [-1, 1]: a sine of random direction, ``periods`` times over the picture."""
+    angle, phase = rng.uniform(0.0, 2.0 * np.pi, 2)
+    y, x = np.mgrid[:size, :size] / size
+    return np.sin(
+        2.0 * np.pi * rng.uniform(*periods) * (x * np.cos(angle) + y * np.sin(angle)) + phase
+    )
+
+
+def _draw_clutter(rng: np.random.Generator, canvas: np.ndarray) -> None:
+    """Unannotated lines and specks that a detector has to leave alone, in place."""
+    size = canvas.shape[0]
+    thickness = max(1, round(size / 160))
+    for _ in range(int(rng.integers(0, 6))):
+        start, end = (tuple(p) for p in rng.integers(0, size, (2, 2)).tolist())
+        color = rng.uniform(0, 255, 3).tolist()
+        if rng.random() < 0.5:
+            cv2.line(canvas, start, end, color, thickness)
+        else:
+            cv2.circle(canvas, start, thickness, color, -1)
