@@ -21,3 +21,7 @@ def apply() -> None:
         if importlib.util.find_spec(name) is None:
             raise ImportError(f"condinst needs {name}: {remedy}")
     finder.install()
+
+    from condinst.compat import checkpoint
+
+    checkpoint.apply()
