@@ -1,5 +1,6 @@
 """The only room that knows the age of mmcv, mmengine or mmdet."""
 
+import functools
 import importlib.util
 
 from condinst.compat import finder
@@ -11,6 +12,7 @@ _NEEDED = {
 }
 
 
+@functools.cache
 def apply() -> None:
     """Make the installed mmcv, mmengine and mmdet work together; a second call changes nothing.
 
@@ -22,6 +24,8 @@ def apply() -> None:
             raise ImportError(f"condinst needs {name}: {remedy}")
     finder.install()
 
-    from condinst.compat import checkpoint
+    from condinst.compat import checkpoint, distributed, packages
 
+    packages.apply()
     checkpoint.apply()
+    distributed.apply()

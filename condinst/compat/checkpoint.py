@@ -107,7 +107,7 @@ def _explain(path: Path, name: str, error: Exception) -> str:
             f"author, set the environment variable {TRUST}={name}"
         )
     downloaded = "" if str(path) == name else f"; delete {path} to download it again"
-    text = re.sub(r".*WeightsUnpickler error: ", "", text, flags=re.DOTALL)
+    text = re.sub(r".*WeightsUnpickler error: ", "", text, flags=re.DOTALL).strip()
     reason = re.split(r"\. |\n", f"{type(error).__name__}: {text}")[0]
     return (
         f"{name}: cannot be read as a checkpoint ({reason}); the file may be incomplete, damaged "

@@ -1,0 +1,68 @@
+"""Distributed runs start on machines without CUDA, with gloo in place of nccl.
+
+Upstream faults (mmengine 0.10.7):
+
+- Every launcher calls ``torch.cuda.set_device``, and slurm's divides by the number of GPUs.
+- ``Runner`` hands ``device_ids`` to DistributedDataParallel, which refuses them for a CPU model.
+- The mpi launcher never sets ``LOCAL_RANK``, which ``Runner`` reads.
+
+With CUDA everything runs as upstream wrote it. Delete when mmengine starts
+``--launcher pytorch`` on a CPU by itself.
+"""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from mmengine.dist import utils as dist_utils
+from mmengine.logging import print_log
+from mmengine.model import MMDistributedDataParallel
+from torch import nn
+
+
+def apply() -> None:
+    """Replace the three launchers' start functions and the wrapper's constructor."""
+    for name in ("_init_dist_pytorch", "_init_dist_slurm", "_init_dist_mpi"):
+        setattr(dist_utils, name, _also_on_cpu(getattr(dist_utils, name)))
+    MMDistributedDataParallel.__init__ = _without_device_ids(MMDistributedDataParallel.__init__)
+
+
+def _also_on_cpu(start: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(start)
+    def wrapper(backend: str, **kwargs: Any) -> None:
+        if "OMPI_COMM_WORLD_LOCAL_RANK" in os.environ and "mpi" in start.__name__:
+            os.environ["LOCAL_RANK"] = os.environ["OMPI_COMM_WORLD_LOCAL_RANK"]
+        if _has_accelerator():
+            return start(backend, **kwargs)
+        if backend == "nccl":
+            print_log(
+                "No CUDA device: distributed run on the CPU, gloo in place of nccl", "current"
+            )
+            backend = "gloo"
+        os.environ.setdefault("SLURM_LOCALID", "0")  # else taken modulo the number of GPUs
+        with patch.object(torch.cuda, "set_device"):
+            return start(backend, **kwargs)
+
+    return wrapper
+
+
+def _has_accelerator() -> bool:
+    others = (
+        dist_utils.is_mlu_available,
+        dist_utils.is_npu_available,
+        dist_utils.is_musa_available,
+    )
+    return torch.cuda.is_available() or any(available() for available in others)
+
+
+def _without_device_ids(init: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(init)
+    def wrapper(self: nn.Module, module: nn.Module, *args: Any, **kwargs: Any) -> None:
+        if all(parameter.device.type == "cpu" for parameter in module.parameters()):
+            kwargs["device_ids"] = None
+        init(self, module, *args, **kwargs)
+
+    return wrapper
