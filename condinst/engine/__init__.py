@@ -1,1 +1,5 @@
-"""To be filled."""
+"""Hooks that mmengine lacks."""
+
+from condinst.engine.curve_hook import CurveHook
+
+__all__ = ["CurveHook"]

@@ -1,0 +1,38 @@
+"""The hook that keeps a picture of the training's curves up to date."""
+
+from __future__ import annotations
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from condinst.engine.curves import draw_curves
+from condinst.registry import HOOKS
+
+__all__ = ["CurveHook"]
+
+
+@HOOKS.register_module()
+class CurveHook(Hook):
+    """Draws ``curves.png`` in the run's folder after every validation and at the end.
+
+    Only the first process draws. What goes wrong is logged as a warning: a picture is not worth
+    a run.
+    """
+
+    priority = "VERY_LOW"  # after LoggerHook has written the metrics
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if runner._train_loop is None or isinstance(runner._train_loop, dict):
+            return  # evaluation alone
+        self._draw(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        self._draw(runner)
+
+    @master_only
+    def _draw(self, runner: Runner) -> None:
+        try:
+            draw_curves(runner.work_dir)
+        except Exception as error:
+            runner.logger.warning(f"CurveHook: no curves.png: {type(error).__name__}: {error}")

@@ -1,0 +1,150 @@
+"""Training curves as a picture, from the scalars that mmengine's LocalVisBackend writes.
+
+A work folder holds one folder for each start of the run, named by its time. A resumed run repeats
+the iterations after the checkpoint that it started from; what was logged there before is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Curves", "draw_curves", "read_curves"]
+
+Line = list[tuple[int, float]]  # (iteration, value)
+
+_NOT_METRICS = {"step", "iter", "epoch", "time", "data_time", "memory"}
+_DETAIL_METRICS = ("_75", "_s", "_m", "_l")  # too many lines for one picture
+
+
+@dataclass
+class Curves:
+    """What one training logged, as lists of (iteration, value) by name."""
+
+    losses: dict[str, Line] = field(default_factory=dict)
+    metrics: dict[str, Line] = field(default_factory=dict)
+    learning_rate: Line = field(default_factory=list)
+    resumed_at: list[int] = field(default_factory=list)  # iteration of each resume's first record
+
+
+def read_curves(work_dir: str | os.PathLike[str]) -> Curves:
+    """Collect the scalars of all starts of a run.
+
+    Raises:
+        FileNotFoundError: no start has logged a training iteration yet.
+    """
+    starts = []
+    for path in sorted(Path(work_dir).glob("*/vis_data/scalars.json")):
+        records = _read_records(path)
+        first = next((int(r["iter"]) for r in records if _is_training(r)), None)
+        if first is not None:  # a start that only evaluated has no place on the axis
+            starts.append((first, records))
+    if not starts:
+        raise FileNotFoundError(
+            f"{work_dir}: expected */vis_data/scalars.json with training records; "
+            "vis_backends needs dict(type='LocalVisBackend')"
+        )
+    lines: dict[str, dict[str, Line]] = {"train": defaultdict(list), "val": defaultdict(list)}
+    for first, records in starts:
+        for line in (line for group in lines.values() for line in group.values()):
+            line[:] = [point for point in line if point[0] < first]
+        _append(lines, records)
+    return Curves(
+        losses={k: v for k, v in lines["train"].items() if "loss" in k and v},
+        metrics={k: v for k, v in lines["val"].items() if not k.endswith(_DETAIL_METRICS) and v},
+        learning_rate=lines["train"]["lr"],
+        resumed_at=[first for first, _ in starts[1:]],
+    )
+
+
+def _read_records(path: Path) -> list[dict[str, Any]]:
+    records = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(text))
+        except ValueError:  # a killed run leaves half a line
+            continue
+    return records
+
+
+def _is_training(record: dict[str, Any]) -> bool:
+    return "iter" in record
+
+
+def _append(lines: dict[str, dict[str, Line]], records: list[dict[str, Any]]) -> None:
+    iteration = 0
+    for record in records:
+        training = _is_training(record)
+        # A validation's step counts iterations or epochs, by LoggerHook's log_metric_by_epoch;
+        # epochs are never more than the iterations logged before.
+        iteration = int(record["iter"]) if training else max(iteration, int(record["step"]))
+        for name, value in record.items():
+            if name not in _NOT_METRICS and isinstance(value, (int, float)):
+                lines["train" if training else "val"][name].append((iteration, float(value)))
+
+
+def draw_curves(
+    work_dir: str | os.PathLike[str], out: str | os.PathLike[str] | None = None
+) -> Path:
+    """Draw losses, validation metrics and learning rate over the iterations.
+
+    Args:
+        work_dir: the run's folder.
+        out: the PNG to write; ``curves.png`` in ``work_dir`` when None.
+
+    Returns:
+        The written file. A picture that was there before is replaced whole.
+
+    Raises:
+        FileNotFoundError: nothing has been logged yet.
+    """
+    # Imported late: training has no other use for it. Figure without pyplot: no window system,
+    # no global state, nothing to close.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    curves = read_curves(work_dir)
+    figure = Figure(figsize=(9, 10), layout="constrained")
+    figure.suptitle(Path(work_dir).resolve().name)
+    loss_axes, metric_axes, rate_axes = figure.subplots(3, sharex=True, height_ratios=(4, 4, 2))
+    _plot(loss_axes, curves.losses, "training losses", log=True)
+    _plot(metric_axes, curves.metrics, "validation", marker="o", markersize=4)
+    _plot(rate_axes, {"lr": curves.learning_rate}, "learning rate")
+    rate_axes.set_xlabel("iteration")
+    for axes in (loss_axes, metric_axes, rate_axes):
+        for iteration in curves.resumed_at:
+            axes.axvline(iteration, color="gray", linestyle=":", linewidth=1)
+    if curves.resumed_at:
+        loss_axes.set_title("dotted: resumed", fontsize="small", loc="right", color="gray")
+
+    path = Path(out) if out is not None else Path(work_dir) / "curves.png"
+    partial = path.with_name(path.name + ".partial")
+    FigureCanvasAgg(figure).print_figure(partial, format="png", dpi=110)
+    os.replace(partial, path)
+    return path
+
+
+def _plot(
+    axes: Any, lines: dict[str, Line], title: str, *, log: bool = False, **style: Any
+) -> None:
+    shown = 0
+    for name, points in lines.items():
+        # -1 is pycocotools' word for "no ground truth of this kind".
+        points = [p for p in points if math.isfinite(p[1]) and p[1] >= 0]
+        if not points:
+            continue
+        main = name == "loss" or name.endswith("mAP")
+        final = f"{name}  {points[-1][1]:.3g}"
+        axes.plot(*zip(*points, strict=True), label=final, linewidth=2 if main else 1, **style)
+        shown += 1
+    axes.set_ylabel(title)
+    axes.grid(alpha=0.3)
+    if shown:
+        axes.legend(fontsize="small", ncols=2)
+        if log and all(value > 0 for points in lines.values() for _, value in points):
+            axes.set_yscale("log")

@@ -1,0 +1,174 @@
+"""Training curves: hand-written records, and a real run of mmengine's that is resumed."""
+
+import json
+import math
+import time
+
+import cv2
+import pytest
+import torch
+from matplotlib import pyplot
+from mmengine.evaluator import BaseMetric
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch.utils.data import Dataset
+
+from condinst.engine import curve_hook, curves
+from condinst.registry import HOOKS
+
+
+def write_records(work_dir, start, *records, tail=""):
+    folder = work_dir / start / "vis_data"
+    folder.mkdir(parents=True)
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    (folder / "scalars.json").write_text(text + tail)
+
+
+def train(iteration, loss, lr=0.1):
+    return {"lr": lr, "time": 1.0, "loss": loss, "iter": iteration, "step": iteration}
+
+
+def val(step, value):
+    return {"coco/segm_mAP": value, "coco/segm_mAP_s": -1.0, "time": 1.0, "step": step}
+
+
+def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
+    write_records(
+        tmp_path,
+        "20260101_000000",
+        train(10, 3.0),
+        train(20, 2.0),
+        val(20, 0.1),
+        train(30, 9.0),
+        tail='{"lr": 0.1, "lo',
+    )
+    write_records(
+        tmp_path, "20260101_000100", train(30, 1.0, lr=0.01), train(40, 0.5), val(40, 0.2)
+    )
+    read = curves.read_curves(tmp_path)
+    assert read.losses == {"loss": [(10, 3.0), (20, 2.0), (30, 1.0), (40, 0.5)]}
+    assert read.metrics == {"coco/segm_mAP": [(20, 0.1), (40, 0.2)]}
+    assert read.learning_rate == [(10, 0.1), (20, 0.1), (30, 0.01), (40, 0.1)]
+    assert read.resumed_at == [30]
+
+
+def test_a_validation_numbered_by_epoch_lands_on_its_iteration(tmp_path):
+    write_records(tmp_path, "a", train(50, 3.0), train(100, 2.0), val(1, 0.1), train(150, 1.0))
+    assert curves.read_curves(tmp_path).metrics == {"coco/segm_mAP": [(100, 0.1)]}
+
+
+def test_an_evaluation_alone_is_no_training(tmp_path):
+    write_records(tmp_path, "a", val(0, 0.1))
+    with pytest.raises(FileNotFoundError, match="expected .* with training records"):
+        curves.draw_curves(tmp_path)
+
+
+def test_records_that_cannot_be_drawn_are_left_out(tmp_path):
+    write_records(
+        tmp_path, "a", train(10, math.nan), train(20, 0.0), train(30, math.inf), val(30, -1.0)
+    )
+    assert cv2.imread(str(curves.draw_curves(tmp_path))) is not None
+
+
+class Model(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, x, mode):
+        return {"loss": (self.weight**2).sum()} if mode == "loss" else [x]
+
+
+class Data(Dataset):
+    def __len__(self):
+        return 16
+
+    def __getitem__(self, index):
+        return {"x": torch.ones(1)}
+
+
+class Metric(BaseMetric):
+    def process(self, data_batch, data_samples):
+        self.results.append(1)
+
+    def compute_metrics(self, results):
+        return {"mAP": len(results) / 8}
+
+
+def run(work_dir, iterations, *, resume=False):
+    loader = {"batch_size": 1, "sampler": {"type": "DefaultSampler", "shuffle": False}}
+    runner = Runner(
+        model=Model(),
+        work_dir=str(work_dir),
+        train_dataloader={**loader, "dataset": Data()},
+        val_dataloader={**loader, "dataset": Data()},
+        train_cfg={"type": "IterBasedTrainLoop", "max_iters": iterations, "val_interval": 4},
+        val_cfg={},
+        val_evaluator=[Metric()],
+        optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.1}},
+        default_hooks={
+            "logger": {"type": "LoggerHook", "interval": 2},
+            "checkpoint": {"type": "CheckpointHook", "interval": 4, "by_epoch": False},
+        },
+        log_processor={"by_epoch": False},
+        visualizer={"type": "Visualizer", "vis_backends": [{"type": "LocalVisBackend"}]},
+        custom_hooks=[{"type": "CurveHook"}],
+        resume=resume,
+        default_scope="condinst",
+        experiment_name=f"{work_dir}/{iterations}",
+    )
+    runner.train()
+    return runner
+
+
+def test_a_run_draws_at_validation_and_at_the_end(tmp_path, monkeypatch):
+    drawn = []
+    draw = curve_hook.draw_curves
+    monkeypatch.setattr(curve_hook, "draw_curves", lambda path: drawn.append(draw(path)))
+    run(tmp_path, 8)
+    assert [str(path) for path in drawn] == [str(tmp_path / "curves.png")] * 3  # at 4, 8, the end
+    assert cv2.imread(str(tmp_path / "curves.png")).shape[2] == 3
+    assert not list(tmp_path.glob("*.partial"))
+    read = curves.read_curves(tmp_path)
+    assert [i for i, _ in read.losses["loss"]] == [2, 4, 6, 8]
+    assert read.metrics["mAP"] == [(4, 2.0), (8, 2.0)]
+
+
+def test_a_resumed_run_draws_the_whole_of_it(tmp_path):
+    run(tmp_path, 6)
+    time.sleep(1.1)  # mmengine names a start by its second
+    run(tmp_path, 12, resume=True)
+    read = curves.read_curves(tmp_path)
+    assert [i for i, _ in read.losses["loss"]] == [2, 4, 6, 8, 10, 12]
+    assert [i for i, _ in read.metrics["mAP"]] == [4, 6, 8, 12]
+    assert read.resumed_at == [8]
+    losses = [value for _, value in read.losses["loss"]]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_a_failure_is_a_warning(tmp_path, monkeypatch):
+    def fail(path):
+        raise OSError("disk is full")
+
+    said = []
+    monkeypatch.setattr(curve_hook, "draw_curves", fail)
+    monkeypatch.setattr(
+        "mmengine.logging.MMLogger.warning", lambda self, text, *args: said.append(text)
+    )
+    run(tmp_path, 2)
+    assert "CurveHook: no curves.png: OSError: disk is full" in said
+
+
+def test_only_the_first_process_draws(tmp_path, monkeypatch):
+    monkeypatch.setattr(curve_hook, "draw_curves", lambda path: pytest.fail("drawn on rank 1"))
+    monkeypatch.setattr("mmengine.dist.utils.get_rank", lambda group=None: 1)
+    write_records(tmp_path, "a", train(10, 1.0))
+    HOOKS.build({"type": "CurveHook"}).after_train(None)
+
+
+def test_pyplot_is_left_alone(tmp_path):
+    write_records(tmp_path, "a", train(10, 1.0), train(20, 0.5), val(20, 0.3))
+    curves.draw_curves(tmp_path, tmp_path / "other.png")
+    assert pyplot.get_fignums() == []
+    assert (tmp_path / "other.png").is_file()
+    assert not (tmp_path / "curves.png").exists()
