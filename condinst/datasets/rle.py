@@ -1,0 +1,66 @@
+"""Run-length encoded masks as COCO stores them, checked before pycocotools sees them.
+
+pycocotools 2.0.11 trusts its input: the part of a mask that a code cut short does not cover holds
+whatever stood in memory, a code made for another picture size is drawn askew, and neither raises.
+"""
+
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+__all__ = ["checked_rle", "read_counts"]
+
+
+def read_counts(code: bytes) -> np.ndarray:
+    """Unpack COCO's compressed counts into run lengths, int64, starting with background.
+
+    Each number is stored in base 32, least significant digit first, one character per digit
+    (value = character - 48, bit 5 = more digits follow, bit 4 of the last digit = sign). From the
+    fourth number on it is the difference from the number two places before.
+    """
+    digits = np.frombuffer(code, np.uint8).astype(np.int64) - 48
+    if digits.size == 0 or digits.min() < 0 or digits.max() > 63 or digits[-1] & 32:
+        raise ValueError("its counts are not a compressed run-length code")
+    last = np.flatnonzero((digits & 32) == 0)
+    first = np.concatenate([[0], last[:-1] + 1])
+    place = np.arange(digits.size) - np.repeat(first, last - first + 1)
+    if place.max() > 6:  # 35 bits hold every picture; more would overflow below
+        raise ValueError("its counts are not a compressed run-length code")
+    numbers = np.add.reduceat((digits & 31) << (5 * place), first)
+    numbers -= np.where(digits[last] & 16, np.int64(1) << (5 * (place[last] + 1)), 0)
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers
+
+
+def checked_rle(segmentation: dict[str, Any], height: int, width: int) -> dict[str, Any]:
+    """The mask of a picture of ``height`` x ``width`` as compressed RLE for ``pycocotools``.
+
+    Takes compressed (``counts`` a string) and uncompressed (``counts`` a list) RLE. Raises
+    ValueError, worded to follow "annotation X: ", when the code is not one of that picture.
+    """
+    size, counts = segmentation.get("size"), segmentation.get("counts")
+    if size is None or counts is None:
+        raise ValueError(f"its RLE needs the keys counts and size, got {sorted(segmentation)}")
+    if list(size) != [height, width]:
+        raise ValueError(
+            f"its RLE is of size {list(size)} (height, width), the picture's is {[height, width]}"
+        )
+    if isinstance(counts, str):
+        counts = counts.encode()
+    if isinstance(counts, bytes):
+        runs = read_counts(counts)
+    else:
+        try:
+            runs = np.asarray(counts, dtype=np.int64)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError("its RLE counts are neither a string nor a list of integers") from None
+    if runs.ndim != 1 or (runs < 0).any() or runs.sum() != height * width:
+        raise ValueError(
+            f"its RLE counts cover {runs.sum()} pixels, the picture has {height * width}"
+            + (" (some counts are negative)" if (runs < 0).any() else "")
+        )
+    if isinstance(counts, bytes):
+        return {"size": [height, width], "counts": counts}
+    return coco_mask.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)
