@@ -24,8 +24,9 @@ def apply() -> None:
             raise ImportError(f"condinst needs {name}: {remedy}")
     finder.install()
 
-    from condinst.compat import checkpoint, distributed, packages
+    from condinst.compat import checkpoint, distributed, packages, workers
 
     packages.apply()
     checkpoint.apply()
     distributed.apply()
+    workers.apply()

@@ -122,9 +122,9 @@ def _is_trusted(path: Path, name: str) -> bool:
     return trusted == name or Path(trusted).expanduser().resolve() == path.resolve()
 
 
-def _allowed() -> list[tuple[Callable[..., Any], str]]:
+def _allowed() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     """The callables a checkpoint may use beyond torch's own, each with its name in the pickle."""
-    allowed: list[tuple[Callable[..., Any], str]] = [
+    allowed: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
         (HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
         (_statistics_method, "builtins.getattr"),
         (np.ndarray, "numpy.ndarray"),
@@ -141,9 +141,10 @@ def _allowed() -> list[tuple[Callable[..., Any], str]]:
 
 def _statistics_method(owner: object, name: str) -> Callable[..., Any]:
     """The ``getattr`` of a checkpoint: a history buffer pickles its own methods by name."""
-    if owner is not HistoryBuffer or name not in HistoryBuffer._statistics_methods:
+    methods: dict[str, Callable[..., Any]] = HistoryBuffer._statistics_methods
+    if owner is not HistoryBuffer or name not in methods:
         raise pickle.UnpicklingError(f"GLOBAL getattr:{name} is not allowed")
-    return getattr(HistoryBuffer, name)
+    return methods[name]
 
 
 def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:

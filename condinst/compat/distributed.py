@@ -38,9 +38,7 @@ def _also_on_cpu(start: Callable[..., None]) -> Callable[..., None]:
         if _has_accelerator():
             return start(backend, **kwargs)
         if backend == "nccl":
-            print_log(
-                "No CUDA device: distributed run on the CPU, gloo in place of nccl", "current"
-            )
+            print_log("No CUDA device: running on the CPU, with gloo in place of nccl", "current")
             backend = "gloo"
         os.environ.setdefault("SLURM_LOCALID", "0")  # else taken modulo the number of GPUs
         with patch.object(torch.cuda, "set_device"):
