@@ -1,0 +1,115 @@
+"""Dense predictions -> detections, after scoring and before their masks are drawn.
+
+Shapes: L levels, C classes, P_l points of a level, N detections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.ops import batched_nms
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from condinst.structures import DensePredictions
+
+
+def select_candidates(
+    cls_logits: Tensor, score_thr: float, max_candidates: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The best pairs of point and class of one level.
+
+    Args:
+        cls_logits: (C, P_l).
+        score_thr: class scores must exceed it.
+        max_candidates: most pairs kept; -1 for all.
+
+    Returns:
+        Scores, class indices and point indices, each (n,), by falling score.
+    """
+    # Logits are compared before any sigmoid is taken: there are a hundred times more points and
+    # classes than candidates. The margin covers the sigmoid's rounding; scores decide exactly.
+    # Pairs stay ordered by point, then class, so that equal scores rank as in mmdet.
+    logit_thr = torch.logit(torch.tensor(max(score_thr, 0.0), dtype=torch.float64)).item()
+    point_inds, labels = (cls_logits.t() > logit_thr - 1e-2).nonzero(as_tuple=True)
+    scores = cls_logits[labels, point_inds].sigmoid()
+    above = scores > score_thr
+    scores, labels, point_inds = scores[above], labels[above], point_inds[above]
+    scores, order = scores.sort(descending=True)
+    if max_candidates >= 0:
+        scores, order = scores[:max_candidates], order[:max_candidates]
+    return scores, labels[order], point_inds[order]
+
+
+def postprocess_boxes(
+    dense: DensePredictions,
+    image: int,
+    points: Sequence[Tensor],
+    strides: Sequence[int],
+    bbox_coder,
+    img_shape: tuple[int, int],
+    test_cfg: dict,
+) -> InstanceData:
+    """Threshold, decode, suppress: the detections of one image.
+
+    Args:
+        dense: predictions in evaluation mode (boxes in input-image pixels).
+        image: index in the batch.
+        points: per level, (P_l, 2) xy.
+        strides: per level.
+        bbox_coder: decodes points and distances to boxes.
+        img_shape: height and width of the picture without padding, to which boxes are clipped.
+        test_cfg: ``score_thr``, ``nms_pre`` (per level), ``min_bbox_size``, ``nms``,
+            ``max_per_img``.
+
+    Returns:
+        ``bboxes`` (N, 4) xyxy in input-image pixels, ``scores`` (class times centerness),
+        ``labels``, ``params`` (N, K), ``points`` (N, 2), ``strides`` (N,); by falling score.
+    """
+    levels: list[InstanceData] = []
+    sources: list[Tensor] = []
+    for level, (cls_scores, bbox_preds, centernesses) in enumerate(zip(*dense[:3], strict=True)):
+        scores, labels, inds = select_candidates(
+            cls_scores[image].flatten(1),
+            test_cfg.get("score_thr", 0),
+            test_cfg.get("nms_pre", -1),
+        )
+        level_points = points[level][inds]
+        distances = bbox_preds[image].flatten(1)[:, inds].t()
+        levels.append(
+            InstanceData(
+                bboxes=bbox_coder.decode(level_points, distances, max_shape=img_shape),
+                scores=scores * centernesses[image].flatten()[inds].sigmoid(),
+                labels=labels,
+                points=level_points,
+                strides=level_points.new_full((len(inds),), strides[level]),
+            )
+        )
+        sources.append(torch.stack([torch.full_like(inds, level), inds], dim=1))
+    results = InstanceData.cat(levels)
+    results.sources = torch.cat(sources)
+
+    min_size = test_cfg.get("min_bbox_size", -1)
+    if min_size >= 0:
+        sizes = results.bboxes[:, 2:] - results.bboxes[:, :2]
+        results = results[(sizes > min_size).all(dim=1)]
+    if len(results) > 0:
+        boxes_and_scores, keep = batched_nms(
+            results.bboxes, results.scores, results.labels, test_cfg["nms"]
+        )
+        results = results[keep]
+        results.scores = boxes_and_scores[:, -1]  # soft NMS lowers scores
+        results = results[: test_cfg["max_per_img"]]
+    # the dynamic networks' parameters are the widest map by far: read only where a detection is
+    results.params = gather_params(dense.param_preds, image, results.pop("sources"))
+    return results
+
+
+def gather_params(param_preds: Sequence[Tensor], image: int, sources: Tensor) -> Tensor:
+    """Parameters (N, K) at the N pairs of level and point index in ``sources`` (N, 2)."""
+    params = param_preds[0].new_zeros(len(sources), param_preds[0].shape[1])
+    for level, level_params in enumerate(param_preds):
+        here = sources[:, 0] == level
+        params[here] = level_params[image].flatten(1)[:, sources[here, 1]].t()
+    return params

@@ -1,0 +1,193 @@
+"""The CondInst detector: wiring, nothing else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from mmdet.models.detectors.base import BaseDetector
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from condinst.registry import MODELS
+from condinst.structures import DensePredictions, Instances
+
+from .losses import flatten_levels, mask_loss
+from .mask_postprocess import postprocess_masks
+from .mask_targets import prepare_ground_truth
+from .sampler import sample_positives
+
+
+@MODELS.register_module()
+class CondInst(BaseDetector):
+    """Instance segmentation by conditional convolutions (Tian, Shen and Chen, ECCV 2020).
+
+    Args:
+        backbone, neck: configs of what makes the feature pyramid.
+        bbox_head: config of :class:`~condinst.models.bbox_head.CondInstBboxHead`.
+        mask_head: config of :class:`~condinst.models.mask_head.CondInstMaskHead`.
+        train_cfg: handed to both heads.
+        test_cfg: ``mask_thr`` and what the box head's post-processing reads.
+        data_preprocessor: config of what turns pictures into a batch.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        bbox_head: dict,
+        mask_head: dict,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.train_cfg = train_cfg
+        self.test_cfg = test_cfg
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck)
+        self.bbox_head = self._build_head(bbox_head)
+        self.mask_head = self._build_head(mask_head)
+        if self.bbox_head.num_params != self.mask_head.num_params:
+            raise ValueError(
+                f"bbox_head.num_params={self.bbox_head.num_params}, but mask_head needs "
+                f"{self.mask_head.num_params} for layers of {self.mask_head.channels} channels "
+                "(mask_head.num_layers, .feat_channels and .mask_feature_head.out_channels)"
+            )
+
+    def _build_head(self, cfg: dict):
+        cfg = {**cfg, "train_cfg": copy.deepcopy(self.train_cfg), "test_cfg": copy.deepcopy(self.test_cfg)}
+        # mmdet has heads of the same names. In a config of another scope they are meant to be ours
+        # too: the detector is.
+        if cfg["type"] in MODELS.module_dict:
+            cfg["type"] = f"condinst.{cfg['type']}"
+        return MODELS.build(cfg)
+
+    def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) normalised images -> the pyramid's levels, finest first."""
+        return self.neck(self.backbone(batch_inputs))
+
+    def _forward(
+        self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample] | None = None
+    ) -> tuple[Tensor, ...]:
+        """Raw outputs: the four dense predictions of every level, then the mask features."""
+        feats = self.extract_feat(batch_inputs)
+        dense = self.bbox_head(feats)
+        flat = tuple(level for maps in dense for level in maps)
+        return (*flat, self.mask_head.mask_feature_head(feats))
+
+    def loss(
+        self, batch_inputs: Tensor, batch_data_samples: Sequence[DetDataSample]
+    ) -> dict[str, Tensor]:
+        """Args:
+            batch_inputs: (B, 3, H, W) normalised, padded images.
+            batch_data_samples: their ``gt_instances``.
+
+        Returns:
+            ``loss_cls``, ``loss_bbox``, ``loss_centerness``, ``loss_mask``.
+        """
+        feats = self.extract_feat(batch_inputs)
+        dense = self.bbox_head(feats)
+        mask_feats = self.mask_head.mask_feature_head(feats)
+        upsampling = self.mask_head.mask_feat_stride // self.mask_head.mask_out_stride
+        height, width = (side * upsampling for side in mask_feats.shape[-2:])
+        ground_truths = [
+            prepare_ground_truth(
+                sample.gt_instances,
+                mask_size=(height, width),
+                mask_stride=self.mask_head.mask_out_stride,
+            )
+            for sample in batch_data_samples
+        ]
+        points = self.bbox_head.points(dense)
+        assignment = self.bbox_head.assign(points, ground_truths)
+        losses = self.bbox_head.loss(dense, assignment, points)
+        instances = self._training_instances(dense, assignment.gt_inds, points)
+        logits = self.mask_head(mask_feats, instances)
+        losses["loss_mask"] = mask_loss(
+            logits, instances, ground_truths, self.mask_head.loss_mask
+        )
+        return losses
+
+    def _training_instances(
+        self, dense: DensePredictions, gt_inds: Tensor, points: Sequence[Tensor]
+    ) -> Instances:
+        """The positive points whose masks are trained."""
+        quality = torch.zeros(())
+        if self.mask_head.topk_masks_per_img != -1:
+            with torch.no_grad():
+                best_class = flatten_levels(dense.cls_scores).amax(dim=2).sigmoid()
+                centerness = flatten_levels(dense.centernesses).squeeze(2).sigmoid()
+                quality = best_class * centerness
+        img_inds, point_inds = sample_positives(
+            gt_inds,
+            quality.expand(gt_inds.shape),
+            max_masks=self.mask_head.max_masks_to_train,
+            topk_masks=self.mask_head.topk_masks_per_img,
+        )
+        strides = torch.cat(
+            [
+                p.new_full((len(p),), stride)
+                for p, stride in zip(points, self.bbox_head.strides, strict=True)
+            ]
+        )
+        return Instances(
+            params=flatten_levels(dense.param_preds)[img_inds, point_inds],
+            points=torch.cat(list(points))[point_inds],
+            strides=strides[point_inds],
+            img_inds=img_inds,
+            gt_inds=gt_inds[img_inds, point_inds],
+        )
+
+    def predict(
+        self,
+        batch_inputs: Tensor,
+        batch_data_samples: list[DetDataSample],
+        rescale: bool = True,
+    ) -> list[DetDataSample]:
+        """Args:
+            batch_inputs: (B, 3, H, W) normalised, padded images.
+            batch_data_samples: their metainfo: ``img_shape``, ``ori_shape``, ``scale_factor``.
+            rescale: whether boxes and masks are handed out at the original picture's size instead
+                of the input image's.
+
+        Returns:
+            The samples with ``pred_instances``: ``bboxes`` (N, 4) xyxy, ``scores`` (N,),
+            ``labels`` (N,), ``masks`` (N, H, W) bool; by falling score.
+        """
+        feats = self.extract_feat(batch_inputs)
+        dense = self.bbox_head(feats)
+        mask_feats = self.mask_head.mask_feature_head(feats)
+        metas = [sample.metainfo for sample in batch_data_samples]
+        detections = self.bbox_head.predict(dense, [meta["img_shape"][:2] for meta in metas])
+        results = [
+            self._draw_masks(mask_feats[i : i + 1], found, meta, rescale)
+            for i, (found, meta) in enumerate(zip(detections, metas, strict=True))
+        ]
+        return self.add_pred_to_datasample(batch_data_samples, results)
+
+    def _draw_masks(
+        self, mask_feats: Tensor, found: InstanceData, meta: dict, rescale: bool
+    ) -> InstanceData:
+        """The detections of one image with their masks, at the size that is asked for."""
+        instances = Instances(
+            params=found.params,
+            points=found.points,
+            strides=found.strides,
+            img_inds=torch.zeros_like(found.labels),
+        )
+        img_shape = tuple(meta["img_shape"][:2])
+        bboxes = found.bboxes
+        if rescale:
+            bboxes = bboxes / bboxes.new_tensor(meta["scale_factor"]).repeat(2)
+        masks = postprocess_masks(
+            self.mask_head(mask_feats, instances),
+            stride=self.mask_head.mask_out_stride,
+            img_shape=img_shape,
+            out_shape=tuple(meta["ori_shape"][:2]) if rescale else img_shape,
+            mask_thr=self.test_cfg["mask_thr"],
+        )
+        return InstanceData(bboxes=bboxes, scores=found.scores, labels=found.labels, masks=masks)
