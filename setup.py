@@ -1,3 +1,76 @@
-from setuptools import find_packages, setup
+"""The package's metadata, and the two things setuptools needs to be told by hand."""
 
-setup(name="condinst", version="0.1.0", packages=find_packages(include=["condinst", "condinst.*"]))
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+
+
+class BuildPy(build_py):
+    """Also installs the startup file, and configs and tools where OpenMMLab's ``mim`` looks.
+
+    ``condinst.pth`` lies beside the package in site-packages. Python runs its line at startup, which
+    offers the stand-in for ``mmcv._ext`` to programs that import mmdet before condinst, such as
+    mmdet's own ``tools/test.py``.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            site_packages = Path(self.get_finalized_command("install").install_lib)
+        else:
+            site_packages = Path(self.build_lib)
+            for name in ("configs", "tools"):
+                target = site_packages / "condinst" / ".mim" / name
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / name, target, ignore=ignored, dirs_exist_ok=True)
+        site_packages.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / "condinst.pth", site_packages / "condinst.pth")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+match = re.search(r'__version__ = "(.+)"', read("condinst/version.py"))
+assert match
+
+setup(
+    name="condinst",
+    version=match[1],
+    description="CondInst: conditional convolutions for instance segmentation, on today's PyTorch",
+    long_description=read("README.md") if (ROOT / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["condinst", "condinst.*"]),
+    cmdclass={"build_py": BuildPy},
+    # mmcv is missing on purpose: mmcv and mmcv-lite overwrite each other's files, so that naming
+    # either would destroy an installed other. Importing condinst says what to install.
+    install_requires=[
+        "mmdet>=3.3.0,<3.4",
+        "mmengine>=0.10.7,<0.11",
+        "numpy>=1.23",
+        "pillow>=9.1",
+        "pycocotools>=2.0.6",
+        "tensorboard>=2.10",
+        "torch>=2.6",
+        "torchvision>=0.21",
+    ],
+    extras_require={
+        "mmcv": ["mmcv-lite==2.1.0"],  # only where no compiled mmcv is installed
+        "dev": ["mypy>=1.11", "pytest>=8.0", "ruff>=0.6"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
+)

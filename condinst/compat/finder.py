@@ -4,18 +4,18 @@ Upstream fault: ``mmcv.ops``, and with it all of mmdet, cannot be imported witho
 operators, and the package that installs from a wheel on a current PyTorch (mmcv-lite) has none.
 Delete this file, ``mmcv_ext.py`` and the startup file when mmdet imports without ``mmcv._ext``.
 
-This file uses the standard library only and never imports the package it belongs to: the startup
+This file never imports the package it belongs to, nor anything that is slow to import: the startup
 file ``condinst.pth`` runs it by path in every Python process of the environment.
 """
 
 import importlib.util
+import os.path
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 from types import ModuleType
 
-STAND_IN = Path(__file__).with_name("mmcv_ext.py")
+STAND_IN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mmcv_ext.py")
 
 
 class MmcvExtFinder:

@@ -1,0 +1,41 @@
+# make train   train the small model on generated pictures, print its AP, draw predictions
+# make test    run the tests
+# make lint    check style and types
+# make env     only make the environment in .venv; the others do it by themselves
+# make clean   remove the environment and what the tools cache
+#
+# PYTHON=python3.12 chooses the interpreter (3.10 to 3.13) that .venv is made with.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+UV := $(shell command -v uv 2>/dev/null)
+STAMP := $(VENV)/.up-to-date
+
+.PHONY: env train test lint clean
+
+train: $(STAMP)
+	$(RUN) tools/quickstart.py
+
+test: $(STAMP)
+	$(RUN) -m pytest
+
+lint: $(STAMP)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+env: $(STAMP)
+
+$(STAMP): requirements.txt setup.py pyproject.toml condinst.pth
+ifeq ($(UV),)
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -r requirements.txt -e ".[dev]"
+else
+	test -x $(RUN) || uv venv --python $(PYTHON) $(VENV)
+	uv pip install --python $(RUN) -r requirements.txt -e ".[dev]"
+endif
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build dist condinst.egg-info
