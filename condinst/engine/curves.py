@@ -132,6 +132,8 @@ def draw_curves(
 def _plot(
     axes: Any, lines: dict[str, Line], title: str, *, log: bool = False, **style: Any
 ) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     shown = 0
     for name, points in lines.items():
         # -1 is pycocotools' word for "no ground truth of this kind".
@@ -148,3 +150,6 @@ def _plot(
         axes.legend(fontsize="small", ncols=2)
         if log and all(value > 0 for points in lines.values() for _, value in points):
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # 0.5, not 5 x 10^-1
+            axes.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,149 @@
+"""Drawing of instances: pixels that can be worked out by hand."""
+
+import numpy as np
+import pytest
+import torch
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
+from mmengine.structures import InstanceData
+
+from condinst import draw
+
+CLASSES = ("dog", "cat")
+SIZE = (600, 640)  # high enough not to be enlarged
+
+
+def instances(*, labels=(0,), squares=((300, 100),), side=200, scores=None):
+    """Squares with their top left corners (x, y)."""
+    masks = torch.zeros(len(labels), *SIZE, dtype=torch.bool)
+    boxes = torch.zeros(len(labels), 4)
+    for i, (x, y) in enumerate(squares):
+        masks[i, y : y + side, x : x + side] = True
+        boxes[i] = torch.tensor([x, y, x + side, y + side])
+    fields = {"labels": torch.tensor(labels, dtype=torch.long), "masks": masks, "bboxes": boxes}
+    if scores is not None:
+        fields["scores"] = torch.tensor(scores)
+    return InstanceData(**fields)
+
+
+def gray():
+    return np.full((*SIZE, 3), 100, np.uint8)
+
+
+def blend(label):
+    return np.floor(0.55 * 100 + 0.45 * np.array(draw.class_color(label)))
+
+
+def test_a_mask_is_blended_and_the_rest_left_alone():
+    image = gray()
+    drawn = draw.draw_instances(image, instances(), CLASSES)
+    assert (image == 100).all()
+    assert drawn.shape == image.shape
+    assert drawn.dtype == np.uint8
+    assert np.abs(drawn[110:290, 310:490] - blend(0)).max() <= 1
+    assert (drawn[320:] == 100).all()
+    assert (drawn[:, :290] == 100).all()
+    assert (drawn[:, 510:] == 100).all()
+    border = drawn[198:202, 298:302].reshape(-1, 3)
+    assert (border == draw.class_color(0)).all(axis=1).any()
+
+
+def test_the_label_stands_above_its_box_and_inside_the_picture():
+    drawn = draw.draw_instances(gray(), instances(), CLASSES)
+    assert (drawn[84:97, 302:330] == draw.class_color(0)).all(axis=2).mean() > 0.5
+    corner = draw.draw_instances(gray(), instances(squares=((440, 0),)), CLASSES)
+    assert (corner[1:14, 442:470] == draw.class_color(0)).all(axis=2).mean() > 0.5
+
+
+def test_labels_give_way_to_each_other():
+    place = draw._find_place(np.array([50, 60, 90, 100]), 30, 10, (200, 200), [])
+    assert place == (50, 50, 80, 60)
+    taken = [place]
+    other = draw._find_place(np.array([55, 58, 95, 100]), 30, 10, (200, 200), taken)
+    assert other == (55, 100, 85, 110)  # above and inside the top would hide the first
+
+
+def test_scores_below_the_threshold_are_left_out():
+    both = instances(labels=(0, 1), squares=((10, 300), (400, 300)), scores=(0.9, 0.3))
+    drawn = draw.draw_instances(gray(), both, CLASSES, score_thr=0.31)
+    assert (drawn[400, 110] == blend(0)).all()
+    assert (drawn[280:, 390:] == 100).all()
+    drawn = draw.draw_instances(gray(), both, CLASSES, score_thr=0.3)
+    assert (drawn[400, 500] == blend(1)).all()
+
+
+def test_small_instances_are_drawn_over_large_ones():
+    large, small = instances(side=250), instances(labels=(1,), squares=((380, 180),), side=60)
+    drawn = draw.draw_instances(gray(), InstanceData.cat([small, large]), CLASSES)
+    over = np.floor(0.55 * blend(0) + 0.45 * np.array(draw.class_color(1)))
+    assert np.abs(drawn[210, 410].astype(int) - over).max() <= 1
+
+
+def test_every_kind_of_input_draws_the_same():
+    wanted = draw.draw_instances(gray(), instances(), CLASSES)
+    masks = instances().masks.numpy()
+    for given in (masks, BitmapMasks(masks.astype(np.uint8), *SIZE), masks.astype(np.uint8)):
+        kind = InstanceData(labels=np.array([0]), bboxes=HorizontalBoxes(instances().bboxes))
+        kind.set_field(given, "masks", dtype=type(given))
+        assert np.array_equal(draw.draw_instances(gray(), kind, CLASSES), wanted)
+
+
+def test_masks_alone_and_boxes_alone():
+    masks, boxes = instances(), instances()
+    del masks.bboxes, boxes.masks
+    by_masks = draw.draw_instances(gray(), masks, CLASSES)
+    by_boxes = draw.draw_instances(gray(), boxes, CLASSES)
+    assert (by_masks[200, 400] == blend(0)).all()
+    assert (by_boxes[200, 400] == 100).all()
+    assert np.array_equal(by_masks[80:97, 300:330], by_boxes[80:97, 300:330])  # the label
+    with pytest.raises(ValueError, match="expected masks or bboxes"):
+        draw.draw_instances(gray(), InstanceData(labels=torch.zeros(1)), CLASSES)
+
+
+def test_nothing_to_draw_and_an_empty_mask():
+    empty = instances(labels=(), squares=(), scores=())
+    assert np.array_equal(draw.draw_instances(gray(), empty, CLASSES), gray())
+    nowhere = instances(labels=(0,), squares=())
+    del nowhere.bboxes
+    assert draw.draw_instances(gray(), nowhere, CLASSES).shape == (*SIZE, 3)
+
+
+@pytest.mark.parametrize(
+    ("image", "shown", "message"),
+    [
+        (gray().astype(float), instances(), r"image: expected \(H, W, 3\) uint8"),
+        (gray()[..., 0], instances(), r"image: expected \(H, W, 3\) uint8, got \(600, 640\)"),
+        (gray()[:300], instances(), r"masks: expected the picture's size \(300, 640\)"),
+        (gray(), instances(labels=(2,)), r"labels: expected 0 to 1, got \[2\]"),
+    ],
+)
+def test_what_does_not_fit_is_refused(image, shown, message):
+    with pytest.raises(ValueError, match=message):
+        draw.draw_instances(image, shown, CLASSES)
+
+
+def test_side_by_side():
+    drawn = draw.draw_side_by_side(gray(), instances(), instances(scores=(0.1,)), CLASSES)
+    strip = drawn.shape[0] - 600
+    assert strip > 10
+    assert drawn.shape[1] == 2 * 640 + 6
+    assert (drawn[strip + 200, 400] == blend(0)).all()
+    assert (drawn[strip:, 646:] == 100).all()  # its score is below the threshold
+    assert (drawn[:strip, :640] < 100).any()  # the title
+
+
+def test_a_small_picture_is_enlarged():
+    small = InstanceData(labels=torch.tensor([1]), masks=torch.zeros(1, 100, 120) > 0)
+    small.masks[0, 40:80, 40:80] = True
+    drawn = draw.draw_side_by_side(np.full((100, 120, 3), 100, np.uint8), small, small, CLASSES)
+    strip = drawn.shape[0] - 400
+    assert drawn.shape[1] == 2 * 480 + 6
+    assert (drawn[strip + 240, 240] == blend(1)).all()
+    assert (drawn[strip + 240, 486 + 240] == blend(1)).all()
+
+
+def test_colors_of_classes_are_stable_and_apart():
+    colors = np.array([draw.class_color(i) for i in range(10)])
+    distances = np.linalg.norm(colors[:, None] - colors[None], axis=2) + 1e3 * np.eye(10)
+    assert distances.min() > 40
+    assert draw.class_color(3) == tuple(colors[3])
