@@ -1,0 +1,69 @@
+"""Evaluate a checkpoint: box and mask AP, saved predictions, drawn pictures."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmdet.evaluation import DumpDetResults
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from condinst.datasets.checks import check_datasets
+
+from .common import add_config_arguments, is_first_process, load_config
+
+_EXAMPLES = """examples:
+  python tools/test.py CONFIG work_dirs/NAME/iter_90000.pth
+  python tools/test.py CONFIG CHECKPOINT --out predictions.pkl --show-dir pictures
+  bash tools/dist_test.sh CONFIG CHECKPOINT 8
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", help="checkpoint file or URL")
+    parser.add_argument("--out", metavar="FILE.pkl", help="save all predictions, masks as RLE")
+    parser.add_argument(
+        "--show-dir", metavar="FOLDER", help="draw predictions beside ground truth into this folder"
+    )
+    parser.add_argument(
+        "--show-score-thr", type=float, default=0.3, help="lowest score drawn (default 0.3)"
+    )
+    add_config_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def build_config(args: argparse.Namespace) -> Config:
+    """The config of the run, with every switch of the command line in place."""
+    if args.out is not None and not args.out.endswith((".pkl", ".pickle")):
+        raise ValueError(f"--out {args.out}: predictions are saved as a .pkl file")
+    cfg = load_config(args)
+    cfg.load_from = args.checkpoint
+    if args.show_dir is not None:
+        hook = dict(type="PictureHook", out_dir=args.show_dir, score_thr=args.show_score_thr)
+        cfg.custom_hooks = [*cfg.get("custom_hooks", []), hook]
+    return cfg
+
+
+def main(argv: list[str] | None = None) -> dict[str, float]:
+    """Check the data, then test.
+
+    Returns:
+        The metrics, for example ``coco/segm_mAP``.
+    """
+    args = parse_args(argv)
+    cfg = build_config(args)
+    if is_first_process():
+        check_datasets(cfg, splits=("test",))
+    setup_cache_size_limit_of_dynamo()
+    runner = Runner.from_cfg(cfg)
+    if args.out is not None:
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    return runner.test()

@@ -1,0 +1,90 @@
+"""Train a model from a config."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from condinst.datasets.checks import check_datasets
+
+from .common import add_config_arguments, is_first_process, load_config
+
+_EXAMPLES = """examples:
+  python tools/train.py configs/condinst_r50_fpn_ms-poly-90k_coco_instance.py
+  python tools/train.py CONFIG --cfg-options data_root=/data/coco/ train_dataloader.batch_size=4
+  python tools/train.py CONFIG --resume
+  bash tools/dist_train.sh CONFIG 8 --amp bfloat16
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", help="config file")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="CHECKPOINT",
+        help="go on from this checkpoint, or from the work folder's last one",
+    )
+    parser.add_argument(
+        "--amp",
+        nargs="?",
+        const="float16",
+        choices=["float16", "bfloat16"],
+        help="train in mixed precision (needs a GPU); float16 with a loss scaler if no type is given",
+    )
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the learning rate by total batch size / the config's base_batch_size",
+    )
+    parser.add_argument("--seed", type=int, help="seed of all random numbers")
+    parser.add_argument(
+        "--deterministic", action="store_true", help="only deterministic algorithms (slower)"
+    )
+    add_config_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def build_config(args: argparse.Namespace) -> Config:
+    """The config of the run, with every switch of the command line in place."""
+    cfg = load_config(args)
+    if args.amp is not None:
+        if not torch.cuda.is_available():
+            raise ValueError(f"--amp {args.amp} needs a GPU, and PyTorch finds none")
+        cfg.optim_wrapper.type = "AmpOptimWrapper"
+        cfg.optim_wrapper.dtype = args.amp
+        # bfloat16 has float32's range: nothing to scale
+        cfg.optim_wrapper.loss_scale = "dynamic" if args.amp == "float16" else 1.0
+    if args.auto_scale_lr:
+        if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
+            raise ValueError(
+                f"--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}: the total "
+                "batch size for which optim_wrapper.optimizer.lr is meant"
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.seed is not None or args.deterministic:
+        cfg.randomness = dict(seed=args.seed, deterministic=args.deterministic)
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == "auto" else args.resume
+    return cfg
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Check the data, then train."""
+    cfg = build_config(parse_args(argv))
+    if is_first_process():
+        check_datasets(cfg, splits=("train", "val"))
+    setup_cache_size_limit_of_dynamo()
+    Runner.from_cfg(cfg).train()

@@ -1,0 +1,75 @@
+"""The hook that draws predictions beside ground truth while testing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmdet.structures import DetDataSample
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from condinst.datasets import LoadImageFromFile
+from condinst.draw import draw_instances, draw_side_by_side
+from condinst.registry import HOOKS
+
+
+@HOOKS.register_module()
+class PictureHook(Hook):
+    """Writes one JPEG per tested picture, named after its file.
+
+    The ground truth is drawn beside the prediction where the test pipeline loads it at the
+    picture's own size (``LoadAnnotations`` after ``Resize``, as in our configs).
+
+    Args:
+        out_dir: folder of the pictures, made if needed.
+        score_thr: predictions with a lower score are not drawn.
+        max_pictures: stop after so many in each process; None for all.
+    """
+
+    def __init__(
+        self, out_dir: str, score_thr: float = 0.3, max_pictures: int | None = None
+    ) -> None:
+        self.out_dir = Path(out_dir)
+        self.score_thr = score_thr
+        self.max_pictures = max_pictures
+        self._load = LoadImageFromFile()
+        self._num_written = 0
+
+    def before_test(self, runner: Runner) -> None:
+        self._num_written = 0
+        self.out_dir.mkdir(parents=True, exist_ok=True)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence[DetDataSample] = (),
+    ) -> None:
+        classes = runner.test_loop.dataloader.dataset.metainfo["classes"]
+        for sample in outputs:
+            if self.max_pictures is not None and self._num_written >= self.max_pictures:
+                return
+            self._write(sample, classes)
+            self._num_written += 1
+
+    def _write(self, sample: DetDataSample, classes: Sequence[str]) -> None:
+        height, width = sample.ori_shape[:2]
+        loaded = self._load(dict(img_path=sample.img_path, height=height, width=width))
+        image = np.ascontiguousarray(loaded["img"][..., ::-1])
+        predicted = sample.pred_instances.numpy()
+        truth = sample.get("gt_instances")
+        if truth is not None and "masks" in truth and _size(truth.masks) == (height, width):
+            drawn = draw_side_by_side(image, truth, predicted, classes, self.score_thr)
+        else:
+            drawn = draw_instances(image, predicted, classes, self.score_thr)
+        path = self.out_dir / f"{Path(sample.img_path).stem}.jpg"
+        if not cv2.imwrite(str(path), drawn[..., ::-1]):
+            raise OSError(f"could not write the picture {path}")
+
+
+def _size(masks) -> tuple[int, int]:
+    return masks.height, masks.width
