@@ -1,8 +1,9 @@
-"""Offers the stand-in for the compiled ``mmcv._ext`` when the installed mmcv has none.
+"""Gives Python our file where a module of mmcv or mmengine is missing or cannot work.
 
-Upstream fault: ``mmcv.ops``, and with it all of mmdet, cannot be imported without the compiled
-operators, and the package that installs from a wheel on a current PyTorch (mmcv-lite) has none.
-Delete this file, ``mmcv_ext.py`` and the startup file when mmdet imports without ``mmcv._ext``.
+Upstream faults: ``mmcv.ops``, and with it all of mmdet, cannot be imported without the compiled
+``mmcv._ext``, and the mmcv that installs from a wheel on a current PyTorch (mmcv-lite) has none;
+for mmengine see ``package_utils.py``. Delete this file and ``condinst.pth`` together with the
+stand-ins, when mmdet imports and reads its configs without them.
 
 This file never imports the package it belongs to, nor anything that is slow to import: the startup
 file ``condinst.pth`` runs it by path in every Python process of the environment.
@@ -15,26 +16,29 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-STAND_IN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mmcv_ext.py")
+FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
-class MmcvExtFinder:
-    """Answers ``mmcv._ext`` after every other finder has passed: a compiled one always wins."""
+class StandInFinder:
+    """Answers for one module by name, as an entry of ``sys.meta_path``."""
 
-    @staticmethod
+    def __init__(self, module: str, file: str) -> None:
+        self.module = module
+        self.file = os.path.join(FOLDER, file)
+
     def find_spec(
-        fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != "mmcv._ext":
+        if fullname != self.module:
             return None
-        return importlib.util.spec_from_file_location(fullname, STAND_IN)
+        return importlib.util.spec_from_file_location(fullname, self.file)
 
 
 def install() -> None:
-    """Put the finder at the end of ``sys.meta_path``, in place of an earlier copy of it."""
-    others = [finder for finder in sys.meta_path if _name(finder) != MmcvExtFinder.__name__]
-    sys.meta_path[:] = [*others, MmcvExtFinder]
-
-
-def _name(finder: object) -> str:
-    return getattr(finder, "__name__", type(finder).__name__)
+    """Put the finders into ``sys.meta_path``, in place of earlier copies of them."""
+    others = [f for f in sys.meta_path if type(f).__name__ != StandInFinder.__name__]
+    first = []
+    if importlib.util.find_spec("pkg_resources") is None:
+        first = [StandInFinder("mmengine.utils.package_utils", "package_utils.py")]
+    last = [StandInFinder("mmcv._ext", "mmcv_ext.py")]  # so that a compiled one always wins
+    sys.meta_path[:] = [*first, *others, *last]
