@@ -32,6 +32,7 @@ TRUST = "CONDINST_TRUST_CHECKPOINT"
 """Environment variable: the path or URL of the one file that is loaded as an ordinary pickle."""
 
 _NUMBER_CODES = "?bhilqBHILQefdgFDGSU"
+_STATISTICS = ("current", "max", "mean", "min")
 
 
 def apply() -> None:
@@ -141,10 +142,9 @@ def _allowed() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
 
 def _statistics_method(owner: object, name: str) -> Callable[..., Any]:
     """The ``getattr`` of a checkpoint: a history buffer pickles its own methods by name."""
-    methods: dict[str, Callable[..., Any]] = HistoryBuffer._statistics_methods
-    if owner is not HistoryBuffer or name not in methods:
+    if owner is not HistoryBuffer or name not in _STATISTICS:
         raise pickle.UnpicklingError(f"GLOBAL getattr:{name} is not allowed")
-    return methods[name]
+    return getattr(HistoryBuffer, name)
 
 
 def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
