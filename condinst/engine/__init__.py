@@ -1,6 +1,10 @@
 """Hooks that mmengine lacks."""
 
-from condinst.engine.curve_hook import CurveHook
-from condinst.engine.picture_hook import PictureHook
+# A registry looks into its parents' tables, but imports only its own location: mmdet's hooks,
+# loops, optimizers and visualizers are found by their bare names once these two are imported.
+import mmdet.engine  # noqa: F401
+import mmdet.visualization  # noqa: F401
 
-__all__ = ["CurveHook", "PictureHook"]
+from condinst.engine.curve_hook import CurveHook
+
+__all__ = ["CurveHook"]
