@@ -105,12 +105,12 @@ def test_soft_nms(device: str, method: str, offset: int) -> None:
 
 
 def test_soft_nms_equal_scores_resolve_as_in_mmcv() -> None:
-    # By hand from mmcv's loop: box 0 is picked and drops box 1 (same place); the last box takes
-    # over its slot, so that of the three equal ones left, box 4 comes before 2 and 3.
-    x = torch.tensor([0.0, 0, 20, 40, 60])
+    # By hand from mmcv's loop: box 0 is picked and drops 1, 2 and 6 (same place). Whatever stands
+    # last takes over a free slot: 6 goes to slot 1 and is dropped there, then 5; 4 to slot 2.
+    x = torch.tensor([0.0, 0, 0, 20, 40, 60, 0])
     boxes = torch.stack([x, x * 0, x + 10, x * 0 + 10], dim=1)
-    dets, inds = ops.soft_nms(boxes, torch.full((5,), 0.5), 0.5, method="naive")
-    assert inds.tolist() == [0, 4, 2, 3]
+    dets, inds = ops.soft_nms(boxes, torch.full((7,), 0.5), 0.5, method="naive")
+    assert inds.tolist() == [0, 5, 4, 3]
     assert torch.equal(dets[:, :4], boxes[inds])
 
 
