@@ -6,5 +6,6 @@ import mmdet.engine  # noqa: F401
 import mmdet.visualization  # noqa: F401
 
 from condinst.engine.curve_hook import CurveHook
+from condinst.engine.picture_hook import PictureHook
 
-__all__ = ["CurveHook"]
+__all__ = ["CurveHook", "PictureHook"]
