@@ -1,0 +1,19 @@
+"""Silences upstream's complaints about upstream's own code, which a user can do nothing about.
+
+Each is a deprecation that is harmless on the versions we support. Delete a line when the library
+named in it has followed its own advice.
+"""
+
+import warnings
+
+from mmengine.fileio import file_client
+
+
+def apply() -> None:
+    """Filter by exact beginnings of messages, so that nothing else is hidden."""
+    # mmdet 3.3.0 builds its grids of points with torch.meshgrid without the argument "indexing".
+    warnings.filterwarnings("ignore", "torch.meshgrid: in an upcoming release", UserWarning)
+    # mmengine 0.10.7 builds its gradient scaler under the old name.
+    warnings.filterwarnings("ignore", r"`torch.cuda.amp.GradScaler\(args", FutureWarning)
+    # mmengine 0.10.7's CheckpointHook always makes a FileClient, which logs that it is deprecated.
+    file_client.print_log = lambda *args, **kwargs: None
