@@ -1,10 +1,10 @@
 """Decoding a picture file to 8-bit BGR, whatever its pixel format, or refusing it.
 
 Ordinary files take mmcv's path and give mmcv's bytes. The rules for the others are the same for
-both backends: 16-bit values keep their upper byte (cv2 rounds in color TIFF), alpha is dropped (never blended), CMYK and
-palettes are converted, EXIF orientation is applied unless the flag says otherwise. Where one of
-the backends does otherwise (measured with OpenCV 4.10 and 5.0, Pillow 13), Pillow decodes the file
-and the pixels are converted here:
+both backends: 16-bit values keep their upper byte (cv2 rounds in color TIFF), alpha is dropped and
+never blended, CMYK and palettes are converted, EXIF orientation is applied unless the flag says
+otherwise. Where a backend does otherwise (measured with OpenCV 4.10 and 5.0, Pillow 13), Pillow
+decodes the file and the pixels are converted here:
 
 =================================  =======================  ==================================
 file                               cv2                      pillow through mmcv

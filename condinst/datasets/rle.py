@@ -43,9 +43,9 @@ def checked_rle(segmentation: dict[str, Any], height: int, width: int) -> dict[s
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if size is None or counts is None:
         raise ValueError(f"its RLE needs the keys counts and size, got {sorted(segmentation)}")
-    if list(size) != [height, width]:
+    if not isinstance(size, list | tuple) or list(size) != [height, width]:
         raise ValueError(
-            f"its RLE is of size {list(size)} (height, width), the picture's is {[height, width]}"
+            f"its RLE is of size {size} (height, width), the picture's is {[height, width]}"
         )
     if isinstance(counts, str):
         counts = counts.encode()

@@ -1,0 +1,196 @@
+"""Look through the data of a config before the first iteration.
+
+Everything wrong is said in one error, everything that training skips or repairs is counted in one
+report. Paths, classes and filters are those of mmengine's and mmdet's own data set objects.
+"""
+
+import inspect
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmdet.datasets import CocoDataset
+from mmdet.evaluation import CocoMetric
+from mmengine.config import Config
+
+from condinst.datasets.coco_checks import (
+    SplitFile,
+    check_classes,
+    check_contents,
+    check_for_metric,
+    check_pictures,
+    describe,
+)
+from condinst.datasets.coco_file import CocoFile, read_coco_file
+from condinst.registry import DATASETS, METRICS
+
+__all__ = ["DatasetReport", "check_datasets"]
+
+
+@dataclass
+class DatasetReport:
+    """What ``check_datasets`` found in data that can be used; ``str()`` gives one message."""
+
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        lines = "".join(f"\n  {note}" for note in self.notes)
+        return f"data checked in {self.seconds:.1f} s{lines}"
+
+
+class _FileCache:
+    """Reads each annotation file once and lists its own problems once."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, CocoFile | None] = {}
+        self.problems: list[str] = []
+
+    def get(self, path: str, key: str) -> CocoFile | None:
+        if path not in self._files:
+            self._files[path] = None
+            try:
+                self._files[path] = file = read_coco_file(path)
+                self.problems += [f"{path}: {problem}" for problem in file.problems]
+            except ValueError as error:
+                self.problems.append(f"{key}: {path}: {error}")
+        return self._files[path]
+
+
+def check_datasets(
+    cfg: Config,
+    splits: Sequence[str] = ("train", "val", "test"),
+    *,
+    header_sample: int = 200,
+) -> DatasetReport:
+    """Check every COCO data set and COCO metric of ``cfg`` (wrapped and nested ones too).
+
+    ``header_sample`` pictures per data set have their header read and compared with the
+    annotations' sizes. Data sets of other types and remote ones are left alone and named in the
+    report. Raises one ValueError that lists everything wrong.
+    """
+    start = time.perf_counter()
+    cache, report = _FileCache(), DatasetReport()
+    problems: list[str] = []
+    opened: dict[str, SplitFile | None] = {}
+    compared: set[str] = set()
+    for split in splits:
+        loader, evaluator = cfg.get(f"{split}_dataloader"), cfg.get(f"{split}_evaluator")
+        if not loader:
+            continue
+        node = loader.get("dataset")
+        files = []
+        for key, leaf in _leaves(node, f"{split}_dataloader.dataset"):
+            name = repr(leaf)
+            if name not in opened:  # test is often val once more
+                opened[name] = file = _open(key, leaf, cfg, split, cache, problems, report)
+                if file is not None:
+                    found = [*check_classes(file), *check_contents(file)]
+                    found += check_pictures(file, header_sample)
+                    problems += [f"{key}: {file.path}: {problem}" for problem in found]
+                    report.notes.append(f"{key}: {describe(file, header_sample)}")
+            files += [file for file in [opened[name]] if file is not None]
+        if evaluator and files and repr((node, evaluator)) not in compared:
+            compared.add(repr((node, evaluator)))
+            _check_metrics(split, evaluator, files, cache, problems)
+    problems = list(dict.fromkeys(cache.problems + problems))
+    if problems:
+        listed = "".join(f"\n  {n}. {problem}" for n, problem in enumerate(problems, 1))
+        raise ValueError(f"the data of this config cannot be used as it is:{listed}")
+    report.seconds = time.perf_counter() - start
+    return report
+
+
+def _leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """The innermost data set configs under ``node``, each with its config key."""
+    if isinstance(node, dict) and "dataset" in node:
+        yield from _leaves(node["dataset"], f"{key}.dataset")
+    elif isinstance(node, dict) and "datasets" in node:
+        for index, child in enumerate(node["datasets"]):
+            yield from _leaves(child, f"{key}.datasets[{index}]")
+    else:
+        yield key, node
+
+
+def _open(
+    key: str,
+    node: Any,
+    cfg: Config,
+    split: str,
+    cache: _FileCache,
+    problems: list[str],
+    report: DatasetReport,
+) -> SplitFile | None:
+    """The data set of a config node with its file read, or None where it is not for us."""
+    kind = node.get("type") if isinstance(node, dict) else type(node)
+    cls: Any = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if not (isinstance(node, dict) and _reads_coco(cls)):
+        report.notes.append(f"{key}: not checked (type {getattr(kind, '__name__', kind)})")
+        return None
+    try:
+        dataset = DATASETS.build({**node, "pipeline": [], "lazy_init": True})
+    except Exception as error:  # whatever a constructor raises for a wrong argument
+        problems.append(f"{key}: {type(error).__name__}: {error}")
+        return None
+    if not _is_local(dataset.ann_file, dataset.backend_args):
+        report.notes.append(f"{key}: not checked ({dataset.ann_file} is not a local file)")
+        return None
+    file = cache.get(dataset.ann_file, key)
+    prefix = dataset.data_prefix.get("img")
+    if prefix is None:
+        problems.append(f"{key}: data_prefix needs the key img, got {dataset.data_prefix}")
+    if file is None or prefix is None:
+        return None
+    loads_masks = any(
+        str(step.get("type")).endswith("LoadAnnotations") and step.get("with_mask")
+        for step in node.get("pipeline", [])
+    )
+    return SplitFile(
+        file=file,
+        classes=dataset.metainfo.get("classes"),
+        own_classes="classes" not in (node.get("metainfo") or {}),
+        num_classes=cfg.get("model", {}).get("bbox_head", {}).get("num_classes"),
+        prefix=prefix if _is_local(prefix, dataset.backend_args) else None,
+        filter_cfg=dict(dataset.filter_cfg or {}),
+        test_mode=dataset.test_mode,
+        training=split == "train",
+        needs_masks=loads_masks and split == "train",
+    )
+
+
+def _reads_coco(cls: Any) -> bool:
+    """Whether data sets of ``cls`` read their file as ``CocoDataset`` does."""
+    methods = ("load_data_list", "parse_data_info")
+    return (
+        inspect.isclass(cls)
+        and issubclass(cls, CocoDataset)
+        and all(getattr(cls, name) is getattr(CocoDataset, name) for name in methods)
+    )
+
+
+def _check_metrics(
+    split: str, evaluator: Any, files: list[SplitFile], cache: _FileCache, problems: list[str]
+) -> None:
+    """Check the annotation files that the COCO metrics of a split compare with."""
+    several = isinstance(evaluator, list | tuple)
+    for index, node in enumerate(evaluator if several else [evaluator]):
+        key = f"{split}_evaluator[{index}]" if several else f"{split}_evaluator"
+        kind = node.get("type") if isinstance(node, dict) else None
+        cls = METRICS.get(kind) if isinstance(kind, str) else kind
+        if not (inspect.isclass(cls) and issubclass(cls, CocoMetric)):
+            continue
+        path = node.get("ann_file")
+        if not path or not _is_local(path, node.get("backend_args")):
+            continue
+        truth = cache.get(path, key)
+        if truth is None or node.get("format_only"):
+            continue
+        metrics = node.get("metric", "bbox")
+        segm = "segm" in ([metrics] if isinstance(metrics, str) else metrics)
+        found = check_for_metric(truth, files, segm)
+        problems += [f"{key}: {path}: {problem}" for problem in found]
+
+
+def _is_local(path: str, backend_args: dict | None) -> bool:
+    return "://" not in path and (backend_args or {}).get("backend", "local") in (None, "local")
