@@ -12,6 +12,7 @@ from mmdet.registry import DATASETS as MMDET_DATASETS
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
@@ -51,7 +52,7 @@ def build_pair(cfg: Config, seed: int = 0) -> tuple[nn.Module, nn.Module]:
     with DefaultScope.overwrite_default_scope("condinst"):
         ours = MODELS.build(copy.deepcopy(cfg.model))
     torch.manual_seed(seed)
-    logging.getLogger("mmengine").setLevel(logging.WARNING)
+    MMLogger.get_current_instance().setLevel(logging.WARNING)  # a line per weight otherwise
     theirs.init_weights()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

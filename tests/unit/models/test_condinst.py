@@ -1,0 +1,243 @@
+"""The detector on batches that break others: no objects, tiny objects, odd sizes, wrong configs."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from mmengine.config import ConfigDict
+from mmengine.registry import DefaultScope
+from mmengine.structures import InstanceData
+
+from condinst.registry import MODELS
+
+
+def small_model(**mask_head) -> ConfigDict:
+    return ConfigDict(
+        type="CondInst",
+        data_preprocessor=dict(
+            type="DetDataPreprocessor",
+            mean=[127.0] * 3,
+            std=[60.0] * 3,
+            pad_mask=True,
+            pad_size_divisor=32,
+        ),
+        backbone=dict(
+            type="ResNet",
+            depth=18,
+            base_channels=16,
+            out_indices=(0, 1, 2, 3),
+            norm_cfg=dict(type="BN", requires_grad=True),
+            norm_eval=True,
+        ),
+        neck=dict(
+            type="FPN",
+            in_channels=[16, 32, 64, 128],
+            out_channels=32,
+            start_level=1,
+            add_extra_convs="on_output",
+            num_outs=5,
+        ),
+        bbox_head=dict(
+            type="CondInstBboxHead",
+            num_classes=3,
+            in_channels=32,
+            feat_channels=32,
+            stacked_convs=1,
+            norm_cfg=dict(type="GN", num_groups=8),
+            num_params=169,
+            norm_on_bbox=True,
+            center_sampling=True,
+        ),
+        mask_head=dict(
+            type="CondInstMaskHead",
+            mask_feature_head=dict(
+                in_channels=32,
+                feat_channels=16,
+                start_level=0,
+                end_level=2,
+                out_channels=8,
+                mask_stride=8,
+                norm_cfg=dict(type="BN"),
+            ),
+            **mask_head,
+        ),
+        test_cfg=dict(
+            nms_pre=100,
+            min_bbox_size=0,
+            score_thr=0.05,
+            nms=dict(type="nms", iou_threshold=0.6),
+            max_per_img=20,
+            mask_thr=0.5,
+        ),
+    )
+
+
+def build(cfg: ConfigDict):
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope("condinst"):
+        return MODELS.build(copy.deepcopy(cfg))
+
+
+def sample(boxes, size, masks=None) -> dict:
+    """A random picture with box-shaped masks, unless others are given."""
+    height, width = size
+    if masks is None:
+        bitmaps = np.zeros((len(boxes), height, width), np.uint8)
+        for bitmap, (x1, y1, x2, y2) in zip(bitmaps, boxes, strict=True):
+            bitmap[int(y1) : int(y2), int(x1) : int(x2)] = 1
+        masks = BitmapMasks(bitmaps, height, width)
+    data_sample = DetDataSample(
+        metainfo=dict(img_shape=size, ori_shape=size, scale_factor=(1.0, 1.0))
+    )
+    data_sample.gt_instances = InstanceData(
+        bboxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+        labels=torch.zeros(len(boxes), dtype=torch.long),
+        masks=masks,
+    )
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator)
+    return dict(inputs=image, data_samples=data_sample)
+
+
+def losses_of(model, samples) -> dict[str, torch.Tensor]:
+    batch = {key: [s[key] for s in samples] for key in ("inputs", "data_samples")}
+    return model(**model.data_preprocessor(batch, True), mode="loss")
+
+
+BOX = [10.0, 20, 60, 80]
+
+
+@pytest.mark.parametrize(
+    "boxes", [[], [[30.0, 30, 31, 31]]], ids=["no objects", "one object of one pixel"]
+)
+def test_losses_reach_every_parameter_without_positives(boxes):
+    """Distributed training waits for the gradient of every parameter."""
+    model = build(small_model())
+    losses = losses_of(model, [sample(boxes, (96, 128)), sample([], (96, 100))])
+    assert losses["loss_mask"] == 0
+    assert losses["loss_bbox"] == 0
+    sum(losses.values()).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("size", [(96, 128), (33, 65), (101, 77)])
+@pytest.mark.parametrize("divisor", [1, 32])
+def test_any_picture_size_trains_and_predicts(size, divisor):
+    cfg = small_model()
+    cfg.data_preprocessor.pad_size_divisor = divisor
+    model = build(cfg)
+    losses = losses_of(model, [sample([[5.0, 5, 30, 30]], size)])
+    assert losses["loss_mask"] > 0
+    model.eval()
+    model.bbox_head.conv_cls.bias.data.fill_(0)
+    batch = sample([], size)
+    found = model.test_step({k: [v] for k, v in batch.items()})[0].pred_instances
+    assert len(found) == 20
+    assert found.masks.shape == (20, *size)
+    assert found.masks.dtype == torch.bool
+
+
+@pytest.mark.parametrize("stride", [2, 4, 8])
+def test_masks_at_every_output_stride(stride):
+    """A perfect answer scores a loss of zero whatever the stride: targets and logits align."""
+    model = build(small_model(mask_out_stride=stride))
+    losses = losses_of(model, [sample([BOX], (96, 128))])
+    assert 0 < losses["loss_mask"] <= 1
+    feats = torch.zeros(1, 8, 12, 16)
+    from condinst.structures import Instances
+
+    instances = Instances(
+        torch.zeros(2, 169), torch.zeros(2, 2), torch.ones(2), torch.zeros(2, dtype=torch.long)
+    )
+    logits = model.mask_head(feats, instances)
+    assert logits.shape == (2, 96 // stride, 128 // stride)
+
+
+def test_polygons_and_bitmaps_of_the_same_shape_give_the_same_losses():
+    """A batch may hold both: pictures with RLE come as bitmaps."""
+    x1, y1, x2, y2 = BOX
+    polygon = PolygonMasks([[np.array([x1, y1, x2, y1, x2, y2, x1, y2])]], 96, 128)
+    model = build(small_model()).eval()  # BN's running averages would differ between the two calls
+    model.training = True
+    expected = losses_of(model, [sample([BOX], (96, 128)), sample([BOX], (96, 128))])
+    mixed = losses_of(
+        model, [sample([BOX], (96, 128), masks=polygon), sample([BOX], (96, 128))]
+    )
+    assert expected["loss_mask"] > 0
+    for name, value in expected.items():
+        torch.testing.assert_close(mixed[name], value)
+
+
+def test_the_cap_bounds_the_masks_that_are_drawn(monkeypatch):
+    """Not only those that enter the loss: memory follows the cap."""
+    model = build(small_model(max_masks_to_train=5))
+    drawn = []
+    forward = model.mask_head.forward
+    monkeypatch.setattr(
+        model.mask_head,
+        "forward",
+        lambda feats, instances: drawn.append(len(instances)) or forward(feats, instances),
+    )
+    samples = [sample([BOX, [70.0, 5, 120, 90]], (96, 128)), sample([BOX], (96, 128))]
+    losses_of(model, samples)
+    assert drawn == [10]
+
+
+@pytest.mark.parametrize(("layers", "hidden", "features"), [(2, 4, 6), (4, 8, 16), (1, 8, 8)])
+def test_any_dynamic_network_trains(layers, hidden, features):
+    """Upstream reshapes with the feature channels instead of the hidden channels."""
+    cfg = small_model(num_layers=layers, feat_channels=hidden)
+    cfg.mask_head.mask_feature_head.out_channels = features
+    sizes = [features + 2] + [hidden] * (layers - 1) + [1]
+    cfg.bbox_head.num_params = sum((a + 1) * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    model = build(cfg)
+    sum(losses_of(model, [sample([BOX], (96, 128))]).values()).backward()
+    assert model.bbox_head.controller.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(bbox_head=dict(num_params=170)), "num_params=170.*169"),
+        (dict(bbox_head=dict(strides=[8, 16])), "regress_ranges has 5.*strides has 2"),
+        (dict(mask_head=dict(mask_out_stride=3)), "mask_out_stride=3.*mask_stride=8"),
+        (dict(bbox_head=dict(loss_cls=dict(type="CrossEntropyLoss"))), "use_sigmoid"),
+        (dict(mask_head=dict(mask_feature_head=dict(end_level=-1))), "end_level=-1"),
+    ],
+)
+def test_configs_that_do_not_fit_are_refused_by_key(change, message):
+    cfg = small_model()
+    for head, settings in change.items():
+        for key, value in settings.items():
+            if key == "mask_feature_head":
+                cfg[head][key].update(value)
+            else:
+                cfg[head][key] = value
+    with pytest.raises(ValueError, match=message):
+        build(cfg)
+
+
+def test_predictions_without_rescale_stay_at_the_input_size():
+    model = build(small_model()).eval()
+    model.bbox_head.conv_cls.bias.data.fill_(0)
+    batch = {k: [v] for k, v in sample([], (96, 128)).items()}
+    batch["data_samples"][0].set_metainfo(dict(ori_shape=(48, 64), scale_factor=(2.0, 2.0)))
+    data = model.data_preprocessor(batch, False)
+    with torch.no_grad():
+        scaled = model.predict(data["inputs"], copy.deepcopy(data["data_samples"]))
+        unscaled = model.predict(data["inputs"], data["data_samples"], rescale=False)
+    a, b = scaled[0].pred_instances, unscaled[0].pred_instances
+    assert a.masks.shape[1:] == (48, 64)
+    assert b.masks.shape[1:] == (96, 128)
+    torch.testing.assert_close(a.bboxes * 2, b.bboxes)
+
+
+def test_tensor_mode_gives_raw_outputs():
+    model = build(small_model())
+    outputs = model(torch.zeros(1, 3, 64, 64), mode="tensor")
+    assert len(outputs) == 4 * 5 + 1
+    assert outputs[-1].shape == (1, 8, 8, 8)
