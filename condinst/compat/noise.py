@@ -15,5 +15,7 @@ def apply() -> None:
     warnings.filterwarnings("ignore", "torch.meshgrid: in an upcoming release", UserWarning)
     # mmengine 0.10.7 builds its gradient scaler under the old name.
     warnings.filterwarnings("ignore", r"`torch.cuda.amp.GradScaler\(args", FutureWarning)
+    # mmengine 0.10.7's Runner names DistributedDataParallel's argument as it was until torch 2.14.
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     # mmengine 0.10.7's CheckpointHook always makes a FileClient, which logs that it is deprecated.
     file_client.print_log = lambda *args, **kwargs: None
