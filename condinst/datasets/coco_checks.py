@@ -102,8 +102,8 @@ def check_classes(split: SplitFile) -> list[str]:
         return [f'metainfo.classes must be a tuple of names such as ("{classes or "cat"}",)']
     if split.own_classes and set(classes) - set(names):
         return [
-            f"the config gives no classes, so those of the data set's type apply ({len(classes)}: "
-            f"{first_few(classes, 3)}), and the file's categories are others: set "
+            f"the config gives no classes, so those of the data set's type apply "
+            f"({first_few(classes, 3)}), and the file's categories are others: set "
             f"metainfo=dict(classes={_as_tuple(names)}) and "
             f"model.bbox_head.num_classes={len(names)}"
         ]
@@ -154,6 +154,8 @@ def check_contents(split: SplitFile) -> list[str]:
         return ["the file has no pictures"]
     if split.training and not file.has_annotations:
         return ["not COCO's layout: a training file needs the key annotations"]
+    if not set(split.classes) & {name for _, name in file.categories}:
+        return []  # check_classes says why nothing is left
     if not split.kept.any():
         return [
             f"no picture is left of {len(file.image_ids)} after filter_cfg={split.filter_cfg}: "

@@ -81,7 +81,7 @@ def _decode_unusual(data: bytes, flag: str) -> np.ndarray | None:
         kind = "floating point" if image.mode == "F" else "32-bit integer"
         raise ValueError(f"{kind} pixels have no defined range; convert the file to 8 or 16 bit")
     sixteen_bit = image.mode == "I" or image.mode.startswith("I;16")
-    alpha = image.mode in ("LA", "La", "PA") or (tiff and image.mode in ("RGBA", "RGBa"))
+    alpha = image.mode in ("LA", "PA") or (tiff and image.mode == "RGBA")
     if not (sixteen_bit or alpha):
         return None
     if flag == "color":
@@ -89,6 +89,4 @@ def _decode_unusual(data: bytes, flag: str) -> np.ndarray | None:
     if sixteen_bit:
         gray = (np.asarray(image) >> 8).astype(np.uint8)
         return np.repeat(gray[:, :, None], 3, axis=2)
-    if image.mode in ("LA", "La"):
-        image = image.getchannel("L")
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
