@@ -1,7 +1,8 @@
 """Training curves as a picture, from the scalars that mmengine's LocalVisBackend writes.
 
 A work folder holds one folder for each start of the run, named by its time. A resumed run repeats
-the iterations after the checkpoint that it started from; what was logged there before is dropped.
+the iterations after the checkpoint that it started from; what was logged there before is dropped. A
+run that began anew in the same folder replaces everything.
 """
 
 from __future__ import annotations
@@ -50,15 +51,20 @@ def read_curves(work_dir: str | os.PathLike[str]) -> Curves:
             "vis_backends needs dict(type='LocalVisBackend')"
         )
     lines: dict[str, dict[str, Line]] = {"train": defaultdict(list), "val": defaultdict(list)}
+    resumed_at = []
     for first, records in starts:
         for line in (line for group in lines.values() for line in group.values()):
             line[:] = [point for point in line if point[0] < first]
+        if any(lines["train"].values()):  # else it began anew
+            resumed_at.append(first)
+        else:
+            resumed_at.clear()
         _append(lines, records)
     return Curves(
         losses={k: v for k, v in lines["train"].items() if "loss" in k and v},
         metrics={k: v for k, v in lines["val"].items() if not k.endswith(_DETAIL_METRICS) and v},
         learning_rate=lines["train"]["lr"],
-        resumed_at=[first for first, _ in starts[1:]],
+        resumed_at=resumed_at,
     )
 
 

@@ -52,6 +52,16 @@ def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
     assert read.resumed_at == [30]
 
 
+def test_a_run_that_began_anew_replaces_the_old_one(tmp_path):
+    write_records(tmp_path, "a", train(10, 3.0), train(20, 2.0), val(20, 0.1))
+    write_records(tmp_path, "b", train(30, 2.0))
+    write_records(tmp_path, "c", train(10, 4.0))
+    read = curves.read_curves(tmp_path)
+    assert read.losses == {"loss": [(10, 4.0)]}
+    assert read.metrics == {}
+    assert read.resumed_at == []
+
+
 def test_a_validation_numbered_by_epoch_lands_on_its_iteration(tmp_path):
     write_records(tmp_path, "a", train(50, 3.0), train(100, 2.0), val(1, 0.1), train(150, 1.0))
     assert curves.read_curves(tmp_path).metrics == {"coco/segm_mAP": [(100, 0.1)]}

@@ -1,0 +1,75 @@
+"""The quickstart: generate the shapes, train a small model, evaluate it, draw what it predicts."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from mmengine.runner import find_latest_checkpoint
+
+from condinst.datasets.shapes import make_shapes
+
+from . import test, train
+
+_COLUMNS = {
+    "AP": "mAP",
+    "AP50": "mAP_50",
+    "AP75": "mAP_75",
+    "AP small": "mAP_s",
+    "AP medium": "mAP_m",
+    "AP large": "mAP_l",
+}
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="data/shapes", help="folder of the generated data set")
+    parser.add_argument("--work-dir", default="work_dirs/quickstart", help="folder of the results")
+    parser.add_argument(
+        "--iters", type=int, help="stop after so many iterations (default: the config's)"
+    )
+    return parser.parse_args(argv)
+
+
+def main(config: Path, argv: list[str] | None = None) -> dict[str, float]:
+    """Run everything; prints the table of AP and where the files are.
+
+    Args:
+        config: the quickstart's config file.
+
+    Returns:
+        The metrics of the validation pictures.
+    """
+    args = parse_args(argv)
+    start = time.perf_counter()
+    written = make_shapes(args.data)
+    print(f"{'generated' if written else 'found'} the pictures in {args.data}", flush=True)
+
+    options = [f"data_root={args.data}/"]
+    if args.iters is not None:
+        options.append(f"train_cfg.max_iters={args.iters}")
+    common = ["--work-dir", args.work_dir, "--cfg-options", *options]
+    train.main([str(config), "--seed", "0", *common])
+    pictures = Path(args.work_dir) / "pictures"
+    checkpoint = find_latest_checkpoint(args.work_dir)
+    metrics = test.main([str(config), checkpoint, "--show-dir", str(pictures), *common])
+
+    print("\n" + ap_table(metrics) + "\n")
+    print(f"time          {(time.perf_counter() - start) / 60:.1f} minutes")
+    print(f"checkpoint    {checkpoint}")
+    print(f"curves        {Path(args.work_dir) / 'curves.png'}")
+    print(f"pictures      {pictures}  (ground truth left, prediction right)")
+    return metrics
+
+
+def ap_table(metrics: dict[str, float]) -> str:
+    """A table of box and mask AP from the names of mmdet's ``CocoMetric``."""
+    lines = [" " * 6 + "".join(f"{name:>11}" for name in _COLUMNS)]
+    for row, kind in (("box", "bbox"), ("mask", "segm")):
+        values = [metrics[f"coco/{kind}_{key}"] for key in _COLUMNS.values()]
+        # -1: the data set has no object of this size
+        cells = [f"{value:11.3f}" if value >= 0 else f"{'-':>11}" for value in values]
+        lines.append(f"{row:6}" + "".join(cells))
+    return "\n".join(lines)

@@ -1,0 +1,11 @@
+"""Train the small model on generated pictures and show what it predicts; see --help."""
+
+from functools import partial
+from pathlib import Path
+
+from condinst.cli import common, quickstart
+
+CONFIG = Path(__file__).resolve().parents[1] / "configs" / "quickstart_condinst_r18_fpn_shapes.py"
+
+if __name__ == "__main__":
+    common.run(partial(quickstart.main, CONFIG))
