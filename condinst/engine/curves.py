@@ -47,8 +47,8 @@ def read_curves(work_dir: str | os.PathLike[str]) -> Curves:
             starts.append((first, records))
     if not starts:
         raise FileNotFoundError(
-            f"{work_dir}: expected */vis_data/scalars.json with training records; "
-            "vis_backends needs dict(type='LocalVisBackend')"
+            f"{work_dir}: expected */vis_data/scalars.json with training records; either nothing "
+            "has been logged yet (LoggerHook's interval) or vis_backends lacks LocalVisBackend"
         )
     lines: dict[str, dict[str, Line]] = {"train": defaultdict(list), "val": defaultdict(list)}
     resumed_at = []
