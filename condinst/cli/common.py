@@ -22,7 +22,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         action=DictAction,
         default={},
         help="settings that override the config's, as key=value; keys of nested settings are "
-        "joined by dots (train_dataloader.batch_size=4), lists are written key=\"[a,b]\"; "
+        'joined by dots (train_dataloader.batch_size=4), lists are written key="[a,b]"; '
         "data_root=FOLDER moves the data set",
     )
     parser.add_argument(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import copy
 
+from mmdet.datasets.transforms import PackDetInputs
 from mmdet.evaluation import DumpDetResults
 from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
 from condinst.datasets.checks import check_datasets
@@ -36,6 +38,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--show-score-thr", type=float, default=0.3, help="lowest score drawn (default 0.3)"
     )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="also look at each picture mirrored, or at the views of the config's tta_pipeline",
+    )
     add_config_arguments(parser)
     return parser.parse_args(argv)
 
@@ -46,10 +53,37 @@ def build_config(args: argparse.Namespace) -> Config:
         raise ValueError(f"--out {args.out}: predictions are saved as a .pkl file")
     cfg = load_config(args)
     cfg.load_from = args.checkpoint
+    if args.tta:
+        _augment(cfg)
     if args.show_dir is not None:
         hook = dict(type="PictureHook", out_dir=args.show_dir, score_thr=args.show_score_thr)
         cfg.custom_hooks = [*cfg.get("custom_hooks", []), hook]
     return cfg
+
+
+def _augment(cfg: Config) -> None:
+    """Wrap the model, and let the data set hand out every picture in several views."""
+    dataset = cfg.test_dataloader.dataset
+    while "dataset" in dataset:
+        dataset = dataset.dataset
+    if "tta_pipeline" in cfg:
+        dataset.pipeline = cfg.tta_pipeline
+    else:
+        pack = copy.deepcopy(dataset.pipeline[-1])
+        pack.meta_keys = (
+            *pack.get("meta_keys", PackDetInputs().meta_keys),
+            "flip",
+            "flip_direction",
+        )
+        flips = [dict(type="RandomFlip", prob=prob) for prob in (0.0, 1.0)]
+        # before the annotations are loaded: they belong to the picture as it is
+        load = [t for t in dataset.pipeline[:-1] if t["type"] == "LoadAnnotations"]
+        rest = [t for t in dataset.pipeline[:-1] if t["type"] != "LoadAnnotations"]
+        views = dict(type="TestTimeAug", transforms=[flips, *([t] for t in load), [pack]])
+        dataset.pipeline = [*rest, views]
+    tta_cfg = dict(nms=cfg.model.test_cfg.nms, max_per_img=cfg.model.test_cfg.max_per_img)
+    tta_model = cfg.get("tta_model", dict(type="CondInstTTA", tta_cfg=tta_cfg))
+    cfg.model = ConfigDict(**tta_model, module=cfg.model)
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:

@@ -41,7 +41,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs="?",
         const="float16",
         choices=["float16", "bfloat16"],
-        help="train in mixed precision (needs a GPU); float16 with a loss scaler if no type is given",
+        help="mixed precision (needs a GPU); float16 with a loss scaler if no type is given",
     )
     parser.add_argument(
         "--auto-scale-lr",

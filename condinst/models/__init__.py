@@ -4,5 +4,6 @@ from .bbox_head import CondInstBboxHead
 from .condinst import CondInst
 from .mask_branch import MaskBranch
 from .mask_head import CondInstMaskHead
+from .tta import CondInstTTA
 
-__all__ = ["CondInst", "CondInstBboxHead", "CondInstMaskHead", "MaskBranch"]
+__all__ = ["CondInst", "CondInstBboxHead", "CondInstMaskHead", "CondInstTTA", "MaskBranch"]

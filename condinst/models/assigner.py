@@ -47,8 +47,10 @@ class PointAssigner:
         sizes = torch.tensor([len(p) for p in points], device=points[0].device)
 
         def per_point(values: Sequence[float]) -> Tensor:
-            return torch.as_tensor(values, dtype=points[0].dtype).to(sizes.device).repeat_interleave(
-                sizes, output_size=sum(len(p) for p in points)
+            return (
+                torch.as_tensor(values, dtype=points[0].dtype)
+                .to(sizes.device)
+                .repeat_interleave(sizes, output_size=sum(len(p) for p in points))
             )
 
         lower, upper = (per_point(bounds) for bounds in zip(*self.regress_ranges, strict=True))
@@ -119,6 +121,4 @@ def box_distances(points: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def _minimum(sides: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-    return torch.minimum(
-        torch.minimum(sides[0], sides[1]), torch.minimum(sides[2], sides[3])
-    )
+    return torch.minimum(torch.minimum(sides[0], sides[1]), torch.minimum(sides[2], sides[3]))

@@ -76,8 +76,8 @@ class CondInstBboxHead(BaseModule):
         super().__init__(init_cfg=init_cfg or _default_init_cfg())
         if len(regress_ranges) != len(strides):
             raise ValueError(
-                f"bbox_head.regress_ranges has {len(regress_ranges)} entries, but bbox_head.strides "
-                f"has {len(strides)}: one range per pyramid level is needed"
+                f"bbox_head.regress_ranges has {len(regress_ranges)} entries, but "
+                f"bbox_head.strides has {len(strides)}: one range per pyramid level is needed"
             )
         self.num_classes = num_classes
         self.num_params = num_params
@@ -90,7 +90,7 @@ class CondInstBboxHead(BaseModule):
         self.bbox_coder = TASK_UTILS.build(bbox_coder or dict(type="DistancePointBBoxCoder"))
         self.assigner = PointAssigner(
             num_classes=num_classes,
-            regress_ranges=tuple(tuple(r) for r in regress_ranges),
+            regress_ranges=tuple((low, high) for low, high in regress_ranges),
             center_radius=center_sample_radius if center_sampling else None,
         )
         loss_cls = loss_cls or dict(type="FocalLoss", use_sigmoid=True)
@@ -132,7 +132,7 @@ class CondInstBboxHead(BaseModule):
 
     def forward(self, feats: Sequence[Tensor]) -> DensePredictions:
         """Args:
-            feats: pyramid levels, each (B, in_channels, H_l, W_l), finest first.
+        feats: pyramid levels, each (B, in_channels, H_l, W_l), finest first.
         """
         levels = [
             self._forward_level(*level)
@@ -163,9 +163,7 @@ class CondInstBboxHead(BaseModule):
         sizes = [level.shape[-2:] for level in dense.cls_scores]
         return self.prior_generator.grid_priors(sizes, dtype=first.dtype, device=first.device)
 
-    def assign(
-        self, points: Sequence[Tensor], ground_truths: Sequence[GroundTruth]
-    ) -> Assignment:
+    def assign(self, points: Sequence[Tensor], ground_truths: Sequence[GroundTruth]) -> Assignment:
         """Targets of every point; see :class:`~condinst.models.assigner.PointAssigner`."""
         return self.assigner(points, self.strides, ground_truths)
 

@@ -46,7 +46,7 @@ class CondInst(BaseDetector):
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.train_cfg = train_cfg
-        self.test_cfg = test_cfg
+        self.test_cfg = test_cfg or {}
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
         self.bbox_head = self._build_head(bbox_head)
@@ -59,7 +59,11 @@ class CondInst(BaseDetector):
             )
 
     def _build_head(self, cfg: dict):
-        cfg = {**cfg, "train_cfg": copy.deepcopy(self.train_cfg), "test_cfg": copy.deepcopy(self.test_cfg)}
+        cfg = {
+            **cfg,
+            "train_cfg": copy.deepcopy(self.train_cfg),
+            "test_cfg": copy.deepcopy(self.test_cfg),
+        }
         # mmdet has heads of the same names. In a config of another scope they are meant to be ours
         # too: the detector is.
         if cfg["type"] in MODELS.module_dict:
@@ -107,9 +111,7 @@ class CondInst(BaseDetector):
         losses = self.bbox_head.loss(dense, assignment, points)
         instances = self._training_instances(dense, assignment.gt_inds, points)
         logits = self.mask_head(mask_feats, instances)
-        losses["loss_mask"] = mask_loss(
-            logits, instances, ground_truths, self.mask_head.loss_mask
-        )
+        losses["loss_mask"] = mask_loss(logits, instances, ground_truths, self.mask_head.loss_mask)
         return losses
 
     def _training_instances(

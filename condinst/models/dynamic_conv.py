@@ -9,6 +9,8 @@ Shapes: N instances, K parameters, C mask feature channels, H x W locations, D h
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -36,7 +38,7 @@ def layer_channels(in_channels: int, hidden_channels: int, num_layers: int) -> l
 def num_dynamic_params(in_channels: int, hidden_channels: int, num_layers: int) -> int:
     """K: 169 for the paper's 3 layers of 8 channels over 8 mask feature channels."""
     channels = layer_channels(in_channels, hidden_channels, num_layers)
-    return sum((c_in + 1) * c_out for c_in, c_out in zip(channels[:-1], channels[1:]))
+    return sum((c_in + 1) * c_out for c_in, c_out in pairwise(channels))
 
 
 def split_params(params: Tensor, channels: list[int]) -> tuple[list[Tensor], list[Tensor]]:
@@ -52,7 +54,7 @@ def split_params(params: Tensor, channels: list[int]) -> tuple[list[Tensor], lis
     Returns:
         Weights, each (N, c_out, c_in), and biases, each (N, c_out, 1).
     """
-    pairs = list(zip(channels[:-1], channels[1:]))
+    pairs = list(pairwise(channels))
     sizes = [c_in * c_out for c_in, c_out in pairs] + [c_out for _, c_out in pairs]
     if params.shape[1] != sum(sizes):
         raise ValueError(
@@ -61,7 +63,8 @@ def split_params(params: Tensor, channels: list[int]) -> tuple[list[Tensor], lis
         )
     pieces = params.split(sizes, dim=1)
     weights = [
-        piece.reshape(-1, c_out, c_in) for piece, (c_in, c_out) in zip(pieces, pairs, strict=False)
+        piece.reshape(-1, c_out, c_in)
+        for piece, (c_in, c_out) in zip(pieces[: len(pairs)], pairs, strict=True)
     ]
     biases = [piece.unsqueeze(-1) for piece in pieces[len(pairs) :]]
     return weights, biases
@@ -113,7 +116,7 @@ def dynamic_conv(
         shared_weights = torch.cat([-to_coords, to_features], dim=2).reshape(-1, channels[0])
         shared_input = torch.cat([locations, features.flatten(1)])
         x = (shared_weights @ shared_input).view(len(params), channels[1], height * width) + bias
-        for weight, bias in zip(weights[1:], biases[1:]):
+        for weight, bias in zip(weights[1:], biases[1:], strict=True):
             x = torch.baddbmm(bias, weight, F.relu(x))
     return x.view(len(params), height, width)
 

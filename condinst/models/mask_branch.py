@@ -63,8 +63,7 @@ class MaskBranch(BaseModule):
         # The names are those of mmdet's checkpoints. Levels are summed after their ReLU, which may
         # not overwrite what the sum's gradient needs.
         self.convs_all_levels = nn.ModuleList(
-            nn.Sequential()
-            for _ in range(start_level, end_level + 1)
+            nn.Sequential() for _ in range(start_level, end_level + 1)
         )
         for level, convs in enumerate(self.convs_all_levels, start_level):
             convs.add_module(f"conv{level}", conv3x3(in_channels, inplace=False))
@@ -90,8 +89,8 @@ class MaskBranch(BaseModule):
         levels = feats[self.start_level : self.end_level + 1]
         height, width = levels[0].shape[-2:]
         total = self.convs_all_levels[0](levels[0])
-        for i, (convs, level) in enumerate(zip(self.convs_all_levels[1:], levels[1:]), 1):
+        for i, level in enumerate(levels[1:], 1):
             # a level's size is rounded up at each halving, so the enlarged map can be larger
-            enlarged = aligned_upsample(convs(level), 2**i)
+            enlarged = aligned_upsample(self.convs_all_levels[i](level), 2**i)
             total = total + enlarged[..., :height, :width]
         return self.conv_pred(self.conv_branch(total))

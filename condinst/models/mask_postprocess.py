@@ -40,9 +40,7 @@ def postprocess_masks(
     Returns:
         (N, H, W) bool.
     """
-    masks = torch.zeros(
-        (len(mask_logits), *out_shape), dtype=torch.bool, device=mask_logits.device
-    )
+    masks = torch.zeros((len(mask_logits), *out_shape), dtype=torch.bool, device=mask_logits.device)
     enlarged_size = mask_logits.shape[-2] * mask_logits.shape[-1] * stride**2
     chunk = max(1, max_elements // max(out_shape[0] * out_shape[1], enlarged_size))
     for start in range(0, len(mask_logits), chunk):

@@ -86,9 +86,7 @@ def coco_samples(
                 test_mode=split == "val",
                 pipeline=[
                     dict(type="LoadImageFromFile", imdecode_backend="pillow"),
-                    dict(
-                        type="LoadAnnotations", with_bbox=True, with_mask=True, poly2mask=False
-                    ),
+                    dict(type="LoadAnnotations", with_bbox=True, with_mask=True, poly2mask=False),
                     dict(type="Resize", scale=scale, keep_ratio=True, backend="pillow"),
                     dict(type="PackDetInputs", meta_keys=meta_keys),
                 ],

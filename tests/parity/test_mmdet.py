@@ -10,9 +10,6 @@ from mmdet.evaluation import CocoMetric
 from mmdet.models.dense_heads.condinst_head import CondInstMaskHead as MMDetMaskHead
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import get_box_tensor
-
-import condinst
-
 from oracle import (
     build_pair,
     coco_samples,
@@ -22,6 +19,8 @@ from oracle import (
     run_predict,
     small_config,
 )
+
+import condinst
 
 # (1333, 800) is the config's test scale; the others give odd sizes. The published model at its full
 # scale takes minutes on two cores, so it is opt-in.
@@ -58,13 +57,16 @@ def test_head_outputs(shared, record_property, name, scale, num):
     with torch.no_grad():
         inputs = theirs.data_preprocessor(batch, False)["inputs"]
         feats, our_feats = theirs.extract_feat(inputs), ours.extract_feat(inputs)
-        for expected, actual in zip(theirs.bbox_head(feats), ours.bbox_head(our_feats), strict=True):
+        for expected, actual in zip(
+            theirs.bbox_head(feats), ours.bbox_head(our_feats), strict=True
+        ):
             for level, our_level in zip(expected, actual, strict=True):
                 worst = max(worst, relative(our_level, level))
         worst = max(
             worst,
             relative(
-                ours.mask_head.mask_feature_head(our_feats), theirs.mask_head.mask_feature_head(feats)
+                ours.mask_head.mask_feature_head(our_feats),
+                theirs.mask_head.mask_feature_head(feats),
             ),
         )
     record_property("head_outputs_relative", worst)

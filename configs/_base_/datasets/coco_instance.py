@@ -1,7 +1,8 @@
 # COCO 2017 instances. The folder is data/coco/, or that of the environment variable
 # CONDINST_DATA_ROOT, or that of --cfg-options data_root=FOLDER/.
 dataset_type = "CocoDataset"
-data_root = "{{$CONDINST_DATA_ROOT:data/coco/}}"
+# the stripping lets the folder be given with or without its last slash
+data_root = "{{$CONDINST_DATA_ROOT:data/coco}}".rstrip("/") + "/"
 backend_args = None
 
 train_pipeline = [

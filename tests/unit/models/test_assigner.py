@@ -24,7 +24,9 @@ def ground_truth(boxes, labels, centers=None):
     boxes = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
     if centers is None:
         centers = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return GroundTruth(boxes, torch.tensor(labels, dtype=torch.long), torch.as_tensor(centers), None)
+    return GroundTruth(
+        boxes, torch.tensor(labels, dtype=torch.long), torch.as_tensor(centers), None
+    )
 
 
 def reference(points, strides, gt, radius, num_classes):

@@ -164,9 +164,7 @@ def test_polygons_and_bitmaps_of_the_same_shape_give_the_same_losses():
     model = build(small_model()).eval()  # BN's running averages would differ between the two calls
     model.training = True
     expected = losses_of(model, [sample([BOX], (96, 128)), sample([BOX], (96, 128))])
-    mixed = losses_of(
-        model, [sample([BOX], (96, 128), masks=polygon), sample([BOX], (96, 128))]
-    )
+    mixed = losses_of(model, [sample([BOX], (96, 128), masks=polygon), sample([BOX], (96, 128))])
     assert expected["loss_mask"] > 0
     for name, value in expected.items():
         torch.testing.assert_close(mixed[name], value)

@@ -7,9 +7,7 @@ from condinst.models.sampler import sample_positives
 
 def test_without_a_cap_every_positive_is_kept_in_order():
     gt_inds = torch.tensor([[-1, 0, -1, 1], [2, -1, -1, -1], [-1, -1, -1, -1]])
-    img_inds, point_inds = sample_positives(
-        gt_inds, torch.zeros(3, 4), max_masks=-1, topk_masks=-1
-    )
+    img_inds, point_inds = sample_positives(gt_inds, torch.zeros(3, 4), max_masks=-1, topk_masks=-1)
     assert img_inds.tolist() == [0, 0, 1]
     assert point_inds.tolist() == [1, 3, 0]
 
