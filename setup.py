@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parent
 class BuildPy(build_py):
     """Also installs the startup file, and configs and tools where OpenMMLab's ``mim`` looks.
 
-    ``condinst.pth`` lies beside the package in site-packages. Python runs its line at startup, which
-    offers the stand-in for ``mmcv._ext`` to programs that import mmdet before condinst, such as
-    mmdet's own ``tools/test.py``.
+    ``condinst.pth`` lies beside the package in site-packages. Python runs its line at startup,
+    which offers the stand-in for ``mmcv._ext`` to programs that import mmdet before condinst, such
+    as mmdet's own ``tools/test.py``.
     """
 
     def run(self) -> None:
@@ -24,10 +24,10 @@ class BuildPy(build_py):
             site_packages = Path(self.get_finalized_command("install").install_lib)
         else:
             site_packages = Path(self.build_lib)
+            mim = site_packages / "condinst" / ".mim"
             for name in ("configs", "tools"):
-                target = site_packages / "condinst" / ".mim" / name
                 ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(ROOT / name, target, ignore=ignored, dirs_exist_ok=True)
+                shutil.copytree(ROOT / name, mim / name, ignore=ignored, dirs_exist_ok=True)
         site_packages.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / "condinst.pth", site_packages / "condinst.pth")
 
@@ -63,7 +63,8 @@ setup(
     ],
     extras_require={
         "mmcv": ["mmcv-lite==2.1.0"],  # only where no compiled mmcv is installed
-        "dev": ["mypy>=1.11", "pytest>=8.0", "ruff>=0.6"],
+        # pip and setuptools for the tests of the installation: uv's environments have neither.
+        "dev": ["mypy>=1.11", "pip>=23.0", "pytest>=8.0", "ruff>=0.6", "setuptools>=77"],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
