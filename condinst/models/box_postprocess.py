@@ -33,7 +33,7 @@ def select_candidates(
     # Pairs stay ordered by point, then class, so that equal scores rank as in mmdet.
     logit_thr = torch.logit(torch.tensor(max(score_thr, 0.0), dtype=torch.float64)).item()
     point_inds, labels = (cls_logits.t() > logit_thr - 1e-2).nonzero(as_tuple=True)
-    scores = cls_logits[labels, point_inds].sigmoid()
+    scores = cls_logits[labels, point_inds].float().sigmoid()
     above = scores > score_thr
     scores, labels, point_inds = scores[above], labels[above], point_inds[above]
     scores, order = scores.sort(descending=True)
@@ -80,7 +80,7 @@ def postprocess_boxes(
         levels.append(
             InstanceData(
                 bboxes=bbox_coder.decode(level_points, distances, max_shape=img_shape),
-                scores=scores * centernesses[image].flatten()[inds].sigmoid(),
+                scores=scores * centernesses[image].flatten()[inds].float().sigmoid(),
                 labels=labels,
                 points=level_points,
                 strides=level_points.new_full((len(inds),), strides[level]),

@@ -33,6 +33,12 @@ def centerness_targets(bbox_targets: Tensor) -> Tensor:
     return ratio.sqrt()
 
 
+def mean_count(count: int, like: Tensor) -> Tensor:
+    """Mean of ``count`` over all processes, one at least, as a scalar on the device of ``like``."""
+    # float32 whatever the predictions: float16 counts no further than 2048
+    return reduce_mean(torch.tensor(float(count), device=like.device)).clamp(min=1.0)
+
+
 def box_losses(
     dense: DensePredictions,
     assignment: Assignment,
@@ -64,7 +70,7 @@ def box_losses(
     """
     cls_scores = flatten_levels(dense.cls_scores)
     img_inds, point_inds = (assignment.gt_inds >= 0).nonzero(as_tuple=True)
-    num_pos = reduce_mean(cls_scores.new_tensor(float(len(img_inds)))).clamp(min=1.0)
+    num_pos = mean_count(len(img_inds), cls_scores)
     losses = {
         "loss_cls": loss_cls(
             cls_scores.flatten(0, 1), assignment.labels.flatten(), avg_factor=num_pos
@@ -124,5 +130,5 @@ def mask_loss(
     assert instances.gt_inds is not None
     gt_inds = instances.gt_inds + torch.tensor(offsets).to(instances.img_inds)[instances.img_inds]
     targets = torch.cat(masks)[gt_inds].to(mask_logits.dtype)
-    num_masks = reduce_mean(mask_logits.new_tensor(float(len(instances)))).clamp(min=1.0)
+    num_masks = mean_count(len(instances), mask_logits)
     return loss_mask(mask_logits, targets, reduction_override="none").sum() / num_masks
