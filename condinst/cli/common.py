@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import inspect
 import os
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.registry import build_from_cfg
+from mmengine.runner import Runner, loops
 
 from condinst.datasets.data_root import set_data_root
+
+# What the launchers leave in the environment of each process.
+_RANKS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
+
+
+class _Options(DictAction):
+    """mmengine's action for key=value, which says what is wrong with a word that is none."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        for word in values:
+            if "=" not in word:
+                parser.error(f"{option_string} {word}: expected key=value")
+        super().__call__(parser, namespace, values, option_string)
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +38,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action=DictAction,
+        action=_Options,
         default={},
         help="settings that override the config's, as key=value; keys of nested settings are "
         'joined by dots (train_dataloader.batch_size=4), lists are written key="[a,b]"; '
@@ -27,7 +46,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--launcher",
-        choices=["none", "pytorch", "slurm", "mpi"],
+        choices=["none", *_RANKS],
         default="none",
         help="what started the processes of a distributed run",
     )
@@ -35,36 +54,104 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config of the command line, with its overrides."""
+    """The config of the command line, with its overrides.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file cannot be read as a config, or a switch does not fit it or the machine.
+    """
     if not Path(args.config).is_file():
         raise FileNotFoundError(f"config {args.config} is not a file")
+    if args.launcher != "none" and _RANKS[args.launcher] not in os.environ:
+        raise ValueError(
+            f"--launcher {args.launcher} expects the environment variable "
+            f"{_RANKS[args.launcher]}, which its launcher sets in every process; start with "
+            "tools/dist_train.sh, dist_test.sh or slurm_train.sh, or with your cluster's launcher"
+        )
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    cfg = Config.fromfile(args.config)
-    options = dict(args.cfg_options)
-    if "data_root" in options:
-        set_data_root(cfg, options.pop("data_root"))
-    cfg.merge_from_dict(options)
+    try:
+        cfg = Config.fromfile(args.config)
+    except Exception as error:  # a config is a program
+        raise ValueError(f"config {args.config}: {_one_line(error)}") from error
+    _override(cfg, dict(args.cfg_options))
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get("work_dir") is None:
         cfg.work_dir = str(Path("work_dirs") / Path(args.config).stem)
+    check_writable("work_dir", Path(cfg.work_dir))
     return cfg
+
+
+def _override(cfg: Config, options: dict[str, Any]) -> None:
+    _check_names(cfg, options)
+    if "data_root" in options:
+        set_data_root(cfg, options.pop("data_root"))
+    try:
+        cfg.merge_from_dict(options)
+    except (TypeError, KeyError, IndexError, AttributeError) as error:
+        raise ValueError(f"--cfg-options: {_one_line(error)}") from error
+
+
+def _check_names(cfg: Config, options: Iterable[str]) -> None:
+    """Refuse a first name that is new and nearly one that exists: it would change nothing."""
+    known = {*cfg.keys(), *inspect.signature(Runner.__init__).parameters}
+    for option in options:
+        name = option.split(".")[0]
+        if name not in known and (close := difflib.get_close_matches(name, known, 1, 0.75)):
+            raise ValueError(
+                f"--cfg-options {option}: the config has no {name!r}; is {close[0]!r} meant?"
+            )
+
+
+def check_writable(what: str, path: Path) -> None:
+    """Refuse a folder that exists but cannot be written to, or cannot be made.
+
+    Raises:
+        ValueError: naming ``what`` it was for.
+    """
+    path = path.absolute()
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not existing.is_dir():
+        raise ValueError(f"{what} {path}: {existing} is a file, expected a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ValueError(f"{what} {path}: no permission to write in {existing}")
 
 
 def is_first_process() -> bool:
     """Whether this is the process that speaks, before distributed training has started."""
-    ranks = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
-    return all(int(os.environ.get(rank, 0)) == 0 for rank in ranks)
+    return all(int(os.environ.get(rank, 0)) == 0 for rank in _RANKS.values())
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a command; a user's mistake ends it with one line and exit code 1."""
+def run(main: Callable[[], object]) -> None:
+    """Run a command; a user's mistake found before its first iteration ends it with one line.
+
+    The exit code is then 1. What goes wrong later keeps its traceback.
+    """
     try:
         main()
-    except (ValueError, FileNotFoundError) as error:
-        if os.environ.get("CONDINST_DEBUG"):
-            raise
-        sys.exit(f"error: {error}\n(set CONDINST_DEBUG=1 for the traceback)")
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        message = _explain(error)
+        if message is None or os.environ.get("CONDINST_DEBUG"):
+            raise
+        sys.exit(f"error: {message}\n(set CONDINST_DEBUG=1 for the traceback)")
+
+
+def _explain(error: Exception) -> str | None:
+    """What to tell the user; None where the error may be a bug, or came in the middle of a run."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if any(frame.f_code.co_filename == loops.__file__ for frame in frames):
+        return None
+    if isinstance(error, (ValueError, OSError)):
+        return str(error)
+    built = [frame.f_locals["cfg"] for frame in frames if frame.f_code is build_from_cfg.__code__]
+    if built:  # names and arguments come from the config
+        return f"the config's type={built[-1].get('type')!r} cannot be built: {_one_line(error)}"
+    return None
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error.args[0] if isinstance(error, KeyError) else error).split())
+    return f"{type(error).__name__}: {text}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+from pathlib import Path
 
 from mmdet.datasets.transforms import PackDetInputs
 from mmdet.evaluation import DumpDetResults
@@ -13,7 +14,7 @@ from mmengine.runner import Runner
 
 from condinst.datasets.checks import check_datasets
 
-from .common import add_config_arguments, is_first_process, load_config
+from .common import add_config_arguments, check_writable, is_first_process, load_config
 
 _EXAMPLES = """examples:
   python tools/test.py CONFIG work_dirs/NAME/iter_90000.pth
@@ -49,15 +50,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def build_config(args: argparse.Namespace) -> Config:
     """The config of the run, with every switch of the command line in place."""
-    if args.out is not None and not args.out.endswith((".pkl", ".pickle")):
-        raise ValueError(f"--out {args.out}: predictions are saved as a .pkl file")
+    if args.out is not None:
+        if not args.out.endswith((".pkl", ".pickle")):
+            raise ValueError(f"--out {args.out}: predictions are saved as a .pkl file")
+        check_writable("--out", Path(args.out).parent)
+    if args.show_dir is not None:
+        check_writable("--show-dir", Path(args.show_dir))
     cfg = load_config(args)
     cfg.load_from = args.checkpoint
     if args.tta:
         _augment(cfg)
+    # with our scope, because a config of mmdet's is tested too
+    hooks = [dict(type="condinst.CompleteCheckpointHook")]
     if args.show_dir is not None:
-        hook = dict(type="PictureHook", out_dir=args.show_dir, score_thr=args.show_score_thr)
-        cfg.custom_hooks = [*cfg.get("custom_hooks", []), hook]
+        hooks.append(
+            dict(
+                type="condinst.PictureHook",
+                out_dir=args.show_dir,
+                score_thr=args.show_score_thr,
+            )
+        )
+    cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), *hooks]
     return cfg
 
 
@@ -82,7 +95,7 @@ def _augment(cfg: Config) -> None:
         views = dict(type="TestTimeAug", transforms=[flips, *([t] for t in load), [pack]])
         dataset.pipeline = [*rest, views]
     tta_cfg = dict(nms=cfg.model.test_cfg.nms, max_per_img=cfg.model.test_cfg.max_per_img)
-    tta_model = cfg.get("tta_model", dict(type="CondInstTTA", tta_cfg=tta_cfg))
+    tta_model = cfg.get("tta_model", dict(type="condinst.CondInstTTA", tta_cfg=tta_cfg))
     cfg.model = ConfigDict(**tta_model, module=cfg.model)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import torch
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
 
 from condinst.datasets.checks import check_datasets
 
@@ -67,7 +68,7 @@ def build_config(args: argparse.Namespace) -> Config:
         # bfloat16 has float32's range: nothing to scale
         cfg.optim_wrapper.loss_scale = "dynamic" if args.amp == "float16" else 1.0
     if args.auto_scale_lr:
-        if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
+        if "base_batch_size" not in (cfg.get("auto_scale_lr") or {}):
             raise ValueError(
                 f"--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}: the total "
                 "batch size for which optim_wrapper.optimizer.lr is meant"
@@ -76,9 +77,30 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.seed is not None or args.deterministic:
         cfg.randomness = dict(seed=args.seed, deterministic=args.deterministic)
     if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == "auto" else args.resume
+        _resume(cfg, args.resume)
     return cfg
+
+
+def _resume(cfg: Config, source: str) -> None:
+    """Go on from a checkpoint with the seed that its run had, unless another is asked for.
+
+    mmengine reads the seed from the checkpoint too, but only after the sampler has shuffled the
+    data with a new one.
+    """
+    cfg.resume = True
+    cfg.load_from = None if source == "auto" else source
+    path = find_latest_checkpoint(cfg.work_dir) if source == "auto" else source
+    if path is None:  # nothing has been saved: the run begins
+        return
+    meta: dict[str, Any] | None = CheckpointLoader.load_checkpoint(path, "cpu").get("meta")
+    if meta is None or "iter" not in meta:
+        raise ValueError(
+            f"--resume {path}: holds weights, but no state of a training; to start a new training "
+            f"from these weights, use --cfg-options load_from={path}"
+        )
+    randomness = cfg.get("randomness") or {}
+    if randomness.get("seed") is None:
+        cfg.randomness = dict(randomness, seed=meta.get("seed"))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -5,7 +5,8 @@
 import mmdet.engine  # noqa: F401
 import mmdet.visualization  # noqa: F401
 
+from condinst.engine.checkpoint_hook import CompleteCheckpointHook
 from condinst.engine.curve_hook import CurveHook
 from condinst.engine.picture_hook import PictureHook
 
-__all__ = ["CurveHook", "PictureHook"]
+__all__ = ["CompleteCheckpointHook", "CurveHook", "PictureHook"]

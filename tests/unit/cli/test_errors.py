@@ -1,0 +1,156 @@
+"""What the commands say when a user makes a mistake: the file or key, the value, what is expected.
+
+Every mistake here ends the command before its first iteration.
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from condinst.cli import common, test, train
+from condinst.datasets.shapes import make_shapes
+
+SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "shapes"
+    make_shapes(folder, num_train=2, num_val=1, size=64)
+    return folder
+
+
+@pytest.fixture
+def message(shapes, tmp_path, monkeypatch):
+    """The message that a command ends with; its exit code is 1."""
+    monkeypatch.setenv("CONDINST_DATA_ROOT", f"{shapes.as_posix()}/")
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def usage(parser, text):
+        raise SystemExit(f"usage: {text}")
+
+    monkeypatch.setattr(argparse.ArgumentParser, "error", usage)
+
+    def message(command, *arguments) -> str:
+        with pytest.raises(SystemExit) as ended:
+            common.run(lambda: command.main([str(word) for word in arguments]))
+        text = ended.value.code
+        if text.startswith("usage: "):
+            return text
+        assert text.startswith("error: ")
+        assert text.endswith("\n(set CONDINST_DEBUG=1 for the traceback)")
+        return text.removeprefix("error: ").rsplit("\n", 1)[0]
+
+    return message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("absent.py", None, r"^config absent\.py is not a file$"),
+        ("typo.py", "a = = 1", r"^config typo\.py: SyntaxError: .*line 1"),
+        (
+            "orphan.py",
+            "_base_ = 'nobody.py'",
+            r"^config orphan\.py: FileNotFoundError: .*nobody\.py",
+        ),
+    ],
+)
+def test_config_file(message, name, content, expected):
+    if content is not None:
+        Path(name).write_text(content)
+    assert re.search(expected, message(train, name))
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("modle.bbox_head.num_classes=5", "modle.bbox_head.num_classes: .*is 'model' meant"),
+        ("train_cfg", "--cfg-options train_cfg: expected key=value"),
+        ("train_cfg.val_interval.a=1", "val_interval={'a': 1}.*int"),
+        ("model.bbox_head.num_klasses=5", "CondInstBboxHead.*unexpected.*'num_klasses'"),
+        ("model.backbone.type=ResNot", "type='ResNot' cannot be built.*not in the condinst::model"),
+        ("data_root=nowhere", "nowhere/annotations/instances_train.json: file not found"),
+        (
+            "train_dataloader.dataset.metainfo.classes=(circle,square,triangle,star,ring)",
+            "instances_train.json: classes .* 'square'.*the file's categories are 'circle'",
+        ),
+        ("model.bbox_head.num_classes=4", "model.bbox_head.num_classes is 4.* has 5 classes"),
+    ],
+)
+def test_settings(message, option, expected):
+    text = message(train, SMALL, "--cfg-options", option)
+    assert re.search(expected, text, re.DOTALL), text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--amp"], "--amp float16 needs a GPU"),
+        (["--amp", "float8"], "--amp: invalid choice: 'float8'"),
+        (["--launcher", "pytorch"], "--launcher pytorch expects .* RANK.*tools/dist_train.sh"),
+        (["--work-dir", "file.txt"], "work_dir .*file.txt is a file, expected a folder"),
+        (["--work-dir", "file.txt/below"], "work_dir .*file.txt is a file, expected a folder"),
+        (["--resume", "nobody.pth"], "^nobody.pth: no such checkpoint file"),
+        (["--resume", "file.txt"], "^file.txt: cannot be read as a checkpoint"),
+        (["--resume", "weights.pth"], "--resume weights.pth: .*load_from=weights.pth"),
+        (["--auto-scale-lr", "--cfg-options", "auto_scale_lr=None"], "base_batch_size"),
+    ],
+)
+def test_switches_of_training(message, monkeypatch, arguments, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    Path("file.txt").write_text("some text")
+    torch.save({"a": torch.zeros(1)}, "weights.pth")
+    text = message(train, SMALL, *arguments)
+    assert re.search(expected, text), text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["weights.pth", "--out", "a.json"], r"--out a.json: .* \.pkl file"),
+        (["weights.pth", "--out", "file.txt/a.pkl"], "--out .*file.txt is a file"),
+        (["weights.pth", "--show-dir", "file.txt"], "--show-dir .*file.txt is a file"),
+        (["nobody.pth"], "^nobody.pth: no such checkpoint file"),
+        (["half.pth"], "^half.pth: cannot be read as a checkpoint .* incomplete"),
+        (
+            ["weights.pth"],
+            r"^weights.pth: does not fit .*backbone.conv1.weight \(missing, expected",
+        ),
+    ],
+)
+def test_switches_of_testing(message, arguments, expected):
+    Path("file.txt").write_text("some text")
+    torch.save({"a": torch.zeros(1000)}, "weights.pth")
+    whole = Path("weights.pth").read_bytes()
+    Path("half.pth").write_bytes(whole[: len(whole) // 2])
+    text = message(test, SMALL, *arguments)
+    assert re.search(expected, text), text
+
+
+def test_a_folder_without_permission(tmp_path, monkeypatch):
+    """Said by the system, because the tests may run as a user who may do everything."""
+    monkeypatch.setattr(common.os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(ValueError, match=f"work_dir .*new: no permission to write in {tmp_path}"):
+        common.check_writable("work_dir", tmp_path / "new")
+
+
+def test_a_new_name_that_resembles_nothing_is_allowed(shapes, monkeypatch, tmp_path):
+    """Configs may hold what only a user's own module reads."""
+    monkeypatch.chdir(tmp_path)
+    args = train.parse_args([str(SMALL), "--cfg-options", "my_own.thing=1", "compile=True"])
+    cfg = train.build_config(args)
+    assert cfg.my_own.thing == 1
+    assert cfg.compile is True
+
+
+def test_bugs_and_errors_in_the_middle_of_a_run_keep_their_traceback():
+    def bug():
+        raise TypeError("of ours")
+
+    with pytest.raises(TypeError):
+        common.run(bug)

@@ -1,0 +1,68 @@
+"""The config that tools/train.py runs, from its switches."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from condinst.cli import train
+
+SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
+
+
+@pytest.fixture
+def work_dir(tmp_path) -> Path:
+    """The folder of a run that drew its seed itself and was killed."""
+    torch.save({"state_dict": {}, "meta": {"iter": 4, "seed": 1234}}, tmp_path / "iter_4.pth")
+    (tmp_path / "last_checkpoint").write_text(str(tmp_path / "iter_4.pth"))
+    return tmp_path
+
+
+def config(work_dir, *arguments):
+    return train.build_config(
+        train.parse_args([str(SMALL), "--work-dir", str(work_dir), *arguments])
+    )
+
+
+def test_a_resumed_run_shuffles_with_the_seed_of_its_beginning(work_dir):
+    """mmengine restores the seed only after the sampler was made with another."""
+    resumed = config(work_dir, "--resume")
+    assert resumed.resume is True
+    assert resumed.load_from is None
+    assert resumed.randomness.seed == 1234
+    named = config(work_dir / "new", "--resume", str(work_dir / "iter_4.pth"), "--deterministic")
+    assert named.load_from == str(work_dir / "iter_4.pth")
+    assert named.randomness == {"seed": 1234, "deterministic": True}
+
+
+def test_a_seed_that_is_given_wins(work_dir):
+    assert config(work_dir, "--resume", "--seed", "5").randomness.seed == 5
+    assert config(work_dir, "--resume", "--cfg-options", "randomness.seed=6").randomness.seed == 6
+
+
+def test_resuming_a_run_that_saved_nothing_begins_it(tmp_path):
+    cfg = config(tmp_path, "--resume")
+    assert cfg.resume is True
+    assert "randomness" not in cfg
+
+
+@pytest.mark.parametrize(
+    ("arguments", "dtype", "scale"),
+    [(["--amp"], "float16", "dynamic"), (["--amp", "bfloat16"], "bfloat16", 1.0)],
+)
+def test_mixed_precision(tmp_path, monkeypatch, arguments, dtype, scale):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    wrapper = config(tmp_path, *arguments).optim_wrapper
+    assert (wrapper.type, wrapper.dtype) == ("AmpOptimWrapper", dtype)
+    assert wrapper.loss_scale == scale
+
+
+def test_the_learning_rate_scales_on_demand(tmp_path):
+    assert config(tmp_path).auto_scale_lr.enable is False
+    assert config(tmp_path, "--auto-scale-lr").auto_scale_lr.enable is True
+
+
+def test_the_work_folder_is_named_after_the_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfg = train.build_config(train.parse_args([str(SMALL)]))
+    assert Path(cfg.work_dir) == Path("work_dirs/small_condinst")
