@@ -5,7 +5,7 @@ _base_ = [
     "./_base_/default_runtime.py",
 ]
 
-channels = 64
+channels = 48
 model = dict(
     backbone=dict(depth=18, base_channels=32, frozen_stages=-1, norm_eval=False, init_cfg=None),
     neck=dict(
@@ -21,7 +21,8 @@ model = dict(
         feat_channels=channels,
         stacked_convs=2,
         strides=[4, 8, 16, 32],
-        regress_ranges=[(-1, 24), (24, 48), (48, 96), (96, 1e8)],
+        regress_ranges=[(-1, 16), (16, 28), (28, 44), (44, 1e8)],
+        norm_cfg=dict(type="GN", num_groups=16, requires_grad=True),
     ),
     mask_head=dict(
         max_masks_to_train=64,
@@ -46,5 +47,6 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=10.0),
 )
 param_scheduler = [
-    dict(type="OneCycleLR", eta_max=0.002, total_steps=max_iters, by_epoch=False),
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=50),
+    dict(type="CosineAnnealingLR", T_max=max_iters, by_epoch=False),
 ]

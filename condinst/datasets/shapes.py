@@ -39,7 +39,7 @@ def make_shapes(
     *,
     num_train: int = 300,
     num_val: int = 60,
-    size: int = 160,
+    size: int = 128,
     seed: int = 0,
 ) -> bool:
     """Write the data set into the folder ``out``, unless it already is there.

@@ -7,6 +7,7 @@ Letters in the comments: S = side of the square picture in pixels, M = shapes in
 
 from __future__ import annotations
 
+import colorsys
 from dataclasses import dataclass
 
 import cv2
@@ -18,14 +19,16 @@ CLASSES = ("circle", "rectangle", "triangle", "star", "ring")
 
 # Shapes are filled on a grid this many times finer, so that borders come out smooth.
 _SUPERSAMPLE = 4
-_RADIUS_RANGE = (0.08, 0.46)  # times S
+_RADIUS_RANGE = (0.11, 0.46)  # times S
 _SMALL_BIAS = 1.5  # the exponent that makes small shapes more frequent than large ones
 _MAX_SHAPES = 6
 _PLACEMENT_TRIES = 12
 # A shape that a later one would hide beyond this stays; the later one moves.
-_MIN_VISIBLE_FRACTION = 0.4
+_MIN_VISIBLE_FRACTION = 0.5
 _MIN_VISIBLE_AREA = 24  # pixels
-_MIN_CONTRAST = 70.0  # RGB distance to what a shape is painted over
+_MAX_TILT = 0.4  # radians away from upright
+_HUE_SPREAD = 0.05  # standard deviation, in turns of the colour circle
+_MIN_CONTRAST = 80.0  # RGB distance to what a shape is painted over
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def draw_scene(rng: np.random.Generator, size: int, *, empty: bool = False) -> S
         coverage = _place_shape(rng, CLASSES[label], owner, areas)
         if coverage is None:
             continue
-        _paint(rng, canvas, coverage)
+        _paint(rng, canvas, coverage, label)
         covered = coverage >= 0.5
         owner[covered] = len(labels)
         labels.append(label)
@@ -78,7 +81,7 @@ def _place_shape(
     size = owner.shape[0]
     for _ in range(_PLACEMENT_TRIES):
         radius = size * (_RADIUS_RANGE[0] + np.ptp(_RADIUS_RANGE) * rng.random() ** _SMALL_BIAS)
-        center = rng.uniform(0.08, 0.92, 2) * size
+        center = rng.uniform(0.15, 0.85, 2) * size
         coverage = _coverage(_outline(rng, name), center, radius, size)
         covered = coverage >= 0.5
         visible = np.bincount(owner[~covered & (owner >= 0)], minlength=len(areas))
@@ -90,25 +93,24 @@ def _place_shape(
 
 def _outline(rng: np.random.Generator, name: str) -> list[np.ndarray]:
     """Closed contours of a shape in the unit circle, each (N, 2) xy; a second one is a hole."""
-    turn = rng.uniform(0.0, 2.0 * np.pi)
+    up = rng.uniform(-_MAX_TILT, _MAX_TILT) - np.pi / 2.0  # y points down
     if name == "circle":
-        return [_on_circle(64, 1.0, turn)]
+        return [_on_circle(64, 1.0, up)]
     if name == "ring":
-        return [_on_circle(64, 1.0, turn), _on_circle(64, rng.uniform(0.45, 0.6), turn)]
+        return [_on_circle(64, 1.0, up), _on_circle(64, rng.uniform(0.45, 0.6), up)]
     if name == "triangle":
-        return [_on_circle(3, 1.0, turn + rng.uniform(-0.25, 0.25, 3))]
+        return [_on_circle(3, 1.0, up + rng.uniform(-0.25, 0.25, 3))]
     if name == "star":
-        radii = np.tile([1.0, rng.uniform(0.4, 0.5)], 5)
-        return [_on_circle(10, radii, turn)]
+        return [_on_circle(10, np.tile([1.0, rng.uniform(0.4, 0.5)], 5), up)]
     if name == "rectangle":
-        half_angle = np.arctan(rng.uniform(0.45, 1.0))
-        corners = np.array([half_angle, -half_angle, half_angle + np.pi, np.pi - half_angle])
-        corners = np.sort(corners) + turn
-        return [np.stack([np.cos(corners), np.sin(corners)], axis=1)]
+        # Corners at +-a around up and around down: wide for a large a, high for a small one.
+        a = rng.uniform(0.35, np.pi / 2.0 - 0.35)
+        return [_on_circle(4, 1.0, up + np.array([-a, a - np.pi / 2, -a, a - np.pi / 2]))]
     raise AssertionError(name)
 
 
 def _on_circle(num: int, radius: float | np.ndarray, turn: float | np.ndarray) -> np.ndarray:
+    """``num`` points at equal angles, (num, 2); radius and additional turn may differ by point."""
     angles = 2.0 * np.pi * np.arange(num) / num + turn
     return np.stack([np.cos(angles) * radius, np.sin(angles) * radius], axis=1)
 
@@ -126,15 +128,25 @@ def _coverage(
     return blocks.mean(axis=(1, 3), dtype=np.float32)
 
 
-def _paint(rng: np.random.Generator, canvas: np.ndarray, coverage: np.ndarray) -> None:
-    """Blend a plain, shaded or striped fill into the canvas, in place."""
+def _paint(rng: np.random.Generator, canvas: np.ndarray, coverage: np.ndarray, label: int) -> None:
+    """Blend a shaded or striped fill into the canvas, in place."""
     below = canvas[coverage >= 0.5].mean(axis=0)
-    color = rng.uniform(0, 255, 3)
+    color = _color(rng, label)
     while np.linalg.norm(color - below) < _MIN_CONTRAST:
-        color = rng.uniform(0, 255, 3)
+        color = _color(rng, label)
     wave = _wave(rng, canvas.shape[0], periods=(0.3, 8.0))
     fill = color + rng.uniform(0.0, 30.0) * wave[..., None]
     canvas += coverage[..., None] * (fill - canvas)
+
+
+def _color(rng: np.random.Generator, label: int) -> np.ndarray:
+    """RGB near the class's own hue, near enough to learn within minutes; the ground may have it too.
+
+    The hues of neighbouring classes overlap a little: there only the shape tells.
+    """
+    hue = label / len(CLASSES) + rng.normal(0.0, _HUE_SPREAD)
+    saturation, value = rng.uniform(0.5, 1.0), rng.uniform(0.45, 1.0)
+    return 255.0 * np.array(colorsys.hsv_to_rgb(hue % 1.0, saturation, value))
 
 
 def _draw_ground(rng: np.random.Generator, size: int) -> np.ndarray:
