@@ -107,10 +107,10 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     """
     args = parse_args(argv)
     cfg = build_config(args)
-    if is_first_process():
-        check_datasets(cfg, splits=("test",))
+    report = check_datasets(cfg, splits=("test",)) if is_first_process() else None
     setup_cache_size_limit_of_dynamo()
     runner = Runner.from_cfg(cfg)
+    runner.logger.info(report)  # other processes than the first log nothing at this level
     if args.out is not None:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     return runner.test()

@@ -87,11 +87,11 @@ def _resume(cfg: Config, source: str) -> None:
     mmengine reads the seed from the checkpoint too, but only after the sampler has shuffled the
     data with a new one.
     """
-    cfg.resume = True
-    cfg.load_from = None if source == "auto" else source
     path = find_latest_checkpoint(cfg.work_dir) if source == "auto" else source
-    if path is None:  # nothing has been saved: the run begins
+    if path is None:  # nothing has been saved: the run begins, from load_from if there is one
         return
+    cfg.resume = True
+    cfg.load_from = path
     meta: dict[str, Any] | None = CheckpointLoader.load_checkpoint(path, "cpu").get("meta")
     if meta is None or "iter" not in meta:
         raise ValueError(
@@ -106,7 +106,8 @@ def _resume(cfg: Config, source: str) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Check the data, then train."""
     cfg = build_config(parse_args(argv))
-    if is_first_process():
-        check_datasets(cfg, splits=("train", "val"))
+    report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
     setup_cache_size_limit_of_dynamo()
-    Runner.from_cfg(cfg).train()
+    runner = Runner.from_cfg(cfg)
+    runner.logger.info(report)
+    runner.train()

@@ -26,13 +26,18 @@ import numpy as np
 import torch
 from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
 TRUST = "CONDINST_TRUST_CHECKPOINT"
 """Environment variable: the path or URL of the one file that is loaded as an ordinary pickle."""
 
 _NUMBER_CODES = "?bhilqBHILQefdgFDGSU"
-_STATISTICS = ("current", "max", "mean", "min")
+_ATTRIBUTES = {
+    HistoryBuffer: ("current", "max", "mean", "min"),
+    OneCycleParamScheduler: ("_annealing_cos", "_annealing_linear"),
+}
+"""Functions that these classes keep as members, which a pickle reads from them by name."""
 
 
 def apply() -> None:
@@ -127,7 +132,8 @@ def _allowed() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     """The callables a checkpoint may use beyond torch's own, each with its name in the pickle."""
     allowed: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
         (HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
-        (_statistics_method, "builtins.getattr"),
+        (OneCycleParamScheduler, "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler"),
+        (_getattr, "builtins.getattr"),
         (np.ndarray, "numpy.ndarray"),
         (np.dtype, "numpy.dtype"),
     ]
@@ -140,11 +146,11 @@ def _allowed() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     return allowed
 
 
-def _statistics_method(owner: object, name: str) -> Callable[..., Any]:
-    """The ``getattr`` of a checkpoint: a history buffer pickles its own methods by name."""
-    if owner is not HistoryBuffer or name not in _STATISTICS:
+def _getattr(owner: object, name: str) -> Callable[..., Any]:
+    """The ``getattr`` of a checkpoint."""
+    if not isinstance(owner, type) or name not in _ATTRIBUTES.get(owner, ()):
         raise pickle.UnpicklingError(f"GLOBAL getattr:{name} is not allowed")
-    return getattr(HistoryBuffer, name)
+    return getattr(owner, name)
 
 
 def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:

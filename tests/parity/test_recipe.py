@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from mmengine.config import Config
-
 from oracle import CONFIG_90K
 
 

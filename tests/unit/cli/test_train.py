@@ -28,7 +28,7 @@ def test_a_resumed_run_shuffles_with_the_seed_of_its_beginning(work_dir):
     """mmengine restores the seed only after the sampler was made with another."""
     resumed = config(work_dir, "--resume")
     assert resumed.resume is True
-    assert resumed.load_from is None
+    assert resumed.load_from == str(work_dir / "iter_4.pth")
     assert resumed.randomness.seed == 1234
     named = config(work_dir / "new", "--resume", str(work_dir / "iter_4.pth"), "--deterministic")
     assert named.load_from == str(work_dir / "iter_4.pth")
@@ -41,8 +41,10 @@ def test_a_seed_that_is_given_wins(work_dir):
 
 
 def test_resuming_a_run_that_saved_nothing_begins_it(tmp_path):
-    cfg = config(tmp_path, "--resume")
-    assert cfg.resume is True
+    """And from the weights that the config begins with."""
+    cfg = config(tmp_path, "--resume", "--cfg-options", "load_from=pretrained.pth")
+    assert cfg.resume is False
+    assert cfg.load_from == "pretrained.pth"
     assert "randomness" not in cfg
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.optim import OneCycleLR
 from mmengine.runner import CheckpointLoader, save_checkpoint
 from torch import nn
 
@@ -72,6 +73,17 @@ def test_it_comes_back_in_a_process_that_has_logged_nothing(saved, monkeypatch):
     assert checkpoint["message_hub"]["log_scalars"]["train/loss"].statistics("min") == 1.5
 
 
+@pytest.mark.parametrize("anneal", ["cos", "linear"])
+def test_the_state_of_a_one_cycle_schedule_comes_back(tmp_path, anneal):
+    """It holds one of the scheduler's functions."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    schedule = OneCycleLR(optimizer, eta_max=1.0, total_steps=10, anneal_strategy=anneal)
+    path = tmp_path / "iter_1.pth"
+    torch.save({"state_dict": {}, "param_schedulers": [schedule.state_dict()]}, path)
+    state = load(path)["param_schedulers"][0]
+    assert state["anneal_func"](1.0, 3.0, 0.5) == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize("names", ["numpy.core", "numpy._core"])
 def test_numpy_1_and_numpy_2_files_both_load(saved, names):
     """The same bytes under either package name, as the two numpy generations write them."""
@@ -114,7 +126,7 @@ class Getattr:
 
 
 @pytest.mark.parametrize("args", [(HistoryBuffer, "__init__"), (np.ndarray, "min"), ({}, "update")])
-def test_getattr_reaches_a_history_buffer_s_statistics_only(tmp_path, args):
+def test_getattr_reaches_only_what_checkpoints_need(tmp_path, args):
     torch.save({"a": Getattr(*args)}, tmp_path / "getattr.pth")
     with pytest.raises(ValueError, match=r"getattr\.pth: refused.*getattr"):
         load(tmp_path / "getattr.pth")
