@@ -73,11 +73,13 @@ class MaskBranch(BaseModule):
         self.conv_pred = nn.Conv2d(feat_channels, out_channels, 1)
 
     def init_weights(self) -> None:
-        """Kaiming uniform with a = 1 for every convolution, as in the original implementation."""
+        """Kaiming uniform with a = 1 for every convolution: the bound is sqrt(3 / fan_in)."""
         super().init_weights()
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                kaiming_init(module, a=1, distribution="uniform")
+                kaiming_init(
+                    module, a=1, mode="fan_in", nonlinearity="leaky_relu", distribution="uniform"
+                )
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Args:

@@ -264,3 +264,38 @@ def test_half_precision_trains_and_predicts_like_full_precision():
 def test_counts_above_those_of_float16_are_exact():
     assert mean_count(70001, torch.zeros(1, dtype=torch.float16)).item() == 70001
     assert mean_count(0, torch.zeros(1)).item() == 1
+
+
+def test_the_mask_branch_starts_with_kaiming_uniform_weights():
+    """Bounds sqrt(3 / fan_in), fan_in = channels * 9 (a = 1); mmdet leaves Normal(0.01)."""
+    model = build(small_model())
+    model.init_weights()
+    branch = model.mask_head.mask_feature_head
+    for conv, fan_in in ((branch.conv_branch[0].conv, 16 * 9), (branch.conv_pred, 16)):
+        bound = (3 / fan_in) ** 0.5
+        assert 0.95 * bound < conv.weight.abs().max() <= bound
+
+
+def test_masks_need_no_padding_by_the_preprocessor():
+    padded = small_model()
+    unpadded = small_model()
+    unpadded.data_preprocessor.pad_mask = False
+    samples = [sample([BOX], (90, 120)), sample([BOX], (96, 100))]
+    expected = losses_of(build(padded), copy.deepcopy(samples))
+    actual = losses_of(build(unpadded), samples)
+    assert expected["loss_mask"] > 0
+    for name, value in expected.items():
+        torch.testing.assert_close(actual[name], value)
+
+
+def test_calls_leave_nothing_behind():
+    """Predictions have the four fields of mmdet's results, and no module keeps a tensor."""
+    model = build(small_model())
+    before = {name: set(vars(module)) for name, module in model.named_modules()}
+    losses_of(model, [sample([BOX], (96, 128))])
+    model.eval()
+    model.bbox_head.conv_cls.bias.data.fill_(0)
+    batch = {key: [value] for key, value in sample([], (96, 128)).items()}
+    found = model.test_step(batch)[0].pred_instances
+    assert set(found.keys()) == {"bboxes", "scores", "labels", "masks"}
+    assert {name: set(vars(module)) for name, module in model.named_modules()} == before
