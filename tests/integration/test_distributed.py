@@ -157,7 +157,7 @@ def test_two_processes_train_as_one_does(folder, shapes, one, launch):
     ]
     assert list(weights[0]) == list(weights[1])
     for name, weight in weights[0].items():
-        torch.testing.assert_close(weights[1][name], weight, rtol=1e-3, atol=1e-4, msg=name)
+        torch.testing.assert_close(weights[1][name], weight, rtol=1e-4, atol=1e-5, msg=name)
 
 
 def test_two_processes_measure_the_same_ap(trained, shapes, tmp_path):
