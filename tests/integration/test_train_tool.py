@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from commands import SMALL, TEST, log_folders, read_metrics, read_scalars, run
+from commands import SMALL, TEST, TRAIN, log_folders, read_metrics, read_scalars, run
 from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -104,3 +104,17 @@ def evaluate(truth: COCO, samples: list[dict], kind: str) -> float:
     evaluation.accumulate()
     evaluation.summarize()
     return evaluation.stats[0]
+
+
+def test_a_mistake_ends_with_one_line_and_exit_code_1(trained, shapes, tmp_path):
+    """The messages themselves are tested in tests/unit/cli."""
+    done = run(TRAIN, "absent.py", code=1)
+    line = "error: config absent.py is not a file"
+    assert done.err.splitlines() == [line, "(set CONDINST_DEBUG=1 for the traceback)"]
+
+    whole = (trained / "iter_80.pth").read_bytes()
+    half = tmp_path / "half.pth"
+    half.write_bytes(whole[: len(whole) // 2])
+    done = run(TEST, SMALL, half, "--work-dir", tmp_path, data=shapes, code=1)
+    assert f"error: {half}: cannot be read as a checkpoint" in done.err
+    assert "Traceback" not in done.out + done.err
