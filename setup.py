@@ -54,12 +54,12 @@ setup(
     install_requires=[
         "mmdet>=3.3.0,<3.4",
         "mmengine>=0.10.7,<0.11",
-        "numpy>=1.23",
+        "numpy>=1.24",
         "pillow>=9.1",
         "pycocotools>=2.0.6",
         "tensorboard>=2.10",
-        "torch>=2.6",
-        "torchvision>=0.21",
+        "torch>=2.1",
+        "torchvision>=0.16",
     ],
     extras_require={
         "mmcv": ["mmcv-lite==2.1.0"],  # only where no compiled mmcv is installed

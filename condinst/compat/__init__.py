@@ -1,15 +1,16 @@
 """The only room that knows the age of mmcv, mmengine or mmdet.
 
-=================  ==============================================================================
-``finder``         offers the stand-ins below where mmcv or mmengine lack a module
-``mmcv_ext``       stand-in for ``mmcv._ext``: the compiled operators, on torch and torchvision
-``package_utils``  stand-in for ``mmengine.utils.package_utils``, which needs ``pkg_resources``
-``packages``       the same for an mmengine imported before us; no ``pkgutil.find_loader``
-``checkpoint``     checkpoints load with weights only and an allow-list, and are written whole
-``distributed``    the launchers start without CUDA
-``workers``        data-loader workers that are spawned get the fixes too
-``noise``          silences deprecations that upstream owes to itself
-=================  ==============================================================================
+=====================  ============================================================================
+``finder``             offers the stand-ins below where mmcv or mmengine lack a module
+``mmcv_ext``           stand-in for ``mmcv._ext``: the compiled operators, on torch and torchvision
+``package_utils``      stand-in for ``mmengine.utils.package_utils``, which needs ``pkg_resources``
+``packages``           the same for an mmengine imported before us; no ``pkgutil.find_loader``
+``checkpoint``         checkpoints load by an allow-list, and are written whole
+``restricted_pickle``  the allow-list for torch before 2.6
+``distributed``        the launchers start without CUDA
+``workers``            data-loader workers that are spawned get the fixes too
+``noise``              silences deprecations that upstream owes to itself
+=====================  ============================================================================
 
 Each file names the upstream fault that it mends and says when it can be deleted. ``condinst.pth``
 in site-packages runs ``finder`` when Python starts, for programs that import mmdet before condinst.

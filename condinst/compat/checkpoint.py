@@ -17,6 +17,7 @@ import os
 import pickle
 import re
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -28,10 +29,14 @@ from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.utils import digit_version
+
+from condinst.compat import restricted_pickle
 
 TRUST = "CONDINST_TRUST_CHECKPOINT"
 """Environment variable: the path or URL of the one file that is loaded as an ordinary pickle."""
 
+_TORCH_HAS_ALLOW_LIST = digit_version(torch.__version__) >= digit_version("2.6")
 _NUMBER_CODES = "?bhilqBHILQefdgFDGSU"
 _ATTRIBUTES = {
     HistoryBuffer: ("current", "max", "mean", "min"),
@@ -42,7 +47,10 @@ _ATTRIBUTES = {
 
 def apply() -> None:
     """Allow what checkpoints hold for every ``torch.load``, and replace the readers and writers."""
-    torch.serialization.add_safe_globals(_allowed())
+    if _TORCH_HAS_ALLOW_LIST:
+        torch.serialization.add_safe_globals([*_allowed()])
+    else:
+        restricted_pickle.allowed.update({name: value for value, name in _allowed()})
     loader = mmengine_checkpoint.CheckpointLoader
     loader.register_scheme(prefixes="", loader=load_from_local, force=True)
     mmengine_checkpoint.load_url = load_url
@@ -92,7 +100,12 @@ def _read(path: Path, name: str, map_location: Any) -> dict[str, Any]:
     """
     trusted = _is_trusted(path, name)
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=not trusted)
+        if _TORCH_HAS_ALLOW_LIST or trusted:
+            checkpoint = torch.load(path, map_location=map_location, weights_only=not trusted)
+        else:
+            checkpoint = torch.load(
+                path, map_location=map_location, pickle_module=restricted_pickle
+            )
     except (MemoryError, torch.cuda.OutOfMemoryError):
         raise
     except Exception as error:  # a damaged pickle can raise anything
@@ -128,16 +141,17 @@ def _is_trusted(path: Path, name: str) -> bool:
     return trusted == name or Path(trusted).expanduser().resolve() == path.resolve()
 
 
-def _allowed() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
+def _allowed() -> list[tuple[Callable[..., Any], str]]:
     """The callables a checkpoint may use beyond torch's own, each with its name in the pickle."""
-    allowed: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    allowed: list[tuple[Callable[..., Any], str]] = [
         (HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
         (OneCycleParamScheduler, "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler"),
         (_getattr, "builtins.getattr"),
         (np.ndarray, "numpy.ndarray"),
         (np.dtype, "numpy.dtype"),
     ]
-    multiarray = (np._core if hasattr(np, "_core") else np.core).multiarray
+    numpy_2 = int(np.__version__.split(".")[0]) >= 2
+    multiarray = import_module("numpy._core.multiarray" if numpy_2 else "numpy.core.multiarray")
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # numpy 1 and numpy 2
         allowed.append((multiarray._reconstruct, f"{module}._reconstruct"))
         allowed.append((multiarray.scalar, f"{module}.scalar"))

@@ -223,6 +223,9 @@ def test_a_pretrained_backbone_goes_the_same_way(served, monkeypatch):
     assert model.conv1.weight.eq(0.5).all()
 
 
+@pytest.mark.skipif(
+    not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"), reason="needs torch 2.6"
+)
 def test_plain_torch_load_reads_mmengine_s_files_too(saved):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
