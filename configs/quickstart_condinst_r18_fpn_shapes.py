@@ -5,48 +5,39 @@ _base_ = [
     "./_base_/default_runtime.py",
 ]
 
-channels = 48
+channels = 64
 model = dict(
+    # Half of ResNet-18's width; nothing is frozen, since nothing is pretrained.
     backbone=dict(depth=18, base_channels=32, frozen_stages=-1, norm_eval=False, init_cfg=None),
-    neck=dict(
-        in_channels=[32, 64, 128, 256],
-        out_channels=channels,
-        start_level=0,
-        num_outs=4,
-        add_extra_convs=False,
-    ),
+    neck=dict(in_channels=[32, 64, 128, 256], out_channels=channels, num_outs=3),
     bbox_head=dict(
         num_classes=5,
         in_channels=channels,
         feat_channels=channels,
         stacked_convs=2,
-        strides=[4, 8, 16, 32],
-        regress_ranges=[(-1, 16), (16, 28), (28, 44), (44, 1e8)],
-        norm_cfg=dict(type="GN", num_groups=16, requires_grad=True),
+        strides=[8, 16, 32],
+        regress_ranges=[(-1, 64), (64, 128), (128, 1e8)],
     ),
     mask_head=dict(
+        # Small shapes: at stride 4 their corners and holes would be lost.
+        mask_out_stride=2,
         max_masks_to_train=64,
-        mask_feature_head=dict(
-            in_channels=channels,
-            feat_channels=32,
-            start_level=0,
-            end_level=2,
-            mask_stride=4,
-            num_stacked_convs=2,
-        ),
+        mask_feature_head=dict(in_channels=channels, feat_channels=channels, num_stacked_convs=3),
     ),
 )
 
-max_iters = 600
-train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=200)
+max_iters = 1200
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=300)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=0.001, weight_decay=0.01),
+    optimizer=dict(type="AdamW", lr=0.0015, weight_decay=0.01),
     clip_grad=dict(max_norm=10.0),
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=50),
     dict(type="CosineAnnealingLR", T_max=max_iters, by_epoch=False),
 ]
+
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=300, max_keep_ckpts=1))

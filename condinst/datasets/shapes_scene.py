@@ -19,16 +19,16 @@ CLASSES = ("circle", "rectangle", "triangle", "star", "ring")
 
 # Shapes are filled on a grid this many times finer, so that borders come out smooth.
 _SUPERSAMPLE = 4
-_RADIUS_RANGE = (0.11, 0.46)  # times S
+_RADIUS_RANGE = (0.14, 0.44)  # times S
 _SMALL_BIAS = 1.5  # the exponent that makes small shapes more frequent than large ones
 _MAX_SHAPES = 6
 _PLACEMENT_TRIES = 12
 # A shape that a later one would hide beyond this stays; the later one moves.
-_MIN_VISIBLE_FRACTION = 0.5
+_MIN_VISIBLE_FRACTION = 0.6
 _MIN_VISIBLE_AREA = 24  # pixels
 _MAX_TILT = 0.4  # radians away from upright
 _HUE_SPREAD = 0.05  # standard deviation, in turns of the colour circle
-_MIN_CONTRAST = 80.0  # RGB distance to what a shape is painted over
+_MIN_CONTRAST = 100.0  # RGB distance to what a shape is painted over
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def draw_scene(rng: np.random.Generator, size: int, *, empty: bool = False) -> S
     owner = np.full((size, size), -1, np.int64)  # which shape a pixel belongs to
     labels: list[int] = []
     areas: list[int] = []  # of the whole shape, hidden or not, inside the picture
-    for _ in range(0 if empty else int(rng.integers(1, _MAX_SHAPES + 1))):
+    for _ in range(0 if empty else int(rng.integers(2, _MAX_SHAPES + 1))):
         label = int(rng.integers(len(CLASSES)))
         coverage = _place_shape(rng, CLASSES[label], owner, areas)
         if coverage is None:
@@ -60,7 +60,7 @@ def draw_scene(rng: np.random.Generator, size: int, *, empty: bool = False) -> S
         owner[covered] = len(labels)
         labels.append(label)
         areas.append(int(covered.sum()))
-    noise = rng.normal(0.0, rng.uniform(2.0, 8.0), canvas.shape)
+    noise = rng.normal(0.0, rng.uniform(1.0, 6.0), canvas.shape)
     return Scene(
         image=np.clip(np.rint(canvas + noise), 0, 255).astype(np.uint8),
         masks=np.stack([owner == i for i in range(len(labels))])
@@ -135,7 +135,7 @@ def _paint(rng: np.random.Generator, canvas: np.ndarray, coverage: np.ndarray, l
     while np.linalg.norm(color - below) < _MIN_CONTRAST:
         color = _color(rng, label)
     wave = _wave(rng, canvas.shape[0], periods=(0.3, 8.0))
-    fill = color + rng.uniform(0.0, 30.0) * wave[..., None]
+    fill = color + rng.uniform(0.0, 25.0) * wave[..., None]
     canvas += coverage[..., None] * (fill - canvas)
 
 
@@ -164,7 +164,7 @@ def _draw_ground(rng: np.random.Generator, size: int) -> np.ndarray:
         pattern = _wave(rng, size, periods=(0.2, 0.5))
     mix = np.clip(0.5 + 0.5 * pattern, 0.0, 1.0)[..., None]
     first = rng.uniform(0, 255, 3)
-    second = np.clip(first + rng.uniform(-90, 90, 3), 0, 255)
+    second = np.clip(first + rng.uniform(-50, 50, 3), 0, 255)
     return first * mix + second * (1.0 - mix)
 
 
