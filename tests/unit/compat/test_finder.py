@@ -38,7 +38,7 @@ def test_a_compiled_mmcv_wins(tmp_path):
         f"sys.path.insert(0, {str(tmp_path)!r})\n"
         "from mmcv import _ext; print(_ext.compiled, _ext.__file__)"
     )
-    result = run(code, "-S")
+    result = run(code, "-S", "-E")
     assert result.stdout.split() == ["True", str(package / "_ext.py")], result.stderr
 
 
@@ -82,7 +82,7 @@ def test_the_startup_line_installs_the_finder_and_imports_nothing_heavy(repo):
         "print(sys.meta_path[-1].module)\n"
         "print([m for m in ('torch', 'numpy', 'mmcv', 'condinst') if m in sys.modules])"
     )
-    result = run(code, "-S")
+    result = run(code, "-S", "-E")
     assert result.stdout.splitlines() == ["mmcv._ext", "[]"], result.stderr
     assert len(line.splitlines()) == 1
     assert line.startswith("import ")  # anything else in a startup file is taken for a path
@@ -96,7 +96,7 @@ def test_the_startup_line_is_silent_where_the_package_is_missing(repo, tmp_path,
         (tmp_path / "condinst" / "__init__.py").touch()
     line = (repo / "condinst.pth").read_text()
     code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; n = len(sys.meta_path); exec({line!r})"
-    result = run(f"{code}\nassert len(sys.meta_path) == n", "-S", cwd=tmp_path)
+    result = run(f"{code}\nassert len(sys.meta_path) == n", "-S", "-E", cwd=tmp_path)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
