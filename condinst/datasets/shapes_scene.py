@@ -140,7 +140,7 @@ def _paint(rng: np.random.Generator, canvas: np.ndarray, coverage: np.ndarray, l
 
 
 def _color(rng: np.random.Generator, label: int) -> np.ndarray:
-    """RGB near the class's own hue, near enough to learn within minutes; the ground may have it too.
+    """RGB near the class's own hue, to be learnt within minutes; the ground may have it too.
 
     The hues of neighbouring classes overlap a little: there only the shape tells.
     """
