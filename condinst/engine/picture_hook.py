@@ -18,7 +18,7 @@ from condinst.registry import HOOKS
 
 @HOOKS.register_module()
 class PictureHook(Hook):
-    """Writes one JPEG per tested picture, named after its file.
+    """Writes one JPEG per tested picture, named after its file and its folders in the data set.
 
     The ground truth is drawn beside the prediction where the test pipeline loads it at the
     picture's own size (``LoadAnnotations`` after ``Resize``, as in our configs).
@@ -49,14 +49,18 @@ class PictureHook(Hook):
         data_batch: dict | None = None,
         outputs: Sequence[DetDataSample] = (),
     ) -> None:
-        classes = runner.test_loop.dataloader.dataset.metainfo["classes"]
+        dataset = runner.test_loop.dataloader.dataset
+        classes = dataset.metainfo["classes"]
+        folder = getattr(dataset, "data_prefix", {}).get("img") or ""
         for sample in outputs:
             if self.max_pictures is not None and self._num_written >= self.max_pictures:
                 return
-            self._write(sample, classes)
+            path = Path(sample.img_path)
+            name = path.relative_to(folder) if path.is_relative_to(folder) else path.name
+            self._write(sample, classes, (self.out_dir / name).with_suffix(".jpg"))
             self._num_written += 1
 
-    def _write(self, sample: DetDataSample, classes: Sequence[str]) -> None:
+    def _write(self, sample: DetDataSample, classes: Sequence[str], path: Path) -> None:
         height, width = sample.ori_shape[:2]
         loaded = self._load(dict(img_path=sample.img_path, height=height, width=width))
         image = np.ascontiguousarray(loaded["img"][..., ::-1])
@@ -66,7 +70,7 @@ class PictureHook(Hook):
             drawn = draw_side_by_side(image, truth, predicted, classes, self.score_thr)
         else:
             drawn = draw_instances(image, predicted, classes, self.score_thr)
-        path = self.out_dir / f"{Path(sample.img_path).stem}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), drawn[..., ::-1]):
             raise OSError(f"could not write the picture {path}")
 

@@ -1,0 +1,83 @@
+"""Pictures drawn while testing: where they go, and what is beside what."""
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.structures import InstanceData
+
+from condinst.engine import PictureHook
+
+SIZE = (40, 60)
+
+
+@pytest.fixture
+def runner(tmp_path):
+    """What the hook reads of a Runner: the data set's folder and classes."""
+    dataset = SimpleNamespace(
+        metainfo={"classes": ("thing",)}, data_prefix={"img": str(tmp_path / "images")}
+    )
+    return SimpleNamespace(test_loop=SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset)))
+
+
+def sample(path, truth_size=None) -> DetDataSample:
+    """A gray picture on the disk, one instance found; with ground truth if it has a size."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((*SIZE, 3), 128, np.uint8))
+    result = DetDataSample(metainfo=dict(img_path=str(path), ori_shape=SIZE))
+    mask = torch.zeros(1, *SIZE, dtype=torch.bool)
+    mask[:, 10:30, 10:30] = True
+    result.pred_instances = InstanceData(
+        labels=torch.zeros(1, dtype=torch.long),
+        bboxes=torch.tensor([[10.0, 10, 30, 30]]),
+        scores=torch.tensor([0.5]),
+        masks=mask,
+    )
+    if truth_size is not None:
+        result.gt_instances = InstanceData(
+            labels=torch.zeros(1, dtype=torch.long),
+            masks=BitmapMasks(np.ones((1, *truth_size), np.uint8), *truth_size),
+        )
+    return result
+
+
+def written(out_dir) -> dict[str, tuple[int, ...]]:
+    files = (path for path in out_dir.rglob("*") if path.is_file())
+    return {path.relative_to(out_dir).as_posix(): cv2.imread(str(path)).shape for path in files}
+
+
+def test_files_of_one_name_in_two_folders_are_both_drawn(tmp_path, runner):
+    hook = PictureHook(out_dir=str(tmp_path / "out"))
+    hook.before_test(runner)
+    samples = [sample(tmp_path / "images" / folder / "1.png") for folder in ("a", "b")]
+    hook.after_test_iter(runner, 0, outputs=[*samples, sample(tmp_path / "elsewhere" / "2.png")])
+    assert set(written(tmp_path / "out")) == {"a/1.jpg", "b/1.jpg", "2.jpg"}
+
+
+def test_ground_truth_is_beside_where_it_has_the_pictures_size(tmp_path, runner):
+    hook = PictureHook(out_dir=str(tmp_path / "out"))
+    hook.before_test(runner)
+    samples = [
+        sample(tmp_path / "images" / "without.png"),
+        sample(tmp_path / "images" / "resized.png", truth_size=(80, 120)),
+        sample(tmp_path / "images" / "beside.png", truth_size=SIZE),
+    ]
+    hook.after_test_iter(runner, 0, outputs=samples)
+    shapes = written(tmp_path / "out")
+    assert shapes["without.jpg"] == shapes["resized.jpg"] == (*SIZE, 3)
+    assert shapes["beside.jpg"][1] > 2 * SIZE[1]
+
+
+def test_the_limit_and_the_threshold(tmp_path, runner):
+    """Nothing scores 0.9, so that the only picture written is the gray one."""
+    hook = PictureHook(out_dir=str(tmp_path / "out"), score_thr=0.9, max_pictures=1)
+    hook.before_test(runner)
+    for index in range(2):
+        hook.after_test_iter(runner, index, outputs=[sample(tmp_path / "images" / f"{index}.png")])
+    assert set(written(tmp_path / "out")) == {"0.jpg"}
+    drawn = cv2.imread(str(tmp_path / "out" / "0.jpg")).astype(int)
+    assert np.abs(drawn - 128).max() <= 2
