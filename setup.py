@@ -43,7 +43,7 @@ setup(
     name="condinst",
     version=match[1],
     description="CondInst: conditional convolutions for instance segmentation, on today's PyTorch",
-    long_description=read("README.md") if (ROOT / "README.md").exists() else "",
+    long_description=read("README.md"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
