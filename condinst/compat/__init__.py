@@ -17,6 +17,7 @@ in site-packages runs ``finder`` when Python starts, for programs that import mm
 """
 
 import functools
+import importlib
 import importlib.util
 
 from condinst.compat import finder
@@ -33,14 +34,31 @@ def apply() -> None:
     """Make the installed mmcv, mmengine and mmdet work together; a second call changes nothing.
 
     Raises:
-        ImportError: when one of the three is not installed; the message says what to install.
+        ImportError: when one of the three is not installed, or a compiled mmcv does not fit the
+            installed PyTorch; the message says what to install.
     """
-    for name, remedy in _NEEDED.items():
-        if importlib.util.find_spec(name) is None:
-            raise ImportError(f"condinst needs {name}: {remedy}")
+    _require_packages()
     finder.install()
 
     from condinst.compat import checkpoint, distributed, noise, packages, workers
 
     for fix in (packages, checkpoint, distributed, workers, noise):
         fix.apply()
+    _require_operators()
+
+
+def _require_packages() -> None:
+    for name, remedy in _NEEDED.items():
+        if importlib.util.find_spec(name) is None:
+            raise ImportError(f"condinst needs {name}: {remedy}")
+
+
+def _require_operators() -> None:
+    """Import the operators now, so that a compiled mmcv that cannot work says so by name."""
+    try:
+        importlib.import_module("mmcv._ext")
+    except ImportError as error:
+        raise ImportError(
+            f"the compiled mmcv does not fit this PyTorch ({error}): build it anew, or replace it: "
+            "pip uninstall mmcv && pip install mmcv-lite==2.1.0"
+        ) from error

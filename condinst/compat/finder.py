@@ -13,25 +13,38 @@ import importlib.util
 import os.path
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
 class StandInFinder:
-    """Answers for one module by name, as an entry of ``sys.meta_path``."""
+    """Answers for one module by name, as an entry of ``sys.meta_path``.
 
-    def __init__(self, module: str, file: str) -> None:
+    With ``fault``, only where the installed module's source holds these bytes.
+    """
+
+    def __init__(self, module: str, file: str, fault: bytes | None = None) -> None:
         self.module = module
         self.file = os.path.join(FOLDER, file)
+        self.fault = fault
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != self.module:
+        if fullname != self.module or not self._is_needed(path):
             return None
         return importlib.util.spec_from_file_location(fullname, self.file)
+
+    def _is_needed(self, path: Sequence[str] | None) -> bool:
+        if self.fault is None:
+            return True
+        installed = PathFinder.find_spec(self.module, path)
+        if installed is None or installed.origin is None:
+            return False
+        with open(installed.origin, "rb") as file:
+            return self.fault in file.read()
 
 
 def install() -> None:
@@ -39,6 +52,8 @@ def install() -> None:
     others = [f for f in sys.meta_path if type(f).__name__ != StandInFinder.__name__]
     first = []
     if importlib.util.find_spec("pkg_resources") is None:
-        first = [StandInFinder("mmengine.utils.package_utils", "package_utils.py")]
+        first = [
+            StandInFinder("mmengine.utils.package_utils", "package_utils.py", b"pkg_resources")
+        ]
     last = [StandInFinder("mmcv._ext", "mmcv_ext.py")]  # so that a compiled one always wins
     sys.meta_path[:] = [*first, *others, *last]

@@ -1,5 +1,6 @@
 """The stand-ins are found where mmcv or mmengine lack a module, and nowhere else."""
 
+import importlib
 import importlib.util
 import subprocess
 import sys
@@ -75,6 +76,33 @@ def test_mmengine_asks_the_standard_library_about_packages():
     assert package_utils.is_installed("mmdet")
 
 
+@pytest.mark.parametrize("needs_it", [True, False])
+def test_a_later_mmengine_that_needs_no_stand_in_gets_none(tmp_path, needs_it):
+    folder = tmp_path / "mmengine" / "utils"
+    folder.mkdir(parents=True)
+    for package in (folder.parent, folder):
+        (package / "__init__.py").touch()
+    source = "import pkg_resources" if needs_it else "from importlib import metadata"
+    (folder / "package_utils.py").write_text(source)
+    code = (
+        f"import runpy, sys; runpy.run_path({finder.__file__!r})['install']()\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import mmengine.utils.package_utils as m; print(m.__file__)"
+    )
+    result = run(code, "-S", "-E")
+    expected = FOLDER if needs_it else folder
+    assert Path(result.stdout.strip()) == expected / "package_utils.py", result.stderr
+
+
+def test_a_compiled_mmcv_for_another_torch_is_named_with_the_way_out(monkeypatch):
+    def fail(name: str) -> None:
+        raise ImportError("_ext.so: undefined symbol: _ZN2at4_ops")
+
+    monkeypatch.setattr(importlib, "import_module", fail)
+    with pytest.raises(ImportError, match=r"undefined symbol: _ZN2at4_ops\).*pip uninstall mmcv"):
+        compat._require_operators()
+
+
 def test_the_startup_line_installs_the_finder_and_imports_nothing_heavy(repo):
     line = (repo / "condinst.pth").read_text()
     code = (
@@ -112,5 +140,5 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch, name, remedy):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == name else find(n))
     with pytest.raises(ImportError) as error:
-        compat.apply.__wrapped__()
+        compat._require_packages()
     assert str(error.value) == f"condinst needs {name}: {remedy}"
