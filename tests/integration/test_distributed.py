@@ -7,6 +7,8 @@ import pytest
 import torch
 from commands import REPO, SMALL, TEST, TRAIN, finish, free_port, read_metrics, run, start
 
+from condinst.compat.checkpoint import load_from_local
+
 # A module that the config imports: writes the losses of each process, whatever mmengine logs
 # (that is the first process's).
 RECORDER = """
@@ -152,9 +154,7 @@ def test_two_processes_train_as_one_does(folder, shapes, one, launch):
         for name, value in losses.items():
             mean = np.mean([rank["losses"][step][name] for rank in ranks])
             assert mean == pytest.approx(value, rel=1e-5), (step, name)
-    weights = [
-        torch.load(path / "iter_6.pth", weights_only=True)["state_dict"] for path in (one, work_dir)
-    ]
+    weights = [load_from_local(str(path / "iter_6.pth"))["state_dict"] for path in (one, work_dir)]
     assert list(weights[0]) == list(weights[1])
     for name, weight in weights[0].items():
         torch.testing.assert_close(weights[1][name], weight, rtol=1e-4, atol=1e-5, msg=name)

@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from commands import SMALL, TEST, TRAIN, log_folders, read_metrics, read_scalars, run
 from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from condinst.compat.checkpoint import load_from_local
 
 LOSSES = {"loss", "loss_cls", "loss_bbox", "loss_centerness", "loss_mask"}
 
@@ -36,7 +37,7 @@ def test_training_leaves_losses_time_left_curves_and_checkpoints(trained):
     assert names >= {"iter_40.pth", "iter_80.pth"}
     assert len([name for name in names if name.startswith("best_coco_segm_mAP")]) == 1
     assert (trained / "last_checkpoint").read_text().endswith("iter_80.pth")
-    checkpoint = torch.load(trained / "iter_80.pth", weights_only=True)
+    checkpoint = load_from_local(str(trained / "iter_80.pth"))
     assert checkpoint["meta"]["iter"] == 80
 
 
