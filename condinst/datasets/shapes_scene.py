@@ -21,7 +21,7 @@ CLASSES = ("circle", "rectangle", "triangle", "star", "ring")
 _SUPERSAMPLE = 4
 _RADIUS_RANGE = (0.14, 0.44)  # times S
 _SMALL_BIAS = 1.5  # the exponent that makes small shapes more frequent than large ones
-_MAX_SHAPES = 6
+_MAX_SHAPES = 5
 _PLACEMENT_TRIES = 12
 # A shape that a later one would hide beyond this stays; the later one moves.
 _MIN_VISIBLE_FRACTION = 0.6
@@ -123,9 +123,9 @@ def _coverage(
     points = [
         np.rint((c * radius + center) * _SUPERSAMPLE - 0.5).astype(np.int32) for c in contours
     ]
-    cv2.fillPoly(fine, points, 1)  # even-odd: the second contour is a hole
-    blocks = fine.reshape(size, _SUPERSAMPLE, size, _SUPERSAMPLE)
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
+    whole = _SUPERSAMPLE**2  # the mean over a block is then a whole number: nothing is rounded
+    cv2.fillPoly(fine, points, whole)  # even-odd: the second contour is a hole
+    return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA) / np.float32(whole)
 
 
 def _paint(rng: np.random.Generator, canvas: np.ndarray, coverage: np.ndarray, label: int) -> None:
@@ -140,12 +140,12 @@ def _paint(rng: np.random.Generator, canvas: np.ndarray, coverage: np.ndarray, l
 
 
 def _color(rng: np.random.Generator, label: int) -> np.ndarray:
-    """RGB near the class's own hue, to be learnt within minutes; the ground may have it too.
+    """RGB near the class's own hue, to be learnt within minutes.
 
     The hues of neighbouring classes overlap a little: there only the shape tells.
     """
     hue = label / len(CLASSES) + rng.normal(0.0, _HUE_SPREAD)
-    saturation, value = rng.uniform(0.5, 1.0), rng.uniform(0.45, 1.0)
+    saturation, value = rng.uniform(0.55, 1.0), rng.uniform(0.5, 1.0)
     return 255.0 * np.array(colorsys.hsv_to_rgb(hue % 1.0, saturation, value))
 
 
@@ -163,8 +163,9 @@ def _draw_ground(rng: np.random.Generator, size: int) -> np.ndarray:
     else:
         pattern = _wave(rng, size, periods=(0.2, 0.5))
     mix = np.clip(0.5 + 0.5 * pattern, 0.0, 1.0)[..., None]
-    first = rng.uniform(0, 255, 3)
-    second = np.clip(first + rng.uniform(-50, 50, 3), 0, 255)
+    # nearly grey, so that the shapes, which are not, can be told from it within minutes
+    first = rng.uniform(30, 225) + rng.uniform(-20, 20, 3)
+    second = np.clip(first + rng.uniform(-50, 50) + rng.uniform(-10, 10, 3), 0, 255)
     return first * mix + second * (1.0 - mix)
 
 
