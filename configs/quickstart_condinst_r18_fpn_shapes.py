@@ -17,6 +17,17 @@ model = dict(
         stacked_convs=2,
         strides=[8, 16, 32],
         regress_ranges=[(-1, 64), (64, 128), (128, 1e8)],
+        # From scratch, half of the distances would start below zero, where they have no gradient:
+        # a bias near their mean, in strides, makes the boxes learn about twice as fast.
+        init_cfg=dict(
+            type="Normal",
+            layer="Conv2d",
+            std=0.01,
+            override=[
+                dict(type="Normal", name="conv_cls", std=0.01, bias_prob=0.01),
+                dict(type="Normal", name="conv_reg", std=0.01, bias=2.5),
+            ],
+        ),
     ),
     mask_head=dict(
         # Small shapes: at stride 4 their corners and holes would be lost.
@@ -32,7 +43,7 @@ val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=0.0015, weight_decay=0.01),
+    optimizer=dict(type="AdamW", lr=0.002, weight_decay=0.01),
     clip_grad=dict(max_norm=10.0),
 )
 param_scheduler = [

@@ -10,7 +10,7 @@ from condinst.datasets.shapes import make_shapes
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", help="folder to write: new, empty, or written by this command")
-    parser.add_argument("--train", type=int, default=300, help="number of training pictures")
+    parser.add_argument("--train", type=int, default=1000, help="number of training pictures")
     parser.add_argument("--val", type=int, default=60, help="number of validation pictures")
     parser.add_argument("--size", type=int, default=128, help="width and height in pixels")
     parser.add_argument("--seed", type=int, default=0)

@@ -37,7 +37,7 @@ _SIZE_RANGE = (64, 2048)
 def make_shapes(
     out: str | os.PathLike[str],
     *,
-    num_train: int = 300,
+    num_train: int = 1000,
     num_val: int = 60,
     size: int = 128,
     seed: int = 0,
