@@ -19,12 +19,12 @@ CLASSES = ("circle", "rectangle", "triangle", "star", "ring")
 
 # Shapes are filled on a grid this many times finer, so that borders come out smooth.
 _SUPERSAMPLE = 4
-_RADIUS_RANGE = (0.15, 0.44)  # times S
+_RADIUS_RANGE = (0.14, 0.44)  # times S
 _SMALL_BIAS = 1.5  # the exponent that makes small shapes more frequent than large ones
 _MAX_SHAPES = 5
 _PLACEMENT_TRIES = 12
 # A shape that a later one would hide beyond this stays; the later one moves.
-_MIN_VISIBLE_FRACTION = 0.7
+_MIN_VISIBLE_FRACTION = 0.6
 _MIN_VISIBLE_AREA = 24  # pixels
 _MAX_TILT = 0.4  # radians away from upright
 _HUE_SPREAD = 0.05  # standard deviation, in turns of the colour circle

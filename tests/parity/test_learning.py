@@ -74,9 +74,7 @@ def run_config(shared: Path, annotations: Path, scope: str, work_dir: Path) -> C
         sampler=dict(type="DefaultSampler", shuffle=False),
         dataset=dict(**dataset, test_mode=True, pipeline=test),
     )
-    cfg.val_evaluator = dict(
-        type="CocoMetric", ann_file=str(annotations), metric=["bbox", "segm"]
-    )
+    cfg.val_evaluator = dict(type="CocoMetric", ann_file=str(annotations), metric=["bbox", "segm"])
     cfg.test_dataloader = cfg.test_evaluator = cfg.test_cfg = None
     cfg.train_cfg = dict(
         type="IterBasedTrainLoop", max_iters=ITERATIONS, val_interval=ITERATIONS // 5
