@@ -184,7 +184,8 @@ class CondInst(BaseDetector):
         img_shape = tuple(meta["img_shape"][:2])
         bboxes = found.bboxes
         if rescale:
-            bboxes = bboxes / bboxes.new_tensor(meta["scale_factor"]).repeat(2)
+            # a pipeline without a resize sets no factor
+            bboxes = bboxes / bboxes.new_tensor(meta.get("scale_factor", (1.0, 1.0))).repeat(2)
         masks = postprocess_masks(
             self.mask_head(mask_feats, instances),
             stride=self.mask_head.mask_out_stride,

@@ -235,6 +235,16 @@ def test_predictions_without_rescale_stay_at_the_input_size():
     torch.testing.assert_close(a.bboxes * 2, b.bboxes)
 
 
+def test_a_pipeline_without_a_resize_predicts():
+    model = build(small_model()).eval()
+    model.bbox_head.conv_cls.bias.data.fill_(0)
+    batch = {k: [v] for k, v in sample([], (96, 128)).items()}
+    expected = model.test_step(copy.deepcopy(batch))[0].pred_instances
+    bare = DetDataSample(metainfo=dict(img_shape=(96, 128), ori_shape=(96, 128)))
+    found = model.test_step(dict(inputs=batch["inputs"], data_samples=[bare]))[0].pred_instances
+    torch.testing.assert_close(found.bboxes, expected.bboxes)
+
+
 def test_tensor_mode_gives_raw_outputs():
     model = build(small_model())
     outputs = model(torch.zeros(1, 3, 64, 64), mode="tensor")
