@@ -163,6 +163,12 @@ class CondInstBboxHead(BaseModule):
         sizes = [level.shape[-2:] for level in dense.cls_scores]
         return self.prior_generator.grid_priors(sizes, dtype=first.dtype, device=first.device)
 
+    def point_strides(self, points: Sequence[Tensor]) -> Tensor:
+        """(P,) stride of each point's level, levels one after the other."""
+        return torch.cat(
+            [p.new_full((len(p),), s) for p, s in zip(points, self.strides, strict=True)]
+        )
+
     def assign(self, points: Sequence[Tensor], ground_truths: Sequence[GroundTruth]) -> Assignment:
         """Targets of every point; see :class:`~condinst.models.assigner.PointAssigner`."""
         return self.assigner(points, self.strides, ground_truths)
@@ -171,12 +177,9 @@ class CondInstBboxHead(BaseModule):
         self, dense: DensePredictions, assignment: Assignment, points: Sequence[Tensor]
     ) -> dict[str, Tensor]:
         """See :func:`~condinst.models.losses.box_losses`."""
-        scales = torch.cat(
-            [
-                p.new_full((len(p),), stride if self.norm_on_bbox else 1)
-                for p, stride in zip(points, self.strides, strict=True)
-            ]
-        )
+        scales = self.point_strides(points)
+        if not self.norm_on_bbox:
+            scales = torch.ones_like(scales)
         return box_losses(
             dense,
             assignment,

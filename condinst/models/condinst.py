@@ -130,16 +130,10 @@ class CondInst(BaseDetector):
             max_masks=self.mask_head.max_masks_to_train,
             topk_masks=self.mask_head.topk_masks_per_img,
         )
-        strides = torch.cat(
-            [
-                p.new_full((len(p),), stride)
-                for p, stride in zip(points, self.bbox_head.strides, strict=True)
-            ]
-        )
         return Instances(
             params=flatten_levels(dense.param_preds)[img_inds, point_inds],
             points=torch.cat(list(points))[point_inds],
-            strides=strides[point_inds],
+            strides=self.bbox_head.point_strides(points)[point_inds],
             img_inds=img_inds,
             gt_inds=gt_inds[img_inds, point_inds],
         )
