@@ -1,0 +1,1 @@
+"""Ours and mmdet's CondInst side by side: what ``tools/benchmark.py`` runs."""
