@@ -7,9 +7,13 @@ Letters used in shapes here and in the models:
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
+import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -50,19 +54,69 @@ class GroundTruth:
 
 
 @dataclass
+class SampledMasks:
+    """The masks of one picture as far as training reads them, made where the picture is loaded.
+
+    It takes the place of ``PolygonMasks`` and ``BitmapMasks`` in a data sample, and does what
+    data samples, preprocessors and ``PackDetInputs`` ask of them.
+
+    Attributes:
+        samples: (M, h, w) bool, the pixels at ``stride // 2 + i * stride`` of the input image.
+        centers: (M, 2) float32, xy mean of each mask's pixels, input-image pixels; (0, 0) for an
+            empty mask.
+        stride: pixels from one sample to the next.
+    """
+
+    samples: Tensor
+    centers: Tensor
+    stride: int
+
+    def __len__(self) -> int:
+        return self.samples.shape[0]
+
+    def __getitem__(self, index: slice | Tensor | np.ndarray) -> SampledMasks:
+        """The masks of a slice, of bools or of indices."""
+        return SampledMasks(self.samples[index], self.centers[index], self.stride)
+
+    @staticmethod
+    def cat(parts: Sequence[SampledMasks]) -> SampledMasks:
+        """The masks of all parts, which are of one picture."""
+        samples = torch.cat([part.samples for part in parts])
+        centers = torch.cat([part.centers for part in parts])
+        return SampledMasks(samples, centers, parts[0].stride)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> SampledMasks:
+        """The same on a device."""
+        return SampledMasks(
+            self.samples.to(device, non_blocking=non_blocking),
+            self.centers.to(device, non_blocking=non_blocking),
+            self.stride,
+        )
+
+    def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> SampledMasks:
+        """Itself: samples are padded to the size of the mask logits, when that is known."""
+        return self
+
+
+@dataclass
 class Assignment:
     """What every point of a batch has to learn.
 
     Attributes:
         labels: (B, P) class index, C for background.
-        bbox_targets: (B, P, 4) distances to the assigned box in input-image pixels; only those of
-            positive points mean something.
-        gt_inds: (B, P) index of the object in its picture, -1 for background.
+        img_inds: (N,) index of the image of each positive point, ascending.
+        point_inds: (N,) index of the point among all P, ascending within an image.
+        gt_inds: (N,) index of its object in its picture.
+        bbox_targets: (N, 4) distances to that object's box in input-image pixels.
+        counts: positive points of each of the B images; they sum to N.
     """
 
     labels: Tensor
-    bbox_targets: Tensor
+    img_inds: Tensor
+    point_inds: Tensor
     gt_inds: Tensor
+    bbox_targets: Tensor
+    counts: list[int]
 
 
 @dataclass
@@ -70,18 +124,38 @@ class Instances:
     """Instances whose masks are to be drawn: training positives or detections, all images.
 
     Attributes:
-        params: (N, K) parameters of each instance's dynamic network.
+        params: (N, K) parameters of each instance's dynamic network, ordered by image.
         points: (N, 2) xy of the point that predicted it, input-image pixels.
         strides: (N,) stride of that point's level, pixels.
-        img_inds: (N,) index of the image in the batch, ascending.
+        counts: instances of each image of the batch; they sum to N.
         gt_inds: (N,) index of the object in its picture; None for detections.
     """
 
     params: Tensor
     points: Tensor
     strides: Tensor
-    img_inds: Tensor
+    counts: list[int]
     gt_inds: Tensor | None = None
 
     def __len__(self) -> int:
         return self.params.shape[0]
+
+    def chunks(self, size: int) -> Iterator[tuple[slice, Instances]]:
+        """At most ``size`` instances at a time, of all the images: their range, and they."""
+        ends = list(accumulate(self.counts))
+        for start in range(0, len(self), size):
+            part = slice(start, min(start + size, len(self)))
+            counts = [
+                max(min(end, part.stop) - max(end - count, part.start), 0)
+                for end, count in zip(ends, self.counts, strict=True)
+            ]
+            yield (
+                part,
+                Instances(
+                    params=self.params[part],
+                    points=self.points[part],
+                    strides=self.strides[part],
+                    counts=counts,
+                    gt_inds=None if self.gt_inds is None else self.gt_inds[part],
+                ),
+            )

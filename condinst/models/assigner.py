@@ -61,7 +61,17 @@ class PointAssigner:
         per_image = [
             self._assign_image(all_points, lower, upper, radii, gt) for gt in ground_truths
         ]
-        return Assignment(*(torch.stack(parts) for parts in zip(*per_image, strict=True)))
+        labels, bbox_targets, gt_inds = (torch.stack(x) for x in zip(*per_image, strict=True))
+        # the only place of a training step that asks a GPU for its answer, to know how many
+        img_inds, point_inds = (gt_inds >= 0).nonzero(as_tuple=True)
+        return Assignment(
+            labels=labels,
+            img_inds=img_inds,
+            point_inds=point_inds,
+            gt_inds=gt_inds[img_inds, point_inds],
+            bbox_targets=bbox_targets[img_inds, point_inds],
+            counts=torch.bincount(img_inds, minlength=len(ground_truths)).tolist(),
+        )
 
     def _assign_image(
         self,

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from condinst.structures import DensePredictions
 
+from .losses import gather_points
+
 
 def select_candidates(
     cls_logits: Tensor, score_thr: float, max_candidates: int
@@ -68,7 +70,7 @@ def postprocess_boxes(
         ``labels``, ``params`` (N, K), ``points`` (N, 2), ``strides`` (N,); by falling score.
     """
     levels: list[InstanceData] = []
-    sources: list[Tensor] = []
+    start = 0
     for level, (cls_scores, bbox_preds, centernesses) in enumerate(zip(*dense[:3], strict=True)):
         scores, labels, inds = select_candidates(
             cls_scores[image].flatten(1),
@@ -84,11 +86,11 @@ def postprocess_boxes(
                 labels=labels,
                 points=level_points,
                 strides=level_points.new_full((len(inds),), strides[level]),
+                point_inds=inds + start,
             )
         )
-        sources.append(torch.stack([torch.full_like(inds, level), inds], dim=1))
+        start += len(points[level])
     results = InstanceData.cat(levels)
-    results.sources = torch.cat(sources)
 
     min_size = test_cfg.get("min_bbox_size", -1)
     if min_size >= 0:
@@ -98,18 +100,13 @@ def postprocess_boxes(
         boxes_and_scores, keep = batched_nms(
             results.bboxes, results.scores, results.labels, test_cfg["nms"]
         )
+        # all that follows is about the few that are handed out
+        keep = keep[: test_cfg["max_per_img"]]
         results = results[keep]
-        results.scores = boxes_and_scores[:, -1]  # soft NMS lowers scores
-        results = results[: test_cfg["max_per_img"]]
+        results.scores = boxes_and_scores[: len(keep), -1]  # soft NMS lowers scores
     # the dynamic networks' parameters are the widest map by far: read only where a detection is
-    results.params = gather_params(dense.param_preds, image, results.pop("sources"))
+    point_inds = results.pop("point_inds")
+    results.params = gather_points(
+        dense.param_preds, torch.full_like(point_inds, image), point_inds
+    )
     return results
-
-
-def gather_params(param_preds: Sequence[Tensor], image: int, sources: Tensor) -> Tensor:
-    """Parameters (N, K) at the N pairs of level and point index in ``sources`` (N, 2)."""
-    params = param_preds[0].new_zeros(len(sources), param_preds[0].shape[1])
-    for level, level_params in enumerate(param_preds):
-        here = sources[:, 0] == level
-        params[here] = level_params[image].flatten(1)[:, sources[here, 1]].t()
-    return params

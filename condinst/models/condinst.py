@@ -12,9 +12,10 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from condinst.registry import MODELS
-from condinst.structures import DensePredictions, Instances
+from condinst.structures import Assignment, DensePredictions, Instances
 
-from .losses import flatten_levels, mask_loss
+from .losses import gather_points
+from .mask_loss import mask_loss
 from .mask_postprocess import postprocess_masks
 from .mask_targets import prepare_ground_truth
 from .sampler import sample_positives
@@ -109,33 +110,37 @@ class CondInst(BaseDetector):
         points = self.bbox_head.points(dense)
         assignment = self.bbox_head.assign(points, ground_truths)
         losses = self.bbox_head.loss(dense, assignment, points)
-        instances = self._training_instances(dense, assignment.gt_inds, points)
-        logits = self.mask_head(mask_feats, instances)
-        losses["loss_mask"] = mask_loss(logits, instances, ground_truths, self.mask_head.loss_mask)
+        instances = self._training_instances(dense, assignment, points)
+        losses["loss_mask"] = mask_loss(
+            self.mask_head, mask_feats, instances, ground_truths, self.mask_head.loss_mask
+        )
         return losses
 
     def _training_instances(
-        self, dense: DensePredictions, gt_inds: Tensor, points: Sequence[Tensor]
+        self, dense: DensePredictions, assignment: Assignment, points: Sequence[Tensor]
     ) -> Instances:
         """The positive points whose masks are trained."""
-        quality = torch.zeros(())
+        positives = assignment.img_inds, assignment.point_inds
+        quality = None
         if self.mask_head.topk_masks_per_img != -1:
             with torch.no_grad():
-                best_class = flatten_levels(dense.cls_scores).amax(dim=2).sigmoid()
-                centerness = flatten_levels(dense.centernesses).squeeze(2).sigmoid()
+                best_class = gather_points(dense.cls_scores, *positives).amax(dim=1).sigmoid()
+                centerness = gather_points(dense.centernesses, *positives).squeeze(1).sigmoid()
                 quality = best_class * centerness
-        img_inds, point_inds = sample_positives(
-            gt_inds,
-            quality.expand(gt_inds.shape),
+        chosen, counts = sample_positives(
+            assignment.gt_inds,
+            assignment.counts,
+            quality=quality,
             max_masks=self.mask_head.max_masks_to_train,
             topk_masks=self.mask_head.topk_masks_per_img,
         )
+        img_inds, point_inds = (inds[chosen] for inds in positives)
         return Instances(
-            params=flatten_levels(dense.param_preds)[img_inds, point_inds],
+            params=gather_points(dense.param_preds, img_inds, point_inds),
             points=torch.cat(list(points))[point_inds],
             strides=self.bbox_head.point_strides(points)[point_inds],
-            img_inds=img_inds,
-            gt_inds=gt_inds[img_inds, point_inds],
+            counts=counts,
+            gt_inds=assignment.gt_inds[chosen],
         )
 
     def predict(
@@ -173,7 +178,7 @@ class CondInst(BaseDetector):
             params=found.params,
             points=found.points,
             strides=found.strides,
-            img_inds=torch.zeros_like(found.labels),
+            counts=[len(found)],
         )
         img_shape = tuple(meta["img_shape"][:2])
         bboxes = found.bboxes

@@ -1,6 +1,6 @@
-"""Predictions + targets -> losses (paper, Equations 1 to 3).
+"""Dense predictions + targets -> losses (paper, Equations 1 and 2).
 
-Shapes: B images, P points of all levels, C classes, N instances.
+Shapes: B images, P points of all levels, X channels, N positive points.
 """
 
 from __future__ import annotations
@@ -11,12 +11,35 @@ import torch
 from mmdet.utils import reduce_mean
 from torch import Tensor, nn
 
-from condinst.structures import Assignment, DensePredictions, GroundTruth, Instances
+from condinst.structures import Assignment, DensePredictions
 
 
 def flatten_levels(maps: Sequence[Tensor]) -> Tensor:
     """(B, X, H_l, W_l) of every level -> (B, P, X)."""
-    return torch.cat([level.flatten(2) for level in maps], dim=2).transpose(1, 2)
+    return torch.cat([level.flatten(2).transpose(1, 2) for level in maps], dim=1)
+
+
+def gather_points(maps: Sequence[Tensor], img_inds: Tensor, point_inds: Tensor) -> Tensor:
+    """Read a few points of the levels, without a copy of the levels.
+
+    Args:
+        maps: per level, (B, X, H_l, W_l).
+        img_inds: (N,).
+        point_inds: (N,) among the points of all levels, one level after the other.
+
+    Returns:
+        (N, X).
+    """
+    start, rows = 0, []
+    for level in maps:
+        values = level.flatten(2)
+        size = values.shape[2]
+        here = (point_inds >= start) & (point_inds < start + size)
+        # every level is asked for every point, so that no count has to be known on the host
+        found = values[img_inds, :, (point_inds - start).clamp(0, size - 1)]
+        rows.append(found.where(here[:, None], 0))
+        start += size
+    return torch.stack(rows).sum(dim=0)
 
 
 def centerness_targets(bbox_targets: Tensor) -> Tensor:
@@ -69,7 +92,7 @@ def box_losses(
         ``loss_cls``, ``loss_bbox``, ``loss_centerness``.
     """
     cls_scores = flatten_levels(dense.cls_scores)
-    img_inds, point_inds = (assignment.gt_inds >= 0).nonzero(as_tuple=True)
+    img_inds, point_inds = assignment.img_inds, assignment.point_inds
     num_pos = mean_count(len(img_inds), cls_scores)
     losses = {
         "loss_cls": loss_cls(
@@ -78,57 +101,20 @@ def box_losses(
     }
 
     scales = target_scales[point_inds, None]
-    pos_targets = assignment.bbox_targets[img_inds, point_inds]
-    pos_centerness_targets = centerness_targets(pos_targets)
+    pos_centerness_targets = centerness_targets(assignment.bbox_targets)
     centerness_sum = reduce_mean(pos_centerness_targets.sum()).clamp(min=1e-6)
     # decoded in units of the predictions, like the published implementations: the loss is nearly,
     # but not quite, invariant to scale
     pos_points = points[point_inds]
     losses["loss_bbox"] = loss_bbox(
-        bbox_coder.decode(pos_points, flatten_levels(dense.bbox_preds)[img_inds, point_inds]),
-        bbox_coder.decode(pos_points, pos_targets / scales),
+        bbox_coder.decode(pos_points, gather_points(dense.bbox_preds, img_inds, point_inds)),
+        bbox_coder.decode(pos_points, assignment.bbox_targets / scales),
         weight=pos_centerness_targets,
         avg_factor=centerness_sum,
     )
     losses["loss_centerness"] = loss_centerness(
-        flatten_levels(dense.centernesses)[img_inds, point_inds, 0],
+        gather_points(dense.centernesses, img_inds, point_inds).squeeze(1),
         pos_centerness_targets,
         avg_factor=num_pos,
     )
     return losses
-
-
-def mask_loss(
-    mask_logits: Tensor,
-    instances: Instances,
-    ground_truths: Sequence[GroundTruth],
-    loss_mask: nn.Module,
-) -> Tensor:
-    """Mean mask loss over the instances of all processes (paper, Equation 3).
-
-    Args:
-        mask_logits: (N, H, W).
-        instances: the N instances, with their objects' indices.
-        ground_truths: one per image.
-        loss_mask: loss of logits and targets per instance.
-
-    Returns:
-        Scalar; zero and attached to the graph where there is no instance.
-    """
-    masks: list[Tensor] = []
-    for i, gt in enumerate(ground_truths):
-        if gt.masks is None:
-            raise ValueError(
-                f"picture {i} of the batch has objects without masks, but training the mask head "
-                "needs them: check LoadAnnotations(with_mask=True) and the annotation file's "
-                "'segmentation' entries"
-            )
-        masks.append(gt.masks)
-    offsets = [0]
-    for image_masks in masks[:-1]:
-        offsets.append(offsets[-1] + len(image_masks))
-    assert instances.gt_inds is not None
-    gt_inds = instances.gt_inds + torch.tensor(offsets).to(instances.img_inds)[instances.img_inds]
-    targets = torch.cat(masks)[gt_inds].to(mask_logits.dtype)
-    num_masks = mean_count(len(instances), mask_logits)
-    return loss_mask(mask_logits, targets, reduction_override="none").sum() / num_masks

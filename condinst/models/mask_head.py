@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -69,24 +68,19 @@ class CondInstMaskHead(BaseModule):
     def forward(self, mask_feats: Tensor, instances: Instances) -> Tensor:
         """Args:
             mask_feats: (B, C, H, W) from the mask branch.
-            instances: N instances of these B images, ordered by image.
+            instances: N instances of these B images.
 
         Returns:
             (N, H', W') logits, one cell per ``mask_out_stride`` pixels of the input image.
         """
-        counts = torch.bincount(instances.img_inds, minlength=len(mask_feats)).tolist()
-        scales = instances.strides * self.size_of_interest
-        logits = torch.cat(
-            [
-                dynamic_conv(feats, params, points, scale, self.channels, self.mask_feat_stride)
-                for feats, params, points, scale in zip(
-                    mask_feats,
-                    instances.params.split(counts),
-                    instances.points.split(counts),
-                    scales.split(counts),
-                    strict=True,
-                )
-            ]
+        logits = dynamic_conv(
+            mask_feats,
+            instances.params,
+            instances.points,
+            instances.strides * self.size_of_interest,
+            instances.counts,
+            self.channels,
+            self.mask_feat_stride,
         )
         factor = self.mask_feat_stride // self.mask_out_stride
         # instances as the batch: interpolation accepts an empty batch, but no empty channels

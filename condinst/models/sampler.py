@@ -1,40 +1,52 @@
 """The cap on instances whose masks are trained, applied before the mask head draws them.
 
-Shapes: B images, P points of all levels, N positive points.
+Shapes: N positive points of all images.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 
 def sample_positives(
-    gt_inds: Tensor, quality: Tensor, *, max_masks: int, topk_masks: int
-) -> tuple[Tensor, Tensor]:
+    gt_inds: Tensor,
+    counts: Sequence[int],
+    *,
+    quality: Tensor | None = None,
+    max_masks: int,
+    topk_masks: int,
+) -> tuple[Tensor, list[int]]:
     """Choose the positive points whose masks enter the loss.
 
     Args:
-        gt_inds: (B, P) index of the object assigned to each point, -1 for background.
-        quality: (B, P) ranks the points of an object, higher first.
+        gt_inds: (N,) index of the object assigned to each positive point, ordered by picture.
+        counts: positive points of each picture; they sum to N.
+        quality: (N,) ranks the points of an object, higher first; needed with ``topk_masks``.
         max_masks: most points of a picture, drawn at random; -1 for no such cap.
         topk_masks: most points of a picture, the best of each object in equal shares (one per
             object at least); applies where the random cap did not; -1 for no such cap.
 
     Returns:
-        Image indices (N,), ascending, and point indices (N,).
+        Indices (n,) of the chosen among the N, ordered by picture, and how many of each picture.
     """
-    img_inds, point_inds = [], []
-    for i, image_gt_inds in enumerate(gt_inds):
-        chosen = (image_gt_inds >= 0).nonzero().squeeze(1)
-        if max_masks != -1 and len(chosen) > max_masks:
+    chosen = []
+    starts = [0, *accumulate(counts)]
+    for start, count in zip(starts, counts, strict=False):
+        if max_masks != -1 and count > max_masks:
             # drawn on the CPU: the same seed chooses the same points on any device
-            chosen = chosen[torch.randperm(len(chosen))[:max_masks].to(chosen.device)]
-        elif topk_masks != -1 and len(chosen) > 0:
-            chosen = chosen[_best_of_each(image_gt_inds[chosen], quality[i][chosen], topk_masks)]
-        img_inds.append(torch.full_like(chosen, i))
-        point_inds.append(chosen)
-    return torch.cat(img_inds), torch.cat(point_inds)
+            inds = torch.randperm(count)[:max_masks].to(gt_inds.device, non_blocking=True)
+        elif topk_masks != -1 and count > 0:
+            assert quality is not None
+            part = slice(start, start + count)
+            inds = _best_of_each(gt_inds[part], quality[part], topk_masks)
+        else:
+            inds = torch.arange(count, device=gt_inds.device)
+        chosen.append(inds + start)
+    return torch.cat(chosen), [len(inds) for inds in chosen]
 
 
 def _best_of_each(groups: Tensor, quality: Tensor, total: int) -> Tensor:

@@ -151,9 +151,7 @@ def test_masks_at_every_output_stride(stride):
     feats = torch.zeros(1, 8, 12, 16)
     from condinst.structures import Instances
 
-    instances = Instances(
-        torch.zeros(2, 169), torch.zeros(2, 2), torch.ones(2), torch.zeros(2, dtype=torch.long)
-    )
+    instances = Instances(torch.zeros(2, 169), torch.zeros(2, 2), torch.ones(2), counts=[2])
     logits = model.mask_head(feats, instances)
     assert logits.shape == (2, 96 // stride, 128 // stride)
 
@@ -183,7 +181,7 @@ def test_the_cap_bounds_the_masks_that_are_drawn(monkeypatch):
     )
     samples = [sample([BOX, [70.0, 5, 120, 90]], (96, 128)), sample([BOX], (96, 128))]
     losses_of(model, samples)
-    assert drawn == [10]
+    assert sum(drawn) == 10
 
 
 @pytest.mark.parametrize(("layers", "hidden", "features"), [(2, 4, 6), (4, 8, 16), (1, 8, 8)])

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmdet.models.utils import aligned_bilinear
 
+from condinst.models import dynamic_conv as module
 from condinst.models.dynamic_conv import (
     aligned_upsample,
     dynamic_conv,
@@ -36,6 +37,11 @@ def reference(features, params, points, scales, channels, stride):
     return torch.stack(logits)
 
 
+def draw(features, params, points, scales, channels, stride):
+    """All instances on one picture."""
+    return dynamic_conv(features[None], params, points, scales, [len(params)], channels, stride)
+
+
 def inputs(num_instances, num_features, hidden, layers, dtype=torch.float64, size=(5, 7)):
     generator = torch.Generator().manual_seed(1)
 
@@ -55,8 +61,39 @@ def test_equals_the_reference_for_any_shape_of_network(num_features, hidden, lay
     features, params, points, scales = inputs(4, num_features, hidden, layers)
     channels = layer_channels(num_features, hidden, layers)
     expected = reference(features, params, points, scales, channels, 8)
-    actual = dynamic_conv(features, params, points, scales, channels, 8)
+    actual = draw(features, params, points, scales, channels, 8)
     torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_each_instance_reads_the_features_of_its_picture():
+    features, params, points, scales = inputs(5, 8, 8, 3)
+    batch = torch.stack([features, features * 2, features - 1])
+    channels = layer_channels(8, 8, 3)
+    expected = [
+        reference(batch[i], params[part], points[part], scales[part], channels, 8)
+        for i, part in ((0, slice(0, 2)), (2, slice(2, 5)))
+    ]
+    actual = dynamic_conv(batch, params, points, scales, [2, 0, 3], channels, 8)
+    torch.testing.assert_close(actual, torch.cat(expected), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("elements", [1, 64 * 5 * 4, 2**19])
+def test_tiles_change_nothing(monkeypatch, elements):
+    """A map of 20 x 30 in tiles of 64, 80 and all of its locations; gradients too."""
+    monkeypatch.setitem(module._TILE_ELEMENTS, "cpu", elements)
+    features, params, points, scales = inputs(4, 3, 4, 3, size=(20, 30))
+    channels = layer_channels(3, 4, 3)
+    leaves = [x.requires_grad_() for x in (features, params)]
+    expected = reference(*leaves, points, scales, channels, 8)
+    actual = draw(*leaves, points, scales, channels, 8)
+    torch.testing.assert_close(actual, expected)
+    weights = torch.randn(4, 20, 30, generator=torch.Generator().manual_seed(2)).double()
+    for grad, expected_grad in zip(
+        torch.autograd.grad((actual * weights).sum(), leaves),
+        torch.autograd.grad((expected * weights).sum(), leaves),
+        strict=True,
+    ):
+        torch.testing.assert_close(grad, expected_grad)
 
 
 def test_gradients_are_those_of_the_function():
@@ -65,7 +102,7 @@ def test_gradients_are_those_of_the_function():
     features.requires_grad_()
     params.requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda f, p: dynamic_conv(f, p, points, scales, channels, 8), (features, params)
+        lambda f, p: draw(f, p, points, scales, channels, 8), (features, params)
     )
 
 
@@ -74,10 +111,8 @@ def test_float32_far_from_the_origin_stays_close_to_float64():
     features, params, points, scales = inputs(6, 8, 8, 3, size=(10, 160))
     points = points + torch.tensor([1200.0, 700.0])
     channels = layer_channels(8, 8, 3)
-    expected = dynamic_conv(features, params, points, scales, channels, 8)
-    actual = dynamic_conv(
-        features.float(), params.float(), points.float(), scales.float(), channels, 8
-    )
+    expected = draw(features, params, points, scales, channels, 8)
+    actual = draw(features.float(), params.float(), points.float(), scales.float(), channels, 8)
     torch.testing.assert_close(actual.double(), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -90,7 +125,7 @@ def test_half_precision_inputs_are_computed_in_float32_under_autocast(dtype):
         features.double(), params.double(), points.double(), scales.double(), channels, 8
     )
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        actual = dynamic_conv(features, params, points, scales, channels, 8)
+        actual = draw(features, params, points, scales, channels, 8)
     assert actual.dtype == torch.float32
     torch.testing.assert_close(actual.double(), expected, rtol=1e-4, atol=1e-4)
 
@@ -100,7 +135,7 @@ def test_no_instances_give_no_masks_but_stay_in_the_graph(layers):
     features, params, points, scales = inputs(0, 8, 8, layers, dtype=torch.float32)
     features.requires_grad_()
     params.requires_grad_()
-    logits = dynamic_conv(features, params, points, scales, layer_channels(8, 8, layers), 8)
+    logits = draw(features, params, points, scales, layer_channels(8, 8, layers), 8)
     assert logits.shape == (0, 5, 7)
     logits.sum().backward()
     assert features.grad is not None

@@ -4,10 +4,8 @@ import math
 
 import pytest
 import torch
-from mmdet.models.losses import DiceLoss
 
-from condinst.models.losses import centerness_targets, flatten_levels, mask_loss
-from condinst.structures import GroundTruth, Instances
+from condinst.models.losses import centerness_targets, flatten_levels, gather_points
 
 
 def test_centerness_by_hand():
@@ -24,49 +22,18 @@ def test_levels_are_flattened_row_by_row():
     assert flatten_levels([first, second])[0].tolist() == expected
 
 
-def instances(img_inds, gt_inds):
-    count = len(img_inds)
-    return Instances(
-        params=torch.zeros(count, 1),
-        points=torch.zeros(count, 2),
-        strides=torch.zeros(count),
-        img_inds=torch.tensor(img_inds, dtype=torch.long),
-        gt_inds=torch.tensor(gt_inds, dtype=torch.long),
-    )
+def test_points_are_read_where_they_are_in_their_level():
+    """Six points in all; the second image's first level begins at 12."""
+    first = torch.arange(24.0).reshape(2, 3, 2, 2)
+    second = 100 + torch.arange(12.0).reshape(2, 3, 1, 2)
+    img_inds, point_inds = torch.tensor([0, 1, 1, 0]), torch.tensor([3, 0, 5, 4])
+    expected = [[3, 7, 11], [12, 16, 20], [107, 109, 111], [100, 102, 104]]
+    assert gather_points([first, second], img_inds, point_inds).tolist() == expected
+    channels_last = [x.to(memory_format=torch.channels_last) for x in (first, second)]
+    assert gather_points(channels_last, img_inds, point_inds).tolist() == expected
 
 
-def ground_truth(masks):
-    count = len(masks)
-    return GroundTruth(
-        torch.zeros(count, 4), torch.zeros(count, dtype=torch.long), torch.zeros(count, 2), masks
-    )
-
-
-def test_mask_loss_by_hand():
-    """Scores 1, 1, 0, 0 with targets 1, 0, 0, 0: dice loss 1 - 2 * 1 / (2 + 1) = 1/3.
-
-    The second instance is of the second picture's object 1 and perfect: loss 0.
-    """
-    logits = torch.tensor([[[50.0, 50], [-50, -50]], [[-50.0, 50], [-50, 50]]])
-    gts = [
-        ground_truth(torch.tensor([[[1, 0], [0, 0]]]).bool()),
-        ground_truth(torch.tensor([[[1, 1], [1, 1]], [[0, 1], [0, 1]]]).bool()),
-    ]
-    loss = mask_loss(logits, instances([0, 1], [0, 1]), gts, DiceLoss(eps=1e-9))
-    assert loss.item() == pytest.approx((1 / 3 + 0) / 2, abs=1e-6)
-
-
-def test_mask_loss_without_instances_is_zero_and_attached():
-    logits = torch.zeros(0, 2, 2, requires_grad=True)
-    loss = mask_loss(
-        logits, instances([], []), [ground_truth(torch.zeros(0, 2, 2).bool())], DiceLoss()
-    )
-    assert loss.item() == 0
-    loss.backward()
-    assert logits.grad is not None
-
-
-def test_objects_without_masks_are_refused():
-    gt = GroundTruth(torch.zeros(1, 4), torch.zeros(1).long(), torch.zeros(1, 2), None)
-    with pytest.raises(ValueError, match="LoadAnnotations"):
-        mask_loss(torch.zeros(1, 2, 2), instances([0], [0]), [gt], DiceLoss())
+def test_gradients_of_gathered_points_go_back_to_their_places():
+    levels = [torch.zeros(1, 1, 2, 2, requires_grad=True), torch.zeros(1, 1, 1, 1)]
+    gather_points(levels, torch.tensor([0, 0, 0]), torch.tensor([1, 1, 4])).sum().backward()
+    assert levels[0].grad.flatten().tolist() == [0, 2, 0, 0]

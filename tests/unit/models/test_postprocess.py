@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from mmdet.models.utils import aligned_bilinear, filter_scores_and_topk
 
-from condinst.models.box_postprocess import gather_params, select_candidates
+from condinst.models.box_postprocess import select_candidates
 from condinst.models.mask_postprocess import postprocess_masks
 
 
@@ -27,12 +27,6 @@ def test_a_score_equal_to_the_threshold_does_not_pass():
     assert inds.tolist() == [1]
     assert labels.tolist() == [0]
     assert scores.item() > 0.5
-
-
-def test_parameters_come_from_the_level_and_point_of_the_detection():
-    levels = [torch.arange(12.0).reshape(1, 3, 2, 2), 100 + torch.arange(3.0).reshape(1, 3, 1, 1)]
-    params = gather_params(levels, 0, torch.tensor([[1, 0], [0, 3], [0, 0]]))
-    assert params.tolist() == [[100, 101, 102], [3, 7, 11], [0, 4, 8]]
 
 
 @pytest.mark.parametrize("out_shape", [(37, 50), (74, 100), (150, 91)])
