@@ -1,0 +1,263 @@
+"""COCO's average precision as a metric of mmengine's evaluator."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmdet.datasets.api_wrappers import COCO
+from mmdet.evaluation import CocoMetric as MmdetCocoMetric
+from mmengine.logging import MMLogger
+from torch import Tensor
+
+from condinst.evaluation.evaluators import choose_backend, evaluate
+from condinst.evaluation.mask_encoding import encode_masks
+from condinst.evaluation.records import (
+    Curves,
+    Detections,
+    Truth,
+    gather_detections,
+    read_truth,
+)
+from condinst.evaluation.summary import (
+    AP_ITEMS,
+    class_table,
+    item_names,
+    read_class,
+    read_items,
+)
+from condinst.registry import METRICS
+
+__all__ = ["CocoMetric"]
+
+_KINDS = ("bbox", "segm", "proposal", "proposal_fast")
+_DEFAULT_NUMS = [100, 300, 1000]
+
+
+@METRICS.register_module()
+class CocoMetric(MmdetCocoMetric):
+    """mmdet's ``CocoMetric`` with its keys and its numbers, several times faster.
+
+    Masks are kept, and gathered from other processes, as run lengths; detections go to the
+    evaluator as they are, not through a file. "mAP" is read at 100 detections per picture and
+    class with the default ``proposal_nums``, as mmdet does and COCO defines it, and otherwise at
+    the largest of ``proposal_nums``; the other AP numbers always at the largest. Without a single
+    detection every number is 0 (-1 where there is no object either), so that hooks which look for
+    a number find it.
+
+    Args:
+        ann_file, metric, *args, **kwargs: mmdet's. ``use_mp_eval`` is accepted and changes
+            nothing. ``metric_items`` has the names mAP, mAP_50, mAP_75, mAP_s, mAP_m, mAP_l, and
+            with the numbers n of ``proposal_nums`` AR@n, for the largest also AR_s@n, AR_m@n and
+            AR_l@n.
+        backend: "faster_coco_eval", "pycocotools", or "auto" for the first where it is installed.
+            Both give the same numbers.
+
+    Raises:
+        ValueError: a key has a value that cannot be, or ``ann_file`` is not a COCO file.
+        FileNotFoundError: there is no ``ann_file``.
+        ImportError: ``backend`` is asked for by name and not installed.
+    """
+
+    def __init__(
+        self,
+        ann_file: str | None = None,
+        metric: str | Sequence[str] = "bbox",
+        *args: Any,
+        backend: str = "auto",
+        **kwargs: Any,
+    ) -> None:
+        metrics = [metric] if isinstance(metric, str) else list(metric)
+        for name in metrics:
+            if name not in _KINDS:
+                raise ValueError(f"CocoMetric: metric must be of {_KINDS}, got {name!r}")
+        if kwargs.get("format_only") and kwargs.get("outfile_prefix") is None:
+            raise ValueError("CocoMetric: format_only=True needs outfile_prefix, got None")
+        self.backend = choose_backend(backend)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints what it does
+                super().__init__(ann_file, metrics, *args, **kwargs)
+        except (JSONDecodeError, UnicodeDecodeError, AssertionError, KeyError) as error:
+            raise ValueError(
+                f"{ann_file}: not a COCO annotation file ({type(error).__name__}: {error})"
+            ) from error
+        self._coco_api: Any  # set by mmdet's, like the two below; None until there is a truth
+        self.cat_ids: Any
+        self.img_ids: Any
+        self.name = str(ann_file) if ann_file is not None else "the data set's ground truth"
+        self.iou_thrs: np.ndarray = np.array(self.iou_thrs, dtype=float, ndmin=1)
+        self.max_dets = sorted(set(self.proposal_nums))
+        if not self.max_dets or self.max_dets[0] < 1:
+            raise ValueError(
+                f"CocoMetric: proposal_nums must be positive, got {self.proposal_nums}"
+            )
+        is_default = self.proposal_nums == _DEFAULT_NUMS
+        self.cap_of_map = 100 if is_default else self.max_dets[-1]
+        known = item_names(self.max_dets)
+        strange = [name for name in self.metric_items or () if name not in known]
+        if strange:
+            raise ValueError(
+                f"CocoMetric: metric_items has {strange}; with proposal_nums="
+                f"{tuple(self.proposal_nums)} there are {', '.join(known)}"
+            )
+        self._truth: Truth | None = None
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keep the predictions of a batch, masks as RLE.
+
+        Args:
+            data_samples: of a picture each, with ``img_id``, ``ori_shape`` and ``pred_instances``:
+                ``bboxes`` (N, 4) xyxy in pixels of the original picture, ``scores``, ``labels``
+                (N,), and ``masks``: (N, H, W) bool, or a list of N RLE dicts, kept as they are.
+        """
+        super().process(data_batch, [_with_rle(sample) for sample in data_samples])
+
+    def compute_metrics(self, results: list[tuple[dict, dict]]) -> dict[str, float]:
+        """Numbers under mmdet's names, rounded to three digits.
+
+        Args:
+            results: ground truth and prediction of every picture, from :meth:`process`.
+
+        Raises:
+            ValueError: predictions and annotation file do not fit.
+        """
+        logger = MMLogger.get_current_instance()
+        predictions = [prediction for _, prediction in results]
+        if self._coco_api is None:
+            self._coco_api = self._truth_of_samples([truth for truth, _ in results])
+        if self.cat_ids is None:
+            self.cat_ids = self._ids_of_labels(logger)
+            self.img_ids = self._coco_api.get_img_ids()
+        absent = [label for label, category_id in enumerate(self.cat_ids) if category_id is None]
+        predictions = _without_labels(predictions, absent)
+        if self.outfile_prefix is not None and predictions:
+            files = self.results2json(predictions, self.outfile_prefix)
+            logger.info(f"Predictions are written to {', '.join(sorted(set(files.values())))}")
+        numbers: dict[str, float] = OrderedDict()
+        if self.format_only:
+            return numbers
+        if self._truth is None:
+            present = [category_id for category_id in self.cat_ids if category_id is not None]
+            self._truth = read_truth(self._coco_api.dataset, present, self.name)
+        for metric in self.metrics:
+            if metric == "proposal_fast":
+                numbers.update(self._recalls(predictions, logger))
+            else:
+                numbers.update(self._evaluate(metric, predictions, self._truth, logger))
+        return numbers
+
+    def _truth_of_samples(self, truths: list[dict[str, Any]]) -> COCO:
+        with tempfile.TemporaryDirectory() as folder:
+            path = self.gt_to_coco_json(truths, str(Path(folder) / "truth"))
+            with contextlib.redirect_stdout(io.StringIO()):
+                return COCO(path)
+
+    def _ids_of_labels(self, logger: MMLogger) -> list[int | None]:
+        """The category id of each label; None for a class that the file lacks.
+
+        With all classes there, labels count in the file's order, as mmdet's ``CocoDataset`` counts
+        them. mmdet does so too where classes are missing, which shifts all the later ones.
+        """
+        classes = self.dataset_meta["classes"]
+        ids = self._coco_api.get_cat_ids(cat_names=classes)
+        if len(ids) >= len(classes):
+            return ids
+        by_name = {category["name"]: category["id"] for category in self._coco_api.cats.values()}
+        missing = [name for name in classes if name not in by_name]
+        logger.warning(
+            f"{self.name} has no category for {len(missing)} of {len(classes)} classes, which are "
+            f"not evaluated: {', '.join(map(str, missing[:10]))}"
+        )
+        return [by_name.get(name) for name in classes]
+
+    def _evaluate(
+        self, metric: str, predictions: list[dict], truth: Truth, logger: MMLogger
+    ) -> dict[str, float]:
+        start = time.perf_counter()
+        iou_type = "segm" if metric == "segm" else "bbox"
+        detections = gather_detections(predictions, truth, self.cat_ids, iou_type)
+        logger.info(
+            f"Evaluating {metric} by {self.backend}: {len(detections)} "
+            f"detections on {len(predictions)} pictures, {len(truth.areas)} objects of "
+            f"{len(truth.category_ids)} classes on {len(truth.image_ids)}"
+        )
+        if not len(detections):
+            logger.warning(f"{metric}: there is no detection on any picture")
+        self._warn_of_cap(metric, detections, logger)
+        curves = evaluate(
+            truth,
+            detections,
+            backend=self.backend,
+            iou_thrs=self.iou_thrs,
+            max_dets=self.max_dets,
+            use_cats=metric != "proposal",
+        )
+        items = read_items(curves, self.iou_thrs, self.max_dets, self.cap_of_map)
+        text = "  ".join(f"{name} {value:.3f}" for name, value in items.items())
+        logger.info(f"{metric} took {time.perf_counter() - start:.1f} s: {text}")
+        if metric == "proposal":
+            names = self.metric_items or item_names(self.max_dets)[len(AP_ITEMS) :]
+            return {name: float(f"{items[name]:.3f}") for name in names}
+        values = " ".join(f"{items[name]:.3f}" for name in AP_ITEMS)
+        logger.info(f"{metric}_mAP_copypaste: {values}")
+        numbers = self._by_class(curves, truth, logger) if self.classwise else {}
+        for name in self.metric_items or AP_ITEMS:
+            numbers[f"{metric}_{name}"] = float(np.round(items[name], 3))
+        return numbers
+
+    def _warn_of_cap(self, metric: str, detections: Detections, logger: MMLogger) -> None:
+        if self.cap_of_map == self.max_dets[-1] or not len(detections):
+            return
+        num_classes = detections.categories.max() + 1
+        most = np.bincount(detections.images * num_classes + detections.categories).max()
+        if most > self.cap_of_map:
+            logger.warning(
+                f"{metric}_mAP counts {self.cap_of_map} detections of a class on a picture, as "
+                f"COCO does, and there are up to {most}: proposal_nums=(1, 10, {most}) counts all"
+            )
+
+    def _by_class(self, curves: Curves, truth: Truth, logger: MMLogger) -> dict[str, float]:
+        names = [self._coco_api.cats[category_id]["name"] for category_id in truth.category_ids]
+        values = [read_class(curves, i, self.iou_thrs) for i in range(len(names))]
+        logger.info("\n" + class_table(names, values))
+        return {f"{n}_precision": round(v[0], 3) for n, v in zip(names, values, strict=True)}
+
+    def _recalls(self, predictions: list[dict], logger: MMLogger) -> dict[str, float]:
+        """mmdet's recall of proposals, for the pictures in the file's order, as it expects them."""
+        nothing = {"bboxes": np.empty((0, 4), np.float32)}
+        by_id = {prediction["img_id"]: prediction for prediction in predictions}
+        ordered = [by_id.get(image_id, nothing) for image_id in self.img_ids]
+        recalls = self.fast_eval_recall(ordered, self.proposal_nums, self.iou_thrs, logger=logger)
+        return {f"AR@{n}": r for n, r in zip(self.proposal_nums, recalls, strict=True)}
+
+
+def _with_rle(sample: dict[str, Any]) -> dict[str, Any]:
+    instances = dict(sample["pred_instances"].items())
+    if isinstance(instances.get("masks"), Tensor):
+        instances["masks"] = encode_masks(instances["masks"])
+    return {**sample, "pred_instances": instances}
+
+
+def _without_labels(predictions: list[dict], labels: list[int]) -> list[dict]:
+    """Leave out what is predicted of ``labels``."""
+    if not labels:
+        return predictions
+    return [_keep(p, np.flatnonzero(~np.isin(p["labels"], labels))) for p in predictions]
+
+
+def _keep(prediction: dict[str, Any], places: np.ndarray) -> dict[str, Any]:
+    kept = dict(prediction)
+    for key in ("bboxes", "scores", "labels", "mask_scores"):
+        if key in kept:
+            kept[key] = kept[key][places]
+    if "masks" in kept:
+        kept["masks"] = [kept["masks"][place] for place in places]
+    return kept

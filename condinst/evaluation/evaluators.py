@@ -1,0 +1,167 @@
+"""Precision and recall by COCO's rules, from faster-coco-eval or from pycocotools.
+
+Both get the same IoUs, pycocotools', and give the same curves. faster-coco-eval is called for one
+class at a time, with the pictures that have an object or a detection of it: its matrix of all
+pictures and all classes, mostly empty, is what costs it time and memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from condinst.evaluation.records import Curves, Detections, Truth
+
+__all__ = ["BACKENDS", "choose_backend", "evaluate"]
+
+BACKENDS = ("auto", "faster_coco_eval", "pycocotools")
+
+_NUM_RECALLS, _NUM_SIZES = 101, 4
+
+
+def choose_backend(backend: str) -> str:
+    """Resolve "auto": faster-coco-eval where it can be imported, else pycocotools, said once.
+
+    Raises:
+        ValueError: ``backend`` is not one of :data:`BACKENDS`.
+        ImportError: faster-coco-eval is asked for by name and cannot be imported.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"CocoMetric: backend must be one of {BACKENDS}, got {backend!r}")
+    if backend == "pycocotools":
+        return backend
+    problem = _why_not_faster()
+    if problem is None:
+        return "faster_coco_eval"
+    if backend == "faster_coco_eval":
+        raise ImportError(
+            f'CocoMetric: backend="faster_coco_eval" cannot be imported ({problem}); '
+            "pip install faster-coco-eval"
+        )
+    return "pycocotools"
+
+
+@cache
+def _why_not_faster() -> str | None:
+    try:
+        import faster_coco_eval  # noqa: F401
+    except Exception as error:  # a compiled module of another ABI fails in many ways
+        problem = f"{type(error).__name__}: {error}"
+        print_log(
+            f"faster-coco-eval cannot be imported ({problem}): COCO evaluation by pycocotools, "
+            "several times slower, with the same numbers",
+            logger="current",
+        )
+        return problem
+    return None
+
+
+def evaluate(
+    truth: Truth,
+    detections: Detections,
+    *,
+    backend: str,
+    iou_thrs: np.ndarray,
+    max_dets: Sequence[int],
+    use_cats: bool = True,
+) -> Curves:
+    """Match detections with objects at every threshold, and draw the curves.
+
+    Args:
+        backend: "faster_coco_eval" or "pycocotools".
+        iou_thrs: (T,) thresholds of the IoU of masks where ``detections`` has masks, else boxes.
+        max_dets: (M,) most detections per picture and class, ascending.
+        use_cats: False compares whatever the class, as proposals are.
+    """
+    assert list(max_dets) == sorted(max_dets)
+    run: Callable[..., Curves] = {"faster_coco_eval": _faster, "pycocotools": _pycocotools}[backend]
+    return run(truth, detections, iou_thrs, list(max_dets), use_cats)
+
+
+def _faster(
+    truth: Truth, detections: Detections, iou_thrs: np.ndarray, max_dets: list[int], use_cats: bool
+) -> Curves:
+    from condinst.evaluation.one_class import curves_of_class
+
+    sides: tuple[Truth | Detections, ...] = (truth, detections)
+    groups = [side.categories if use_cats else np.zeros_like(side.categories) for side in sides]
+    # by class, then picture; without classes, each picture in the order of its classes
+    orders = [
+        np.lexsort((side.categories, side.images, group))
+        for side, group in zip(sides, groups, strict=True)
+    ]
+    num_groups = len(truth.category_ids) if use_cats else 1
+    shape = (len(iou_thrs), _NUM_RECALLS, num_groups, _NUM_SIZES, len(max_dets))
+    precision = np.full(shape, -1.0)
+    recall = np.full((shape[0], *shape[2:]), -1.0)
+    for index in range(num_groups):
+        objects, found = (
+            order[slice(*np.searchsorted(group[order], [index, index + 1]))]
+            for order, group in zip(orders, groups, strict=True)
+        )
+        if not len(objects):
+            continue
+        curves = curves_of_class(truth, detections, objects, found, iou_thrs, max_dets)
+        precision[:, :, index], recall[:, index] = curves.precision, curves.recall
+    return Curves(precision, recall)
+
+
+def _pycocotools(
+    truth: Truth, detections: Detections, iou_thrs: np.ndarray, max_dets: list[int], use_cats: bool
+) -> Curves:
+    # pycocotools looks up the size of every mask, also of one that is RLE and needs none
+    images = [
+        {"id": index, "height": height, "width": width}
+        for index, (height, width) in enumerate(size or (0, 0) for size in truth.sizes)
+    ]
+    categories = [{"id": index} for index in range(len(truth.category_ids))]
+    truth_masks = None if detections.masks is None else truth.masks
+    with contextlib.redirect_stdout(io.StringIO()):
+        sides = []
+        for record, masks in ((truth, truth_masks), (detections, detections.masks)):
+            side = COCO()
+            side.dataset = {
+                "images": images,
+                "categories": categories,
+                "annotations": _annotations(record, masks),
+            }
+            side.createIndex()
+            sides.append(side)
+        run = COCOeval(*sides, "bbox" if detections.masks is None else "segm")
+        run.params.iouThrs, run.params.maxDets = iou_thrs, max_dets
+        run.params.useCats = int(use_cats)
+        run.evaluate()
+        run.accumulate()
+    return Curves(run.eval["precision"], run.eval["recall"])
+
+
+def _annotations(record: Truth | Detections, masks: list | None) -> list[dict[str, Any]]:
+    """COCO's dicts. The ids count from 1: pycocotools takes an id of 0 for "not matched"."""
+    crowds = record.crowds if isinstance(record, Truth) else np.zeros(len(record), bool)
+    scores = np.ones(len(crowds)) if isinstance(record, Truth) else record.scores
+    columns = (record.images, record.categories, record.boxes, record.areas, crowds, scores)
+    annotations = [
+        {
+            "id": index,
+            "image_id": image,
+            "category_id": category,
+            "bbox": box,
+            "area": area,
+            "iscrowd": int(crowd),
+            "score": score,
+        }
+        for index, (image, category, box, area, crowd, score) in enumerate(
+            zip(*(column.tolist() for column in columns), strict=True), start=1
+        )
+    ]
+    for annotation, mask in zip(annotations, masks or (), strict=masks is not None):
+        annotation["segmentation"] = mask
+    return annotations
