@@ -1,0 +1,197 @@
+"""Both evaluators against pycocotools' own summary, to 1e-6, and by hand."""
+
+import copy
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from coco_sets import CATEGORY_IDS, as_predictions, by_pycocotools, random_set
+from pycocotools import mask as coco_mask
+
+from condinst.evaluation import evaluators
+from condinst.evaluation.evaluators import choose_backend, evaluate
+from condinst.evaluation.records import gather_detections, read_truth
+from condinst.evaluation.summary import item_names, read_items
+
+IOU_THRS = np.linspace(0.5, 0.95, 10)
+BACKENDS = ("faster_coco_eval", "pycocotools")
+backends = pytest.mark.parametrize("backend", BACKENDS)
+
+
+def numbers(
+    content,
+    found,
+    iou_type,
+    backend,
+    *,
+    max_dets=(1, 10, 100),
+    use_cats=True,
+    box_areas=False,
+    category_ids=CATEGORY_IDS,
+):
+    """Our 12 numbers in pycocotools' order."""
+    truth = read_truth(content, category_ids, "truth.json")
+    predictions = as_predictions(content, found, list(category_ids))
+    detections = gather_detections(predictions, truth, category_ids, iou_type)
+    if box_areas:
+        detections = replace(detections, areas=detections.boxes[:, 2] * detections.boxes[:, 3])
+    curves = evaluate(
+        truth,
+        detections,
+        backend=backend,
+        iou_thrs=IOU_THRS,
+        max_dets=max_dets,
+        use_cats=use_cats,
+    )
+    return list(read_items(curves, IOU_THRS, max_dets, max_dets[-1]).values())
+
+
+@backends
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_real_detections_give_pycocotools_numbers(shared, backend, iou_type):
+    """The reference's results hold boxes and masks: pycocotools then sorts masks by box area."""
+    folder = shared / "evaluator"
+    content = json.loads((folder / "ground_truth.json").read_text())
+    found = json.loads((folder / "detections.json").read_text())
+    expected = json.loads((folder / "expected_pycocotools.json").read_text())[iou_type]
+    category_ids = [category["id"] for category in content["categories"]]
+    ours = numbers(
+        content, found, iou_type, backend, box_areas=iou_type == "segm", category_ids=category_ids
+    )
+    assert len(expected) == 12
+    assert ours == pytest.approx(expected, abs=1e-6)
+
+
+@backends
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+@pytest.mark.parametrize("seed", range(3))
+def test_crowds_ties_empty_pictures_and_classes(backend, iou_type, seed):
+    content, found = random_set(seed)
+    assert any(a["iscrowd"] for a in content["annotations"])
+    expected = by_pycocotools(content, found, iou_type)
+    assert expected.min() > 0
+    assert numbers(content, found, iou_type, backend) == pytest.approx(expected, abs=1e-6)
+
+
+@backends
+@pytest.mark.parametrize("seed", range(3))
+def test_without_classes(backend, seed):
+    content, found = random_set(seed)
+    expected = by_pycocotools(content, found, "bbox", use_cats=0)
+    assert expected[0] != pytest.approx(by_pycocotools(content, found, "bbox")[0], abs=0.01)
+    ours = numbers(content, found, "bbox", backend, use_cats=False)
+    assert ours == pytest.approx(expected, abs=1e-6)
+
+
+@backends
+def test_caps_that_bite(backend):
+    """AP at the largest cap, where pycocotools has one of 100 to read it at."""
+    content, found = random_set(num_images=3, per_image=60, num_found=400)
+    per_class = [sum(d["category_id"] == c for d in found) / 2 for c in CATEGORY_IDS]
+    assert max(per_class) > 100
+    expected = by_pycocotools(content, found, "segm", max_dets=(2, 20, 100))
+    ours = numbers(content, found, "segm", backend, max_dets=(2, 20, 100))
+    assert ours == pytest.approx(expected, abs=1e-6)
+
+
+def squares(count, first_id=1):
+    """One picture with ``count`` squares of 4 x 4 pixels, all found exactly."""
+    boxes = [[10 * (i % 20), 10 * (i // 20), 4, 4] for i in range(count)]
+    content = dict(
+        images=[dict(id=1, height=200, width=200)],
+        categories=[dict(id=1, name="square")],
+        annotations=[
+            dict(id=i + first_id, image_id=1, category_id=1, bbox=box, area=16, iscrowd=0)
+            for i, box in enumerate(boxes)
+        ],
+    )
+    found = []
+    for i, (x, y, width, height) in enumerate(boxes):
+        start = 200 * x + y
+        code = [start, *([height, 200 - height] * width)[:-1]]
+        code.append(200 * 200 - sum(code))
+        content["annotations"][i]["segmentation"] = dict(size=[200, 200], counts=code)
+        rle = coco_mask.frPyObjects(dict(size=[200, 200], counts=code), 200, 200)
+        found.append(
+            dict(image_id=1, category_id=1, bbox=boxes[i], score=1 - i / 1000, segmentation=rle)
+        )
+    return content, found
+
+
+@backends
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_400_squares_all_found(backend, iou_type):
+    """By hand: AP and recall are 1 at 400; one of 400 is recalled at 1, 10 of 400 at 10.
+
+    No square is of medium or large area. pycocotools has no cap of 100 to read AP at: -1.
+    """
+    content, found = squares(400)
+    assert by_pycocotools(content, found, iou_type, max_dets=(1, 10, 400))[0] == -1
+    ours = numbers(content, found, iou_type, backend, max_dets=(1, 10, 400), category_ids=(1,))
+    assert ours == pytest.approx([1, 1, 1, 1, -1, -1, 1 / 400, 10 / 400, 1, 1, -1, -1])
+    assert item_names((1, 10, 400))[6:] == (
+        *("AR@1", "AR@10", "AR@400"),
+        *("AR_s@400", "AR_m@400", "AR_l@400"),
+    )
+
+
+@backends
+def test_an_annotation_of_id_0_is_found_like_any_other(backend):
+    """pycocotools takes the id for "not matched" and loses the object."""
+    content, found = squares(1, first_id=0)
+    assert by_pycocotools(content, found, "bbox")[0] == 0
+    assert numbers(content, found, "bbox", backend, category_ids=(1,))[0] == pytest.approx(1)
+
+
+@backends
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_nothing_found_is_0_and_nothing_to_find_is_minus_1(backend, iou_type):
+    content, found = squares(3)
+    ours = numbers(content, [], iou_type, backend, category_ids=(1,))
+    assert ours == [0, 0, 0, 0, -1, -1, 0, 0, 0, 0, -1, -1]
+    content["annotations"] = []
+    assert numbers(content, found, iou_type, backend, category_ids=(1,)) == [-1] * 12
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_nothing_given_is_changed(iou_type):
+    content, found = random_set()
+    truth = read_truth(content, CATEGORY_IDS, "truth.json")
+    detections = gather_detections(as_predictions(content, found), truth, CATEGORY_IDS, iou_type)
+    before = copy.deepcopy((content, detections))
+    for backend in BACKENDS:
+        evaluate(truth, detections, backend=backend, iou_thrs=IOU_THRS, max_dets=[100])
+    np.testing.assert_equal(content, before[0])
+    np.testing.assert_equal(vars(detections), vars(before[1]))
+
+
+@pytest.fixture
+def without_faster_coco_eval(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
+    evaluators._why_not_faster.cache_clear()
+    yield
+    evaluators._why_not_faster.cache_clear()
+
+
+def test_auto_takes_faster_coco_eval():
+    assert choose_backend("auto") == "faster_coco_eval"
+
+
+def test_auto_falls_back_and_says_so_once(without_faster_coco_eval, monkeypatch):
+    said = []
+    monkeypatch.setattr(evaluators, "print_log", lambda message, **_: said.append(message))
+    assert [choose_backend("auto") for _ in range(2)] == ["pycocotools"] * 2
+    assert len(said) == 1
+    assert "pycocotools" in said[0]
+
+
+def test_a_missing_backend_asked_for_by_name(without_faster_coco_eval):
+    with pytest.raises(ImportError, match="pip install faster-coco-eval"):
+        choose_backend("faster_coco_eval")
+
+
+def test_an_unknown_backend():
+    with pytest.raises(ValueError, match="backend must be one of .*, got 'fast'"):
+        choose_backend("fast")
