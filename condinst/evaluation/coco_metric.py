@@ -20,6 +20,7 @@ from torch import Tensor
 
 from condinst.evaluation.evaluators import choose_backend, evaluate
 from condinst.evaluation.mask_encoding import encode_masks
+from condinst.evaluation.recall import average_recalls
 from condinst.evaluation.records import (
     Curves,
     Detections,
@@ -149,7 +150,7 @@ class CocoMetric(MmdetCocoMetric):
             self._truth = read_truth(self._coco_api.dataset, present, self.name)
         for metric in self.metrics:
             if metric == "proposal_fast":
-                numbers.update(self._recalls(predictions, logger))
+                numbers.update(self._recalls(predictions, self._truth, logger))
             else:
                 numbers.update(self._evaluate(metric, predictions, self._truth, logger))
         return numbers
@@ -230,13 +231,15 @@ class CocoMetric(MmdetCocoMetric):
         logger.info("\n" + class_table(names, values))
         return {f"{n}_precision": round(v[0], 3) for n, v in zip(names, values, strict=True)}
 
-    def _recalls(self, predictions: list[dict], logger: MMLogger) -> dict[str, float]:
-        """mmdet's recall of proposals, for the pictures in the file's order, as it expects them."""
-        nothing = {"bboxes": np.empty((0, 4), np.float32)}
-        by_id = {prediction["img_id"]: prediction for prediction in predictions}
-        ordered = [by_id.get(image_id, nothing) for image_id in self.img_ids]
-        recalls = self.fast_eval_recall(ordered, self.proposal_nums, self.iou_thrs, logger=logger)
-        return {f"AR@{n}": r for n, r in zip(self.proposal_nums, recalls, strict=True)}
+    def _recalls(self, predictions: list[dict], truth: Truth, logger: MMLogger) -> dict[str, float]:
+        detections = gather_detections(predictions, truth, self.cat_ids, "bbox")
+        recalls = average_recalls(truth, detections, self.proposal_nums, self.iou_thrs)
+        numbers = {f"AR@{n}": r for n, r in zip(self.proposal_nums, recalls, strict=True)}
+        text = "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+        logger.info(
+            f"proposal_fast, {len(detections)} boxes on {len(predictions)} pictures: {text}"
+        )
+        return numbers
 
 
 def _with_rle(sample: dict[str, Any]) -> dict[str, Any]:

@@ -136,9 +136,8 @@ def as_samples(content, found, category_ids=CATEGORY_IDS, bitmaps=True):
     for prediction in as_predictions(content, found, category_ids):
         masks = prediction["masks"]
         if bitmaps:
-            stack = [coco_mask.decode(mask) for mask in masks]
-            masks = torch.from_numpy(np.stack(stack) if stack else np.zeros((0, HEIGHT, WIDTH)))
-            masks = masks.bool()
+            stack = [torch.from_numpy(coco_mask.decode([mask])[..., 0]).bool() for mask in masks]
+            masks = torch.stack(stack) if stack else torch.zeros(0, HEIGHT, WIDTH).bool()
         instances = dict(
             bboxes=torch.from_numpy(prediction["bboxes"]).float(),
             scores=torch.from_numpy(prediction["scores"]).float(),
