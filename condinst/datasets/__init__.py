@@ -1,6 +1,14 @@
 """The transforms and the data checks that mmdet lacks."""
 
+from condinst.datasets.fast_transforms import PackDetInputs, Resize
 from condinst.datasets.load_annotations import LoadAnnotations
 from condinst.datasets.load_image import LoadImageFromFile
+from condinst.datasets.prepare_mask_targets import PrepareMaskTargets
 
-__all__ = ["LoadAnnotations", "LoadImageFromFile"]
+__all__ = [
+    "LoadAnnotations",
+    "LoadImageFromFile",
+    "PackDetInputs",
+    "PrepareMaskTargets",
+    "Resize",
+]

@@ -4,23 +4,35 @@ pycocotools 2.0.11 trusts its input: the part of a mask that a code cut short do
 whatever stood in memory, a code made for another picture size is drawn askew, and neither raises.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
-__all__ = ["checked_rle", "read_counts"]
+__all__ = ["checked_rle", "read_codes", "read_counts"]
 
 
 def read_counts(code: bytes) -> np.ndarray:
-    """Unpack COCO's compressed counts into run lengths, int64, starting with background.
+    """Unpack COCO's compressed counts into run lengths, int64, starting with background."""
+    return read_codes([code])[0]
+
+
+def read_codes(codes: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Unpack the compressed counts of several masks at once; one code at least.
 
     Each number is stored in base 32, least significant digit first, one character per digit
-    (value = character - 48, bit 5 = more digits follow, bit 4 of the last digit = sign). From the
-    fourth number on it is the difference from the number two places before.
+    (value = character - 48, bit 5 = more digits follow, bit 4 of the last digit = sign). From a
+    code's fourth number on it is the difference from the number two places before.
+
+    Returns:
+        The run lengths of all masks, one mask after the other, each starting with background; and
+        the number of runs of each mask. Both int64.
     """
-    digits = np.frombuffer(code, np.uint8).astype(np.int64) - 48
-    if digits.size == 0 or digits.min() < 0 or digits.max() > 63 or digits[-1] & 32:
+    digits = np.frombuffer(b"".join(codes), np.uint8).astype(np.int64) - 48
+    sizes = np.array([len(code) for code in codes])
+    ends = np.cumsum(sizes)
+    if sizes.min() == 0 or digits.min() < 0 or digits.max() > 63 or (digits[ends - 1] & 32).any():
         raise ValueError("its counts are not a compressed run-length code")
     last = np.flatnonzero((digits & 32) == 0)
     first = np.concatenate([[0], last[:-1] + 1])
@@ -29,9 +41,19 @@ def read_counts(code: bytes) -> np.ndarray:
         raise ValueError("its counts are not a compressed run-length code")
     numbers = np.add.reduceat((digits & 31) << (5 * place), first)
     numbers -= np.where(digits[last] & 16, np.int64(1) << (5 * (place[last] + 1)), 0)
-    numbers[1::2] = np.cumsum(numbers[1::2])
-    numbers[2::2] = np.cumsum(numbers[2::2])
-    return numbers
+    num_runs = np.diff(np.searchsorted(last, ends), prepend=0)
+    return _undo_differences(numbers, num_runs), num_runs
+
+
+def _undo_differences(numbers: np.ndarray, num_runs: np.ndarray) -> np.ndarray:
+    """Sum up every second number of each code, from its second and from its third one on."""
+    starts = np.repeat(np.cumsum(num_runs) - num_runs, num_runs)
+    index = np.arange(len(numbers)) - starts  # in its code
+    sums = np.zeros(len(numbers) + 2, np.int64)  # sums[i]: of the numbers i - 2, i - 4, ...
+    sums[2::2] = np.cumsum(numbers[0::2])
+    sums[3::2] = np.cumsum(numbers[1::2])
+    first = starts + np.where(index == 0, 0, 2 - index % 2)
+    return sums[2:] - sums[first]
 
 
 def checked_rle(segmentation: dict[str, Any], height: int, width: int) -> dict[str, Any]:

@@ -34,6 +34,11 @@ def test_equal(configs, key):
     if key == "model":
         # False is the default of both implementations
         assert theirs["bbox_head"].pop("dcn_on_last_conv") is False
+    if key == "train_dataloader":
+        # the deliberate addition: mask targets are made in the data workers
+        added = ours["dataset"]["pipeline"].pop(-2)
+        stride = configs[1].model.mask_head.mask_out_stride
+        assert added == {"type": "PrepareMaskTargets", "stride": stride}
     assert ours == theirs
 
 

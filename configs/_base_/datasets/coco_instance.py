@@ -15,6 +15,8 @@ train_pipeline = [
         backend="pillow",
     ),
     dict(type="RandomFlip", prob=0.5),
+    # the data workers make the mask targets; stride is model.mask_head.mask_out_stride
+    dict(type="PrepareMaskTargets", stride=4),
     dict(type="PackDetInputs"),
 ]
 # Annotations are loaded after the resize: they stay at the size of the original picture, like the

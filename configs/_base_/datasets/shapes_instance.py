@@ -8,6 +8,8 @@ train_pipeline = [
     dict(type="LoadAnnotations", with_bbox=True, with_mask=True, poly2mask=False),
     dict(type="Resize", scale=(128, 128), keep_ratio=True),
     dict(type="RandomFlip", prob=0.5),
+    # stride is model.mask_head.mask_out_stride
+    dict(type="PrepareMaskTargets", stride=2),
     dict(type="PackDetInputs"),
 ]
 test_pipeline = [

@@ -6,7 +6,7 @@ from mmengine.registry import DefaultScope
 import condinst.datasets
 from condinst.registry import TRANSFORMS
 
-OURS = ["LoadAnnotations", "LoadImageFromFile"]
+OURS = ["LoadAnnotations", "LoadImageFromFile", "PackDetInputs", "Resize"]
 
 
 @pytest.mark.parametrize("name", OURS)

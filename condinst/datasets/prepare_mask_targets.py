@@ -1,0 +1,39 @@
+"""Mask targets made in the data workers."""
+
+from mmcv.transforms import BaseTransform
+
+from condinst.mask_samples import sample_masks
+from condinst.registry import TRANSFORMS
+
+__all__ = ["PrepareMaskTargets"]
+
+
+@TRANSFORMS.register_module()
+class PrepareMaskTargets(BaseTransform):
+    """Replace ``gt_masks`` by what training reads of them; the last step before PackDetInputs.
+
+    The same happens in the training step when this transform is absent: the losses are equal. In
+    the pipeline the work is done by the data workers, and a picture's masks travel as samples
+    instead of polygons or bitmaps. The model must be ours.
+
+    Args:
+        stride: pixels of the input image per cell of the mask head's logits, the value of
+            ``model.mask_head.mask_out_stride``.
+    """
+
+    def __init__(self, stride: int = 4) -> None:
+        if not isinstance(stride, int) or stride < 1:
+            raise ValueError(f"PrepareMaskTargets: stride must be a whole number > 0, got {stride}")
+        self.stride = stride
+
+    def transform(self, results: dict) -> dict:
+        if "gt_masks" not in results:
+            raise ValueError(
+                f"{results.get('img_path')}: PrepareMaskTargets finds no gt_masks; the pipeline "
+                "needs LoadAnnotations(with_mask=True) before it"
+            )
+        results["gt_masks"] = sample_masks(results["gt_masks"], self.stride)
+        return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(stride={self.stride})"

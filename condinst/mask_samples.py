@@ -1,0 +1,150 @@
+"""Masks of one picture -> what training reads of them, without drawing the masks.
+
+Training reads a mask's centre of mass and every few pixels of it. Polygons become a run-length
+code, and both follow from the borders of its runs.
+
+Letters: M masks of H rows and W columns, h and w rows and columns of samples. Pixels of a mask are
+numbered down the columns, as in COCO's codes: pixel n lies at column n // H and row n % H.
+"""
+
+from __future__ import annotations
+
+import math
+from multiprocessing.reduction import ForkingPickler
+
+import cv2
+import numpy as np
+import torch
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from pycocotools import mask as coco_mask
+
+from condinst.datasets.rle import read_codes
+from condinst.structures import SampledMasks
+
+__all__ = ["sample_masks"]
+
+
+def sample_masks(masks: BitmapMasks | PolygonMasks, stride: int) -> SampledMasks:
+    """Read every ``stride``-th pixel of each mask, from ``stride // 2`` on, and its centre.
+
+    Polygons cover the pixels that ``PolygonMasks.to_ndarray`` would give. Sums are whole numbers,
+    so the centres are exact but for one rounding to float32.
+    """
+    height, width = masks.height, masks.width
+    grid = _SampleGrid(height, width, stride)
+    if len(masks) == 0:
+        sampled, sums = np.zeros((0, grid.rows, grid.columns), bool), np.zeros((0, 3))
+    elif isinstance(masks, PolygonMasks):
+        starts, stops, owners = _runs(masks)
+        sampled = grid.draw(starts, stops, owners, len(masks))
+        sums = _sums_of_runs(starts, stops, owners, len(masks), height)
+    else:
+        bitmaps = masks.to_ndarray()
+        view = bitmaps[:, stride // 2 :: stride, stride // 2 :: stride]
+        sampled = np.ascontiguousarray(view) != 0
+        sums = np.stack([_sums_of_bitmap(bitmap) for bitmap in bitmaps])
+    centers = sums[:, 1:] / np.maximum(sums[:, :1], 1)
+    return SampledMasks(torch.from_numpy(sampled), torch.from_numpy(centers).float(), stride)
+
+
+def _runs(masks: PolygonMasks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The covered runs of all masks: first pixel, pixel after the last, index of the mask."""
+    codes = []
+    for polygons in masks.masks:
+        parts = coco_mask.frPyObjects(polygons, masks.height, masks.width)
+        codes.append((parts[0] if len(parts) == 1 else coco_mask.merge(parts))["counts"])
+    runs, num_runs = read_codes(codes)
+    owners = np.repeat(np.arange(len(codes)), num_runs)
+    index = np.arange(len(runs)) - np.repeat(np.cumsum(num_runs) - num_runs, num_runs)
+    covered = index % 2 == 1
+    # every code covers its picture, so the masks lie one after the other
+    stops = (np.cumsum(runs) - owners * (masks.height * masks.width))[covered]
+    return stops - runs[covered], stops, owners[covered]
+
+
+def _sums_of_runs(
+    starts: np.ndarray, stops: np.ndarray, owners: np.ndarray, num_masks: int, height: int
+) -> np.ndarray:
+    """Number of pixels, sum of their x and sum of their y of each mask, (M, 3) float64."""
+    areas = stops - starts
+    x_sums, y_sums = (
+        after - before
+        for after, before in zip(
+            _coordinate_sums(stops, height), _coordinate_sums(starts, height), strict=True
+        )
+    )
+    # bincount adds in float64, which is exact for whole numbers below 2 ** 53; the codes hold no
+    # picture whose sums are larger
+    return np.stack(
+        [np.bincount(owners, values, minlength=num_masks) for values in (areas, x_sums, y_sums)],
+        axis=1,
+    )
+
+
+def _coordinate_sums(pixels: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of x and of y over all pixels before the given ones."""
+    columns, rows = np.divmod(pixels, height)
+    x_sums = height * (columns * (columns - 1) // 2) + columns * rows
+    y_sums = columns * (height * (height - 1) // 2) + rows * (rows - 1) // 2
+    return x_sums, y_sums
+
+
+def _sums_of_bitmap(bitmap: np.ndarray) -> np.ndarray:
+    """Number of covered pixels, sum of their x and sum of their y, (3,) float64."""
+    covered = (bitmap != 0).view(np.uint8)
+    per_column = cv2.reduce(covered, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0].astype(np.int64)
+    per_row = cv2.reduce(covered, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0].astype(np.int64)
+    x_sum = (per_column * np.arange(len(per_column))).sum()
+    y_sum = (per_row * np.arange(len(per_row))).sum()
+    return np.array([per_row.sum(), x_sum, y_sum], np.float64)
+
+
+class _SampleGrid:
+    """The sampled pixels of a mask of ``height`` x ``width``, numbered down the columns too."""
+
+    def __init__(self, height: int, width: int, stride: int) -> None:
+        self.height, self.stride = height, stride
+        self.rows, self.columns = self._before(height), self._before(width)
+
+    def _before(self, position):
+        """Samples of one row or column that lie before a position."""
+        return (position + self.stride - 1 - self.stride // 2) // self.stride
+
+    def _samples_before(self, pixels: np.ndarray) -> np.ndarray:
+        """Samples of the mask that lie before the given pixels."""
+        columns, rows = np.divmod(pixels, self.height)
+        sampled = columns % self.stride == self.stride // 2
+        return self._before(columns) * self.rows + sampled * self._before(rows)
+
+    def draw(
+        self, starts: np.ndarray, stops: np.ndarray, owners: np.ndarray, num_masks: int
+    ) -> np.ndarray:
+        """Covered runs of pixels -> (M, h, w) bool."""
+        size = self.rows * self.columns
+        borders = np.zeros((len(starts) + 1, 2), np.int64)
+        borders[:-1, 0] = self._samples_before(starts) + owners * size
+        borders[:-1, 1] = self._samples_before(stops) + owners * size
+        borders[-1] = num_masks * size
+        lengths = np.diff(borders.ravel(), prepend=0)
+        covered = np.arange(len(lengths)) % 2 == 1
+        masks = np.repeat(covered, lengths).reshape(num_masks, self.columns, self.rows)
+        return np.ascontiguousarray(masks.transpose(0, 2, 1))
+
+
+def _to_bits(masks: SampledMasks) -> tuple:
+    """How masks go from a data worker to the training process: as bits, in the message itself.
+
+    A tensor would take a file of shared memory of its own, which costs more than the masks do.
+    """
+    bits = np.packbits(masks.samples.numpy())
+    return _from_bits, (bits, tuple(masks.samples.shape), masks.centers.numpy(), masks.stride)
+
+
+def _from_bits(
+    bits: np.ndarray, shape: tuple[int, ...], centers: np.ndarray, stride: int
+) -> SampledMasks:
+    samples = np.unpackbits(bits, count=math.prod(shape)).view(bool).reshape(shape)
+    return SampledMasks(torch.from_numpy(samples), torch.from_numpy(centers), stride)
+
+
+ForkingPickler.register(SampledMasks, _to_bits)
