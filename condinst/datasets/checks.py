@@ -82,6 +82,7 @@ def check_datasets(
         node = loader.get("dataset")
         files = []
         for key, leaf in _leaves(node, f"{split}_dataloader.dataset"):
+            problems += _check_mask_stride(key, leaf, cfg)
             name = repr(leaf)
             if name not in opened:  # test is often val once more
                 opened[name] = file = _open(key, leaf, cfg, split, cache, problems, report)
@@ -157,6 +158,19 @@ def _open(
         training=split == "train",
         needs_masks=loads_masks and split == "train",
     )
+
+
+def _check_mask_stride(key: str, node: Any, cfg: Config) -> list[str]:
+    """Compare the stride of the mask targets with that of the mask head's logits."""
+    pipeline = node.get("pipeline", []) if isinstance(node, dict) else []
+    steps = [step for step in pipeline if str(step.get("type")).endswith("PrepareMaskTargets")]
+    drawn = cfg.get("model", {}).get("mask_head", {}).get("mask_out_stride", 4)
+    return [
+        f"{key}.pipeline: PrepareMaskTargets has stride={step.get('stride', 4)}, but "
+        f"model.mask_head.mask_out_stride is {drawn}; they must be equal"
+        for step in steps
+        if step.get("stride", 4) != drawn
+    ]
 
 
 def _reads_coco(cls: Any) -> bool:

@@ -21,7 +21,7 @@ class Resize(MMDetResize):
 
     def _resize_img(self, results: dict) -> None:
         image = results.get("img")
-        if self.backend != "pillow" or not _is_view_of_rgb(image):
+        if image is None or self.backend != "pillow" or not _is_view_of_rgb(image):
             super()._resize_img(results)
             return
         results["img"] = image[:, :, ::-1]
@@ -29,10 +29,9 @@ class Resize(MMDetResize):
         cv2.cvtColor(results["img"], cv2.COLOR_RGB2BGR, dst=results["img"])
 
 
-def _is_view_of_rgb(image: np.ndarray | None) -> bool:
+def _is_view_of_rgb(image: np.ndarray) -> bool:
     return (
-        image is not None
-        and image.ndim == 3
+        image.ndim == 3
         and image.shape[2] == 3
         and image.strides[2] < 0
         and image[:, :, ::-1].flags.c_contiguous

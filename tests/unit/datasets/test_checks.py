@@ -355,6 +355,18 @@ def test_an_unknown_argument_of_a_data_set_is_named(project):
     project.fails("train_dataloader.dataset: TypeError", "ann_fil")
 
 
+@pytest.mark.parametrize(("stride", "drawn"), [({}, 2), ({"stride": 2}, 4)])
+def test_mask_targets_of_another_stride_than_the_mask_head_s(project, stride, drawn):
+    project.train.pipeline.append({"type": "PrepareMaskTargets", **stride})
+    project.cfg.model.mask_head = {"mask_out_stride": stride.get("stride", 4)}
+    project.check()
+    project.cfg.model.mask_head = {"mask_out_stride": drawn}
+    project.fails(
+        f"train_dataloader.dataset.pipeline: PrepareMaskTargets has stride={stride.get('stride', 4)}, but "
+        f"model.mask_head.mask_out_stride is {drawn}"
+    )
+
+
 def test_a_data_prefix_without_img_is_named(project):
     project.train.data_prefix = {"img_path": "pictures/"}
     project.fails("train_dataloader.dataset: data_prefix needs the key img, got {'img_path': ")
