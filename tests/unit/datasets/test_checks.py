@@ -355,14 +355,14 @@ def test_an_unknown_argument_of_a_data_set_is_named(project):
     project.fails("train_dataloader.dataset: TypeError", "ann_fil")
 
 
-@pytest.mark.parametrize(("stride", "drawn"), [({}, 2), ({"stride": 2}, 4)])
-def test_mask_targets_of_another_stride_than_the_mask_head_s(project, stride, drawn):
-    project.train.pipeline.append({"type": "PrepareMaskTargets", **stride})
-    project.cfg.model.mask_head = {"mask_out_stride": stride.get("stride", 4)}
+@pytest.mark.parametrize(("step", "stride", "drawn"), [({}, 4, 2), ({"stride": 2}, 2, 4)])
+def test_mask_targets_of_another_stride_than_the_mask_head_s(project, step, stride, drawn):
+    project.train.pipeline.append({"type": "PrepareMaskTargets", **step})
+    project.cfg.model.mask_head = {"mask_out_stride": stride}
     project.check()
     project.cfg.model.mask_head = {"mask_out_stride": drawn}
     project.fails(
-        f"train_dataloader.dataset.pipeline: PrepareMaskTargets has stride={stride.get('stride', 4)}, but "
+        f"train_dataloader.dataset.pipeline: PrepareMaskTargets has stride={stride}, but "
         f"model.mask_head.mask_out_stride is {drawn}"
     )
 
