@@ -159,3 +159,16 @@ class Instances:
                     gt_inds=None if self.gt_inds is None else self.gt_inds[part],
                 ),
             )
+
+
+class MaskCrop(NamedTuple):
+    """The part of a mask around its pixels; everything outside is background.
+
+    Attributes:
+        mask: (h, w) bool; (0, 0) for an empty mask.
+        x, y: its upper left corner in the picture, pixels.
+    """
+
+    mask: Tensor
+    x: int
+    y: int

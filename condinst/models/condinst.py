@@ -30,7 +30,7 @@ class CondInst(BaseDetector):
         bbox_head: config of :class:`~condinst.models.bbox_head.CondInstBboxHead`.
         mask_head: config of :class:`~condinst.models.mask_head.CondInstMaskHead`.
         train_cfg: handed to both heads.
-        test_cfg: ``mask_thr`` and what the box head's post-processing reads.
+        test_cfg: ``mask_thr``, ``mask_format`` and what the box head's post-processing reads.
         data_preprocessor: config of what turns pictures into a batch.
     """
 
@@ -157,39 +157,43 @@ class CondInst(BaseDetector):
 
         Returns:
             The samples with ``pred_instances``: ``bboxes`` (N, 4) xyxy, ``scores`` (N,),
-            ``labels`` (N,), ``masks`` (N, H, W) bool; by falling score.
+            ``labels`` (N,), ``masks`` as ``test_cfg.mask_format`` says (see
+            :func:`~condinst.models.mask_postprocess.postprocess_masks`), (N, H, W) bool if it says
+            nothing; by falling score.
         """
         feats = self.extract_feat(batch_inputs)
         dense = self.bbox_head(feats)
         mask_feats = self.mask_head.mask_feature_head(feats)
         metas = [sample.metainfo for sample in batch_data_samples]
         detections = self.bbox_head.predict(dense, [meta["img_shape"][:2] for meta in metas])
+        instances = Instances(
+            params=torch.cat([found.params for found in detections]),
+            points=torch.cat([found.points for found in detections]),
+            strides=torch.cat([found.strides for found in detections]),
+            counts=[len(found) for found in detections],
+        )
+        mask_logits = self.mask_head(mask_feats, instances).split(instances.counts)
         results = [
-            self._draw_masks(mask_feats[i : i + 1], found, meta, rescale)
-            for i, (found, meta) in enumerate(zip(detections, metas, strict=True))
+            self._finish(found, logits, meta, rescale)
+            for found, logits, meta in zip(detections, mask_logits, metas, strict=True)
         ]
         return self.add_pred_to_datasample(batch_data_samples, results)
 
-    def _draw_masks(
-        self, mask_feats: Tensor, found: InstanceData, meta: dict, rescale: bool
+    def _finish(
+        self, found: InstanceData, mask_logits: Tensor, meta: dict, rescale: bool
     ) -> InstanceData:
         """The detections of one image with their masks, at the size that is asked for."""
-        instances = Instances(
-            params=found.params,
-            points=found.points,
-            strides=found.strides,
-            counts=[len(found)],
-        )
         img_shape = tuple(meta["img_shape"][:2])
         bboxes = found.bboxes
         if rescale:
             # a pipeline without a resize sets no factor
             bboxes = bboxes / bboxes.new_tensor(meta.get("scale_factor", (1.0, 1.0))).repeat(2)
         masks = postprocess_masks(
-            self.mask_head(mask_feats, instances),
+            mask_logits,
             stride=self.mask_head.mask_out_stride,
             img_shape=img_shape,
             out_shape=tuple(meta["ori_shape"][:2]) if rescale else img_shape,
             mask_thr=self.test_cfg["mask_thr"],
+            mask_format=self.test_cfg.get("mask_format", "bool"),
         )
         return InstanceData(bboxes=bboxes, scores=found.scores, labels=found.labels, masks=masks)

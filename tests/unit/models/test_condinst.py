@@ -10,6 +10,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
+from pycocotools import mask as coco_mask
 
 from condinst.models.losses import mean_count
 from condinst.registry import MODELS
@@ -241,6 +242,35 @@ def test_a_pipeline_without_a_resize_predicts():
     bare = DetDataSample(metainfo=dict(img_shape=(96, 128), ori_shape=(96, 128)))
     found = model.test_step(dict(inputs=batch["inputs"], data_samples=[bare]))[0].pred_instances
     torch.testing.assert_close(found.bboxes, expected.bboxes)
+
+
+def test_masks_are_handed_out_in_the_format_asked_for():
+    model = build(small_model()).eval()
+    model.bbox_head.conv_cls.bias.data.fill_(0)
+    samples = [sample([], (96, 128)), sample([], (101, 77))]
+    batch = {key: [s[key] for s in samples] for key in ("inputs", "data_samples")}
+    found = {}
+    for mask_format in ("bool", "rle", "crop"):
+        model.test_cfg["mask_format"] = mask_format
+        found[mask_format] = [x.pred_instances for x in model.test_step(copy.deepcopy(batch))]
+    for masks, codes, crops in zip(*found.values(), strict=True):
+        assert len(masks) == len(codes.masks) == len(crops.masks) == 20
+        assert len(codes[:3].masks) == 3
+        for mask, code, crop in zip(masks.masks, codes.masks, crops.masks, strict=True):
+            assert torch.equal(torch.from_numpy(coco_mask.decode(code)).bool(), mask)
+            assert crop.mask.sum() == mask.sum()
+
+
+def test_a_batch_predicts_what_its_pictures_do_by_themselves():
+    model = build(small_model()).eval()
+    model.bbox_head.conv_cls.bias.data.fill_(0)
+    samples = [sample([], (96, 128)), sample([], (64, 128))]
+    batch = {key: [s[key] for s in samples] for key in ("inputs", "data_samples")}
+    alone = copy.deepcopy(samples[0])
+    together = model.test_step(batch)[0].pred_instances
+    expected = model.test_step({k: [v] for k, v in alone.items()})[0].pred_instances
+    torch.testing.assert_close(together.bboxes, expected.bboxes, atol=1e-3, rtol=0)
+    assert (together.masks == expected.masks).float().mean() > 0.9999
 
 
 def test_tensor_mode_gives_raw_outputs():
