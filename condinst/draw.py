@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from mmengine.structures import InstanceData
 from PIL import Image, ImageDraw, ImageFont
+from pycocotools import mask as coco_mask
 
 __all__ = ["class_color", "draw_instances", "draw_side_by_side"]
 
@@ -126,6 +127,8 @@ def _select(
 def _to_numpy(values: Any) -> np.ndarray:
     if hasattr(values, "to_ndarray"):  # BitmapMasks, PolygonMasks
         return values.to_ndarray()
+    if isinstance(values, list) and values and isinstance(values[0], dict):  # COCO's RLE
+        return coco_mask.decode(values).transpose(2, 0, 1)
     values = getattr(values, "tensor", values)  # HorizontalBoxes
     return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
 

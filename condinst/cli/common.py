@@ -104,6 +104,67 @@ def _check_names(cfg: Config, options: Iterable[str]) -> None:
             )
 
 
+def add_speed_arguments(parser: argparse.ArgumentParser, amp: str) -> None:
+    """The switches that training and testing share.
+
+    Args:
+        amp: the help text of ``--amp``.
+    """
+    parser.add_argument(
+        "--amp", nargs="?", const="float16", choices=["float16", "bfloat16"], help=amp
+    )
+    parser.add_argument(
+        "--channels-last",
+        action="store_true",
+        help="keep activations channel after channel: the same answers, mostly faster",
+    )
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile backbone, neck and heads with torch.compile; takes minutes at the start, and "
+        "on a CPU a C++ compiler",
+    )
+
+
+def apply_speed_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Put ``--channels-last`` and ``--compile`` into the config's model.
+
+    Raises:
+        ValueError: the model is another one than ours.
+    """
+    for name in ("channels_last", "compile"):
+        if getattr(args, name):
+            _require_condinst(cfg, f"--{name.replace('_', '-')}")
+            cfg.model[name] = True
+
+
+def _require_condinst(cfg: Config, switch: str) -> None:
+    if not _is_condinst(cfg):
+        raise ValueError(
+            f"{switch} is for condinst.CondInst, the config's model.type is {cfg.model.type!r}"
+        )
+
+
+def _is_condinst(cfg: Config) -> bool:
+    name = cfg.model.type if cfg.get("default_scope") == "condinst" else None
+    return "condinst.CondInst" in (cfg.model.type, f"condinst.{name}")
+
+
+def use_rle_masks(cfg: Config) -> None:
+    """Let the model hand out masks as COCO's run-length codes where only AP is taken of them.
+
+    A whole mask of every detection need not exist then. ``model.test_cfg.mask_format`` of the
+    config has the last word.
+    """
+    evaluators = [cfg.get("val_evaluator"), cfg.get("test_evaluator")]
+    flat = [x for e in evaluators if e for x in (e if isinstance(e, list) else [e])]
+    drawn = (cfg.get("default_hooks") or {}).get("visualization") or {}
+    only_coco = all(str(x.get("type")).split(".")[-1] == "CocoMetric" for x in flat)
+    if _is_condinst(cfg) and only_coco and not drawn.get("draw"):
+        test_cfg = dict(cfg.model.get("test_cfg") or {})
+        cfg.model.test_cfg = dict(mask_format="rle") | test_cfg
+
+
 def check_writable(what: str, path: Path) -> None:
     """Refuse a folder that exists but cannot be written to, or cannot be made.
 

@@ -7,17 +7,26 @@ import copy
 from pathlib import Path
 
 from mmdet.datasets.transforms import PackDetInputs
-from mmdet.evaluation import DumpDetResults
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
 from condinst.datasets.checks import check_datasets
+from condinst.evaluation import DumpDetResults
 
-from .common import add_config_arguments, check_writable, is_first_process, load_config
+from .common import (
+    add_config_arguments,
+    add_speed_arguments,
+    apply_speed_arguments,
+    check_writable,
+    is_first_process,
+    load_config,
+    use_rle_masks,
+)
 
 _EXAMPLES = """examples:
   python tools/test.py CONFIG work_dirs/NAME/iter_90000.pth
+  python tools/test.py CONFIG CHECKPOINT --channels-last --fold-norms --batch-size 4
   python tools/test.py CONFIG CHECKPOINT --out predictions.pkl --show-dir pictures
   bash tools/dist_test.sh CONFIG CHECKPOINT 8
 """
@@ -44,6 +53,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="also look at each picture mirrored, or at the views of the config's tta_pipeline",
     )
+    parser.add_argument(
+        "--batch-size", type=int, help="pictures at a time in each process (default: the config's)"
+    )
+    parser.add_argument(
+        "--fold-norms",
+        action="store_true",
+        help="put batch norms into their convolutions: the same answers, faster",
+    )
+    add_speed_arguments(
+        parser, "mixed precision: scores change in the third digit; float16 if no type is given"
+    )
     add_config_arguments(parser)
     return parser.parse_args(argv)
 
@@ -58,10 +78,21 @@ def build_config(args: argparse.Namespace) -> Config:
         check_writable("--show-dir", Path(args.show_dir))
     cfg = load_config(args)
     cfg.load_from = args.checkpoint
+    apply_speed_arguments(cfg, args)
+    if args.amp is not None:
+        cfg.model.test_cfg.autocast_dtype = args.amp
+    if args.batch_size is not None:
+        if args.batch_size < 1:
+            raise ValueError(f"--batch-size {args.batch_size}: expected 1 or more")
+        cfg.test_dataloader.batch_size = args.batch_size
     if args.tta:
         _augment(cfg)
+    else:
+        use_rle_masks(cfg)
     # with our scope, because a config of mmdet's is tested too
-    hooks = [dict(type="condinst.CompleteCheckpointHook")]
+    hooks: list[dict] = [dict(type="condinst.CompleteCheckpointHook")]
+    if args.fold_norms:
+        hooks.append(dict(type="condinst.InferenceHook", fold_norms=True, channels_last=False))
     if args.show_dir is not None:
         hooks.append(
             dict(

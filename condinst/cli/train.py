@@ -12,7 +12,14 @@ from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
 
 from condinst.datasets.checks import check_datasets
 
-from .common import add_config_arguments, is_first_process, load_config
+from .common import (
+    add_config_arguments,
+    add_speed_arguments,
+    apply_speed_arguments,
+    is_first_process,
+    load_config,
+    use_rle_masks,
+)
 
 _EXAMPLES = """examples:
   python tools/train.py configs/condinst_r50_fpn_ms-poly-90k_coco_instance.py
@@ -38,13 +45,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="go on from this checkpoint, or from the work folder's last one",
     )
     parser.add_argument(
-        "--amp",
-        nargs="?",
-        const="float16",
-        choices=["float16", "bfloat16"],
-        help="mixed precision (needs a GPU); float16 with a loss scaler if no type is given",
-    )
-    parser.add_argument(
         "--auto-scale-lr",
         action="store_true",
         help="scale the learning rate by total batch size / the config's base_batch_size",
@@ -52,6 +52,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="seed of all random numbers")
     parser.add_argument(
         "--deterministic", action="store_true", help="only deterministic algorithms (slower)"
+    )
+    add_speed_arguments(
+        parser,
+        "mixed precision; float16 with a loss scaler if no type is given; on a CPU only bfloat16",
     )
     add_config_arguments(parser)
     return parser.parse_args(argv)
@@ -61,12 +65,9 @@ def build_config(args: argparse.Namespace) -> Config:
     """The config of the run, with every switch of the command line in place."""
     cfg = load_config(args)
     if args.amp is not None:
-        if not torch.cuda.is_available():
-            raise ValueError(f"--amp {args.amp} needs a GPU, and PyTorch finds none")
-        cfg.optim_wrapper.type = "AmpOptimWrapper"
-        cfg.optim_wrapper.dtype = args.amp
-        # bfloat16 has float32's range: nothing to scale
-        cfg.optim_wrapper.loss_scale = "dynamic" if args.amp == "float16" else 1.0
+        _mix_precision(cfg, args.amp)
+    apply_speed_arguments(cfg, args)
+    use_rle_masks(cfg)
     if args.auto_scale_lr:
         if "base_batch_size" not in (cfg.get("auto_scale_lr") or {}):
             raise ValueError(
@@ -79,6 +80,20 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.resume is not None:
         _resume(cfg, args.resume)
     return cfg
+
+
+def _mix_precision(cfg: Config, dtype: str) -> None:
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.type = "AmpOptimWrapper"
+        cfg.optim_wrapper.dtype = dtype
+        # bfloat16 has float32's range: nothing to scale
+        cfg.optim_wrapper.loss_scale = "dynamic" if dtype == "float16" else 1.0
+    elif dtype == "bfloat16":
+        cfg.optim_wrapper.type = "condinst.CpuAmpOptimWrapper"
+    else:
+        raise ValueError(
+            f"--amp {dtype} needs a GPU, and PyTorch finds none; on a CPU, --amp bfloat16"
+        )
 
 
 def _resume(cfg: Config, source: str) -> None:

@@ -1,4 +1,4 @@
-"""Hooks that mmengine lacks."""
+"""Hooks and optimizer wrappers that mmengine lacks."""
 
 # A registry looks into its parents' tables, but imports only its own location: mmdet's hooks,
 # loops, optimizers and visualizers are found by their bare names once these two are imported.
@@ -6,7 +6,15 @@ import mmdet.engine  # noqa: F401
 import mmdet.visualization  # noqa: F401
 
 from condinst.engine.checkpoint_hook import CompleteCheckpointHook
+from condinst.engine.cpu_amp import CpuAmpOptimWrapper
 from condinst.engine.curve_hook import CurveHook
+from condinst.engine.inference_hook import InferenceHook
 from condinst.engine.picture_hook import PictureHook
 
-__all__ = ["CompleteCheckpointHook", "CurveHook", "PictureHook"]
+__all__ = [
+    "CompleteCheckpointHook",
+    "CpuAmpOptimWrapper",
+    "CurveHook",
+    "InferenceHook",
+    "PictureHook",
+]

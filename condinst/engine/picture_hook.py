@@ -64,7 +64,8 @@ class PictureHook(Hook):
         height, width = sample.ori_shape[:2]
         loaded = self._load(dict(img_path=sample.img_path, height=height, width=width))
         image = np.ascontiguousarray(loaded["img"][..., ::-1])
-        predicted = sample.pred_instances.numpy()
+        predicted = sample.pred_instances
+        predicted = predicted[predicted.scores >= self.score_thr].numpy()
         truth = sample.get("gt_instances")
         if truth is not None and "masks" in truth and _size(truth.masks) == (height, width):
             drawn = draw_side_by_side(image, truth, predicted, classes, self.score_thr)

@@ -59,6 +59,43 @@ def test_mixed_precision(tmp_path, monkeypatch, arguments, dtype, scale):
     assert wrapper.loss_scale == scale
 
 
+def test_mixed_precision_on_a_cpu_is_bfloat16(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    wrapper = config(tmp_path, "--amp", "bfloat16").optim_wrapper
+    assert wrapper.type == "condinst.CpuAmpOptimWrapper"
+    with pytest.raises(ValueError, match="--amp float16 needs a GPU.*--amp bfloat16"):
+        config(tmp_path, "--amp")
+
+
+def test_networks_are_compiled_and_laid_out_on_demand(tmp_path):
+    model = config(tmp_path).model
+    assert "compile" not in model
+    assert "channels_last" not in model
+    model = config(tmp_path, "--compile", "--channels-last").model
+    assert model.compile is True
+    assert model.channels_last is True
+
+
+def test_the_switches_are_refused_for_other_models(tmp_path):
+    with pytest.raises(ValueError, match="--channels-last is for condinst.CondInst.*'SOLO'"):
+        config(tmp_path, "--channels-last", "--cfg-options", "model.type=SOLO")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], "rle"),
+        (["model.test_cfg.mask_format=bool"], "bool"),
+        (["val_evaluator.type=CityScapesMetric"], None),
+        (["default_hooks.visualization.draw=True"], None),
+        (["model.type=SOLO"], None),
+    ],
+)
+def test_masks_are_codes_where_only_ap_is_taken_of_them(tmp_path, options, expected):
+    cfg = config(tmp_path, *(["--cfg-options", *options] if options else []))
+    assert cfg.model.test_cfg.get("mask_format") == expected
+
+
 def test_the_learning_rate_scales_on_demand(tmp_path):
     assert config(tmp_path).auto_scale_lr.enable is False
     assert config(tmp_path, "--auto-scale-lr").auto_scale_lr.enable is True
