@@ -128,7 +128,11 @@ class _SampleGrid:
         lengths = np.diff(borders.ravel(), prepend=0)
         covered = np.arange(len(lengths)) % 2 == 1
         masks = np.repeat(covered, lengths).reshape(num_masks, self.columns, self.rows)
-        return np.ascontiguousarray(masks.transpose(0, 2, 1))
+        turned = np.empty((num_masks, self.rows, self.columns), bool)
+        for mask, out in zip(masks, turned, strict=True):
+            if size:
+                cv2.transpose(mask.view(np.uint8), out.view(np.uint8))  # twice as fast as numpy
+        return turned
 
 
 def _to_bits(masks: SampledMasks) -> tuple:

@@ -76,7 +76,14 @@ class SampledMasks:
 
     def __getitem__(self, index: slice | Tensor | np.ndarray) -> SampledMasks:
         """The masks of a slice, of bools or of indices."""
-        return SampledMasks(self.samples[index], self.centers[index], self.stride)
+        if isinstance(index, slice):
+            return SampledMasks(self.samples[index], self.centers[index], self.stride)
+        inds = torch.as_tensor(index, device=self.samples.device)
+        if inds.dtype == torch.bool:
+            inds = inds.nonzero().squeeze(1)
+        # copies whole masks, where indexing copies pixel by pixel
+        samples, centers = (x.index_select(0, inds) for x in (self.samples, self.centers))
+        return SampledMasks(samples, centers, self.stride)
 
     @staticmethod
     def cat(parts: Sequence[SampledMasks]) -> SampledMasks:

@@ -1,8 +1,8 @@
 """mmdet's Resize and PackDetInputs with fewer copies; the results are the same bytes.
 
-Both cost what they cost because of how the pixels lie in memory. The pillow backend decodes to RGB
-and hands out a BGR view of it, read backwards; RandomFlip hands out a view too; and the network
-wants planes. numpy copies such views one pixel at a time, OpenCV 8 to 32 pixels at a time.
+What both cost beside the arithmetic comes from how the pixels lie in memory. The pillow backend
+decodes to RGB and hands out a BGR view of it, read backwards; RandomFlip hands out a view too; and
+the network wants planes. numpy copies such views one pixel at a time, OpenCV many at a time.
 """
 
 import cv2

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from condinst.datasets.rle import checked_rle, read_counts
+from condinst.datasets.rle import checked_rle, read_codes, read_counts
 
 
 def run_lengths(mask: np.ndarray) -> list[int]:
@@ -35,6 +35,21 @@ def test_both_kinds_of_counts_give_the_mask_back(mask):
     for counts in (encoded["counts"], encoded["counts"].decode(), runs):
         code = checked_rle({"size": [height, width], "counts": counts}, height, width)
         assert (coco_mask.decode(code) == mask).all()
+
+
+def test_several_codes_are_read_at_once():
+    codes = [coco_mask.encode(np.asfortranarray(mask))["counts"] for mask in masks()]
+    runs, num_runs = read_codes(codes)
+    expected = [run_lengths(mask) for mask in masks()]
+    assert num_runs.tolist() == [len(one) for one in expected]
+    assert runs.tolist() == sum(expected, [])
+
+
+@pytest.mark.parametrize("broken", [b"", b"5o", b"\xff"])
+def test_a_broken_code_among_others_is_refused(broken):
+    good = coco_mask.encode(np.asfortranarray(masks()[-1]))["counts"]
+    with pytest.raises(ValueError, match="not a compressed run-length code"):
+        read_codes([good, broken, good])
 
 
 @pytest.mark.parametrize(
