@@ -13,6 +13,8 @@ locations, L layers, T locations of a tile. In the kernels ``LAYERS`` holds for 
 weights and its biases start in the parameter vector, and its channels in and out.
 """
 
+# Triton's way of building a tuple, ``x = x + (y,)``, is not mypy's.
+# mypy: disable-error-code="assignment"
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
@@ -34,7 +36,8 @@ MAX_PARAMS = 1024
 # One-warp programs that fill a large GPU: 132 multiprocessors, 16 programs of 128 registers each.
 NUM_PROGRAMS = 2048
 # Sizes and strides change with every batch. Compiled for any value, a kernel is compiled once.
-SIZES = "image_stride channel_stride pixel_stride num_pixels width stride num_splits zero".split()
+SIZES = ["image_stride", "channel_stride", "pixel_stride", "num_pixels", "width", "stride"]
+SIZES += ["num_splits", "zero"]
 
 
 def _jit(kernel: Any) -> Any:
@@ -60,9 +63,8 @@ def _coordinates(points, coord_scales, n, pixels, width, stride):
     """(point - location) / scale, x and y; the difference first, as it cancels large numbers."""
     x = ((pixels % width).to(tl.float32) + 0.5) * stride
     y = ((pixels // width).to(tl.float32) + 0.5) * stride
-    inverse = 1.0 / tl.load(coord_scales + n).to(tl.float32)
-    point_x = tl.load(points + 2 * n).to(tl.float32)
-    point_y = tl.load(points + 2 * n + 1).to(tl.float32)
+    inverse = 1.0 / tl.load(coord_scales + n)
+    point_x, point_y = tl.load(points + 2 * n), tl.load(points + 2 * n + 1)
     return ((point_x - x) * inverse, (point_y - y) * inverse)
 
 
@@ -73,10 +75,9 @@ def _activations(x, vector, LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr):
     for i in tl.static_range(NUM_LAYERS):
         outputs = ()
         for d in tl.static_range(LAYERS[i][3]):
-            y = tl.load(vector + LAYERS[i][1] + d).to(tl.float32)
+            y = tl.load(vector + LAYERS[i][1] + d)
             for c in tl.static_range(LAYERS[i][2]):
-                weight = tl.load(vector + LAYERS[i][0] + d * LAYERS[i][2] + c).to(tl.float32)
-                y += weight * inputs[i][c]
+                y += tl.load(vector + LAYERS[i][0] + d * LAYERS[i][2] + c) * inputs[i][c]
             if i < NUM_LAYERS - 1:
                 # not a number stays so, as in torch
                 y = tl.maximum(y, 0.0, propagate_nan=tl.PropagateNan.ALL)
@@ -89,7 +90,7 @@ def _activations(x, vector, LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr):
 def _load_again(weight):
     """A weight of the forward pass. Without ``.ca``, the default in another spelling, the compiler
     would merge the two loads and hold all K weights in registers between them."""
-    return tl.load(weight, cache_modifier=".ca").to(tl.float32)
+    return tl.load(weight, cache_modifier=".ca")
 
 
 @_jit
@@ -106,13 +107,12 @@ def _input_grads(grads, inputs, vector, LAYER: tl.constexpr, FIRST: tl.constexpr
     return input_grads
 
 
-# fmt: off
 @_jit
 def _forward_kernel(
     maps, params, points, coord_scales, starts, logits,
     image_stride, channel_stride, pixel_stride, num_pixels, width, stride, num_splits,
     LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr, NUM_PARAMS: tl.constexpr, TILE: tl.constexpr,
-):  # fmt: on
+):  # fmt: skip
     """Program (t, s, b): tile t of image b, every ``num_splits``-th of its instances from s on."""
     pixels = tl.program_id(0) * TILE + tl.arange(0, TILE)
     inside = pixels < num_pixels
@@ -127,13 +127,12 @@ def _forward_kernel(
         tl.store(logits + row + pixels, outputs[0], mask=inside)
 
 
-# fmt: off
 @_jit
 def _feature_grads_kernel(
     grad_logits, maps, params, points, coord_scales, starts, partials,
     image_stride, channel_stride, pixel_stride, num_pixels, width, stride, num_splits,
     LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr, NUM_PARAMS: tl.constexpr, TILE: tl.constexpr,
-):  # fmt: on
+):  # fmt: skip
     """Program (t, s, b) as in the forward pass: sums over its instances, to partials[s, b]."""
     NUM_FEATURES: tl.constexpr = LAYERS[0][2] - 2
     pixels = tl.program_id(0) * TILE + tl.arange(0, TILE)
@@ -177,14 +176,13 @@ def _stack(values, NUM: tl.constexpr, LOG_SIZE: tl.constexpr, TILE: tl.constexpr
     return tl.reshape(stacked[0], [TILE, 2**LOG_SIZE])
 
 
-# fmt: off
 @_jit
 def _param_grads_kernel(
     grad_logits, maps, params, points, coord_scales, img_inds, partials,
     image_stride, channel_stride, pixel_stride, num_pixels, width, stride, num_splits, zero,
     LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr, NUM_PARAMS: tl.constexpr, TILE: tl.constexpr,
     LOG_ROWS: tl.constexpr, LOG_COLS: tl.constexpr,
-):  # fmt: on
+):  # fmt: skip
     """Program (n, s): instance n, every ``num_splits``-th tile from s on; sums to partials[n, s].
 
     A layer's gradients are one product of what left it, (D, T), with what entered it and a one for
@@ -240,12 +238,13 @@ class _FusedDynamicConv(torch.autograd.Function):
     def forward(ctx, features, params, points, coord_scales, img_inds, channels, stride):
         num_images, _, height, width = features.shape
         maps = features.flatten(2)  # a view of NCHW and of channels-last memory alike
-        inputs = [x.contiguous() for x in (params, points, coord_scales)]
+        # features keep their type in memory, the rest is small
+        inputs = [x.float().contiguous() for x in (params, points, coord_scales)]
         images = torch.arange(num_images + 1, device=img_inds.device)
         starts = torch.searchsorted(img_inds, images, out_int32=True)
         num_instances, num_params = params.shape
         ctx.save_for_backward(maps, *inputs, starts, img_inds)
-        ctx.feature_shape, ctx.feature_dtype = features.shape, features.dtype
+        ctx.feature_shape, ctx.dtypes = features.shape, (features.dtype, params.dtype)
         ctx.sizes = (*maps.stride(), height * width, width, stride)
         # more locations per thread read a weight less often, but need more registers
         ctx.tile = 128 if max(channels) <= 10 else 64
@@ -258,10 +257,8 @@ class _FusedDynamicConv(torch.autograd.Function):
         ctx.grid = (tiles, ctx.num_splits, num_images)
         logits = maps.new_empty((num_instances, height, width), dtype=torch.float32)
         with torch.cuda.device_of(maps):
-            _forward_kernel[ctx.grid](
-                maps, *inputs, starts, logits, *ctx.sizes, ctx.num_splits,
-                TILE=ctx.tile, **ctx.constants,
-            )
+            arguments = (maps, *inputs, starts, logits, *ctx.sizes, ctx.num_splits)
+            _forward_kernel[ctx.grid](*arguments, TILE=ctx.tile, **ctx.constants)
         return logits
 
     @staticmethod
@@ -278,29 +275,28 @@ class _FusedDynamicConv(torch.autograd.Function):
 
 
 def _feature_grads(ctx: Any, grad_logits: Tensor) -> Tensor:
-    maps, params, points, coord_scales, starts, _ = ctx.saved_tensors
     partials = grad_logits.new_empty((ctx.num_splits, *ctx.feature_shape))
-    _feature_grads_kernel[ctx.grid](
-        grad_logits, maps, params, points, coord_scales, starts, partials, *ctx.sizes,
-        ctx.num_splits, TILE=ctx.tile, **ctx.constants,
-    )
-    return partials.sum(0).to(ctx.feature_dtype)
+    arguments = (grad_logits, *ctx.saved_tensors[:5], partials, *ctx.sizes, ctx.num_splits)
+    _feature_grads_kernel[ctx.grid](*arguments, TILE=ctx.tile, **ctx.constants)
+    return partials.sum(0).to(ctx.dtypes[0])
 
 
 def _param_grads(ctx: Any, grad_logits: Tensor) -> Tensor:
-    maps, params, points, coord_scales, _, img_inds = ctx.saved_tensors
-    num_instances, num_params = params.shape
+    *inputs, _, img_inds = ctx.saved_tensors
+    num_instances, num_params = inputs[1].shape
     num_pixels, tile = grad_logits[0].numel(), 64
     num_splits = min(-(-num_pixels // tile), -(-NUM_PROGRAMS // num_instances))
     partials = grad_logits.new_empty((num_instances, num_splits, num_params))
     layers = ctx.constants["LAYERS"]
-    _param_grads_kernel[(num_instances, num_splits)](
-        grad_logits, maps, params, points, coord_scales, img_inds, partials, *ctx.sizes,
-        num_splits, 0, TILE=tile, **ctx.constants,
+    arguments = (grad_logits, *inputs, img_inds, partials, *ctx.sizes, num_splits, 0)
+    _param_grads_kernel[num_instances, num_splits](
+        *arguments,
+        TILE=tile,
         LOG_ROWS=tuple((c_out - 1).bit_length() for *_, c_out in layers),
         LOG_COLS=tuple(c_in.bit_length() for *_, c_in, _ in layers),
+        **ctx.constants,
     )
-    return partials.sum(1).to(params.dtype)
+    return partials.sum(1).to(ctx.dtypes[1])
 
 
 def is_applicable(features: Tensor, params: Tensor, channels: list[int]) -> bool:
@@ -321,11 +317,12 @@ def is_applicable(features: Tensor, params: Tensor, channels: list[int]) -> bool
     return (
         features.dtype in DTYPES
         and params.dtype in DTYPES
-        and 0 < params.shape[1] <= MAX_PARAMS
         and params.numel() > 0
         and features.numel() > 0
         and features[0].numel() < 2**31  # offsets within an image are 32-bit
         and features.shape[1] + 2 == channels[0]
+        and params.shape[1] == sum((c_in + 1) * c_out for c_in, c_out in pairwise(channels))
+        and params.shape[1] <= MAX_PARAMS
     )
 
 
