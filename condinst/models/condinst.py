@@ -110,7 +110,21 @@ class CondInst(BaseDetector):
         """
         feats = self.extract_feat(batch_inputs)
         dense = self.bbox_head(feats)
-        mask_feats = self.mask_head.mask_feature_head(feats)
+        return self.loss_of(dense, self.mask_head.mask_feature_head(feats), batch_data_samples)
+
+    def loss_of(
+        self,
+        dense: DensePredictions,
+        mask_feats: Tensor,
+        batch_data_samples: Sequence[DetDataSample],
+    ) -> dict[str, Tensor]:
+        """The losses of the network's outputs: all of :meth:`loss` that needs ground truth.
+
+        Args:
+            dense: predictions in training mode.
+            mask_feats: (B, C, H, W).
+            batch_data_samples: their ``gt_instances``.
+        """
         upsampling = self.mask_head.mask_feat_stride // self.mask_head.mask_out_stride
         height, width = (side * upsampling for side in mask_feats.shape[-2:])
         ground_truths = [

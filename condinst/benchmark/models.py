@@ -1,0 +1,92 @@
+"""mmdet's CondInst and ours with the same weights, that predict as trained models do."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mmdet
+import torch
+from mmdet.registry import MODELS as MMDET_MODELS
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
+from torch import nn
+
+from condinst.registry import MODELS
+
+_CONFIG = "condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every part of the benchmark gets.
+
+    Attributes:
+        root: folder of a data set in COCO's layout.
+        device: "cpu" or "cuda".
+        rounds: calls of each implementation.
+        num_images: pictures, where a part looks at more than one batch.
+    """
+
+    root: Path
+    device: str = "cpu"
+    rounds: int = 15
+    num_images: int = 40
+
+
+def published_config() -> Config:
+    """mmdet's own CondInst config (ResNet-50, 90k iterations), without backbone weights."""
+    cfg = Config.fromfile(Path(mmdet.__file__).parent / ".mim" / "configs" / _CONFIG)
+    cfg.model.backbone.init_cfg = None
+    return cfg
+
+
+def build_pair(device: str) -> tuple[Any, Any]:
+    """mmdet's detector and ours.
+
+    No trained weights are at hand, so seeded ones are made to answer like them: some hundred
+    candidates per picture, of all classes and levels, a few boxes tall and wide; masks that are
+    blobs about as large as the boxes, not noise.
+    """
+    cfg = published_config()
+    MMLogger.get_current_instance().setLevel(logging.WARNING)  # a line per weight otherwise
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        theirs = MMDET_MODELS.build(copy.deepcopy(cfg.model))
+    with DefaultScope.overwrite_default_scope("condinst"):
+        ours = MODELS.build(copy.deepcopy(cfg.model))
+    torch.manual_seed(0)
+    theirs.init_weights()
+    generator = torch.Generator().manual_seed(0)
+    head = theirs.bbox_head
+    with torch.no_grad():
+        for conv, std in ((head.conv_cls, 0.04), (head.conv_reg, 0.02), (head.controller, 0.001)):
+            conv.weight.normal_(0, std, generator=generator)
+        head.conv_cls.bias.fill_(-5.5)
+        head.conv_reg.bias.fill_(4.0)
+        head.controller.bias.copy_(_diamond())
+        for module in theirs.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                assert module.running_mean is not None
+                assert module.running_var is not None
+                module.running_mean.normal_(0, 0.05, generator=generator)
+                module.running_var.uniform_(0.8, 1.2, generator=generator)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    return theirs.to(device), ours.to(device)
+
+
+def _diamond() -> torch.Tensor:
+    """Parameters of a network of 3 layers of 8 channels that draws |x| + |y| < 0.4.
+
+    x and y are the relative coordinates, in units of 8 strides of the instance's level.
+    """
+    weights = [torch.zeros(8, 10), torch.zeros(8, 8), torch.zeros(1, 8)]
+    biases = [torch.zeros(8), torch.zeros(8), torch.full((1,), 4.0)]
+    for unit, (axis, sign) in enumerate(((0, 1), (0, -1), (1, 1), (1, -1))):
+        weights[0][unit, axis] = sign
+    weights[1][:4, :4] = torch.eye(4)
+    weights[2][0, :4] = -10.0
+    return torch.cat([w.flatten() for w in weights] + biases)

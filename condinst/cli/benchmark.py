@@ -1,0 +1,91 @@
+"""Measure this package beside mmdet's CondInst, in one process, in turns, on real pictures."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from condinst.benchmark.measure import Comparison
+from condinst.benchmark.models import Context
+from condinst.benchmark.report import as_line, write_report
+
+from .common import check_writable
+
+PARTS = ("mask_head", "mask_targets", "pipeline", "inference", "training", "evaluation")
+
+_EXAMPLES = """examples:
+  python tools/benchmark.py data/coco
+  python tools/benchmark.py data/coco --parts mask_head inference --rounds 30
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("root", type=Path, help="folder of a data set in COCO's layout")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
+    parser.add_argument("--rounds", type=int, default=15, help="calls of each (default 15)")
+    parser.add_argument(
+        "--num-images",
+        type=int,
+        default=40,
+        help="pictures, where a part looks at many (default 40); for evaluation 5000",
+    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, default=Path("work_dirs/benchmark"))
+    parser.add_argument("--name", help="of the files written (default: device and date)")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> list[Comparison]:
+    """Run the parts, print each result as it comes, write JSON, a table and a picture."""
+    args = parse_args(argv)
+    for split in ("train", "val"):
+        path = args.root / f"annotations/instances_{split}2017.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not a file: the benchmark needs COCO's layout")
+    if args.rounds < 1 or args.num_images < 1:
+        raise ValueError(
+            f"--rounds {args.rounds} --num-images {args.num_images}: expected 1 or more"
+        )
+    check_writable("--out", args.out)
+    found = measure(args)
+    name = args.name or f"{args.device}_{datetime.date.today()}"
+    words = ["python", "tools/benchmark.py", *(argv if argv is not None else _own_words())]
+    for path in write_report(args.out, name, found, args.device, shlex.join(words)):
+        print(f"wrote {path}")
+    return found
+
+
+def _own_words() -> Sequence[str]:
+    import sys
+
+    return sys.argv[1:]
+
+
+def measure(args: argparse.Namespace) -> list[Comparison]:
+    """All parts that were asked for, each printed when it is done."""
+    found: list[Comparison] = []
+    for part in args.parts:
+        print(f"== {part}", flush=True)
+        context = Context(
+            args.root,
+            args.device,
+            args.rounds,
+            5000 if part == "evaluation" and args.num_images == 40 else args.num_images,
+        )
+        module = importlib.import_module(f"condinst.benchmark.{part}")
+        for comparison in module.run(context):
+            print(as_line(comparison), flush=True)
+            found.append(comparison)
+    return found
