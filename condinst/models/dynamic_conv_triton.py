@@ -9,8 +9,9 @@ No two programs add into one place: each writes a partial sum of its own, and ``
 them up. So equal inputs on one device give equal gradients, to the last bit.
 
 Shapes: B images, N instances, K parameters, C mask feature channels, D hidden channels, H x W
-locations, L layers, T locations of a tile. In the kernels ``LAYERS`` holds for each layer where its
-weights and its biases start in the parameter vector, and its channels in and out.
+locations, L layers, T locations of a tile. In the kernels ``LAYERS`` holds four numbers a layer:
+where its weights and its biases start in the parameter vector, its channels in and out. Loops take
+them wrapped in ``tl.constexpr``, as Triton before 3.8 forgets that an element is a constant.
 """
 
 # Triton's way of building a tuple, ``x = x + (y,)``, is not mypy's.
@@ -29,6 +30,8 @@ try:
     import triton.language as tl
 except ImportError:  # a platform without wheels, such as macOS or a torch for CPUs
     triton = tl = None
+if triton is not None and tuple(int(x) for x in triton.__version__.split(".")[:2]) < (3, 5):
+    triton = tl = None  # no products with fewer than 16 rows, or no tuples (torch before 2.9)
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 # The layers are unrolled: beyond this, compiling takes minutes and activations leave the registers.
@@ -74,10 +77,10 @@ def _activations(x, vector, LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr):
     inputs = (x,)
     for i in tl.static_range(NUM_LAYERS):
         outputs = ()
-        for d in tl.static_range(LAYERS[i][3]):
-            y = tl.load(vector + LAYERS[i][1] + d)
-            for c in tl.static_range(LAYERS[i][2]):
-                y += tl.load(vector + LAYERS[i][0] + d * LAYERS[i][2] + c) * inputs[i][c]
+        for d in tl.static_range(tl.constexpr(LAYERS[4 * i + 3])):
+            y = tl.load(vector + LAYERS[4 * i + 1] + d)
+            for c in tl.static_range(tl.constexpr(LAYERS[4 * i + 2])):
+                y += tl.load(vector + LAYERS[4 * i] + d * LAYERS[4 * i + 2] + c) * inputs[i][c]
             if i < NUM_LAYERS - 1:
                 # not a number stays so, as in torch
                 y = tl.maximum(y, 0.0, propagate_nan=tl.PropagateNan.ALL)
@@ -94,14 +97,17 @@ def _load_again(weight):
 
 
 @_jit
-def _input_grads(grads, inputs, vector, LAYER: tl.constexpr, FIRST: tl.constexpr):
-    """Gradients of what entered a layer, from channel FIRST on, given those of what left it."""
+def _input_grads(grads, inputs, vector, LAYERS: tl.constexpr, LAYER: tl.constexpr):
+    """Gradients of what entered a layer, but for coordinates, given those of what left it."""
     input_grads = ()
-    for c in tl.static_range(FIRST, LAYER[2]):
-        total = _load_again(vector + LAYER[0] + c) * grads[0]
-        for d in tl.static_range(1, LAYER[3]):
-            total += _load_again(vector + LAYER[0] + d * LAYER[2] + c) * grads[d]
-        if LAYER[0] > 0:  # not the first layer: what entered it left a ReLU
+    for c in tl.static_range(
+        tl.constexpr(0 if LAYER > 0 else 2), tl.constexpr(LAYERS[4 * LAYER + 2])
+    ):
+        column = vector + LAYERS[4 * LAYER] + c
+        total = _load_again(column) * grads[0]
+        for d in tl.static_range(1, tl.constexpr(LAYERS[4 * LAYER + 3])):
+            total += _load_again(column + d * LAYERS[4 * LAYER + 2]) * grads[d]
+        if LAYER > 0:  # what entered it left a ReLU
             total = tl.where(inputs[c] <= 0.0, 0.0, total)
         input_grads = input_grads + (total,)
     return input_grads
@@ -118,7 +124,7 @@ def _forward_kernel(
     inside = pixels < num_pixels
     image = tl.program_id(2)
     maps += image.to(tl.int64) * image_stride
-    feats = _load_features(maps, channel_stride, pixels * pixel_stride, inside, LAYERS[0][2] - 2)
+    feats = _load_features(maps, channel_stride, pixels * pixel_stride, inside, LAYERS[2] - 2)
     first = tl.load(starts + image) + tl.program_id(1)
     for n in range(first, tl.load(starts + image + 1), num_splits):
         x = _coordinates(points, coord_scales, n, pixels, width, stride) + feats
@@ -134,7 +140,7 @@ def _feature_grads_kernel(
     LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr, NUM_PARAMS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """Program (t, s, b) as in the forward pass: sums over its instances, to partials[s, b]."""
-    NUM_FEATURES: tl.constexpr = LAYERS[0][2] - 2
+    NUM_FEATURES: tl.constexpr = LAYERS[2] - 2
     pixels = tl.program_id(0) * TILE + tl.arange(0, TILE)
     inside = pixels < num_pixels
     image = tl.program_id(2)
@@ -151,8 +157,8 @@ def _feature_grads_kernel(
         row = n * tl.cast(num_pixels, tl.int64)
         grads = (tl.load(grad_logits + row + pixels, mask=inside, other=0.0),)
         for i in tl.static_range(NUM_LAYERS - 1, 0, -1):
-            grads = _input_grads(grads, inputs[i], vector, LAYERS[i], 0)
-        grads = _input_grads(grads, inputs[0], vector, LAYERS[0], 2)
+            grads = _input_grads(grads, inputs[i], vector, LAYERS, i)
+        grads = _input_grads(grads, inputs[0], vector, LAYERS, 0)
         new_sums = ()
         for c in tl.static_range(NUM_FEATURES):
             new_sums = new_sums + (sums[c] + grads[c],)
@@ -201,36 +207,37 @@ def _param_grads_kernel(
         # registers during the loop
         vector = params + n * NUM_PARAMS + tile * zero
         x = _coordinates(points, coord_scales, n, pixels, width, stride) + _load_features(
-            maps, channel_stride, pixels * pixel_stride, inside, LAYERS[0][2] - 2
+            maps, channel_stride, pixels * pixel_stride, inside, LAYERS[2] - 2
         )
         inputs = _activations(x, vector, LAYERS, NUM_LAYERS)
         grads = (tl.load(grad_logits + pixels, mask=inside, other=0.0),)
         new_sums = ()
         for i in tl.static_range(NUM_LAYERS - 1, -1, -1):
-            left = _stack(grads, LAYERS[i][3], LOG_ROWS[i], TILE)
-            entered = _stack(inputs[i], LAYERS[i][2], LOG_COLS[i], TILE)
+            left = _stack(grads, LAYERS[4 * i + 3], LOG_ROWS[i], TILE)
+            entered = _stack(inputs[i], LAYERS[4 * i + 2], LOG_COLS[i], TILE)
             total = tl.dot(tl.trans(left), entered, sums[i], input_precision="ieee")
             new_sums = (total,) + new_sums
             if i > 0:
-                grads = _input_grads(grads, inputs[i], vector, LAYERS[i], 0)
+                grads = _input_grads(grads, inputs[i], vector, LAYERS, i)
         sums = new_sums
     partials += (n.to(tl.int64) * num_splits + tl.program_id(1)) * NUM_PARAMS
     for i in tl.static_range(NUM_LAYERS):
         row = tl.arange(0, 2 ** LOG_ROWS[i])[:, None]
         col = tl.arange(0, 2 ** LOG_COLS[i])[None, :]
-        weight = LAYERS[i][0] + row * LAYERS[i][2] + col
-        at = tl.where(col < LAYERS[i][2], weight, LAYERS[i][1] + row)
-        tl.store(partials + at, sums[i], mask=(row < LAYERS[i][3]) & (col <= LAYERS[i][2]))
+        weight = LAYERS[4 * i] + row * LAYERS[4 * i + 2] + col
+        at = tl.where(col < LAYERS[4 * i + 2], weight, LAYERS[4 * i + 1] + row)
+        tl.store(
+            partials + at, sums[i], mask=(row < LAYERS[4 * i + 3]) & (col <= LAYERS[4 * i + 2])
+        )
 
 
-def _layers(channels: list[int]) -> tuple[tuple[int, int, int, int], ...]:
-    """Start of the weights, start of the biases, channels in and channels out of each layer."""
+def _layers(channels: list[int]) -> tuple[int, ...]:
+    """``LAYERS`` of the kernels, 4 L numbers."""
     pairs = list(pairwise(channels))
     sizes = [c_in * c_out for c_in, c_out in pairs] + channels[1:]
     starts = list(accumulate(sizes, initial=0))
-    return tuple(
-        (starts[i], starts[len(pairs) + i], c_in, c_out) for i, (c_in, c_out) in enumerate(pairs)
-    )
+    rows = zip(starts, starts[len(pairs) :], channels, channels[1:], strict=False)
+    return tuple(number for row in rows for number in row)
 
 
 class _FusedDynamicConv(torch.autograd.Function):
@@ -250,7 +257,11 @@ class _FusedDynamicConv(torch.autograd.Function):
         ctx.tile = 128 if max(channels) <= 10 else 64
         layers = _layers(channels)
         ctx.constants = dict(
-            LAYERS=layers, NUM_LAYERS=len(layers), NUM_PARAMS=num_params, num_warps=1, num_stages=1
+            LAYERS=layers,
+            NUM_LAYERS=len(layers) // 4,
+            NUM_PARAMS=num_params,
+            num_warps=1,
+            num_stages=1,
         )
         tiles = -(-height * width // ctx.tile)
         ctx.num_splits = min(num_instances, -(-NUM_PROGRAMS // (tiles * num_images)))
@@ -292,8 +303,8 @@ def _param_grads(ctx: Any, grad_logits: Tensor) -> Tensor:
     _param_grads_kernel[num_instances, num_splits](
         *arguments,
         TILE=tile,
-        LOG_ROWS=tuple((c_out - 1).bit_length() for *_, c_out in layers),
-        LOG_COLS=tuple(c_in.bit_length() for *_, c_in, _ in layers),
+        LOG_ROWS=tuple((c_out - 1).bit_length() for c_out in layers[3::4]),
+        LOG_COLS=tuple(c_in.bit_length() for c_in in layers[2::4]),
         **ctx.constants,
     )
     return partials.sum(1).to(ctx.dtypes[1])
