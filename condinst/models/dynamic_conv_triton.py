@@ -11,7 +11,8 @@ them up. So equal inputs on one device give equal gradients, to the last bit.
 Shapes: B images, N instances, K parameters, C mask feature channels, D hidden channels, H x W
 locations, L layers, T locations of a tile. In the kernels ``LAYERS`` holds four numbers a layer:
 where its weights and its biases start in the parameter vector, its channels in and out. Loops take
-them wrapped in ``tl.constexpr``, as Triton before 3.8 forgets that an element is a constant.
+them wrapped in ``tl.constexpr``, as Triton before 3.8 forgets that an element is a constant. No
+kernel may have an argument called ``params``: Triton's own code for the call would overwrite it.
 """
 
 # Triton's way of building a tuple, ``x = x + (y,)``, is not mypy's.
@@ -115,7 +116,7 @@ def _input_grads(grads, inputs, vector, LAYERS: tl.constexpr, LAYER: tl.constexp
 
 @_jit
 def _forward_kernel(
-    maps, params, points, coord_scales, starts, logits,
+    maps, vectors, points, coord_scales, starts, logits,
     image_stride, channel_stride, pixel_stride, num_pixels, width, stride, num_splits,
     LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr, NUM_PARAMS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
@@ -128,14 +129,14 @@ def _forward_kernel(
     first = tl.load(starts + image) + tl.program_id(1)
     for n in range(first, tl.load(starts + image + 1), num_splits):
         x = _coordinates(points, coord_scales, n, pixels, width, stride) + feats
-        outputs = _activations(x, params + n * NUM_PARAMS, LAYERS, NUM_LAYERS)[NUM_LAYERS]
+        outputs = _activations(x, vectors + n * NUM_PARAMS, LAYERS, NUM_LAYERS)[NUM_LAYERS]
         row = n * tl.cast(num_pixels, tl.int64)
         tl.store(logits + row + pixels, outputs[0], mask=inside)
 
 
 @_jit
 def _feature_grads_kernel(
-    grad_logits, maps, params, points, coord_scales, starts, partials,
+    grad_logits, maps, vectors, points, coord_scales, starts, partials,
     image_stride, channel_stride, pixel_stride, num_pixels, width, stride, num_splits,
     LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr, NUM_PARAMS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
@@ -151,7 +152,7 @@ def _feature_grads_kernel(
         sums = sums + (tl.zeros([TILE], tl.float32),)
     first = tl.load(starts + image) + tl.program_id(1)
     for n in range(first, tl.load(starts + image + 1), num_splits):
-        vector = params + n * NUM_PARAMS
+        vector = vectors + n * NUM_PARAMS
         x = _coordinates(points, coord_scales, n, pixels, width, stride) + feats
         inputs = _activations(x, vector, LAYERS, NUM_LAYERS)
         row = n * tl.cast(num_pixels, tl.int64)
@@ -184,7 +185,7 @@ def _stack(values, NUM: tl.constexpr, LOG_SIZE: tl.constexpr, TILE: tl.constexpr
 
 @_jit
 def _param_grads_kernel(
-    grad_logits, maps, params, points, coord_scales, img_inds, partials,
+    grad_logits, maps, vectors, points, coord_scales, img_inds, partials,
     image_stride, channel_stride, pixel_stride, num_pixels, width, stride, num_splits, zero,
     LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr, NUM_PARAMS: tl.constexpr, TILE: tl.constexpr,
     LOG_ROWS: tl.constexpr, LOG_COLS: tl.constexpr,
@@ -205,7 +206,7 @@ def _param_grads_kernel(
         inside = pixels < num_pixels
         # the compiler cannot know that this is one address: it would keep all K weights in
         # registers during the loop
-        vector = params + n * NUM_PARAMS + tile * zero
+        vector = vectors + n * NUM_PARAMS + tile * zero
         x = _coordinates(points, coord_scales, n, pixels, width, stride) + _load_features(
             maps, channel_stride, pixels * pixel_stride, inside, LAYERS[2] - 2
         )
