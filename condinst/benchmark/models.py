@@ -63,7 +63,7 @@ def build_pair(device: str) -> tuple[Any, Any]:
     generator = torch.Generator().manual_seed(0)
     head = theirs.bbox_head
     with torch.no_grad():
-        for conv, std in ((head.conv_cls, 0.04), (head.conv_reg, 0.02), (head.controller, 0.001)):
+        for conv, std in ((head.conv_cls, 0.03), (head.conv_reg, 0.02), (head.controller, 0.001)):
             conv.weight.normal_(0, std, generator=generator)
         head.conv_cls.bias.fill_(-5.5)
         head.conv_reg.bias.fill_(4.0)

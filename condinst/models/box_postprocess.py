@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmcv.ops import batched_nms
+from mmcv.ops import batched_nms, nms
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -32,16 +32,58 @@ def select_candidates(
     """
     # Logits are compared before any sigmoid is taken: there are a hundred times more points and
     # classes than candidates. The margin covers the sigmoid's rounding; scores decide exactly.
-    # Pairs stay ordered by point, then class, so that equal scores rank as in mmdet.
+    # Equal scores rank by point, then class.
     logit_thr = torch.logit(torch.tensor(max(score_thr, 0.0), dtype=torch.float64)).item()
     point_inds, labels = (cls_logits.t() > logit_thr - 1e-2).nonzero(as_tuple=True)
     scores = cls_logits[labels, point_inds].float().sigmoid()
     above = scores > score_thr
     scores, labels, point_inds = scores[above], labels[above], point_inds[above]
-    scores, order = scores.sort(descending=True)
+    if 0 < max_candidates < len(scores):
+        # only what can be among the best is sorted; equals of the last one are, too, so that the
+        # order among equals is that of sorting all
+        last = scores.topk(max_candidates, sorted=False).values.amin()
+        best = scores >= last
+        scores, labels, point_inds = scores[best], labels[best], point_inds[best]
+    scores, order = scores.sort(descending=True, stable=True)
     if max_candidates >= 0:
         scores, order = scores[:max_candidates], order[:max_candidates]
     return scores, labels[order], point_inds[order]
+
+
+def suppress(
+    boxes: Tensor, scores: Tensor, labels: Tensor, nms_cfg: dict, max_per_img: int
+) -> tuple[Tensor, Tensor]:
+    """The first ``max_per_img`` survivors of non-maximum suppression within each class.
+
+    Whether a box survives depends on those with higher scores only, so the best few hundred
+    candidates mostly settle it. The survivors are those of ``mmcv.ops.batched_nms``.
+
+    Args:
+        boxes: (n, 4) xyxy.
+        scores: (n,).
+        labels: (n,).
+        nms_cfg: as for ``batched_nms``; kinds that change scores look at all candidates.
+
+    Returns:
+        Indices by falling score, and the scores that they have now.
+    """
+    plain = nms_cfg.keys() == {"type", "iou_threshold"} and nms_cfg["type"] == "nms"
+    # beyond so many, batched_nms goes class by class
+    if not plain or not 0 <= max_per_img < len(scores) < 10_000:
+        boxes_and_scores, keep = batched_nms(boxes, scores, labels, nms_cfg)
+        keep = keep[:max_per_img]
+        return keep, boxes_and_scores[: len(keep), -1]  # soft NMS lowers scores
+    # as in batched_nms: each class in a place of its own, with the rounding that comes of it
+    apart = boxes + (labels.to(boxes) * (boxes.max() + 1))[:, None]
+    order = scores.argsort(descending=True, stable=True)
+    count = 4 * max_per_img
+    while True:
+        best = order[:count]
+        _, keep = nms(apart[best], scores[best], nms_cfg["iou_threshold"])
+        if len(keep) >= max_per_img or count >= len(order):
+            keep = best[keep[:max_per_img]]
+            return keep, scores[keep]
+        count *= 4
 
 
 def postprocess_boxes(
@@ -97,13 +139,15 @@ def postprocess_boxes(
         sizes = results.bboxes[:, 2:] - results.bboxes[:, :2]
         results = results[(sizes > min_size).all(dim=1)]
     if len(results) > 0:
-        boxes_and_scores, keep = batched_nms(
-            results.bboxes, results.scores, results.labels, test_cfg["nms"]
+        keep, scores = suppress(
+            results.bboxes,
+            results.scores,
+            results.labels,
+            test_cfg["nms"],
+            test_cfg["max_per_img"],
         )
-        # all that follows is about the few that are handed out
-        keep = keep[: test_cfg["max_per_img"]]
         results = results[keep]
-        results.scores = boxes_and_scores[: len(keep), -1]  # soft NMS lowers scores
+        results.scores = scores
     # the dynamic networks' parameters are the widest map by far: read only where a detection is
     point_inds = results.pop("point_inds")
     results.params = gather_points(
