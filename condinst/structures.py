@@ -26,13 +26,14 @@ class DensePredictions(NamedTuple):
             negative. In units of the level's stride while training with ``norm_on_bbox``, in
             input-image pixels otherwise.
         centernesses: (B, 1, H, W) logits.
-        param_preds: (B, K, H, W) parameters of the dynamic network.
+        param_feats: (B, X, H, W) features that the controller reads, at the points of instances
+            only: at all others its K channels would be thrown away.
     """
 
     cls_scores: list[Tensor]
     bbox_preds: list[Tensor]
     centernesses: list[Tensor]
-    param_preds: list[Tensor]
+    param_feats: list[Tensor]
 
 
 @dataclass

@@ -125,6 +125,7 @@ def _augment(cfg: Config) -> None:
         rest = [t for t in dataset.pipeline[:-1] if t["type"] != "LoadAnnotations"]
         views = dict(type="TestTimeAug", transforms=[flips, *([t] for t in load), [pack]])
         dataset.pipeline = [*rest, views]
+    cfg.model.test_cfg.mask_format = "bool"  # views are flipped back
     tta_cfg = dict(nms=cfg.model.test_cfg.nms, max_per_img=cfg.model.test_cfg.max_per_img)
     tta_model = cfg.get("tta_model", dict(type="condinst.CondInstTTA", tta_cfg=tta_cfg))
     cfg.model = ConfigDict(**tta_model, module=cfg.model)

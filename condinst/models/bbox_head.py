@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule, Scale
 from mmdet.models.task_modules.prior_generators import MlvlPointGenerator
 from mmengine.model import BaseModule
@@ -17,6 +18,7 @@ from condinst.structures import Assignment, DensePredictions, GroundTruth
 from .assigner import PointAssigner
 from .box_postprocess import postprocess_boxes
 from .losses import box_losses
+from .points import gather_patches
 
 _REGRESS_RANGES = ((-1, 64), (64, 128), (128, 256), (256, 512), (512, 1e8))
 
@@ -155,7 +157,23 @@ class CondInstBboxHead(BaseModule):
         else:
             distances = distances.exp()
         centerness = self.conv_centerness(reg_feat if self.centerness_on_reg else cls_feat)
-        return self.conv_cls(cls_feat), distances, centerness, self.controller(reg_feat)
+        return self.conv_cls(cls_feat), distances, centerness, reg_feat
+
+    def predict_params(
+        self, dense: DensePredictions, img_inds: Tensor, point_inds: Tensor
+    ) -> Tensor:
+        """What the controller says at a few points.
+
+        Args:
+            dense: the head's predictions.
+            img_inds: (N,).
+            point_inds: (N,) among the points of all levels.
+
+        Returns:
+            (N, K) parameters of the dynamic networks.
+        """
+        patches = gather_patches(dense.param_feats, img_inds, point_inds)
+        return F.conv2d(patches, self.controller.weight, self.controller.bias).flatten(1)
 
     def points(self, dense: DensePredictions) -> list[Tensor]:
         """Per level, (P_l, 2) xy of its points: the centres of its cells in input-image pixels."""

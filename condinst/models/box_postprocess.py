@@ -14,8 +14,6 @@ from torch import Tensor
 
 from condinst.structures import DensePredictions
 
-from .losses import gather_points
-
 
 def select_candidates(
     cls_logits: Tensor, score_thr: float, max_candidates: int
@@ -109,7 +107,8 @@ def postprocess_boxes(
 
     Returns:
         ``bboxes`` (N, 4) xyxy in input-image pixels, ``scores`` (class times centerness),
-        ``labels``, ``params`` (N, K), ``points`` (N, 2), ``strides`` (N,); by falling score.
+        ``labels``, ``points`` (N, 2), ``point_inds`` (N,) among the points of all levels,
+        ``strides`` (N,); by falling score.
     """
     levels: list[InstanceData] = []
     start = 0
@@ -148,9 +147,4 @@ def postprocess_boxes(
         )
         results = results[keep]
         results.scores = scores
-    # the dynamic networks' parameters are the widest map by far: read only where a detection is
-    point_inds = results.pop("point_inds")
-    results.params = gather_points(
-        dense.param_preds, torch.full_like(point_inds, image), point_inds
-    )
     return results

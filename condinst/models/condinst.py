@@ -14,10 +14,10 @@ from torch import Tensor
 from condinst.registry import MODELS
 from condinst.structures import Assignment, DensePredictions, Instances
 
-from .losses import gather_points
 from .mask_loss import mask_loss
 from .mask_postprocess import postprocess_masks
 from .mask_targets import prepare_ground_truth
+from .points import gather_points
 from .sampler import sample_positives
 from .speed import autocast, compile_networks, to_channels_last
 
@@ -87,6 +87,11 @@ class CondInst(BaseDetector):
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) normalised images -> the pyramid's levels, finest first."""
+        if self.training and batch_inputs.device.type == "cpu":
+            # The layout that convolutions on a CPU work in; all activations take it over. Not in
+            # prediction, unless the model is asked to: its roundings are others, and detections of
+            # nearly equal scores would change places.
+            batch_inputs = batch_inputs.contiguous(memory_format=torch.channels_last)
         return self.neck(self.backbone(batch_inputs))
 
     def _forward(
@@ -95,7 +100,8 @@ class CondInst(BaseDetector):
         """Raw outputs: the four dense predictions of every level, then the mask features."""
         feats = self.extract_feat(batch_inputs)
         dense = self.bbox_head(feats)
-        flat = tuple(level for maps in dense for level in maps)
+        params = [self.bbox_head.controller(level) for level in dense.param_feats]
+        flat = tuple(level for maps in (*dense[:3], params) for level in maps)
         return (*flat, self.mask_head.mask_feature_head(feats))
 
     def loss(
@@ -164,7 +170,7 @@ class CondInst(BaseDetector):
         )
         img_inds, point_inds = (inds[chosen] for inds in positives)
         return Instances(
-            params=gather_points(dense.param_preds, img_inds, point_inds),
+            params=self.bbox_head.predict_params(dense, img_inds, point_inds),
             points=torch.cat(list(points))[point_inds],
             strides=self.bbox_head.point_strides(points)[point_inds],
             counts=counts,
@@ -189,24 +195,32 @@ class CondInst(BaseDetector):
             :func:`~condinst.models.mask_postprocess.postprocess_masks`), (N, H, W) bool if it says
             nothing; by falling score.
         """
+        metas = [sample.metainfo for sample in batch_data_samples]
         with autocast(batch_inputs.device.type, self.test_cfg.get("autocast_dtype")):
             feats = self.extract_feat(batch_inputs)
             dense = self.bbox_head(feats)
             mask_feats = self.mask_head.mask_feature_head(feats)
-        metas = [sample.metainfo for sample in batch_data_samples]
-        detections = self.bbox_head.predict(dense, [meta["img_shape"][:2] for meta in metas])
-        instances = Instances(
-            params=torch.cat([found.params for found in detections]),
-            points=torch.cat([found.points for found in detections]),
-            strides=torch.cat([found.strides for found in detections]),
-            counts=[len(found) for found in detections],
-        )
+            detections = self.bbox_head.predict(dense, [meta["img_shape"][:2] for meta in metas])
+            instances = self._detected_instances(dense, detections)
         mask_logits = self.mask_head(mask_feats, instances).split(instances.counts)
         results = [
             self._finish(found, logits, meta, rescale)
             for found, logits, meta in zip(detections, mask_logits, metas, strict=True)
         ]
         return self.add_pred_to_datasample(batch_data_samples, results)
+
+    def _detected_instances(
+        self, dense: DensePredictions, detections: Sequence[InstanceData]
+    ) -> Instances:
+        img_inds = [torch.full_like(found.labels, i) for i, found in enumerate(detections)]
+        return Instances(
+            params=self.bbox_head.predict_params(
+                dense, torch.cat(img_inds), torch.cat([found.point_inds for found in detections])
+            ),
+            points=torch.cat([found.points for found in detections]),
+            strides=torch.cat([found.strides for found in detections]),
+            counts=[len(found) for found in detections],
+        )
 
     def _finish(
         self, found: InstanceData, mask_logits: Tensor, meta: dict, rescale: bool

@@ -9,13 +9,18 @@ Shapes: N instances, K parameters, C mask feature channels, H x W locations, D h
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from .dynamic_conv_triton import fused_dynamic_conv, is_applicable
 
 
 def layer_channels(in_channels: int, hidden_channels: int, num_layers: int) -> list[int]:
@@ -39,7 +44,10 @@ def layer_channels(in_channels: int, hidden_channels: int, num_layers: int) -> l
 
 def num_dynamic_params(in_channels: int, hidden_channels: int, num_layers: int) -> int:
     """K: 169 for the paper's 3 layers of 8 channels over 8 mask feature channels."""
-    channels = layer_channels(in_channels, hidden_channels, num_layers)
+    return _num_params(layer_channels(in_channels, hidden_channels, num_layers))
+
+
+def _num_params(channels: list[int]) -> int:
     return sum((c_in + 1) * c_out for c_in, c_out in pairwise(channels))
 
 
@@ -93,7 +101,8 @@ def dynamic_conv(
     The relative coordinates ``(point - location) / coord_scale`` enter the first layer linearly, so
     that layer is one matrix product of all instances' weights with the features and locations that
     they share, plus a bias per instance: the (N, 2 + C, H, W) input is never built. Coordinates are
-    differences of large numbers, so all of it runs in float32, also under autocast.
+    differences of large numbers, so all of it runs in float32, also under autocast. On an NVIDIA
+    GPU fused kernels do it, elsewhere tiles of locations go through torch's matrix products.
 
     Args:
         features: (B, C, H, W) mask features.
@@ -107,6 +116,77 @@ def dynamic_conv(
     Returns:
         (N, H, W) logits, float32 (float64 for float64 features).
     """
+    kind = (features.device, features.dtype, params.dtype, tuple(channels))
+    if is_applicable(features, params, channels) and not _is_traced() and _fused_is_right(*kind):
+        inds = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+        inds = inds.to(features.device, non_blocking=True)
+        return fused_dynamic_conv(features, params, points, coord_scales, inds, channels, stride)
+    return _tiled_dynamic_conv(features, params, points, coord_scales, counts, channels, stride)
+
+
+def _is_traced() -> bool:
+    """A recorded program is to run on other machines too."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
+@lru_cache(maxsize=32)
+def _fused_is_right(
+    device: torch.device, dtype: torch.dtype, params_dtype: torch.dtype, channels: tuple[int, ...]
+) -> bool:
+    """Whether the fused kernels agree with the plain path on this machine, asked once per process.
+
+    They are compiled for every kind of GPU by Triton's release at hand; a small case shows whether
+    that went well, before a training depends on it.
+    """
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            results = _small_case(device, dtype, params_dtype, list(channels))
+        worst = max(
+            ((a - b).abs().max() / b.abs().max().clamp(min=1e-6)).item()
+            for a, b in zip(*results, strict=True)
+        )
+        reason = f"they differ by {worst:.1g} of the largest value"
+    except Exception as error:  # Triton's errors are of many kinds
+        worst, reason = math.inf, f"{type(error).__name__}: {error}"
+    if worst < 2e-2:  # half precision keeps 8 to 11 bits of the gradients
+        return True
+    warnings.warn(
+        f"the fused kernels of the dynamic mask head are not used on {device}, the slower torch "
+        f"path is: {reason}",
+        stacklevel=2,
+    )
+    return False
+
+
+@torch.autocast("cuda", enabled=False)
+def _small_case(
+    device: torch.device, dtype: torch.dtype, params_dtype: torch.dtype, channels: list[int]
+) -> list[list[Tensor]]:
+    """Logits and gradients of both ways, on two small pictures."""
+    draw = torch.Generator().manual_seed(0)
+    features = torch.randn(2, channels[0] - 2, 9, 21, generator=draw).to(device, dtype)
+    params = 0.3 * torch.randn(3, _num_params(channels), generator=draw).to(device, params_dtype)
+    leaves = features.requires_grad_(), params.requires_grad_()
+    grad = torch.randn(3, 9, 21, generator=draw).to(device)
+    points = torch.tensor([[8.0, 9.0], [60.0, 30.0], [90.0, 50.0]], device=device)
+    scales = torch.tensor([64.0, 128.0, 64.0], device=device)
+    inds = torch.tensor([0, 1, 1], device=device)
+    both = (
+        fused_dynamic_conv(features, params, points, scales, inds, channels, 8),
+        _tiled_dynamic_conv(features, params, points, scales, [1, 2], channels, 8),
+    )
+    return [[logits.detach(), *torch.autograd.grad(logits, leaves, grad)] for logits in both]
+
+
+def _tiled_dynamic_conv(
+    features: Tensor,
+    params: Tensor,
+    points: Tensor,
+    coord_scales: Tensor,
+    counts: Sequence[int],
+    channels: list[int],
+    stride: int,
+) -> Tensor:
     height, width = features.shape[-2:]
     dtype = torch.float64 if features.dtype == torch.float64 else torch.float32
     with torch.autocast(features.device.type, enabled=False):

@@ -5,41 +5,13 @@ Shapes: B images, P points of all levels, X channels, N positive points.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from mmdet.utils import reduce_mean
 from torch import Tensor, nn
 
 from condinst.structures import Assignment, DensePredictions
 
-
-def flatten_levels(maps: Sequence[Tensor]) -> Tensor:
-    """(B, X, H_l, W_l) of every level -> (B, P, X)."""
-    return torch.cat([level.flatten(2).transpose(1, 2) for level in maps], dim=1)
-
-
-def gather_points(maps: Sequence[Tensor], img_inds: Tensor, point_inds: Tensor) -> Tensor:
-    """Read a few points of the levels, without a copy of the levels.
-
-    Args:
-        maps: per level, (B, X, H_l, W_l).
-        img_inds: (N,).
-        point_inds: (N,) among the points of all levels, one level after the other.
-
-    Returns:
-        (N, X).
-    """
-    start, rows = 0, []
-    for level in maps:
-        values = level.flatten(2)
-        size = values.shape[2]
-        here = (point_inds >= start) & (point_inds < start + size)
-        # every level is asked for every point, so that no count has to be known on the host
-        found = values[img_inds, :, (point_inds - start).clamp(0, size - 1)]
-        rows.append(found.where(here[:, None], 0))
-        start += size
-    return torch.stack(rows).sum(dim=0)
+from .points import flatten_levels, gather_points
 
 
 def centerness_targets(bbox_targets: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ def test_mmdets_hooks_and_visualizers_fall_through_in_a_fresh_process():
         ("HOOKS", "DetVisualizationHook"),
         ("VISUALIZERS", "DetLocalVisualizer"),
         ("LOOPS", "TeacherStudentValLoop"),
-        ("METRICS", "CocoMetric"),
-        ("TRANSFORMS", "PackDetInputs"),
+        ("METRICS", "LVISMetric"),
+        ("TRANSFORMS", "RandomFlip"),
         ("MODELS", "ResNet"),
     ]
     program = PROGRAM.format(names=names)

@@ -71,14 +71,14 @@ def test_survivors_are_those_of_batched_nms(crowded, max_per_img, nms_cfg):
     assert torch.equal(kept_scores, expected[:max_per_img, -1])
 
 
-def test_the_best_are_handed_out_with_their_own_parameters():
-    """Three boxes far apart; the parameters are those of each one's level and point."""
+def test_the_best_are_handed_out_with_the_points_that_predicted_them():
+    """Three boxes far apart, on two levels."""
     logits = [torch.tensor([[[[0.0, 3], [-9, 1]]]]), torch.tensor([[[[2.0]]]])]
     dense = DensePredictions(
         cls_scores=logits,
         bbox_preds=[torch.ones(1, 4, *x.shape[-2:]) for x in logits],
         centernesses=[torch.full_like(x, 50) for x in logits],
-        param_preds=[torch.arange(8.0).reshape(1, 2, 2, 2), torch.tensor([[[[10.0]], [[20.0]]]])],
+        param_feats=[],
     )
     points = [torch.tensor([[4.0, 4], [12, 4], [4, 12], [12, 12]]), torch.tensor([[40.0, 40]])]
     found = postprocess_boxes(
@@ -93,4 +93,4 @@ def test_the_best_are_handed_out_with_their_own_parameters():
     assert found.scores.tolist() == pytest.approx([1 / (1 + math.exp(-3)), 1 / (1 + math.exp(-2))])
     assert found.points.tolist() == [[12, 4], [40, 40]]
     assert found.strides.tolist() == [8, 16]
-    assert found.params.tolist() == [[1, 5], [10, 20]]
+    assert found.point_inds.tolist() == [1, 4]

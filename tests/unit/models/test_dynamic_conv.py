@@ -96,6 +96,42 @@ def test_tiles_change_nothing(monkeypatch, elements):
         torch.testing.assert_close(grad, expected_grad)
 
 
+@pytest.mark.parametrize("fault", [None, "wrong", "broken"])
+def test_fused_kernels_are_used_where_they_agree_with_the_plain_path(monkeypatch, fault):
+    """On a machine without a GPU, another function stands for the kernels."""
+
+    def fused(features, params, points, scales, inds, channels, stride):
+        calls.append(len(params))
+        if fault == "broken":
+            raise RuntimeError("PTX of a newer version")
+        counts = torch.bincount(inds, minlength=len(features)).tolist()
+        logits = module._tiled_dynamic_conv(
+            features, params, points, scales, counts, channels, stride
+        )
+        return logits * 1.1 if fault == "wrong" else logits
+
+    calls = []
+    monkeypatch.setattr(module, "fused_dynamic_conv", fused)
+    monkeypatch.setattr(module, "is_applicable", lambda *args: True)
+    module._fused_is_right.cache_clear()
+    features, params, points, scales = inputs(4, 8, 8, 3, dtype=torch.float32)
+    arguments = (torch.stack([features] * 3), params, points, scales, [1, 0, 3], [10, 8, 8, 1], 8)
+    expected = module._tiled_dynamic_conv(*arguments)
+    try:
+        if fault is None:
+            for _ in range(2):
+                torch.testing.assert_close(dynamic_conv(*arguments), expected)
+            assert calls == [3, 4, 4]  # asked once, then used
+        else:
+            reason = "differ by" if fault == "wrong" else "RuntimeError: PTX"
+            with pytest.warns(UserWarning, match=f"not used on cpu.*{reason}"):
+                torch.testing.assert_close(dynamic_conv(*arguments), expected)
+            torch.testing.assert_close(dynamic_conv(*arguments), expected)
+            assert calls == [3]
+    finally:
+        module._fused_is_right.cache_clear()
+
+
 def test_gradients_are_those_of_the_function():
     features, params, points, scales = inputs(2, 3, 4, 3, size=(3, 4))
     channels = layer_channels(3, 4, 3)

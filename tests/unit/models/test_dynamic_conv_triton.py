@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from mmdet.models.dense_heads.condinst_head import CondInstMaskHead
 from mmdet.models.utils import relative_coordinate_maps
 
+from condinst.models import dynamic_conv_kernels as kernels
 from condinst.models import dynamic_conv_triton as fused
 from condinst.models.dynamic_conv import layer_channels, num_dynamic_params, split_params
 
@@ -193,10 +194,12 @@ def test_equals_mmdets_network(interpreted):
 
 def test_without_triton_nothing_is_served_and_nothing_fails(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
-    spec = importlib.util.spec_from_file_location("without_triton", fused.__file__)
+    spec = importlib.util.spec_from_file_location("without_triton", kernels.__file__)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert not module.is_applicable(torch.ones(1, 8, 2, 2), torch.ones(1, 169), [10, 8, 8, 1])
+    assert module.triton is None
+    monkeypatch.setattr(fused, "triton", module.triton)
+    assert not fused.is_applicable(torch.ones(1, 8, 2, 2), torch.ones(1, 169), [10, 8, 8, 1])
 
 
 class PretendGpu:
@@ -230,10 +233,10 @@ class OnlyCompile:
 @pytest.mark.skipif(fused.triton is None or torch.version.cuda is None, reason="needs Triton")
 def test_kernels_compile_once_for_all_sizes_and_without_tensor_cores(monkeypatch):
     """The interpreter neither compiles nor binds arguments. TF32 would show as an mma."""
-    kernels = []
-    for name in ["_forward_kernel", "_feature_grads_kernel", "_param_grads_kernel"]:
-        kernels.append(OnlyCompile(getattr(fused, name)))
-        monkeypatch.setattr(fused, name, kernels[-1])
+    called = []
+    for name in ["forward_kernel", "feature_grads_kernel", "param_grads_kernel"]:
+        called.append(OnlyCompile(getattr(fused, name)))
+        monkeypatch.setattr(fused, name, called[-1])
     monkeypatch.setattr(fused.triton.runtime.driver, "_active", PretendGpu())
     for size in [(2, 8, 16, 32), (1, 8, 1, 1), (3, 8, 5, 7)]:
         features = torch.ones(size).contiguous(memory_format=torch.channels_last)
@@ -242,7 +245,7 @@ def test_kernels_compile_once_for_all_sizes_and_without_tensor_cores(monkeypatch
         img_inds = torch.arange(size[0]).repeat_interleave(size[3])
         grad = torch.ones(num, *size[2:])
         run_fused((features, *arrays, img_inds, grad), layer_channels(8, 8, 3))
-    for kernel in kernels:
+    for kernel in called:
         assert len(kernel.compiled) == 3
         assert len({compiled.hash for compiled in kernel.compiled}) == 1
         assert "fma.rn.f32" in kernel.compiled[0].asm["ptx"]
