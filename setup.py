@@ -52,6 +52,7 @@ setup(
     # mmcv is missing on purpose: mmcv and mmcv-lite overwrite each other's files, so that naming
     # either would destroy an installed other. Importing condinst says what to install.
     install_requires=[
+        "faster-coco-eval>=1.6.5,<2",
         "mmdet>=3.3.0,<3.4",
         "mmengine>=0.10.7,<0.11",
         "numpy>=1.24",

@@ -123,10 +123,11 @@ def _compare_parts(
     data = theirs.data_preprocessor(copy.deepcopy(their_batch), True)
     our_samples = ours.data_preprocessor(copy.deepcopy(our_batch), True)["data_samples"]
     with torch.no_grad():
-        feats = ours.extract_feat(data["inputs"])
-        dense = ours.bbox_head(feats)
+        feats = theirs.extract_feat(data["inputs"])
+        their_dense, our_dense = theirs.bbox_head(feats), ours.bbox_head(feats)
         mask_feats = ours.mask_head.mask_feature_head(feats)
-    leaves = [x.requires_grad_() for maps in dense for x in maps] + [mask_feats.requires_grad_()]
+    maps = [x for dense in (their_dense, our_dense) for level in dense for x in level]
+    leaves = [x.requires_grad_() for x in (*maps, mask_feats)]
     height, width = (2 * side for side in mask_feats.shape[-2:])
 
     class Given(nn.Module):
@@ -143,7 +144,7 @@ def _compare_parts(
 
     def take_theirs() -> Tensor:
         torch.manual_seed(0)
-        losses = theirs.bbox_head.loss_by_feat(*dense, objects, metas)
+        losses = theirs.bbox_head.loss_by_feat(*their_dense, objects, metas)
         infos = theirs.bbox_head.get_positive_infos()
         losses |= their_mask_head.loss_by_feat(
             *their_mask_head(feats, infos), objects, metas, positive_infos=infos
@@ -152,7 +153,7 @@ def _compare_parts(
 
     def take_ours() -> Tensor:
         torch.manual_seed(0)
-        return _backward(ours.loss_of(dense, mask_feats, our_samples))
+        return _backward(ours.loss_of(our_dense, mask_feats, our_samples))
 
     def _backward(losses: dict[str, Tensor]) -> Tensor:
         total = sum(losses.values())
@@ -168,7 +169,7 @@ def _compare_parts(
             *functions,
             rounds=max(context.rounds // 2, 3),
             device=context.device,
-            note=f"given the network's outputs; sums {expected:.5f} and {actual:.5f}; logits of "
-            f"{height} x {width}",
+            note=f"given the network's outputs, mmdet its parameters too, which ours predicts here; "
+            f"sums {expected:.5f} and {actual:.5f}; logits of {height} x {width}",
         )
     ]
