@@ -36,7 +36,7 @@ def run(context: Context) -> list[Comparison]:
     theirs, ours = build_pair(context.device)
     theirs.eval()
     ours.eval()
-    batches = _test_batches(context)
+    batches = test_batches(context)
     with torch.no_grad():
         agreement = _agreement(theirs, ours, batches[0])
         return [
@@ -47,7 +47,7 @@ def run(context: Context) -> list[Comparison]:
         ]
 
 
-def _test_batches(context: Context) -> list[dict[str, Any]]:
+def test_batches(context: Context) -> list[dict[str, Any]]:
     """Batches of one picture, as the COCO config's test loader hands them out."""
     node = Config.fromfile(CONFIG).test_dataloader.dataset
     steps = [step for step in node.pipeline if step.type != "LoadAnnotations"]
@@ -63,7 +63,7 @@ def _test_batches(context: Context) -> list[dict[str, Any]]:
     return [{key: [value] for key, value in item.items()} for item in items]
 
 
-def _predict(model: Any, batch: dict[str, Any]) -> Any:
+def predict(model: Any, batch: dict[str, Any]) -> Any:
     """Predictions with masks as RLE, as the evaluation takes them."""
     found = model.test_step(copy.deepcopy(batch))[0].pred_instances
     masks = found.masks
@@ -89,7 +89,7 @@ def _compare_all(
     cpu = context.device == "cpu"
 
     def run_all(model: Any) -> list:
-        return [_predict(model, batch) for batch in batches]
+        return [predict(model, batch) for batch in batches]
 
     def run_all_mixed(model: Any) -> list:
         with torch.autocast(context.device, torch.bfloat16):

@@ -33,8 +33,8 @@ def run(context: Context) -> list[Comparison]:
         for data in (training_set(context.root, scope) for scope in ("mmdet", "condinst"))
     )
     note = f"{size} pictures; {_agreement(theirs, ours, their_batch, our_batch)}"
-    step_theirs = partial(_step, theirs, their_batch, context.device, _optimizer(theirs))
-    step_ours = partial(_step, ours, our_batch, context.device, _optimizer(ours))
+    step_theirs = partial(train_step, theirs, their_batch, context.device, make_optimizer(theirs))
+    step_ours = partial(train_step, ours, our_batch, context.device, make_optimizer(ours))
     common: dict[str, Any] = dict(
         rounds=max(context.rounds // 3, 3), warmup=1, device=context.device
     )
@@ -59,8 +59,12 @@ def run(context: Context) -> list[Comparison]:
     ]
     fast = copy.deepcopy(ours)
     to_channels_last(fast)
-    step_fast = partial(_step, fast, our_batch, context.device, _optimizer(fast), mixed=True)
-    step_mixed = partial(_step, theirs, their_batch, context.device, _optimizer(theirs), mixed=True)
+    step_fast = partial(
+        train_step, fast, our_batch, context.device, make_optimizer(fast), mixed=True
+    )
+    step_mixed = partial(
+        train_step, theirs, their_batch, context.device, make_optimizer(theirs), mixed=True
+    )
     found += [
         compare(
             "training step, recommended switches, against mmdet's fp32",
@@ -81,7 +85,7 @@ def run(context: Context) -> list[Comparison]:
     return found
 
 
-def _optimizer(model: Any) -> torch.optim.Optimizer:
+def make_optimizer(model: Any) -> torch.optim.Optimizer:
     model.train()
     # a rate of zero: the weights stay, and with them the work
     return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0, momentum=0.9)
@@ -93,7 +97,7 @@ def _losses(model: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
     return model(**data, mode="loss")
 
 
-def _step(
+def train_step(
     model: Any,
     batch: dict[str, Any],
     device: str,
@@ -169,7 +173,7 @@ def _compare_parts(
             *functions,
             rounds=max(context.rounds // 2, 3),
             device=context.device,
-            note=f"given the network's outputs, mmdet its parameters too, which ours predicts here; "
-            f"sums {expected:.5f} and {actual:.5f}; logits of {height} x {width}",
+            note="given the network's outputs, mmdet its parameters too, which ours predicts "
+            f"here; sums {expected:.5f} and {actual:.5f}; logits of {height} x {width}",
         )
     ]

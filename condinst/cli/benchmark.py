@@ -17,7 +17,7 @@ from condinst.benchmark.report import as_line, write_report
 
 from .common import check_writable
 
-PARTS = ("mask_head", "mask_targets", "pipeline", "inference", "training", "evaluation")
+PARTS = ("mask_head", "mask_targets", "pipeline", "inference", "training", "switches", "evaluation")
 
 _EXAMPLES = """examples:
   python tools/benchmark.py data/coco

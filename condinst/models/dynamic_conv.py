@@ -239,7 +239,7 @@ class _PointwiseNetworks(torch.autograd.Function):
                 grad_weights[i].baddbmm_(grad, hidden[i - 1].transpose(1, 2))
                 grad_biases[i] += grad.sum(dim=2, keepdim=True)
                 grad = torch.bmm(weights[i].transpose(1, 2), grad)
-                grad.masked_fill_(hidden[i - 1] == 0, 0)
+                grad = torch.ops.aten.threshold_backward(grad, hidden[i - 1], 0)  # of the ReLU
             rows = grad.flatten(0, 1)
             grad_weights[0].view(len(rows), -1).addmm_(rows, shared[:, tile].t())
             grad_biases[0] += grad.sum(dim=2, keepdim=True)
@@ -295,7 +295,9 @@ def aligned_upsample(maps: Tensor, factor: int) -> Tensor:
     if factor == 2:  # what training does: the same numbers, 2 to 4 times as fast
         return _double(_double(maps, 3), 2)
     height, width = maps.shape[-2:]
-    padded = F.pad(maps, (1, 1, 1, 1), mode="replicate")
+    # not by F.pad: torch.compile takes the gradient of its "replicate" for one of another layout
+    rows = torch.cat([maps[..., :1, :], maps, maps[..., -1:, :]], dim=2)
+    padded = torch.cat([rows[..., :1], rows, rows[..., -1:]], dim=3)
     size = ((height + 1) * factor + 1, (width + 1) * factor + 1)
     enlarged = F.interpolate(padded, size=size, mode="bilinear", align_corners=True)
     start = factor - factor // 2
