@@ -39,10 +39,9 @@ def run(context: Context) -> Iterator[Comparison]:
     for name, (without, switched, batch) in cases.items():
         models = [optimize_for_inference(copy.deepcopy(plain), **x) for x in (without, switched)]
         before = _repeat(partial(predict, models[0], one), 4 if batch is four else 1)
-        found.append(
-            _compare(context, f"testing: {name}", before, partial(predict, models[1], batch))
-        )
-    return [*found, *_compare_training(context)]
+        after = partial(predict, models[1], batch)
+        yield _compare(context, f"testing: {name}", before, after)
+    yield from _compare_training(context)
 
 
 def _repeat(function: Callable[[], object], times: int) -> Callable[[], list]:
