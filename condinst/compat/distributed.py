@@ -5,13 +5,18 @@ Upstream faults (mmengine 0.10.7):
 - Every launcher calls ``torch.cuda.set_device``, and slurm's divides by the number of GPUs.
 - ``Runner`` hands ``device_ids`` to DistributedDataParallel, which refuses them for a CPU model.
 - The mpi launcher never sets ``LOCAL_RANK``, which ``Runner`` reads.
+- No process group is ever destroyed. Under torch 2.14, gloo's threads then abort the process at its
+  end ("terminate called without an active exception"), and the launcher calls the run failed.
 
 With CUDA everything runs as upstream wrote it. Delete when mmengine starts
 ``--launcher pytorch`` on a CPU by itself.
 """
 
+import atexit
 import functools
+import gc
 import os
+import weakref
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
@@ -21,6 +26,8 @@ from mmengine.dist import utils as dist_utils
 from mmengine.logging import print_log
 from mmengine.model import MMDistributedDataParallel
 from torch import nn
+
+_WRAPPERS: weakref.WeakSet = weakref.WeakSet()
 
 
 def apply() -> None:
@@ -42,9 +49,20 @@ def _also_on_cpu(start: Callable[..., None]) -> Callable[..., None]:
             backend = "gloo"
         os.environ.setdefault("SLURM_LOCALID", "0")  # else taken modulo the number of GPUs
         with patch.object(torch.cuda, "set_device"):
-            return start(backend, **kwargs)
+            start(backend, **kwargs)
+        atexit.register(_leave)
+        return None
 
     return wrapper
+
+
+def _leave() -> None:
+    """Destroy the process group; what still holds it would keep its threads alive."""
+    for wrapper in _WRAPPERS:
+        wrapper.reducer = wrapper.logger = wrapper.process_group = None
+    gc.collect()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _has_accelerator() -> bool:
@@ -62,5 +80,6 @@ def _without_device_ids(init: Callable[..., None]) -> Callable[..., None]:
         if all(parameter.device.type == "cpu" for parameter in module.parameters()):
             kwargs["device_ids"] = None
         init(self, module, *args, **kwargs)
+        _WRAPPERS.add(self)
 
     return wrapper

@@ -6,7 +6,7 @@ import pytest
 from commands import SMALL, TEST, TRAIN, log_folders, read_metrics, read_scalars, run
 
 
-def tested(trained, work_dir, *switches):
+def evaluate(trained, work_dir, *switches):
     """AP of the trained model, and the predictions saved on the way."""
     predictions = work_dir / "predictions.pkl"
     command = (TEST, SMALL, trained / "iter_80.pth", "--work-dir", work_dir, "--out", predictions)
@@ -16,7 +16,7 @@ def tested(trained, work_dir, *switches):
 
 @pytest.fixture(scope="module")
 def plain(trained, shapes, tmp_path_factory):
-    return tested(
+    return evaluate(
         trained, tmp_path_factory.mktemp("plain"), "--cfg-options", f"data_root={shapes}"
     )
 
@@ -33,7 +33,7 @@ def plain(trained, shapes, tmp_path_factory):
 def test_testing_with_switches_gives_the_same_ap(
     trained, shapes, tmp_path, plain, switches, tolerance
 ):
-    metrics, samples, _ = tested(
+    metrics, samples, _ = evaluate(
         trained, tmp_path, *switches, "--cfg-options", f"data_root={shapes}"
     )
     assert len(samples) == len(plain[1]) == 8
@@ -51,7 +51,7 @@ def test_testing_with_switches_gives_the_same_ap(
 
 def test_masks_as_codes_and_as_bitmaps_give_the_same_ap(trained, shapes, tmp_path, plain):
     options = ("--cfg-options", f"data_root={shapes}", "model.test_cfg.mask_format=bool")
-    metrics, samples, _ = tested(trained, tmp_path, *options)
+    metrics, samples, _ = evaluate(trained, tmp_path, *options)
     for sample, expected in zip(samples, plain[1], strict=True):
         assert sample["pred_instances"]["masks"] == expected["pred_instances"]["masks"]
     for key, value in plain[0].items():
@@ -68,4 +68,4 @@ def test_training_in_mixed_precision_on_a_cpu_learns(shapes, tmp_path):
     )
     scalars = read_scalars(log_folders(tmp_path)[-1])
     assert scalars[40]["loss"] < 0.9 * scalars[10]["loss"]
-    assert read_metrics(tmp_path)["coco/bbox_mAP"] >= 0
+    assert (tmp_path / "iter_40.pth").is_file()
