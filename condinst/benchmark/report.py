@@ -140,7 +140,7 @@ def _draw(path: Path, comparisons: Sequence[Comparison], title: str) -> None:
             fontsize=8,
             va="center",
         )
-    axes.margins(x=0.15)
+    axes.margins(x=0.2, y=0.01)
     axes.set_xlabel("theirs / ours, ratio of medians (time or memory)")
     axes.set_title(title, fontsize=9)
     if bars:
