@@ -100,6 +100,8 @@ def _select(
             f"labels: expected 0 to {len(classes) - 1}, got {np.unique(labels).tolist()}"
         )
     masks = _to_numpy(instances.masks).astype(bool) if "masks" in instances else None
+    if masks is not None and len(masks) == 0:  # a list of codes has no size then
+        masks = np.zeros((0, *image.shape[:2]), bool)
     if masks is not None and len(masks) and masks.shape[1:] != image.shape[:2]:
         raise ValueError(
             f"masks: expected the picture's size {image.shape[:2]}, got {masks.shape[1:]}"

@@ -87,11 +87,6 @@ class CondInst(BaseDetector):
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) normalised images -> the pyramid's levels, finest first."""
-        if self.training and batch_inputs.device.type == "cpu":
-            # The layout that convolutions on a CPU work in; all activations take it over. Not in
-            # prediction, unless the model is asked to: its roundings are others, and detections of
-            # nearly equal scores would change places.
-            batch_inputs = batch_inputs.contiguous(memory_format=torch.channels_last)
         return self.neck(self.backbone(batch_inputs))
 
     def _forward(

@@ -6,6 +6,7 @@ import torch
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
+from pycocotools import mask as coco_mask
 
 from condinst import draw
 
@@ -147,3 +148,18 @@ def test_colors_of_classes_are_stable_and_apart():
     distances = np.linalg.norm(colors[:, None] - colors[None], axis=2) + 1e3 * np.eye(10)
     assert distances.min() > 40
     assert draw.class_color(3) == tuple(colors[3])
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_masks_as_codes_are_drawn_as_bitmaps_are(count):
+    bitmaps = np.zeros((2, 60, 80), bool)
+    bitmaps[0, 10:30, 20:50] = bitmaps[1, 35:55, 5:70] = True
+    found = InstanceData(
+        labels=torch.tensor([0, 1])[:count], scores=torch.tensor([0.9, 0.8])[:count]
+    )
+    image = np.full((60, 80, 3), 90, np.uint8)
+    found.masks = torch.from_numpy(bitmaps[:count])
+    expected = draw.draw_instances(image, found, ("a", "b"))
+    found.masks = [coco_mask.encode(np.asfortranarray(m, dtype=np.uint8)) for m in bitmaps[:count]]
+    assert np.array_equal(draw.draw_instances(image, found, ("a", "b")), expected)
+    assert (expected != image).any() == (count > 0)
