@@ -64,7 +64,6 @@ def _compare(
 
 
 def _compare_training(context: Context) -> Iterator[Comparison]:
-    """On a CPU activations are channels-last in training anyway; the switch is about weights."""
     half = "bfloat16" if context.device == "cpu" else "float16"
     data = training_set(context.root, "condinst")
     batch = pseudo_collate([load_picture(data, i) for i in range(2)])
