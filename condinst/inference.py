@@ -34,7 +34,7 @@ def optimize_for_inference(
     Args:
         model: a CondInst with its weights loaded, or a wrapper of one (test-time augmentation,
             distributed).
-        channels_last: keep activations channel after channel; on a CPU the same answers up to
+        channels_last: keep the channels of each pixel together; on a CPU the same answers up to
             rounding, in less time.
         fold_norms: put batch norms into their convolutions; the same answers up to rounding.
         dtype: "bfloat16" or "float16" for mixed precision; scores change in the third digit.
@@ -46,7 +46,7 @@ def optimize_for_inference(
         The CondInst inside.
 
     Raises:
-        ValueError: the model is none, ``dtype`` has another name, or the batch norms cannot be
+        ValueError: the model is no CondInst, ``dtype`` has another name, or the batch norms cannot be
             folded.
     """
     inner: Any = model

@@ -8,7 +8,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -37,7 +37,6 @@ class Comparison:
     unit: str = "s"
     note: str = ""
     bar: float | None = None
-    extra: dict[str, float] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:

@@ -99,7 +99,6 @@ def write_report(
             "note": found.note,
             "theirs": found.theirs,
             "ours": found.ours,
-            **({"extra": found.extra} if found.extra else {}),
         }
         for found in comparisons
     ]

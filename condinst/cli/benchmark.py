@@ -6,7 +6,7 @@ import argparse
 import datetime
 import importlib
 import shlex
-from collections.abc import Sequence
+import sys
 from pathlib import Path
 
 import torch
@@ -61,16 +61,10 @@ def main(argv: list[str] | None = None) -> list[Comparison]:
     check_writable("--out", args.out)
     found = measure(args)
     name = args.name or f"{args.device}_{datetime.date.today()}"
-    words = ["python", "tools/benchmark.py", *(argv if argv is not None else _own_words())]
+    words = ["python", "tools/benchmark.py", *(sys.argv[1:] if argv is None else argv)]
     for path in write_report(args.out, name, found, args.device, shlex.join(words)):
         print(f"wrote {path}")
     return found
-
-
-def _own_words() -> Sequence[str]:
-    import sys
-
-    return sys.argv[1:]
 
 
 def measure(args: argparse.Namespace) -> list[Comparison]:

@@ -116,7 +116,7 @@ def add_speed_arguments(parser: argparse.ArgumentParser, amp: str) -> None:
     parser.add_argument(
         "--channels-last",
         action="store_true",
-        help="keep activations channel after channel: the same answers, mostly faster",
+        help="keep the channels of each pixel together: the same answers, mostly faster",
     )
     parser.add_argument(
         "--compile",

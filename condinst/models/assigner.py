@@ -62,7 +62,7 @@ class PointAssigner:
             self._assign_image(all_points, lower, upper, radii, gt) for gt in ground_truths
         ]
         labels, bbox_targets, gt_inds = (torch.stack(x) for x in zip(*per_image, strict=True))
-        # the only place of a training step that asks a GPU for its answer, to know how many
+        # here a training step first waits for a GPU: the number of positives decides what follows
         img_inds, point_inds = (gt_inds >= 0).nonzero(as_tuple=True)
         return Assignment(
             labels=labels,

@@ -67,7 +67,7 @@ def suppress(
     """
     plain = nms_cfg.keys() == {"type", "iou_threshold"} and nms_cfg["type"] == "nms"
     # beyond so many, batched_nms goes class by class
-    if not plain or not 0 <= max_per_img < len(scores) < 10_000:
+    if not plain or not 0 < max_per_img < len(scores) < 10_000:
         boxes_and_scores, keep = batched_nms(boxes, scores, labels, nms_cfg)
         keep = keep[:max_per_img]
         return keep, boxes_and_scores[: len(keep), -1]  # soft NMS lowers scores

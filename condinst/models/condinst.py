@@ -36,8 +36,8 @@ class CondInst(BaseDetector):
             "bfloat16" or "float16" for mixed precision; and what the box head's post-processing
             reads.
         data_preprocessor: config of what turns pictures into a batch.
-        channels_last: whether weights and activations are kept channel after channel for each
-            pixel: the same answers up to rounding, faster on most processors.
+        channels_last: whether weights and activations keep the channels of each pixel
+            together: the same answers up to rounding, faster on most processors.
         compile: whether backbone, neck and heads are compiled by ``torch.compile``, at the first
             batch.
     """

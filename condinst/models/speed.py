@@ -19,7 +19,7 @@ _FOLDING_TOLERANCE = 1e-3
 
 
 def to_channels_last(model: nn.Module) -> None:
-    """Keep weights channel after channel for each pixel; activations follow by themselves."""
+    """Keep the channels of each pixel together, in weights; activations follow by themselves."""
     model.to(memory_format=torch.channels_last)
 
 
