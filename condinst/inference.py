@@ -46,7 +46,7 @@ def optimize_for_inference(
         The CondInst inside.
 
     Raises:
-        ValueError: the model is no CondInst, ``dtype`` has another name, or the batch norms cannot be
+        ValueError: the model is no CondInst, ``dtype`` has another name, or batch norms cannot be
             folded.
     """
     inner: Any = model
