@@ -21,30 +21,46 @@ from pycocotools import mask as coco_mask
 from condinst.datasets.rle import read_codes
 from condinst.structures import SampledMasks
 
-__all__ = ["sample_masks"]
+__all__ = ["pack_bools", "sample_masks", "unpack_bools"]
 
 
-def sample_masks(masks: BitmapMasks | PolygonMasks, stride: int) -> SampledMasks:
-    """Read every ``stride``-th pixel of each mask, from ``stride // 2`` on, and its centre.
+def sample_masks(
+    masks: BitmapMasks | PolygonMasks, stride: int, semantic_stride: int | None = None
+) -> SampledMasks:
+    """Read every ``stride``-th pixel of each mask, from ``stride // 2`` on, its centre and its area.
 
     Polygons cover the pixels that ``PolygonMasks.to_ndarray`` would give. Sums are whole numbers,
     so the centres are exact but for one rounding to float32.
+
+    Args:
+        masks: of one picture.
+        stride: of the mask loss's targets.
+        semantic_stride: of the semantic loss's targets, if there is one.
     """
     height, width = masks.height, masks.width
-    grid = _SampleGrid(height, width, stride)
+    strides = [stride] if semantic_stride is None else [stride, semantic_stride]
+    grids = [_SampleGrid(height, width, s) for s in strides]
     if len(masks) == 0:
-        sampled, sums = np.zeros((0, grid.rows, grid.columns), bool), np.zeros((0, 3))
+        sampled = [np.zeros((0, grid.rows, grid.columns), bool) for grid in grids]
+        sums = np.zeros((0, 3))
     elif isinstance(masks, PolygonMasks):
         starts, stops, owners = _runs(masks)
-        sampled = grid.draw(starts, stops, owners, len(masks))
+        sampled = [grid.draw(starts, stops, owners, len(masks)) for grid in grids]
         sums = _sums_of_runs(starts, stops, owners, len(masks), height)
     else:
         bitmaps = masks.to_ndarray()
-        view = bitmaps[:, stride // 2 :: stride, stride // 2 :: stride]
-        sampled = np.ascontiguousarray(view) != 0
+        views = [bitmaps[:, s // 2 :: s, s // 2 :: s] for s in strides]
+        sampled = [np.ascontiguousarray(view) != 0 for view in views]
         sums = np.stack([_sums_of_bitmap(bitmap) for bitmap in bitmaps])
-    centers = sums[:, 1:] / np.maximum(sums[:, :1], 1)
-    return SampledMasks(torch.from_numpy(sampled), torch.from_numpy(centers).float(), stride)
+    areas = torch.from_numpy(sums[:, 0]).long()
+    centers = torch.from_numpy(sums[:, 1:] / np.maximum(sums[:, :1], 1)).float()
+    fine, *coarse = (
+        SampledMasks(torch.from_numpy(samples), centers, areas, s)
+        for samples, s in zip(sampled, strides, strict=True)
+    )
+    if coarse:
+        fine.coarse = coarse[0]
+    return fine
 
 
 def _runs(masks: PolygonMasks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -140,15 +156,32 @@ def _to_bits(masks: SampledMasks) -> tuple:
 
     A tensor would take a file of shared memory of its own, which costs more than the masks do.
     """
-    bits = np.packbits(masks.samples.numpy())
-    return _from_bits, (bits, tuple(masks.samples.shape), masks.centers.numpy(), masks.stride)
+    coarse = None
+    if masks.coarse is not None:
+        coarse = pack_bools(masks.coarse.samples), masks.coarse.stride
+    numbers = masks.centers.numpy(), masks.areas.numpy(), masks.stride
+    return _from_bits, (pack_bools(masks.samples), *numbers, coarse)
 
 
 def _from_bits(
-    bits: np.ndarray, shape: tuple[int, ...], centers: np.ndarray, stride: int
+    samples: tuple, centers: np.ndarray, areas: np.ndarray, stride: int, coarse: tuple | None
 ) -> SampledMasks:
-    samples = np.unpackbits(bits, count=math.prod(shape)).view(bool).reshape(shape)
-    return SampledMasks(torch.from_numpy(samples), torch.from_numpy(centers), stride)
+    per_mask = torch.from_numpy(centers), torch.from_numpy(areas)
+    masks = SampledMasks(unpack_bools(samples), *per_mask, stride)
+    if coarse is not None:
+        masks.coarse = SampledMasks(unpack_bools(coarse[0]), *per_mask, coarse[1])
+    return masks
+
+
+def pack_bools(bools: torch.Tensor) -> tuple[np.ndarray, tuple[int, ...]]:
+    """A bool tensor as bits and its shape."""
+    return np.packbits(bools.numpy()), tuple(bools.shape)
+
+
+def unpack_bools(packed: tuple[np.ndarray, tuple[int, ...]]) -> torch.Tensor:
+    """The tensor that :func:`pack_bools` packed."""
+    bits, shape = packed
+    return torch.from_numpy(np.unpackbits(bits, count=math.prod(shape)).view(bool).reshape(shape))
 
 
 ForkingPickler.register(SampledMasks, _to_bits)

@@ -3,12 +3,14 @@
 from condinst.datasets.fast_transforms import PackDetInputs, Resize
 from condinst.datasets.load_annotations import LoadAnnotations
 from condinst.datasets.load_image import LoadImageFromFile
+from condinst.datasets.prepare_box_targets import PrepareBoxTargets
 from condinst.datasets.prepare_mask_targets import PrepareMaskTargets
 
 __all__ = [
     "LoadAnnotations",
     "LoadImageFromFile",
     "PackDetInputs",
+    "PrepareBoxTargets",
     "PrepareMaskTargets",
     "Resize",
 ]

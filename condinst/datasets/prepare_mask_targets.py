@@ -19,12 +19,21 @@ class PrepareMaskTargets(BaseTransform):
     Args:
         stride: pixels of the input image per cell of the mask head's logits, the value of
             ``model.mask_head.mask_out_stride``.
+        semantic_stride: the same for the semantic head's logits, the stride of the pyramid level
+            that it reads; None without a semantic head.
     """
 
-    def __init__(self, stride: int = 4) -> None:
-        if not isinstance(stride, int) or stride < 1:
-            raise ValueError(f"PrepareMaskTargets: stride must be a whole number > 0, got {stride}")
+    def __init__(self, stride: int = 4, semantic_stride: int | None = None) -> None:
+        given = {"stride": stride}
+        if semantic_stride is not None:
+            given["semantic_stride"] = semantic_stride
+        for name, value in given.items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"PrepareMaskTargets: {name} must be a whole number > 0, got {value}"
+                )
         self.stride = stride
+        self.semantic_stride = semantic_stride
 
     def transform(self, results: dict) -> dict:
         if "gt_masks" not in results:
@@ -32,8 +41,12 @@ class PrepareMaskTargets(BaseTransform):
                 f"{results.get('img_path')}: PrepareMaskTargets finds no gt_masks; the pipeline "
                 "needs LoadAnnotations(with_mask=True) before it"
             )
-        results["gt_masks"] = sample_masks(results["gt_masks"], self.stride)
+        results["gt_masks"] = sample_masks(
+            results["gt_masks"], self.stride, self.semantic_stride
+        )
         return results
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(stride={self.stride})"
+        return (
+            f"{type(self).__name__}(stride={self.stride}, semantic_stride={self.semantic_stride})"
+        )

@@ -42,6 +42,8 @@ class CondInstBboxHead(BaseModule):
         norm_on_bbox: whether boxes are predicted in units of the stride (linear, not exponential).
         centerness_on_reg: whether centerness comes from the box tower instead of the class tower.
         loss_cls, loss_bbox, loss_centerness: configs of the losses.
+        box_quality: what the centerness branch learns, "centerness" or "iou"; see
+            :func:`~condinst.models.losses.box_losses`.
         bbox_coder: config of the coder between distances and boxes.
         train_cfg: not used; detectors hand it in.
         test_cfg: see :func:`~condinst.models.box_postprocess.postprocess_boxes`.
@@ -68,6 +70,7 @@ class CondInstBboxHead(BaseModule):
         loss_cls: dict | None = None,
         loss_bbox: dict | None = None,
         loss_centerness: dict | None = None,
+        box_quality: str = "centerness",
         bbox_coder: dict | None = None,
         conv_cfg: dict | None = None,
         norm_cfg: dict | None = None,
@@ -81,6 +84,11 @@ class CondInstBboxHead(BaseModule):
                 f"bbox_head.regress_ranges has {len(regress_ranges)} entries, but "
                 f"bbox_head.strides has {len(strides)}: one range per pyramid level is needed"
             )
+        if box_quality not in ("centerness", "iou"):
+            raise ValueError(
+                f"bbox_head.box_quality={box_quality!r}: expected 'centerness' or 'iou'"
+            )
+        self.box_quality = box_quality
         self.num_classes = num_classes
         self.num_params = num_params
         self.strides = tuple(strides)
@@ -207,6 +215,7 @@ class CondInstBboxHead(BaseModule):
             loss_bbox=self.loss_bbox,
             loss_centerness=self.loss_centerness,
             bbox_coder=self.bbox_coder,
+            box_quality=self.box_quality,
         )
 
     def predict(

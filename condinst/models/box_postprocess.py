@@ -16,14 +16,18 @@ from condinst.structures import DensePredictions
 
 
 def select_candidates(
-    cls_logits: Tensor, score_thr: float, max_candidates: int
+    cls_logits: Tensor,
+    score_thr: float,
+    max_candidates: int,
+    point_scores: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The best pairs of point and class of one level.
 
     Args:
         cls_logits: (C, P_l).
-        score_thr: class scores must exceed it.
+        score_thr: scores must exceed it.
         max_candidates: most pairs kept; -1 for all.
+        point_scores: (P_l,) in [0, 1], factors of the class scores; None for 1.
 
     Returns:
         Scores, class indices and point indices, each (n,), by falling score.
@@ -34,6 +38,8 @@ def select_candidates(
     logit_thr = torch.logit(torch.tensor(max(score_thr, 0.0), dtype=torch.float64)).item()
     point_inds, labels = (cls_logits.t() > logit_thr - 1e-2).nonzero(as_tuple=True)
     scores = cls_logits[labels, point_inds].float().sigmoid()
+    if point_scores is not None:  # makes them smaller: whatever exceeds the threshold is here
+        scores = scores * point_scores[point_inds]
     above = scores > score_thr
     scores, labels, point_inds = scores[above], labels[above], point_inds[above]
     if 0 < max_candidates < len(scores):
@@ -103,27 +109,36 @@ def postprocess_boxes(
         bbox_coder: decodes points and distances to boxes.
         img_shape: height and width of the picture without padding, to which boxes are clipped.
         test_cfg: ``score_thr``, ``nms_pre`` (per level), ``min_bbox_size``, ``nms``,
-            ``max_per_img``.
+            ``max_per_img``; and three conventions of the original implementation, each False where
+            it is not set: ``threshold_with_centerness``, so that ``score_thr`` and ``nms_pre`` act
+            on class score times centerness and not on the class score; ``clip_after_nms``, so that
+            boxes are clipped after non-maximum suppression and not before, and what is empty then
+            is dropped; ``sqrt_scores``, so that the scores handed out are square roots.
 
     Returns:
-        ``bboxes`` (N, 4) xyxy in input-image pixels, ``scores`` (class times centerness),
+        ``bboxes`` (N, 4) xyxy in input-image pixels, ``scores`` (class score times centerness),
         ``labels``, ``points`` (N, 2), ``point_inds`` (N,) among the points of all levels,
         ``strides`` (N,); by falling score.
     """
+    with_centerness = test_cfg.get("threshold_with_centerness", False)
+    clip_after = test_cfg.get("clip_after_nms", False)
     levels: list[InstanceData] = []
     start = 0
     for level, (cls_scores, bbox_preds, centernesses) in enumerate(zip(*dense[:3], strict=True)):
+        quality = centernesses[image].flatten().float().sigmoid()
         scores, labels, inds = select_candidates(
             cls_scores[image].flatten(1),
             test_cfg.get("score_thr", 0),
             test_cfg.get("nms_pre", -1),
+            quality if with_centerness else None,
         )
         level_points = points[level][inds]
         distances = bbox_preds[image].flatten(1)[:, inds].t()
+        max_shape = None if clip_after else img_shape
         levels.append(
             InstanceData(
-                bboxes=bbox_coder.decode(level_points, distances, max_shape=img_shape),
-                scores=scores * centernesses[image].flatten()[inds].float().sigmoid(),
+                bboxes=bbox_coder.decode(level_points, distances, max_shape=max_shape),
+                scores=scores if with_centerness else scores * quality[inds],
                 labels=labels,
                 points=level_points,
                 strides=level_points.new_full((len(inds),), strides[level]),
@@ -133,10 +148,7 @@ def postprocess_boxes(
         start += len(points[level])
     results = InstanceData.cat(levels)
 
-    min_size = test_cfg.get("min_bbox_size", -1)
-    if min_size >= 0:
-        sizes = results.bboxes[:, 2:] - results.bboxes[:, :2]
-        results = results[(sizes > min_size).all(dim=1)]
+    results = _drop_small(results, test_cfg.get("min_bbox_size", -1))
     if len(results) > 0:
         keep, scores = suppress(
             results.bboxes,
@@ -147,4 +159,19 @@ def postprocess_boxes(
         )
         results = results[keep]
         results.scores = scores
+    if clip_after:
+        height, width = img_shape
+        limits = results.bboxes.new_tensor([width, height, width, height])
+        results.bboxes = torch.minimum(results.bboxes.clamp(min=0), limits)
+        results = _drop_small(results, 0)
+    if test_cfg.get("sqrt_scores", False):
+        results.scores = results.scores.sqrt()
     return results
+
+
+def _drop_small(results: InstanceData, min_size: float) -> InstanceData:
+    """The detections whose boxes are wider and higher than so many pixels; all, if it is < 0."""
+    if min_size < 0:
+        return results
+    sizes = results.bboxes[:, 2:] - results.bboxes[:, :2]
+    return results[(sizes > min_size).all(dim=1)]

@@ -14,7 +14,6 @@ from torch import Tensor
 from condinst.registry import MODELS
 from condinst.structures import Assignment, DensePredictions, Instances
 
-from .mask_loss import mask_loss
 from .mask_postprocess import postprocess_masks
 from .mask_targets import prepare_ground_truth
 from .points import gather_points
@@ -30,6 +29,8 @@ class CondInst(BaseDetector):
         backbone, neck: configs of what makes the feature pyramid.
         bbox_head: config of :class:`~condinst.models.bbox_head.CondInstBboxHead`.
         mask_head: config of :class:`~condinst.models.mask_head.CondInstMaskHead`.
+        semantic_head: config of :class:`~condinst.models.semantic_head.SemanticHead`, an auxiliary
+            task of training; None for none.
         train_cfg: handed to both heads.
         test_cfg: ``mask_thr``; ``mask_format``, see
             :func:`~condinst.models.mask_postprocess.postprocess_masks`; ``autocast_dtype``,
@@ -52,6 +53,7 @@ class CondInst(BaseDetector):
         test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
+        semantic_head: dict | None = None,
         channels_last: bool = False,
         compile: bool = False,
     ) -> None:
@@ -68,6 +70,7 @@ class CondInst(BaseDetector):
                 f"{self.mask_head.num_params} for layers of {self.mask_head.channels} channels "
                 "(mask_head.num_layers, .feat_channels and .mask_feature_head.out_channels)"
             )
+        self.semantic_head = MODELS.build(semantic_head) if semantic_head else None
         if channels_last:
             to_channels_last(self)
         if compile:
@@ -107,17 +110,21 @@ class CondInst(BaseDetector):
             batch_data_samples: their ``gt_instances``.
 
         Returns:
-            ``loss_cls``, ``loss_bbox``, ``loss_centerness``, ``loss_mask``.
+            ``loss_cls``, ``loss_bbox``, ``loss_centerness``, ``loss_mask``; ``loss_semantic`` with
+            a semantic head.
         """
         feats = self.extract_feat(batch_inputs)
         dense = self.bbox_head(feats)
-        return self.loss_of(dense, self.mask_head.mask_feature_head(feats), batch_data_samples)
+        mask_feats = self.mask_head.mask_feature_head(feats)
+        semantic_logits = self.semantic_head(feats) if self.semantic_head else None
+        return self.loss_of(dense, mask_feats, batch_data_samples, semantic_logits)
 
     def loss_of(
         self,
         dense: DensePredictions,
         mask_feats: Tensor,
         batch_data_samples: Sequence[DetDataSample],
+        semantic_logits: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The losses of the network's outputs: all of :meth:`loss` that needs ground truth.
 
@@ -125,14 +132,20 @@ class CondInst(BaseDetector):
             dense: predictions in training mode.
             mask_feats: (B, C, H, W).
             batch_data_samples: their ``gt_instances``.
+            semantic_logits: (B, C, H, W), with a semantic head.
         """
         upsampling = self.mask_head.mask_feat_stride // self.mask_head.mask_out_stride
         height, width = (side * upsampling for side in mask_feats.shape[-2:])
+        semantic: dict = {}
+        if semantic_logits is not None:
+            semantic["semantic_size"] = tuple(semantic_logits.shape[-2:])
+            semantic["semantic_stride"] = self.semantic_head.stride
         ground_truths = [
             prepare_ground_truth(
                 sample.gt_instances,
                 mask_size=(height, width),
                 mask_stride=self.mask_head.mask_out_stride,
+                **semantic,
             )
             for sample in batch_data_samples
         ]
@@ -140,9 +153,10 @@ class CondInst(BaseDetector):
         assignment = self.bbox_head.assign(points, ground_truths)
         losses = self.bbox_head.loss(dense, assignment, points)
         instances = self._training_instances(dense, assignment, points)
-        losses["loss_mask"] = mask_loss(
-            self.mask_head, mask_feats, instances, ground_truths, self.mask_head.loss_mask
-        )
+        losses.update(self.mask_head.loss(mask_feats, instances, ground_truths))
+        if semantic_logits is not None:
+            targets = [gt.semantic for gt in ground_truths]
+            losses.update(self.semantic_head.loss(semantic_logits, targets))
         return losses
 
     def _training_instances(

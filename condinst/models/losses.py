@@ -28,10 +28,30 @@ def centerness_targets(bbox_targets: Tensor) -> Tensor:
     return ratio.sqrt()
 
 
-def mean_count(count: int, like: Tensor) -> Tensor:
+def mean_count(count: int | Tensor, like: Tensor) -> Tensor:
     """Mean of ``count`` over all processes, one at least, as a scalar on the device of ``like``."""
     # float32 whatever the predictions: float16 counts no further than 2048
-    return reduce_mean(torch.tensor(float(count), device=like.device)).clamp(min=1.0)
+    total = torch.as_tensor(count, dtype=torch.float32).to(like.device)
+    return reduce_mean(total).clamp(min=1.0)
+
+
+def smoothed_ious(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Overlap of boxes around the same point, (intersection + 1) / (union + 1).
+
+    The one is the original implementation's; it is in units of the stride squared.
+
+    Args:
+        predictions: (N, 4) distances left, top, right, bottom, strides.
+        targets: (N, 4).
+
+    Returns:
+        (N,) in (0, 1].
+    """
+    inner = torch.minimum(predictions, targets)
+    intersections, *areas = (
+        (box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3]) for box in (inner, predictions, targets)
+    )
+    return (intersections + 1) / (sum(areas) - intersections + 1)
 
 
 def box_losses(
@@ -44,10 +64,11 @@ def box_losses(
     loss_bbox: nn.Module,
     loss_centerness: nn.Module,
     bbox_coder,
+    box_quality: str = "centerness",
 ) -> dict[str, Tensor]:
-    """Focal, IoU and centerness losses, averaged over the positive points of all processes.
+    """Focal, IoU and box quality losses, averaged over the positive points of all processes.
 
-    Without a positive point the box and centerness losses are zero, and still attached to the
+    Without a positive point the box and quality losses are zero, and still attached to the
     graph: distributed training waits for the gradient of every parameter.
 
     Args:
@@ -59,9 +80,11 @@ def box_losses(
         loss_bbox: IoU loss over xyxy boxes.
         loss_centerness: binary cross entropy over logits.
         bbox_coder: decodes points and distances to boxes.
+        box_quality: what the centerness branch learns: "centerness", which also weighs the box
+            loss, or "iou", the overlap of the predicted box, which does not.
 
     Returns:
-        ``loss_cls``, ``loss_bbox``, ``loss_centerness``.
+        ``loss_cls``, ``loss_bbox``, and ``loss_centerness`` or ``loss_quality``.
     """
     cls_scores = flatten_levels(dense.cls_scores)
     img_inds, point_inds = assignment.img_inds, assignment.point_inds
@@ -72,21 +95,26 @@ def box_losses(
         )
     }
 
-    scales = target_scales[point_inds, None]
-    pos_centerness_targets = centerness_targets(assignment.bbox_targets)
-    centerness_sum = reduce_mean(pos_centerness_targets.sum()).clamp(min=1e-6)
+    distances = gather_points(dense.bbox_preds, img_inds, point_inds)
+    targets = assignment.bbox_targets / target_scales[point_inds, None]
+    weight, normalizer = None, num_pos
+    if box_quality == "iou":
+        name, quality = "loss_quality", smoothed_ious(distances.detach(), targets)
+    else:
+        name, quality = "loss_centerness", centerness_targets(assignment.bbox_targets)
+        weight, normalizer = quality, reduce_mean(quality.sum()).clamp(min=1e-6)
     # decoded in units of the predictions, like the published implementations: the loss is nearly,
     # but not quite, invariant to scale
     pos_points = points[point_inds]
     losses["loss_bbox"] = loss_bbox(
-        bbox_coder.decode(pos_points, gather_points(dense.bbox_preds, img_inds, point_inds)),
-        bbox_coder.decode(pos_points, assignment.bbox_targets / scales),
-        weight=pos_centerness_targets,
-        avg_factor=centerness_sum,
+        bbox_coder.decode(pos_points, distances),
+        bbox_coder.decode(pos_points, targets),
+        weight=weight,
+        avg_factor=normalizer,
     )
-    losses["loss_centerness"] = loss_centerness(
+    losses[name] = loss_centerness(
         gather_points(dense.centernesses, img_inds, point_inds).squeeze(1),
-        pos_centerness_targets,
+        quality,
         avg_factor=num_pos,
     )
     return losses

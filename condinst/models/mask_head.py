@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmengine.model import BaseModule
 from torch import Tensor
 
 from condinst.registry import MODELS
-from condinst.structures import Instances
+from condinst.structures import GroundTruth, Instances
 
 from .dynamic_conv import aligned_upsample, dynamic_conv, layer_channels, num_dynamic_params
 from .mask_branch import MaskBranch
+from .mask_loss import mask_loss
 
 
 @MODELS.register_module()
@@ -85,3 +88,14 @@ class CondInstMaskHead(BaseModule):
         factor = self.mask_feat_stride // self.mask_out_stride
         # instances as the batch: interpolation accepts an empty batch, but no empty channels
         return aligned_upsample(logits.unsqueeze(1), factor).squeeze(1)
+
+    def loss(
+        self, mask_feats: Tensor, instances: Instances, ground_truths: Sequence[GroundTruth]
+    ) -> dict[str, Tensor]:
+        """See :func:`~condinst.models.mask_loss.mask_loss`.
+
+        Returns:
+            ``loss_mask``.
+        """
+        loss = mask_loss(self, mask_feats, instances, ground_truths, self.loss_mask)
+        return {"loss_mask": loss}
