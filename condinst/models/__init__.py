@@ -1,9 +1,27 @@
 """The detector and its parts; importing registers them under the scope ``condinst``."""
 
+from .backbones import IntervalDCNResNet, TimmBackbone
 from .bbox_head import CondInstBboxHead
+from .boxinst import BoxInst, BoxInstBboxHead, BoxInstDataPreprocessor, BoxInstMaskHead
 from .condinst import CondInst
 from .mask_branch import MaskBranch
 from .mask_head import CondInstMaskHead
+from .necks import BiFPN
+from .semantic_head import SemanticHead
 from .tta import CondInstTTA
 
-__all__ = ["CondInst", "CondInstBboxHead", "CondInstMaskHead", "CondInstTTA", "MaskBranch"]
+__all__ = [
+    "BiFPN",
+    "BoxInst",
+    "BoxInstBboxHead",
+    "BoxInstDataPreprocessor",
+    "BoxInstMaskHead",
+    "CondInst",
+    "CondInstBboxHead",
+    "CondInstMaskHead",
+    "CondInstTTA",
+    "IntervalDCNResNet",
+    "MaskBranch",
+    "SemanticHead",
+    "TimmBackbone",
+]

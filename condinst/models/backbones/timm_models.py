@@ -1,0 +1,229 @@
+"""timm's models and weights, with errors that say what to do."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import Tensor, nn
+
+# How many names of tensors an error lists.
+_NUM_LISTED = 5
+
+# What lets models that are made for one size of pictures take any, as far as they can.
+_ANY_SIZE = ("strict_img_size", False), ("dynamic_img_size", True)
+
+
+def import_timm() -> ModuleType:
+    """timm, which is optional.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise ImportError(
+            "TimmBackbone needs timm, which is not installed: pip install timm"
+        ) from error
+    return timm
+
+
+def build_features(
+    name: str, out_indices: Sequence[int] | None, kwargs: Mapping[str, Any], **source: Any
+) -> Any:
+    """A model that hands out its levels, for pictures of any size.
+
+    Args:
+        name: timm's.
+        out_indices: timm's indices of the levels; None for timm's choice.
+        kwargs: timm's settings of the model.
+        **source: where timm finds weights; without, they are random.
+
+    Raises:
+        ImportError: timm is not installed.
+        ValueError: timm has no such model, the model no such levels, or it takes one size only.
+    """
+    timm = import_timm()
+    _check_name(timm, name)
+    settings = {"features_only": True, **kwargs, **source}
+    if out_indices is not None:
+        settings["out_indices"] = tuple(out_indices)
+    net = _create(name, settings)
+    given = {"img_size", *(key for key, _ in _ANY_SIZE)} & set(kwargs)
+    if given or not net.pretrained_cfg.get("fixed_input_size"):
+        return net
+    for key, value in _ANY_SIZE:
+        try:
+            return timm.create_model(name, **settings, **{key: value})
+        except TypeError as error:
+            if key not in str(error):
+                raise
+    raise ValueError(
+        f"backbone.model_name={name!r} is made for pictures of "
+        f"{net.pretrained_cfg['input_size'][-2:]} pixels alone, expected a model for any size; "
+        "with backbone.img_size=(HEIGHT, WIDTH), where timm takes it, all pictures need that size"
+    )
+
+
+def _create(name: str, settings: dict[str, Any]) -> Any:
+    """The model, with a word of our own on levels that it lacks."""
+    timm = import_timm()
+    try:
+        return timm.create_model(name, **settings)
+    except (IndexError, AssertionError) as error:
+        indices = settings.pop("out_indices", None)
+        if indices is None:
+            raise
+        levels = timm.create_model(name, **{**settings, "pretrained": False}).feature_info.info
+        raise ValueError(
+            f"backbone.out_indices={indices}: expected indices from 0 to {len(levels) - 1} for "
+            f"{name!r}, whose levels have the strides {[level['reduction'] for level in levels]}"
+        ) from error
+
+
+def _check_name(timm: ModuleType, name: str) -> None:
+    if ":" in name or timm.is_model(name.split(".")[0]):  # "hf-hub:..." is not in timm's list
+        return
+    close = difflib.get_close_matches(name, timm.list_models(), 3, 0.6)
+    hint = f"is one of {', '.join(close)} meant?" if close else "timm.list_models() has the names"
+    raise ValueError(
+        f"backbone.model_name={name!r}: timm {timm.__version__} has no such model; {hint}"
+    )
+
+
+def fetched_weights(
+    name: str, out_indices: Sequence[int], kwargs: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """The state dict of :func:`build_features` with timm's weights, fetched or from the cache.
+
+    Raises:
+        ConnectionError: they cannot be fetched.
+        ValueError: timm has none for this model.
+    """
+    timm = import_timm()
+    cfg = timm.get_pretrained_cfg(name)
+    if cfg is not None and not cfg.has_weights:
+        raise ValueError(
+            f"backbone.pretrained=True: timm has no weights for {name!r}; expected one of "
+            f"{', '.join(timm.list_pretrained(name.split('.')[0] + '.*')) or 'another model'}, or "
+            "backbone.checkpoint_path"
+        )
+    try:
+        return build_features(name, out_indices, kwargs, pretrained=True).state_dict()
+    except Exception as error:  # of several libraries, by the place where the weights lie
+        reason = " ".join(str(error).split())[:200]
+        raise ConnectionError(
+            f"backbone.pretrained=True: the weights of {name!r} could not be fetched "
+            f"({type(error).__name__}: {reason}); without a network, give a file of them as "
+            "backbone.checkpoint_path, or copy the cache of a machine that has fetched them "
+            "(the folder of the environment variable HF_HOME)"
+        ) from error
+
+
+def weights_of_file(
+    path: str, name: str, out_indices: Sequence[int], kwargs: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """The state dict of :func:`build_features` with the weights of a file.
+
+    The classifier need not be there and may have any number of classes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it cannot be read, or its tensors are not those of the model.
+    """
+    timm = import_timm()
+    weights = _read(path)
+    # Files of one's own may have been trained with other channels than timm's three.
+    misfits = []
+    for in_chans in dict.fromkeys((kwargs.get("in_chans", 3), 3)):
+        whole = timm.create_model(name, **{**kwargs, "in_chans": in_chans})
+        named, misfit = _fit(weights, whole)
+        if not misfit:
+            break
+        misfits.append(misfit)
+    else:
+        raise ValueError(
+            f"backbone.checkpoint_path={path}: not the weights of {name!r}: {misfits[0]}"
+        )
+    whole.load_state_dict(named, strict=False)  # but for the classifier, all are there
+    overlay = {"state_dict": whole.state_dict(), "input_size": (in_chans, 224, 224)}
+    return build_features(
+        name, out_indices, kwargs, pretrained=True, pretrained_cfg_overlay=overlay
+    ).state_dict()
+
+
+def _read(path: str) -> dict[str, Tensor]:
+    from timm.models import load_state_dict
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"backbone.checkpoint_path={path}: there is no such file")
+    try:
+        weights = load_state_dict(path)
+    except Exception as error:  # of torch, pickle, zipfile or safetensors
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"backbone.checkpoint_path={path}: cannot be read as weights, it is damaged or of "
+            f"another kind ({type(error).__name__}: {reason})"
+        ) from error
+    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise ValueError(
+            f"backbone.checkpoint_path={path}: expected a dict of tensors by name, or one under "
+            "'state_dict' or 'model'"
+        )
+    return weights
+
+
+def _fit(weights: dict[str, Tensor], whole: nn.Module) -> tuple[dict[str, Tensor], str]:
+    """A file's weights by timm's names, and what does not fit; nothing of it if all does.
+
+    timm knows the original authors' names of many models, by a function beside each model.
+    """
+    misfit = _misfit(weights, whole)
+    rename: Callable[..., Any] | None = getattr(
+        sys.modules[type(whole).__module__], "checkpoint_filter_fn", None
+    )
+    if misfit and rename is not None:
+        try:
+            renamed = rename(dict(weights), whole)
+        except Exception:  # made for other files than this one
+            return weights, misfit
+        if not _misfit(renamed, whole):
+            return _without_classifier(renamed, whole), ""
+    return _without_classifier(weights, whole), misfit
+
+
+def _misfit(weights: Mapping[str, Tensor], whole: nn.Module) -> str:
+    found = _without_classifier(weights, whole)
+    expected = _without_classifier(whole.state_dict(), whole)
+    problems = []
+    for what, names in (
+        ("missing", [n for n in expected if n not in found and "num_batches_tracked" not in n]),
+        ("unknown", [n for n in found if n not in expected]),
+    ):
+        if names:
+            problems.append(f"{len(names)} {what} ({', '.join(names[:_NUM_LISTED])}{_dots(names)})")
+    shapes = [
+        f"{name} {tuple(found[name].shape)}, expected {tuple(expected[name].shape)}"
+        for name in expected
+        if name in found and found[name].shape != expected[name].shape
+    ]
+    if shapes:
+        listed = "; ".join(shapes[:_NUM_LISTED])
+        problems.append(f"{len(shapes)} of another shape ({listed}{_dots(shapes)})")
+    return ", ".join(problems)
+
+
+def _dots(names: Sequence[str]) -> str:
+    return ", ..." if len(names) > _NUM_LISTED else ""
+
+
+def _without_classifier(weights: Mapping[str, Tensor], whole: Any) -> dict[str, Tensor]:
+    classifiers = whole.pretrained_cfg.get("classifier") or ()
+    heads = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers)
+    prefixes = tuple(f"{head}." for head in heads)
+    return {name: value for name, value in weights.items() if not name.startswith(prefixes)}
