@@ -30,7 +30,7 @@ class CondInst(BaseDetector):
         bbox_head: config of :class:`~condinst.models.bbox_head.CondInstBboxHead`.
         mask_head: config of :class:`~condinst.models.mask_head.CondInstMaskHead`.
         semantic_head: config of :class:`~condinst.models.semantic_head.SemanticHead`, an auxiliary
-            task of training; None for none.
+            task of training; None for none. Its ``num_classes`` are the box head's if not given.
         train_cfg: handed to both heads.
         test_cfg: ``mask_thr``; ``mask_format``, see
             :func:`~condinst.models.mask_postprocess.postprocess_masks`; ``autocast_dtype``,
@@ -70,7 +70,10 @@ class CondInst(BaseDetector):
                 f"{self.mask_head.num_params} for layers of {self.mask_head.channels} channels "
                 "(mask_head.num_layers, .feat_channels and .mask_feature_head.out_channels)"
             )
-        self.semantic_head = MODELS.build(semantic_head) if semantic_head else None
+        self.semantic_head = None
+        if semantic_head:
+            num_classes = self.bbox_head.num_classes
+            self.semantic_head = MODELS.build({"num_classes": num_classes, **semantic_head})
         if channels_last:
             to_channels_last(self)
         if compile:
