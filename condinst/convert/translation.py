@@ -1,0 +1,80 @@
+"""What all translations share: their result, and the error that lists what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+_NUM_LISTED = 40
+
+
+@dataclass
+class Translation:
+    """Renamed weights.
+
+    Attributes:
+        weights: tensors by their new names.
+        dropped: old names of tensors that have no place there.
+    """
+
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+
+
+def rename(
+    state_dict: Mapping[str, Tensor],
+    new_name: Callable[[str], str | None],
+    drops: Callable[[str], bool],
+    layout: str,
+) -> Translation:
+    """Give every tensor its new name.
+
+    Args:
+        state_dict: tensors by their old names.
+        new_name: the new name, None for an unknown one.
+        drops: whether a tensor has no place in the new layout.
+        layout: for the message.
+
+    Raises:
+        ValueError: a tensor is unknown, or two get the same name; lists them.
+    """
+    result = Translation()
+    problems = []
+    for old, tensor in state_dict.items():
+        if drops(old):
+            result.dropped.append(old)
+            continue
+        new = new_name(old)
+        if new is None:
+            problems.append(f"{describe(old, tensor)} has no counterpart")
+        elif new in result.weights:
+            problems.append(f"{describe(old, tensor)} is a second {new}")
+        else:
+            result.weights[new] = tensor
+    if problems:
+        raise ValueError(listing(f"tensors that the layout {layout!r} does not have", problems))
+    return result
+
+
+def add_batch_counters(weights: dict[str, Tensor]) -> None:
+    """Give every batch norm the ``num_batches_tracked`` that frozen ones come without: zero."""
+    for name in [n for n in weights if n.endswith(".running_var")]:
+        counter = f"{name.removesuffix('running_var')}num_batches_tracked"
+        weights.setdefault(counter, torch.tensor(0))
+
+
+def describe(name: str, tensor: Tensor) -> str:
+    """Name and shape."""
+    return f"{name} {tuple(tensor.shape)}"
+
+
+def listing(heading: str, lines: Iterable[str]) -> str:
+    """A heading with the number of lines, and the lines, of which the first few tens."""
+    lines = list(lines)
+    shown = [f"  {line}" for line in lines[:_NUM_LISTED]]
+    if len(lines) > _NUM_LISTED:
+        shown.append(f"  and {len(lines) - _NUM_LISTED} more")
+    return "\n".join([f"{len(lines)} {heading}:", *shown])
