@@ -82,7 +82,7 @@ def check_datasets(
         node = loader.get("dataset")
         files = []
         for key, leaf in _leaves(node, f"{split}_dataloader.dataset"):
-            problems += _check_mask_stride(key, leaf, cfg)
+            problems += _check_targets(key, leaf, cfg)
             name = repr(leaf)
             if name not in opened:  # test is often val once more
                 opened[name] = file = _open(key, leaf, cfg, split, cache, problems, report)
@@ -160,16 +160,28 @@ def _open(
     )
 
 
-def _check_mask_stride(key: str, node: Any, cfg: Config) -> list[str]:
-    """Compare the stride of the mask targets with that of the mask head's logits."""
+def _check_targets(key: str, node: Any, cfg: Config) -> list[str]:
+    """Compare how the pipeline makes mask targets with what the model draws."""
     pipeline = node.get("pipeline", []) if isinstance(node, dict) else []
-    steps = [step for step in pipeline if str(step.get("type")).endswith("PrepareMaskTargets")]
-    drawn = cfg.get("model", {}).get("mask_head", {}).get("mask_out_stride", 4)
+    model = cfg.get("model", {})
+    mask_head, semantic_head = model.get("mask_head", {}), model.get("semantic_head")
+    stride = ("stride", 4, "mask_head.mask_out_stride", mask_head.get("mask_out_stride", 4))
+    compared = {"PrepareMaskTargets": [stride], "PrepareBoxTargets": [stride]}
+    if semantic_head:
+        needed = semantic_head.get("stride", 8)
+        compared["PrepareMaskTargets"].append(
+            ("semantic_stride", None, "semantic_head.stride", needed)
+        )
+    for name, default in (("pairwise_size", 3), ("pairwise_dilation", 2)):
+        needed = mask_head.get(name, default)
+        compared["PrepareBoxTargets"].append((name, default, f"mask_head.{name}", needed))
     return [
-        f"{key}.pipeline: PrepareMaskTargets has stride={step.get('stride', 4)}, but "
-        f"model.mask_head.mask_out_stride is {drawn}; they must be equal"
-        for step in steps
-        if step.get("stride", 4) != drawn
+        f"{key}.pipeline: {kind} has {name}={step.get(name, default)}, but model.{owner} is "
+        f"{needed}; they must be equal"
+        for step in pipeline
+        for kind in [str(step.get("type")).rpartition(".")[2]]
+        for name, default, owner, needed in compared.get(kind, [])
+        if step.get(name, default) != needed
     ]
 
 

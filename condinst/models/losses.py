@@ -97,9 +97,9 @@ def box_losses(
 
     distances = gather_points(dense.bbox_preds, img_inds, point_inds)
     targets = assignment.bbox_targets / target_scales[point_inds, None]
-    weight, normalizer = None, num_pos
     if box_quality == "iou":
         name, quality = "loss_quality", smoothed_ious(distances.detach(), targets)
+        weight, normalizer = torch.ones_like(quality), num_pos
     else:
         name, quality = "loss_centerness", centerness_targets(assignment.bbox_targets)
         weight, normalizer = quality, reduce_mean(quality.sum()).clamp(min=1e-6)
