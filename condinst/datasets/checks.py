@@ -166,7 +166,10 @@ def _check_targets(key: str, node: Any, cfg: Config) -> list[str]:
     model = cfg.get("model", {})
     mask_head, semantic_head = model.get("mask_head", {}), model.get("semantic_head")
     stride = ("stride", 4, "mask_head.mask_out_stride", mask_head.get("mask_out_stride", 4))
-    compared = {"PrepareMaskTargets": [stride], "PrepareBoxTargets": [stride]}
+    compared: dict[str, list[tuple]] = {
+        "PrepareMaskTargets": [stride],
+        "PrepareBoxTargets": [stride],
+    }
     if semantic_head:
         needed = semantic_head.get("stride", 8)
         compared["PrepareMaskTargets"].append(

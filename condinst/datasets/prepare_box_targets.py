@@ -65,7 +65,7 @@ class PrepareBoxTargets(BaseTransform):
         colors = mean_colors(np.clip(image, 0, 255).astype(np.uint8, copy=False), self.stride)
         lab = to_lab(colors[..., ::-1] if self.channel_order == "bgr" else colors)
         valid = valid_cells(
-            lab.shape[1:],
+            (lab.shape[1], lab.shape[2]),
             self.stride,
             image.shape[:2],
             results.get("ori_shape", image.shape)[0],

@@ -228,7 +228,7 @@ class BoxInstDataPreprocessor(DetDataPreprocessor):
         means = F.avg_pool2d(colors[None].float(), self.mask_stride)[0]
         lab = to_lab(means.byte().permute(1, 2, 0).cpu().numpy())
         valid = valid_cells(
-            lab.shape[1:],
+            (lab.shape[1], lab.shape[2]),
             self.mask_stride,
             meta["img_shape"][:2],
             meta.get("ori_shape", meta["img_shape"])[0],

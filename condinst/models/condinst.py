@@ -140,7 +140,7 @@ class CondInst(BaseDetector):
         upsampling = self.mask_head.mask_feat_stride // self.mask_head.mask_out_stride
         height, width = (side * upsampling for side in mask_feats.shape[-2:])
         semantic: dict = {}
-        if semantic_logits is not None:
+        if self.semantic_head is not None and semantic_logits is not None:
             semantic["semantic_size"] = tuple(semantic_logits.shape[-2:])
             semantic["semantic_stride"] = self.semantic_head.stride
         ground_truths = [
@@ -157,7 +157,7 @@ class CondInst(BaseDetector):
         losses = self.bbox_head.loss(dense, assignment, points)
         instances = self._training_instances(dense, assignment, points)
         losses.update(self.mask_head.loss(mask_feats, instances, ground_truths))
-        if semantic_logits is not None:
+        if self.semantic_head is not None and semantic_logits is not None:
             targets = [gt.semantic for gt in ground_truths]
             losses.update(self.semantic_head.loss(semantic_logits, targets))
         return losses

@@ -75,7 +75,9 @@ class SemanticHead(BaseModule):
             kaiming_init(
                 conv.conv, a=1, mode="fan_in", nonlinearity="leaky_relu", distribution="uniform"
             )
-        nn.init.constant_(self.conv_logits.bias, bias_init_with_prob(0.01))
+        bias = self.conv_logits.bias
+        assert bias is not None
+        nn.init.constant_(bias, bias_init_with_prob(0.01))
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Pyramid levels (B, in_channels, H_l, W_l) -> logits (B, C, H, W) of one of them."""

@@ -37,8 +37,10 @@ def compile_networks(model: Any) -> None:
         model.neck,
         model.bbox_head,
         model.mask_head.mask_feature_head,
+        getattr(model, "semantic_head", None),
     ):
-        part.compile(dynamic=True)
+        if part is not None:
+            part.compile(dynamic=True)
 
 
 def fold_batch_norms(model: nn.Module) -> int:

@@ -119,7 +119,7 @@ def test_predictions(case):
 
 
 def test_losses_and_gradients(case):
-    """Losses to 1e-4 relative; norms of the mask branch's and the controller's gradients to 1e-3."""
+    """Losses to 1e-4 relative; norms of mask branch's and controller's gradients to 1e-3."""
     case.model.train()
     case.model.zero_grad()
     data = case.model.data_preprocessor(case.batch(with_objects=True), True)

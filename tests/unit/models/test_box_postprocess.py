@@ -94,3 +94,70 @@ def test_the_best_are_handed_out_with_the_points_that_predicted_them():
     assert found.points.tolist() == [[12, 4], [40, 40]]
     assert found.strides.tolist() == [8, 16]
     assert found.point_inds.tolist() == [1, 4]
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def one_level(logits, centernesses, distances):
+    """One level of stride 8 with points at x = 4, 12, ... of one row."""
+    dense = DensePredictions(
+        cls_scores=[torch.tensor(logits).view(1, 1, 1, -1)],
+        bbox_preds=[torch.tensor(distances).t().reshape(1, 4, 1, -1)],
+        centernesses=[torch.tensor(centernesses).view(1, 1, 1, -1)],
+        param_feats=[],
+    )
+    points = torch.stack([torch.arange(len(logits)) * 8.0 + 4, torch.full((len(logits),), 4.0)], 1)
+    return dense, [points]
+
+
+def detect(dense, points, **test_cfg):
+    nms_cfg = dict(type="nms", iou_threshold=0.5)
+    cfg = dict(score_thr=0.6, nms=nms_cfg, max_per_img=10, **test_cfg)
+    return postprocess_boxes(dense, 0, points, (8,), DistancePointBBoxCoder(), (16, 24), cfg)
+
+
+@pytest.mark.parametrize("with_centerness", [False, True])
+def test_threshold_and_best_candidates_with_or_without_centerness(with_centerness):
+    """Class scores .95, .88, .73 with centernesses .27, .95, .95: products .26, .84, .70.
+
+    The first passes the threshold only if that acts on the class score; of the best two by class
+    score it is one, and the third is one of the best two by product.
+    """
+    dense, points = one_level([3.0, 2.0, 1.0], [-1.0, 3.0, 3.0], [[1.0] * 4] * 3)
+    found = detect(dense, points, nms_pre=2, threshold_with_centerness=with_centerness)
+    products = [sigmoid(3) * sigmoid(-1), sigmoid(2) * sigmoid(3), sigmoid(1) * sigmoid(3)]
+    if with_centerness:
+        assert found.point_inds.tolist() == [1, 2]
+        assert found.scores.tolist() == pytest.approx(products[1:])
+    else:
+        assert found.point_inds.tolist() == [1, 0]
+        assert found.scores.tolist() == pytest.approx([products[1], products[0]])
+
+
+@pytest.mark.parametrize("clip_after_nms", [False, True])
+def test_boxes_are_clipped_before_or_after_suppression(clip_after_nms):
+    """Boxes (4..30, 0..8) and (4..100, 0..8) of a picture 24 pixels wide.
+
+    They overlap by 26 / 96, but are one and the same once clipped: the second survives only if
+    they are clipped later.
+    """
+    dense, points = one_level([3.0, 2.0], [9.0, 9.0], [[0.0, 4, 26, 4], [8.0, 4, 88, 4]])
+    found = detect(dense, points, clip_after_nms=clip_after_nms)
+    assert found.bboxes.tolist() == [[4, 0, 24, 8]] * (2 if clip_after_nms else 1)
+
+
+def test_what_is_empty_after_clipping_is_dropped():
+    """A point of the padding at x = 28 predicts a box from 26 to 30; the picture ends at 24."""
+    dense, points = one_level([1.0, -9, -9, 3.0], [9.0] * 4, [[2.0, 2, 2, 2]] * 4)
+    found = detect(dense, points, clip_after_nms=True)
+    assert found.bboxes.tolist() == [[2, 2, 6, 6]]
+    assert found.point_inds.tolist() == [0]
+
+
+def test_scores_are_square_roots_where_asked_for():
+    dense, points = one_level([3.0], [2.0], [[2.0, 2, 2, 2]])
+    plain, root = (detect(dense, points, sqrt_scores=x).scores.item() for x in (False, True))
+    assert plain == pytest.approx(sigmoid(3) * sigmoid(2))
+    assert root == pytest.approx(math.sqrt(sigmoid(3) * sigmoid(2)))

@@ -1,0 +1,258 @@
+"""BoxInst's losses by hand and against unfolding, its targets, and training without masks."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmdet.structures.mask import BitmapMasks
+from mmengine.logging import MessageHub
+from mmengine.structures import InstanceData
+
+from condinst.color_similarity import neighbor_offsets
+from condinst.datasets import PrepareBoxTargets
+from condinst.models import mask_loss as mask_loss_module
+from condinst.models.boxinst import BoxInstMaskHead, pairwise_loss
+from condinst.models.mask_targets import box_masks, prepare_ground_truth
+from condinst.structures import GroundTruth, Instances, SimilarColors
+
+
+def test_filled_boxes_cover_the_pixels_that_they_touch():
+    """Columns 1 to 6 and rows 0 to 3 of 3 x 2 cells of 4 pixels, read at 2, 6 and 10.
+
+    The second box ends beyond the map of 12 x 8 pixels, at which its pixels end too.
+    """
+    boxes = torch.tensor([[1.7, 0.2, 6.3, 3.0], [5.0, 6.5, 12.0, 8.0]])
+    masks, centers = box_masks(boxes, (2, 3), 4)
+    assert masks.int().tolist() == [[[1, 1, 0], [0, 0, 0]], [[0, 0, 0], [0, 1, 1]]]
+    assert centers.tolist() == [[3.5, 1.5], [8.0, 6.5]]
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_filled_boxes_are_those_of_bitmaps(stride):
+    """As mmdet fills them: whole pixels from int(x1) to int(x2 + 1), their mean as the center."""
+    generator = np.random.default_rng(0)
+    corners = generator.uniform(0, 60, (20, 2))
+    boxes = np.concatenate([corners, corners + generator.uniform(0, 40, (20, 2))], 1)
+    boxes = boxes.clip(0, 64).astype(np.float32)
+    masks, centers = box_masks(torch.from_numpy(boxes), (64 // stride, 64 // stride), stride)
+    for box, mask, center in zip(boxes, masks, centers, strict=True):
+        bitmap = np.zeros((64, 64), bool)
+        bitmap[int(box[1]) : int(box[3] + 1), int(box[0]) : int(box[2] + 1)] = True
+        start = stride // 2
+        assert mask.tolist() == bitmap[start::stride, start::stride].tolist()
+        rows, columns = np.nonzero(bitmap)
+        np.testing.assert_allclose(center, [columns.mean(), rows.mean()], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "dilation"), [(3, 2), (3, 1), (5, 1)])
+def test_pairwise_loss_is_that_of_the_unfolded_neighborhood(size, dilation):
+    """-log(p_i p_j + (1 - p_i) (1 - p_j)) in float64; beyond the map p_j does not matter."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 9, 7, generator=generator, dtype=torch.float64) * 3
+    logits.requires_grad_()
+    edges = torch.rand(3, size**2 - 1, 9, 7, generator=generator) > 0.5
+    pad = size // 2 * dilation
+    others = [e for e in range(size**2) if e != size**2 // 2]
+
+    def unfold(maps):
+        patches = F.unfold(maps[:, None], size, dilation=dilation, padding=pad)
+        return patches.view(3, size**2, 9, 7)[:, others]
+
+    scores, inside = logits.sigmoid(), unfold(torch.ones_like(logits))
+    there = unfold(scores)
+    same = scores[:, None] * there + (1 - scores[:, None]) * (1 - there)
+    expected = -(same.log() * inside * edges).sum()
+    loss = pairwise_loss(logits, edges, neighbor_offsets(size, dilation))
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(loss, logits), torch.autograd.grad(expected, logits)
+    )
+
+
+def test_pairwise_loss_of_extreme_logits():
+    """Certain and agreed: 0. Certain and opposite: the smaller certainty, 40."""
+    offsets, edges = neighbor_offsets(3, 1), torch.zeros(1, 8, 1, 2, dtype=torch.bool)
+    edges[0, 4, 0, 0] = True  # from the first cell to the right
+    agreed = pairwise_loss(torch.tensor([[[90.0, 40.0]]]), edges, offsets)
+    opposite = pairwise_loss(torch.tensor([[[90.0, -40.0]]]), edges, offsets)
+    assert agreed.item() == pytest.approx(0, abs=1e-6)
+    assert opposite.item() == pytest.approx(40)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2)])
+def test_pairwise_loss_of_maps_smaller_than_the_neighborhood(size):
+    logits = torch.zeros(2, *size, requires_grad=True)
+    edges = torch.ones(2, 8, *size, dtype=torch.bool)
+    loss = pairwise_loss(logits, edges, neighbor_offsets(3, 2))
+    # pairs two cells apart within a row of 5: 3, each counted from both ends; -log(1/2) each
+    expected = 2 * 6 * np.log(2) if size == (1, 5) else 0
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+
+
+def mask_head(**kwargs):
+    branch = dict(
+        in_channels=8, feat_channels=8, start_level=0, end_level=0, out_channels=2, mask_stride=8
+    )
+    return BoxInstMaskHead(mask_feature_head=branch, num_layers=1, **kwargs)
+
+
+def inputs():
+    """Two objects of one picture, three instances; logits of 4 x 6 cells of 4 pixels."""
+    generator = torch.Generator().manual_seed(0)
+    feats = torch.randn(1, 2, 2, 3, generator=generator).requires_grad_()
+    instances = Instances(
+        params=torch.randn(3, 5, generator=generator).requires_grad_(),
+        points=torch.tensor([[4.0, 4], [12, 4], [20, 12]]),
+        strides=torch.full((3,), 8.0),
+        counts=[3],
+        gt_inds=torch.tensor([0, 0, 1]),
+    )
+    masks = torch.zeros(2, 4, 6, dtype=torch.bool)
+    masks[0, :3, :4] = masks[1, 2:, 4:] = True
+    similar = torch.rand(8, 4, 6, generator=generator) > 0.5
+    gt = GroundTruth(torch.zeros(2, 4), torch.zeros(2), torch.zeros(2, 2), masks, similar=similar)
+    return feats, instances, gt
+
+
+@pytest.fixture
+def iteration():
+    info = MessageHub.get_current_instance().runtime_info
+    info["iter"] = 99
+    yield info
+    info.pop("iter")
+
+
+@pytest.mark.parametrize("elements", [1, 50, 2**20])
+def test_losses_are_means_over_instances_and_edges(monkeypatch, iteration, elements):
+    """Equations 3 and 7 written down for all instances at once; the warm-up is at 100 of 400."""
+    monkeypatch.setitem(mask_loss_module._CHUNK_ELEMENTS, "cpu", elements)
+    feats, instances, gt = inputs()
+    head = mask_head(warmup_iters=400, warmup_start=1)
+    losses = head.loss(feats, instances, [gt])
+    logits = head(feats, instances)
+    scores, boxes = logits.sigmoid(), gt.masks[[0, 0, 1]].float()
+
+    def dice(a, b):
+        return 1 - 2 * (a * b).sum(1) / ((a * a).sum(1) + (b * b).sum(1) + 1e-5)
+
+    projection = sum(dice(scores.amax(i), boxes.amax(i)) for i in (1, 2)).sum() / 3
+    edges = gt.similar[None] & gt.masks[[0, 0, 1]][:, None]
+    pairwise = pairwise_loss(logits, edges, head.offsets) / edges.sum() * (100 / 400)
+    assert losses.keys() == {"loss_mask_project", "loss_mask_pairwise"}
+    torch.testing.assert_close(losses["loss_mask_project"], projection)
+    torch.testing.assert_close(losses["loss_mask_pairwise"], pairwise)
+    leaves = feats, instances.params
+    for factors in [(1, 1), (1, 0), (0.5, 3)]:  # each loss has gradients of its own
+        expected = torch.autograd.grad(
+            factors[0] * projection + factors[1] * pairwise, leaves, retain_graph=True
+        )
+        total = factors[0] * losses["loss_mask_project"] + factors[1] * losses["loss_mask_pairwise"]
+        torch.testing.assert_close(
+            torch.autograd.grad(total, leaves, retain_graph=True), expected, rtol=1e-4, atol=1e-6
+        )
+
+
+def test_without_instances_the_losses_are_attached_zeros():
+    feats, instances, gt = inputs()
+    nothing = Instances(
+        params=instances.params[:0],
+        points=instances.points[:0],
+        strides=instances.strides[:0],
+        counts=[0],
+        gt_inds=instances.gt_inds[:0],
+    )
+    losses = mask_head().loss(feats, nothing, [gt])
+    sum(losses.values()).backward()
+    assert sum(losses.values()) == 0
+    assert not feats.grad.any()
+
+
+def test_masks_in_place_of_colors_are_refused():
+    feats, instances, gt = inputs()
+    gt.similar = None
+    with pytest.raises(
+        ValueError, match=re.escape("the training pipeline needs PrepareBoxTargets")
+    ):
+        mask_head().loss(feats, instances, [gt])
+
+
+def test_another_neighborhood_is_refused():
+    feats, instances, gt = inputs()
+    with pytest.raises(ValueError, match=re.escape("colours of 8 neighbours, but")):
+        mask_head(pairwise_size=5).loss(feats, instances, [gt])
+
+
+def prepare(image, boxes, **kwargs):
+    results = dict(
+        img=image, gt_bboxes=np.array(boxes, np.float32).reshape(-1, 4), ori_shape=image.shape[:2]
+    )
+    return PrepareBoxTargets(**kwargs).transform(results)["gt_masks"]
+
+
+def test_targets_need_no_masks_and_end_at_colors():
+    """A picture of a black and a white half of 16 x 16 pixels each: edges do not cross."""
+    image = np.zeros((16, 32, 3), np.uint8)
+    image[:, 16:] = 255
+    colors = prepare(image, [[0, 0, 32, 16]], pairwise_dilation=1, bottom_pixels_removed=0)
+    assert isinstance(colors, SimilarColors)
+    assert len(colors) == 1
+    right = colors.edges[4]  # (0, 1)
+    assert right[0].tolist() == [True, True, True, False, True, True, True, False]
+    left = colors.edges[3]  # beyond the picture all is black
+    assert left[0].tolist() == [True, True, True, True, False, True, True, True]
+
+
+@pytest.mark.parametrize("order", ["bgr", "rgb"])
+def test_the_channel_order_is_known(order):
+    """The last channel, red in BGR and blue in RGB, rises by 8."""
+    image = np.full((8, 16, 3), 128, np.uint8)
+    image[:, 8:, 2] += 8
+    color = (136, 128, 128) if order == "bgr" else (128, 128, 136)
+    distance = np.linalg.norm(np.subtract(lab_of(color), lab_of((128, 128, 128))))
+    similarity = np.exp(-distance / 2)
+    for margin, alike in ((-0.01, True), (0.01, False)):
+        colors = prepare(
+            image,
+            [],
+            pairwise_dilation=1,
+            bottom_pixels_removed=0,
+            color_thresh=similarity + margin,
+            channel_order=order,
+        )
+        assert bool(colors.edges[4, 0, 1]) is alike
+
+
+def lab_of(rgb):
+    """CIELAB of an sRGB colour by the formulas of the standard (D65)."""
+    linear = [((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
+    matrix = np.array(
+        [
+            [0.412453, 0.357580, 0.180423],
+            [0.212671, 0.715160, 0.072169],
+            [0.019334, 0.119193, 0.950227],
+        ]
+    )
+    x, y, z = np.cbrt(matrix @ linear / [0.95047, 1.0, 1.08883])
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def test_grayscale_pictures_are_refused_by_name():
+    results = dict(img=np.zeros((8, 8), np.uint8), gt_bboxes=np.zeros((0, 4)), img_path="gray.png")
+    with pytest.raises(ValueError, match=re.escape("gray.png: BoxInst compares colours")):
+        PrepareBoxTargets().transform(results)
+
+
+def test_colors_of_another_stride_than_the_mask_head_s_are_refused():
+    colors = prepare(np.zeros((16, 16, 3), np.uint8), [[0, 0, 8, 8]], stride=2)
+    objects = InstanceData(bboxes=torch.zeros(1, 4), labels=torch.zeros(1), masks=colors)
+    with pytest.raises(ValueError, match="PrepareBoxTargets has stride=2"):
+        prepare_ground_truth(objects, mask_size=(4, 4), mask_stride=4)
+
+
+def test_masks_of_the_data_set_are_replaced():
+    masks = BitmapMasks(np.ones((1, 16, 16), np.uint8), 16, 16)
+    image = np.zeros((16, 16, 3), np.uint8)
+    results = dict(img=image, gt_bboxes=np.zeros((1, 4)), gt_masks=masks, ori_shape=image.shape[:2])
+    assert isinstance(PrepareBoxTargets().transform(results)["gt_masks"], SimilarColors)
