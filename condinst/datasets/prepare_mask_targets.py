@@ -41,9 +41,7 @@ class PrepareMaskTargets(BaseTransform):
                 f"{results.get('img_path')}: PrepareMaskTargets finds no gt_masks; the pipeline "
                 "needs LoadAnnotations(with_mask=True) before it"
             )
-        results["gt_masks"] = sample_masks(
-            results["gt_masks"], self.stride, self.semantic_stride
-        )
+        results["gt_masks"] = sample_masks(results["gt_masks"], self.stride, self.semantic_stride)
         return results
 
     def __repr__(self) -> str:

@@ -37,7 +37,9 @@ def test_a_neighborhood_without_a_middle_is_refused(size):
 @pytest.mark.parametrize(("height", "width"), [(8, 12), (9, 11), (3, 2)])
 def test_cells_have_the_mean_color_rounded_down_and_black_beyond_the_picture(height, width):
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
-    padded = F.pad(torch.from_numpy(image).permute(2, 0, 1).double(), (0, -width % 4, 0, -height % 4))
+    padded = F.pad(
+        torch.from_numpy(image).permute(2, 0, 1).double(), (0, -width % 4, 0, -height % 4)
+    )
     expected = F.avg_pool2d(padded[None], 4)[0].floor().permute(1, 2, 0)
     assert mean_colors(image, 4).tolist() == expected.tolist()
 
