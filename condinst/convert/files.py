@@ -26,6 +26,13 @@ _TORCH_FILES = (b"PK", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x1
 # Where the weights are: detectron2's, mmengine's, Detectron's.
 _CONTAINERS = ("model", "state_dict", "blobs")
 
+# What numpy's arrays and numbers name in a pickle.
+_ARRAY_MAKERS = {
+    ("multiarray", "_reconstruct"),
+    ("multiarray", "scalar"),
+    ("numeric", "_frombuffer"),
+}
+
 
 @dataclass
 class WeightFile:
@@ -100,7 +107,7 @@ def _tensors(path: Path, weights: Mapping[Any, Any]) -> dict[str, Tensor]:
         else:
             wrong.append(f"{name}: {type(value).__name__}")
     if wrong or not tensors:
-        found = listing("entries are none", wrong) if wrong else "it is empty"
+        found = listing("other entries", wrong) if wrong else "it is empty"
         raise ValueError(f"{path}: expected a dict of tensors or arrays by name; {found}")
     return tensors
 
@@ -141,10 +148,10 @@ class _Unpickler(pickle.Unpickler):
             return OrderedDict
         if module == "numpy" and name in ("ndarray", "dtype"):
             return getattr(np, name)
-        numpy_parts = ("numpy.core.multiarray", "numpy._core.multiarray")
-        if module in numpy_parts and name in ("_reconstruct", "scalar"):
-            current = numpy_parts[int(np.__version__.split(".")[0]) >= 2]
-            return getattr(import_module(current), name)
+        part = module.removeprefix("numpy.core.").removeprefix("numpy._core.")  # numpy 1, numpy 2
+        if part != module and (part, name) in _ARRAY_MAKERS:
+            core = "_core" if int(np.__version__.split(".")[0]) >= 2 else "core"
+            return getattr(import_module(f"numpy.{core}.{part}"), name)
         raise _RefusedError(f"{module}.{name}")
 
 

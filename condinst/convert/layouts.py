@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import original, resnet
 from .mmdet2 import from_mmdet2, is_mmdet2
-from .translation import Translation, rename
+from .translation import Translation, our_name, rename
 
 LAYOUTS = {
     "condinst": "our names, which are mmdet 3.x's",
@@ -23,8 +23,6 @@ LAYOUTS = {
 
 BACKBONES = frozenset(name for name in LAYOUTS if name.endswith("-backbone"))
 """Those of backbones alone; their result has no prefix, as ``init_cfg`` expects."""
-
-_OURS = ("backbone.", "neck.", "bbox_head.", "mask_head.", "semantic_head.")
 
 
 def detect_layout(state_dict: Mapping[str, Tensor]) -> str:
@@ -103,12 +101,7 @@ def strip_wrapper(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _from_condinst(state_dict: Mapping[str, Tensor]) -> Translation:
-    return rename(
-        state_dict,
-        lambda name: name if name.startswith(_OURS) else None,
-        lambda name: False,
-        "condinst",
-    )
+    return rename(state_dict, our_name, original.BUFFERS.__contains__, "condinst")
 
 
 _READERS: dict[str, Callable[[Mapping[str, Tensor]], Translation]] = {

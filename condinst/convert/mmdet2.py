@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .original import BUFFERS, SIZES, check_sizes
-from .translation import Translation, add_batch_counters, rename
+from .translation import Translation, add_batch_counters, our_name, rename
 
 _BRANCH = "mask_head.mask_feature_head"
 _NORMED = r"(conv|bn)\.\w+"
@@ -51,6 +51,4 @@ def _new_name(name: str) -> str | None:
     for old, new in _RULES:
         if match := re.fullmatch(old, name):
             return match.expand(new)
-    if name.startswith(("backbone.", "neck.", "bbox_head.", "semantic_head.", f"{_BRANCH}.")):
-        return name
-    return None
+    return our_name(name)

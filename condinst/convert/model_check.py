@@ -58,7 +58,7 @@ def check_fit(weights: Mapping[str, Tensor], model: nn.Module, name: str) -> Non
         elif weights[n].shape != t.shape:
             problems.append(f"{describe(n, weights[n])}: the config's model has {tuple(t.shape)}")
     if problems:
-        raise ValueError(listing(f"tensors do not fit the model of {name}", problems))
+        raise ValueError(listing(f"tensors that do not fit the model of {name}", problems))
 
 
 def _without_pretrained(cfg: Any) -> Any:

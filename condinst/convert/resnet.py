@@ -42,7 +42,7 @@ def detectron2_names(prefix: str, target: str) -> Modules:
             for i in (1, 2, 3):
                 yield f"{old}.conv{i}", f"{new}.conv{i}", WEIGHT
                 yield f"{old}.conv{i}.norm", f"{new}.bn{i}", NORM
-            # both chunk it into vertical and horizontal offsets and modulation alike
+            # both cut its 27 channels into offsets and modulation alike
             yield f"{old}.conv2_offset", f"{new}.conv2.conv_offset", CONV
             yield f"{old}.shortcut", f"{new}.downsample.0", WEIGHT
             yield f"{old}.shortcut.norm", f"{new}.downsample.1", NORM
@@ -92,10 +92,9 @@ def from_caffe2(state_dict: Mapping[str, Tensor]) -> Translation:
     """
     drops = re.compile(r"(fc\d*|pred)_[wb]|.*_momentum")
     weights = dict(state_dict)
-    bias = weights.pop("conv1_b", None)
-    scale, shift = weights.get("res_conv1_bn_s"), weights.get("res_conv1_bn_b")
-    if bias is not None and scale is not None and shift is not None:
-        weights["res_conv1_bn_b"] = shift + scale * bias
+    if {"conv1_b", "res_conv1_bn_s", "res_conv1_bn_b"} <= weights.keys():
+        bias = weights.pop("conv1_b")
+        weights["res_conv1_bn_b"] = weights["res_conv1_bn_b"] + weights["res_conv1_bn_s"] * bias
     result = rename(
         weights, _caffe2_name, lambda name: bool(drops.fullmatch(name)), "caffe2-backbone"
     )

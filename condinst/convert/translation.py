@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,15 @@ import torch
 from torch import Tensor
 
 _NUM_LISTED = 40
+# Backbone and neck may be any; the heads' names are these, with any norm and convolution in them.
+_OURS = [
+    r"(backbone|neck)\..+",
+    r"bbox_head\.((cls|reg)_convs\.\d+\.[\w.]+|conv_(cls|reg|centerness)|controller)\.\w+",
+    r"bbox_head\.scales\.\d+\.scale",
+    r"mask_head\.mask_feature_head\.convs_all_levels\.\d+\.conv\d+\.[\w.]+",
+    r"mask_head\.mask_feature_head\.(conv_branch\.\d+\.[\w.]+|conv_pred\.\w+)",
+    r"semantic_head\.(convs\.\d+\.[\w.]+|conv_logits\.\w+)",
+]
 
 
 @dataclass
@@ -66,15 +76,20 @@ def add_batch_counters(weights: dict[str, Tensor]) -> None:
         weights.setdefault(counter, torch.tensor(0))
 
 
+def our_name(name: str) -> str | None:
+    """The name itself where a model of ours may have it, None otherwise."""
+    return name if any(re.fullmatch(pattern, name) for pattern in _OURS) else None
+
+
 def describe(name: str, tensor: Tensor) -> str:
     """Name and shape."""
     return f"{name} {tuple(tensor.shape)}"
 
 
 def listing(heading: str, lines: Iterable[str]) -> str:
-    """A heading with the number of lines, and the lines, of which the first few tens."""
+    """A heading with the number of lines, and the first few tens of them."""
     lines = list(lines)
     shown = [f"  {line}" for line in lines[:_NUM_LISTED]]
     if len(lines) > _NUM_LISTED:
         shown.append(f"  and {len(lines) - _NUM_LISTED} more")
-    return "\n".join([f"{len(lines)} {heading}:", *shown])
+    return "\n".join([f"{heading} ({len(lines)}):", *shown])

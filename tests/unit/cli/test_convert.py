@@ -1,0 +1,63 @@
+"""tools/convert_checkpoint.py: what it prints, and how it ends."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from condinst.cli import common, convert
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    """A small file in the original's layout, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    model = {
+        "controller.bias": torch.arange(169.0),
+        "pixel_mean": torch.zeros(3, 1, 1),
+    }
+    torch.save({"model": model, "optimizer": {}, "iteration": 7}, "original.pth")
+    return "original.pth"
+
+
+def test_the_script_there_and_back(source, repo):
+    def start(*arguments: str) -> str:
+        command = [sys.executable, str(repo / "tools" / "convert_checkpoint.py"), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    out = start(source, "ours.pth")
+    assert out.splitlines() == [
+        "read original.pth: original (the original CondInst and BoxInst (AdelaiDet on detectron2))",
+        "tensors left out: pixel_mean",
+        "not kept: optimizer, iteration",
+        "wrote ours.pth: 1 tensors in the layout condinst",
+    ]
+    out = start("ours.pth", "back.pth", "--to", "original")
+    assert out.splitlines()[-1] == "wrote back.pth: 1 tensors in the layout original"
+    back = torch.load("back.pth", weights_only=True)["model"]
+    assert back.keys() == {"controller.bias"}
+    assert torch.equal(back["controller.bias"], torch.arange(169.0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.pth", "ours.pth"], "error: absent.pth: no such file\n"),
+        (["original.pth", "."], "error: .: is a folder, expected the name of a file to write\n"),
+        (["original.pth", "o.pth", "--config", "c.py"], "error: config c.py is not a file\n"),
+    ],
+)
+def test_mistakes_end_with_one_line(source, arguments, message):
+    with pytest.raises(SystemExit) as ended:
+        common.run(lambda: convert.main(arguments))
+    assert ended.value.code == message + "(set CONDINST_DEBUG=1 for the traceback)"
+
+
+def test_the_help_names_every_layout(capsys):
+    with pytest.raises(SystemExit):
+        convert.parse_args(["--help"])
+    out = capsys.readouterr().out
+    for layout in ("original", "mmdet2", "caffe2-backbone", "detectron2-backbone", "torchvision-"):
+        assert f"\n  {layout}" in out
+    assert "python tools/convert_checkpoint.py R-50.pkl resnet50_msra.pth" in out
