@@ -19,8 +19,8 @@ from .mask_loss import mask_loss
 class CondInstMaskHead(BaseModule):
     """Draws the mask of each instance with the network that the instance brings along.
 
-    The head knows nothing of training or testing: training positives and detections come as the
-    same record.
+    Drawing knows nothing of training or testing: training positives and detections come as the same
+    record.
 
     Args:
         mask_feature_head: arguments of :class:`~condinst.models.mask_branch.MaskBranch`.
