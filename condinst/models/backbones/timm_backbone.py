@@ -166,5 +166,5 @@ class TimmBackbone(BaseModule):
         """
         levels = self.net(images)
         if self._channels_last:
-            levels = [level.permute(0, 3, 1, 2).contiguous() for level in levels]
+            levels = [level.permute(0, 3, 1, 2) for level in levels]
         return tuple(levels)

@@ -87,13 +87,21 @@ def _create(name: str, settings: dict[str, Any]) -> Any:
 
 
 def _check_name(timm: ModuleType, name: str) -> None:
-    if ":" in name or timm.is_model(name.split(".")[0]):  # "hf-hub:..." is not in timm's list
+    if ":" in name:  # "hf-hub:..." and "local-dir:..." are not in timm's lists
         return
-    close = difflib.get_close_matches(name, timm.list_models(), 3, 0.6)
-    hint = f"is one of {', '.join(close)} meant?" if close else "timm.list_models() has the names"
-    raise ValueError(
-        f"backbone.model_name={name!r}: timm {timm.__version__} has no such model; {hint}"
-    )
+    base, _, tag = name.partition(".")
+    if not timm.is_model(base):
+        close = difflib.get_close_matches(base, timm.list_models(), 3, 0.6)
+        hint = f"is one of {', '.join(close)} meant?" if close else "see timm.list_models()"
+        raise ValueError(
+            f"backbone.model_name={name!r}: timm {timm.__version__} has no such model; {hint}"
+        )
+    tagged = timm.list_pretrained(f"{base}.*")
+    if tag and name not in tagged:
+        raise ValueError(
+            f"backbone.model_name={name!r}: timm {timm.__version__} has no such weights; "
+            f"expected one of {', '.join([base, *tagged])}"
+        )
 
 
 def fetched_weights(
@@ -109,9 +117,8 @@ def fetched_weights(
     cfg = timm.get_pretrained_cfg(name)
     if cfg is not None and not cfg.has_weights:
         raise ValueError(
-            f"backbone.pretrained=True: timm has no weights for {name!r}; expected one of "
-            f"{', '.join(timm.list_pretrained(name.split('.')[0] + '.*')) or 'another model'}, or "
-            "backbone.checkpoint_path"
+            f"backbone.pretrained=True: timm has no weights for {name!r}; expected another model, "
+            "or a file as backbone.checkpoint_path"
         )
     try:
         return build_features(name, out_indices, kwargs, pretrained=True).state_dict()
