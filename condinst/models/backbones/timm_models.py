@@ -9,7 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mmengine.utils import digit_version
 from torch import Tensor, nn
+
+# Older ones change the first convolution of a file that already has the pictures' channels.
+_OLDEST = "1.0.31"
 
 # How many names of tensors an error lists.
 _NUM_LISTED = 5
@@ -22,7 +26,7 @@ def import_timm() -> ModuleType:
     """timm, which is optional.
 
     Raises:
-        ImportError: it is not installed.
+        ImportError: it is not installed, or too old.
     """
     try:
         import timm
@@ -30,6 +34,11 @@ def import_timm() -> ModuleType:
         raise ImportError(
             "TimmBackbone needs timm, which is not installed: pip install timm"
         ) from error
+    if digit_version(timm.__version__) < digit_version(_OLDEST):
+        raise ImportError(
+            f"TimmBackbone needs timm {_OLDEST} or later, found {timm.__version__}: "
+            "pip install --upgrade timm"
+        )
     return timm
 
 

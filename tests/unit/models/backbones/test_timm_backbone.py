@@ -290,3 +290,9 @@ def test_without_timm_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ImportError, match="pip install timm"):
         TimmBackbone("resnet18")
+
+
+def test_an_old_timm_is_refused(monkeypatch):
+    monkeypatch.setattr(timm, "__version__", "1.0.9")
+    with pytest.raises(ImportError, match=r"needs timm 1.0.31 or later, found 1.0.9"):
+        TimmBackbone("resnet18")
