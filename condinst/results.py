@@ -238,15 +238,16 @@ class Results:
 
         return to_coco(self, image_id, category_ids)
 
-    def to_labelme(self, tolerance: float = 0.5) -> dict:
+    def to_labelme(self, tolerance: float = 1.0, image_path: str | None = None) -> dict:
         """The content of a labelme file: one polygon per part of an instance, parts as a group.
 
         Args:
             tolerance: see :meth:`to_polygons`.
+            image_path: of the picture, from the labelme file's folder; None for the same folder.
         """
         from condinst.results_formats import to_labelme
 
-        return to_labelme(self, tolerance)
+        return to_labelme(self, tolerance, image_path)
 
     def to_supervision(self) -> Any:
         """``supervision.Detections``, with ``class_name`` in its data.
