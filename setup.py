@@ -65,7 +65,7 @@ setup(
     extras_require={
         "mmcv": ["mmcv-lite==2.1.0"],  # only where no compiled mmcv is installed
         "boxinst": ["scikit-image>=0.20"],  # colours in CIELAB
-        "timm": ["timm>=1.0"],  # backbones
+        "timm": ["timm>=1.0.31,<1.1"],  # backbones
         # pip and setuptools for the tests of the installation: uv's environments have neither.
         "dev": ["mypy>=1.11", "pip>=23.0", "pytest>=8.0", "ruff>=0.6", "setuptools>=77"],
     },

@@ -1,14 +1,33 @@
 """CondInst: conditional convolutions for instance segmentation (ECCV 2020).
 
-Importing the package first makes the installed mmcv, mmengine and mmdet work together
-(:mod:`condinst.compat`), then registers every module of ours under the scope ``condinst``.
+Importing the package is quick and needs neither PyTorch nor mmdet. It makes the installed mmcv,
+mmengine and mmdet work together as soon as they are imported (:mod:`condinst.compat`); our modules
+are registered under the scope ``condinst`` as soon as a config asks for one, or
+:mod:`condinst.registry` or one of the packages below is imported.
 """
 
-from condinst.compat import apply as _apply_compat
+import importlib
+from typing import Any
 
-_apply_compat()
+from condinst import compat
+from condinst.version import __version__
 
-from condinst import datasets, engine, evaluation, models  # noqa: E402
-from condinst.version import __version__  # noqa: E402
+compat.prepare()
 
-__all__ = ["__version__", "datasets", "engine", "evaluation", "models"]
+_PACKAGES = ("datasets", "engine", "evaluation", "models")
+# where the names that the package hands out come from
+_HOMES = {"list_models": "condinst.model_zoo"}
+
+__all__ = ["__version__", *_PACKAGES, *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"condinst.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'condinst' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

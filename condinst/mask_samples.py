@@ -18,7 +18,7 @@ import torch
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from pycocotools import mask as coco_mask
 
-from condinst.datasets.rle import read_codes
+from condinst.rle import read_codes
 from condinst.structures import SampledMasks
 
 __all__ = ["pack_bools", "sample_masks", "unpack_bools"]

@@ -8,8 +8,12 @@ mmengine switches registries by scope inside every ``build``; a scope that lacks
 back with a warning, so there is a child for each registry of mmdet's, also where we add nothing.
 """
 
-from mmdet import registry as mmdet_registry
-from mmengine.registry import Registry
+from condinst import compat
+
+compat.apply()
+
+from mmdet import registry as mmdet_registry  # noqa: E402
+from mmengine.registry import Registry  # noqa: E402
 
 __all__ = [
     "DATASETS",

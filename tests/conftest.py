@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import condinst  # noqa: F401  (applies compat before any test imports mmdet)
+import condinst.registry  # noqa: F401  (applies compat before any test imports mmdet)
 
 REPO = Path(__file__).resolve().parents[1]
 

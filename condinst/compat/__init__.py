@@ -1,6 +1,7 @@
 """The only room that knows the age of mmcv, mmengine or mmdet.
 
 =====================  ============================================================================
+``after_import``       applies a fix when what it mends is imported, not before
 ``finder``             offers the stand-ins below where mmcv or mmengine lack a module
 ``mmcv_ext``           stand-in for ``mmcv._ext``: the compiled operators, on torch and torchvision
 ``package_utils``      stand-in for ``mmengine.utils.package_utils``, which needs ``pkg_resources``
@@ -20,7 +21,8 @@ import functools
 import importlib
 import importlib.util
 
-from condinst.compat import finder
+from condinst.compat import finder, workers
+from condinst.compat.after_import import after_import
 
 _NEEDED = {
     "mmengine": "pip install mmengine==0.10.7",
@@ -28,22 +30,45 @@ _NEEDED = {
     "mmdet": "pip install mmdet==3.3.0",
 }
 
+# The upstream module after whose import a fix can be applied, our module, and its function.
+_FIXES = (
+    ("mmengine.runner", "checkpoint", "apply"),
+    ("mmengine.runner", "packages", "apply"),
+    ("mmengine.utils.dl_utils.misc", "packages", "mend_search"),
+    ("mmcv.utils.ext_loader", "packages", "mend_search"),
+    ("mmengine.dist.utils", "distributed", "mend_launchers"),
+    ("mmengine.model.wrappers.distributed", "distributed", "mend_wrapper"),
+    ("mmengine.fileio.file_client", "noise", "apply"),
+)
+
+
+def prepare() -> None:
+    """Apply each fix as soon as what it mends is imported.
+
+    Imports nothing but the standard library, so that ``import condinst`` is quick, and works where
+    only ``condinst.deploy`` is used and PyTorch is not installed.
+    """
+    finder.install()
+    workers.apply()
+    for upstream, name, function in _FIXES:
+        after_import(upstream, functools.partial(_apply, upstream, name, function))
+
+
+def _apply(upstream: str, name: str, function: str) -> None:
+    getattr(importlib.import_module(f"condinst.compat.{name}"), function)(upstream)
+
 
 @functools.cache
 def apply() -> None:
-    """Make the installed mmcv, mmengine and mmdet work together; a second call changes nothing.
+    """Make sure that the installed mmcv, mmengine and mmdet work together.
 
     Raises:
         ImportError: when one of the three is not installed, or a compiled mmcv does not fit the
             installed PyTorch; the message says what to install.
     """
     _require_packages()
-    finder.install()
-
-    from condinst.compat import checkpoint, distributed, noise, packages, workers
-
-    for fix in (packages, checkpoint, distributed, workers, noise):
-        fix.apply()
+    for upstream, _, _ in _FIXES:
+        importlib.import_module(upstream)
     _require_operators()
 
 

@@ -45,7 +45,7 @@ _ATTRIBUTES = {
 """Functions that these classes keep as members, which a pickle reads from them by name."""
 
 
-def apply() -> None:
+def apply(upstream: str) -> None:
     """Allow what checkpoints hold for every ``torch.load``, and replace the readers and writers."""
     if _TORCH_HAS_ALLOW_LIST:
         torch.serialization.add_safe_globals([*_allowed()])

@@ -16,33 +16,39 @@ import atexit
 import functools
 import gc
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
 import torch
-from mmengine.dist import utils as dist_utils
-from mmengine.logging import print_log
-from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
 _WRAPPERS: weakref.WeakSet = weakref.WeakSet()
 
 
-def apply() -> None:
-    """Replace the three launchers' start functions and the wrapper's constructor."""
+def mend_launchers(upstream: str) -> None:
+    """Replace the three launchers' start functions."""
+    utils = sys.modules[upstream]
     for name in ("_init_dist_pytorch", "_init_dist_slurm", "_init_dist_mpi"):
-        setattr(dist_utils, name, _also_on_cpu(getattr(dist_utils, name)))
-    MMDistributedDataParallel.__init__ = _without_device_ids(MMDistributedDataParallel.__init__)
+        setattr(utils, name, _also_on_cpu(getattr(utils, name), utils))
 
 
-def _also_on_cpu(start: Callable[..., None]) -> Callable[..., None]:
+def mend_wrapper(upstream: str) -> None:
+    """Replace the wrapper's constructor."""
+    cls = sys.modules[upstream].MMDistributedDataParallel  # type: ignore[attr-defined]
+    cls.__init__ = _without_device_ids(cls.__init__)
+
+
+def _also_on_cpu(start: Callable[..., None], utils: Any) -> Callable[..., None]:
     @functools.wraps(start)
     def wrapper(backend: str, **kwargs: Any) -> None:
         if "OMPI_COMM_WORLD_LOCAL_RANK" in os.environ and "mpi" in start.__name__:
             os.environ["LOCAL_RANK"] = os.environ["OMPI_COMM_WORLD_LOCAL_RANK"]
-        if _has_accelerator():
+        from mmengine.logging import print_log
+
+        if _has_accelerator(utils):
             return start(backend, **kwargs)
         if backend == "nccl":
             print_log("No CUDA device: running on the CPU, with gloo in place of nccl", "current")
@@ -65,12 +71,8 @@ def _leave() -> None:
         torch.distributed.destroy_process_group()
 
 
-def _has_accelerator() -> bool:
-    others = (
-        dist_utils.is_mlu_available,
-        dist_utils.is_npu_available,
-        dist_utils.is_musa_available,
-    )
+def _has_accelerator(utils: Any) -> bool:
+    others = (utils.is_mlu_available, utils.is_npu_available, utils.is_musa_available)
     return torch.cuda.is_available() or any(available() for available in others)
 
 

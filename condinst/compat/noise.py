@@ -4,12 +4,12 @@ Each is a deprecation that is harmless on the versions we support. Delete a line
 named in it has followed its own advice.
 """
 
+import sys
 import warnings
+from typing import Any
 
-from mmengine.fileio import file_client
 
-
-def apply() -> None:
+def apply(upstream: str) -> None:
     """Filter by exact beginnings of messages, so that nothing else is hidden."""
     # mmdet 3.3.0 builds its grids of points with torch.meshgrid without the argument "indexing".
     warnings.filterwarnings("ignore", "torch.meshgrid: in an upcoming release", UserWarning)
@@ -18,4 +18,5 @@ def apply() -> None:
     # mmengine 0.10.7's Runner names DistributedDataParallel's argument as it was until torch 2.14.
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     # mmengine 0.10.7's CheckpointHook always makes a FileClient, which logs that it is deprecated.
+    file_client: Any = sys.modules[upstream]
     file_client.print_log = lambda *args, **kwargs: None

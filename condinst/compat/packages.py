@@ -6,27 +6,27 @@ Python 3.14 removed. Delete when both use ``importlib.util.find_spec``.
 """
 
 import importlib.util
+import sys
 from types import SimpleNamespace
-
-import mmcv.utils.ext_loader
-import mmengine.config.config
-import mmengine.hub.hub
-import mmengine.utils.dl_utils.misc
-import mmengine.utils.package_utils
+from typing import Any
 
 from condinst.compat import package_utils
 
 
-def apply() -> None:
-    """Replace the functions wherever mmengine has imported them, and ``find_loader``."""
-    for user in (
-        mmengine.utils.package_utils,
-        mmengine.utils,
-        mmengine.config.config,
-        mmengine.hub.hub,
-    ):
+def apply(upstream: str) -> None:
+    """Replace the functions wherever mmengine has imported them."""
+    import mmengine.utils
+    from mmengine.config import config
+    from mmengine.hub import hub
+    from mmengine.utils import package_utils as mmengine_package_utils
+
+    for user in (mmengine_package_utils, mmengine.utils, config, hub):
         for name in ("is_installed", "get_installed_path", "install_package"):
             if hasattr(user, name):
                 setattr(user, name, getattr(package_utils, name))
-    for searcher in (mmengine.utils.dl_utils.misc, mmcv.utils.ext_loader):
-        searcher.pkgutil = SimpleNamespace(find_loader=importlib.util.find_spec)
+
+
+def mend_search(upstream: str) -> None:
+    """Replace ``pkgutil.find_loader`` in one module."""
+    searcher: Any = sys.modules[upstream]
+    searcher.pkgutil = SimpleNamespace(find_loader=importlib.util.find_spec)

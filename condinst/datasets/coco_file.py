@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.datasets.rle import checked_rle
+from condinst.rle import checked_rle
 
 __all__ = ["CocoFile", "Segmentation", "first_few", "read_coco_file"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations as MMDetLoadAnnotations
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
-from condinst.datasets.rle import checked_rle
+from condinst.rle import checked_rle
 from condinst.registry import TRANSFORMS
 
 __all__ = ["LoadAnnotations"]

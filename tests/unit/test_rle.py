@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from condinst.datasets.rle import checked_rle, read_codes, read_counts
+from condinst.rle import checked_rle, read_codes, read_counts
 
 
 def run_lengths(mask: np.ndarray) -> list[int]:
