@@ -18,7 +18,11 @@ Rectangle = tuple[int, int, int, int]  # xyxy
 def draw_labels(
     picture: Image.Image, shown: Shown, colors: Sequence[Color], classes: Sequence[str]
 ) -> None:
-    """Write each name near its instance, where it hides no other name if there is such a place."""
+    """Write each name near its instance, where it hides no other name.
+
+    A name without such a place is left out: two over each other cannot be read. The best instances
+    choose first.
+    """
     pen = ImageDraw.Draw(picture)
     font = ImageFont.load_default(_font_size(picture.size))
     taken: list[Rectangle] = []
@@ -30,6 +34,8 @@ def draw_labels(
         ascent, descent = font.getmetrics()
         width, height = round(right - left) + 6, ascent + descent + 2
         place = _find_place(shown.frame(i), width, height, picture.size, taken)
+        if place is None:
+            continue
         taken.append(place)
         pen.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), fill=color)
         bright = np.dot(color, (0.299, 0.587, 0.114)) > 110
@@ -47,7 +53,7 @@ def with_title(panel: np.ndarray, title: str) -> np.ndarray:
 
 
 def _font_size(size: tuple[int, int]) -> int:
-    return max(12, round(max(size) / 45))
+    return max(10, round(max(size) / 45))
 
 
 def _best_first(shown: Shown) -> list[int]:
@@ -59,7 +65,7 @@ def _best_first(shown: Shown) -> list[int]:
 
 def _find_place(
     box: np.ndarray, width: int, height: int, size: tuple[int, int], taken: list[Rectangle]
-) -> Rectangle:
+) -> Rectangle | None:
     """Above the box, else inside its top, below it, inside its bottom, at its sides, in it."""
     x1, y1, x2, y2 = (round(float(v)) for v in box)
     middle = (y1 + y2 - height) // 2
@@ -70,7 +76,7 @@ def _find_place(
     for x, y in corners:
         x, y = max(0, min(x, size[0] - width)), max(0, min(y, size[1] - height))
         places.append((x, y, x + width, y + height))
-    return next((p for p in places if not any(_overlap(p, t) for t in taken)), places[0])
+    return next((p for p in places if not any(_overlap(p, t) for t in taken)), None)
 
 
 def _overlap(a: Rectangle, b: Rectangle) -> bool:
