@@ -45,7 +45,7 @@ class _Watcher:
             execute(module)
             if (
                 self in sys.meta_path
-            ):  # the module may have been looked for before, and not imported
+            ):  # it may have been looked for before, and not imported
                 sys.meta_path.remove(self)
                 for function in self.functions:
                     function()
