@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from condinst.draw_input import Shown, read_picture, select
+from condinst.draw_input import Shown, select
 from condinst.draw_labels import Color, draw_labels, with_title
 from condinst.results import Crop
 from condinst.results_polygons import trace
@@ -26,7 +26,6 @@ __all__ = [
     "draw_closeups",
     "draw_instances",
     "draw_side_by_side",
-    "read_picture",
 ]
 
 _MASK_ALPHA = 0.45

@@ -5,19 +5,15 @@ Letters in the comments: M = instances, H, W = height and width of the picture i
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from condinst.results import Crop, Results
 
-__all__ = ["Shown", "read_picture", "select"]
+__all__ = ["Shown", "select"]
 
 
 @dataclass
@@ -127,38 +123,3 @@ def _check_size(size: Sequence[int], image: np.ndarray) -> None:
 def _to_numpy(values: Any) -> np.ndarray:
     values = getattr(values, "tensor", values)  # HorizontalBoxes
     return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-
-
-def read_picture(path: str | Path, size: tuple[int, int]) -> np.ndarray:
-    """The picture of a file, (H, W, 3) uint8 RGB, with or without its EXIF orientation.
-
-    Args:
-        size: height and width of the picture that is meant: says which of the two.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not a picture, or one of another size.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            stored: Image.Image = Image.open(io.BytesIO(Path(path).read_bytes()))
-        turned = ImageOps.exif_transpose(stored)
-        fitting = [image for image in (turned, stored) if (image.height, image.width) == size]
-        if fitting:
-            return _to_rgb(fitting[0])
-    except FileNotFoundError:
-        raise FileNotFoundError(f"image file not found: {path}") from None
-    except Exception as error:  # each format's reader raises its own kinds
-        raise ValueError(f"image file {path}: not readable: {error}") from error
-    raise ValueError(
-        f"image file {path}: the picture is {turned.width} x {turned.height} (width x height), "
-        f"expected {size[1]} x {size[0]}"
-    )
-
-
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bit: the upper byte
-        gray = (np.asarray(image) >> 8).astype(np.uint8)
-        return np.repeat(gray[:, :, None], 3, axis=2)
-    return np.asarray(image.convert("RGB"))

@@ -169,7 +169,7 @@ class Results:
         return [trace(crop.mask, crop.x, crop.y, tolerance) for crop in self.crops]
 
     def draw(
-        self, image: np.ndarray | None = None, *, score_thr: float = 0.0, boxes: bool = True
+        self, image: np.ndarray | None = None, *, score_thr: float = 0.3, boxes: bool = True
     ) -> np.ndarray:
         """The picture with its instances on it, (H, W, 3) uint8 RGB.
 
@@ -192,7 +192,7 @@ class Results:
         path: str | os.PathLike,
         image: np.ndarray | None = None,
         *,
-        score_thr: float = 0.0,
+        score_thr: float = 0.3,
         boxes: bool = True,
     ) -> Path:
         """Write the picture with its instances on it; the arguments are those of :meth:`draw`.
@@ -220,7 +220,7 @@ class Results:
             return self.image
         if self.path is None:
             raise ValueError("these results hold no picture and no path; hand over image=")
-        from condinst.draw import read_picture
+        from condinst.pictures import read_picture
 
         return read_picture(self.path, self.image_size)
 

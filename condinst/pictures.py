@@ -1,0 +1,151 @@
+"""Pictures from wherever they are: files, folders, videos, arrays, and whatever yields them.
+
+numpy and pillow are enough, but for videos (OpenCV).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "check_array",
+    "is_single",
+    "list_folder",
+    "read_picture",
+    "read_video",
+    "single_pictures",
+    "to_rgb",
+]
+
+PICTURE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
+
+
+def is_single(source: Any) -> bool:
+    """Whether the source is one picture: an array, a PIL image, or the path of a picture file."""
+    if isinstance(source, str | os.PathLike):
+        return not Path(source).is_dir() and Path(source).suffix.lower() not in VIDEO_SUFFIXES
+    return isinstance(source, np.ndarray | Image.Image)
+
+
+def single_pictures(source: Any) -> Iterator[Any]:
+    """The pictures of a source, one after the other: paths, arrays and PIL images.
+
+    Args:
+        source: one of these; the path of a folder (its picture files by name, not those of its
+            folders) or of a video (its frames); or anything that yields such sources.
+
+    Raises:
+        FileNotFoundError, ValueError: a folder has no pictures, a video cannot be read.
+        TypeError: something else.
+    """
+    if is_single(source):
+        yield source
+    elif isinstance(source, str | os.PathLike):
+        path = Path(source)
+        yield from list_folder(path) if path.is_dir() else read_video(path)
+    elif isinstance(source, Iterable) and not isinstance(source, bytes | dict):
+        for item in source:
+            yield from single_pictures(item)
+    else:
+        raise TypeError(
+            "source: expected a path, an (H, W, 3) array, a PIL image, or a list or generator of "
+            f"such, got {type(source).__name__}"
+        )
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """The picture files of a folder, by name.
+
+    Raises:
+        ValueError: there are none.
+    """
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+    if not found:
+        raise ValueError(f"folder {folder}: expected pictures, found no file named like one")
+    return found
+
+
+def read_video(path: Path) -> Iterator[np.ndarray]:
+    """The frames of a video, (H, W, 3) uint8 RGB.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it cannot be read.
+        ImportError: OpenCV is not installed.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"video file not found: {path}")
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError("videos need OpenCV: pip install opencv-python") from error
+    capture = cv2.VideoCapture(str(path))
+    try:
+        read, frame = capture.read()
+        if not read:
+            raise ValueError(f"video file {path}: not a video that OpenCV can read")
+        while read:
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            read, frame = capture.read()
+    finally:
+        capture.release()
+
+
+def check_array(image: np.ndarray) -> None:
+    """Raises ValueError if it is not a picture of 8-bit colours."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(
+            f"picture: expected an array (height, width, 3) of uint8, got {image.shape} of "
+            f"{image.dtype}"
+        )
+
+
+def read_picture(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The picture of a file, (H, W, 3) uint8 RGB.
+
+    16-bit values keep their upper byte and alpha is dropped, as in
+    :mod:`condinst.datasets.image_decode`.
+
+    Args:
+        size: height and width of the picture that is meant: says whether the EXIF orientation is
+            applied. None applies it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a picture, or one of another size.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            stored: Image.Image = Image.open(io.BytesIO(Path(path).read_bytes()))
+        turned = ImageOps.exif_transpose(stored)
+        for image in (turned, stored):
+            if size is None or (image.height, image.width) == size:
+                return to_rgb(image)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"image file not found: {path}") from None
+    except Exception as error:  # each format's reader raises its own kinds
+        raise ValueError(f"image file {path}: not readable: {error}") from error
+    assert size is not None
+    raise ValueError(
+        f"image file {path}: the picture is {turned.width} x {turned.height} (width x height), "
+        f"expected {size[1]} x {size[0]}"
+    )
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, whatever the mode."""
+    if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bit: the upper byte
+        gray = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(gray[:, :, None], 3, axis=2)
+    return np.asarray(image.convert("RGB"))

@@ -1,0 +1,178 @@
+"""Prediction in programs: pictures in, :class:`~condinst.results.Results` out."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+from PIL import Image
+
+from condinst import predictor_setup
+from condinst.pictures import check_array, is_single, single_pictures, to_rgb
+from condinst.results import Crop, Results
+
+__all__ = ["Predictor"]
+
+
+class Predictor:
+    """A trained detector for pictures of every kind.
+
+    The config's test pipeline prepares the pictures, so that the answers are those of
+    ``tools/test.py``; ``channels_last`` and ``fold_norms`` change the order of roundings.
+    After construction it may be called from several threads.
+
+    Args:
+        config: path of a config, mmengine's ``Config``, the name of a model
+            (``condinst.list_models()``), or None (or the checkpoint's path) for the config that
+            training wrote into the checkpoint.
+        checkpoint: path, URL or name of a model; None for the weights that ``config`` names.
+        device: such as "cuda:0" or "cpu"; None for the GPU if there is one.
+        dtype: "bfloat16" or "float16" for mixed precision; None for float32.
+        channels_last: keep the channels of each pixel together: mostly faster.
+        fold_norms: put batch norms into their convolutions: faster; None where it changes nothing.
+        compile: compile the network by ``torch.compile``, at the first picture.
+        batch_size: pictures at a time. Those of a batch are padded to one size.
+        score_thr: instances with a lower score are left out, beside those that the config's
+            ``model.test_cfg`` leaves out.
+        channel_order: of arrays, "rgb" or "bgr".
+        on_error: what a file that cannot be read does: "raise", or "skip" for a warning and no
+            results of it.
+
+    Raises:
+        FileNotFoundError: there is no such config or checkpoint.
+        ValueError: an argument is wrong, or the checkpoint does not fit the config's model.
+
+    Attributes:
+        class_names: the name of every label.
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike | Config | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        channels_last: bool = True,
+        fold_norms: bool | None = None,
+        compile: bool = False,
+        batch_size: int = 1,
+        score_thr: float = 0.0,
+        channel_order: str = "rgb",
+        on_error: str = "raise",
+    ) -> None:
+        for name, value, known in (
+            ("channel_order", channel_order, ("rgb", "bgr")),
+            ("on_error", on_error, ("raise", "skip")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name}={value!r}: expected {known[0]!r} or {known[1]!r}")
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size}: expected 1 or more")
+        self.batch_size = batch_size
+        self.score_thr = score_thr
+        self.channel_order = channel_order
+        self.on_error = on_error
+        cfg, content, file = predictor_setup.load(config, checkpoint)
+        model = predictor_setup.build(cfg, content, file)
+        self.class_names = predictor_setup.class_names(cfg, content, model.bbox_head.num_classes)
+        self._read_file, self._transform = predictor_setup.pipeline(cfg)
+        self._model, self.device = predictor_setup.make_fast(
+            model,
+            device=device,
+            dtype=dtype,
+            channels_last=channels_last,
+            fold_norms=fold_norms,
+            compile=compile,
+        )
+
+    def __call__(self, source: Any) -> Results | list[Results]:
+        """The instances of one picture, or a list of them for more.
+
+        Args:
+            source: one picture: an (H, W, 3) uint8 array, a PIL image, the path of a file; or more:
+                the path of a folder or video, a list, a generator.
+
+        Raises:
+            FileNotFoundError: a file is missing.
+            ValueError: a file is no picture or broken, an array is no picture.
+        """
+        if is_single(source):
+            with_one = self._predict([self._prepare(source)])
+            return with_one[0]
+        return list(self.stream(source))
+
+    def stream(self, source: Any) -> Iterator[Results]:
+        """The same, a batch at a time as they are asked for: for long videos, large folders.
+
+        A picture of a file is not kept in memory, but read again when it is drawn on.
+        """
+        prepared = filter(None, map(self._prepare_or_skip, single_pictures(source)))
+        while batch := list(itertools.islice(prepared, self.batch_size)):
+            yield from self._predict(batch)
+
+    def _prepare_or_skip(self, picture: Any) -> dict[str, Any] | None:
+        try:
+            return self._prepare(picture)
+        except (OSError, ValueError) as error:
+            if self.on_error == "raise":
+                raise
+            warnings.warn(f"skipped: {error}", stacklevel=2)
+            return None
+
+    def _prepare(self, picture: Any) -> dict[str, Any]:
+        """What the pipeline makes of one picture, with its ``path`` and ``image``."""
+        record: dict[str, Any]
+        path, image = None, None
+        if isinstance(picture, str | os.PathLike):
+            path = os.fspath(picture)
+            if os.path.isdir(path):
+                raise ValueError(f"image file {path}: is a folder")
+            record = self._read_file(dict(img_path=path, img_id=0))
+        else:
+            if isinstance(picture, Image.Image):
+                image = to_rgb(picture)
+            else:
+                check_array(picture)
+                image = picture if self.channel_order == "rgb" else picture[:, :, ::-1]
+            pixels = image[:, :, ::-1]
+            if self._read_file.to_float32:
+                pixels = pixels.astype(np.float32)
+            shape = image.shape[:2]
+            record = dict(img=pixels, img_shape=shape, ori_shape=shape, img_path=None, img_id=0)
+        size = record["ori_shape"]
+        return {**self._transform(record), "path": path, "image": image, "size": size}
+
+    @torch.no_grad()
+    def _predict(self, batch: list[dict[str, Any]]) -> list[Results]:
+        found = self._model.test_step(
+            dict(
+                inputs=[item["inputs"] for item in batch],
+                data_samples=[item["data_samples"] for item in batch],
+            )
+        )
+        return [
+            self._to_results(sample.pred_instances, item)
+            for sample, item in zip(found, batch, strict=True)
+        ]
+
+    def _to_results(self, found: InstanceData, item: dict[str, Any]) -> Results:
+        scores = found.scores.float().cpu().numpy()
+        results = Results(
+            image_size=item["size"],
+            boxes=found.bboxes.float().cpu().numpy(),
+            scores=scores,
+            labels=found.labels.cpu().numpy(),
+            crops=[Crop(crop.mask.cpu().numpy(), crop.x, crop.y) for crop in found.masks],
+            class_names=self.class_names,
+            path=item["path"],
+            image=item["image"],
+        )
+        return results[scores >= self.score_thr] if self.score_thr > 0 else results

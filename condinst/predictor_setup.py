@@ -1,0 +1,218 @@
+"""From a config and a checkpoint to a detector, its classes and its pipeline."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet.evaluation import get_classes
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from condinst.inference import optimize_for_inference
+from condinst.model_zoo import list_models, resolve_checkpoint, resolve_config
+from condinst.models import CondInst
+from condinst.models.speed import AUTOCAST_DTYPES
+from condinst.registry import DATASETS, MODELS, TRANSFORMS
+
+CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
+_NUM_NAMED = 3
+
+
+def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
+    """Read both, from what :class:`condinst.Predictor` takes.
+
+    Returns:
+        The config, the checkpoint's content, and what to call it in a message.
+    """
+    if checkpoint is None and isinstance(config, str | os.PathLike):
+        if Path(config).suffix in CHECKPOINT_SUFFIXES:
+            config, checkpoint = None, config
+        elif str(config) in list_models():
+            checkpoint = config
+    if checkpoint is None:
+        raise ValueError(
+            f"config {config}: expected a checkpoint beside it; only the names of published "
+            "models bring their own (condinst.list_models())"
+        )
+    file = resolve_checkpoint(os.fspath(checkpoint))
+    try:
+        content = CheckpointLoader.load_checkpoint(file, map_location="cpu")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"checkpoint {file} is not a file") from error
+    if config is None:
+        return _stored_config(content, file), content, file
+    if isinstance(config, Config):
+        return copy.deepcopy(config), content, file
+    path = resolve_config(os.fspath(config))
+    try:
+        return Config.fromfile(path), content, file
+    except Exception as error:  # a config is a program
+        raise ValueError(f"config {path}: {type(error).__name__}: {error}") from error
+
+
+def build(cfg: Config, content: dict[str, Any], file: str) -> CondInst:
+    """The detector with its weights, on the CPU, for prediction only.
+
+    Raises:
+        ValueError: it is another detector than ours, or the checkpoint does not fit it.
+    """
+    with DefaultScope.overwrite_default_scope(_scope(cfg)):
+        model = MODELS.build(cfg.model)
+    if not isinstance(model, CondInst):
+        raise ValueError(
+            f"config {cfg.filename}: expected model.type condinst.CondInst, got {cfg.model.type!r}"
+        )
+    weights = content.get("state_dict", content)
+    weights = {name.removeprefix("module."): weight for name, weight in weights.items()}
+    expected = model.state_dict()
+    wrong = [
+        name
+        for name, weight in expected.items()
+        if getattr(weights.get(name), "shape", None) != weight.shape
+        and not name.endswith("num_batches_tracked")  # plays no part in prediction
+    ]
+    if wrong:
+        raise ValueError(
+            f"checkpoint {file}: does not fit the config's model; missing or of another shape are "
+            f"{len(wrong)} of its {len(expected)} weights: {', '.join(wrong[:_NUM_NAMED])}"
+            + (", ..." if len(wrong) > _NUM_NAMED else "")
+        )
+    model.load_state_dict(weights, strict=False)
+    return model.eval().requires_grad_(False)
+
+
+def make_fast(
+    model: CondInst,
+    *,
+    device: str | torch.device | None,
+    dtype: str | torch.dtype | None,
+    channels_last: bool,
+    fold_norms: bool | None,
+    compile: bool,
+) -> tuple[CondInst, torch.device]:
+    """The switches of :class:`condinst.Predictor`; returns the detector and its device."""
+    name = str(dtype).removeprefix("torch.")
+    if name not in (*AUTOCAST_DTYPES, "float32", "None"):
+        raise ValueError(f"dtype={dtype!r}: expected float32, {', '.join(AUTOCAST_DTYPES)} or None")
+    switches: dict[str, Any] = dict(
+        channels_last=channels_last,
+        dtype=name if name in AUTOCAST_DTYPES else None,
+        compile=compile,
+        mask_format="crop",
+    )
+    try:
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model = model.to(place)
+    except (RuntimeError, AssertionError) as error:  # no such device, or no driver for it
+        raise ValueError(f"device={device!r}: {str(error).splitlines()[0]}") from error
+    if fold_norms is None:
+        try:
+            model = optimize_for_inference(copy.deepcopy(model), fold_norms=True, **switches)
+        except ValueError:  # a network that normalises before it convolves
+            model = optimize_for_inference(model, fold_norms=False, **switches)
+    else:
+        model = optimize_for_inference(model, fold_norms=fold_norms, **switches)
+    return model, place
+
+
+def class_names(cfg: Config, content: dict[str, Any], num_classes: int) -> tuple[str, ...]:
+    """The checkpoint's, else the config's, else its data set's, else COCO's with a warning."""
+    meta = content.get("meta") or {}
+    stored = meta.get("dataset_meta") or {}
+    names = stored.get("classes") or stored.get("CLASSES") or meta.get("CLASSES")
+    names = names or _names_of_data_set(cfg)
+    if names is None:
+        warnings.warn(
+            "neither checkpoint nor config name the classes: COCO's are used", stacklevel=3
+        )
+        names = get_classes("coco")
+    names = (names,) if isinstance(names, str) else tuple(names)
+    # a model may have more outputs than its data set has classes
+    return names + tuple(f"class {i}" for i in range(len(names), num_classes))
+
+
+def _names_of_data_set(cfg: Config) -> Any:
+    data_set = _test_data_set(cfg)
+    names = (data_set.get("metainfo") or {}).get("classes")
+    if names is None and "type" in data_set:
+        with DefaultScope.overwrite_default_scope(_scope(cfg)):
+            kind = data_set["type"]
+            known = DATASETS.get(kind) if isinstance(kind, str) else kind
+        names = getattr(known, "METAINFO", {}).get("classes")
+    return names
+
+
+def pipeline(cfg: Config) -> tuple[Any, Compose]:
+    """What reads a file, and what follows: the test pipeline without annotations."""
+    steps = _test_data_set(cfg).get("pipeline") or cfg.get("test_pipeline")
+    if not steps or not str(steps[0]["type"]).endswith("LoadImageFromFile"):
+        first = steps[0]["type"] if steps else "no pipeline"
+        raise ValueError(
+            f"config {cfg.filename}: test_dataloader.dataset.pipeline: expected LoadImageFromFile "
+            f"at its beginning, got {first}"
+        )
+    steps = [step for step in steps if not str(step["type"]).endswith("Annotations")]
+    with DefaultScope.overwrite_default_scope(_scope(cfg)):
+        # mmdet's reader leaves truncated files unnamed; ours gives the same bytes of the others
+        first = {**steps[0], "type": "condinst.LoadImageFromFile"}
+        return TRANSFORMS.build(first), Compose([TRANSFORMS.build(step) for step in steps[1:]])
+
+
+def _test_data_set(cfg: Config) -> Any:
+    data_set = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    while "pipeline" not in data_set and ("dataset" in data_set or "datasets" in data_set):
+        data_set = data_set["dataset"] if "dataset" in data_set else data_set["datasets"][0]
+    return data_set
+
+
+def _scope(cfg: Config) -> str:
+    return cfg.get("default_scope") or "mmdet"
+
+
+def _stored_config(content: dict[str, Any], file: str) -> Config:
+    """The config that training wrote into the checkpoint.
+
+    Its text is a program; only names set to plain values are read, so that opening a file from
+    elsewhere runs nothing of it.
+    """
+    text = (content.get("meta") or {}).get("cfg")
+    if not isinstance(text, str):
+        raise ValueError(f"checkpoint {file}: it holds no config; name the config as well")
+    try:
+        statements = ast.parse(text).body
+        return Config({_target(node): _value(node.value) for node in statements})  # type: ignore
+    except (SyntaxError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"checkpoint {file}: its config cannot be read ({error}); name the config as well"
+        ) from error
+
+
+def _target(node: ast.stmt) -> str:
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    raise ValueError(f"line {node.lineno} is more than a value")
+
+
+def _value(node: ast.expr) -> Any:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+        if node.args or any(word.arg is None for word in node.keywords):
+            raise ValueError(f"line {node.lineno} is more than a value")
+        return {str(word.arg): _value(word.value) for word in node.keywords}
+    if isinstance(node, ast.List | ast.Tuple):
+        return type(ast.literal_eval("[]" if isinstance(node, ast.List) else "()"))(
+            _value(item) for item in node.elts
+        )
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        keys = [ast.literal_eval(key) for key in node.keys if key is not None]
+        return dict(zip(keys, map(_value, node.values), strict=True))
+    if isinstance(node, ast.Name) and node.id in ("inf", "nan"):  # repr of a float
+        return float(node.id)
+    return ast.literal_eval(node)
