@@ -1,0 +1,244 @@
+"""One file from a web server: whole and checked, or not at all; what broke off is resumed.
+
+What has arrived lies in ``NAME.part`` beside the target. ``NAME.part.json`` says which version of
+the server's file it is a part of, so that it is only gone on with (HTTP Range, If-Range; RFC 9110)
+while the server still has that version. The standard library is used because torch.hub's downloader
+neither resumes nor retries, and takes a file that broke off for a whole one.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import time
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlparse
+from urllib.request import Request, urlopen
+
+from condinst.version import __version__
+
+from .progress import Progress
+
+BLOCK = 1 << 18
+# Answers that may be others a little later.
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+
+
+class _BrokenError(Exception):
+    """The connection failed in a way that another attempt may mend."""
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    checksum: str | None = None,
+    timeout: float = 30.0,
+    attempts: int = 5,
+    pause: float = 0.5,
+) -> None:
+    """Download ``url`` to ``target``, replacing what is there.
+
+    One caller at a time for one target: the caller locks.
+
+    Args:
+        checksum: hexadecimal digits with which the file's sha256 begins.
+        timeout: seconds to wait for the server to answer, or to send on.
+        attempts: how many in a row may bring nothing new.
+        pause: seconds before the second attempt; doubled for each further one.
+
+    Raises:
+        ValueError: the URL is none of http or https, or the file is not what it should be.
+        OSError: it cannot be reached, the connection keeps breaking, or there is no room on disk.
+    """
+    if urlparse(url).scheme not in ("http", "https"):
+        raise ValueError(f"{url}: expected a URL of http or https")
+    part = _Part(target)
+    failures, most = 0, part.size()
+    while True:
+        try:
+            _receive(url, part, timeout)
+            break
+        except _BrokenError as error:
+            failures = failures + 1 if part.size() <= most else 1
+            most = max(most, part.size())
+            if failures >= attempts:
+                raise OSError(
+                    f"{url}: given up after {attempts} attempts: {error}; "
+                    f"{part.size()} bytes are kept in {part.path}"
+                ) from error
+            time.sleep(pause * 2 ** (failures - 1))
+    part.finish(url, checksum)
+
+
+def check_file(path: Path, checksum: str | None, source: str = "") -> None:
+    """Compare a file with its checksum.
+
+    Args:
+        checksum: hexadecimal digits with which the file's sha256 begins; None: nothing to check.
+        source: where it comes from, for the message.
+
+    Raises:
+        ValueError: it differs.
+    """
+    from condinst.convert.files import sha256  # brings PyTorch, which listing models can do without
+
+    if checksum is not None and not (found := sha256(path)).startswith(checksum.lower()):
+        raise ValueError(
+            f"{path}{source}: sha256 begins with {found[: len(checksum)]}, expected {checksum}; "
+            "it is damaged or another file; delete it"
+        )
+
+
+class _Part:
+    """What has arrived of a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f"{target.name}.part")
+        self.note = target.with_name(f"{target.name}.part.json")
+
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
+
+    def range_headers(self, url: str) -> dict[str, str]:
+        """Ask for the rest, if the server's file is still the one that this is a part of."""
+        try:
+            note = json.loads(self.note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            note = None
+        known = isinstance(note, dict) and note.get("url") == url and note.get("version")
+        if not known or not self.size():
+            return {}
+        return {"Range": f"bytes={self.size()}-", "If-Range": note["version"]}
+
+    def restart(self, url: str, headers: HTTPMessage) -> None:
+        """Begin anew with the version of the file that these headers describe."""
+        self.discard()
+        etag = headers.get("ETag")
+        # a weak one (W/) does not promise the same bytes
+        version = etag if etag and etag.startswith('"') else headers.get("Last-Modified")
+        if version:
+            self.note.write_text(json.dumps({"url": url, "version": version}), encoding="utf-8")
+
+    def append(self, response: HTTPResponse, total: int | None) -> None:
+        """Write what the server sends to the end of the file."""
+        size = self.size()
+        progress = Progress(self.target.name, size, total)
+        try:
+            with self.path.open("ab") as file:
+                while block := _read(response):
+                    file.write(block)
+                    file.flush()  # here, not in close: the disk may be full
+                    size += len(block)
+                    progress.update(size)
+        finally:
+            progress.close(size)
+
+    def finish(self, url: str, checksum: str | None) -> None:
+        """Check the whole file and give it its name."""
+        if not self.size():
+            self.discard()
+            raise ValueError(f"{url}: the server sent an empty file")
+        try:
+            check_file(self.path, checksum, f" (from {url})")
+        except ValueError as error:
+            self.discard()
+            raise ValueError(f"{error} (done here)") from error
+        with self.path.open("rb+") as file:
+            os.fsync(file.fileno())
+        self.path.replace(self.target)
+        self.note.unlink(missing_ok=True)
+
+
+def _receive(url: str, part: _Part, timeout: float) -> None:
+    """One connection: write all that it brings; returns when the file is whole."""
+    headers = {"User-Agent": f"condinst/{__version__}", "Accept-Encoding": "identity"}
+    response = _open(Request(url, headers=headers | part.range_headers(url)), part, timeout)
+    with response:
+        _refuse_web_page(url, response.headers)
+        length = response.headers.get("Content-Length")
+        total = int(length) if length and length.isdigit() else None
+        if response.status == 206:
+            total = _total_of_rest(response.headers, part)
+        else:  # all of it: the server knows no ranges, or has another version
+            part.restart(url, response.headers)
+        try:
+            _check_room(part, total)
+            part.append(response, total)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise OSError(_no_room(part, total)) from error
+            raise
+    if total is not None and part.size() != total:
+        found = part.size()
+        if found > total:
+            part.discard()
+        raise _BrokenError(f"{found} bytes arrived, expected {total}")
+
+
+def _open(request: Request, part: _Part, timeout: float) -> HTTPResponse:
+    try:
+        return urlopen(request, timeout=timeout)
+    except HTTPError as error:
+        error.close()
+        answer = f"the server answered {error.code} {error.reason}"
+        if error.code == 416:  # no such range: ours is not a part of its file
+            part.discard()
+        elif error.code not in _PASSING:
+            raise OSError(f"{request.full_url}: {answer}") from error
+        raise _BrokenError(answer) from error
+    except (OSError, HTTPException) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        if isinstance(reason, (socket.gaierror, ssl.SSLCertVerificationError)):
+            raise OSError(f"{request.full_url}: cannot be reached ({reason})") from error
+        raise _BrokenError(f"no answer ({reason})") from error
+
+
+def _read(response: HTTPResponse) -> bytes:
+    try:
+        return response.read(BLOCK)
+    except (OSError, HTTPException) as error:
+        raise _BrokenError(f"the connection broke ({error})") from error
+
+
+def _total_of_rest(headers: HTTPMessage, part: _Part) -> int | None:
+    """The size of the whole file, from the header of an answer that brings its rest."""
+    text = headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", text)
+    if match is None or int(match[1]) != part.size():
+        wanted = part.size()
+        part.discard()
+        raise _BrokenError(f"the server sent {text or 'no range'}, expected bytes from {wanted}")
+    return None if match[2] == "*" else int(match[2])
+
+
+def _refuse_web_page(url: str, headers: HTTPMessage) -> None:
+    """A closed host answers with a page that says so, and status 200."""
+    if headers.get_content_type() in ("text/html", "application/xhtml+xml"):
+        raise ValueError(f"{url}: the server sent a web page, expected a file of weights")
+
+
+def _check_room(part: _Part, total: int | None) -> None:
+    if total is not None and total - part.size() > shutil.disk_usage(part.path.parent).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _no_room(part: _Part, total: int | None) -> str:
+    free = shutil.disk_usage(part.path.parent).free
+    needed = "" if total is None else f" {(total - part.size()) / 1e6:.1f} MB more are needed,"
+    return (
+        f"{part.target}: the disk is full:{needed} {free / 1e6:.1f} MB are free in "
+        f"{part.path.parent}; make room, or choose another folder by CONDINST_HOME"
+    )

@@ -1,0 +1,160 @@
+"""What ``model-index.yml`` and its metafiles say of each model."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Model:
+    """One entry of the index. What is not known or not published is None.
+
+    Attributes:
+        name: of the model, such as "condinst_r50_fpn_1x".
+        collection: "CondInst" or "BoxInst".
+        config: the config file.
+        paper: URL.
+        training_data: name of the data set.
+        iterations: of the training.
+        box_ap: published with the weights, COCO val2017, in percent.
+        mask_ap: the same of masks.
+        mask_ap_test_dev: the same on COCO test-dev.
+        measured_box_ap: measured by us with these weights, COCO val2017, in percent.
+        measured_mask_ap: the same of masks.
+        weights: URL as published.
+        weights_file: the weights' file name, in a folder of weights and in the cache.
+        sha256: hexadecimal digits of the file's checksum: all 64, or the first 8.
+        layout: "original" or "mmdet", see ``condinst.convert``.
+        license: of the weights.
+        repository: URL of the program that the weights come from.
+        source_config: the model's config file there.
+        gone: why the URL does not serve the weights any more.
+    """
+
+    name: str
+    collection: str
+    config: Path
+    paper: str | None = None
+    training_data: str | None = None
+    iterations: int | None = None
+    box_ap: float | None = None
+    mask_ap: float | None = None
+    mask_ap_test_dev: float | None = None
+    measured_box_ap: float | None = None
+    measured_mask_ap: float | None = None
+    weights: str | None = None
+    weights_file: str | None = None
+    sha256: str | None = None
+    layout: str | None = None
+    license: str | None = None
+    repository: str | None = None
+    source_config: str | None = None
+    gone: str | None = None
+
+
+def list_models(pattern: str | None = None) -> list[str]:
+    """Names of the models, in the order of the index; those without weights too.
+
+    Args:
+        pattern: only names that it matches, with the wildcards of file names: ``"boxinst_*"``.
+    """
+    return [name for name in load_index() if pattern is None or fnmatch.fnmatchcase(name, pattern)]
+
+
+def get(name: str) -> Model:
+    """The entry of a model.
+
+    Raises:
+        ValueError: there is no such model; names close ones.
+    """
+    models = load_index()
+    if name not in models:
+        raise ValueError(unknown(name, "a model's name"))
+    return models[name]
+
+
+def unknown(name: str, expected: str) -> str:
+    """What to say of a name that is not in the index."""
+    close = difflib.get_close_matches(name, load_index(), n=3, cutoff=0.6)
+    hint = f"is {' or '.join(close)} meant?" if close else "condinst.list_models() has the names"
+    return f"{name}: expected {expected}; {hint}"
+
+
+@functools.cache
+def load_index() -> dict[str, Model]:
+    """All entries by name.
+
+    Raises:
+        FileNotFoundError: the package came without its index.
+    """
+    root = find_root()
+    models: dict[str, Model] = {}
+    for metafile in _read(root / "model-index.yml")["Import"]:
+        content = _read(root / metafile)
+        collections = {entry["Name"]: entry for entry in content["Collections"]}
+        for entry in content["Models"]:
+            model = _parse(entry, collections[entry["In Collection"]], root)
+            assert model.name not in models, f"{metafile}: {model.name} is listed twice"
+            models[model.name] = model
+    return models
+
+
+def find_root() -> Path:
+    """The folder that holds ``model-index.yml`` and ``configs``: a checkout's, or the wheel's.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for root in (package / ".mim", package.parent):
+        if (root / "model-index.yml").is_file():
+            return root
+    raise FileNotFoundError(
+        f"model-index.yml: expected in {package / '.mim'} (installed) or {package.parent} "
+        "(a checkout); install condinst again"
+    )
+
+
+def _read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _parse(entry: dict[str, Any], collection: dict[str, Any], root: Path) -> Model:
+    results = {
+        (result["Dataset"], metric): value
+        for result in entry.get("Results", ())
+        for metric, value in result["Metrics"].items()
+    }
+    metadata = collection["Metadata"] | entry.get("Metadata", {})
+    measured = entry.get("Measured", {})
+    origin = entry.get("Weights From", {})
+    weights = entry.get("Weights")
+    return Model(
+        name=entry["Name"],
+        collection=entry["In Collection"],
+        config=root / entry["Config"],
+        paper=collection["Paper"]["URL"],
+        training_data=metadata["Training Data"],
+        iterations=metadata["Iterations"],
+        box_ap=results.get(("COCO", "box AP")),
+        mask_ap=results.get(("COCO", "mask AP")),
+        mask_ap_test_dev=results.get(("COCO test-dev", "mask AP")),
+        measured_box_ap=measured.get("box AP"),
+        measured_mask_ap=measured.get("mask AP"),
+        weights=weights,
+        weights_file=entry.get("Weights File") or (weights and Path(urlparse(weights).path).name),
+        sha256=entry.get("SHA256"),
+        layout=origin.get("Layout"),
+        license=origin.get("License"),
+        repository=origin.get("Repository"),
+        source_config=entry.get("Source Config"),
+        gone=origin.get("Gone"),
+    )

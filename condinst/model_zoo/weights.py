@@ -1,0 +1,139 @@
+"""The weights of a model by name: from a local folder, the cache or the network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from condinst.version import __version__
+
+from .download import check_file, download
+from .index import Model, get
+
+HOME = "CONDINST_HOME"
+"""Environment variable: the folder of the cache; if not set, ``condinst`` in the user's cache."""
+
+WEIGHTS = "CONDINST_WEIGHTS"
+"""Environment variable: a folder of published files, which is looked through first."""
+
+
+def fetch(model: str | Model, folder: str | Path | None = None) -> Path:
+    """A file with the weights of a model, by our names.
+
+    The published file is looked for in the local folder, then in the cache, then downloaded into
+    the cache. The original's layout is converted once for each file. Any number of processes may
+    call this at the same time: one works, the others wait.
+
+    Args:
+        model: name, or entry of the index.
+        folder: of published files under their names; the environment variable
+            ``CONDINST_WEIGHTS`` if not given.
+
+    Returns:
+        The path, for mmengine's ``load_checkpoint``.
+
+    Raises:
+        ValueError: no such model, it has no weights, or a file is not what it should be.
+        OSError: the weights cannot be had; the message says where to put the file.
+    """
+    entry = get(model) if isinstance(model, str) else model
+    if entry.weights is None:
+        raise ValueError(
+            f"{entry.name}: no weights of this model are published; train it "
+            f"(tools/train.py {entry.name}), or give a checkpoint file"
+        )
+    published = _find(entry, folder) or _download(entry)
+    check_file(published, entry.sha256)
+    return published if entry.layout == "mmdet" else _convert(entry, published)
+
+
+def cache_folder() -> Path:
+    """Where downloaded and converted weights lie; made if it is not there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or Path("~", ".cache")
+    home = Path(os.environ.get(HOME) or Path(cache, "condinst")).expanduser()
+    try:
+        (home / "weights").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"{home}: cannot be used as the cache ({error.strerror}); set the environment variable "
+            f"{HOME} to a folder that can be written to"
+        ) from error
+    return home / "weights"
+
+
+def _find(entry: Model, folder: str | Path | None) -> Path | None:
+    """The published file in the local folder, if there is one."""
+    source = "folder" if folder is not None else WEIGHTS
+    folder = folder if folder is not None else os.environ.get(WEIGHTS)
+    if not folder:
+        return None
+    place = Path(folder).expanduser()
+    if not place.is_dir():
+        raise FileNotFoundError(f"{source} {folder}: expected a folder of weight files")
+    path = place / str(entry.weights_file)
+    return path if path.is_file() else None
+
+
+def _download(entry: Model) -> Path:
+    target = cache_folder() / str(entry.weights_file)
+    if target.is_file():
+        return target
+    advice = (
+        f"get {entry.weights_file} elsewhere and put it into {target.parent}, or into the folder "
+        f"that the environment variable {WEIGHTS} names"
+    )
+    if entry.gone:
+        raise FileNotFoundError(
+            f"{entry.name}: {entry.weights} does not serve the weights any more ({entry.gone}); "
+            f"{advice}; {entry.repository} is where its authors would say where it is now"
+        )
+    with _lock(target):
+        if not target.is_file():
+            try:
+                download(str(entry.weights), target, checksum=entry.sha256)
+            except (OSError, ValueError) as error:
+                kind = ValueError if isinstance(error, ValueError) else OSError
+                raise kind(f"{entry.name}: {error}. To go on without: {advice}") from error
+    return target
+
+
+def _convert(entry: Model, source: Path) -> Path:
+    """The file by our names; its name holds what it was made of and by."""
+    from condinst.convert import convert_file  # brings PyTorch, which listing models can do without
+    from condinst.convert.files import sha256
+
+    stem = f"{entry.name}-{sha256(source)[:8]}-condinst{__version__}"
+    target = cache_folder() / f"{stem}.pth"
+    with _lock(target):
+        if not target.is_file():
+            temporary = target.with_name(f"{stem}.{os.getpid()}.pth.tmp")
+            try:
+                convert_file(source, temporary, config=entry.config)
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+    return target
+
+
+@contextmanager
+def _lock(target: Path) -> Iterator[None]:
+    """Make one file in one process at a time."""
+    lock = FileLock(target.with_name(f"{target.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"waiting for another process that makes {target}", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
