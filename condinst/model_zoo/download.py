@@ -51,7 +51,7 @@ def download(
     Args:
         checksum: hexadecimal digits with which the file's sha256 begins.
         timeout: seconds to wait for the server to answer, or to send on.
-        attempts: how many in a row may bring nothing new.
+        attempts: how many broken ones in a row, none with more of the file than before, are enough.
         pause: seconds before the second attempt; doubled for each further one.
 
     Raises:
@@ -61,7 +61,7 @@ def download(
     if urlparse(url).scheme not in ("http", "https"):
         raise ValueError(f"{url}: expected a URL of http or https")
     part = _Part(target)
-    failures, most = 0, part.size()
+    failures, most, reasons = 0, part.size(), []
     while True:
         try:
             _receive(url, part, timeout)
@@ -69,10 +69,12 @@ def download(
         except _BrokenError as error:
             failures = failures + 1 if part.size() <= most else 1
             most = max(most, part.size())
+            reasons.append(str(error))
             if failures >= attempts:
+                kept = f"{part.size()} bytes are kept in {part.path}"
+                why = ", ".join(dict.fromkeys(reasons))
                 raise OSError(
-                    f"{url}: given up after {attempts} attempts: {error}; "
-                    f"{part.size()} bytes are kept in {part.path}"
+                    f"{url}: given up after {len(reasons)} attempts: {why}; {kept}"
                 ) from error
             time.sleep(pause * 2 ** (failures - 1))
     part.finish(url, checksum)
