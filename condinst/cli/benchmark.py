@@ -8,30 +8,24 @@ import importlib
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from .common import check_writable, make_parser
 
-from condinst.benchmark.measure import Comparison
-from condinst.benchmark.models import Context
-from condinst.benchmark.report import as_line, write_report
-
-from .common import check_writable
+if TYPE_CHECKING:
+    from condinst.benchmark.measure import Comparison
 
 PARTS = ("mask_head", "mask_targets", "pipeline", "inference", "training", "switches", "evaluation")
 
 _EXAMPLES = """examples:
-  python tools/benchmark.py data/coco
-  python tools/benchmark.py data/coco --parts mask_head inference --rounds 30
+  %(prog)s data/coco
+  %(prog)s data/coco --parts mask_head inference --rounds 30
 """
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.epilog = _EXAMPLES
     parser.add_argument("root", type=Path, help="folder of a data set in COCO's layout")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     parser.add_argument("--rounds", type=int, default=15, help="calls of each (default 15)")
@@ -41,15 +35,40 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=40,
         help="pictures, where a part looks at many (default 40); for evaluation 5000",
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is a GPU)")
     parser.add_argument("--out", type=Path, default=Path("work_dirs/benchmark"))
     parser.add_argument("--name", help="of the files written (default: device and date)")
-    return parser.parse_args(argv)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line of ``tools/benchmark.py``."""
+    return make_parser("python tools/benchmark.py", __doc__, add_arguments).parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> list[Comparison]:
     """Run the parts, print each result as it comes, write JSON, a table and a picture."""
-    args = parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    return benchmark(parse_args(argv), ["python", "tools/benchmark.py", *words])
+
+
+def run(args: argparse.Namespace) -> int:
+    """What ``condinst benchmark`` does."""
+    benchmark(args, ["condinst", *sys.argv[1:]])
+    return 0
+
+
+def benchmark(args: argparse.Namespace, command: list[str]) -> list[Comparison]:
+    """Run the parts, print each result as it comes, write JSON, a table and a picture.
+
+    Args:
+        args: the command line.
+        command: its words, for the report.
+    """
+    import torch
+
+    from condinst.benchmark.report import write_report
+
+    args.device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     for split in ("train", "val"):
         path = args.root / f"annotations/instances_{split}2017.json"
         if not path.is_file():
@@ -61,14 +80,16 @@ def main(argv: list[str] | None = None) -> list[Comparison]:
     check_writable("--out", args.out)
     found = measure(args)
     name = args.name or f"{args.device}_{datetime.date.today()}"
-    words = ["python", "tools/benchmark.py", *(sys.argv[1:] if argv is None else argv)]
-    for path in write_report(args.out, name, found, args.device, shlex.join(words)):
+    for path in write_report(args.out, name, found, args.device, shlex.join(command)):
         print(f"wrote {path}")
     return found
 
 
 def measure(args: argparse.Namespace) -> list[Comparison]:
     """All parts that were asked for, each printed when it is done."""
+    from condinst.benchmark.models import Context
+    from condinst.benchmark.report import as_line
+
     found: list[Comparison] = []
     for part in args.parts:
         print(f"== {part}", flush=True)

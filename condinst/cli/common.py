@@ -1,4 +1,8 @@
-"""What training and testing share: reading a config, launching, telling users what is wrong."""
+"""What the commands share: reading a config, launching, telling users what is wrong.
+
+Functions import PyTorch and mmengine themselves, here and in the commands: ``--help`` and a wrong
+argument need neither, and importing them takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -8,77 +12,116 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config, DictAction
-from mmengine.registry import build_from_cfg
-from mmengine.runner import Runner, loops
-
-from condinst.datasets.data_root import set_data_root
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 # What the launchers leave in the environment of each process.
 _RANKS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 
 
-class _Options(DictAction):
+class _Options(argparse.Action):
     """mmengine's action for key=value, which says what is wrong with a word that is none."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         for word in values:
             if "=" not in word:
                 parser.error(f"{option_string} {word}: expected key=value")
-        super().__call__(parser, namespace, values, option_string)
+        from mmengine.config import DictAction
+
+        DictAction(self.option_strings, self.dest)(parser, namespace, values, option_string)
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of every command that runs a config."""
-    parser.add_argument("--work-dir", help="folder for logs, checkpoints, results")
+def make_parser(
+    prog: str, description: str | None, add_arguments: Callable[[argparse.ArgumentParser], None]
+) -> argparse.ArgumentParser:
+    """The parser of a command that is started by itself, by a script in ``tools/``."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    return parser
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """The argument that overrides a config's settings."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
         action=_Options,
         default={},
+        metavar="KEY=VALUE",
         help="settings that override the config's, as key=value; keys of nested settings are "
         'joined by dots (train_dataloader.batch_size=4), lists are written key="[a,b]"; '
         "data_root=FOLDER moves the data set",
     )
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of every command that runs a config."""
+    parser.add_argument("--work-dir", help="folder for logs, checkpoints, results")
+    add_cfg_options(parser)
     parser.add_argument(
         "--launcher",
         choices=["none", *_RANKS],
-        default="none",
-        help="what started the processes of a distributed run",
+        help="what started the processes of a distributed run (default: pytorch under torchrun)",
     )
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
+def read_config(config: str, options: Mapping[str, Any] | None = None) -> Config:
+    """A config file, with overrides.
+
+    Args:
+        config: path of the file, or name of a model of the index.
+        options: as ``--cfg-options`` has them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: there is no such model, the file cannot be read as a config, or an option does
+            not fit it.
+    """
+    from mmengine.config import Config
+
+    from condinst.model_zoo import resolve_config
+
+    path = resolve_config(config)
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config is a program
+        raise ValueError(f"config {path}: {_one_line(error)}") from error
+    _override(cfg, dict(options or {}))
+    return cfg
+
+
 def load_config(args: argparse.Namespace) -> Config:
-    """The config of the command line, with its overrides.
+    """The config of a run: that of the command line, with its overrides and its work folder.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file cannot be read as a config, or a switch does not fit it or the machine.
     """
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f"config {args.config} is not a file")
-    if args.launcher != "none" and _RANKS[args.launcher] not in os.environ:
+    # torchrun's own mark: a job of slurm may start one process, whose user wants no distribution
+    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    launcher = args.launcher or ("pytorch" if by_torchrun else "none")
+    if launcher != "none" and _RANKS[launcher] not in os.environ:
         raise ValueError(
-            f"--launcher {args.launcher} expects the environment variable "
-            f"{_RANKS[args.launcher]}, which its launcher sets in every process; start with "
+            f"--launcher {launcher} expects the environment variable "
+            f"{_RANKS[launcher]}, which its launcher sets in every process; start with "
             "tools/dist_train.sh, dist_test.sh or slurm_train.sh, or with your cluster's launcher"
         )
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    try:
-        cfg = Config.fromfile(args.config)
-    except Exception as error:  # a config is a program
-        raise ValueError(f"config {args.config}: {_one_line(error)}") from error
-    _override(cfg, dict(args.cfg_options))
-    cfg.launcher = args.launcher
+    cfg = read_config(args.config, args.cfg_options)
+    cfg.launcher = launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get("work_dir") is None:
-        cfg.work_dir = str(Path("work_dirs") / Path(args.config).stem)
+        cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename).stem)
     check_writable("work_dir", Path(cfg.work_dir))
     return cfg
 
@@ -86,6 +129,8 @@ def load_config(args: argparse.Namespace) -> Config:
 def _override(cfg: Config, options: dict[str, Any]) -> None:
     _check_names(cfg, options)
     if "data_root" in options:
+        from condinst.datasets.data_root import set_data_root
+
         set_data_root(cfg, options.pop("data_root"))
     try:
         cfg.merge_from_dict(options)
@@ -95,6 +140,8 @@ def _override(cfg: Config, options: dict[str, Any]) -> None:
 
 def _check_names(cfg: Config, options: Iterable[str]) -> None:
     """Refuse a first name that is new and nearly one that exists: it would change nothing."""
+    from mmengine.runner import Runner
+
     known = {*cfg.keys(), *inspect.signature(Runner.__init__).parameters}
     for option in options:
         name = option.split(".")[0]
@@ -185,7 +232,8 @@ def is_first_process() -> bool:
 
 
 def run(main: Callable[[], object]) -> None:
-    """Run a command; a user's mistake found before its first iteration ends it with one line.
+    """Run a command of ``tools/``; a user's mistake ends it with one line, where it is found before
+    the first iteration.
 
     The exit code is then 1. What goes wrong later keeps its traceback.
     """
@@ -194,22 +242,31 @@ def run(main: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        message = _explain(error)
+        message = explain(error)
         if message is None or os.environ.get("CONDINST_DEBUG"):
             raise
         sys.exit(f"error: {message}\n(set CONDINST_DEBUG=1 for the traceback)")
 
 
-def _explain(error: Exception) -> str | None:
+def explain(error: Exception) -> str | None:
     """What to tell the user; None where the error may be a bug, or came in the middle of a run."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if any(frame.f_code.co_filename == loops.__file__ for frame in frames):
+    # an error that is raised by them finds them imported
+    loops = sys.modules.get("mmengine.runner.loops")
+    registry = sys.modules.get("mmengine.registry")
+    if loops and any(frame.f_code.co_filename == loops.__file__ for frame in frames):
         return None
     if isinstance(error, (ValueError, OSError)):
         return str(error)
-    built = [frame.f_locals["cfg"] for frame in frames if frame.f_code is build_from_cfg.__code__]
-    if built:  # names and arguments come from the config
-        return f"the config's type={built[-1].get('type')!r} cannot be built: {_one_line(error)}"
+    if registry:  # names and arguments come from the config
+        code = registry.build_from_cfg.__code__
+        built = [frame.f_locals["cfg"] for frame in frames if frame.f_code is code]
+        if built:
+            return (
+                f"the config's type={built[-1].get('type')!r} cannot be built: {_one_line(error)}"
+            )
+    if isinstance(error, ImportError) and (error.name or "").split(".")[0] != "condinst":
+        return f"{error} (condinst doctor looks through what is installed)"
     return None
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from condinst.convert import LAYOUTS, Conversion, convert_file
+from .common import make_parser
+
+if TYPE_CHECKING:
+    from condinst.convert import Conversion
 
 _EPILOG = """what is read (recognised by itself):
 {layouts}
 
 examples:
-  python tools/convert_checkpoint.py CondInst_MS_R_50_1x.pth condinst_r50_fpn_1x.pth
-  python tools/convert_checkpoint.py CondInst_MS_R_50_1x.pth condinst_r50_fpn_1x.pth \\
+  %(prog)s CondInst_MS_R_50_1x.pth condinst_r50_fpn_1x.pth
+  %(prog)s CondInst_MS_R_50_1x.pth condinst_r50_fpn_1x.pth \\
       --config configs/condinst_r50-caffe_fpn_ms-1x_coco_instance.py
-  python tools/convert_checkpoint.py work_dirs/NAME/iter_90000.pth original.pth --to original
-  python tools/convert_checkpoint.py R-50.pkl resnet50_msra.pth
+  %(prog)s work_dirs/NAME/iter_90000.pth original.pth --to original
+  %(prog)s R-50.pkl resnet50_msra.pth
 
 A backbone's file is for a config:
   model.backbone.init_cfg = dict(type="Pretrained", checkpoint="resnet50_msra.pth")
@@ -22,14 +26,12 @@ Files are read as weights only: nothing in them is run.
 """
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    from condinst.convert import LAYOUTS
+
     layouts = "\n".join(f"  {name:21} {meaning}" for name, meaning in LAYOUTS.items())
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=_EPILOG.format(layouts=layouts),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser.epilog = _EPILOG.format(layouts=layouts)
     parser.add_argument("source", help="weight file, .pth or .pkl")
     parser.add_argument("target", help="file to write")
     parser.add_argument(
@@ -39,15 +41,36 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="layout of the written file (default condinst)",
     )
     parser.add_argument(
-        "--config", help="config of the model that the weights must fit, by name and shape"
+        "--config",
+        help="config of the model that the weights must fit, by name and shape: a file, or the "
+        "name of a model (condinst list)",
     )
-    return parser.parse_args(argv)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line of ``tools/convert_checkpoint.py``."""
+    prog = "python tools/convert_checkpoint.py"
+    return make_parser(prog, __doc__, add_arguments).parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> Conversion:
     """Convert a file, and say what became of it."""
-    args = parse_args(argv)
-    done = convert_file(args.source, args.target, to=args.to, config=args.config)
+    return convert(parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """What ``condinst convert`` does."""
+    convert(args)
+    return 0
+
+
+def convert(args: argparse.Namespace) -> Conversion:
+    """Convert a file, and say what became of it."""
+    from condinst.convert import LAYOUTS, convert_file
+    from condinst.model_zoo import resolve_config
+
+    config = resolve_config(args.config) if args.config else None
+    done = convert_file(args.source, args.target, to=args.to, config=config)
     print(f"read {args.source}: {done.layout} ({LAYOUTS[done.layout]})")
     for what, names in (
         ("tensors left out", done.dropped),

@@ -5,14 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 from pathlib import Path
-
-from mmdet.datasets.transforms import PackDetInputs
-from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmengine.config import Config, ConfigDict
-from mmengine.runner import Runner
-
-from condinst.datasets.checks import check_datasets
-from condinst.evaluation import DumpDetResults
+from typing import TYPE_CHECKING
 
 from .common import (
     add_config_arguments,
@@ -21,26 +14,32 @@ from .common import (
     check_writable,
     is_first_process,
     load_config,
+    make_parser,
     use_rle_masks,
 )
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
 _EXAMPLES = """examples:
-  python tools/test.py CONFIG work_dirs/NAME/iter_90000.pth
-  python tools/test.py CONFIG CHECKPOINT --channels-last --fold-norms --batch-size 4
-  python tools/test.py CONFIG CHECKPOINT --out predictions.pkl --show-dir pictures
+  %(prog)s condinst_r50_fpn_1x
+  %(prog)s CONFIG work_dirs/NAME/iter_90000.pth
+  %(prog)s CONFIG CHECKPOINT --channels-last --fold-norms --batch-size 4
+  %(prog)s CONFIG CHECKPOINT --out predictions.pkl --show-dir pictures
+  torchrun --nproc_per_node 8 -m condinst test CONFIG CHECKPOINT
   bash tools/dist_test.sh CONFIG CHECKPOINT 8
 """
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("config", help="config file, or name of a model (condinst list)")
+    parser.add_argument(
+        "checkpoint",
+        nargs="?",
+        help="checkpoint file, URL or name of a model (default: that of the config)",
     )
-    parser.add_argument("config", help="config file")
-    parser.add_argument("checkpoint", help="checkpoint file or URL")
     parser.add_argument("--out", metavar="FILE.pkl", help="save all predictions, masks as RLE")
     parser.add_argument(
         "--show-dir", metavar="FOLDER", help="draw predictions beside ground truth into this folder"
@@ -65,7 +64,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser, "mixed precision: scores change in the third digit; float16 if no type is given"
     )
     add_config_arguments(parser)
-    return parser.parse_args(argv)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line of ``tools/test.py``."""
+    return make_parser("python tools/test.py", __doc__, add_arguments).parse_args(argv)
 
 
 def build_config(args: argparse.Namespace) -> Config:
@@ -77,7 +80,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.show_dir is not None:
         check_writable("--show-dir", Path(args.show_dir))
     cfg = load_config(args)
-    cfg.load_from = args.checkpoint
+    cfg.load_from = _checkpoint(args)
     apply_speed_arguments(cfg, args)
     if args.amp is not None:
         cfg.model.test_cfg.autocast_dtype = args.amp
@@ -105,8 +108,22 @@ def build_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
+def _checkpoint(args: argparse.Namespace) -> str:
+    from condinst.model_zoo import list_models, resolve_checkpoint
+
+    if args.checkpoint is None and args.config not in list_models():
+        raise ValueError(
+            f"{args.config}: expected a checkpoint after a config file; only a model's name "
+            "brings its own"
+        )
+    return resolve_checkpoint(args.checkpoint or args.config)
+
+
 def _augment(cfg: Config) -> None:
     """Wrap the model, and let the data set hand out every picture in several views."""
+    from mmdet.datasets.transforms import PackDetInputs
+    from mmengine.config import ConfigDict
+
     dataset = cfg.test_dataloader.dataset
     while "dataset" in dataset:
         dataset = dataset.dataset
@@ -137,7 +154,27 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     Returns:
         The metrics, for example ``coco/segm_mAP``.
     """
-    args = parse_args(argv)
+    return test(parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """What ``condinst test`` does."""
+    test(args)
+    return 0
+
+
+def test(args: argparse.Namespace) -> dict[str, float]:
+    """Check the data, then test.
+
+    Returns:
+        The metrics, for example ``coco/segm_mAP``.
+    """
+    from mmdet.utils import setup_cache_size_limit_of_dynamo
+    from mmengine.runner import Runner
+
+    from condinst.datasets.checks import check_datasets
+    from condinst.evaluation import DumpDetResults
+
     cfg = build_config(args)
     report = check_datasets(cfg, splits=("test",)) if is_first_process() else None
     setup_cache_size_limit_of_dynamo()

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
-
-import torch
-from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmengine.config import Config
-from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
-
-from condinst.datasets.checks import check_datasets
+from typing import TYPE_CHECKING, Any
 
 from .common import (
     add_config_arguments,
@@ -18,25 +11,26 @@ from .common import (
     apply_speed_arguments,
     is_first_process,
     load_config,
+    make_parser,
     use_rle_masks,
 )
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
 _EXAMPLES = """examples:
-  python tools/train.py configs/condinst_r50_fpn_ms-poly-90k_coco_instance.py
-  python tools/train.py CONFIG --cfg-options data_root=/data/coco/ train_dataloader.batch_size=4
-  python tools/train.py CONFIG --resume
+  %(prog)s configs/condinst_r50_fpn_ms-poly-90k_coco_instance.py
+  %(prog)s CONFIG --cfg-options data_root=/data/coco/ train_dataloader.batch_size=4
+  %(prog)s CONFIG --resume
+  torchrun --nproc_per_node 8 -m condinst train CONFIG --amp bfloat16
   bash tools/dist_train.sh CONFIG 8 --amp bfloat16
 """
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("config", help="config file")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("config", help="config file, or name of a model (condinst list)")
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -58,7 +52,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "mixed precision; float16 with a loss scaler if no type is given; on a CPU only bfloat16",
     )
     add_config_arguments(parser)
-    return parser.parse_args(argv)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line of ``tools/train.py``."""
+    return make_parser("python tools/train.py", __doc__, add_arguments).parse_args(argv)
 
 
 def build_config(args: argparse.Namespace) -> Config:
@@ -83,6 +81,8 @@ def build_config(args: argparse.Namespace) -> Config:
 
 
 def _mix_precision(cfg: Config, dtype: str) -> None:
+    import torch
+
     if torch.cuda.is_available():
         cfg.optim_wrapper.type = "AmpOptimWrapper"
         cfg.optim_wrapper.dtype = dtype
@@ -102,6 +102,8 @@ def _resume(cfg: Config, source: str) -> None:
     mmengine reads the seed from the checkpoint too, but only after the sampler has shuffled the
     data with a new one.
     """
+    from mmengine.runner import CheckpointLoader, find_latest_checkpoint
+
     path = find_latest_checkpoint(cfg.work_dir) if source == "auto" else source
     if path is None:  # nothing has been saved: the run begins, from load_from if there is one
         return
@@ -120,7 +122,23 @@ def _resume(cfg: Config, source: str) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Check the data, then train."""
-    cfg = build_config(parse_args(argv))
+    train(parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """What ``condinst train`` does."""
+    train(args)
+    return 0
+
+
+def train(args: argparse.Namespace) -> None:
+    """Check the data, then train."""
+    from mmdet.utils import setup_cache_size_limit_of_dynamo
+    from mmengine.runner import Runner
+
+    from condinst.datasets.checks import check_datasets
+
+    cfg = build_config(args)
     report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
     setup_cache_size_limit_of_dynamo()
     runner = Runner.from_cfg(cfg)
