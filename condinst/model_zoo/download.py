@@ -90,9 +90,11 @@ def check_file(path: Path, checksum: str | None, source: str = "") -> None:
     Raises:
         ValueError: it differs.
     """
+    if checksum is None:
+        return
     from condinst.convert.files import sha256  # brings PyTorch, which listing models can do without
 
-    if checksum is not None and not (found := sha256(path)).startswith(checksum.lower()):
+    if not (found := sha256(path)).startswith(checksum.lower()):
         raise ValueError(
             f"{path}{source}: sha256 begins with {found[: len(checksum)]}, expected {checksum}; "
             "it is damaged or another file; delete it"
@@ -210,7 +212,7 @@ def _open(request: Request, part: _Part, timeout: float) -> HTTPResponse:
 
 def _read(response: HTTPResponse) -> bytes:
     try:
-        return response.read(BLOCK)
+        return response.read1(BLOCK)  # what is there, without waiting for a whole block
     except (OSError, HTTPException) as error:
         raise _BrokenError(f"the connection broke ({error})") from error
 

@@ -19,6 +19,7 @@ class WeightServer:
         extra_length: added to the Content-Length that is promised.
         send_length: whether Content-Length is sent.
         content_type: sent as it is.
+        hold: waited for, where not None, after a cut, before the connection is closed.
         requests: the headers of all requests that came, each with its path.
     """
 
@@ -32,9 +33,10 @@ class WeightServer:
         self.extra_length = 0
         self.send_length = True
         self.content_type = "application/octet-stream"
+        self.hold: threading.Event | None = None
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.thread = threading.Thread(target=self.http.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> WeightServer:
         self.thread.start()
@@ -95,6 +97,8 @@ class WeightServer:
         handler.send_header("Content-Type", self.content_type)
         handler.end_headers()
         handler.wfile.write(body[:cut])
+        if self.hold is not None and cut is not None:
+            self.hold.wait(60)
         handler.close_connection = True
 
     def _start(self, handler: BaseHTTPRequestHandler) -> int | None:

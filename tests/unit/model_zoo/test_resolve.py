@@ -1,0 +1,78 @@
+"""Names where configs and checkpoints stand, in functions and in the commands."""
+
+import pytest
+from mmengine.config import Config
+from test_weights import original_file
+
+from condinst import model_zoo
+from condinst.cli import test, train
+from condinst.model_zoo import resolve_checkpoint, resolve_config
+
+NAME = "condinst_r50_fpn_1x"
+
+
+def test_a_name_is_its_config():
+    path = resolve_config("condinst_r101_bifpn_3x_sem")
+    cfg = Config.fromfile(path)
+    assert cfg.model.backbone.depth == 101
+    assert "semantic_head" in cfg.model
+
+
+def test_a_file_is_itself_also_under_a_models_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / NAME).touch()
+    assert resolve_config(NAME) == NAME
+    assert resolve_checkpoint(NAME) == NAME
+
+
+@pytest.mark.parametrize("path", ["absent.py", "configs/absent", "absent.json"])
+def test_a_path_without_a_file(path):
+    with pytest.raises(FileNotFoundError, match=f"config {path} is not a file"):
+        resolve_config(path)
+
+
+@pytest.mark.parametrize("resolve", [resolve_config, resolve_checkpoint])
+def test_a_misspelt_name(resolve):
+    with pytest.raises(ValueError, match="condinst_r5_fpn_1x: expected a .* or a model's name; is"):
+        resolve("condinst_r5_fpn_1x")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["absent.pth", "work_dirs/x/iter_1", "https://host/x", "torchvision://resnet50", "C:\\x"],
+)
+def test_paths_and_urls_of_checkpoints_are_left_to_their_reader(path):
+    assert resolve_checkpoint(path) == path
+
+
+def test_the_name_of_a_model_without_weights():
+    with pytest.raises(ValueError, match="no weights of this model are published"):
+        resolve_checkpoint("condinst_r101_fpn_270k")
+
+
+@pytest.fixture
+def local_weights(shared, tmp_path, monkeypatch):
+    original_file(shared, tmp_path / model_zoo.get(NAME).weights_file, NAME)
+    monkeypatch.setenv("CONDINST_WEIGHTS", str(tmp_path))
+    return tmp_path
+
+
+def test_the_test_command_takes_a_name_alone(shared, local_weights):
+    """Config and weights come from the name; two pictures are tested with them."""
+    data = shared / "coco_tiny"
+    options = [
+        f"data_root={data}/",
+        "test_dataloader.num_workers=0",
+        "test_dataloader.persistent_workers=False",
+        "test_dataloader.dataset.indices=2",
+        "test_dataloader.dataset.pipeline.1.scale=(333,200)",
+    ]
+    work_dir = str(local_weights / "work")
+    metrics = test.main([NAME, "--work-dir", work_dir, "--cfg-options", *options])
+    assert {"coco/bbox_mAP", "coco/segm_mAP"} <= metrics.keys()
+
+
+def test_the_train_command_takes_a_name(tmp_path):
+    args = train.parse_args([NAME, "--work-dir", str(tmp_path)])
+    cfg = train.build_config(args)
+    assert cfg.filename == str(model_zoo.get(NAME).config)

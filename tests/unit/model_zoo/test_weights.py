@@ -1,0 +1,248 @@
+"""Weights by a model's name: from a folder, the cache or a server, in one process or several."""
+
+import dataclasses
+import hashlib
+import importlib.util
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import load_checkpoint
+
+from condinst import model_zoo
+from condinst.convert import to_condinst
+from condinst.model_zoo import weights
+from condinst.registry import MODELS
+
+MMDET = "condinst_r50_fpn_90k"
+GONE = "condinst_r50_fpn_1x"
+
+
+def entry(server, name=MMDET, **changes):
+    """An entry of the index whose weights are on the server."""
+    changes = dict(weights=server.url(), sha256=None, gone=None) | changes
+    return dataclasses.replace(model_zoo.get(name), **changes)
+
+
+def test_downloaded_once_into_the_cache(server, tmp_path):
+    checksum = hashlib.sha256(server.content).hexdigest()
+    model = entry(server, sha256=checksum[:8])
+    path = model_zoo.fetch(model)
+    assert path == tmp_path / "home/weights" / model.weights_file
+    assert path.read_bytes() == server.content
+    assert model_zoo.fetch(model) == path
+    assert len(server.requests) == 1
+
+
+def test_a_cached_file_that_was_damaged_later_is_noticed(server):
+    model = entry(server, sha256=hashlib.sha256(server.content).hexdigest()[:8])
+    path = model_zoo.fetch(model)
+    path.write_bytes(server.content[:-1])
+    with pytest.raises(ValueError, match=rf"{path}: sha256 begins with .*expected {model.sha256}"):
+        model_zoo.fetch(model)
+
+
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_the_local_folder_comes_first_and_needs_no_network(tmp_path, monkeypatch, by_variable):
+    model = dataclasses.replace(model_zoo.get(MMDET), sha256=None)
+    (tmp_path / "local").mkdir()
+    path = tmp_path / "local" / model.weights_file
+    path.write_bytes(b"weights")
+    if by_variable:
+        monkeypatch.setenv("CONDINST_WEIGHTS", str(path.parent))
+    folder = None if by_variable else path.parent
+    monkeypatch.setattr(weights, "download", None)
+    assert model_zoo.fetch(model, folder) == path
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_local_file_is_checked(tmp_path):
+    model = model_zoo.get(MMDET)
+    path = tmp_path / model.weights_file
+    path.write_bytes(b"weights")
+    found = hashlib.sha256(b"weights").hexdigest()[:8]
+    with pytest.raises(ValueError, match=f"{path}: sha256 begins with {found}, expected 4c186406"):
+        model_zoo.fetch(MMDET, tmp_path)
+
+
+def test_what_the_local_folder_lacks_is_downloaded(server, tmp_path):
+    path = model_zoo.fetch(entry(server), tmp_path)
+    assert path.parent == tmp_path / "home/weights"
+
+
+def test_a_local_folder_that_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONDINST_WEIGHTS", str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match="CONDINST_WEIGHTS .*nowhere: expected a folder"):
+        model_zoo.fetch(MMDET)
+
+
+def test_where_weights_are_gone_the_message_says_what_to_do(tmp_path):
+    model = model_zoo.get(GONE)
+    with pytest.raises(FileNotFoundError) as caught:
+        model_zoo.fetch(GONE)
+    text = str(caught.value)
+    for part in (GONE, model.weights, "get CondInst_MS_R_50_1x.pth elsewhere", model.repository):
+        assert part in text
+    assert str(tmp_path / "home/weights") in text
+    assert "CONDINST_WEIGHTS" in text
+
+
+def test_a_failed_download_says_what_to_do(server):
+    server.answers = [404]
+    model = entry(server)
+    expected = f"{MMDET}: {server.url()}: .* 404 .*get {model.weights_file} elsewhere"
+    with pytest.raises(OSError, match=expected):
+        model_zoo.fetch(model)
+
+
+def test_a_model_without_weights():
+    with pytest.raises(ValueError, match=r"condinst_r101_fpn_90k: no weights .*tools/train.py"):
+        model_zoo.fetch("condinst_r101_fpn_90k")
+
+
+def test_the_place_of_the_cache(tmp_path, monkeypatch):
+    assert weights.cache_folder() == tmp_path / "home/weights"
+    monkeypatch.delenv("CONDINST_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert weights.cache_folder() == tmp_path / "xdg/condinst/weights"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "user"))
+    assert weights.cache_folder() == tmp_path / "user/.cache/condinst/weights"
+
+
+def test_a_cache_that_cannot_be_made(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CONDINST_HOME", str(tmp_path / "file"))
+    with pytest.raises(OSError, match=r"file: cannot be used as the cache .*CONDINST_HOME"):
+        weights.cache_folder()
+
+
+def start_fetch(server, name):
+    """Another process that fetches the server's file under a name."""
+    code = (
+        "import dataclasses; from condinst import model_zoo as zoo; print(zoo.fetch("
+        f"dataclasses.replace(zoo.get({MMDET!r}), weights={server.url()!r}, sha256=None, "
+        f"weights_file={name!r})))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "nothing happened in a minute"
+        time.sleep(0.01)
+
+
+def test_of_several_processes_one_downloads_and_the_others_wait(server, tmp_path):
+    server.cuts, server.hold = [300_000], threading.Event()
+    processes = [start_fetch(server, "a.pth") for _ in range(3)]
+    wait_for(lambda: server.requests)
+    waiting = []
+    for process in processes:  # two of them say that they wait, one that it downloads
+        waiting.append(process.stderr.readline().startswith("waiting for another process"))
+    server.hold.set()
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert Path(out.strip()).read_bytes() == server.content
+    assert sorted(waiting) == [False, True, True]
+    assert server.ranges_asked() == [None, "bytes=300000-"]
+
+
+def test_a_process_that_was_killed_leaves_what_the_next_goes_on_with(server, tmp_path):
+    server.cuts, server.hold = [300_000], threading.Event()
+    process = start_fetch(server, "b.pth")
+    part = tmp_path / "home/weights/b.pth.part"
+    wait_for(lambda: part.is_file() and part.stat().st_size == 300_000)
+    process.kill()
+    process.communicate()
+    server.hold.set()
+    path = model_zoo.fetch(entry(server, weights_file="b.pth"))
+    assert path.read_bytes() == server.content
+    assert server.ranges_asked() == [None, "bytes=300000-"]
+
+
+def original_file(shared, path, name):
+    """A checkpoint in the original's layout, as its programs write it; and its tensors."""
+    folder = shared / "golden/adelaidet"
+    spec = importlib.util.spec_from_file_location("golden_weights", folder / "weights.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    arrays = module.reference_state_dict(folder / f"{name}.json")
+    tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
+    torch.save({"model": tensors, "iteration": 89999}, path)
+    return tensors
+
+
+def build(config):
+    cfg = Config.fromfile(config)
+    cfg.model.backbone.init_cfg = None
+    with DefaultScope.overwrite_default_scope("condinst"):
+        return MODELS.build(cfg.model)
+
+
+@pytest.mark.parametrize("name", ["condinst_r50_fpn_1x", "boxinst_r50_fpn_1x"])
+def test_from_a_server_to_the_model_of_the_config(shared, server, tmp_path, name):
+    """The original's layout is converted, once, and fits the config's model strictly."""
+    tensors = original_file(shared, tmp_path / "original.pth", name)
+    server.content = (tmp_path / "original.pth").read_bytes()
+    server.cuts = [50_000_000]
+    model = entry(server, name)
+    path = model_zoo.fetch(model)
+    assert server.ranges_asked() == [None, "bytes=50000000-"]
+    assert path.parent == tmp_path / "home/weights"
+
+    detector = build(model.config)
+    load_checkpoint(detector, str(path), map_location="cpu", strict=True)
+    expected = to_condinst(tensors)
+    for key, value in detector.state_dict().items():
+        if key in expected:  # but for what a BoxInst counts by itself
+            assert torch.equal(value, expected[key]), key
+    assert len(expected) > 300
+
+    changed = path.stat().st_mtime_ns
+    assert model_zoo.fetch(model) == path
+    assert path.stat().st_mtime_ns == changed
+    assert len(server.requests) == 2
+    suffixes = {p.name.rsplit(".", 1)[1] for p in path.parent.iterdir()}
+    assert suffixes == {"pth", "lock"}
+
+
+def test_another_file_under_the_name_is_converted_anew(shared, tmp_path):
+    name = "condinst_r50_fpn_1x"
+    path = tmp_path / model_zoo.get(name).weights_file
+    tensors = original_file(shared, path, name)
+    first = model_zoo.fetch(name, tmp_path)
+    tensors["controller.bias"] = torch.zeros(169)
+    torch.save({"model": tensors}, path)
+    second = model_zoo.fetch(name, tmp_path)
+    assert first != second
+    key = "bbox_head.controller.bias"
+    assert torch.load(second)["state_dict"][key].count_nonzero() == 0
+    assert torch.load(first)["state_dict"][key].count_nonzero() > 0
+
+
+def test_weights_of_another_model_are_refused(shared, tmp_path):
+    name = "condinst_r50_bifpn_1x"
+    path = tmp_path / model_zoo.get(name).weights_file
+    original_file(shared, path, "condinst_r50_fpn_1x")
+    with pytest.raises(ValueError, match=rf"(?s){re.escape(str(path))}: .*neck") as caught:
+        model_zoo.fetch(name, tmp_path)
+    assert "missing in the weights" in str(caught.value)
+    assert list((tmp_path / "home/weights").glob("*.pth*")) == list(
+        (tmp_path / "home/weights").glob("*.lock")
+    )
