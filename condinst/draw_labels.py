@@ -31,7 +31,9 @@ def draw_labels(
         text = classes[label] if shown.scores is None else f"{classes[label]} {shown.scores[i]:.2f}"
         left, _, right, _ = pen.textbbox((0, 0), text, font=font)
         # the same height for every name, and the letters on one line in it
-        ascent, descent = font.getmetrics()
+        # where pillow has no FreeType, its own font is 11 pixels high
+        scalable = isinstance(font, ImageFont.FreeTypeFont)
+        ascent, descent = font.getmetrics() if scalable else (11, 0)  # type: ignore[union-attr]
         width, height = round(right - left) + 6, ascent + descent + 2
         place = _find_place(shown.frame(i), width, height, picture.size, taken)
         if place is None:

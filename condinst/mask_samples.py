@@ -27,7 +27,7 @@ __all__ = ["pack_bools", "sample_masks", "unpack_bools"]
 def sample_masks(
     masks: BitmapMasks | PolygonMasks, stride: int, semantic_stride: int | None = None
 ) -> SampledMasks:
-    """Read every ``stride``-th pixel of each mask, from ``stride // 2`` on, its centre and its area.
+    """Read every ``stride``-th pixel of each mask, from ``stride // 2`` on, its centre and area.
 
     Polygons cover the pixels that ``PolygonMasks.to_ndarray`` would give. Sums are whole numbers,
     so the centres are exact but for one rounding to float32.

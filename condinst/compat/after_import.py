@@ -43,9 +43,7 @@ class _Watcher:
 
         def execute_and_call(module: ModuleType) -> None:
             execute(module)
-            if (
-                self in sys.meta_path
-            ):  # it may have been looked for before, and not imported
+            if self in sys.meta_path:  # it may have been looked for before, and not imported
                 sys.meta_path.remove(self)
                 for function in self.functions:
                     function()

@@ -6,8 +6,8 @@ import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations as MMDetLoadAnnotations
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
-from condinst.rle import checked_rle
 from condinst.registry import TRANSFORMS
+from condinst.rle import checked_rle
 
 __all__ = ["LoadAnnotations"]
 

@@ -1,0 +1,268 @@
+"""The predictor on a trained model: the answers of tools/test.py, from every kind of source."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from commands import REPO, SMALL, TEST, run
+from mmengine.config import Config
+from PIL import Image
+
+from condinst.compat.checkpoint import load_from_local
+from condinst.predictor import Predictor
+from condinst.results import Results
+
+
+@pytest.fixture(scope="module")
+def checkpoint(trained) -> Path:
+    return trained / "iter_80.pth"
+
+
+@pytest.fixture(scope="module")
+def folder(shapes) -> Path:
+    return shapes / "train"
+
+
+@pytest.fixture(scope="module")
+def predictor(checkpoint) -> Predictor:
+    """Without the switches that change the order of roundings."""
+    return Predictor(SMALL, checkpoint, device="cpu", channels_last=False, fold_norms=False)
+
+
+@pytest.fixture(scope="module")
+def first(folder) -> Path:
+    return folder / "000000.png"
+
+
+def assert_equal(one: Results, other: Results) -> None:
+    assert len(one) == len(other) > 0
+    assert one.class_names == other.class_names
+    assert np.array_equal(one.scores, other.scores)
+    assert np.array_equal(one.boxes, other.boxes)
+    assert np.array_equal(one.labels, other.labels)
+    assert np.array_equal(one.masks, other.masks)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_the_answers_are_those_of_the_test_tool(
+    batch_size, checkpoint, folder, shapes, tmp_path_factory
+):
+    out = tmp_path_factory.mktemp("test") / "predictions.pkl"
+    work_dir = ["--work-dir", out.parent]
+    run(TEST, SMALL, checkpoint, "--out", out, "--batch-size", batch_size, *work_dir, data=shapes)
+    expected = {
+        Path(s["img_path"]).name: s["pred_instances"] for s in pickle.loads(out.read_bytes())
+    }
+    predictor = Predictor(
+        SMALL,
+        checkpoint,
+        device="cpu",
+        channels_last=False,
+        fold_norms=False,
+        batch_size=batch_size,
+    )
+    found = predictor(folder)
+    assert len(found) == len(expected) == 8
+    for results in found:
+        wanted = expected[Path(results.path).name]
+        np.testing.assert_allclose(results.scores, wanted["scores"], atol=1e-6)
+        np.testing.assert_allclose(results.boxes, wanted["bboxes"], atol=1e-4)
+        assert results.labels.tolist() == wanted["labels"].tolist()
+        codes = [code["counts"].encode() for code in results.rles]
+        assert codes == [code["counts"] for code in wanted["masks"]]
+        assert results.areas.max() > 50
+
+
+def test_the_fast_switches_keep_the_answers(predictor, checkpoint, first):
+    fast = Predictor(SMALL, checkpoint, device="cpu")(first)
+    plain = predictor(first)
+    assert len(fast) == len(plain)
+    np.testing.assert_allclose(fast.scores, plain.scores, atol=1e-5)
+    np.testing.assert_allclose(fast.boxes, plain.boxes, atol=1e-3)
+    assert (fast.masks == plain.masks).mean() > 0.9999
+
+
+def test_every_kind_of_source_gives_the_same(predictor, checkpoint, first):
+    expected = predictor(first)
+    rgb = np.asarray(Image.open(first).convert("RGB"))
+    assert_equal(predictor(str(first)), expected)
+    assert_equal(predictor(rgb), expected)
+    assert_equal(predictor(Image.open(first)), expected)
+    several = predictor([first, rgb])
+    assert len(several) == 2
+    assert_equal(several[1], expected)
+    bgr = Predictor(
+        SMALL,
+        checkpoint,
+        device="cpu",
+        channels_last=False,
+        fold_norms=False,
+        channel_order="bgr",
+    )
+    assert_equal(bgr(rgb[:, :, ::-1].copy()), expected)
+    assert np.array_equal(bgr(rgb[:, :, ::-1].copy()).read_image(), rgb)
+    assert expected.path == str(first)
+    assert np.array_equal(expected.read_image(), rgb)
+
+
+def test_arrays_go_the_way_of_files_in_the_published_pipeline(checkpoint, shared):
+    cfg = Config.fromfile(SMALL)
+    published = Config.fromfile(REPO / "configs" / "condinst_r50_fpn_ms-poly-90k_coco_instance.py")
+    steps = published.test_pipeline
+    assert steps[0].imdecode_backend == steps[1].backend == "pillow"
+    steps[1].scale = (200, 120)
+    cfg.test_dataloader.dataset.pipeline = steps
+    predictor = Predictor(cfg, checkpoint, device="cpu")
+    path = next((shared / "coco_tiny" / "val2017").glob("*.jpg"))
+    assert_equal(predictor(np.asarray(Image.open(path).convert("RGB"))), predictor(path))
+
+
+def test_a_stream_takes_pictures_as_they_are_asked_for(predictor, first):
+    taken = []
+
+    def camera():
+        for i in range(100):
+            taken.append(i)
+            yield np.asarray(Image.open(first).convert("RGB"))
+
+    stream = predictor.stream(camera())
+    assert taken == []
+    assert_equal(next(stream), predictor(first))
+    assert taken == [0]
+    next(stream)
+    assert taken == [0, 1]
+
+
+def test_the_frames_of_a_video(predictor, folder, tmp_path):
+    path = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 5, (96, 96))
+    frames = [cv2.imread(str(file)) for file in sorted(folder.glob("*.png"))[:3]]
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    found = list(predictor.stream(path))
+    assert len(found) == 3
+    for results, frame in zip(found, frames, strict=True):
+        difference = np.abs(results.read_image()[:, :, ::-1].astype(int) - frame)
+        assert difference.mean() < 8  # JPEG's
+        assert len(results)
+
+
+def test_the_config_of_the_checkpoint(predictor, checkpoint, first, monkeypatch, tmp_path):
+    expected = predictor(first)
+    exact = dict(device="cpu", channels_last=False, fold_norms=False)
+    assert_equal(Predictor(checkpoint, **exact)(first), expected)
+    assert_equal(Predictor(checkpoint=checkpoint, **exact)(first), expected)
+    assert_equal(Predictor(Config.fromfile(SMALL), checkpoint, **exact)(first), expected)
+    assert predictor.class_names == ("circle", "rectangle", "triangle", "star", "ring")
+    content = load_from_local(str(checkpoint))
+    content["meta"]["cfg"] += "\n__import__('pathlib').Path('ran').touch()\n"
+    monkeypatch.chdir(tmp_path)
+    torch.save(content, "other.pth")
+    with pytest.raises(ValueError, match="other.pth: its config cannot be read"):
+        Predictor("other.pth")
+    assert not Path("ran").exists()
+
+
+def test_threads_get_the_answers_that_one_gets(predictor, folder):
+    files = sorted(folder.glob("*.png"))
+    expected = [predictor(file) for file in files]
+    found: dict[int, list[Results]] = {}
+
+    def work(number: int) -> None:
+        found[number] = [predictor(file) for file in files]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [0, 1, 2, 3]
+    for answers in found.values():
+        for one, other in zip(answers, expected, strict=True):
+            assert_equal(one, other)
+
+
+def test_a_higher_score_threshold_leaves_the_best(predictor, checkpoint, first):
+    whole = predictor(first)
+    threshold = float(np.median(whole.scores))
+    exact = dict(device="cpu", channels_last=False, fold_norms=False)
+    found = Predictor(SMALL, checkpoint, score_thr=threshold, **exact)(first)
+    assert 0 < len(found) < len(whole)
+    assert_equal(found, whole[whole.scores >= np.float32(threshold)])
+
+
+def test_mixed_precision(checkpoint, first, predictor):
+    found = Predictor(SMALL, checkpoint, device="cpu", dtype=torch.bfloat16)(first)
+    assert found.scores[0] == pytest.approx(predictor(first).scores[0], abs=0.05)
+
+
+def test_files_that_are_no_pictures(predictor, checkpoint, first, tmp_path):
+    whole = first.read_bytes()
+    (tmp_path / "a.png").write_bytes(whole)
+    (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "c.png").write_text("no picture")
+    (tmp_path / "d.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"image file .*c\.png: "):
+        predictor(tmp_path / "c.png")
+    with pytest.raises(ValueError, match=r"image file .*d\.png: the file is empty"):
+        predictor(tmp_path / "d.png")
+    with pytest.raises(FileNotFoundError, match=r"image file not found: .*none\.png"):
+        predictor(tmp_path / "none.png")
+    with pytest.raises(ValueError, match=r"image file .*b\.png"):
+        predictor([tmp_path / "a.png", tmp_path / "b.png"])
+    skipping = Predictor(SMALL, checkpoint, device="cpu", on_error="skip")
+    with pytest.warns(UserWarning, match=r"skipped: image file .*d\.png"):
+        found = skipping(tmp_path)
+    assert [Path(results.path).name for results in found] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (
+            np.zeros((40, 40), np.uint8),
+            r"expected an array \(height, width, 3\) of uint8, got \(40",
+        ),
+        (np.zeros((40, 40, 4), np.uint8), r"got \(40, 40, 4\) of uint8"),
+        (np.zeros((40, 40, 3), np.float32), "of float32"),
+        (np.zeros((0, 40, 3), np.uint8), r"got \(0, 40, 3\)"),
+    ],
+)
+def test_arrays_that_are_no_pictures(predictor, picture, message):
+    with pytest.raises(ValueError, match=message):
+        predictor(picture)
+
+
+def test_sources_that_are_none(predictor, tmp_path):
+    with pytest.raises(TypeError, match="expected a path.* got int"):
+        predictor(3)
+    with pytest.raises(ValueError, match=f"folder {tmp_path}: expected pictures"):
+        predictor(tmp_path)
+    with pytest.raises(FileNotFoundError, match="video file not found: none.mp4"):
+        predictor("none.mp4")
+
+
+def test_wrong_arguments(checkpoint, tmp_path):
+    with pytest.raises(ValueError, match="expected a checkpoint beside it"):
+        Predictor(SMALL)
+    with pytest.raises(FileNotFoundError, match=r"checkpoint .*none\.pth is not a file"):
+        Predictor(SMALL, tmp_path / "none.pth")
+    with pytest.raises(FileNotFoundError, match=r"config .*none\.py is not a file"):
+        Predictor(tmp_path / "none.py", checkpoint)
+    with pytest.raises(ValueError, match="dtype='int8': expected float32, "):
+        Predictor(SMALL, checkpoint, dtype="int8")
+    with pytest.raises(ValueError, match="device='cuda:77': "):
+        Predictor(SMALL, checkpoint, device="cuda:77")
+    with pytest.raises(ValueError, match="batch_size=0: expected 1 or more"):
+        Predictor(SMALL, checkpoint, batch_size=0)
+    other = Config.fromfile(SMALL)
+    other.model.bbox_head.num_classes = 7
+    with pytest.raises(ValueError, match=r"does not fit the config's model; .* bbox_head.conv_cls"):
+        Predictor(other, checkpoint)
