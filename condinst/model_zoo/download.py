@@ -176,9 +176,9 @@ def _receive(url: str, part: _Part, timeout: float) -> None:
         total = int(length) if length and length.isdigit() else None
         if response.status == 206:
             total = _total_of_rest(response.headers, part)
-        else:  # all of it: the server knows no ranges, or has another version
-            part.restart(url, response.headers)
         try:
+            if response.status != 206:  # it knows no ranges, or has another version: all of it
+                part.restart(url, response.headers)
             _check_room(part, total)
             part.append(response, total)
         except OSError as error:
