@@ -16,7 +16,11 @@ compat.prepare()
 
 _PACKAGES = ("datasets", "engine", "evaluation", "models")
 # where the names that the package hands out come from
-_HOMES = {"list_models": "condinst.model_zoo"}
+_HOMES = {
+    "Predictor": "condinst.predictor",
+    "Results": "condinst.results",
+    "list_models": "condinst.model_zoo",
+}
 
 __all__ = ["__version__", *_PACKAGES, *_HOMES]
 
