@@ -142,8 +142,16 @@ def test_a_part_that_is_as_long_as_the_file_or_longer(server, target, size):
     assert server.ranges_asked() == [f"bytes={size}-", None]
 
 
+def test_a_rest_of_a_file_of_unknown_length(server, target):
+    leave_part(server, target, 600_000)
+    server.tell_total = False
+    download(server.url(), target)
+    assert_whole(server, target)
+
+
 def test_a_rest_that_begins_elsewhere_is_refused(server, target, monkeypatch):
     leave_part(server, target, 600_000)
+    server.tell_total = False
     monkeypatch.setattr(server, "_start", lambda handler: handler.headers.get("Range") and 5)
     download(server.url(), target)
     assert_whole(server, target)

@@ -18,6 +18,7 @@ class WeightServer:
         answers: for each request in turn, a status in place of the file.
         extra_length: added to the Content-Length that is promised.
         send_length: whether Content-Length is sent.
+        tell_total: whether the answer to a range says how long the whole file is.
         content_type: sent as it is.
         hold: waited for, where not None, after a cut, before the connection is closed.
         requests: the headers of all requests that came, each with its path.
@@ -32,6 +33,7 @@ class WeightServer:
         self.answers: list[int] = []
         self.extra_length = 0
         self.send_length = True
+        self.tell_total = True
         self.content_type = "application/octet-stream"
         self.hold: threading.Event | None = None
         self.requests: list[tuple[str, dict[str, str]]] = []
@@ -86,7 +88,8 @@ class WeightServer:
             return
         handler.send_response(200 if start is None else 206)
         if start is not None:
-            handler.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+            whole = total if self.tell_total else "*"
+            handler.send_header("Content-Range", f"bytes {start}-{total - 1}/{whole}")
         body = self.content[start or 0 :]
         if self.send_length:
             handler.send_header("Content-Length", str(len(body) + self.extra_length))
