@@ -54,11 +54,13 @@ setup(
     # either would destroy an installed other. Importing condinst says what to install.
     install_requires=[
         "faster-coco-eval>=1.6.5,<2",
+        "filelock>=3.4",
         "mmdet>=3.3.0,<3.4",
         "mmengine>=0.10.7,<0.11",
         "numpy>=1.24",
         "pillow>=9.1",
         "pycocotools>=2.0.6",
+        "pyyaml>=5.4",
         "tensorboard>=2.10",
         "torch>=2.1",
         "torchvision>=0.16",
@@ -66,6 +68,7 @@ setup(
     extras_require={
         "mmcv": ["mmcv-lite==2.1.0"],  # only where no compiled mmcv is installed
         "boxinst": ["scikit-image>=0.20"],  # colours in CIELAB
+        "video": ["supervision>=0.26"],  # Results.to_supervision, for tracking
         "timm": ["timm>=1.0.31,<1.1"],  # backbones
         # pip and setuptools for the tests of the installation: uv's environments have neither.
         "dev": ["mypy>=1.11", "pip>=23.0", "pytest>=8.0", "ruff>=0.6", "setuptools>=77"],
