@@ -75,6 +75,10 @@ def build_config(args: argparse.Namespace) -> Config:
         cfg.auto_scale_lr.enable = True
     if args.seed is not None or args.deterministic:
         cfg.randomness = dict(seed=args.seed, deterministic=args.deterministic)
+    if cfg.get("load_from"):
+        from condinst.model_zoo import resolve_checkpoint
+
+        cfg.load_from = resolve_checkpoint(cfg.load_from)  # a model's name will do
     if args.resume is not None:
         _resume(cfg, args.resume)
     return cfg

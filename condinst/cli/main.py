@@ -1,0 +1,127 @@
+"""The command ``condinst``.
+
+Exit codes: 0 for success, 1 for an error (one line on standard error where it is the user's to
+mend), 2 for wrong arguments, 130 after Ctrl-C, 141 when the reader of the output has gone away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+
+from condinst.version import __version__
+
+from .common import explain
+
+# Each module offers add_arguments(parser) and run(args) -> exit code. Only that of the command in
+# use is imported.
+_COMMANDS = {
+    "train": ("train", "train a model"),
+    "test": ("test", "evaluate a checkpoint: box and mask AP"),
+    "predict": ("predict", "find the instances in pictures, folders and videos"),
+    "export": ("export", "write a model as one ONNX file that needs no PyTorch"),
+    "convert": ("convert", "convert weights of other programs to ours, and back"),
+    "benchmark": ("benchmark", "measure speed and memory beside mmdet's CondInst"),
+    "browse": ("browse", "draw a data set as training sees it"),
+    "info": ("info", "parameters, FLOPs and memory of a model"),
+    "doctor": ("doctor", "look through the installation, the machine and a config's data"),
+    "list": ("list_models", "names of the published models"),
+}
+
+_EPILOG = """examples:
+  condinst list
+  condinst train configs/quickstart_condinst_r18_fpn_shapes.py --seed 0
+  condinst test CONFIG work_dirs/NAME/iter_90000.pth
+  condinst doctor CONFIG
+
+condinst COMMAND --help says more of each. A model's name stands wherever a config's path can.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Exception: a bug, or what goes wrong in the middle of a run; everything with ``--debug``.
+    """
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        if not _output_is_closed():
+            raise
+        return 141
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    try:
+        args = _parse(words)
+    except SystemExit as ended:  # --help, --version, wrong arguments
+        return ended.code if isinstance(ended.code, int) else 0
+    if args.debug:
+        os.environ["CONDINST_DEBUG"] = "1"  # for the processes that are started, too
+    try:
+        return args.run(args)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        message = explain(error)
+        if message is None or os.environ.get("CONDINST_DEBUG"):
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return 1
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="condinst",
+        description="CondInst: instance segmentation by conditional convolutions.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"condinst {__version__}")
+    _add_debug(parser, default=False)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, (module_name, summary) in _COMMANDS.items():
+        command = commands.add_parser(
+            name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == chosen:
+            module = importlib.import_module(f"condinst.cli.{module_name}")
+            command.description = module.__doc__
+            command.set_defaults(run=module.run)
+            module.add_arguments(command)
+            # not set where it is absent: it would undo the one before the command
+            _add_debug(command, default=argparse.SUPPRESS)
+    return parser.parse_args(words)
+
+
+def _add_debug(parser: argparse.ArgumentParser, default: bool | str) -> None:
+    parser.add_argument(
+        "--debug", action="store_true", default=default, help="show the traceback of an error"
+    )
+
+
+def _output_is_closed() -> bool:
+    """Whether the reader of standard output has gone away, as ``head`` does; it is silenced then.
+
+    A pipe to a data worker may have broken instead.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
