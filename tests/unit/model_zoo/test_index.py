@@ -30,6 +30,7 @@ PUBLISHED = {
     "boxinst_r101_bifpn_3x": (45.4, 34.1, 33.9),
     "boxinst_r101_dcni3_bifpn_3x": (46.4, 34.8, 35.0),
     "boxinst_r50_fpn_90k": (39.4, 30.8, None),
+    "boxinst_r101_fpn_90k": (41.8, 32.7, None),
 }
 
 
