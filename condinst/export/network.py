@@ -1,0 +1,156 @@
+"""The part of a detector with weights, from normalised pictures to dense predictions.
+
+What follows it, box and mask post-processing, has shapes that depend on the data; it is written as
+ONNX by hand (``boxes``, ``masks``). This part is left to PyTorch's exporters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import onnx
+import torch
+from onnx import ModelProto, version_converter
+from torch import Tensor, nn
+
+from condinst.models import CondInst
+from condinst.models.speed import checked_fold_batch_norms
+
+__all__ = ["Network", "export_network", "input_shapes", "prepare"]
+
+# What the exporter is shown. Sizes are multiples of the padding's divisor, at least these.
+_EXAMPLE_SIZE = (160, 224)
+
+
+class Network(nn.Module):
+    """Backbone, neck, box head without the controller, mask branch.
+
+    Args:
+        model: in evaluation mode.
+    """
+
+    def __init__(self, model: CondInst) -> None:
+        super().__init__()
+        self.backbone, self.neck = model.backbone, model.neck
+        self.bbox_head = model.bbox_head
+        self.mask_branch = model.mask_head.mask_feature_head
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) normalised images -> the fields of ``DensePredictions``, level after level
+        within a field, then the mask features."""
+        feats = self.neck(self.backbone(images))
+        dense = self.bbox_head(feats)
+        return (*(level for maps in dense for level in maps), self.mask_branch(feats))
+
+
+def prepare(model: CondInst, *, half: bool = False) -> Network:
+    """A copy for export: on the CPU, batch norms folded where that changes nothing."""
+    model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
+    model.to(memory_format=torch.contiguous_format)
+    with contextlib.suppress(ValueError):  # a network that normalises before it convolves
+        folded = copy.deepcopy(model)
+        checked_fold_batch_norms(folded)
+        model = folded
+    network = Network(model).eval()
+    return network.half() if half else network
+
+
+def input_shapes(divisor: int, fixed: tuple[int, int, int] | None) -> tuple[Tensor, Any]:
+    """What ``torch.export`` asks for: an example of the input, and which of its sizes vary.
+
+    Args:
+        divisor: of heights and widths.
+        fixed: batch, height and width where nothing varies.
+    """
+    if fixed is not None:
+        batch, height, width = fixed
+        return torch.zeros(batch, 3, height, width), None
+    height, width = (-(-side // divisor) * divisor for side in _EXAMPLE_SIZE)
+    batch_dim = torch.export.Dim("batch", min=1, max=1024)
+    sides = [torch.export.Dim(name, min=1, max=2**20 // divisor) for name in ("rows", "columns")]
+    # multiples, so that the levels' sizes are known to fit each other
+    shape = {0: batch_dim, 2: divisor * sides[0], 3: divisor * sides[1]}
+    return torch.zeros(2, 3, height, width), (shape,)
+
+
+def export_network(
+    network: Network, *, divisor: int, opset: int, fixed: tuple[int, int, int] | None = None
+) -> ModelProto:
+    """The network as ONNX, with the one input ``images`` of its own type.
+
+    PyTorch's exporter by ``torch.export`` is asked first, then the older one by TorchScript, as far
+    as this PyTorch has it.
+
+    Raises:
+        ValueError: neither can export this network.
+    """
+    example, shapes = input_shapes(divisor, fixed)
+    example = example.to(next(network.parameters()).dtype)
+    reasons = []
+    for export in (_by_torch_export, _by_torchscript):
+        try:
+            with _quiet(), torch.no_grad():
+                return export(network, example, shapes, opset)
+        except Exception as error:  # each exporter has a dozen kinds
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            reasons.append(f"{export.__name__.removeprefix('_')}: {lines[0]}")
+    raise ValueError(
+        f"PyTorch {torch.__version__} cannot export this network to ONNX; " + "; ".join(reasons)
+    )
+
+
+def _by_torch_export(network: Network, example: Tensor, shapes: Any, opset: int) -> ModelProto:
+    program = torch.onnx.export(
+        network,
+        (example,),
+        dynamo=True,
+        opset_version=opset,
+        dynamic_shapes=shapes,
+        input_names=["images"],
+        verbose=False,
+    )
+    assert program is not None
+    return _with_opset(program.model_proto, opset)
+
+
+def _by_torchscript(network: Network, example: Tensor, shapes: Any, opset: int) -> ModelProto:
+    file = io.BytesIO()
+    axes = {"images": {0: "batch", 2: "height", 3: "width"}} if shapes else None
+    torch.onnx.export(
+        network,
+        (example,),
+        file,  # type: ignore[arg-type]
+        dynamo=False,
+        opset_version=min(opset, 17),
+        input_names=["images"],
+        dynamic_axes=axes,
+    )
+    return _with_opset(onnx.load_from_string(file.getvalue()), opset)
+
+
+def _with_opset(model: ModelProto, opset: int) -> ModelProto:
+    """The exporters may stay below the opset that is asked for."""
+    found = {entry.domain: entry.version for entry in model.opset_import}
+    others = [domain for domain in found if domain not in ("", "ai.onnx")]
+    if others or model.functions:
+        raise ValueError(f"operators outside of ONNX's own: {', '.join(others) or 'functions'}")
+    return model if found[""] == opset else version_converter.convert_version(model, opset)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def split_outputs(outputs: Sequence[str], num_levels: int) -> tuple[list[list[str]], str]:
+    """The network's outputs as the four fields of ``DensePredictions``, and the mask features."""
+    assert len(outputs) == 4 * num_levels + 1, len(outputs)
+    starts = range(0, 4 * num_levels, num_levels)
+    return [list(outputs[start : start + num_levels]) for start in starts], outputs[-1]

@@ -1,0 +1,203 @@
+"""A detector as one ONNX model, from pictures to boxes, scores, labels and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx
+from onnx import ModelProto, TensorProto
+from torch import nn
+
+from condinst.models import CondInst
+
+from .boxes import BoxSettings, as_float, candidates, size_of, suppress
+from .builder import GraphBuilder
+from .masks import MaskSettings, draw_masks, mask_logits, predict_params
+from .network import export_network, prepare, split_outputs
+
+__all__ = ["OPSET", "build_onnx", "opset_for"]
+
+# What ONNX Runtime 1.14 and OpenVINO 2023 read; 19 is where DeformConv begins.
+OPSET, _OPSET_WITH_DEFORM = 18, 19
+
+
+def build_onnx(
+    model: CondInst,
+    *,
+    fixed_size: tuple[int, int] | None = None,
+    batch: int | None = None,
+    half: bool = False,
+    quantize: Callable[[ModelProto], ModelProto] | None = None,
+) -> ModelProto:
+    """The whole detector in one model.
+
+    Inputs: ``images`` (B, 3, H, W) float32, RGB, 0 to 255, of any size, and ``out_size`` (2,)
+    int64, height and width that boxes and masks are scaled to. Outputs, by image and falling score:
+    ``boxes`` (N, 4) xyxy, ``scores`` (N,), ``labels`` (N,) int64, ``masks`` (N, height, width)
+    bool, ``image_inds`` (N,) int64.
+
+    With a fixed size there is no ``out_size``, boxes and masks are those of the input, and each
+    image has ``max_per_img`` places: ``boxes`` (B, K, 4), ``scores`` (B, K), 0 where there is no
+    detection, ``labels`` (B, K), -1 there, ``masks`` (B, K, H, W).
+
+    Args:
+        model: with its weights; it is not changed.
+        fixed_size: height and width of the pictures.
+        batch: pictures at a time; None for any number, or 1 with a fixed size.
+        half: weights and activations of the network in float16.
+        quantize: what is done to the network's own model before the rest is put around it.
+
+    Raises:
+        ValueError: the model cannot be exported.
+    """
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch={batch}: expected 1 or more")
+    if fixed_size is not None and min(fixed_size) < 1:
+        raise ValueError(f"fixed_size={fixed_size}: expected height and width of 1 or more")
+    network, opset = prepare(model, half=half), opset_for(model)
+    divisor = _divisor(model)
+    fixed = None
+    if fixed_size is not None:
+        batch = batch or 1
+        fixed = (batch, *(-(-side // divisor) * divisor for side in fixed_size))
+    part = export_network(network, divisor=divisor, opset=opset, fixed=fixed)
+    if quantize is not None:
+        part = quantize(part)
+    writer = _Writer(model, part, fixed_size, batch, half)
+    whole = writer.write(opset)
+    onnx.checker.check_model(whole, full_check=True)
+    return whole
+
+
+def opset_for(model: nn.Module) -> int:
+    """18, but 19 with deformable convolutions."""
+    deforms = any("DeformConv" in type(module).__name__ for module in model.modules())
+    return _OPSET_WITH_DEFORM if deforms else OPSET
+
+
+def _divisor(model: CondInst) -> int:
+    return int(getattr(model.data_preprocessor, "pad_size_divisor", 1))
+
+
+class _Writer:
+    """Puts normalisation before the network, and post-processing behind it."""
+
+    def __init__(
+        self,
+        model: CondInst,
+        part: ModelProto,
+        fixed_size: tuple[int, int] | None,
+        batch: int | None,
+        half: bool,
+    ) -> None:
+        self.model, self.part, self.half = model, part, half
+        self.fixed_size, self.batch = fixed_size, batch
+        self.boxes, self.masks = BoxSettings.from_model(model), MaskSettings.from_model(model)
+        self.g = GraphBuilder("condinst/")
+
+    def write(self, opset: int) -> ModelProto:
+        g, fixed = self.g, self.fixed_size is not None
+        if self.fixed_size is not None:
+            image_size = [g.constant([side]) for side in self.fixed_size]
+        else:
+            image_size = [size_of(g, "images", axis) for axis in (2, 3)]
+        out_size = image_size
+        if not fixed:
+            out_size = [g.Slice("out_size", [i], [i + 1], [0]) for i in (0, 1)]
+        outputs = g.include(self.part, [self._normalise(image_size)])
+        if self.half:
+            outputs = [as_float(g, value) for value in outputs]
+        fields, mask_feats = split_outputs(outputs, len(self.boxes.strides))
+        cls_scores, bbox_preds, centernesses, param_feats = fields
+        limits = as_float(g, g.Concat(image_size[1], image_size[0], *image_size[::-1], axis=0))
+        pairs = candidates(
+            g, cls_scores, bbox_preds, centernesses, limits, self.boxes, self._level_sizes()
+        )
+        found = suppress(g, pairs, limits, self.boxes, self.batch if fixed else None)
+        params = predict_params(g, param_feats, found, self.masks)
+        # pictures of a batch have different numbers of detections where nothing is fixed
+        known = self.batch if fixed or self.batch == 1 else None
+        logits = mask_logits(g, mask_feats, params, found, self.masks, known)
+        masks = draw_masks(g, logits, image_size, out_size, self.masks)
+        labels = g.Reshape(g.Slice(found.places, [0], [1], [1]), [-1])
+        if fixed:
+            return self._build_fixed(found, labels, masks, opset)
+        boxes = g.Mul(found.boxes, self._scales(image_size, out_size))
+        batch = "batch" if self.batch is None else self.batch
+        return g.build(
+            [
+                ("images", TensorProto.FLOAT, [batch, 3, "height", "width"]),
+                ("out_size", TensorProto.INT64, [2]),
+            ],
+            [
+                ("boxes", boxes, TensorProto.FLOAT, ["detections", 4]),
+                ("scores", found.scores, TensorProto.FLOAT, ["detections"]),
+                ("labels", labels, TensorProto.INT64, ["detections"]),
+                ("masks", masks, TensorProto.BOOL, ["detections", "out_height", "out_width"]),
+                ("image_inds", found.image_inds, TensorProto.INT64, ["detections"]),
+            ],
+            opset,
+        )
+
+    def _build_fixed(self, found, labels: str, masks: str, opset: int) -> ModelProto:
+        g, most = self.g, self.boxes.max_per_img
+        assert self.fixed_size is not None
+        batch, height, width = self.batch or 1, *self.fixed_size
+        valid = found.valid
+        boxes = g.Where(g.Unsqueeze(valid, [1]), found.boxes, 0.0)
+        scores = g.Where(valid, found.scores, 0.0)
+        labels = g.Where(valid, labels, -1)
+        masks = g.And(g.Reshape(valid, [-1, 1, 1]), masks)
+        shapes = dict(boxes=[4], scores=[], labels=[], masks=[height, width])
+        kinds = dict(labels=TensorProto.INT64, masks=TensorProto.BOOL)
+        values = dict(boxes=boxes, scores=scores, labels=labels, masks=masks)
+        outputs = [
+            (
+                name,
+                g.Reshape(value, [batch, most, *shapes[name]]),
+                kinds.get(name, TensorProto.FLOAT),
+                [batch, most, *shapes[name]],
+            )
+            for name, value in values.items()
+        ]
+        return g.build([("images", TensorProto.FLOAT, [batch, 3, height, width])], outputs, opset)
+
+    def _normalise(self, image_size: list[str]) -> str:
+        """What the data preprocessor does: order of channels, normalisation, padding."""
+        g, pre = self.g, self.model.data_preprocessor
+        images = "images"
+        if not pre._channel_conversion:  # the network takes them as they are loaded: BGR
+            images = g.Gather(images, [2, 1, 0], axis=1)
+        if getattr(pre, "_enable_normalize", False):
+            mean, std = (v.detach().float().cpu().numpy() for v in (pre.mean, pre.std))
+            images = g.Div(g.Sub(images, mean.reshape(1, -1, 1, 1)), std.reshape(1, -1, 1, 1))
+        divisor = _divisor(self.model)
+        if divisor > 1:
+            ends = []
+            for side in image_size:
+                full = g.Mul(g.Div(g.Add(side, [divisor - 1]), [divisor]), [divisor])
+                ends.append(g.Sub(full, side))
+            pads = g.Concat([0, 0, 0, 0, 0, 0], *ends, axis=0)
+            images = g.Pad(images, pads, float(pre.pad_value), mode="constant")
+        return g.Cast(images, to=TensorProto.FLOAT16) if self.half else images
+
+    def _level_sizes(self) -> list[tuple[int, int]] | None:
+        """Rows and columns of every level, as the network's own model has them."""
+        if self.fixed_size is None:
+            return None
+        shapes = {
+            output.name: [d.dim_value for d in output.type.tensor_type.shape.dim]
+            for output in onnx.shape_inference.infer_shapes(self.part).graph.output
+        }
+        names = [output.name for output in self.part.graph.output][: len(self.boxes.strides)]
+        assert all(len(shapes[name]) == 4 and min(shapes[name]) > 0 for name in names), shapes
+        return [(shapes[name][2], shapes[name][3]) for name in names]
+
+    def _scales(self, image_size: list[str], out_size: list[str]) -> str:
+        """(4,) float32: the output's width and height over the input's, twice."""
+        g = self.g
+        height, width = (
+            g.Div(as_float(g, out), as_float(g, side))
+            for out, side in zip(out_size, image_size, strict=True)
+        )
+        return g.Concat(width, height, width, height, axis=0)
