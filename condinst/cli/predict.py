@@ -1,0 +1,169 @@
+"""Find the instances in pictures, folders and videos, with a trained model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from condinst.pictures import VIDEO_SUFFIXES, is_single, list_folder
+
+from .common import check_writable
+from .predict_output import FORMATS, PictureOutput, VideoOutput
+
+if TYPE_CHECKING:
+    from condinst.predictor import Predictor
+    from condinst.results import Results
+
+_CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
+
+_EPILOG = """formats, beside the pictures with what was found drawn on them:
+  coco     one data set file, annotations.json, to start labelling or training from
+  labelme  one file per picture, for labelme
+  png      one picture per picture, NAME_instances.png: its values number the instances
+  json     one line of JSON per picture, predictions.jsonl
+
+examples:
+  %(prog)s condinst_r50_fpn_90k photo.jpg
+  %(prog)s CONFIG work_dirs/NAME/iter_90000.pth folder/ film.mp4 --out found
+  %(prog)s work_dirs/NAME/iter_90000.pth folder/ --format coco labelme --no-pictures
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="MODEL [CHECKPOINT] SOURCE",
+        help="the model: a published model's name (condinst list), a config with its checkpoint, "
+        "or a checkpoint that holds its config; then pictures, folders of pictures, videos",
+    )
+    parser.add_argument(
+        "--out", default="predictions", metavar="FOLDER", help="results (default predictions)"
+    )
+    parser.add_argument(
+        "--format", nargs="+", choices=FORMATS, default=[], help="files to write, see below"
+    )
+    parser.add_argument(
+        "--no-pictures", action="store_true", help="draw nothing, write the files of --format only"
+    )
+    parser.add_argument("--no-boxes", action="store_true", help="draw the masks without boxes")
+    parser.add_argument(
+        "--score-thr", type=float, default=0.3, help="leave out lower scores (default 0.3)"
+    )
+    parser.add_argument("--device", help="such as cuda:0 or cpu (default: the GPU if there is one)")
+    parser.add_argument("--batch-size", type=int, default=1, help="pictures at a time (default 1)")
+    parser.add_argument(
+        "--amp", nargs="?", const="float16", choices=["float16", "bfloat16"], help="mixed precision"
+    )
+    parser.add_argument("--compile", action="store_true", help="compile the network first")
+    parser.add_argument(
+        "--skip-broken", action="store_true", help="go on after a file that cannot be read"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """What ``condinst predict`` does."""
+    model, checkpoint, words = _split(args.words)
+    pictures, videos = _find(words)
+    out = Path(args.out)
+    _check_out(out, [*pictures, *videos], args)
+
+    from condinst.predictor import Predictor
+
+    predictor = Predictor(
+        model,
+        checkpoint,
+        device=args.device,
+        dtype=args.amp,
+        compile=args.compile,
+        batch_size=args.batch_size,
+        score_thr=args.score_thr,
+        on_error="skip" if args.skip_broken else "raise",
+    )
+    start = time.monotonic()
+    drawn = dict(draw=not args.no_pictures, boxes=not args.no_boxes)
+    num_instances = num_pictures = 0
+    with PictureOutput(out, args.format, predictor.class_names, **drawn) as output:
+        for results in _progress(predictor.stream(pictures), len(pictures)):
+            output.write(results)
+            num_pictures, num_instances = num_pictures + 1, num_instances + len(results)
+        for video in videos:
+            frames, instances = _predict_video(predictor, video, output)
+            num_pictures, num_instances = num_pictures + frames, num_instances + instances
+    seconds = time.monotonic() - start
+    print(
+        f"{num_instances} instances in {num_pictures} pictures, {seconds:.1f} s "
+        f"({num_pictures / max(seconds, 1e-9):.2g} pictures per second): {out}"
+    )
+    if num_pictures == 0:
+        raise ValueError("none of the pictures could be read")
+    return 0
+
+
+def _predict_video(predictor: Predictor, video: Path, output: PictureOutput) -> tuple[int, int]:
+    """Returns how many frames it had, and how many instances are in them."""
+    num_frames = num_instances = 0
+    with VideoOutput(video, output) as film:
+        for results in _progress(predictor.stream(video), film.num_frames):
+            film.write(results)
+            num_frames, num_instances = num_frames + 1, num_instances + len(results)
+    return num_frames, num_instances
+
+
+def _split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
+    """The model, its checkpoint if one is named, and the sources."""
+    model, rest = words[0], list(words[1:])
+    checkpoint = None
+    if rest and Path(rest[0]).suffix in _CHECKPOINT_SUFFIXES:
+        checkpoint = rest.pop(0)
+    if not rest:
+        raise ValueError(
+            f"{' '.join(words)}: expected a picture, folder or video after the model "
+            "(condinst predict --help)"
+        )
+    return model, checkpoint, rest
+
+
+def _find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """The picture files and the videos, all of which exist."""
+    pictures: list[Path] = []
+    videos: list[Path] = []
+    for path in map(Path, words):
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: there is no such file or folder")
+        if path.is_dir():
+            pictures += list_folder(path)
+        else:
+            (pictures if is_single(path) else videos).append(path)
+    return pictures, videos
+
+
+def _check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> None:
+    """Raises ValueError where results would be written over sources, or cannot be written."""
+    if args.no_pictures and not args.format:
+        raise ValueError("--no-pictures without --format: nothing would be written")
+    if "labelme" in args.format and any(s.suffix.lower() in VIDEO_SUFFIXES for s in sources):
+        raise ValueError("--format labelme: it is for picture files, not for videos")
+    check_writable("--out", out)
+    for source in sources:
+        if out.resolve() == source.resolve().parent:
+            raise ValueError(f"--out {out}: {source} lies there; choose another folder")
+
+
+def _progress(stream: Iterator[Results], total: int) -> Iterator[Results]:
+    """The same, with a line on a terminal that says how far it is."""
+    terminal = sys.stderr.isatty()
+    for number, results in enumerate(stream, start=1):
+        yield results
+        if terminal:
+            name = Path(results.path).name if results.path else "frame"
+            text = f"{number} of {total}  {name[:40]}  {len(results)} instances"
+            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+    if terminal and total:
+        print(file=sys.stderr)
