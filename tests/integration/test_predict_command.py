@@ -1,0 +1,172 @@
+"""``condinst predict`` as a user starts it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from commands import SMALL, run
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+from condinst.cli.main import main
+from condinst.predictor import Predictor
+
+
+@pytest.fixture(scope="module")
+def checkpoint(trained) -> Path:
+    return trained / "iter_80.pth"
+
+
+@pytest.fixture(scope="module")
+def folder(shapes, tmp_path_factory) -> Path:
+    """Three pictures."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for file in sorted((shapes / "train").glob("*.png"))[:3]:
+        shutil.copy(file, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def film(folder, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (96, 96))
+    for file in [*folder.glob("*.png")] * 2:
+        writer.write(cv2.imread(str(file)))
+    writer.release()
+    return path
+
+
+def start(*words: object) -> int:
+    return main(["predict", *map(str, words), "--device", "cpu"])
+
+
+@pytest.fixture(scope="module")
+def found(checkpoint, folder) -> dict:
+    """The predictor's results by name, with the command's default threshold."""
+    predictor = Predictor(SMALL, checkpoint, device="cpu", score_thr=0.3)
+    results = {Path(r.path).stem: r for r in predictor(folder)}
+    assert sum(map(len, results.values())) > 3
+    return results
+
+
+def test_every_format_at_once(checkpoint, folder, found, tmp_path, capsys):
+    out = tmp_path / "out"
+    formats = ("coco", "labelme", "png", "json")
+    assert start(SMALL, checkpoint, folder, "--out", out, "--format", *formats) == 0
+    total = sum(map(len, found.values()))
+    assert f"{total} instances in 3 pictures" in capsys.readouterr().out
+    names = [f"{n}{end}" for n in found for end in (".jpg", ".json", "_instances.png")]
+    assert {p.name for p in out.iterdir()} == {*names, "annotations.json", "predictions.jsonl"}
+
+    lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+    coco = COCO(str(out / "annotations.json"))
+    assert [c["name"] for c in coco.loadCats(coco.getCatIds())][0] == "circle"
+    for line, image in zip(lines, coco.loadImgs(coco.getImgIds()), strict=True):
+        results = found[Path(line["path"]).stem]
+        assert image["file_name"] == Path(line["path"]).name
+        annotations = coco.loadAnns(coco.getAnnIds(image["id"]))
+        assert len(annotations) == len(line["instances"]) == len(results)
+        for annotation, instance, mask in zip(
+            annotations, line["instances"], results.masks, strict=True
+        ):
+            assert np.array_equal(coco.annToMask(annotation), mask)
+            assert annotation["area"] == mask.sum()
+            assert np.array_equal(coco_mask.decode(instance["mask"]), mask)
+
+        drawn = np.asarray(Image.open(out / f"{Path(line['path']).stem}.jpg")).astype(int)
+        difference = np.abs(drawn - results.read_image()).mean(axis=2)
+        assert difference[results.masks.any(axis=0)].mean() > 20
+
+        numbers = np.asarray(Image.open(out / f"{Path(line['path']).stem}_instances.png"))
+        assert np.array_equal(numbers > 0, results.masks.any(axis=0))
+        assert np.array_equal(numbers == 1, results.masks[0])
+
+        content = json.loads((out / f"{Path(line['path']).stem}.json").read_text())
+        assert (out / content["imagePath"]).resolve() == Path(results.path).resolve()
+        assert {s["label"] for s in content["shapes"]} == set(results.names)
+
+
+def test_one_picture_by_the_checkpoint_alone(checkpoint, folder, found, tmp_path, capsys):
+    picture = folder / "000000.png"
+    words = ["--out", tmp_path / "out", "--no-pictures", "--format", "json", "--score-thr", 0]
+    assert start(checkpoint, picture, *words) == 0
+    (file,) = (tmp_path / "out").iterdir()
+    line = json.loads(file.read_text())
+    assert len(line["instances"]) > len(found["000000"])
+
+
+def test_a_video_becomes_a_video(checkpoint, film, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert start(SMALL, checkpoint, film, "--out", out, "--format", "json", "coco") == 0
+    assert "in 6 pictures" in capsys.readouterr().out
+    capture = cv2.VideoCapture(str(out / "film.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 6
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+    assert capture.get(cv2.CAP_PROP_FRAME_WIDTH) == 96
+    capture.release()
+    lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+    assert [line["path"] for line in lines] == [f"film.avi#{i}" for i in range(1, 7)]
+    assert len(COCO(str(out / "annotations.json")).getImgIds()) == 6
+
+
+def test_pictures_of_the_same_name_do_not_overwrite_each_other(checkpoint, folder, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    assert start(checkpoint, folder, other, "--out", tmp_path / "out") == 0
+    assert len([*(tmp_path / "out").glob("*.jpg")]) == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["FOLDER/none.png"], "none.png: there is no such file or folder"),
+        (["FOLDER", "--out", "FOLDER"], "lies there; choose another folder"),
+        (["FOLDER", "--no-pictures"], "nothing would be written"),
+        (["FILM", "--format", "labelme"], "for picture files, not for videos"),
+        ([], "expected a picture, folder or video after the model"),
+        (["FOLDER", "--device", "cuda:77"], "device='cuda:77': "),
+        (["FOLDER", "--batch-size", "0"], "batch_size=0: expected 1 or more"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    words, message, checkpoint, folder, film, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    filled = [w.replace("FOLDER", str(folder)).replace("FILM", str(film)) for w in words]
+    if "--device" not in filled:
+        filled += ["--device", "cpu"]
+    assert main(["predict", str(checkpoint), *filled]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_broken_files(checkpoint, folder, tmp_path, capsys):
+    mixed = tmp_path / "mixed"
+    shutil.copytree(folder, mixed)
+    (mixed / "000000.png").write_text("no picture")
+    out = tmp_path / "out"
+    assert start(checkpoint, mixed, "--out", out) == 1
+    assert "000000.png" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match=r"skipped: .*000000\.png"):
+        assert start(checkpoint, mixed, "--out", out, "--skip-broken") == 0
+    assert len([*out.glob("*.jpg")]) == 2
+
+
+def test_as_a_process(checkpoint, folder, tmp_path):
+    words = ["predict", checkpoint, folder, "--out", tmp_path / "out"]
+    done = run("-m", "condinst", *words)
+    assert "in 3 pictures" in done.out
+    assert done.err == ""
+    assert len([*(tmp_path / "out").iterdir()]) == 3
+    done = run("-m", "condinst", "predict", checkpoint, "none.png", code=1)
+    assert done.err == "error: none.png: there is no such file or folder\n"
