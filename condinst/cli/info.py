@@ -1,0 +1,218 @@
+"""Say what a model weighs: parameters, FLOPs and memory, and how it is set.
+
+FLOPs are those of convolutions and matrix products, a multiplication and an addition counted as
+two; the network's at the size of the padded input, and what each instance adds. Memory is
+measured on noise: resident memory on a CPU, what PyTorch allocates on a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from .common import add_cfg_options, read_config
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+_EXAMPLES = """examples:
+  %(prog)s condinst_r50_fpn_1x
+  %(prog)s CONFIG --size 480 640 --json
+  %(prog)s CONFIG --device cuda --batch-size 2
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("config", help="config file, or name of a model (condinst list)")
+    parser.add_argument(
+        "--size",
+        nargs=2,
+        type=int,
+        metavar=("HEIGHT", "WIDTH"),
+        help="of the resized picture (default: the largest landscape of the test pipeline)",
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=1, help="pictures at a time, for memory (default 1)"
+    )
+    parser.add_argument("--device", help="where memory is measured (default: a GPU, if any)")
+    parser.add_argument("--no-memory", action="store_true", help="do not measure memory: quick")
+    parser.add_argument("--json", action="store_true", help="print JSON; sizes in bytes")
+    add_cfg_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """What ``condinst info`` does."""
+    cfg = read_config(args.config, args.cfg_options)
+    found = describe(
+        cfg,
+        size=tuple(args.size) if args.size else None,
+        batch_size=args.batch_size,
+        device=args.device,
+        memory=not args.no_memory,
+    )
+    print(json.dumps(found, indent=2) if args.json else _as_text(found))
+    return 0
+
+
+def describe(
+    cfg: Config,
+    *,
+    size: tuple[int, int] | None = None,
+    batch_size: int = 1,
+    device: str | None = None,
+    memory: bool = True,
+) -> dict[str, Any]:
+    """All that is said of a config's model, in plain values.
+
+    Raises:
+        ValueError: it is another model than ours, or an argument is out of range.
+    """
+    import torch
+    from mmengine.logging import MMLogger
+    from mmengine.registry import DefaultScope
+
+    from condinst.convert.model_check import build_model
+    from condinst.info import count_flops, count_parameters
+    from condinst.models import CondInst
+
+    size = _check_size(size or _pipeline_size(cfg))
+    if batch_size < 1:
+        raise ValueError(f"--batch-size {batch_size}: expected 1 or more")
+    MMLogger.get_current_instance().setLevel(logging.ERROR)  # a line for each parameter otherwise
+    model = build_model(cfg)
+    if not isinstance(model, CondInst):
+        raise ValueError(
+            f"config {cfg.filename}: expected model.type CondInst or BoxInst of condinst, got "
+            f"{cfg.model.type!r}"
+        )
+    parameters = count_parameters(model)
+    divisor = getattr(model.data_preprocessor, "pad_size_divisor", 1)
+    padded = math.ceil(size[0] / divisor) * divisor, math.ceil(size[1] / divisor) * divisor
+    flops = count_flops(model, padded)
+    found: dict[str, Any] = {
+        "config": str(cfg.filename),
+        "model": f"{type(model).__name__}, {type(model.backbone).__name__}, "
+        f"{type(model.neck).__name__}",
+        "classes": _classes(cfg, model.bbox_head.num_classes),
+        "num_classes": model.bbox_head.num_classes,
+        "feature_strides": list(model.bbox_head.strides),
+        "mask_stride": model.mask_head.mask_out_stride,
+        "test_cfg": dict(cfg.model.get("test_cfg") or {}),
+        "parameters": {
+            "total": sum(part.total for part in parameters.values()),
+            "trainable": sum(part.trainable for part in parameters.values()),
+            "parts": {name: part._asdict() for name, part in parameters.items()},
+        },
+        "flops": {
+            "size": list(flops.size),
+            "network": flops.network,
+            "parts": flops.parts,
+            "per_instance": flops.per_instance,
+        },
+    }
+    if memory:
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmdet")):
+            found["memory"] = _memory(model, cfg, size, device, batch_size)
+    return found
+
+
+def _memory(model: Any, cfg: Config, size: tuple[int, int], device: str, batch_size: int) -> dict:
+    from condinst.info import measure_memory
+
+    print("measuring one prediction and one training step ...", file=sys.stderr, flush=True)
+    try:
+        found = measure_memory(model, cfg, size, device, batch_size)
+    except OSError as error:  # the system does not tell
+        return {"not_measured": str(error)}
+    except (RuntimeError, AssertionError) as error:  # no such device, or too little memory
+        raise ValueError(
+            f"--device {device} --batch-size {batch_size}: {str(error).splitlines()[0]}; "
+            "--no-memory leaves memory out"
+        ) from error
+    return {"device": device, "size": list(size), "batch_size": batch_size} | vars(found)
+
+
+def _check_size(size: tuple[int, int]) -> tuple[int, int]:
+    if min(size) < 32:
+        raise ValueError(f"--size {size[0]} {size[1]}: expected at least 32 pixels each way")
+    return size
+
+
+def _pipeline_size(cfg: Config) -> tuple[int, int]:
+    """Height and width of the largest landscape that the test pipeline makes."""
+    dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    while "dataset" in dataset:
+        dataset = dataset["dataset"]
+    for step in dataset.get("pipeline", []):
+        if str(step["type"]).split(".")[-1] == "Resize" and "scale" in step:
+            return min(step["scale"]), max(step["scale"])
+    raise ValueError(
+        f"config {cfg.filename}: test_dataloader.dataset.pipeline has no Resize with a scale; "
+        "say --size HEIGHT WIDTH"
+    )
+
+
+def _classes(cfg: Config, num_classes: int) -> list[str]:
+    """The names of the test data set, else COCO's where their number fits."""
+    from mmdet.datasets import CocoDataset
+
+    dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    while "dataset" in dataset:
+        dataset = dataset["dataset"]
+    names = (dataset.get("metainfo") or {}).get("classes")
+    if names is None and str(dataset.get("type")).split(".")[-1] == "CocoDataset":
+        names = CocoDataset.METAINFO["classes"]
+    names = [names] if isinstance(names, str) else list(names or [])
+    return names if len(names) == num_classes else []
+
+
+def _as_text(found: dict[str, Any]) -> str:
+    classes = ", ".join(found["classes"][:8]) + (", ..." if len(found["classes"]) > 8 else "")
+    lines = [
+        f"config          {found['config']}",
+        f"model           {found['model']}",
+        f"classes         {found['num_classes']}" + (f": {classes}" if classes else ""),
+        f"strides         boxes {', '.join(map(str, found['feature_strides']))}; "
+        f"masks {found['mask_stride']}",
+        f"test_cfg        {', '.join(f'{k}={v}' for k, v in found['test_cfg'].items())}",
+        "",
+        "parameters           total    trainable",
+    ]
+    parameters = found["parameters"]
+    rows = {**parameters["parts"], "all": parameters}
+    lines += [
+        f"  {name:14}{row['total'] / 1e6:9.3f} M  {row['trainable'] / 1e6:9.3f} M"
+        for name, row in rows.items()
+    ]
+    flops = found["flops"]
+    height, width = flops["size"]
+    lines += ["", f"FLOPs of an input of {height} x {width} (multiply-adds are half as many)"]
+    lines += [
+        f"  {name:14}{value / 1e9:9.2f} G"
+        for name, value in (flops["parts"] | {"network": flops["network"]}).items()
+    ]
+    lines.append(f"  {'per instance':14}{flops['per_instance'] / 1e9:9.4f} G")
+    return "\n".join(lines + _memory_lines(found.get("memory")))
+
+
+def _memory_lines(memory: dict[str, Any] | None) -> list[str]:
+    if memory is None:
+        return []
+    if "not_measured" in memory:
+        return ["", f"memory          not measured: {memory['not_measured']}"]
+    (height, width), count = memory["size"], memory["batch_size"]
+    pictures = f"{count} picture{'s' if count > 1 else ''} of {height} x {width}"
+    rows = {
+        "weights": (memory["weights"], ""),
+        "prediction": (memory["prediction"], f"   {memory['instances']} instances"),
+        "training step": (memory["training"], f"   {memory['objects']} objects"),
+    }
+    lines = ["", f"memory on {memory['device']}, {pictures}, beside the weights at the peak"]
+    return lines + [f"  {k:14}{v / 2**20:9.0f} MiB{more}" for k, (v, more) in rows.items()]

@@ -1,0 +1,110 @@
+"""Parameters, and floating-point operations by PyTorch's own counter."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torchvision  # noqa: F401  (registers deform_conv2d)
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from condinst.models import CondInst
+from condinst.structures import Instances
+
+
+class PartSize(NamedTuple):
+    """Parameters of one part of a model, and how many of them are trained."""
+
+    total: int
+    trainable: int
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Floating-point operations of one picture: convolutions and matrix products.
+
+    A multiplication and an addition are two operations; much of the literature counts the pair as
+    one. Norms, activations, resizing and post-processing are not counted.
+
+    Attributes:
+        size: height and width of the network's input.
+        parts: by part of the network, what runs for each picture.
+        per_instance: what each instance adds: its controller and its dynamic network.
+    """
+
+    size: tuple[int, int]
+    parts: dict[str, int]
+    per_instance: int
+
+    @property
+    def network(self) -> int:
+        """All that runs for each picture, without instances."""
+        return sum(self.parts.values())
+
+
+def count_parameters(model: nn.Module) -> dict[str, PartSize]:
+    """The parameters of each part that has any, by its name in the model."""
+    sizes = {}
+    for name, part in model.named_children():
+        parameters = list(part.parameters())
+        if parameters:
+            sizes[name] = PartSize(
+                sum(p.numel() for p in parameters),
+                sum(p.numel() for p in parameters if p.requires_grad),
+            )
+    return sizes
+
+
+def count_flops(model: CondInst, size: tuple[int, int]) -> Flops:
+    """Count the operations of a prediction.
+
+    Nothing is computed but one small mask: the network runs on tensors without content.
+
+    Args:
+        model: is not changed.
+        size: height and width of the network's input, padding included.
+    """
+    network: Any = copy.deepcopy(model).to("meta").eval()
+    image = torch.empty(1, 3, *size, device="meta")
+    parts = {}
+    with torch.no_grad():
+        parts["backbone"], levels = _count(lambda: network.backbone(image))
+        parts["neck"], feats = _count(lambda: network.neck(levels))
+        parts["bbox_head"], _ = _count(lambda: network.bbox_head(feats))
+        parts["mask_branch"], maps = _count(lambda: network.mask_head.mask_feature_head(feats))
+        dynamic = _count_dynamic_network(model, maps.shape)
+    # read at the point of each instance only
+    controller = 2 * model.bbox_head.controller.weight.numel()
+    return Flops(size, parts, controller + dynamic)
+
+
+def _count_dynamic_network(model: CondInst, shape: torch.Size) -> int:
+    instance = Instances(
+        params=torch.zeros(1, model.mask_head.num_params),
+        points=torch.zeros(1, 2),
+        strides=torch.ones(1),
+        counts=[1],
+    )
+    mask_head = copy.deepcopy(model.mask_head).cpu()
+    return _count(lambda: mask_head(torch.zeros(shape), instance))[0]
+
+
+def _count(function: Callable[[], Any]) -> tuple[int, Any]:
+    with FlopCounterMode(display=False, custom_mapping=_DEFORMABLE) as counter:
+        result = function()
+    return counter.get_total_flops(), result
+
+
+def _deformable_flops(
+    image: Sequence[int], weight: Sequence[int], *rest: Any, out_shape: Sequence[int], **names: Any
+) -> int:
+    """Those of the convolution; sampling at its offsets is left out."""
+    return 2 * math.prod(out_shape) * math.prod(weight[1:])
+
+
+_DEFORMABLE: dict[Any, Any] = {torch.ops.torchvision.deform_conv2d: _deformable_flops}

@@ -1,0 +1,136 @@
+"""The memory that one prediction and one training step take at their peak, measured."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import PolygonMasks
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import TRANSFORMS
+
+from condinst.benchmark.measure import peak_memory
+from condinst.models import CondInst
+
+_NUM_OBJECTS = 10
+_OPTIMIZER = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=0.01, momentum=0.9))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes above what was in use before.
+
+    Attributes:
+        weights: parameters and buffers.
+        prediction: at the peak of a prediction, without the weights.
+        instances: that the prediction found.
+        training: at the peak of a training step, without the weights: activations, gradients and
+            the optimizer's state.
+        objects: of the picture that was trained on.
+    """
+
+    weights: int
+    prediction: int
+    instances: int
+    training: int
+    objects: int
+
+
+def measure_memory(
+    model: CondInst, cfg: Config, size: tuple[int, int], device: str, batch_size: int = 1
+) -> Memory:
+    """Predict and train once on noise of the given size.
+
+    The caller's scope must be the config's. Weights need not be trained: the copy that is measured
+    gets large boxes, so that it finds as many instances as ``test_cfg.max_per_img`` allows.
+
+    Args:
+        size: height and width of the picture, before it is padded.
+        device: "cpu" measures the process's resident memory, "cuda" what PyTorch allocates.
+        batch_size: pictures at a time, in both.
+
+    Raises:
+        OSError: the system does not tell resident memory (other systems than Linux).
+    """
+    model = copy.deepcopy(model).to(device)
+    with torch.no_grad():
+        model.bbox_head.conv_reg.bias.fill_(4.0)  # in strides
+    model.test_cfg.setdefault("mask_format", "crop")  # as the commands do
+    weights = sum(x.nbytes for x in (*model.parameters(), *model.buffers()))
+    found: list[int] = []
+
+    def predict() -> None:
+        with torch.no_grad():
+            results = model.test_step(_test_batch(size, batch_size))
+        found.append(sum(len(sample.pred_instances) for sample in results))
+
+    model.eval()
+    prediction = peak_memory(predict, device)
+
+    batch = _train_batch(cfg, model, size, batch_size)
+    optim_wrapper = build_optim_wrapper(model, cfg.get("optim_wrapper") or _OPTIMIZER)
+    model.train()
+    training = peak_memory(lambda: model.train_step(batch, optim_wrapper), device)
+    return Memory(weights, prediction, found[-1], training, _NUM_OBJECTS * batch_size)
+
+
+def _test_batch(size: tuple[int, int], batch_size: int) -> dict[str, list]:
+    metainfo = dict(img_shape=size, ori_shape=size, scale_factor=(1.0, 1.0), batch_input_shape=size)
+    return {
+        "inputs": [torch.from_numpy(_noise(size)).permute(2, 0, 1) for _ in range(batch_size)],
+        "data_samples": [DetDataSample(metainfo=metainfo) for _ in range(batch_size)],
+    }
+
+
+def _train_batch(
+    cfg: Config, model: CondInst, size: tuple[int, int], batch_size: int
+) -> dict[str, Any]:
+    """Pictures with objects, as the last steps of the training pipeline hand them out."""
+    loader = cfg.get("train_dataloader") or {}
+    dataset = loader.get("dataset") or {}
+    while "dataset" in dataset:
+        dataset = dataset["dataset"]
+    steps = [s for s in dataset.get("pipeline", []) if str(s["type"]).split(".")[-1] in _LAST]
+    steps = steps or [dict(type="condinst.PackDetInputs")]
+    finish = Compose([TRANSFORMS.build(step) for step in steps])
+    num_classes = model.bbox_head.num_classes
+    return pseudo_collate([finish(_annotated(size, num_classes)) for _ in range(batch_size)])
+
+
+_LAST = ("PrepareMaskTargets", "PrepareBoxTargets", "PackDetInputs")
+
+
+def _annotated(size: tuple[int, int], num_classes: int) -> dict[str, Any]:
+    """One picture of noise with diamonds of all sizes, as the loading transforms leave it."""
+    height, width = size
+    draw = np.random.default_rng(0)
+    half = np.geomspace(0.05, 0.45, _NUM_OBJECTS)[:, None] * [width, height]  # (M, 2)
+    center = half + draw.random((_NUM_OBJECTS, 2)) * ([width, height] - 2 * half)
+    boxes = np.concatenate([center - half, center + half], axis=1).astype(np.float32)
+    corners = np.array([(0, -1), (1, 0), (0, 1), (-1, 0)])
+    polygons = [[(c + corners * h).flatten()] for c, h in zip(center, half, strict=True)]
+    return dict(
+        img=_noise(size),
+        img_id=0,
+        img_path="",
+        img_shape=size,
+        ori_shape=size,
+        scale_factor=(1.0, 1.0),
+        flip=False,
+        flip_direction=None,
+        gt_bboxes=HorizontalBoxes(torch.from_numpy(boxes)),
+        gt_bboxes_labels=draw.integers(num_classes, size=_NUM_OBJECTS),
+        gt_ignore_flags=np.zeros(_NUM_OBJECTS, bool),
+        gt_masks=PolygonMasks(polygons, height, width),
+    )
+
+
+def _noise(size: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(0).integers(256, size=(*size, 3), dtype=np.uint8)
