@@ -50,6 +50,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["condinst", "condinst.*"]),
     cmdclass={"build_py": BuildPy},
+    entry_points={"console_scripts": ["condinst=condinst.cli.main:main"]},
     # mmcv is missing on purpose: mmcv and mmcv-lite overwrite each other's files, so that naming
     # either would destroy an installed other. Importing condinst says what to install.
     install_requires=[

@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from condinst.version import __version__
@@ -36,7 +37,6 @@ _EPILOG = """examples:
   condinst list
   condinst train configs/quickstart_condinst_r18_fpn_shapes.py --seed 0
   condinst test CONFIG work_dirs/NAME/iter_90000.pth
-  condinst doctor CONFIG
 
 condinst COMMAND --help says more of each. A model's name stands wherever a config's path can.
 """
@@ -55,9 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
         return code
-    except BrokenPipeError:
-        if not _output_is_closed():
+    except BrokenPipeError as error:
+        if not _is_of_output(error):
             raise
+        _silence_output()
         return 141
     except KeyboardInterrupt:
         return 130
@@ -94,6 +95,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     chosen = next((word for word in words if not word.startswith("-")), None)
     for name, (module_name, summary) in _COMMANDS.items():
+        if importlib.util.find_spec(f"condinst.cli.{module_name}") is None:
+            continue  # not part of this version
         command = commands.add_parser(
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
@@ -113,15 +116,15 @@ def _add_debug(parser: argparse.ArgumentParser, default: bool | str) -> None:
     )
 
 
-def _output_is_closed() -> bool:
-    """Whether the reader of standard output has gone away, as ``head`` does; it is silenced then.
+def _silence_output() -> None:
+    """Let what is still to be printed go nowhere: Python flushes once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    A pipe to a data worker may have broken instead.
+
+def _is_of_output(error: BrokenPipeError) -> bool:
+    """Whether the reader of standard output has gone away, as ``head`` does.
+
+    The pipe to a data worker may have broken instead.
     """
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return "multiprocessing" not in files[-1]
