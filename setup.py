@@ -70,6 +70,7 @@ setup(
         "mmcv": ["mmcv-lite==2.1.0"],  # only where no compiled mmcv is installed
         "boxinst": ["scikit-image>=0.20"],  # colours in CIELAB
         "video": ["supervision>=0.26"],  # Results.to_supervision, for tracking
+        "export": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
         "timm": ["timm>=1.0.31,<1.1"],  # backbones
         # pip and setuptools for the tests of the installation: uv's environments have neither.
         "dev": ["mypy>=1.11", "pip>=23.0", "pytest>=8.0", "ruff>=0.6", "setuptools>=77"],
