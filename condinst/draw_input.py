@@ -65,8 +65,8 @@ def select(image: np.ndarray, instances: Any, classes: Sequence[str], score_thr:
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image: expected (H, W, 3) uint8, got {image.shape} {image.dtype}")
-    shown = _from_results(instances, image) if isinstance(instances, Results) else None
-    shown = shown or _from_fields(instances, image)
+    read = _from_results if isinstance(instances, Results) else _from_fields
+    shown = read(instances, image)
     if len(shown) and not 0 <= shown.labels.min() <= shown.labels.max() < len(classes):
         raise ValueError(
             f"labels: expected 0 to {len(classes) - 1}, got {np.unique(shown.labels).tolist()}"

@@ -44,7 +44,7 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
         )
     file = resolve_checkpoint(os.fspath(checkpoint))
     try:
-        content = CheckpointLoader.load_checkpoint(file, map_location="cpu")
+        content = CheckpointLoader.load_checkpoint(file, map_location="cpu", logger="silent")
     except FileNotFoundError as error:
         raise FileNotFoundError(f"checkpoint {file} is not a file") from error
     if config is None:

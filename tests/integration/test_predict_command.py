@@ -166,6 +166,7 @@ def test_as_a_process(checkpoint, folder, tmp_path):
     words = ["predict", checkpoint, folder, "--out", tmp_path / "out"]
     done = run("-m", "condinst", *words)
     assert "in 3 pictures" in done.out
+    assert len(done.out.splitlines()) == 1
     assert done.err == ""
     assert len([*(tmp_path / "out").iterdir()]) == 3
     done = run("-m", "condinst", "predict", checkpoint, "none.png", code=1)

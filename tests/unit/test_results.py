@@ -69,6 +69,8 @@ def test_nothing_found():
     assert results.to_labelme()["shapes"] == []
     assert repr(results) == "Results(picture, 80 x 60: nothing)"
     assert len(results[results.scores > 0.3]) == 0
+    image = np.full((*SIZE, 3), 90, np.uint8)
+    assert np.array_equal(results.draw(image), image)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""The examples, on a generated video with a trained model."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from commands import REPO, run
+
+from condinst.predictor import Predictor
+
+TRACK = REPO / "examples" / "track_video.py"
+NUM_FRAMES, STEP = 8, 2
+
+
+@pytest.fixture(scope="module")
+def film(shapes, tmp_path_factory) -> Path:
+    """A picture that moves to the right, 2 pixels per frame."""
+    path = tmp_path_factory.mktemp("film") / "film.avi"
+    picture = cv2.imread(str(shapes / "train" / "000000.png"))
+    wide = np.concatenate([picture[:, :1].repeat(NUM_FRAMES * STEP, axis=1), picture], axis=1)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (96, 96))
+    for i in range(NUM_FRAMES):
+        left = (NUM_FRAMES - i) * STEP
+        writer.write(np.ascontiguousarray(wide[:, left : left + 96]))
+    writer.release()
+    return path
+
+
+def test_an_instance_keeps_its_number(trained, film):
+    predictor = Predictor(trained / "iter_80.pth", device="cpu", score_thr=0.1)
+    track = runpy.run_path(str(TRACK))["track"]
+    frames = [found for _, found in track(predictor.stream(film), 10)]
+    assert len(frames) == NUM_FRAMES
+    last = frames[-1]
+    assert len(last)
+    best = int(last.confidence.argmax())
+    number = last.tracker_id[best]
+    moved = []
+    for found in frames[2:]:  # a track starts at its second frame
+        (index,) = np.flatnonzero(found.tracker_id == number)
+        moved.append(found.xyxy[index].mean())
+        assert found.class_id[index] == last.class_id[best]
+    way = (moved[-1] - moved[0]) * 2  # the mean of x and y moves half as far as x does
+    assert way == pytest.approx((NUM_FRAMES - 3) * STEP, abs=6)
+
+
+def test_the_tracked_video(trained, film, tmp_path):
+    done = run(TRACK, trained / "iter_80.pth", film, tmp_path / "out.mp4", "--device", "cpu")
+    assert int(done.out.split()[0]) > 0
+    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == NUM_FRAMES
+    capture.release()
