@@ -1,0 +1,119 @@
+"""Draw a data set as training sees it: augmented pictures with masks, boxes and names.
+
+With --targets, what the training step reads is drawn beside: the masks at every few pixels, with
+their centres; or, for BoxInst, how many of each cell's neighbours are alike in colour.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .common import add_cfg_options, check_writable, read_config
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .browse_data import View
+
+_EXAMPLES = """examples:
+  %(prog)s CONFIG --out pictures
+  %(prog)s CONFIG --out pictures --num 5 --repeat 4 --targets
+  %(prog)s CONFIG --split val --out pictures --cfg-options data_root=/data/coco/
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("config", help="config file, or name of a model (condinst list)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the drawn pictures")
+    parser.add_argument(
+        "--split", choices=["train", "val"], default="train", help="which data set (default train)"
+    )
+    parser.add_argument("--num", type=int, default=20, help="number of pictures (default 20)")
+    parser.add_argument(
+        "--repeat", type=int, default=1, help="times that each is augmented (default 1)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the augmentations (default 0)")
+    parser.add_argument(
+        "--targets", action="store_true", help="also draw what the training step reads"
+    )
+    add_cfg_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """What ``condinst browse`` does."""
+    for name in ("num", "repeat"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name} {getattr(args, name)}: expected 1 or more")
+    if args.seed < 0:
+        raise ValueError(f"--seed {args.seed}: expected 0 or more")
+    check_writable("--out", args.out)
+    cfg = read_config(args.config, args.cfg_options)
+
+    from PIL import Image
+
+    from condinst.datasets.checks import check_datasets
+
+    from .browse_data import Browser
+
+    print(check_datasets(cfg, splits=(args.split,)))
+    browser = Browser(cfg, args.split, args.targets)
+    args.out.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for view in browser.views(args.num, args.repeat, args.seed):
+        # the index keeps apart pictures of one name, and from the data set's own files
+        again = f"_{written % args.repeat + 1}" if args.repeat > 1 else ""
+        path = args.out / f"{view.index:06d}{again}_{Path(view.path).stem}.jpg"
+        Image.fromarray(draw(view, browser.classes)).save(path, quality=95)
+        written += 1
+        ignored = f", {view.num_ignored} ignored" if view.num_ignored else ""
+        print(f"{path}: {len(view.instances)} objects{ignored}", flush=True)
+    print(f"wrote {written} pictures to {args.out} (the data set has {len(browser)})")
+    return 0
+
+
+def draw(view: View, classes: tuple[str, ...]) -> np.ndarray:
+    """One view as a picture, its targets at its right where it has them."""
+    import numpy as np
+
+    from condinst.draw import draw_instances
+    from condinst.draw_labels import with_title
+
+    seen = draw_instances(view.image, view.instances, classes)
+    if view.targets is None:
+        return seen
+    title, panel = _draw_targets(view, classes)
+    height, width = view.image.shape[:2]
+    panels = [with_title(seen, f"{width} x {height}"), with_title(panel, title)]
+    gap = np.full((panels[0].shape[0], 6, 3), 255, np.uint8)
+    return np.concatenate([panels[0], gap, panels[1]], axis=1)
+
+
+def _draw_targets(view: View, classes: tuple[str, ...]) -> tuple[str, np.ndarray]:
+    import numpy as np
+    from mmengine.structures import InstanceData
+
+    from condinst.draw import draw_instances
+    from condinst.structures import SampledMasks
+
+    targets = view.targets
+    height, width = view.image.shape[:2]
+
+    def enlarge(cells: Any) -> np.ndarray:
+        """(..., h, w) cells -> (..., H, W) pixels."""
+        large = np.asarray(cells).repeat(targets.stride, axis=-2).repeat(targets.stride, axis=-1)
+        return large[..., :height, :width]
+
+    if not isinstance(targets, SampledMasks):
+        alike = np.asarray(targets.edges, np.float32).mean(axis=0)
+        gray = np.rint(enlarge(alike) * 255).astype(np.uint8)
+        return "alike in colour: white", np.repeat(gray[..., None], 3, axis=2)
+    shown = InstanceData(labels=view.instances.labels, masks=enlarge(targets.samples))
+    panel = draw_instances(view.image, shown, classes).copy()
+    for x, y in targets.centers.numpy().astype(int):
+        panel[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3] = 0
+        panel[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = 255
+    return f"every {targets.stride} pixels", panel
