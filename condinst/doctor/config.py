@@ -1,0 +1,75 @@
+"""A config: its data, its model, its pipelines, tried as a run would use them."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS, DefaultScope
+
+from condinst.convert.model_check import build_model
+from condinst.datasets.checks import check_datasets
+
+from .finding import ERROR, OK, WARNING, Finding
+from .machine import num_cpus
+
+_GROUP = "config"
+
+
+def check(cfg: Config) -> list[Finding]:
+    """Look at everything that a run reads before its first iteration."""
+    found = [_tried("model", lambda: _model(cfg))]
+    data = _tried("data", lambda: str(check_datasets(cfg)))
+    found.append(data)
+    for split in ("train", "val"):
+        loader = cfg.get(f"{split}_dataloader")
+        if not loader:
+            found.append(Finding(_GROUP, split, OK, f"no {split}_dataloader"))
+            continue
+        if data.status == OK:  # a pipeline without its data fails with the same words
+            found.append(_tried(f"{split} pipeline", lambda s=split: _sample(cfg, s)))
+        found.append(_workers(split, loader))
+    return found
+
+
+def _tried(name: str, function: Callable[[], str]) -> Finding:
+    try:
+        return Finding(_GROUP, name, OK, function())
+    except Exception as error:  # whatever a config's classes raise
+        text = str(error) if isinstance(error, ValueError | OSError) else _line(error)
+        return Finding(_GROUP, name, ERROR, text)
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _model(cfg: Config) -> str:
+    model = build_model(cfg)
+    number = sum(p.numel() for p in model.parameters())
+    return f"{cfg.model.type}, {number / 1e6:.1f} M parameters"
+
+
+def _sample(cfg: Config, split: str) -> str:
+    """Load the first picture as a worker does."""
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmdet")):
+        node: Any = copy.deepcopy(cfg[f"{split}_dataloader"]["dataset"])
+        dataset = DATASETS.build(node)
+        start = time.perf_counter()
+        packed = dataset[0]
+    milliseconds = 1000 * (time.perf_counter() - start)
+    shape = " x ".join(str(side) for side in packed["inputs"].shape)
+    count = len(packed["data_samples"].get("gt_instances", ()))
+    return f"{len(dataset)} pictures; the first: {shape}, {count} objects, {milliseconds:.0f} ms"
+
+
+def _workers(split: str, loader: dict) -> Finding:
+    name, number = f"{split} workers", loader.get("num_workers", 0)
+    if number > num_cpus():
+        advice = f"--cfg-options {split}_dataloader.num_workers={num_cpus()}"
+        text = f"{number} per process, on {num_cpus()} processors"
+        return Finding(_GROUP, name, WARNING, text, advice)
+    return Finding(_GROUP, name, OK, f"{number} per process")

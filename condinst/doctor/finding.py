@@ -1,0 +1,60 @@
+"""What the doctor finds, and how it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+OK, WARNING, ERROR = "ok", "warning", "error"
+_MARKS = {OK: "[ok]  ", WARNING: "[warn]", ERROR: "[FAIL]"}
+_COLORS = {OK: "\033[32m", WARNING: "\033[33m", ERROR: "\033[31m"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        group: heading that it stands under.
+        name: of the thing.
+        status: "ok", "warning" (works, but may hurt) or "error" (a run will fail).
+        value: what was found.
+        advice: what to do; empty if it is ok.
+    """
+
+    group: str
+    name: str
+    status: str
+    value: str
+    advice: str = ""
+
+
+def worst(findings: Sequence[Finding]) -> str:
+    """The gravest status of all."""
+    return max((f.status for f in findings), key=[OK, WARNING, ERROR].index, default=OK)
+
+
+def as_text(findings: Sequence[Finding], color: bool = False) -> str:
+    """A report for a terminal: a heading per group, a mark per finding, advice below it."""
+    lines: list[str] = []
+    group = None
+    for found in findings:
+        if found.group != group:
+            group = found.group
+            lines += ["", group] if lines else [group]
+        mark = _MARKS[found.status]
+        if color:
+            mark = f"{_COLORS[found.status]}{mark}\033[0m"
+        first, *more = found.value.splitlines() or [""]
+        lines.append(f"  {mark} {found.name:18} {first}".rstrip())
+        lines += [f"{'':28}{line}" for line in more]
+        lines += [f"{'':28}-> {line}" for line in found.advice.splitlines()]
+    counts = {status: sum(f.status == status for f in findings) for status in (ERROR, WARNING)}
+    words = [f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items()]
+    return "\n".join([*lines, "", ", ".join(words)])
+
+
+def as_dict(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The same for programs."""
+    return {"status": worst(findings), "findings": [asdict(f) for f in findings]}
