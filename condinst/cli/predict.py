@@ -27,7 +27,7 @@ _EPILOG = """formats, beside the pictures with what was found drawn on them:
   json     one line of JSON per picture, predictions.jsonl
 
 examples:
-  %(prog)s condinst_r50_fpn_90k photo.jpg
+  %(prog)s condinst_r50_fpn_1x photo.jpg
   %(prog)s CONFIG work_dirs/NAME/iter_90000.pth folder/ film.mp4 --out found
   %(prog)s work_dirs/NAME/iter_90000.pth folder/ --format coco labelme --no-pictures
 """
@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-pictures", action="store_true", help="draw nothing, write the files of --format only"
     )
     parser.add_argument("--no-boxes", action="store_true", help="draw the masks without boxes")
+    parser.add_argument(
+        "--closeups",
+        action="store_true",
+        help="also draw edges of the largest masks enlarged, NAME_edges.png",
+    )
     parser.add_argument(
         "--score-thr", type=float, default=0.3, help="leave out lower scores (default 0.3)"
     )
@@ -87,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         on_error="skip" if args.skip_broken else "raise",
     )
     start = time.monotonic()
-    drawn = dict(draw=not args.no_pictures, boxes=not args.no_boxes)
+    drawn = dict(draw=not args.no_pictures, boxes=not args.no_boxes, closeups=args.closeups)
     num_instances = num_pictures = 0
     with PictureOutput(out, args.format, predictor.class_names, **drawn) as output:
         for results in _progress(predictor.stream(pictures), len(pictures)):
@@ -146,7 +151,7 @@ def _find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
 
 def _check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> None:
     """Raises ValueError where results would be written over sources, or cannot be written."""
-    if args.no_pictures and not args.format:
+    if args.no_pictures and not args.format and not args.closeups:
         raise ValueError("--no-pictures without --format: nothing would be written")
     if "labelme" in args.format and any(s.suffix.lower() in VIDEO_SUFFIXES for s in sources):
         raise ValueError("--format labelme: it is for picture files, not for videos")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from condinst.draw import class_color
+from condinst.draw import class_color, draw_closeups
 from condinst.results_formats import coco_category_ids
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class PictureOutput:
         class_names: the name of every label.
         draw: whether the pictures are drawn.
         boxes: whether boxes are drawn.
+        closeups: whether edges of masks are drawn enlarged.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class PictureOutput:
         *,
         draw: bool,
         boxes: bool,
+        closeups: bool,
     ) -> None:
         self.out, self.formats, self.draw, self.boxes = out, formats, draw, boxes
+        self._closeups = closeups
         self._class_names = class_names
         self._images: list[dict] = []
         self._annotations: list[dict] = []
@@ -65,6 +68,12 @@ class PictureOutput:
         name = self.free_name(Path(results.path).stem)
         if self.draw:
             results.save(self.out / f"{name}.jpg", score_thr=0.0, boxes=self.boxes)
+        if self._closeups:
+            image = results.read_image()
+            shown: Image.Image = Image.fromarray(
+                draw_closeups(image, results, self._class_names, score_thr=0.0)
+            )
+            shown.save(self.out / f"{name}_edges.png")
         if "labelme" in self.formats:
             place = os.path.relpath(results.path, self.out)
             content = results.to_labelme(image_path=Path(place).as_posix())

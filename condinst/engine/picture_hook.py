@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from condinst.datasets import LoadImageFromFile
-from condinst.draw import draw_instances, draw_side_by_side
+from condinst.draw import draw_closeups, draw_instances, draw_side_by_side
 from condinst.registry import HOOKS
 
 
@@ -27,13 +27,20 @@ class PictureHook(Hook):
         out_dir: folder of the pictures, made if needed.
         score_thr: predictions with a lower score are not drawn.
         max_pictures: stop after so many in each process; None for all.
+        closeups: how many masks' edges are shown enlarged in ``NAME_edges.png``, those of the
+            ground truth in white; 0 for no such file.
     """
 
     def __init__(
-        self, out_dir: str, score_thr: float = 0.3, max_pictures: int | None = None
+        self,
+        out_dir: str,
+        score_thr: float = 0.3,
+        max_pictures: int | None = None,
+        closeups: int = 0,
     ) -> None:
         self.out_dir = Path(out_dir)
         self.score_thr = score_thr
+        self.closeups = closeups
         self.max_pictures = max_pictures
         self._load = LoadImageFromFile()
         self._num_written = 0
@@ -67,13 +74,22 @@ class PictureHook(Hook):
         predicted = sample.pred_instances
         predicted = predicted[predicted.scores >= self.score_thr].numpy()
         truth = sample.get("gt_instances")
-        if truth is not None and "masks" in truth and _size(truth.masks) == (height, width):
-            drawn = draw_side_by_side(image, truth, predicted, classes, self.score_thr)
+        if truth is None or "masks" not in truth or _size(truth.masks) != (height, width):
+            truth = None
+        what = (image, predicted, classes, self.score_thr)
+        if truth is not None:
+            _save(draw_side_by_side(image, truth, predicted, classes, self.score_thr), path)
         else:
-            drawn = draw_instances(image, predicted, classes, self.score_thr)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), drawn[..., ::-1]):
-            raise OSError(f"could not write the picture {path}")
+            _save(draw_instances(*what), path)
+        if self.closeups:
+            shown = draw_closeups(*what, gt=truth, num=self.closeups)
+            _save(shown, path.with_name(f"{path.stem}_edges.png"))
+
+
+def _save(drawn: np.ndarray, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), drawn[..., ::-1]):
+        raise OSError(f"could not write the picture {path}")
 
 
 def _size(masks) -> tuple[int, int]:

@@ -115,6 +115,16 @@ def test_a_video_becomes_a_video(checkpoint, film, tmp_path, capsys):
     assert len(COCO(str(out / "annotations.json")).getImgIds()) == 6
 
 
+def test_closeups(checkpoint, folder, found, tmp_path):
+    out = tmp_path / "out"
+    assert start(SMALL, checkpoint, folder, "--out", out, "--no-pictures", "--closeups") == 0
+    assert {path.name for path in out.iterdir()} == {f"{name}_edges.png" for name in found}
+    for name, results in found.items():
+        shown = Image.open(out / f"{name}_edges.png")
+        num = min(3, len(results))
+        assert shown.size == (num * 48 * 8 + (num - 1) * 6, 48 * 8)
+
+
 def test_pictures_of_the_same_name_do_not_overwrite_each_other(checkpoint, folder, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(folder, other)

@@ -1,6 +1,8 @@
 """Results: choosing, run-length codes, COCO's, labelme's and supervision's forms."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -242,3 +244,41 @@ def test_sixteen_bits_keep_the_upper_byte(tmp_path):
     Image.fromarray(np.full(SIZE, 0x7FFF, np.uint16)).save(tmp_path / "a.png")
     results, _ = make(path=tmp_path / "a.png")
     assert (results.read_image() == 0x7F).all()
+
+
+WITHOUT_THE_TRAINING_SIDE = """
+import sys
+
+for name in ("torch", "cv2", "mmcv", "mmengine", "mmdet", "pycocotools", "supervision"):
+    sys.modules[name] = None  # importing it fails
+import numpy as np
+from condinst import Results
+from condinst.results import Crop
+
+results = Results(
+    image_size=(50, 60),
+    boxes=[[5, 6, 30, 40]],
+    scores=[0.9],
+    labels=[0],
+    crops=[Crop(np.ones((34, 25), bool), 5, 6)],
+    class_names=("cat",),
+    image=np.zeros((50, 60, 3), np.uint8),
+)
+results.save(sys.argv[1])
+assert results.to_coco() and results.to_labelme() and results.to_json() and results.polygons
+try:
+    results.to_supervision()
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_numpy_and_pillow_are_enough(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_TRAINING_SIDE, tmp_path / "a.png"],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == 'to_supervision() needs supervision: pip install "condinst[video]"\n'
+    assert (tmp_path / "a.png").is_file()

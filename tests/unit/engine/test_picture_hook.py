@@ -81,3 +81,16 @@ def test_the_limit_and_the_threshold(tmp_path, runner):
     assert set(written(tmp_path / "out")) == {"0.jpg"}
     drawn = cv2.imread(str(tmp_path / "out" / "0.jpg")).astype(int)
     assert np.abs(drawn - 128).max() <= 2
+
+
+def test_closeups_show_the_truths_edge_in_white(tmp_path, runner):
+    hook = PictureHook(out_dir=str(tmp_path / "out"), closeups=2)
+    hook.before_test(runner)
+    truth = sample(tmp_path / "images" / "1.png", truth_size=SIZE)
+    truth.gt_instances.masks.masks[:, :, 20:] = 0
+    hook.after_test_iter(runner, 0, outputs=[truth])
+    shown = cv2.imread(str(tmp_path / "out" / "1_edges.png"))
+    assert shown.shape == (SIZE[0] * 8, 48 * 8, 3)  # one mask; the picture is 40 pixels high
+    # the highest pixel of the predicted square is at (10, 10): the part starts at the left side
+    assert (shown[10:70, 20 * 8] == 255).all()
+    assert not (shown[10 * 8, 90:150] == shown[10:11, 90:150]).all()
