@@ -14,10 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from .builder import GraphBuilder
 
+# The name of the constant that holds the score threshold, in the finished file.
+SCORE_THR = "condinst/score_thr"
+
 _NO_SCORE = -1.0
-_INT64, _FLOAT, _BOOL = 7, 1, 9  # onnx.TensorProto
+_INT64, _FLOAT = 7, 1  # onnx.TensorProto
 
 
 @dataclass(frozen=True)
@@ -96,9 +101,11 @@ class Candidates(NamedTuple):
 
 
 class Detections(NamedTuple):
-    """Names of values, of N detections: ``image_inds`` (N,), ``boxes`` (N, 4) in input-image pixels,
-    ``scores`` (N,), ``numbers`` and ``places`` (N, 3) as in :class:`Candidates`. In a file of fixed
-    size N is B times K, and ``valid`` (N,) says which are detections; else it is None.
+    """Names of values, of N detections.
+
+    ``image_inds`` (N,), ``boxes`` (N, 4) in input-image pixels, ``scores`` (N,); ``numbers`` and
+    ``places`` (N, 3) as in :class:`Candidates`. In a file of fixed size N is B times K, and
+    ``valid`` (N,) says which are detections; else it is None.
     """
 
     image_inds: str
@@ -175,6 +182,7 @@ def _best_pairs(
     g: GraphBuilder, cls: str, center: str, top: str, settings: BoxSettings
 ) -> tuple[str, str, str]:
     """Scores, classes and points (B, top) of one level's best pairs, by falling score."""
+    threshold = g.named(SCORE_THR, np.float32(settings.score_thr))
     # equal scores rank by point, then class, as TopK prefers lower indices
     by_point = g.Transpose(_flatten_map(g, cls), perm=[0, 2, 1])
     quality = g.Sigmoid(_flatten_map(g, center))  # (B, 1, P)
@@ -187,10 +195,10 @@ def _best_pairs(
     labels = g.Sub(inds, g.Mul(points, [settings.num_classes]))
     if settings.threshold_with_centerness:
         scores = best
-        above = g.Greater(scores, settings.score_thr)
+        above = g.Greater(scores, threshold)
     else:
         class_scores = g.Sigmoid(best)
-        above = g.Greater(class_scores, settings.score_thr)
+        above = g.Greater(class_scores, threshold)
         found = g.GatherElements(g.Squeeze(quality, [1]), points, axis=1)
         scores = g.Mul(class_scores, found)
     return g.Where(above, scores, _NO_SCORE), labels, points

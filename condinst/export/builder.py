@@ -63,6 +63,12 @@ class GraphBuilder:
             self._constants[key] = name
         return self._constants[key]
 
+    def named(self, name: str, value: np.ndarray | np.generic) -> str:
+        """The name of a constant that is to be found by this name; the first value counts."""
+        if all(tensor.name != name for tensor in self.initializers):
+            self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
     def include(self, model: ModelProto, inputs: Sequence[str]) -> list[str]:
         """Add the nodes of another model, whose inputs are these values.
 

@@ -18,8 +18,6 @@ import numpy as np
 from .boxes import Detections, as_float, size_of
 from .builder import GraphBuilder
 
-_INT64, _BOOL = 7, 9  # onnx.TensorProto
-
 
 @dataclass(frozen=True)
 class MaskSettings:

@@ -17,15 +17,19 @@ __all__ = ["build_metadata", "read_metadata", "resize_settings", "sha256", "writ
 _PREFIX = "condinst."
 
 
-def build_metadata(model, *, classes, pipeline, boxes, source: Mapping[str, Any]) -> dict[str, Any]:
-    """What holds for every variant of a detector's files.
+def build_metadata(
+    model, *, classes, steps, boxes, source: Mapping[str, Any], options, opset: int
+) -> dict[str, Any]:
+    """What a file says.
 
     Args:
         model: the detector.
         classes: names of the labels.
-        pipeline: steps of the test pipeline, as the config has them.
+        steps: transforms of the test pipeline.
         boxes: :class:`~condinst.export.boxes.BoxSettings`.
         source: ``config`` and ``checkpoint_sha256``, each None where there is none.
+        options: :class:`~condinst.export.export.Options`.
+        opset: of ONNX.
     """
     pre = model.data_preprocessor
     normalised = getattr(pre, "_enable_normalize", False)
@@ -38,7 +42,7 @@ def build_metadata(model, *, classes, pipeline, boxes, source: Mapping[str, Any]
         mean=pre.mean.flatten().tolist() if normalised else None,
         std=pre.std.flatten().tolist() if normalised else None,
         mean_order="RGB" if pre._channel_conversion else "BGR",
-        resize=resize_settings(pipeline),
+        resize=resize_settings(steps),
         pad_divisor=int(getattr(pre, "pad_size_divisor", 1)),
         conventions=dict(
             threshold_with_centerness=boxes.threshold_with_centerness,
@@ -48,37 +52,38 @@ def build_metadata(model, *, classes, pipeline, boxes, source: Mapping[str, Any]
         max_per_img=boxes.max_per_img,
         score_thr=boxes.score_thr,
         mask_thr=float(model.test_cfg["mask_thr"]),
+        variant="fixed" if options.fixed_size else "dynamic",
+        fixed_size=list(options.fixed_size) if options.fixed_size else None,
+        batch=(options.batch or 1) if options.fixed_size else options.batch,
+        precision=options.precision,
+        opset=opset,
         **source,
     )
 
 
-def resize_settings(pipeline) -> dict[str, Any] | None:
-    """``scale`` (mmdet's: long and short side, or width and height), ``keep_ratio``,
-    ``interpolation`` and ``backend`` of a test pipeline; None if it does not resize.
+def resize_settings(steps) -> dict[str, Any] | None:
+    """``scale`` (as in mmdet: two sides that the picture is fitted into, or width and height),
+    ``keep_ratio``, ``interpolation`` and ``backend`` of a test pipeline; None without a resize.
 
     Raises:
-        ValueError: it resizes in another way.
+        ValueError: it resizes in another way, which users of the file could not repeat.
     """
-    resizes = [step for step in pipeline if str(step["type"]).split(".")[-1] in _RESIZES]
+    resizes = [step for step in steps if "Resize" in type(step).__name__]
     if not resizes:
         return None
     step = resizes[0]
-    scale = step.get("scale")
-    if len(resizes) > 1 or scale is None or not str(step["type"]).endswith("Resize"):
+    if len(resizes) > 1 or type(step).__name__ != "Resize" or step.scale is None:
+        names = ", ".join(type(step).__name__ for step in resizes)
         raise ValueError(
-            f"test pipeline: {dict(step)}: exported files know one Resize with scale=(W, H)"
+            f"test pipeline: it resizes by {names}: expected one Resize with scale=(W, H), which "
+            "the users of an exported file can repeat"
         )
-    if isinstance(scale, int):
-        scale = (scale, scale)
     return dict(
-        scale=list(scale),
-        keep_ratio=bool(step.get("keep_ratio", False)),
-        interpolation=step.get("interpolation", "bilinear"),
-        backend=step.get("backend", "cv2"),
+        scale=[int(side) for side in step.scale],
+        keep_ratio=bool(step.keep_ratio),
+        interpolation=step.interpolation,
+        backend=step.backend,
     )
-
-
-_RESIZES = ("Resize", "FixScaleResize", "RandomResize", "RandomChoiceResize", "ResizeShortestEdge")
 
 
 def write_metadata(model: ModelProto, values: Mapping[str, Any]) -> None:

@@ -21,7 +21,12 @@ from torch import Tensor, nn
 from condinst.models import CondInst
 from condinst.models.speed import checked_fold_batch_norms
 
-__all__ = ["Network", "export_network", "input_shapes", "prepare"]
+from .deform import replace_deform_convs, translations
+
+__all__ = ["Network", "export_network", "input_shapes", "prepare", "split_outputs"]
+
+# Names of the convolutions that make the network's outputs, as in their weights' names.
+LAST_CONVS = ("conv_cls", "conv_reg", "conv_centerness", "conv_pred")
 
 # What the exporter is shown. Sizes are multiples of the padding's divisor, at least these.
 _EXAMPLE_SIZE = (160, 224)
@@ -56,6 +61,7 @@ def prepare(model: CondInst, *, half: bool = False) -> Network:
         folded = copy.deepcopy(model)
         checked_fold_batch_norms(folded)
         model = folded
+    replace_deform_convs(model)
     network = Network(model).eval()
     return network.half() if half else network
 
@@ -112,6 +118,7 @@ def _by_torch_export(network: Network, example: Tensor, shapes: Any, opset: int)
         opset_version=opset,
         dynamic_shapes=shapes,
         input_names=["images"],
+        custom_translation_table=translations() if opset >= 19 else None,
         verbose=False,
     )
     assert program is not None

@@ -15,7 +15,7 @@ from .builder import GraphBuilder
 from .masks import MaskSettings, draw_masks, mask_logits, predict_params
 from .network import export_network, prepare, split_outputs
 
-__all__ = ["OPSET", "build_onnx", "opset_for"]
+__all__ = ["OPSET", "build_onnx", "opset_for", "pad_divisor"]
 
 # What ONNX Runtime 1.14 and OpenVINO 2023 read; 19 is where DeformConv begins.
 OPSET, _OPSET_WITH_DEFORM = 18, 19
@@ -55,11 +55,12 @@ def build_onnx(
     if fixed_size is not None and min(fixed_size) < 1:
         raise ValueError(f"fixed_size={fixed_size}: expected height and width of 1 or more")
     network, opset = prepare(model, half=half), opset_for(model)
-    divisor = _divisor(model)
+    divisor = pad_divisor(model)
     fixed = None
     if fixed_size is not None:
         batch = batch or 1
-        fixed = (batch, *(-(-side // divisor) * divisor for side in fixed_size))
+        height, width = (-(-side // divisor) * divisor for side in fixed_size)
+        fixed = (batch, height, width)
     part = export_network(network, divisor=divisor, opset=opset, fixed=fixed)
     if quantize is not None:
         part = quantize(part)
@@ -75,7 +76,8 @@ def opset_for(model: nn.Module) -> int:
     return _OPSET_WITH_DEFORM if deforms else OPSET
 
 
-def _divisor(model: CondInst) -> int:
+def pad_divisor(model: CondInst) -> int:
+    """Of the heights and widths that the network takes."""
     return int(getattr(model.data_preprocessor, "pad_size_divisor", 1))
 
 
@@ -171,7 +173,7 @@ class _Writer:
         if getattr(pre, "_enable_normalize", False):
             mean, std = (v.detach().float().cpu().numpy() for v in (pre.mean, pre.std))
             images = g.Div(g.Sub(images, mean.reshape(1, -1, 1, 1)), std.reshape(1, -1, 1, 1))
-        divisor = _divisor(self.model)
+        divisor = pad_divisor(self.model)
         if divisor > 1:
             ends = []
             for side in image_size:

@@ -1,0 +1,121 @@
+"""Write a trained detector as a file that runs without mmdet, and compare it with the detector."""
+
+from __future__ import annotations
+
+import argparse
+
+from .common import make_parser
+
+_EPILOG = """formats:
+  onnx      one file from the picture to boxes, scores, labels and masks (ONNX Runtime, ...)
+  openvino  the same as OpenVINO's .xml and .bin
+  pt2       the network for torch.export.load, up to the dense predictions
+
+examples:
+  %(prog)s condinst_r50_fpn_1x -o condinst.onnx
+  %(prog)s config.py work_dirs/NAME/iter_90000.pth --check-images pictures/
+  %(prog)s config.py epoch_12.pth --fixed-size 800 1344 --fp16
+  %(prog)s config.py epoch_12.pth --int8 --calibration-images pictures/
+
+The exit code is 0 if the file agrees with the detector, else 1; then it is kept with ".failed"
+behind its name.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.epilog = _EPILOG
+    parser.add_argument("config", help="config file, or the name of a model (condinst list)")
+    parser.add_argument(
+        "checkpoint", nargs="?", help="weights: a file, URL or name (default: the named model's)"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="file to write (default: by config)")
+    parser.add_argument("--format", choices=["onnx", "pt2", "openvino"], default="onnx")
+    parser.add_argument(
+        "--fixed-size",
+        type=int,
+        nargs=2,
+        metavar=("H", "W"),
+        help="height and width of all pictures, for accelerators: no size varies then, and each "
+        "picture has max_per_img places for detections",
+    )
+    parser.add_argument(
+        "--batch",
+        type=int,
+        metavar="N",
+        help="pictures at a time (default: any number, 1 with --fixed-size); --batch 1 makes a "
+        "file that runs in less memory",
+    )
+    parser.add_argument("--fp16", action="store_true", help="weights and activations in float16")
+    parser.add_argument(
+        "--int8", action="store_true", help="convolutions in int8; needs --calibration-images"
+    )
+    parser.add_argument(
+        "--calibration-images", metavar="DIR", help="folder of pictures like those to come"
+    )
+    parser.add_argument(
+        "--num-calibration", type=int, default=32, metavar="N", help="at most so many (default 32)"
+    )
+    parser.add_argument(
+        "--check-images",
+        metavar="DIR",
+        help="folder of pictures to compare file and detector on (default: generated ones)",
+    )
+    parser.add_argument(
+        "--num-check", type=int, default=8, metavar="N", help="at most so many (default 8)"
+    )
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line of ``tools/export.py``."""
+    return make_parser("python tools/export.py", __doc__, add_arguments).parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """What ``tools/export.py`` does."""
+    code = run(parse_args(argv))
+    if code:
+        raise SystemExit(code)
+
+
+def run(args: argparse.Namespace) -> int:
+    """What ``condinst export`` does."""
+    if args.int8 != bool(args.calibration_images):
+        raise ValueError("--int8 and --calibration-images DIR: expected both or neither")
+    try:
+        from condinst.export.export import Options, export_model
+    except ImportError as error:
+        if (error.name or "").split(".")[0] in ("onnx", "onnxscript", "onnxruntime", "openvino"):
+            raise ImportError(
+                f"condinst export needs {error.name}: pip install 'condinst[export]'",
+                name=error.name,
+            ) from error
+        raise
+    from condinst.export.check import format_table
+
+    done = export_model(
+        args.config,
+        args.checkpoint,
+        args.output,
+        Options(
+            format=args.format,
+            fixed_size=tuple(args.fixed_size) if args.fixed_size else None,
+            batch=args.batch,
+            half=args.fp16,
+            calibration_images=args.calibration_images,
+            num_calibration=args.num_calibration,
+            check_images=args.check_images,
+            num_check=args.num_check,
+        ),
+    )
+    if done.rows:
+        print(format_table(done.rows))
+    if done.figure is not None:
+        print(f"largest difference of the network's outputs: {done.figure:.1g} of the largest one")
+    elif not any(row.agreement.matched for row in done.rows):
+        print("warning: no picture has a detection; name pictures of yours by --check-images DIR")
+    if done.failures:
+        print(f"out of bounds: {'; '.join(done.failures)}\nkept as {done.path}")
+        return 1
+    print(f"wrote {done.path} ({done.path.stat().st_size / 1e6:.1f} MB)")
+    return 0

@@ -1,0 +1,40 @@
+"""The ONNX model as OpenVINO's own pair of files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["save_openvino"]
+
+
+def save_openvino(
+    onnx_file: Path, path: Path, metadata: Mapping[str, Any], *, half: bool = False
+) -> None:
+    """Convert a file.
+
+    Args:
+        onnx_file: to convert.
+        path: of the .xml; the .bin lies beside it.
+        metadata: goes into the model's ``rt_info`` under "condinst", each value as JSON.
+        half: weights in float16.
+
+    Raises:
+        ValueError: OpenVINO does not know an operator of it.
+        ImportError: openvino is not installed.
+    """
+    import openvino
+
+    try:
+        model = openvino.Core().read_model(str(onnx_file))
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if "No conversion rule" in line]
+        raise ValueError(
+            f"OpenVINO {openvino.__version__.split('-')[0]} cannot convert this model"
+            + (f": {lines[0].lstrip('- ')}" if lines else f": {str(error).splitlines()[-1]}")
+        ) from error
+    for key, value in metadata.items():
+        model.set_rt_info(json.dumps(value), ["condinst", key])
+    openvino.save_model(model, str(path), compress_to_fp16=half)

@@ -1,0 +1,73 @@
+"""The network as a program of ``torch.export``, for PyTorch without mmdet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from condinst.models import CondInst
+
+from .network import input_shapes, prepare
+
+__all__ = ["check_pt2", "save_pt2"]
+
+_METADATA = "condinst.json"
+
+
+def save_pt2(
+    model: CondInst,
+    path: Path,
+    metadata: Mapping[str, Any],
+    *,
+    divisor: int,
+    fixed: tuple[int, int, int] | None,
+    half: bool = False,
+) -> None:
+    """Write the network from normalised, padded pictures to dense predictions.
+
+    Post-processing stays outside: its shapes depend on the data. The program's input is ``images``
+    (B, 3, H, W), H and W multiples of ``divisor``; its outputs are those of
+    :class:`~condinst.export.network.Network`. ``torch.export.load`` with
+    ``extra_files={"condinst.json": ""}`` hands out the metadata.
+
+    Raises:
+        ValueError: this PyTorch cannot export the network.
+    """
+    network = prepare(model, half=half)
+    example, shapes = input_shapes(divisor, fixed)
+    example = example.to(next(network.parameters()).dtype)
+    try:
+        with torch.no_grad():
+            program = torch.export.export(network, (example,), dynamic_shapes=shapes)
+    except Exception as error:  # of a dozen kinds
+        raise ValueError(
+            f"PyTorch {torch.__version__} cannot export this network: {str(error).splitlines()[0]}"
+        ) from error
+    torch.export.save(program, path, extra_files={_METADATA: json.dumps(dict(metadata))})
+
+
+def check_pt2(
+    model: CondInst, path: Path, *, divisor: int, fixed: tuple[int, int, int] | None, half: bool
+) -> float:
+    """Load a file and compare it with the network.
+
+    Returns:
+        The largest difference of any output, relative to that output's largest value.
+    """
+    network = prepare(model, half=half)
+    program = torch.export.load(path).module()
+    shapes = [fixed] if fixed else [(1, 3 * divisor, 5 * divisor), (2, 6 * divisor, 4 * divisor)]
+    worst = 0.0
+    for i, (batch, height, width) in enumerate(shapes):
+        pixels = np.random.default_rng(i).standard_normal((batch, 3, height, width))
+        images = torch.from_numpy(pixels).to(next(network.parameters()).dtype)
+        with torch.no_grad():
+            for expected, found in zip(network(images), program(images), strict=True):
+                scale = expected.float().abs().max().clamp(min=1e-6)
+                worst = max(worst, ((found - expected).float().abs().max() / scale).item())
+    return worst

@@ -1,0 +1,88 @@
+"""Networks in int8, by ONNX Runtime's static quantiser with calibration pictures.
+
+The convolutions' weights (one scale per channel) and activations become int8 between pairs of
+QuantizeLinear and DequantizeLinear, which runtimes turn into int8 arithmetic. What ranges over many
+orders of magnitude or is thresholded later stays in float: the heads' last convolutions, the norms,
+and all post-processing, which this module never sees.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import ModelProto
+
+from .network import LAST_CONVS
+
+__all__ = ["float_nodes", "quantize_network"]
+
+_QUANTIZED_OPS = ["Conv", "Add", "MaxPool", "Relu"]
+
+
+def quantize_network(part: ModelProto, pictures: Iterable[np.ndarray]) -> ModelProto:
+    """A network in int8, with the same inputs and outputs.
+
+    Args:
+        part: of :func:`condinst.export.network.export_network`, in float32.
+        pictures: (1, 3, H, W) float32, normalised and padded, of any sizes; a few dozen do. They
+            are held one at a time.
+
+    Raises:
+        ValueError: there are none.
+        ImportError: onnxruntime is not installed.
+    """
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory(prefix="condinst-quantize-") as folder:
+        paths = [str(Path(folder, name)) for name in ("float.onnx", "prepared.onnx", "int8.onnx")]
+        onnx.save(part, paths[0])
+        # fuses what belongs together, so that nothing is quantised in between
+        quant_pre_process(paths[0], paths[1], skip_symbolic_shape=True)
+        reader = _Reader(pictures, part.graph.input[0].name)
+        quantize_static(
+            paths[1],
+            paths[2],
+            reader,
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=_QUANTIZED_OPS,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=float_nodes(onnx.load(paths[1])),
+            # weights of 7 bits: sums of pairs of products fit 16 bits on processors without VNNI
+            reduce_range=True,
+        )
+        if not reader.count:
+            raise ValueError("calibration: expected pictures, got none")
+        return onnx.load(paths[2])
+
+
+class _Reader:
+    """What the quantiser asks for the next input."""
+
+    def __init__(self, pictures: Iterable[np.ndarray], name: str) -> None:
+        self._pictures, self._name, self.count = iter(pictures), name, 0
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        picture = next(self._pictures, None)
+        if picture is None:
+            return None
+        self.count += 1
+        return {self._name: picture}
+
+
+def float_nodes(part: ModelProto) -> list[str]:
+    """Names of the convolutions that make the network's outputs, and of the arithmetic behind."""
+    heads = [
+        node.name
+        for node in part.graph.node
+        if node.op_type == "Conv" and any(name in node.input[1] for name in LAST_CONVS)
+    ]
+    assert heads, "the exporter renamed the heads' weights"
+    return heads
