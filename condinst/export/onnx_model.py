@@ -15,7 +15,9 @@ from .builder import GraphBuilder
 from .masks import MaskSettings, draw_masks, mask_logits, predict_params
 from .network import export_network, prepare, split_outputs
 
-__all__ = ["OPSET", "build_onnx", "opset_for", "pad_divisor"]
+__all__ = ["OPSET", "OUTPUTS", "build_onnx", "opset_for", "pad_divisor"]
+
+OUTPUTS = ("boxes", "scores", "labels", "masks", "image_inds")
 
 # What ONNX Runtime 1.14 and OpenVINO 2023 read; 19 is where DeformConv begins.
 OPSET, _OPSET_WITH_DEFORM = 18, 19

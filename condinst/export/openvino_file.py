@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .onnx_model import OUTPUTS
+
 __all__ = ["save_openvino"]
 
 
@@ -35,6 +37,9 @@ def save_openvino(
             f"OpenVINO {openvino.__version__.split('-')[0]} cannot convert this model"
             + (f": {lines[0].lstrip('- ')}" if lines else f": {str(error).splitlines()[-1]}")
         ) from error
+    for output in model.outputs:  # it keeps the graph's inner names as well
+        wanted = [name for name in output.names if name in OUTPUTS]
+        output.tensor.set_names(set(wanted))
     for key, value in metadata.items():
         model.set_rt_info(json.dumps(value), ["condinst", key])
     openvino.save_model(model, str(path), compress_to_fp16=half)

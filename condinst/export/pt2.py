@@ -31,7 +31,8 @@ def save_pt2(
     """Write the network from normalised, padded pictures to dense predictions.
 
     Post-processing stays outside: its shapes depend on the data. The program's input is ``images``
-    (B, 3, H, W), H and W multiples of ``divisor``; its outputs are those of
+    (B, 3, H, W), H and W multiples of ``divisor`` and more than the coarsest level's stride (128
+    pixels), for it takes no level to be of one row or column; its outputs are those of
     :class:`~condinst.export.network.Network`. ``torch.export.load`` with
     ``extra_files={"condinst.json": ""}`` hands out the metadata.
 
@@ -61,7 +62,9 @@ def check_pt2(
     """
     network = prepare(model, half=half)
     program = torch.export.load(path).module()
-    shapes = [fixed] if fixed else [(1, 3 * divisor, 5 * divisor), (2, 6 * divisor, 4 * divisor)]
+    shapes = (
+        [fixed] if fixed else [(1, *_sides(divisor, 150, 310)), (3, *_sides(divisor, 200, 140))]
+    )
     worst = 0.0
     for i, (batch, height, width) in enumerate(shapes):
         pixels = np.random.default_rng(i).standard_normal((batch, 3, height, width))
@@ -71,3 +74,7 @@ def check_pt2(
                 scale = expected.float().abs().max().clamp(min=1e-6)
                 worst = max(worst, ((found - expected).float().abs().max() / scale).item())
     return worst
+
+
+def _sides(divisor: int, *least: int) -> tuple[int, ...]:
+    return tuple(-(-side // divisor) * divisor for side in least)

@@ -57,12 +57,12 @@ def openvino_runtime(path: str | Path) -> Runner:
     hints = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled: Any = openvino.Core().compile_model(str(path), "CPU", hints)
     inputs = [value.any_name for value in compiled.inputs]
-    outputs = [value.any_name for value in compiled.outputs]
+    outputs = {name: value for value in compiled.outputs for name in value.names}
 
     def run(images: np.ndarray, out_size: np.ndarray) -> dict[str, np.ndarray]:
         feed = dict(images=images, out_size=out_size)
         values = compiled({name: feed[name] for name in inputs})
-        return {name: values[name] for name in outputs}
+        return {name: values[value] for name, value in outputs.items()}
 
     return run
 
