@@ -59,7 +59,7 @@ setup(
         "mmdet>=3.3.0,<3.4",
         "mmengine>=0.10.7,<0.11",
         "numpy>=1.24",
-        "pillow>=9.1",
+        "pillow>=10.1",
         "pycocotools>=2.0.6",
         "pyyaml>=5.4",
         "tensorboard>=2.10",
@@ -69,7 +69,7 @@ setup(
     extras_require={
         "mmcv": ["mmcv-lite==2.1.0"],  # only where no compiled mmcv is installed
         "boxinst": ["scikit-image>=0.20"],  # colours in CIELAB
-        "video": ["supervision>=0.26"],  # Results.to_supervision, for tracking
+        "video": ["supervision>=0.28", "trackers>=2.1"],  # Results.to_supervision, tracking
         "export": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
         "timm": ["timm>=1.0.31,<1.1"],  # backbones
         # pip and setuptools for the tests of the installation: uv's environments have neither.
