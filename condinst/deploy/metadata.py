@@ -1,0 +1,157 @@
+"""What an exported file says about itself, as :mod:`condinst.export.metadata` wrote it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["FileInfo", "Resize", "decode"]
+
+PREFIX = "condinst."
+FILTERS: dict[str, tuple[str, ...]] = {
+    "pillow": ("nearest", "bilinear", "bicubic", "box", "lanczos", "hamming"),
+    "cv2": ("bilinear",),  # its other filters have no twin in pillow
+}
+
+
+@dataclass(frozen=True)
+class Resize:
+    """How pictures are resized before the detector sees them: mmdet's transform of that name.
+
+    Attributes:
+        scale: two sides that the picture is fitted into, or width and height.
+        keep_ratio: which of the two.
+        interpolation: name of the filter.
+        backend: whose filter it is, "pillow" or "cv2".
+    """
+
+    scale: tuple[int, int]
+    keep_ratio: bool
+    interpolation: str = "bilinear"
+    backend: str = "pillow"
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What a predictor has to know of a file.
+
+    Attributes:
+        class_names: the name of every label.
+        resize: None if pictures are taken at their own size.
+        fixed_size: height and width of all inputs; None for a file that takes any.
+        batch: pictures that the file takes at a time; None for any number.
+        fill: (R, G, B), what is black after normalisation: for the padding.
+    """
+
+    class_names: tuple[str, ...]
+    resize: Resize | None
+    fixed_size: tuple[int, int] | None
+    batch: int | None
+    fill: tuple[float, float, float]
+
+    @classmethod
+    def from_metadata(cls, values: Mapping[str, Any]) -> FileInfo:
+        """Check and take what is needed.
+
+        Args:
+            values: of :func:`decode`.
+
+        Raises:
+            ValueError: an entry is missing or is not what it should be; names its key.
+        """
+        fixed = _take(values, "variant", "'dynamic' or 'fixed'", _variant) == "fixed"
+        size = _take(values, "fixed_size", "[height, width]", _sides) if fixed else None
+        mean = _take(values, "mean", "three numbers or null", _mean)
+        return cls(
+            class_names=_take(values, "classes", "a list of names", _names),
+            resize=_take(values, "resize", _RESIZE, _resize),
+            fixed_size=size,
+            batch=_take(values, "batch", "a number or null", _batch),
+            fill=mean[::-1] if values.get("mean_order") == "BGR" else mean,
+        )
+
+
+_RESIZE = (
+    "null, or scale [a, b], keep_ratio, interpolation and backend (pillow's "
+    f"{', '.join(FILTERS['pillow'])}, or cv2's bilinear)"
+)
+
+
+def decode(texts: Mapping[str, str]) -> dict[str, Any]:
+    """The values of a file's metadata, by their names without the prefix.
+
+    Args:
+        texts: all of the file's metadata, texts of JSON where the key begins with ``condinst.``.
+
+    Raises:
+        ValueError: there are none of ours, or one is no JSON; names the key.
+    """
+    ours = {key: text for key, text in texts.items() if key.startswith(PREFIX)}
+    if f"{PREFIX}version" not in ours:
+        raise ValueError(
+            f"it has no metadata {PREFIX}version: expected a file that `condinst export` wrote"
+        )
+    found = {}
+    for key, text in ours.items():
+        try:
+            found[key.removeprefix(PREFIX)] = json.loads(text)
+        except ValueError:
+            raise ValueError(f"metadata {key}: expected JSON, got {text[:60]!r}") from None
+    return found
+
+
+def _take(values: Mapping[str, Any], key: str, expected: str, read: Callable[[Any], Any]) -> Any:
+    if key not in values:
+        raise ValueError(f"metadata {PREFIX}{key} is missing: expected {expected}")
+    try:
+        return read(values[key])
+    except (TypeError, ValueError, KeyError):
+        raise ValueError(
+            f"metadata {PREFIX}{key}: expected {expected}, got {values[key]!r}"
+        ) from None
+
+
+def _variant(value: Any) -> str:
+    if value not in ("dynamic", "fixed"):
+        raise ValueError
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(x, str) for x in value):
+        raise ValueError
+    return tuple(value)
+
+
+def _sides(value: Any) -> tuple[int, int]:
+    first, second = value
+    if not (isinstance(first, int) and isinstance(second, int) and min(first, second) > 0):
+        raise ValueError
+    return first, second
+
+
+def _batch(value: Any) -> int | None:
+    if value is not None and not (isinstance(value, int) and value > 0):
+        raise ValueError
+    return value
+
+
+def _mean(value: Any) -> tuple[float, float, float]:
+    red, green, blue = (float(x) for x in value or (0, 0, 0))
+    return red, green, blue
+
+
+def _resize(value: Any) -> Resize | None:
+    if value is None:
+        return None
+    found = Resize(
+        scale=_sides(value["scale"]),
+        keep_ratio=bool(value["keep_ratio"]),
+        interpolation=value["interpolation"],
+        backend=value["backend"],
+    )
+    if found.interpolation not in FILTERS[found.backend]:
+        raise ValueError
+    return found

@@ -1,0 +1,261 @@
+"""Prediction with exported files: pictures in, :class:`~condinst.results.Results` out."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from condinst.pictures import check_array, is_single, read_picture, single_pictures, to_rgb
+from condinst.results import Results
+
+from .metadata import FileInfo, decode
+from .resize import draw_crop, to_input
+from .runtimes import Arrays, OnnxRuntime, OpenVino
+
+__all__ = ["OnnxPredictor", "OpenVinoPredictor"]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One picture on its way.
+
+    Attributes:
+        pixels: (3, H', W') float32, the file's input.
+        inner_size: height and width of what of the input is the picture.
+        size: height and width of the picture itself.
+        mask_size: height and width that the file draws masks at.
+        path, image: as in :class:`~condinst.results.Results`.
+    """
+
+    pixels: np.ndarray
+    inner_size: tuple[int, int]
+    size: tuple[int, int]
+    mask_size: tuple[int, int]
+    path: str | None
+    image: np.ndarray | None
+
+
+class _FilePredictor:
+    """What predictors have in common, whatever program runs the file."""
+
+    def __init__(
+        self,
+        path: Path,
+        runtime: OnnxRuntime | OpenVino,
+        *,
+        score_thr: float,
+        channel_order: str,
+        on_error: str,
+        max_mask_pixels: int | None,
+    ) -> None:
+        for name, value, known in (
+            ("channel_order", channel_order, ("rgb", "bgr")),
+            ("on_error", on_error, ("raise", "skip")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name}={value!r}: expected {known[0]!r} or {known[1]!r}")
+        if max_mask_pixels is not None and max_mask_pixels < 1:
+            raise ValueError(f"max_mask_pixels={max_mask_pixels}: expected 1 or more, or None")
+        try:
+            self.metadata = decode(runtime.metadata)
+            self._info = FileInfo.from_metadata(self.metadata)
+        except ValueError as error:
+            raise ValueError(f"model file {path}: {error}") from error
+        if self._info.fixed_size is None and (self._info.batch or 1) > 1:
+            raise ValueError(
+                f"model file {path}: metadata condinst.batch: expected 1 or null where sizes vary, "
+                f"got {self._info.batch}: pictures have sizes of their own"
+            )
+        self._runtime = runtime
+        self.class_names = self._info.class_names
+        self.score_thr = score_thr
+        self.channel_order = channel_order
+        self.on_error = on_error
+        self.max_mask_pixels = max_mask_pixels
+
+    def __call__(self, source: Any) -> Results | list[Results]:
+        """The instances of one picture, or a list of them for more.
+
+        Args:
+            source: one picture: an (H, W, 3) uint8 array, a PIL image, the path of a file; or more:
+                the path of a folder, a list, a generator (and a video, where OpenCV is installed).
+
+        Raises:
+            FileNotFoundError: a file is missing.
+            ValueError: a file is no picture or broken, an array is no picture.
+        """
+        if is_single(source):
+            return self._predict([self._prepare(source)])[0]
+        return list(self.stream(source))
+
+    def stream(self, source: Any) -> Iterator[Results]:
+        """The same, as they are asked for: for large folders.
+
+        A picture of a file is not kept in memory, but read again when it is drawn on.
+        """
+        prepared = filter(None, map(self._prepare_or_skip, single_pictures(source)))
+        while batch := list(itertools.islice(prepared, self._info.batch or 1)):
+            yield from self._predict(batch)
+
+    def _prepare_or_skip(self, picture: Any) -> _Picture | None:
+        try:
+            return self._prepare(picture)
+        except (OSError, ValueError) as error:
+            if self.on_error == "raise":
+                raise
+            warnings.warn(f"skipped: {error}", stacklevel=2)
+            return None
+
+    def _prepare(self, picture: Any) -> _Picture:
+        path, kept = None, None
+        if isinstance(picture, str | os.PathLike):
+            path = os.fspath(picture)
+            image = read_picture(path)
+        elif isinstance(picture, Image.Image):
+            image = kept = to_rgb(picture)
+        else:
+            check_array(picture)
+            image = kept = picture if self.channel_order == "rgb" else picture[:, :, ::-1]
+        size: tuple[int, int] = (image.shape[0], image.shape[1])
+        pixels, inner_size = to_input(image, self._info)
+        return _Picture(pixels, inner_size, size, self._mask_size(size), path, kept)
+
+    def _mask_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        height, width = size
+        if self.max_mask_pixels is None or height * width <= self.max_mask_pixels:
+            return size
+        factor = (self.max_mask_pixels / (height * width)) ** 0.5
+        return max(int(height * factor), 1), max(int(width * factor), 1)
+
+    def _predict(self, batch: Sequence[_Picture]) -> list[Results]:
+        images = np.stack([picture.pixels for picture in batch])
+        missing = (self._info.batch or 1) - len(batch)
+        if missing:  # the last pictures of many
+            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
+        out_size = np.array(batch[0].mask_size, np.int64)
+        outputs = self._runtime.run(dict(images=images, out_size=out_size))
+        if self._info.fixed_size is None:
+            return [self._to_results(outputs, batch[0], batch[0].mask_size)]
+        return [
+            self._to_results(
+                {key: value[i] for key, value in outputs.items()}, picture, picture.inner_size
+            )
+            for i, picture in enumerate(batch)
+        ]
+
+    def _to_results(
+        self, outputs: Arrays, picture: _Picture, drawn_size: tuple[int, int]
+    ) -> Results:
+        """The instances of one picture.
+
+        Args:
+            outputs: those of the picture: boxes (N, 4), scores and labels (N,), masks (N, h, w);
+                label -1 where there is no instance.
+            drawn_size: height and width of what of the masks is the picture; boxes are in its
+                pixels.
+        """
+        (height, width), (rows, columns) = picture.size, drawn_size
+        boxes, masks = outputs["boxes"], outputs["masks"]
+        found = (outputs["labels"] >= 0) & (outputs["scores"] >= self.score_thr)
+        if drawn_size != picture.size:
+            boxes = boxes * np.array([width / columns, height / rows] * 2, np.float32)
+        if drawn_size != masks.shape[1:]:  # what lies in the padding is nothing
+            boxes = np.clip(boxes, 0, np.array([width, height] * 2, np.float32))
+            found &= (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        return Results(
+            image_size=picture.size,
+            boxes=boxes[found],
+            scores=outputs["scores"][found],
+            labels=outputs["labels"][found],
+            crops=[draw_crop(mask[:rows, :columns], picture.size) for mask in masks[found]],
+            class_names=self.class_names,
+            path=picture.path,
+            image=picture.image,
+        )
+
+
+class OnnxPredictor(_FilePredictor):
+    """A file of ``condinst export`` in ONNX Runtime, for pictures of every kind.
+
+    It is called as :class:`condinst.Predictor` is, and prepares pictures as the config's test
+    pipeline does, without PyTorch. After construction it may be called from several threads.
+
+    Args:
+        file: path of the .onnx file, of any size or of a fixed one.
+        providers: ONNX Runtime's execution providers, best first; None for the CPU.
+        threads: of one prediction; None for one per core.
+        score_thr: instances with a lower score are left out.
+        channel_order: of arrays, "rgb" or "bgr".
+        on_error: what a file that cannot be read does: "raise", or "skip" for a warning and no
+            results of it.
+        max_mask_pixels: in larger pictures, masks are drawn at so many pixels and enlarged. The
+            file draws all masks of a picture at once, which takes 5 bytes per pixel and instance.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or none of ours; an argument is wrong.
+        ImportError: onnxruntime is not installed.
+
+    Attributes:
+        class_names: the name of every label.
+        metadata: what the file says about itself.
+    """
+
+    def __init__(
+        self,
+        file: str | os.PathLike,
+        *,
+        providers: Sequence[Any] | None = None,
+        threads: int | None = None,
+        score_thr: float = 0.0,
+        channel_order: str = "rgb",
+        on_error: str = "raise",
+        max_mask_pixels: int | None = None,
+    ) -> None:
+        super().__init__(
+            Path(file),
+            OnnxRuntime(Path(file), providers, threads),
+            score_thr=score_thr,
+            channel_order=channel_order,
+            on_error=on_error,
+            max_mask_pixels=max_mask_pixels,
+        )
+
+
+class OpenVinoPredictor(_FilePredictor):
+    """The same in OpenVINO, from the file of ``condinst export --format openvino``.
+
+    Args:
+        file: path of the .xml file; its .bin lies beside it.
+        device: OpenVINO's name of the device, such as "CPU" or "GPU".
+        threads, score_thr, channel_order, on_error, max_mask_pixels: as for
+            :class:`OnnxPredictor`, and so are errors and attributes.
+    """
+
+    def __init__(
+        self,
+        file: str | os.PathLike,
+        *,
+        device: str = "CPU",
+        threads: int | None = None,
+        score_thr: float = 0.0,
+        channel_order: str = "rgb",
+        on_error: str = "raise",
+        max_mask_pixels: int | None = None,
+    ) -> None:
+        super().__init__(
+            Path(file),
+            OpenVino(Path(file), device, threads),
+            score_thr=score_thr,
+            channel_order=channel_order,
+            on_error=on_error,
+            max_mask_pixels=max_mask_pixels,
+        )

@@ -1,0 +1,108 @@
+"""Pictures to a file's inputs, and its masks back to the pictures, with numpy and pillow.
+
+Sizes are (height, width) but for pillow's own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from condinst.results import Crop
+
+from .metadata import FileInfo, Resize
+
+__all__ = ["draw_crop", "input_size", "resize_picture", "to_input"]
+
+
+def input_size(size: tuple[int, int], info: FileInfo) -> tuple[int, int]:
+    """The size that a picture of ``size`` is resized to, before any padding.
+
+    That of the config's test pipeline, rounded as mmdet rounds. A file of a fixed size has the
+    picture fitted into it if the pipeline keeps ratios (and enlarged only if there is a resize at
+    all), stretched to it otherwise.
+    """
+    height, width = size
+    resize = info.resize
+    if info.fixed_size is not None:
+        if resize is not None and not resize.keep_ratio:
+            return info.fixed_size
+        factor = min(info.fixed_size[0] / height, info.fixed_size[1] / width)
+        if resize is None:
+            factor = min(factor, 1.0)
+    elif resize is None:
+        return size
+    elif not resize.keep_ratio:
+        return resize.scale[1], resize.scale[0]
+    else:
+        factor = min(
+            max(resize.scale) / max(height, width),
+            min(resize.scale) / min(height, width),
+        )
+    new = max(int(height * factor + 0.5), 1), max(int(width * factor + 0.5), 1)
+    if info.fixed_size is not None:
+        new = min(new[0], info.fixed_size[0]), min(new[1], info.fixed_size[1])
+    return new
+
+
+def resize_picture(image: np.ndarray, size: tuple[int, int], resize: Resize | None) -> np.ndarray:
+    """An (H, W, 3) uint8 picture at another size.
+
+    pillow's filters widen where a picture shrinks; OpenCV's bilinear one takes four pixels then,
+    too. pillow's affine transform does the same, to one level of 255.
+    """
+    if image.shape[:2] == size:
+        return image
+    height, width = size
+    picture: Image.Image = Image.fromarray(image)
+    if resize is not None and resize.backend == "cv2":
+        factors = (image.shape[1] / width, 0, 0, 0, image.shape[0] / height, 0)
+        affine, bilinear = Image.Transform.AFFINE, Image.Resampling.BILINEAR
+        return np.asarray(picture.transform((width, height), affine, factors, bilinear))
+    name = "bilinear" if resize is None else resize.interpolation
+    return np.asarray(picture.resize((width, height), Image.Resampling[name.upper()]))
+
+
+def to_input(image: np.ndarray, info: FileInfo) -> tuple[np.ndarray, tuple[int, int]]:
+    """An (H, W, 3) uint8 RGB picture as the file takes it.
+
+    Returns:
+        (3, H', W') float32, RGB, 0 to 255, padded at the right and the bottom to a fixed size; and
+        the size of the picture in it.
+    """
+    size = input_size(image.shape[:2], info)
+    resized = resize_picture(image, size, info.resize)
+    padded = np.empty((3, *(info.fixed_size or size)), np.float32)
+    if padded.shape[1:] != size:
+        padded[:] = np.array(info.fill, np.float32)[:, None, None]
+    padded[:, : size[0], : size[1]] = resized.transpose(2, 0, 1)
+    return padded, size
+
+
+def draw_crop(mask: np.ndarray, size: tuple[int, int]) -> Crop:
+    """A mask at the picture's size, as the part that holds its pixels.
+
+    Args:
+        mask: (h, w) bool.
+        size: of the picture. The mask is enlarged bilinearly (when shrunk, averaged), and pixels of
+            one half and more belong to it.
+    """
+    crop = Crop.of(mask)
+    if mask.shape == size or not crop.mask.size:
+        return crop
+    # only what the mask's pixels have a share of: one cell around them, and one pixel for rounding
+    (top, bottom), (left, right) = (
+        (
+            max(int((first - 1) * pixels / cells) - 1, 0),
+            min(int((first + count + 1) * pixels / cells) + 2, pixels),
+        )
+        for first, count, cells, pixels in zip(
+            (crop.y, crop.x), crop.mask.shape, mask.shape, size, strict=True
+        )
+    )
+    down, across = mask.shape[0] / size[0], mask.shape[1] / size[1]
+    box = (left * across, top * down, right * across, bottom * down)
+    levels: Image.Image = Image.fromarray(mask.astype(np.uint8) * 255)
+    drawn = levels.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=box)
+    found = Crop.of(np.asarray(drawn) > 127)
+    return Crop(found.mask, found.x + left, found.y + top) if found.mask.size else found

@@ -1,0 +1,113 @@
+"""The programs that run exported files: each gives a file's metadata, and runs it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["OnnxRuntime", "OpenVino"]
+
+Arrays = dict[str, np.ndarray]
+
+
+class OnnxRuntime:
+    """An .onnx file in ONNX Runtime. Calls from several threads are served at once.
+
+    Attributes:
+        metadata: all texts in the file, by key.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or one that cannot be run; no such provider.
+        ImportError: onnxruntime is not installed.
+    """
+
+    def __init__(
+        self, path: Path, providers: Sequence[Any] | None = None, threads: int | None = None
+    ) -> None:
+        _check_file(path, ".onnx", "onnx")
+        try:
+            import onnxruntime as ort
+        except ImportError as error:
+            raise ImportError("OnnxPredictor needs onnxruntime: pip install onnxruntime") from error
+        chosen = list(providers or ["CPUExecutionProvider"])
+        known = ort.get_available_providers()
+        for provider in chosen:
+            if (provider if isinstance(provider, str) else provider[0]) not in known:
+                raise ValueError(f"providers: {provider!r}: expected among {', '.join(known)}")
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            self._session = ort.InferenceSession(os.fspath(path), options, providers=chosen)
+        except Exception as error:  # its errors have no other base
+            raise _unreadable(path, f"ONNX Runtime {ort.__version__}", error) from error
+        self._outputs = [value.name for value in self._session.get_outputs()]
+        self._inputs = [value.name for value in self._session.get_inputs()]
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Outputs by name. Inputs that the file has not are left out."""
+        feed = {name: inputs[name] for name in self._inputs}
+        return dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
+
+
+class OpenVino:
+    """An .xml file (with its .bin) in OpenVINO. Calls from several threads are served at once.
+
+    Attributes and errors are those of :class:`OnnxRuntime`.
+    """
+
+    def __init__(self, path: Path, device: str = "CPU", threads: int | None = None) -> None:
+        _check_file(path, ".xml", "openvino")
+        _check_file(path.with_suffix(".bin"), ".bin", "openvino")
+        try:
+            import openvino
+        except ImportError as error:
+            raise ImportError("OpenVinoPredictor needs openvino: pip install openvino") from error
+        # float32 stays so where the processor has bfloat16
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        if threads is not None:
+            hints["INFERENCE_NUM_THREADS"] = threads
+        core = openvino.Core()
+        try:
+            model = core.read_model(os.fspath(path))
+            self._compiled = core.compile_model(model, device, hints)
+        except Exception as error:
+            version = openvino.__version__.split("-")[0]
+            raise _unreadable(path, f"OpenVINO {version}", error) from error
+        self.metadata: dict[str, str] = {}
+        if model.has_rt_info(["condinst"]):
+            info = model.get_rt_info(["condinst"])
+            self.metadata = {f"condinst.{k}": str(v.value) for k, v in info.value.items()}
+        self._inputs = [value.any_name for value in self._compiled.inputs]
+        self._outputs = [value.any_name for value in self._compiled.outputs]
+        self._requests = threading.local()
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Outputs by name. Inputs that the file has not are left out."""
+        request = getattr(self._requests, "one", None)
+        if request is None:  # a request holds the memory of one run
+            request = self._requests.one = self._compiled.create_infer_request()
+        values = request.infer({name: inputs[name] for name in self._inputs})
+        return {name: values[name] for name in self._outputs}
+
+
+def _check_file(path: Path, suffix: str, format: str) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"model file {path} is not a file")
+    if path.suffix != suffix:
+        raise ValueError(
+            f"model file {path}: expected a name that ends in {suffix}, as `condinst export "
+            f"--format {format}` gives it"
+        )
+
+
+def _unreadable(path: Path, program: str, error: Exception) -> ValueError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return ValueError(f"model file {path}: {program} cannot run it: {lines[0] if lines else error}")
