@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mmengine.config import Config
@@ -21,7 +22,7 @@ _GROUP = "config"
 
 def check(cfg: Config) -> list[Finding]:
     """Look at everything that a run reads before its first iteration."""
-    found = [_tried("model", lambda: _model(cfg))]
+    found = [_tried("model", partial(_model, cfg))]
     data = _tried("data", lambda: str(check_datasets(cfg)))
     found.append(data)
     for split in ("train", "val"):
@@ -30,7 +31,7 @@ def check(cfg: Config) -> list[Finding]:
             found.append(Finding(_GROUP, split, OK, f"no {split}_dataloader"))
             continue
         if data.status == OK:  # a pipeline without its data fails with the same words
-            found.append(_tried(f"{split} pipeline", lambda s=split: _sample(cfg, s)))
+            found.append(_tried(f"{split} pipeline", partial(_sample, cfg, split)))
         found.append(_workers(split, loader))
     return found
 
