@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import os
 import sys
 import traceback
@@ -37,6 +36,8 @@ _EPILOG = """examples:
   condinst list
   condinst train configs/quickstart_condinst_r18_fpn_shapes.py --seed 0
   condinst test CONFIG work_dirs/NAME/iter_90000.pth
+  condinst predict condinst_r50_fpn_90k photo.jpg --out found
+  condinst doctor CONFIG
 
 condinst COMMAND --help says more of each. A model's name stands wherever a config's path can.
 """
@@ -95,8 +96,6 @@ def _parse(words: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     chosen = next((word for word in words if not word.startswith("-")), None)
     for name, (module_name, summary) in _COMMANDS.items():
-        if importlib.util.find_spec(f"condinst.cli.{module_name}") is None:
-            continue  # not part of this version
         command = commands.add_parser(
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )

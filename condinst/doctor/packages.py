@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -12,41 +14,58 @@ from condinst.version import __version__
 from .finding import ERROR, OK, WARNING, Finding
 
 _GROUP = "packages"
-# requirements.txt, which an installed package does not have beside it; a test keeps them equal
-TESTED = {
-    "faster-coco-eval": ">=1.6.5,<1.9",
-    "mmcv-lite": "==2.1.0",
-    "mmdet": "==3.3.0",
-    "mmengine": "==0.10.7",
-    "numpy": ">=1.26,<2.5",
-    "opencv-python": ">=4.11,<5.1",
-    "pillow": ">=9.1,<14",
-    "pycocotools": ">=2.0.10,<2.1",
-    "scikit-image": ">=0.24,<0.27",
-    "tensorboard": ">=2.10,<3",
-    "timm": ">=1.0,<1.1",
-    "torch": ">=2.1,<2.16",
-    "torchvision": ">=0.16,<0.30",
-}
-_OPTIONAL = {
-    "scikit-image": "BoxInst",
-    "timm": "timm's backbones",
-    "faster-coco-eval": "quick COCO evaluation; without it, pycocotools'",
-    "tensorboard": "logs for TensorBoard",
-}
 _PYTHON = ((3, 10), (3, 13))
+_WORKS_WITHOUT = {"faster-coco-eval": "COCO evaluation is pycocotools', and slower"}
+_REQUIREMENT = re.compile(r"([\w-]+)\s*\(?([^;()]*)\)?\s*(?:;.*extra == [\"'](.+)[\"'])?")
 
 
 def check() -> list[Finding]:
     """Versions, conflicts, and whether the packages can be imported."""
     found = [_python(), Finding(_GROUP, "condinst", OK, f"{__version__} in {_location()}")]
-    versions = {name: _version(name) for name in TESTED}
-    versions["opencv-python"] = versions["opencv-python"] or _version("opencv-python-headless")
-    for name, version in versions.items():
-        if name != "mmcv-lite":
-            found.append(_package(name, version))
-    found.append(_mmcv(_version("mmcv"), versions["mmcv-lite"]))
+    tested, (needed, extras) = tested_versions(), asked_for()
+    for name in sorted(needed | tested):
+        if name == "mmcv-lite":
+            continue
+        version = _version(name)
+        if name == "opencv-python":
+            version = version or _version("opencv-python-headless")
+        found.append(_package(name, version, needed.get(name), tested.get(name), extras.get(name)))
+    found.append(_mmcv(_version("mmcv"), _version("mmcv-lite")))
     return found + [_import(name, module) for name, module in _IMPORTS.items()]
+
+
+def tested_versions() -> dict[str, str]:
+    """The ranges of ``requirements.txt``, a checkout's or the wheel's; empty without it."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / ".mim", package.parent):
+        file = folder / "requirements.txt"
+        if file.is_file():
+            lines = file.read_text(encoding="utf-8").splitlines()
+            matches = (_REQUIREMENT.match(line) for line in lines)
+            return {match[1]: match[2].strip() for match in matches if match}
+    return {}
+
+
+def asked_for() -> tuple[dict[str, str], dict[str, str]]:
+    """What the package's own metadata asks for: ranges, and of optional packages the extra."""
+    try:
+        return parse(metadata.requires("condinst") or [])
+    except metadata.PackageNotFoundError:  # a checkout that is not installed
+        return {}, {}
+
+
+def parse(requirements: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Lines such as ``timm<1.1,>=1.0; extra == "timm"``: ranges of those without an extra, and
+    extras of the others but "dev"."""
+    needed, extras = {}, {}
+    for line in requirements:
+        match = _REQUIREMENT.match(line)
+        assert match, line
+        if match[3] is None:
+            needed[match[1]] = match[2].strip()
+        elif match[3] != "dev":
+            extras[match[1]] = match[3]
+    return needed, extras
 
 
 _IMPORTS = {"OpenCV works": "cv2", "torch works": "torch", "mmdet works": "mmdet.models"}
@@ -73,34 +92,29 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _package(name: str, version: str | None) -> Finding:
-    tested = TESTED[name]
+def _package(
+    name: str, version: str | None, needed: str | None, tested: str | None, extra: str | None
+) -> Finding:
+    """Args:
+    version: that is installed, if any.
+    needed, tested: ranges, if there are any.
+    extra: of our package that asks for it; such a package may be missing.
+    """
+    remedy = f'pip install "{name}{tested or needed or ""}"'
     if version is None:
-        if name in _OPTIONAL:
-            return Finding(_GROUP, name, OK, f"not installed (for {_OPTIONAL[name]})")
-        return Finding(_GROUP, name, ERROR, "not installed", f'pip install "{name}{tested}"')
-    needed = _needed(name)
+        if extra:
+            text = f'not installed (for pip install "condinst[{extra}]")'
+            return Finding(_GROUP, name, OK, text)
+        if name in _WORKS_WITHOUT:
+            text = f"not installed: {_WORKS_WITHOUT[name]}"
+            return Finding(_GROUP, name, WARNING, text, remedy)
+        return Finding(_GROUP, name, ERROR, "not installed", remedy)
     if needed and not _fits(version, needed):
-        return Finding(
-            _GROUP, name, ERROR, f"{version}, needed is {needed}", f'pip install "{name}{tested}"'
-        )
-    if not _fits(version, tested):
-        return Finding(
-            _GROUP, name, WARNING, version, f"tested with {tested}; this may work as well"
-        )
+        return Finding(_GROUP, name, ERROR, f"{version}, needed is {needed}", remedy)
+    if tested and not _fits(version, tested):
+        advice = f"tested with {tested}; this may work as well"
+        return Finding(_GROUP, name, WARNING, version, advice)
     return Finding(_GROUP, name, OK, version)
-
-
-def _needed(name: str) -> str | None:
-    """The range that the installed package's own metadata asks for."""
-    try:
-        lines = metadata.requires("condinst") or []
-    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return None
-    for line in lines:
-        if ";" not in line and line.startswith(name) and line[len(name) :][:1] in tuple("<>=!~("):
-            return line[len(name) :].strip("() ")
-    return None
 
 
 def _fits(version: str, specifier: str) -> bool:

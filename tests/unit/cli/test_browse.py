@@ -1,0 +1,141 @@
+"""condinst browse: what it draws is the data set, by pycocotools' account of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import InstanceData
+from PIL import Image
+from pycocotools.coco import COCO
+
+from condinst.cli.browse import draw
+from condinst.cli.browse_data import Browser, View
+from condinst.cli.common import read_config
+from condinst.cli.main import main
+from condinst.datasets.shapes import make_shapes
+from condinst.structures import SimilarColors
+
+SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
+SIZE = 96  # that of the config: nothing is resized
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "shapes"
+    make_shapes(folder, num_train=3, num_val=1, size=SIZE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def truth(shapes) -> COCO:
+    return COCO(shapes / "annotations" / "instances_train.json")
+
+
+def config(shapes, **options):
+    return read_config(str(SMALL), {"data_root": shapes.as_posix(), **options})
+
+
+def read(view: View) -> np.ndarray:
+    return np.asarray(Image.open(view.path).convert("RGB"))
+
+
+def masks_and_boxes(truth: COCO, view: View) -> tuple[np.ndarray, np.ndarray]:
+    image = next(i for i in truth.imgs.values() if view.path.endswith(i["file_name"]))
+    annotations = truth.imgToAnns[image["id"]]
+    masks = np.stack([truth.annToMask(a) for a in annotations if not a["iscrowd"]])
+    boxes = np.array([a["bbox"] for a in annotations if not a["iscrowd"]])
+    boxes[:, 2:] += boxes[:, :2]
+    return masks, boxes
+
+
+def test_validation_pictures_are_those_of_the_files(shapes, truth):
+    browser = Browser(config(shapes), "val")
+    views = list(browser.views(10))
+    assert len(views) == len(browser) == 3
+    for view in views:
+        masks, boxes = masks_and_boxes(truth, view)
+        assert np.array_equal(view.image, read(view))
+        assert np.array_equal(view.instances.masks.to_ndarray(), masks)
+        assert np.allclose(view.instances.bboxes.tensor, boxes)
+
+
+def test_annotations_follow_the_resize(shapes, truth):
+    """Test pipelines load them after it, at the picture's own size."""
+    resize = {"val_dataloader.dataset.pipeline.1.scale": (2 * SIZE, 2 * SIZE)}
+    view = next(Browser(config(shapes, **resize), "val").views(1))
+    _, boxes = masks_and_boxes(truth, view)
+    assert view.image.shape == (2 * SIZE, 2 * SIZE, 3)
+    assert np.allclose(view.instances.bboxes.tensor, 2 * boxes)
+    assert view.instances.masks.height == 2 * SIZE
+
+
+def test_augmentations_move_the_masks_too(shapes, truth):
+    browser = Browser(config(shapes), "train", targets=True)
+    flips = []
+    for view in browser.views(num=3, repeat=6):
+        masks, _ = masks_and_boxes(truth, view)
+        flipped = not np.array_equal(view.image, read(view))
+        flips.append(flipped)
+        step = -1 if flipped else 1
+        assert np.array_equal(view.image, read(view)[:, ::step])
+        # polygons are mirrored as polygons: pixels whose centre lies on an edge may change
+        differing = view.instances.masks.to_ndarray() != masks[:, :, ::step]
+        assert differing.mean() < (0.01 if flipped else 1e-9)
+        samples = view.instances.masks.to_ndarray()[:, 2::4, 2::4]
+        assert np.array_equal(view.targets.samples, samples)
+    assert {True, False} == set(flips)
+
+
+def test_a_view_depends_on_its_seed_only(shapes):
+    browser = Browser(config(shapes), "train")
+    images = [view.image for view in browser.views(3, repeat=2, seed=1)]
+    again = [view.image for view in browser.views(2, repeat=2, seed=1)]
+    assert all(np.array_equal(a, b) for a, b in zip(images, again, strict=False))
+
+
+def test_the_command_writes_pictures(shapes, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["browse", str(SMALL), "--num", "2", "--repeat", "2", "--targets", "--out", str(out)]
+    assert main([*words, "--cfg-options", f"data_root={shapes.as_posix()}/"]) == 0
+    names = sorted(path.name for path in out.iterdir())
+    assert [name[:8] for name in names] == ["000000_1", "000000_2", "000001_1", "000001_2"]
+    width, height = Image.open(out / names[0]).size
+    assert width == 2 * SIZE + 6  # both panels, and the gap
+    assert height > SIZE  # a title above
+    text = capsys.readouterr().out
+    assert f"wrote 4 pictures to {out} (the data set has 3)" in text
+    assert "creating index" not in text
+
+
+def test_alike_colours_are_white():
+    edges = torch.zeros(8, 4, 4, dtype=torch.bool)
+    edges[:, :, :2] = True
+    instances = InstanceData(labels=np.zeros(0, int), bboxes=np.zeros((0, 4)))
+    image = np.full((15, 16, 3), 100, np.uint8)
+    drawn = draw(View(0, "", image, instances, 0, SimilarColors(edges, 4, 0)), ("thing",))
+    panel = drawn[-15:, -16:]
+    assert (panel[:, :8] == 255).all()
+    assert (panel[:, 8:] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--num", "0"], "--num 0: expected 1 or more"),
+        (["--seed", "-1"], "--seed -1: expected 0 or more"),
+        (["--cfg-options", "data_root=nowhere/"], "nowhere/annotations/instances_train.json"),
+        (["--cfg-options", "val_dataloader=None", "--split", "val"], "has no val_dataloader"),
+        (["--out", str(SMALL)], "is a file, expected a folder"),
+    ],
+)
+def test_mistakes(words, message, tmp_path, capsys):
+    assert main(["browse", str(SMALL), "--out", str(tmp_path), *words]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_pipeline_without_annotations(shapes):
+    pipeline = {"val_dataloader.dataset.pipeline": [dict(type="LoadImageFromFile")]}
+    browser = Browser(config(shapes, **pipeline), "val")
+    with pytest.raises(ValueError, match="val_dataloader.dataset.pipeline: expected LoadAnnot"):
+        next(browser.views(1))

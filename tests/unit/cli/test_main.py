@@ -1,0 +1,143 @@
+"""The command condinst: its help, its exit codes, what it prints when something is wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from condinst.cli.main import _COMMANDS, main
+from condinst.datasets.shapes import make_shapes
+from condinst.version import __version__
+
+SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
+
+
+def start(*words: object, code: str | None = None, **settings: str) -> subprocess.Popen[str]:
+    """``python -m condinst``, or a program that is given as ``code``."""
+    program = ["-c", code] if code else ["-m", "condinst"]
+    ignored = ("CONDINST_DEBUG", "PYTHONUNBUFFERED")
+    environment = {k: v for k, v in os.environ.items() if k not in ignored}
+    return subprocess.Popen(
+        [sys.executable, *program, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment | {"OMP_NUM_THREADS": "1", **settings},
+    )
+
+
+def run(*words: object, **settings: str) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    process = start(*words, **settings)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["test", "--help"], ["info"]])
+def test_help_and_wrong_arguments_import_nothing_slow(words):
+    code = (
+        "import sys\n"
+        "from condinst.cli.main import main\n"
+        "code = main(sys.argv[1:])\n"
+        "slow = {'torch', 'numpy', 'cv2', 'mmengine', 'mmcv', 'mmdet'} & sys.modules.keys()\n"
+        "sys.exit(f'imported {slow}' if slow else code)"
+    )
+    ended = run(*words, code=code)
+    assert ended[0] == (0 if "--help" in words else 2), ended
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_command_shows_examples(name, capsys):
+    assert main([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert f"usage: condinst {name} " in out
+    examples = out[out.index("examples:") :]
+    assert f"condinst {name}" in examples
+    assert "--debug" in out
+
+
+def test_the_help_names_every_command():
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(f"    {name}" in out for name in _COMMANDS)
+    assert run("--version") == (0, f"condinst {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["nothing"], "invalid choice: 'nothing'"),
+        (["train"], "the following arguments are required: config"),
+        (["train", "a.py", "--sed", "0"], "unrecognized arguments: --sed 0"),
+        (["train", "a.py", "--cfg-options", "seed"], "--cfg-options seed: expected key=value"),
+    ],
+)
+def test_wrong_arguments_are_exit_code_2(words, message):
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_an_error_is_one_line(tmp_path):
+    absent = tmp_path / "absent.py"
+    line = f"error: config {absent} is not a file\n"
+    assert run("train", absent) == (1, "", line)
+    for words in (["--debug", "train", absent], ["train", absent, "--debug"]):
+        code, _, err = run(*words)
+        assert code == 1
+        assert err.startswith("Traceback")
+        assert err.endswith(f"FileNotFoundError: config {absent} is not a file\n")
+    assert run("train", absent, CONDINST_DEBUG="1")[2].startswith("Traceback")
+
+
+def test_a_missing_package_is_one_line(tmp_path):
+    (tmp_path / "mmengine.py").write_text("raise ImportError('no mmengine here')")
+    code, _, err = run("train", SMALL, PYTHONPATH=str(tmp_path))
+    assert code == 1
+    assert err == "error: no mmengine here (condinst doctor looks through what is installed)\n"
+
+
+@pytest.mark.parametrize("words", [["list"], ["--help"]])
+def test_a_reader_that_goes_away_is_no_error(words):
+    process = start(*words)
+    process.stdout.close()  # before it has written a word
+    err = process.stderr.read()
+    assert process.wait(timeout=60) == 141  # what the shell calls a broken pipe
+    assert err == ""
+
+
+def test_names_of_models(capsys):
+    assert main(["list", "boxinst_r50_fpn_90k"]) == 0
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.split() == ["name", "box", "AP", "mask", "AP", "weights"]
+    assert line.split() == ["boxinst_r50_fpn_90k", "39.4", "30.8", "online"]  # mmdet's model zoo
+    assert main(["list", "mask_rcnn*"]) == 1
+    assert capsys.readouterr().err.startswith("error: mask_rcnn*: no model has such a name")
+    assert main(["test", "condinst_r50_fpn_270k"]) == 1
+    assert "condinst_r50_fpn_270k" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_exit_code_130(tmp_path):
+    make_shapes(tmp_path / "shapes", num_train=8, num_val=1, size=64)
+    process = start(
+        "train",
+        SMALL,
+        "--work-dir",
+        tmp_path / "run",
+        "--cfg-options",
+        f"data_root={tmp_path.as_posix()}/shapes/",
+        "train_cfg.max_iters=100000",
+        "train_cfg.val_interval=100000",
+        "default_hooks.logger.interval=1",
+    )
+    try:
+        assert any("Iter(train)" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert "Traceback" not in process.stderr.read()
+    finally:
+        process.kill()
