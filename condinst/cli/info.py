@@ -95,15 +95,8 @@ def describe(
     divisor = getattr(model.data_preprocessor, "pad_size_divisor", 1)
     padded = math.ceil(size[0] / divisor) * divisor, math.ceil(size[1] / divisor) * divisor
     flops = count_flops(model, padded)
-    found: dict[str, Any] = {
-        "config": str(cfg.filename),
-        "model": f"{type(model).__name__}, {type(model.backbone).__name__}, "
-        f"{type(model.neck).__name__}",
-        "classes": _classes(cfg, model.bbox_head.num_classes),
-        "num_classes": model.bbox_head.num_classes,
-        "feature_strides": list(model.bbox_head.strides),
-        "mask_stride": model.mask_head.mask_out_stride,
-        "test_cfg": dict(cfg.model.get("test_cfg") or {}),
+    found = {
+        **_settings(cfg, model),
         "parameters": {
             "total": sum(part.total for part in parameters.values()),
             "trainable": sum(part.trainable for part in parameters.values()),
@@ -121,6 +114,18 @@ def describe(
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmdet")):
             found["memory"] = _memory(model, cfg, size, device, batch_size)
     return found
+
+
+def _settings(cfg: Config, model: Any) -> dict[str, Any]:
+    return {
+        "config": str(cfg.filename),
+        "model": ", ".join(type(x).__name__ for x in (model, model.backbone, model.neck)),
+        "classes": _classes(cfg, model.bbox_head.num_classes),
+        "num_classes": model.bbox_head.num_classes,
+        "feature_strides": list(model.bbox_head.strides),
+        "mask_stride": model.mask_head.mask_out_stride,
+        "test_cfg": dict(cfg.model.get("test_cfg") or {}),
+    }
 
 
 def _memory(model: Any, cfg: Config, size: tuple[int, int], device: str, batch_size: int) -> dict:

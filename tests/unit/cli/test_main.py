@@ -117,8 +117,14 @@ def test_names_of_models(capsys):
     assert line.split() == ["boxinst_r50_fpn_90k", "39.4", "30.8", "online"]  # mmdet's model zoo
     assert main(["list", "mask_rcnn*"]) == 1
     assert capsys.readouterr().err.startswith("error: mask_rcnn*: no model has such a name")
+
+
+def test_only_a_name_brings_its_checkpoint(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["test", str(SMALL)]) == 1
+    assert "expected a checkpoint" in capsys.readouterr().err
     assert main(["test", "condinst_r50_fpn_270k"]) == 1
-    assert "condinst_r50_fpn_270k" in capsys.readouterr().err
+    assert "condinst_r50_fpn_270k: " in capsys.readouterr().err
 
 
 def test_ctrl_c_is_exit_code_130(tmp_path):
