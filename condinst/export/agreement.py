@@ -48,7 +48,8 @@ BOUNDS = {
 @dataclass
 class Agreement:
     """Figures of all pairs so far: ``expected`` instances, those ``missing`` a partner, and one
-    number per pair: ``boxes`` pixels, ``scores``, ``mask_ious``, ``pixels`` that differ."""
+    number per pair: ``boxes`` pixels, ``scores``, ``mask_ious``, ``pixels`` that differ, and the
+    detector's own ``confidences``."""
 
     expected: int = 0
     missing: int = 0
@@ -56,6 +57,7 @@ class Agreement:
     scores: list[float] = field(default_factory=list)
     mask_ious: list[float] = field(default_factory=list)
     pixels: list[int] = field(default_factory=list)
+    confidences: list[float] = field(default_factory=list)
 
     def __add__(self, other: Agreement) -> Agreement:
         return Agreement(
@@ -65,6 +67,20 @@ class Agreement:
             self.scores + other.scores,
             self.mask_ious + other.mask_ious,
             self.pixels + other.pixels,
+            self.confidences + other.confidences,
+        )
+
+    def confident(self, least: float) -> Agreement:
+        """The pairs alone that the detector is as sure of as this."""
+        kept = [i for i, score in enumerate(self.confidences) if score >= least]
+        return Agreement(
+            len(kept),
+            0,
+            [self.boxes[i] for i in kept],
+            [self.scores[i] for i in kept],
+            [self.mask_ious[i] for i in kept],
+            [self.pixels[i] for i in kept],
+            [self.confidences[i] for i in kept],
         )
 
     @property
@@ -137,6 +153,7 @@ def compare_instances(
         result.boxes.append(float(np.abs(expected["boxes"][i] - found["boxes"][j]).max()))
         result.scores.append(float(abs(expected["scores"][i] - found["scores"][j])))
         result.mask_ious.append(np.count_nonzero(a & b) / union if union else 1.0)
+        result.confidences.append(float(expected["scores"][i]))
         result.pixels.append(int(np.count_nonzero(a ^ b)))
     sure = []
     for side, alone in ((expected["scores"], lonely), (found["scores"], np.flatnonzero(free))):

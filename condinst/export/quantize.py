@@ -8,6 +8,7 @@ and all post-processing, which this module never sees.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,6 +36,10 @@ def quantize_network(part: ModelProto, pictures: Iterable[np.ndarray]) -> ModelP
         ValueError: there are none.
         ImportError: onnxruntime is not installed.
     """
+    pictures = iter(pictures)
+    first = next(pictures, None)
+    if first is None:
+        raise ValueError("calibration: expected pictures, got none")
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -43,7 +48,7 @@ def quantize_network(part: ModelProto, pictures: Iterable[np.ndarray]) -> ModelP
         onnx.save(part, paths[0])
         # fuses what belongs together, so that nothing is quantised in between
         quant_pre_process(paths[0], paths[1], skip_symbolic_shape=True)
-        reader = _Reader(pictures, part.graph.input[0].name)
+        reader = _Reader(itertools.chain([first], pictures), part.graph.input[0].name)
         quantize_static(
             paths[1],
             paths[2],
@@ -58,8 +63,6 @@ def quantize_network(part: ModelProto, pictures: Iterable[np.ndarray]) -> ModelP
             # weights of 7 bits: sums of pairs of products fit 16 bits on processors without VNNI
             reduce_range=True,
         )
-        if not reader.count:
-            raise ValueError("calibration: expected pictures, got none")
         return onnx.load(paths[2])
 
 
@@ -67,18 +70,15 @@ class _Reader:
     """What the quantiser asks for the next input."""
 
     def __init__(self, pictures: Iterable[np.ndarray], name: str) -> None:
-        self._pictures, self._name, self.count = iter(pictures), name, 0
+        self._pictures, self._name = iter(pictures), name
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         picture = next(self._pictures, None)
-        if picture is None:
-            return None
-        self.count += 1
-        return {self._name: picture}
+        return None if picture is None else {self._name: picture}
 
 
 def float_nodes(part: ModelProto) -> list[str]:
-    """Names of the convolutions that make the network's outputs, and of the arithmetic behind."""
+    """Names of the convolutions that make the network's outputs."""
     heads = [
         node.name
         for node in part.graph.node
