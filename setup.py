@@ -28,7 +28,8 @@ class BuildPy(build_py):
             for name in ("configs", "tools"):
                 ignored = shutil.ignore_patterns("__pycache__")
                 shutil.copytree(ROOT / name, mim / name, ignore=ignored, dirs_exist_ok=True)
-            shutil.copyfile(ROOT / "model-index.yml", mim / "model-index.yml")
+            for name in ("model-index.yml", "requirements.txt"):  # the doctor reads the second
+                shutil.copyfile(ROOT / name, mim / name)
         site_packages.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / "condinst.pth", site_packages / "condinst.pth")
 
