@@ -71,6 +71,7 @@ setup(
         "mmcv": ["mmcv-lite==2.1.0"],  # only where no compiled mmcv is installed
         "boxinst": ["scikit-image>=0.20"],  # colours in CIELAB
         "video": ["supervision>=0.28", "trackers>=2.1"],  # Results.to_supervision, tracking
+        "deploy": ["numpy>=1.24", "onnxruntime>=1.20", "pillow>=10.1"],  # condinst.deploy
         "export": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
         "timm": ["timm>=1.0.31,<1.1"],  # backbones
         # pip and setuptools for the tests of the installation: uv's environments have neither.
