@@ -84,9 +84,10 @@ class OpenVino:
         self.metadata: dict[str, str] = {}
         if model.has_rt_info(["condinst"]):
             info = model.get_rt_info(["condinst"])
-            self.metadata = {f"condinst.{k}": str(v.value) for k, v in info.value.items()}
+            self.metadata = {f"condinst.{key}": str(value) for key, value in info.value.items()}
         self._inputs = [value.any_name for value in self._compiled.inputs]
-        self._outputs = [value.any_name for value in self._compiled.outputs]
+        # an output may have names of the graph's inside as well
+        self._outputs = {name: out for out in self._compiled.outputs for name in out.names}
         self._requests = threading.local()
 
     def run(self, inputs: Arrays) -> Arrays:
@@ -95,7 +96,7 @@ class OpenVino:
         if request is None:  # a request holds the memory of one run
             request = self._requests.one = self._compiled.create_infer_request()
         values = request.infer({name: inputs[name] for name in self._inputs})
-        return {name: values[name] for name in self._outputs}
+        return {name: values[out] for name, out in self._outputs.items()}
 
 
 def _check_file(path: Path, suffix: str, format: str) -> None:
