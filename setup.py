@@ -72,6 +72,7 @@ setup(
         "boxinst": ["scikit-image>=0.20"],  # colours in CIELAB
         "video": ["supervision>=0.28", "trackers>=2.1"],  # Results.to_supervision, tracking
         "deploy": ["numpy>=1.24", "onnxruntime>=1.20", "pillow>=10.1"],  # condinst.deploy
+        "openvino": ["openvino>=2025.0"],
         "export": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
         "timm": ["timm>=1.0.31,<1.1"],  # backbones
         # pip and setuptools for the tests of the installation: uv's environments have neither.
