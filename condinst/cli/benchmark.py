@@ -15,7 +15,16 @@ from .common import check_writable, make_parser
 if TYPE_CHECKING:
     from condinst.benchmark.measure import Comparison
 
-PARTS = ("mask_head", "mask_targets", "pipeline", "inference", "training", "switches", "evaluation")
+PARTS = (
+    "mask_head",
+    "mask_targets",
+    "pipeline",
+    "inference",
+    "training",
+    "switches",
+    "evaluation",
+    "deploy",
+)
 
 _EXAMPLES = """examples:
   %(prog)s data/coco
