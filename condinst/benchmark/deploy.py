@@ -51,7 +51,8 @@ def run(context: Context) -> list[Comparison]:
             f"picture to masks: {name}",
             times["mmdet"],
             times[name],
-            note=f"{len(pictures)} pictures, {torch.get_num_threads()} threads; {agreements[name]}",
+            note=f"{len(pictures)} pictures, {torch.get_num_threads()} threads, seeded weights; "
+            + agreements[name],
             bar=_BARS.get(name),
         )
         for name in predictors
