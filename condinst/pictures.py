@@ -128,6 +128,7 @@ def read_picture(path: str | Path, size: tuple[int, int] | None = None) -> np.nd
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             stored: Image.Image = Image.open(io.BytesIO(Path(path).read_bytes()))
+        _check_range(stored)  # turned, it does not know its format any more
         turned = ImageOps.exif_transpose(stored)
         for image in (turned, stored):
             if size is None or (image.height, image.width) == size:
@@ -144,8 +145,19 @@ def read_picture(path: str | Path, size: tuple[int, int] | None = None) -> np.nd
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, whatever the mode."""
+    """(H, W, 3) uint8 RGB, whatever the mode.
+
+    Raises:
+        ValueError: the pixels have no defined range, as in :mod:`condinst.datasets.image_decode`.
+    """
+    _check_range(image)
     if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bit: the upper byte
         gray = (np.asarray(image) >> 8).astype(np.uint8)
         return np.repeat(gray[:, :, None], 3, axis=2)
     return np.asarray(image.convert("RGB"))
+
+
+def _check_range(image: Image.Image) -> None:
+    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
+        kind = "floating point" if image.mode == "F" else "32-bit integer"
+        raise ValueError(f"{kind} pixels have no defined range; convert the file to 8 or 16 bit")

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
-from PIL import Image
 
 from condinst import predictor_setup
-from condinst.pictures import check_array, is_single, single_pictures, to_rgb
+from condinst.picture_predictor import PicturePredictor, Source
 from condinst.results import Crop, Results
 
 __all__ = ["Predictor"]
 
 
-class Predictor:
+class Predictor(PicturePredictor[dict[str, Any]]):
     """A trained detector for pictures of every kind.
 
     The config's test pipeline prepares the pictures, so that the answers are those of
@@ -68,18 +64,12 @@ class Predictor:
         channel_order: str = "rgb",
         on_error: str = "raise",
     ) -> None:
-        for name, value, known in (
-            ("channel_order", channel_order, ("rgb", "bgr")),
-            ("on_error", on_error, ("raise", "skip")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name}={value!r}: expected {known[0]!r} or {known[1]!r}")
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}: expected 1 or more")
-        self.batch_size = batch_size
-        self.score_thr = score_thr
-        self.channel_order = channel_order
-        self.on_error = on_error
+        super().__init__(
+            batch_size=batch_size,
+            score_thr=score_thr,
+            channel_order=channel_order,
+            on_error=on_error,
+        )
         cfg, content, file = predictor_setup.load(config, checkpoint)
         model = predictor_setup.build(cfg, content, file)
         self.class_names = predictor_setup.class_names(cfg, content, model.bbox_head.num_classes)
@@ -93,55 +83,16 @@ class Predictor:
             compile=compile,
         )
 
-    def __call__(self, source: Any) -> Results | list[Results]:
-        """The instances of one picture, or a list of them for more.
-
-        Args:
-            source: one picture: an (H, W, 3) uint8 array, a PIL image, the path of a file; or more:
-                the path of a folder or video, a list, a generator.
-
-        Raises:
-            FileNotFoundError: a file is missing.
-            ValueError: a file is no picture or broken, an array is no picture.
-        """
-        if is_single(source):
-            with_one = self._predict([self._prepare(source)])
-            return with_one[0]
-        return list(self.stream(source))
-
-    def stream(self, source: Any) -> Iterator[Results]:
-        """The same, a batch at a time as they are asked for: for long videos, large folders.
-
-        A picture of a file is not kept in memory, but read again when it is drawn on.
-        """
-        prepared = filter(None, map(self._prepare_or_skip, single_pictures(source)))
-        while batch := list(itertools.islice(prepared, self.batch_size)):
-            yield from self._predict(batch)
-
-    def _prepare_or_skip(self, picture: Any) -> dict[str, Any] | None:
-        try:
-            return self._prepare(picture)
-        except (OSError, ValueError) as error:
-            if self.on_error == "raise":
-                raise
-            warnings.warn(f"skipped: {error}", stacklevel=2)
-            return None
-
-    def _prepare(self, picture: Any) -> dict[str, Any]:
+    def _prepare(self, source: Source) -> dict[str, Any]:
         """What the pipeline makes of one picture, with its ``path`` and ``image``."""
         record: dict[str, Any]
-        path, image = None, None
-        if isinstance(picture, str | os.PathLike):
-            path = os.fspath(picture)
+        path, image = source
+        if image is None:
+            assert path is not None
             if os.path.isdir(path):
                 raise ValueError(f"image file {path}: is a folder")
             record = self._read_file(dict(img_path=path, img_id=0))
         else:
-            if isinstance(picture, Image.Image):
-                image = to_rgb(picture)
-            else:
-                check_array(picture)
-                image = picture if self.channel_order == "rgb" else picture[:, :, ::-1]
             pixels = image[:, :, ::-1]
             if self._read_file.to_float32:
                 pixels = pixels.astype(np.float32)

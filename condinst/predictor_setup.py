@@ -16,6 +16,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from condinst.engine.checkpoint_hook import check_complete
 from condinst.inference import optimize_for_inference
 from condinst.model_zoo import list_models, resolve_checkpoint, resolve_config
 from condinst.models import CondInst
@@ -23,7 +24,6 @@ from condinst.models.speed import AUTOCAST_DTYPES
 from condinst.registry import DATASETS, MODELS, TRANSFORMS
 
 CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
-_NUM_NAMED = 3
 
 
 def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
@@ -70,22 +70,7 @@ def build(cfg: Config, content: dict[str, Any], file: str) -> CondInst:
         raise ValueError(
             f"config {cfg.filename}: expected model.type condinst.CondInst, got {cfg.model.type!r}"
         )
-    weights = content.get("state_dict", content)
-    weights = {name.removeprefix("module."): weight for name, weight in weights.items()}
-    expected = model.state_dict()
-    wrong = [
-        name
-        for name, weight in expected.items()
-        if getattr(weights.get(name), "shape", None) != weight.shape
-        and not name.endswith("num_batches_tracked")  # plays no part in prediction
-    ]
-    if wrong:
-        raise ValueError(
-            f"checkpoint {file}: does not fit the config's model; missing or of another shape are "
-            f"{len(wrong)} of its {len(expected)} weights: {', '.join(wrong[:_NUM_NAMED])}"
-            + (", ..." if len(wrong) > _NUM_NAMED else "")
-        )
-    model.load_state_dict(weights, strict=False)
+    model.load_state_dict(check_complete(model, content, f"checkpoint {file}"), strict=False)
     return model.eval().requires_grad_(False)
 
 

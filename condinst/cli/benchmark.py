@@ -99,8 +99,10 @@ def measure(args: argparse.Namespace) -> list[Comparison]:
     from condinst.benchmark.models import Context
     from condinst.benchmark.report import as_line
 
+    # all at first: what a later part lacks is said before the hours of the earlier ones
+    modules = {part: importlib.import_module(f"condinst.benchmark.{part}") for part in args.parts}
     found: list[Comparison] = []
-    for part in args.parts:
+    for part, module in modules.items():
         print(f"== {part}", flush=True)
         context = Context(
             args.root,
@@ -108,7 +110,6 @@ def measure(args: argparse.Namespace) -> list[Comparison]:
             args.rounds,
             5000 if part == "evaluation" and args.num_images == 40 else args.num_images,
         )
-        module = importlib.import_module(f"condinst.benchmark.{part}")
         for comparison in module.run(context):
             print(as_line(comparison), flush=True)
             found.append(comparison)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from condinst.pictures import check_array, is_single, read_picture, single_pictures, to_rgb
+from condinst.picture_predictor import PicturePredictor, Source
+from condinst.pictures import read_picture
 from condinst.results import Results
 
 from .metadata import FileInfo, decode
@@ -46,7 +44,7 @@ class _Picture:
     image: np.ndarray | None
 
 
-class _FilePredictor:
+class _FilePredictor(PicturePredictor[_Picture]):
     """What predictors have in common, whatever program runs the file."""
 
     def __init__(
@@ -59,12 +57,6 @@ class _FilePredictor:
         on_error: str,
         max_mask_pixels: int | None,
     ) -> None:
-        for name, value, known in (
-            ("channel_order", channel_order, ("rgb", "bgr")),
-            ("on_error", on_error, ("raise", "skip")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name}={value!r}: expected {known[0]!r} or {known[1]!r}")
         if max_mask_pixels is not None and max_mask_pixels < 1:
             raise ValueError(f"max_mask_pixels={max_mask_pixels}: expected 1 or more, or None")
         try:
@@ -77,56 +69,22 @@ class _FilePredictor:
                 f"model file {path}: metadata condinst.batch: expected 1 or null where sizes vary, "
                 f"got {self._info.batch}: pictures have sizes of their own"
             )
+        super().__init__(
+            batch_size=self._info.batch or 1,
+            score_thr=score_thr,
+            channel_order=channel_order,
+            on_error=on_error,
+        )
         self._runtime = runtime
         self.class_names = self._info.class_names
-        self.score_thr = score_thr
-        self.channel_order = channel_order
-        self.on_error = on_error
         self.max_mask_pixels = max_mask_pixels
 
-    def __call__(self, source: Any) -> Results | list[Results]:
-        """The instances of one picture, or a list of them for more.
-
-        Args:
-            source: one picture: an (H, W, 3) uint8 array, a PIL image, the path of a file; or more:
-                the path of a folder, a list, a generator (and a video, where OpenCV is installed).
-
-        Raises:
-            FileNotFoundError: a file is missing.
-            ValueError: a file is no picture or broken, an array is no picture.
-        """
-        if is_single(source):
-            return self._predict([self._prepare(source)])[0]
-        return list(self.stream(source))
-
-    def stream(self, source: Any) -> Iterator[Results]:
-        """The same, as they are asked for: for large folders.
-
-        A picture of a file is not kept in memory, but read again when it is drawn on.
-        """
-        prepared = filter(None, map(self._prepare_or_skip, single_pictures(source)))
-        while batch := list(itertools.islice(prepared, self._info.batch or 1)):
-            yield from self._predict(batch)
-
-    def _prepare_or_skip(self, picture: Any) -> _Picture | None:
-        try:
-            return self._prepare(picture)
-        except (OSError, ValueError) as error:
-            if self.on_error == "raise":
-                raise
-            warnings.warn(f"skipped: {error}", stacklevel=2)
-            return None
-
-    def _prepare(self, picture: Any) -> _Picture:
-        path, kept = None, None
-        if isinstance(picture, str | os.PathLike):
-            path = os.fspath(picture)
+    def _prepare(self, source: Source) -> _Picture:
+        path, kept = source
+        image = kept
+        if image is None:
+            assert path is not None
             image = read_picture(path)
-        elif isinstance(picture, Image.Image):
-            image = kept = to_rgb(picture)
-        else:
-            check_array(picture)
-            image = kept = picture if self.channel_order == "rgb" else picture[:, :, ::-1]
         size: tuple[int, int] = (image.shape[0], image.shape[1])
         pixels, inner_size = to_input(image, self._info)
         return _Picture(pixels, inner_size, size, self._mask_size(size), path, kept)
@@ -138,9 +96,9 @@ class _FilePredictor:
         factor = (self.max_mask_pixels / (height * width)) ** 0.5
         return max(int(height * factor), 1), max(int(width * factor), 1)
 
-    def _predict(self, batch: Sequence[_Picture]) -> list[Results]:
+    def _predict(self, batch: list[_Picture]) -> list[Results]:
         images = np.stack([picture.pixels for picture in batch])
-        missing = (self._info.batch or 1) - len(batch)
+        missing = self.batch_size - len(batch)
         if missing:  # the last pictures of many
             images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
         out_size = np.array(batch[0].mask_size, np.int64)

@@ -1,13 +1,16 @@
-"""Running exported models, for comparing them with the detector they come from."""
+"""Running exported models beside the detector, by the programs that :mod:`condinst.deploy` uses."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import onnx
 from onnx import ModelProto
+
+from condinst.deploy.runtimes import OnnxRuntime, OpenVino
 
 __all__ = ["Runner", "find_instances", "onnx_runtime", "openvino_runtime"]
 
@@ -15,56 +18,33 @@ __all__ = ["Runner", "find_instances", "onnx_runtime", "openvino_runtime"]
 Runner = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
-def onnx_runtime(model: ModelProto | str | Path) -> Runner:
+def onnx_runtime(model: ModelProto | Path) -> Runner:
     """A model or its file in ONNX Runtime, on the CPU.
 
     Raises:
         ValueError: ONNX Runtime cannot run it.
         ImportError: onnxruntime is not installed.
     """
-    import onnxruntime
-
-    content = model.SerializeToString() if isinstance(model, ModelProto) else str(model)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no common base but this
-        raise ValueError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot run this model: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
-    inputs = [value.name for value in session.get_inputs()]
-    outputs = [value.name for value in session.get_outputs()]
-
-    def run(images: np.ndarray, out_size: np.ndarray) -> dict[str, np.ndarray]:
-        feed = dict(images=images, out_size=out_size)
-        values = session.run(outputs, {name: feed[name] for name in inputs})
-        return dict(zip(outputs, values, strict=True))
-
-    return run
+    if isinstance(model, Path):
+        return _runner(OnnxRuntime(model))
+    with tempfile.TemporaryDirectory() as folder:  # it is read once, at construction
+        file = Path(folder, "model.onnx")
+        onnx.save(model, file)
+        return _runner(OnnxRuntime(file))
 
 
-def openvino_runtime(path: str | Path) -> Runner:
-    """An OpenVINO file (.xml) or an ONNX file in OpenVINO, on the CPU, in float32.
+def openvino_runtime(path: Path) -> Runner:
+    """An OpenVINO file (.xml) in OpenVINO, on the CPU, in float32.
 
     Raises:
+        ValueError: OpenVINO cannot run it.
         ImportError: openvino is not installed.
     """
-    import openvino
+    return _runner(OpenVino(path))
 
-    # where the processor has bfloat16, OpenVINO would take it of itself
-    hints = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled: Any = openvino.Core().compile_model(str(path), "CPU", hints)
-    inputs = [value.any_name for value in compiled.inputs]
-    outputs = {name: value for value in compiled.outputs for name in value.names}
 
-    def run(images: np.ndarray, out_size: np.ndarray) -> dict[str, np.ndarray]:
-        feed = dict(images=images, out_size=out_size)
-        values = compiled({name: feed[name] for name in inputs})
-        return {name: values[value] for name, value in outputs.items()}
-
-    return run
+def _runner(runtime: OnnxRuntime | OpenVino) -> Runner:
+    return lambda images, out_size: runtime.run(dict(images=images, out_size=out_size))
 
 
 def find_instances(outputs: dict[str, np.ndarray], image: int) -> dict[str, np.ndarray]:

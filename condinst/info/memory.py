@@ -49,7 +49,8 @@ def measure_memory(
     """Predict and train once on noise of the given size.
 
     The caller's scope must be the config's. Weights need not be trained: the copy that is measured
-    gets large boxes, so that it finds as many instances as ``test_cfg.max_per_img`` allows.
+    gets equal scores and boxes that do not overlap, so that it finds as many instances as
+    ``test_cfg.max_per_img`` allows.
 
     Args:
         size: height and width of the picture, before it is padded.
@@ -61,7 +62,10 @@ def measure_memory(
     """
     model = copy.deepcopy(model).to(device)
     with torch.no_grad():
-        model.bbox_head.conv_reg.bias.fill_(4.0)  # in strides
+        head = model.bbox_head
+        for conv, bias in ((head.conv_cls, 0.0), (head.conv_reg, 0.5), (head.conv_centerness, 9.0)):
+            conv.weight.zero_()
+            conv.bias.fill_(bias)
     model.test_cfg.setdefault("mask_format", "crop")  # as the commands do
     weights = sum(x.nbytes for x in (*model.parameters(), *model.buffers()))
     found: list[int] = []

@@ -155,13 +155,12 @@ class _SumOverChunks(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, *factors: Tensor) -> tuple[Tensor | None, ...]:
-        grads = zip(*[iter(ctx.saved_tensors)] * 2, strict=True)  # of each loss: feats, params
-        scaled = [
-            [grad * factor for grad in pair] for pair, factor in zip(grads, factors, strict=True)
-        ]
-        sums = (sum(parts[1:], parts[0]) for parts in zip(*scaled, strict=True))
-        feats, params = (x.to(dtype) for x, dtype in zip(sums, ctx.dtypes, strict=True))
-        return feats, params, None, None
+        sums = []
+        for i, dtype in enumerate(ctx.dtypes):  # saved loss by loss: features, parameters
+            grads = zip(ctx.saved_tensors[i::2], factors, strict=True)
+            scaled = [grad * factor for grad, factor in grads]
+            sums.append(sum(scaled[1:], scaled[0]).to(dtype))
+        return *sums, None, None
 
 
 def _add_grads(losses: Tensor, leaves: list[Tensor], grads: list[list[Tensor]]) -> None:

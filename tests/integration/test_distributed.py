@@ -53,6 +53,22 @@ val_cfg = val_dataloader = val_evaluator = None
 default_hooks = dict(checkpoint=dict(interval=6, save_best=None))
 custom_hooks = [dict(type="RecordHook")]
 randomness = dict(seed=0)
+norm_cfg = dict(type="GN", num_groups=8, requires_grad=True)
+model = dict(
+    semantic_head=dict(type="SemanticHead", in_channels=32, feat_channels=16, norm_cfg=norm_cfg)
+)
+"""
+# The same pictures, whose masks are learnt from boxes; the warm-up has ended.
+BOXINST = """
+_base_ = "config.py"
+model = dict(
+    type="BoxInst",
+    semantic_head=None,
+    mask_head=dict(type="BoxInstMaskHead", warmup_iters=1, warmup_start=1),
+)
+pipeline = [*_base_.train_dataloader.dataset.pipeline]
+pipeline.insert(-1, dict(type="PrepareBoxTargets", stride=4, bottom_pixels_removed=0))
+train_dataloader = dict(dataset=dict(pipeline=pipeline))
 """
 
 
@@ -70,6 +86,7 @@ def folder(tmp_path_factory, shapes):
     ann_file.write_text(json.dumps(content))
     text = CONFIG.format(base=SMALL.as_posix(), ann_file=ann_file.as_posix())
     (folder / "config.py").write_text(text)
+    (folder / "boxinst.py").write_text(BOXINST)
     (folder / "recorder.py").write_text(RECORDER)
     return folder
 
@@ -141,6 +158,28 @@ def test_two_processes_train_as_one_does(folder, shapes, one, launch):
     """Losses, averaged over the processes, and weights; one process without a positive point."""
     work_dir = folder / launch.__name__
     launch(folder, shapes, work_dir)
+    losses = assert_equal_runs(one, work_dir)
+    assert {"loss_mask", "loss_semantic"} <= losses.keys()
+
+
+def test_two_processes_learn_from_boxes_as_one_does(folder, shapes):
+    config, work_dirs = folder / "boxinst.py", (folder / "boxes one", folder / "boxes two")
+    settings = environment(folder)
+    command = TRAIN, config, "--work-dir", work_dirs[0]
+    run(*command, data=shapes, environment=settings)
+    run(
+        *("bash", REPO / "tools" / "dist_train.sh", config, 2, "--work-dir", work_dirs[1]),
+        *("--cfg-options", "train_dataloader.batch_size=2"),
+        data=shapes,
+        environment=settings,
+    )
+    losses = assert_equal_runs(*work_dirs)
+    assert losses["loss_mask_project"] > 0
+    assert losses["loss_mask_pairwise"] > 0
+
+
+def assert_equal_runs(one, work_dir):
+    """Compare a run in two processes with one in one; returns the last losses of the latter."""
     expected = json.loads((one / "rank0.json").read_text())
     ranks = [json.loads((work_dir / f"rank{rank}.json").read_text()) for rank in range(2)]
     assert [sum(pair) for pair in zip(*(r["objects"] for r in ranks), strict=True)] == expected[
@@ -158,6 +197,7 @@ def test_two_processes_train_as_one_does(folder, shapes, one, launch):
     assert list(weights[0]) == list(weights[1])
     for name, weight in weights[0].items():
         torch.testing.assert_close(weights[1][name], weight, rtol=1e-4, atol=1e-5, msg=name)
+    return expected["losses"][-1]
 
 
 def test_two_processes_measure_the_same_ap(trained, shapes, tmp_path):
