@@ -1,0 +1,201 @@
+"""A report as one HTML file: text, tables, figures and pictures inside it, nothing fetched.
+
+The numbers behind a figure or a table are written as CSV into a folder beside the page, and linked.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+
+__all__ = ["HtmlPage"]
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; --link: #2a6fd6; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; }
+h1, h2 { line-height: 1.25; }
+a { color: var(--link); }
+table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
+th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: left; }
+th { background: var(--soft); } .number { text-align: right; font-variant-numeric: tabular-nums; }
+figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; background: #fff; }
+figcaption, .data { font-size: .875rem; opacity: .8; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--side), 1fr));
+  gap: 1rem; }
+.pictures figure { margin: 0; } .pictures img { width: 100%; height: auto; display: block; }
+.ok { color: #1a7f37; } .warning { color: #9a6700; } .error { color: #cf222e; }
+"""
+
+
+class HtmlPage:
+    """Collects a report's parts in their order; :meth:`write` makes the file.
+
+    All text is taken as plain text: nothing in a class name or a file name is read as HTML.
+
+    Args:
+        title: of the page, and its first heading.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._parts: list[str] = []
+        self._tables: dict[str, tuple[Sequence[str], list[Sequence[Any]]]] = {}
+
+    def heading(self, text: str) -> None:
+        """A section's heading."""
+        self._parts.append(f'<h2 id="{_slug(text)}">{html.escape(text)}</h2>')
+
+    def paragraph(self, text: str, status: str = "") -> None:
+        """A paragraph; ``status`` "ok", "warning" or "error" gives it a colour."""
+        mark = f' class="{html.escape(status)}"' if status else ""
+        self._parts.append(f"<p{mark}>{html.escape(text)}</p>")
+
+    def bullets(self, items: Iterable[str]) -> None:
+        """A list of short texts."""
+        lines = "".join(f"<li>{html.escape(item)}</li>" for item in items)
+        self._parts.append(f"<ul>{lines}</ul>")
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        *,
+        name: str | None = None,
+        digits: int = 3,
+    ) -> None:
+        """A table; numbers stand to the right.
+
+        Args:
+            columns: headings.
+            rows: one value per column: text, int, float (shown with ``digits``), or None for "-".
+            name: where given, the same table is written unrounded as ``NAME.csv``, and linked.
+        """
+        rows = list(rows)
+        head = "".join(f"<th>{html.escape(str(c))}</th>" for c in columns)
+        body = "".join(f"<tr>{''.join(_cell(v, digits) for v in row)}</tr>" for row in rows)
+        self._parts.append(f"<table><tr>{head}</tr>{body}</table>")
+        if name:
+            self._attach(name, columns, rows)
+
+    def figure(
+        self,
+        figure: Any,
+        caption: str,
+        *,
+        name: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+    ) -> None:
+        """A matplotlib figure as SVG, and the numbers that it shows.
+
+        Args:
+            figure: ``matplotlib.figure.Figure``, made without pyplot.
+            caption: what it shows.
+            name: of the numbers' file, ``NAME.csv``.
+            columns, rows: the numbers.
+        """
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        svg = buffer.getvalue()
+        svg = svg[svg.index("<svg") :]
+        # matplotlib's ids repeat from figure to figure; in one document they would be mixed up
+        prefix = _slug(name)
+        svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
+        label = html.escape(caption)
+        self._parts.append(f"<figure>{svg}<figcaption>{label}</figcaption></figure>")
+        self._attach(name, columns, list(rows))
+
+    def pictures(
+        self,
+        pictures: Iterable[tuple[np.ndarray, str]],
+        *,
+        side: int = 480,
+        max_pixels: int = 1024,
+    ) -> None:
+        """A grid of pictures with captions, as JPEG inside the page.
+
+        Args:
+            pictures: (RGB uint8 ``(H, W, 3)``, caption) each.
+            side: least width of a picture on the page, in CSS pixels.
+            max_pixels: larger pictures are reduced until their longer side has so many.
+        """
+        shown = "".join(
+            f'<figure><img src="data:image/jpeg;base64,{_jpeg(image, max_pixels)}" '
+            f'alt="{html.escape(caption)}" loading="lazy">'
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+            for image, caption in pictures
+        )
+        self._parts.append(f'<div class="pictures" style="--side: {side}px">{shown}</div>')
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page, and its numbers into the folder ``STEM_data`` beside it.
+
+        Files that were there before are replaced whole, the page last.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = path.with_name(f"{path.stem}_data")
+        if self._tables:
+            folder.mkdir(exist_ok=True)
+        for name, (columns, rows) in self._tables.items():
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+            _replace(folder / f"{name}.csv", text.getvalue())
+        body = "\n".join(self._parts).replace("{{data}}", quote(folder.name))
+        title = html.escape(self.title)
+        _replace(
+            path,
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{title}</title><style>{_STYLE}</style></head>\n"
+            f"<body><h1>{title}</h1>\n{body}\n</body></html>\n",
+        )
+        return path
+
+    def _attach(self, name: str, columns: Sequence[str], rows: list[Sequence[Any]]) -> None:
+        assert name not in self._tables, f"two tables are called {name}"
+        self._tables[name] = (columns, rows)
+        link = f"{html.escape(name)}.csv"
+        self._parts.append(f'<p class="data"><a href="{{{{data}}}}/{link}">{link}</a></p>')
+
+
+def _cell(value: Any, digits: int) -> str:
+    if value is None:
+        return '<td class="number">-</td>'
+    if isinstance(value, str):
+        return f"<td>{html.escape(value)}</td>"
+    shown = f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.{digits}f}"
+    return f'<td class="number">{shown}</td>'
+
+
+def _jpeg(image: np.ndarray, max_pixels: int) -> str:
+    scale = max_pixels / max(image.shape[:2])
+    if scale < 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    return base64.b64encode(data).decode()
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
