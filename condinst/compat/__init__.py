@@ -5,6 +5,7 @@
 ``finder``             offers the stand-ins below where mmcv or mmengine lack a module
 ``mmcv_ext``           stand-in for ``mmcv._ext``: the compiled operators, on torch and torchvision
 ``package_utils``      stand-in for ``mmengine.utils.package_utils``, which needs ``pkg_resources``
+``base_configs``       ``_base_ = "condinst::..."`` finds our configs, installed or in a checkout
 ``packages``           the same for an mmengine imported before us; no ``pkgutil.find_loader``
 ``checkpoint``         checkpoints load by an allow-list, and are written whole
 ``restricted_pickle``  the allow-list for torch before 2.6
@@ -34,6 +35,7 @@ _NEEDED = {
 _FIXES = (
     ("mmengine.runner", "checkpoint", "apply"),
     ("mmengine.runner", "packages", "apply"),
+    ("mmengine.config.config", "base_configs", "apply"),
     ("mmengine.utils.dl_utils.misc", "packages", "mend_search"),
     ("mmcv.utils.ext_loader", "packages", "mend_search"),
     ("mmengine.dist.utils", "distributed", "mend_launchers"),

@@ -1,0 +1,46 @@
+"""A config outside the package inherits from ours by ``_base_ = "condinst::NAME.py"``.
+
+Upstream fault (mmengine 0.10.7): ``mmengine.config`` knows the projects of OpenMMLab by a list, and
+looks for their configs in the folder ``.mim`` of an installed package, which a checkout lacks. Delete
+when mmengine lets a package say where its configs are.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+_PREFIX = "condinst::"
+
+
+def apply(upstream: str) -> None:
+    """Teach ``mmengine.config.Config`` our prefix; every other path is its own to find."""
+    config: Any = vars(sys.modules[upstream])["Config"]
+    theirs = config._get_cfg_path
+
+    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, Any]:
+        if not cfg_path.startswith(_PREFIX):
+            return theirs(cfg_path, filename)
+        # no scope is handed out: our configs name theirs, by default_scope
+        return str(shipped_config(cfg_path.removeprefix(_PREFIX))), None
+
+    config._get_cfg_path = staticmethod(get_cfg_path)
+
+
+def shipped_config(name: str) -> Path:
+    """The file of a config that comes with the package.
+
+    Args:
+        name: relative to ``configs``, such as ``"_base_/default_runtime.py"``.
+
+    Raises:
+        FileNotFoundError: there is none of that name.
+    """
+    from condinst.model_zoo.index import find_root
+
+    folder = find_root() / "configs"
+    path = folder / name
+    if not path.is_file():
+        raise FileNotFoundError(f"condinst::{name}: expected a config in {folder}")
+    return path
