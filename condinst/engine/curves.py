@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Curves", "draw_curves", "read_curves"]
+__all__ = ["Curves", "draw_curves", "read_curves", "read_records"]
 
 Line = list[tuple[int, float]]  # (iteration, value)
 
@@ -41,7 +41,7 @@ def read_curves(work_dir: str | os.PathLike[str]) -> Curves:
     """
     starts = []
     for path in sorted(Path(work_dir).glob("*/vis_data/scalars.json")):
-        records = _read_records(path)
+        records = read_records(path)
         first = next((int(r["iter"]) for r in records if _is_training(r)), None)
         if first is not None:  # a start that only evaluated has no place on the axis
             starts.append((first, records))
@@ -68,7 +68,8 @@ def read_curves(work_dir: str | os.PathLike[str]) -> Curves:
     )
 
 
-def _read_records(path: Path) -> list[dict[str, Any]]:
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The lines of a scalars.json that are whole."""
     records = []
     for text in path.read_text(encoding="utf-8").splitlines():
         try:
