@@ -1,0 +1,144 @@
+"""A folder's files, listed once and in the same order on every file system."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from condinst.pictures import PICTURE_SUFFIXES
+
+__all__ = ["Folder", "read_json", "read_text", "read_yaml", "stated_part"]
+
+_PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """All files below ``root``, as sorted paths relative to it with forward slashes.
+
+    Hidden files and folders are left out. ``root`` is absolute.
+    """
+
+    root: Path
+    files: tuple[str, ...]
+
+    @classmethod
+    def listed(cls, root: Path) -> Folder:
+        """Links to folders are followed, each folder once."""
+        root = Path(os.path.abspath(root))
+        files: list[str] = []
+        seen: set[str] = set()
+        for folder, names, leaves in os.walk(root, followlinks=True):
+            names[:] = sorted(n for n in names if not n.startswith(".") and n != "__MACOSX")
+            real = os.path.realpath(folder)
+            if real in seen:
+                names.clear()
+                continue
+            seen.add(real)
+            base = Path(folder).relative_to(root).as_posix()
+            prefix = "" if base == "." else base + "/"
+            files += [prefix + leaf for leaf in leaves if not leaf.startswith(".")]
+        return cls(root, tuple(sorted(files)))
+
+    def with_suffix(self, *suffixes: str) -> list[str]:
+        """The files whose name ends so; lower case."""
+        return [file for file in self.files if file.lower().endswith(suffixes)]
+
+    @cached_property
+    def pictures(self) -> tuple[str, ...]:
+        """The files named like a picture."""
+        return tuple(self.with_suffix(*sorted(PICTURE_SUFFIXES)))
+
+    @cached_property
+    def picture_set(self) -> frozenset[str]:
+        return frozenset(self.pictures)
+
+    @cached_property
+    def by_name(self) -> dict[str, list[str]]:
+        """Base name -> the pictures of that name."""
+        index: dict[str, list[str]] = {}
+        for picture in self.pictures:
+            index.setdefault(PurePosixPath(picture).name, []).append(picture)
+        return index
+
+    def find_picture(self, name: str, beside: str = "") -> str | None:
+        """The picture that an annotation file calls ``name``; None when there is none, or several.
+
+        Args:
+            name: a path, absolute or relative, of this machine or of another, with either slash.
+            beside: the folder of the annotation file, relative to the root.
+        """
+        name = name.replace("\\", "/")
+        joined = os.path.normpath(os.path.join(beside, name)).replace("\\", "/")
+        if joined in self.picture_set:
+            return joined
+        found = self.by_name.get(PurePosixPath(name).name, [])
+        if len(found) > 1:  # the one that shares most of the path's end
+            tails = [_common_tail(name, path) for path in found]
+            best = max(tails)
+            found = [p for p, tail in zip(found, tails, strict=True) if tail == best]
+        if len(found) > 1:
+            found = [p for p in found if str(PurePosixPath(p).parent) == (beside or ".")]
+        return found[0] if len(found) == 1 else None
+
+
+def _common_tail(a: str, b: str) -> int:
+    count = 0
+    for x, y in zip(reversed(a.split("/")), reversed(b.split("/")), strict=False):
+        if x != y:
+            break
+        count += 1
+    return count
+
+
+def stated_part(path: str) -> str | None:
+    """train, val or test, from the last component of a relative path that says one."""
+    for component in reversed(PurePosixPath(path).with_suffix("").parts):
+        words = re.split(r"[^a-z]+", component.lower())
+        parts = {_PART_NAMES[word] for word in words if word in _PART_NAMES}
+        if len(parts) == 1:
+            return parts.pop()
+    return None
+
+
+def read_text(path: Path) -> str:
+    """Raises ValueError naming the file when it is missing or not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ValueError(f"{path}: file not found") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text in UTF-8: {error}") from None
+
+
+def read_json(path: Path) -> Any:
+    """Raises ValueError naming the file when it is missing or broken."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Raises ValueError naming the file when it is missing or broken."""
+    import yaml
+
+    try:
+        return yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None

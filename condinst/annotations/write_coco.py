@@ -1,0 +1,49 @@
+"""Writing a COCO json without holding it in memory."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+__all__ = ["write_coco"]
+
+
+def write_coco(
+    path: Path,
+    *,
+    images: Iterable[dict[str, Any]],
+    annotations: Iterable[dict[str, Any]],
+    categories: list[dict[str, Any]],
+    head: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the file whole or not at all: under another name first.
+
+    Args:
+        head: other keys of the file, such as ``info`` and ``licenses``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with open(partial, "w", encoding="utf-8") as file:
+            file.write("{")
+            for key, value in (head or {}).items():
+                file.write(f"{json.dumps(key)}: {json.dumps(value)},\n")
+            file.write(f'"categories": {json.dumps(categories)},\n')
+            _write_list(file, "images", images)
+            file.write(",\n")
+            _write_list(file, "annotations", annotations)
+            file.write("}\n")
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _write_list(file: IO[str], key: str, entries: Iterable[dict[str, Any]]) -> None:
+    file.write(f'"{key}": [')
+    for number, entry in enumerate(entries):
+        file.write((",\n" if number else "\n") + json.dumps(entry, separators=(",", ":")))
+    file.write("]")
