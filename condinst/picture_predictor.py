@@ -9,7 +9,7 @@ import itertools
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -17,10 +17,12 @@ from PIL import Image
 
 from condinst.pictures import check_array, is_single, single_pictures, to_rgb
 from condinst.results import Results
+from condinst.tiles import Tiling, predict_by_tiles
 
 __all__ = ["PicturePredictor", "Source"]
 
 Prepared = TypeVar("Prepared")
+T = TypeVar("T")
 
 
 class Source(NamedTuple):
@@ -38,13 +40,21 @@ class PicturePredictor(ABC, Generic[Prepared]):
         score_thr: instances with a lower score are left out.
         channel_order: of arrays, "rgb" or "bgr".
         on_error: what a file that cannot be read does: "raise" or "skip".
+        tiling: how to cut pictures into tiles, or None to look at them as they are. ``batch_size``
+            counts tiles then.
 
     Raises:
         ValueError: an argument is wrong.
     """
 
     def __init__(
-        self, *, batch_size: int, score_thr: float, channel_order: str, on_error: str
+        self,
+        *,
+        batch_size: int,
+        score_thr: float,
+        channel_order: str,
+        on_error: str,
+        tiling: Tiling | None = None,
     ) -> None:
         for name, value, known in (
             ("channel_order", channel_order, ("rgb", "bgr")),
@@ -58,6 +68,11 @@ class PicturePredictor(ABC, Generic[Prepared]):
         self.score_thr = score_thr
         self.channel_order = channel_order
         self.on_error = on_error
+        self.tiling = tiling
+
+    @abstractmethod
+    def _read(self, path: str) -> np.ndarray:
+        """The pixels of a file, as :meth:`_prepare` takes them of a source without a path."""
 
     @abstractmethod
     def _prepare(self, source: Source) -> Prepared:
@@ -79,7 +94,10 @@ class PicturePredictor(ABC, Generic[Prepared]):
             ValueError: a file is no picture or broken, an array is no picture.
         """
         if is_single(source):
-            return self._predict([self._prepare(self._open(source))])[0]
+            opened = self._open(source)
+            if self.tiling is not None:
+                return self._predict_by_tiles(opened, self._pixels(opened), self.tiling)
+            return self._predict([self._prepare(opened)])[0]
         return list(self.stream(source))
 
     def stream(self, source: Any) -> Iterator[Results]:
@@ -88,18 +106,41 @@ class PicturePredictor(ABC, Generic[Prepared]):
         A picture of a file is not kept in memory, but read again when it is drawn on.
         """
         pictures = single_pictures(source)
-        prepared = (item for item in map(self._prepare_or_skip, pictures) if item is not None)
+        if self.tiling is not None:
+            read = self._without_broken(lambda s: (s, self._pixels(s)), pictures)
+            yield from (self._predict_by_tiles(*item, self.tiling) for item in read)
+            return
+        prepared = self._without_broken(self._prepare, pictures)
         while batch := list(itertools.islice(prepared, self.batch_size)):
             yield from self._predict(batch)
 
-    def _prepare_or_skip(self, picture: Any) -> Prepared | None:
-        try:
-            return self._prepare(self._open(picture))
-        except (OSError, ValueError) as error:
-            if self.on_error == "raise":
-                raise
-            warnings.warn(f"skipped: {error}", stacklevel=2)
-            return None
+    def _pixels(self, source: Source) -> np.ndarray:
+        if source.image is not None:
+            return source.image
+        assert source.path is not None
+        return self._read(source.path)
+
+    def _predict_by_tiles(self, source: Source, pixels: np.ndarray, tiling: Tiling) -> Results:
+        def predict(images: list[np.ndarray]) -> list[Results]:
+            return self._predict([self._prepare(Source(None, image)) for image in images])
+
+        results = predict_by_tiles(pixels, tiling, predict, self.batch_size)
+        results.path, results.image = source
+        return results
+
+    def _without_broken(
+        self, function: Callable[[Source], T], pictures: Iterable[Any]
+    ) -> Iterator[T]:
+        """The function of every picture; where it cannot be read, what ``on_error`` says."""
+        for picture in pictures:
+            try:
+                done = function(self._open(picture))
+            except (OSError, ValueError) as error:
+                if self.on_error == "raise":
+                    raise
+                warnings.warn(f"skipped: {error}", stacklevel=2)
+                continue
+            yield done
 
     def _open(self, picture: Any) -> Source:
         if isinstance(picture, str | os.PathLike):

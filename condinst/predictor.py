@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mmengine.structures import InstanceData
 from condinst import predictor_setup
 from condinst.picture_predictor import PicturePredictor, Source
 from condinst.results import Crop, Results
+from condinst.tiles import Tiling
 
 __all__ = ["Predictor"]
 
@@ -40,6 +42,11 @@ class Predictor(PicturePredictor[dict[str, Any]]):
         channel_order: of arrays, "rgb" or "bgr".
         on_error: what a file that cannot be read does: "raise", or "skip" for a warning and no
             results of it.
+        tile: side, or height and width, of the tiles that pictures are cut into, in their pixels;
+            None looks at pictures as they are. Each tile goes through the test pipeline as a
+            picture does, ``batch_size`` tiles at a time.
+        tile_overlap, tile_standard_pred, tile_match_threshold: see
+            :class:`~condinst.tiles.Tiling`.
 
     Raises:
         FileNotFoundError: there is no such config or checkpoint.
@@ -63,12 +70,17 @@ class Predictor(PicturePredictor[dict[str, Any]]):
         score_thr: float = 0.0,
         channel_order: str = "rgb",
         on_error: str = "raise",
+        tile: int | Sequence[int] | None = None,
+        tile_overlap: float = 0.2,
+        tile_standard_pred: bool = False,
+        tile_match_threshold: float = 0.5,
     ) -> None:
         super().__init__(
             batch_size=batch_size,
             score_thr=score_thr,
             channel_order=channel_order,
             on_error=on_error,
+            tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
         )
         cfg, content, file = predictor_setup.load(config, checkpoint)
         model = predictor_setup.build(cfg, content, file)
@@ -83,15 +95,21 @@ class Predictor(PicturePredictor[dict[str, Any]]):
             compile=compile,
         )
 
+    def _read(self, path: str) -> np.ndarray:
+        return self._load(path)["img"][:, :, ::-1]
+
+    def _load(self, path: str) -> dict[str, Any]:
+        if os.path.isdir(path):
+            raise ValueError(f"image file {path}: is a folder")
+        return self._read_file(dict(img_path=path, img_id=0))
+
     def _prepare(self, source: Source) -> dict[str, Any]:
         """What the pipeline makes of one picture, with its ``path`` and ``image``."""
         record: dict[str, Any]
         path, image = source
         if image is None:
             assert path is not None
-            if os.path.isdir(path):
-                raise ValueError(f"image file {path}: is a folder")
-            record = self._read_file(dict(img_path=path, img_id=0))
+            record = self._load(path)
         else:
             pixels = image[:, :, ::-1]
             if self._read_file.to_float32:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from condinst.pictures import VIDEO_SUFFIXES, is_single, list_folder
 
-from .common import check_writable
+from .common import add_tile_arguments, check_writable, tile_arguments
 from .predict_output import FORMATS, PictureOutput, VideoOutput
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ examples:
   %(prog)s condinst_r50_fpn_1x photo.jpg
   %(prog)s CONFIG work_dirs/NAME/iter_90000.pth folder/ film.mp4 --out found
   %(prog)s work_dirs/NAME/iter_90000.pth folder/ --format coco labelme --no-pictures
+  %(prog)s CONFIG CHECKPOINT slide.tif --tile 1024
 """
 
 
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--amp", nargs="?", const="float16", choices=["float16", "bfloat16"], help="mixed precision"
     )
     parser.add_argument("--compile", action="store_true", help="compile the network first")
+    add_tile_arguments(parser)
     parser.add_argument(
         "--skip-broken", action="store_true", help="go on after a file that cannot be read"
     )
@@ -90,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
         batch_size=args.batch_size,
         score_thr=args.score_thr,
         on_error="skip" if args.skip_broken else "raise",
+        **tile_arguments(args),
     )
     start = time.monotonic()
     drawn = dict(draw=not args.no_pictures, boxes=not args.no_boxes, closeups=args.closeups)

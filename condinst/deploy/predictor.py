@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from condinst.mask_resize import draw_crop
 from condinst.picture_predictor import PicturePredictor, Source
 from condinst.pictures import read_picture
 from condinst.results import Results
+from condinst.tiles import Tiling
 
 from .metadata import FileInfo, decode
-from .resize import draw_crop, to_input
+from .resize import to_input
 from .runtimes import Arrays, OnnxRuntime, OpenVino
 
 __all__ = ["OnnxPredictor", "OpenVinoPredictor"]
@@ -56,6 +58,7 @@ class _FilePredictor(PicturePredictor[_Picture]):
         channel_order: str,
         on_error: str,
         max_mask_pixels: int | None,
+        tiling: Tiling | None,
     ) -> None:
         if max_mask_pixels is not None and max_mask_pixels < 1:
             raise ValueError(f"max_mask_pixels={max_mask_pixels}: expected 1 or more, or None")
@@ -74,17 +77,21 @@ class _FilePredictor(PicturePredictor[_Picture]):
             score_thr=score_thr,
             channel_order=channel_order,
             on_error=on_error,
+            tiling=tiling,
         )
         self._runtime = runtime
         self.class_names = self._info.class_names
         self.max_mask_pixels = max_mask_pixels
+
+    def _read(self, path: str) -> np.ndarray:
+        return read_picture(path)
 
     def _prepare(self, source: Source) -> _Picture:
         path, kept = source
         image = kept
         if image is None:
             assert path is not None
-            image = read_picture(path)
+            image = self._read(path)
         size: tuple[int, int] = (image.shape[0], image.shape[1])
         pixels, inner_size = to_input(image, self._info)
         return _Picture(pixels, inner_size, size, self._mask_size(size), path, kept)
@@ -160,6 +167,8 @@ class OnnxPredictor(_FilePredictor):
         max_mask_pixels: in larger pictures, masks are drawn at so many pixels and enlarged. The
             file draws all masks of a picture at once, which takes 8 bytes per pixel and instance:
             10 GB for 100 of them in 12 megapixels. None for no bound.
+        tile, tile_overlap, tile_standard_pred, tile_match_threshold: as for
+            :class:`condinst.Predictor`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -181,6 +190,10 @@ class OnnxPredictor(_FilePredictor):
         channel_order: str = "rgb",
         on_error: str = "raise",
         max_mask_pixels: int | None = MAX_MASK_PIXELS,
+        tile: int | Sequence[int] | None = None,
+        tile_overlap: float = 0.2,
+        tile_standard_pred: bool = False,
+        tile_match_threshold: float = 0.5,
     ) -> None:
         super().__init__(
             Path(file),
@@ -189,6 +202,7 @@ class OnnxPredictor(_FilePredictor):
             channel_order=channel_order,
             on_error=on_error,
             max_mask_pixels=max_mask_pixels,
+            tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
         )
 
 
@@ -198,8 +212,9 @@ class OpenVinoPredictor(_FilePredictor):
     Args:
         file: path of the .xml file; its .bin lies beside it.
         device: OpenVINO's name of the device, such as "CPU" or "GPU".
-        threads, score_thr, channel_order, on_error, max_mask_pixels: as for
-            :class:`OnnxPredictor`, and so are errors and attributes.
+        threads, score_thr, channel_order, on_error, max_mask_pixels, tile, tile_overlap,
+            tile_standard_pred, tile_match_threshold: as for :class:`OnnxPredictor`, and so are
+            errors and attributes.
     """
 
     def __init__(
@@ -212,6 +227,10 @@ class OpenVinoPredictor(_FilePredictor):
         channel_order: str = "rgb",
         on_error: str = "raise",
         max_mask_pixels: int | None = MAX_MASK_PIXELS,
+        tile: int | Sequence[int] | None = None,
+        tile_overlap: float = 0.2,
+        tile_standard_pred: bool = False,
+        tile_match_threshold: float = 0.5,
     ) -> None:
         super().__init__(
             Path(file),
@@ -220,4 +239,5 @@ class OpenVinoPredictor(_FilePredictor):
             channel_order=channel_order,
             on_error=on_error,
             max_mask_pixels=max_mask_pixels,
+            tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
         )

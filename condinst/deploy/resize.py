@@ -1,4 +1,4 @@
-"""Pictures to a file's inputs, and its masks back to the pictures, with numpy and pillow.
+"""Pictures to a file's inputs, with numpy and pillow.
 
 Sizes are (height, width) but for pillow's own.
 """
@@ -8,11 +8,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from condinst.results import Crop
-
 from .metadata import FileInfo, Resize
 
-__all__ = ["draw_crop", "input_size", "resize_picture", "to_input"]
+__all__ = ["input_size", "resize_picture", "to_input"]
 
 
 def input_size(size: tuple[int, int], info: FileInfo) -> tuple[int, int]:
@@ -77,32 +75,3 @@ def to_input(image: np.ndarray, info: FileInfo) -> tuple[np.ndarray, tuple[int, 
         padded[:] = np.array(info.fill, np.float32)[:, None, None]
     padded[:, : size[0], : size[1]] = resized.transpose(2, 0, 1)
     return padded, size
-
-
-def draw_crop(mask: np.ndarray, size: tuple[int, int]) -> Crop:
-    """A mask at the picture's size, as the part that holds its pixels.
-
-    Args:
-        mask: (h, w) bool.
-        size: of the picture. The mask is enlarged bilinearly (when shrunk, averaged), and pixels of
-            one half and more belong to it.
-    """
-    crop = Crop.of(mask)
-    if mask.shape == size or not crop.mask.size:
-        return crop
-    # only what the mask's pixels have a share of: one cell around them, and one pixel for rounding
-    (top, bottom), (left, right) = (
-        (
-            max(int((first - 1) * pixels / cells) - 1, 0),
-            min(int((first + count + 1) * pixels / cells) + 2, pixels),
-        )
-        for first, count, cells, pixels in zip(
-            (crop.y, crop.x), crop.mask.shape, mask.shape, size, strict=True
-        )
-    )
-    down, across = mask.shape[0] / size[0], mask.shape[1] / size[1]
-    box = (left * across, top * down, right * across, bottom * down)
-    levels: Image.Image = Image.fromarray(mask.astype(np.uint8) * 255)
-    drawn = levels.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=box)
-    found = Crop.of(np.asarray(drawn) > 127)
-    return Crop(found.mask, found.x + left, found.y + top) if found.mask.size else found

@@ -8,7 +8,8 @@ from mmdet.datasets.transforms import Resize as MMDetResize
 from PIL import Image
 
 from condinst.deploy.metadata import FileInfo, Resize
-from condinst.deploy.resize import draw_crop, input_size, resize_picture, to_input
+from condinst.deploy.resize import input_size, resize_picture, to_input
+from condinst.mask_resize import draw_crop
 
 
 def info(**changes) -> FileInfo:

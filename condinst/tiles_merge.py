@@ -1,0 +1,294 @@
+"""What overlapping tiles found -> the instances of the picture, each once.
+
+Two tiles see the zone in which they overlap equally well, so what they say of one object must agree
+there, and only there: masks are compared by their IoU inside the zone. Boxes are not compared.
+:func:`merge_views` has the rules.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from condinst.results import Crop, Results
+
+__all__ = ["Tile", "View", "merge_views"]
+
+# An object that comes nearer than this to its tile's edge may go on beyond it: masks and boxes are
+# exact to about a cell of the logits. As a share of the tile's side, and at least so many pixels.
+_EDGE_SHARE = 1 / 128
+_EDGE_PIXELS = 2
+
+
+class Tile(NamedTuple):
+    """A part of a picture: pixels x1 to x2 and y1 to y2, without the last ones."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+
+@dataclass(frozen=True)
+class View:
+    """What was found by looking at a part of a picture.
+
+    Attributes:
+        tile: the part.
+        results: its instances, in the picture's coordinates.
+        reduced: whether it was looked at on a smaller scale, so that its masks are coarse.
+    """
+
+    tile: Tile
+    results: Results
+    reduced: bool = False
+
+
+@dataclass(frozen=True)
+class _Instance:
+    """One detection of one view."""
+
+    view: int
+    label: int
+    score: float
+    box: np.ndarray  # (4,) as predicted
+    extent: np.ndarray  # (4,) xyxy around box and mask
+    crop: Crop
+    area: int
+
+
+class _Pair(NamedTuple):
+    """Two detections of different views that share pixels."""
+
+    first: int
+    second: int
+    shared: int
+    iou: float  # inside the zone that both views see
+
+
+def merge_views(views: Sequence[View], match_threshold: float = 0.5) -> Results:
+    """The instances of a picture from its views, best first.
+
+    - Two detections of one class are the same object when the IoU of their masks, in the zone that
+      both views see, is ``match_threshold`` or more. Agreement passes on, so that an object may go
+      through many tiles (SAHI's NMM), best agreement first; but what one view sees as two objects
+      stays two.
+    - If a view sees such an object whole, clear of the edges that its tile has inside the picture,
+      its detection is taken: that of full scale before a reduced one, then the best. Otherwise box
+      and mask are the unions of the parts. The score is the best of all.
+    - A part that no view sees whole, and of which detections of another view, whole or better ones,
+      cover ``match_threshold`` or more, is left out.
+
+    Args:
+        views: of one picture, all of one ``image_size``; one at least.
+        match_threshold: see above, in (0, 1].
+    """
+    found = [_instances(view, index) for index, view in enumerate(views)]
+    starts = np.cumsum([0, *map(len, found)])
+    instances = [instance for part in found for instance in part]
+    extents = np.array([x.extent for x in instances]).reshape(-1, 4)
+    pairs = [
+        pair
+        for i in range(len(views))
+        for j in range(i + 1, len(views))
+        for pair in _pairs(views[i], views[j], starts[i], starts[j], extents, instances)
+    ]
+    objects = [
+        _Object.of(members, instances, views)
+        for members in _groups(instances, pairs, match_threshold)
+    ]
+    kept = _without_covered(objects, instances, pairs, match_threshold)
+    kept.sort(key=lambda x: -x.score)
+    first = views[0].results
+    return Results(
+        image_size=first.image_size,
+        boxes=np.array([x.box for x in kept], np.float32),
+        scores=[x.score for x in kept],
+        labels=[x.label for x in kept],
+        crops=[x.crop for x in kept],
+        class_names=first.class_names,
+    )
+
+
+def _instances(view: View, index: int) -> list[_Instance]:
+    results = view.results
+    rows = zip(results.labels, results.scores, results.boxes, results.crops, strict=True)
+    return [
+        _Instance(
+            index, int(label), float(score), box, _extent(box, crop), crop, int(crop.mask.sum())
+        )
+        for label, score, box, crop in rows
+    ]
+
+
+def _extent(box: np.ndarray, crop: Crop) -> np.ndarray:
+    rows, columns = crop.mask.shape
+    if not crop.mask.size:
+        return box
+    frame = [crop.x, crop.y, crop.x + columns, crop.y + rows]
+    return np.concatenate([np.minimum(box[:2], frame[:2]), np.maximum(box[2:], frame[2:])])
+
+
+def _pairs(
+    one: View, other: View, start: int, other_start: int, extents: np.ndarray, instances: list
+) -> list[_Pair]:
+    """The detections of two views that share pixels."""
+    zone = Tile(
+        *np.maximum(one.tile[:2], other.tile[:2]), *np.minimum(one.tile[2:], other.tile[2:])
+    )
+    if zone.x1 >= zone.x2 or zone.y1 >= zone.y2:
+        return []
+    firsts = _reaching(extents[start : start + len(one.results)], zone) + start
+    seconds = _reaching(extents[other_start : other_start + len(other.results)], zone) + other_start
+    a, b = extents[firsts][:, None], extents[seconds][None]
+    apart = (a[..., :2] >= b[..., 2:]).any(axis=-1) | (b[..., :2] >= a[..., 2:]).any(axis=-1)
+    pairs = []
+    for i, j in zip(*np.nonzero(~apart), strict=True):
+        first, second = int(firsts[i]), int(seconds[j])
+        shared, iou = _overlap(instances[first].crop, instances[second].crop, zone)
+        if shared:
+            pairs.append(_Pair(first, second, shared, iou))
+    return pairs
+
+
+def _reaching(extents: np.ndarray, zone: Tile) -> np.ndarray:
+    """Which of (N, 4) reach into the zone."""
+    x1, y1, x2, y2 = extents.T
+    return np.flatnonzero((x1 < zone.x2) & (x2 > zone.x1) & (y1 < zone.y2) & (y2 > zone.y1))
+
+
+def _overlap(one: Crop, other: Crop, zone: Tile) -> tuple[int, float]:
+    """How many pixels two masks share, and their IoU inside the zone."""
+    a, b = _inside(one, zone), _inside(other, zone)
+    if not a.mask.size or not b.mask.size:
+        return 0, 0.0
+    x1, y1 = max(a.x, b.x), max(a.y, b.y)
+    x2 = min(a.x + a.mask.shape[1], b.x + b.mask.shape[1])
+    y2 = min(a.y + a.mask.shape[0], b.y + b.mask.shape[0])
+    both = Tile(x1, y1, x2, y2)
+    if x1 >= x2 or y1 >= y2:
+        return 0, 0.0
+    shared = int(np.count_nonzero(_inside(a, both).mask & _inside(b, both).mask))
+    union = int(np.count_nonzero(a.mask)) + int(np.count_nonzero(b.mask)) - shared
+    return shared, shared / union if union else 0.0
+
+
+def _inside(crop: Crop, tile: Tile) -> Crop:
+    """The part of a crop inside a tile; one of no pixels where there is none."""
+    rows, columns = crop.mask.shape
+    x1, y1 = max(crop.x, tile.x1), max(crop.y, tile.y1)
+    x2, y2 = min(crop.x + columns, tile.x2), min(crop.y + rows, tile.y2)
+    if x1 >= x2 or y1 >= y2:
+        return Crop(np.zeros((0, 0), bool), tile.x1, tile.y1)
+    return Crop(crop.mask[y1 - crop.y : y2 - crop.y, x1 - crop.x : x2 - crop.x], x1, y1)
+
+
+def _groups(
+    instances: list[_Instance], pairs: list[_Pair], match_threshold: float
+) -> list[list[int]]:
+    """Which detections are one object; at most one of each view."""
+    group_of = list(range(len(instances)))
+    members = {i: [i] for i in group_of}
+    seen_by = {i: {instance.view} for i, instance in enumerate(instances)}
+    for first, second, _, iou in sorted(pairs, key=lambda pair: -pair.iou):
+        if iou < match_threshold:
+            break
+        one, other = group_of[first], group_of[second]
+        same_class = instances[first].label == instances[second].label
+        if one == other or not same_class or seen_by[one] & seen_by[other]:
+            continue
+        seen_by[one] |= seen_by.pop(other)
+        for i in members[other]:
+            group_of[i] = one
+        members[one] += members.pop(other)
+    return list(members.values())
+
+
+@dataclass(frozen=True)
+class _Object:
+    """An object of the picture, made of the detections ``members``."""
+
+    members: list[int]
+    is_whole: bool  # some view sees it clear of its tile's edges
+    score: float
+    label: int
+    box: np.ndarray
+    crop: Crop
+
+    @classmethod
+    def of(cls, members: list[int], instances: list[_Instance], views: Sequence[View]) -> _Object:
+        parts = [instances[i] for i in members]
+        extent = _around([part.extent for part in parts])
+        whole = [part for part in parts if _sees_whole(views[part.view], extent)]
+        score, label = max(part.score for part in parts), parts[0].label
+        if whole:
+            best = min(whole, key=lambda part: (views[part.view].reduced, -part.score))
+            return cls(members, True, score, label, best.box, best.crop)
+        box = _around([part.box for part in parts])
+        return cls(members, False, score, label, box, _union([part.crop for part in parts]))
+
+
+def _sees_whole(view: View, extent: np.ndarray) -> bool:
+    """Whether something of this extent would lie clear of the tile's edges inside the picture."""
+    (x1, y1, x2, y2), (height, width) = view.tile, view.results.image_size
+    across = max(_EDGE_PIXELS, (x2 - x1) * _EDGE_SHARE)
+    down = max(_EDGE_PIXELS, (y2 - y1) * _EDGE_SHARE)
+    return bool(
+        (x1 == 0 or extent[0] >= x1 + across)
+        and (y1 == 0 or extent[1] >= y1 + down)
+        and (x2 == width or extent[2] <= x2 - across)
+        and (y2 == height or extent[3] <= y2 - down)
+    )
+
+
+def _around(boxes: list[np.ndarray]) -> np.ndarray:
+    stacked = np.array(boxes)
+    return np.concatenate([stacked[:, :2].min(axis=0), stacked[:, 2:].max(axis=0)])
+
+
+def _union(crops: list[Crop]) -> Crop:
+    crops = [crop for crop in crops if crop.mask.size] or crops[:1]
+    if len(crops) == 1:
+        return crops[0]
+    x, y = min(crop.x for crop in crops), min(crop.y for crop in crops)
+    columns = max(crop.x + crop.mask.shape[1] for crop in crops) - x
+    rows = max(crop.y + crop.mask.shape[0] for crop in crops) - y
+    mask = np.zeros((rows, columns), bool)
+    for crop in crops:
+        h, w = crop.mask.shape
+        mask[crop.y - y : crop.y - y + h, crop.x - x : crop.x - x + w] |= crop.mask
+    return Crop(mask, x, y)
+
+
+def _without_covered(
+    objects: list[_Object],
+    instances: list[_Instance],
+    pairs: list[_Pair],
+    match_threshold: float,
+) -> list[_Object]:
+    """Leave out what is a part of other objects, as seen by another view."""
+    partners: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for first, second, shared, _ in pairs:
+        partners[first].append((second, shared))
+        partners[second].append((first, shared))
+    owner: dict[int, int] = {}  # of the detections of what is kept
+
+    def is_covered(member: int, number: int) -> bool:
+        by_view: dict[int, int] = defaultdict(int)
+        for partner, shared in partners[member]:
+            if owner.get(partner, number) != number:
+                by_view[instances[partner].view] += shared
+        return max(by_view.values(), default=0) >= match_threshold * instances[member].area
+
+    kept = []
+    for number, found in enumerate(sorted(objects, key=lambda x: (not x.is_whole, -x.score))):
+        # one without pixels is not covered by anything
+        parts = [i for i in found.members if instances[i].area]
+        if found.is_whole or not parts or not all(is_covered(i, number) for i in parts):
+            kept.append(found)
+            owner.update(dict.fromkeys(found.members, number))
+    return kept
