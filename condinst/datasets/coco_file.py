@@ -13,7 +13,14 @@ import numpy as np
 
 from condinst.rle import checked_rle
 
-__all__ = ["CocoFile", "Segmentation", "first_few", "read_coco_file"]
+__all__ = [
+    "CocoFile",
+    "Segmentation",
+    "first_few",
+    "load_json",
+    "parse_coco",
+    "read_coco_file",
+]
 
 RLE_SAMPLE = 5000  # run-length codes unpacked per file; every code's size is checked
 
@@ -68,7 +75,11 @@ def read_coco_file(path: str) -> CocoFile:
     Faults that leave the rest readable are listed in ``problems``. Raises ValueError, worded to
     follow the file's name, when the file is missing, is not JSON or is not COCO's layout.
     """
-    data = _load_json(path)
+    return parse_coco(path, load_json(path))
+
+
+def parse_coco(path: str, data: Any) -> CocoFile:
+    """The same for what :func:`load_json` has read from ``path``."""
     if not isinstance(data, dict):
         raise ValueError(f"not COCO's layout: the top level is a {type(data).__name__}, not a dict")
     missing = [key for key in ("images", "categories") if not isinstance(data.get(key), list)]
@@ -102,7 +113,8 @@ def read_coco_file(path: str) -> CocoFile:
     return CocoFile(path, problems, has_annotations=isinstance(annotations, list), **columns)
 
 
-def _load_json(path: str) -> Any:
+def load_json(path: str) -> Any:
+    """What a large JSON file holds. Raises ValueError, worded to follow the file's name."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:

@@ -2,12 +2,25 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import cv2
 from PIL import Image, UnidentifiedImageError
 
-__all__ = ["header_size", "missing_files"]
+__all__ = ["PictureHeader", "header_size", "missing_files", "read_header"]
+
+
+@dataclass(frozen=True)
+class PictureHeader:
+    """What a picture file says of itself before its pixels."""
+
+    height: int  # as stored, before EXIF orientation
+    width: int
+    orientation: int  # EXIF: 1 upright, 2 to 4 mirrored or upside down, 5 to 8 sides swapped
+    format: str  # Pillow's names: "JPEG", "PNG"
+    mode: str  # Pillow's: "RGB", "L", "P", "I;16"
+    bits: int  # of one channel, as stored
 
 
 def missing_files(paths: Sequence[str]) -> list[str]:
@@ -30,12 +43,30 @@ def missing_files(paths: Sequence[str]) -> list[str]:
 def header_size(path: str) -> tuple[int, int, bool] | None:
     """Height and width as stored, and whether EXIF orientation swaps them for the viewer.
 
+    None and ValueError as :func:`read_header` has them.
+    """
+    header = read_header(path)
+    if header is None:
+        return None
+    return header.height, header.width, header.orientation >= 5
+
+
+def read_header(path: str) -> PictureHeader | None:
+    """The header of a picture file.
+
     None for a picture that OpenCV reads and Pillow does not know. Raises ValueError, worded to
     follow the file's name, when it is not a picture.
     """
     try:
         with Image.open(path) as image:
-            return image.height, image.width, image.getexif().get(0x0112, 1) >= 5
+            return PictureHeader(
+                height=image.height,
+                width=image.width,
+                orientation=image.getexif().get(0x0112, 1),
+                format=image.format or "",
+                mode=image.mode,
+                bits=_bits(image),
+            )
     except UnidentifiedImageError:
         if cv2.haveImageReader(path):
             return None
@@ -45,3 +76,14 @@ def header_size(path: str) -> tuple[int, int, bool] | None:
         return None
     except Exception as error:  # a broken header raises what the format's reader happens to raise
         raise ValueError(f"not readable: {type(error).__name__}: {error}") from None
+
+
+def _bits(image: Image.Image) -> int:
+    """Bits of one channel; of 16-bit RGB Pillow's mode says 8, and only its decoder knows."""
+    if image.mode == "1":
+        return 1
+    if image.mode.startswith("I;16") or any(
+        ";16" in str(tile[3]) for tile in getattr(image, "tile", ())
+    ):
+        return 16
+    return 32 if image.mode in ("I", "F") else 8

@@ -1,0 +1,110 @@
+"""One look at one or several data sets: their faults, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .box_faults import find_in_boxes
+from .faults import Fault, Item, find_in_file, group
+from .masks import Masks, measure_masks
+from .picture_facts import PictureFacts, find_in_pictures, look_at_pictures, same_pictures
+from .source import Source
+
+__all__ = ["DECODED", "Examination", "examine"]
+
+DECODED = 1000  # pictures of a data set that are decoded unless all are asked for
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found of one data set."""
+
+    source: Source
+    masks: Masks
+    facts: PictureFacts
+    faults: dict[str, Fault]  # by the kind's key
+
+    @property
+    def looked_at(self) -> str:
+        """Which pictures were looked at, in a sentence."""
+        number = len(self.source.file.file_names)
+        if self.source.pictures is None:
+            return "The pictures' files were not looked at: their folder was not found."
+        there = number - len(self.facts.missing)
+        decoded = len(self.facts.decoded)
+        if decoded >= there - len(self.facts.broken):
+            return f"All {there} pictures were read and decoded."
+        return (
+            f"The headers of all {there} pictures were read; {decoded} of them, evenly spaced, "
+            "were decoded (--deep decodes all)."
+        )
+
+
+def examine(
+    sources: Sequence[Source],
+    *,
+    deep: bool = False,
+    training: Sequence[bool] | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> list[Examination]:
+    """Look through data sets.
+
+    Args:
+        sources: the data sets; what they share is looked for too.
+        deep: whether every picture is decoded, instead of :data:`DECODED` per data set.
+        training: which of them are trained on, the first by default: a picture in one of these and
+            one of the others is a leak, and listed with the former.
+        tell: called with what is being done, for those who wait.
+    """
+    trained = list(training or [i == 0 for i in range(len(sources))])
+    all_masks, all_facts, all_found = [], [], []
+    for source in sources:
+        tell(f"{source.name}: masks of {len(source.annotations)} annotations")
+        masks = measure_masks(source)
+        found = [*find_in_file(source, masks), *find_in_boxes(source, masks)]
+        tell(f"{source.name}: {len(source.file.file_names)} pictures")
+        facts = look_at_pictures(source, None if deep else DECODED)
+        found += find_in_pictures(source, facts)
+        all_masks.append(masks)
+        all_facts.append(facts)
+        all_found.append(found)
+    tell("pictures that are the same")
+    for same in same_pictures(sources, all_facts):
+        for s, item, key in _same(sources, trained, same):
+            all_found[s].append((key, item))
+    return [
+        Examination(source, masks, facts, group(found))
+        for source, masks, facts, found in zip(
+            sources, all_masks, all_facts, all_found, strict=True
+        )
+    ]
+
+
+def _same(
+    sources: Sequence[Source], trained: Sequence[bool], same: Sequence[tuple[int, int]]
+) -> list[tuple[int, Item, str]]:
+    """What is wrong with one picture that is there several times."""
+    found = []
+    for s, source in enumerate(sources):
+        own = list(dict.fromkeys(source.file.file_names[i] for t, i in same if t == s))
+        first = {source.file.file_names[i]: i for t, i in reversed(same) if t == s}
+        if len(own) > 1:  # one file under several ids is another fault
+            number = source.file.file_names
+            kept = max(own, key=lambda name: _num_annotations(source, first[name]))
+            found += [
+                (s, Item(picture=first[name], detail=f"as {kept}"), "same_pixels")
+                for name in own
+                if name != kept and number
+            ]
+    elsewhere = [(s, i) for s, i in same if not trained[s]]
+    for s, i in same:
+        if trained[s] and elsewhere:
+            other, j = elsewhere[0]
+            name = f"in {sources[other].name} as {sources[other].file.file_names[j]}"
+            found.append((s, Item(picture=i, detail=name), "leak"))
+    return found
+
+
+def _num_annotations(source: Source, picture: int) -> int:
+    return int((source.file.image_index == picture).sum())

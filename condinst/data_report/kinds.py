@@ -1,0 +1,315 @@
+"""The faults that a report knows: how grave they are, what they mean, and what ``--fix`` does.
+
+Errors stop a run or have it fail in the middle; warnings cost accuracy without a word; what is "ok"
+is harmless here and said for other tools' sake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["KINDS", "Kind"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of fault."""
+
+    key: str
+    title: str
+    status: str  # "error", "warning" or "ok"
+    meaning: str  # for training
+    repair: str  # what --fix does; empty where it leaves it as it is
+
+
+_CROWD = (
+    "the object becomes a crowd region of its box: it is neither learnt nor counted, and the model "
+    "is not punished for finding it; without a box in the picture it is dropped"
+)
+_DROP = "they are dropped"
+
+_LISTED = [
+    # pictures
+    Kind(
+        "missing_file",
+        "picture files missing",
+        "error",
+        "training stops at the first one",
+        "the pictures and their annotations are dropped",
+    ),
+    Kind(
+        "unreadable_file",
+        "picture files broken",
+        "error",
+        "the file is empty, cut off, or not a picture; training stops at the first one",
+        "the pictures and their annotations are dropped",
+    ),
+    Kind(
+        "picture_size",
+        "picture size wrong",
+        "error",
+        "the file has another width and height than the annotations say, so that masks may lie "
+        "beside their objects; training stops at the first one",
+        "the file's size is written where nothing is annotated, or where all masks are run-length "
+        "codes of the file's size; otherwise the pictures and their annotations are dropped",
+    ),
+    Kind(
+        "flat_picture",
+        "picture size below 1",
+        "error",
+        "the annotations give a width or height below 1",
+        "as for a wrong picture size",
+    ),
+    Kind(
+        "picture_id_twice",
+        "picture ids used twice",
+        "error",
+        "annotations cannot say which picture they belong to",
+        "the first picture keeps the id and the annotations, the others are dropped",
+    ),
+    Kind(
+        "picture_file_twice",
+        "one file, several pictures",
+        "warning",
+        "the same file is listed under several ids; in each, the objects of the others are learnt "
+        "as background",
+        "the annotations are joined under the first id",
+    ),
+    Kind(
+        "same_pixels",
+        "pictures stored twice",
+        "warning",
+        "several files hold the same picture, which then counts more than others; where their "
+        "annotations differ, they contradict each other",
+        "the one with the most annotations is kept, of equal ones the first",
+    ),
+    Kind(
+        "leak",
+        "pictures in both sets",
+        "warning",
+        "a picture to validate on has been learnt from: the AP is too high",
+        "they are dropped from the training set",
+    ),
+    Kind(
+        "exif_unclear",
+        "EXIF rotation unclear",
+        "warning",
+        "the picture is loaded turned as its EXIF orientation says, and its size does not tell "
+        "whether it was annotated so; look whether the masks fit",
+        "",
+    ),
+    Kind(
+        "exif",
+        "EXIF rotation",
+        "ok",
+        "the sizes tell whether a picture was annotated turned or as stored, and it is loaded so; "
+        "other tools may not do that",
+        "",
+    ),
+    Kind(
+        "not_listed",
+        "pictures not listed",
+        "ok",
+        "picture files in the same folders that the annotation file does not name; they are not "
+        "used",
+        "",
+    ),
+    # categories
+    Kind(
+        "category_id_twice",
+        "category ids used twice",
+        "error",
+        "annotations cannot say which class they are of",
+        "the first category keeps the id, the others are dropped",
+    ),
+    Kind(
+        "category_name_twice",
+        "class names used twice",
+        "error",
+        "mmdet numbers classes by name, so that the ids are mixed up",
+        "the annotations move to the first id of the name",
+    ),
+    Kind(
+        "category_gaps",
+        "category ids",
+        "ok",
+        "they do not run from 1 without gaps; harmless here, where classes are numbered by their "
+        "order; other tools may expect it",
+        "",
+    ),
+    Kind(
+        "class_unused",
+        "classes without objects",
+        "ok",
+        "nothing is learnt or measured of them; their AP is left out of the mean",
+        "",
+    ),
+    # annotations
+    Kind(
+        "unknown_picture",
+        "of unknown pictures",
+        "error",
+        "the annotation's image_id is no picture's: its object is lost",
+        _DROP,
+    ),
+    Kind(
+        "unknown_category",
+        "of unknown classes",
+        "error",
+        "the annotation's category_id is no category's: its object is lost",
+        _DROP,
+    ),
+    Kind(
+        "annotation_id_twice",
+        "annotation ids used twice",
+        "error",
+        "evaluation finds annotations by their id, so that objects are lost",
+        "all but the first get new ids",
+    ),
+    Kind(
+        "no_crowd_flag",
+        "iscrowd missing",
+        "warning",
+        "it is taken as 0 here; pycocotools' own evaluation stops with KeyError",
+        "it is set to 0",
+    ),
+    Kind(
+        "same_annotation",
+        "annotations twice",
+        "warning",
+        "the same mask of the same class twice in a picture: the second can never be found, which "
+        "lowers recall and AP",
+        "the first is kept",
+    ),
+    # masks
+    Kind(
+        "no_mask",
+        "masks missing",
+        "warning",
+        "the annotation has no segmentation: ignored in training, and mask AP cannot be computed",
+        _CROWD,
+    ),
+    Kind(
+        "malformed_mask",
+        "masks malformed",
+        "error",
+        "the segmentation cannot be read; training stops at the first one",
+        _CROWD,
+    ),
+    Kind(
+        "mask_size",
+        "RLE of another size",
+        "error",
+        "the run-length code is of another size than the picture; training stops at the first one",
+        _CROWD,
+    ),
+    Kind(
+        "empty_mask",
+        "masks without a pixel",
+        "warning",
+        "an empty run-length code, or a polygon so small that it covers no pixel's centre: there "
+        "is a box to find and nothing to draw",
+        _CROWD,
+    ),
+    Kind(
+        "short_polygon",
+        "polygons under 3 points",
+        "warning",
+        "they are left out; an object that has no other polygon is ignored, and where it stands "
+        "first, pycocotools stops",
+        f"these polygons are dropped; where none is left, {_CROWD}",
+    ),
+    Kind(
+        "flat_polygon",
+        "polygons of no area",
+        "warning",
+        "their points lie on one line: there is nothing to draw",
+        f"these polygons are dropped; where none is left, {_CROWD}",
+    ),
+    Kind(
+        "crossing",
+        "polygons crossing themselves",
+        "warning",
+        "what the outline runs around twice becomes a hole in the mask; here over 1 % of it",
+        "the outline is filled, so that there are no such holes",
+    ),
+    Kind(
+        "crossing_slightly",
+        "outlines with small knots",
+        "ok",
+        "the outline crosses itself, and under 1 % of the mask hangs on it",
+        "the outline is filled, so that there are no such holes",
+    ),
+    # boxes
+    Kind(
+        "no_box",
+        "boxes missing",
+        "error",
+        "bbox is missing, or not four finite numbers; the file cannot be read",
+        "it is made from the mask; without a usable mask the annotation is dropped",
+    ),
+    Kind(
+        "degenerate_box",
+        "boxes without area",
+        "warning",
+        "width or height is zero or below: the object is left out",
+        "it is made from the mask; without a usable mask the annotation is dropped",
+    ),
+    Kind(
+        "tiny_box",
+        "boxes under a pixel",
+        "warning",
+        "width or height is under 1 px: the object is left out of training, and counted in the AP",
+        "the box is enlarged to a pixel where the mask covers one; otherwise the annotation is "
+        "dropped",
+    ),
+    Kind(
+        "box_outside",
+        "boxes outside the picture",
+        "warning",
+        "no part of the box is in the picture: the object is left out",
+        "it is made from the mask; without a mask in the picture the annotation is dropped",
+    ),
+    Kind(
+        "box_partly_outside",
+        "boxes partly outside",
+        "warning",
+        "the box leaves the picture by over 1 px, so that the model learns to find what is not "
+        "to be seen, or the annotations were made for another picture size",
+        "the box is made from the part of the mask in the picture, without a mask cut off",
+    ),
+    Kind(
+        "box_mask",
+        "box and mask disagree",
+        "warning",
+        "an edge of the box is over 2 px away from the mask's: box and mask are learnt as two "
+        "objects' would be",
+        "the box is made from the mask",
+    ),
+    # areas
+    Kind(
+        "no_area",
+        "areas missing",
+        "error",
+        "area is missing, or not a finite number; the file cannot be read",
+        "it is made from the mask, without one from the box",
+    ),
+    Kind(
+        "area_zero",
+        "areas of zero",
+        "warning",
+        "area is zero or below while the mask has pixels: the object is left out of training",
+        "it is made from the mask",
+    ),
+    Kind(
+        "area_mask",
+        "area and mask disagree",
+        "warning",
+        "area differs from the mask's by over 10 % and 10 px: training does not read it, but AP of "
+        "small, medium and large objects sorts by it",
+        "it is made from the mask",
+    ),
+]
+
+KINDS = {kind.key: kind for kind in _LISTED}
+assert len(KINDS) == len(_LISTED)

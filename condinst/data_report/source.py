@@ -1,0 +1,134 @@
+"""The data sets that a report is about: annotation files as they are, and where their pictures lie.
+
+What :func:`condinst.datasets.coco_file.parse_coco` refuses for a single annotation (no box, no
+area) is filled with NaN first, so that it can be reported among the other faults.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from condinst.datasets.coco_file import CocoFile, load_json, parse_coco
+from condinst.datasets.picture_files import missing_files
+
+__all__ = ["Source", "find_pictures", "read_source"]
+
+_NAMES_TRIED = 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """One annotation file. A annotations and N pictures, in the file's order."""
+
+    name: str  # in the report: "train"
+    file: CocoFile  # boxes and areas are NaN where the annotation has none
+    data: dict[str, Any]  # the parsed file; never changed
+    pictures: str | None  # folder that the file names start from; None: pictures not looked at
+    no_box: np.ndarray  # (A,) bool: `bbox` is missing, or not four numbers
+    no_area: np.ndarray  # (A,) bool: `area` is missing, or not a number
+    no_crowd: np.ndarray  # (A,) bool: `iscrowd` is missing
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+    @property
+    def annotations(self) -> list[dict[str, Any]]:
+        return self.data.get("annotations") or []
+
+    def picture_path(self, index: int) -> str:
+        """The file of the picture at ``index``, or its bare name where there is no folder."""
+        return os.path.join(self.pictures or "", self.file.file_names[index])
+
+    @property
+    def size_of_annotation(self) -> np.ndarray:
+        """(A, 2) height and width of each annotation's picture; NaN where it has none."""
+        sizes = np.vstack([self.file.sizes, [[np.nan, np.nan]]])
+        return sizes[self.file.image_index]
+
+
+def read_source(path: str, pictures: str | None = None, name: str | None = None) -> Source:
+    """Read an annotation file.
+
+    Args:
+        path: of the COCO json.
+        pictures: folder of the pictures; None looks for it beside the file.
+        name: in the report; the file's stem by default.
+
+    Raises:
+        ValueError: naming the file: it is missing, is not JSON or is not COCO's layout.
+    """
+    try:
+        data = load_json(path)
+        filled, broken = _fill(data)
+        file = parse_coco(path, filled)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if pictures is None:
+        pictures = find_pictures(path, file.file_names)
+    elif not os.path.isdir(pictures):
+        raise ValueError(f"{pictures}: expected the folder of the pictures of {path}, found none")
+    return Source(name=name or Path(path).stem, file=file, data=data, pictures=pictures, **broken)
+
+
+def find_pictures(path: str, file_names: Sequence[str]) -> str | None:
+    """The folder near an annotation file that has most of its pictures, or None.
+
+    Looked at are the file's folder, the folder above, and the folders in both.
+    """
+    places = np.linspace(0, len(file_names) - 1, min(len(file_names), _NAMES_TRIED)).astype(int)
+    names = [file_names[i] for i in places]
+    best, found = None, 0
+    for folder in _near(Path(path).absolute().parent):
+        count = len(names) - len(missing_files([os.path.join(folder, name) for name in names]))
+        if count > found:
+            best, found = str(folder), count
+    return best
+
+
+def _near(folder: Path) -> list[Path]:
+    near = [folder, folder.parent]
+    for parent in (folder, folder.parent):
+        try:
+            near += sorted(child for child in parent.iterdir() if child.is_dir())
+        except OSError:
+            continue
+    return near
+
+
+def _fill(data: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    """``data`` with NaN for each missing box and area, and which annotations lack what.
+
+    What is not a list of dicts is left to ``parse_coco``, which says so.
+    """
+    annotations = data.get("annotations") if isinstance(data, dict) else None
+    if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
+        none = np.zeros(0, bool)
+        return data, {"no_box": none, "no_area": none, "no_crowd": none}
+    no_box = np.array([not _is_box(ann.get("bbox")) for ann in annotations], bool)
+    no_area = np.array([not _is_number(ann.get("area")) for ann in annotations], bool)
+    no_crowd = np.array(["iscrowd" not in ann for ann in annotations], bool)
+    if no_box.any() or no_area.any():
+        annotations = list(annotations)
+        for i in np.flatnonzero(no_box):
+            annotations[i] = annotations[i] | {"bbox": [math.nan] * 4}
+        for i in np.flatnonzero(no_area):
+            annotations[i] = annotations[i] | {"area": math.nan}
+        data = data | {"annotations": annotations}
+    return data, {"no_box": no_box, "no_area": no_area, "no_crowd": no_crowd}
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(_is_number(x) for x in value)
+
+
+def _is_number(value: Any) -> bool:
+    kind = type(value)
+    return (kind is int or kind is float) and math.isfinite(value)
