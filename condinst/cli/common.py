@@ -233,13 +233,15 @@ def apply_speed_arguments(cfg: Config, args: argparse.Namespace) -> None:
 def _require_condinst(cfg: Config, switch: str) -> None:
     if not _is_condinst(cfg):
         raise ValueError(
-            f"{switch} is for condinst.CondInst, the config's model.type is {cfg.model.type!r}"
+            f"{switch} is for condinst.CondInst and condinst.BoxInst, the config's model.type is "
+            f"{cfg.model.type!r}"
         )
 
 
 def _is_condinst(cfg: Config) -> bool:
-    name = cfg.model.type if cfg.get("default_scope") == "condinst" else None
-    return "condinst.CondInst" in (cfg.model.type, f"condinst.{name}")
+    scope, _, name = f".{cfg.model.type}".rpartition(".")
+    in_scope = scope == ".condinst" or (not scope and cfg.get("default_scope") == "condinst")
+    return in_scope and name in ("CondInst", "BoxInst")
 
 
 def use_rle_masks(cfg: Config) -> None:

@@ -76,9 +76,17 @@ def test_networks_are_compiled_and_laid_out_on_demand(tmp_path):
     assert model.channels_last is True
 
 
-def test_the_switches_are_refused_for_other_models(tmp_path):
-    with pytest.raises(ValueError, match="--channels-last is for condinst.CondInst.*'SOLO'"):
-        config(tmp_path, "--channels-last", "--cfg-options", "model.type=SOLO")
+@pytest.mark.parametrize("kind", ["BoxInst", "condinst.CondInst", "condinst.BoxInst"])
+def test_every_model_of_ours_takes_the_switches(tmp_path, kind):
+    cfg = config(tmp_path, "--channels-last", "--cfg-options", f"model.type={kind}")
+    assert cfg.model.channels_last is True
+    assert cfg.model.test_cfg.mask_format == "rle"
+
+
+@pytest.mark.parametrize("kind", ["SOLO", "mmdet.CondInst"])
+def test_the_switches_are_refused_for_other_models(tmp_path, kind):
+    with pytest.raises(ValueError, match=f"--channels-last is for condinst.CondInst.*'{kind}'"):
+        config(tmp_path, "--channels-last", "--cfg-options", f"model.type={kind}")
 
 
 @pytest.mark.parametrize(
