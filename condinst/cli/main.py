@@ -20,6 +20,7 @@ from .common import explain
 # Each module offers add_arguments(parser) and run(args) -> exit code. Only that of the command in
 # use is imported.
 _COMMANDS = {
+    "new": ("new", "write a config for a data set of your own"),
     "train": ("train", "train a model"),
     "test": ("test", "evaluate a checkpoint: box and mask AP"),
     "predict": ("predict", "find the instances in pictures, folders and videos"),

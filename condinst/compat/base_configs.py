@@ -1,8 +1,8 @@
 """A config outside the package inherits from ours by ``_base_ = "condinst::NAME.py"``.
 
-Upstream fault (mmengine 0.10.7): ``mmengine.config`` knows the projects of OpenMMLab by a list, and
-looks for their configs in the folder ``.mim`` of an installed package, which a checkout lacks. Delete
-when mmengine lets a package say where its configs are.
+Upstream fault (mmengine 0.10.7): ``mmengine.config`` knows the projects of OpenMMLab by a list,
+and looks for their configs in the folder ``.mim`` of an installed package, which a checkout lacks.
+Delete when mmengine lets a package say where its configs are.
 """
 
 from __future__ import annotations

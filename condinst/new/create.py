@@ -1,0 +1,210 @@
+"""Annotations -> a folder with a config that trains on them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .facts import collect_facts, describe, notes_on
+from .machine import Machine, find_machine
+from .models import find_recipe, weights_note
+from .plan import Places, make_plan
+from .text import config_text
+
+if TYPE_CHECKING:
+    from condinst.annotations import Imported
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Created:
+    """What was written.
+
+    Attributes:
+        config: the file.
+        text: its content.
+        facts: name and value of what the data are like.
+        notes: what to know: of the import, the classes, the weights.
+        max_iters: of the training, after which its last checkpoint is named.
+    """
+
+    config: Path
+    text: str
+    facts: Sequence[tuple[str, str]]
+    notes: Sequence[str]
+    max_iters: int
+
+
+def create(
+    name: str,
+    data: str | Path,
+    *,
+    model: str | None = None,
+    out: str | Path | None = None,
+    val_fraction: float = 0.2,
+    seed: int = 0,
+    fmt: str | None = None,
+    device: str = "auto",
+    memory: float | None = None,
+    from_scratch: bool = False,
+    force: bool = False,
+) -> Created:
+    """Write ``OUT/NAME.py``, and ``OUT/annotations`` where the annotations are not COCO's or not
+    split.
+
+    Args:
+        name: of the config; the folder's too, if ``out`` is not given.
+        data: folder or file of annotations, as ``condinst.annotations.import_data`` takes it.
+        model: a name of ``condinst.new.models.NAMES`` or of ``condinst list``.
+        from_scratch: start from no weights.
+        force: replace a config that is there. Other files in the folder stay.
+
+    Raises:
+        ValueError: an argument cannot be, or the data cannot be used; says which and why.
+        OSError: a file is missing or cannot be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r}: expected a name of letters, digits, '_', '-' and '.', without a folder; "
+            "--out chooses the folder"
+        )
+    stem = name.removesuffix(".py")
+    folder = Path(os.path.abspath(out or stem))
+    config = folder / f"{stem}.py"
+    _check_place(folder, config, force)
+    machine = find_machine(device, memory)
+    existed = folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _create(
+            stem,
+            config,
+            _Source(data, val_fraction, seed, fmt),
+            machine,
+            model=model,
+            from_scratch=from_scratch,
+        )
+    except BaseException:
+        if not existed:  # nothing in it but what was made here
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Arguments of the import."""
+
+    data: str | Path
+    val_fraction: float
+    seed: int
+    fmt: str | None
+
+
+def _create(
+    name: str,
+    config: Path,
+    source: _Source,
+    machine: Machine,
+    *,
+    model: str | None,
+    from_scratch: bool,
+) -> Created:
+    from condinst.annotations import import_data
+
+    imported = import_data(
+        source.data,
+        config.parent,
+        val_fraction=source.val_fraction,
+        seed=source.seed,
+        fmt=source.fmt,
+    )
+    facts = collect_facts(imported.train, imported.val)
+    recipe = find_recipe(model, machine.device, facts.masks[0], from_scratch)
+    plan = make_plan(
+        name,
+        _places(imported, config.parent),
+        facts,
+        machine,
+        recipe,
+        from_scratch=from_scratch,
+        asked=model is not None,
+    )
+    text = config_text(plan)
+    _write(config, text)
+    notes = [
+        f"format: {imported.format}",
+        *imported.notes,
+        *notes_on(facts),
+        weights_note(recipe, plan.base, from_scratch),
+    ]
+    if plan.views.tiles:
+        notes.append(
+            f"large pictures: predict and test with --tile {plan.views.tiles}, so that objects are "
+            "seen at the size that they are learnt at"
+        )
+    return Created(config, text, describe(facts), notes, plan.schedule.max_iters)
+
+
+def _check_place(folder: Path, config: Path, force: bool) -> None:
+    from condinst.cli.common import check_writable
+
+    check_writable("--out", folder)
+    if force or not folder.exists():
+        return
+    if any(folder.iterdir()):
+        found = config.name if config.exists() else "files"
+        raise ValueError(
+            f"{folder}: there are {found} already; expected a new or empty folder. --force writes "
+            f"{config.name} and annotations anew and leaves other files alone"
+        )
+
+
+def _places(imported: Imported, folder: Path) -> Places:
+    """One root for pictures and the user's own annotations; what was written here moves with the
+    config."""
+    splits = (imported.train, imported.val)
+    written = [split.ann_file.is_relative_to(folder) for split in splits]
+    paths = [str(split.img_dir) for split in splits]
+    paths += [str(s.ann_file.parent) for s, own in zip(splits, written, strict=True) if not own]
+    try:
+        root = Path(os.path.commonpath(paths))
+    except ValueError:  # on several drives of Windows
+        root = Path(splits[0].img_dir)
+
+    def relative(path: Path) -> str:
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+    def of_annotations(path: Path, own: bool) -> str:
+        if own:
+            return "{{ fileDirname }}/" + path.relative_to(folder).as_posix()
+        return relative(path)
+
+    files = [of_annotations(s.ann_file, own) for s, own in zip(splits, written, strict=True)]
+    dirs = [f"{relative(Path(split.img_dir))}/".removeprefix("./") for split in splits]
+    return Places(
+        root=f"{root.as_posix().rstrip('/')}/",
+        ann_files=(files[0], files[1]),
+        img_dirs=(dirs[0], dirs[1]),
+    )
+
+
+def _write(config: Path, text: str) -> None:
+    """The file, once a run would accept it: its data are looked through as before training."""
+    from mmengine.config import Config
+
+    from condinst.datasets.checks import check_datasets
+
+    # mmengine reads files whose name ends in .py only
+    partial = config.with_name(f"{config.stem}.partial.py")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        check_datasets(Config.fromfile(partial), splits=("train", "val"))
+        os.replace(partial, config)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,268 @@
+"""What a data set is like, as far as a config depends on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from condinst.datasets.coco_file import CocoFile, Segmentation, first_few, read_coco_file
+
+_HEADERS = 500  # most picture files of a split whose header is read
+_MASKS = (
+    Segmentation.POLYGONS,
+    Segmentation.SOME_DEGENERATE,
+    Segmentation.RLE,
+    Segmentation.UNCOMPRESSED_RLE,
+)
+# Pillow's modes -> channels, bits of a channel
+_MODES = {
+    "1": (1, 8),
+    "L": (1, 8),
+    "I;16": (1, 16),
+    "I;16B": (1, 16),
+    "I": (1, 16),
+    "RGBA": (4, 8),
+    "CMYK": (4, 8),
+}
+
+
+class Split(Protocol):
+    """Where a part of the data is, as ``condinst.annotations`` says it."""
+
+    @property
+    def ann_file(self) -> Path: ...
+
+    @property
+    def img_dir(self) -> str | Path: ...
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """One pass over the annotations, and the headers of pictures. Sizes are in pixels.
+
+    Attributes:
+        classes: those with an object in either split, in the training file's order.
+        unused: the training file's others.
+        num_train: pictures.
+        num_val: pictures.
+        num_objects: of the training pictures, without crowds.
+        num_negatives: training pictures without an object.
+        pictures_per_class: training pictures with an object of the class.
+        size: median width and height of the training pictures.
+        smallest_side: of any picture.
+        largest: width and height of the picture with most pixels.
+        aspect: longer side by shorter side, which 95% of the pictures do not exceed.
+        object_sizes: 10%, 50% and 90% of the training objects are smaller; the size is the square
+            root of the box's area.
+        grows: whether objects are the larger the larger their picture is, as in photographs; under
+            a microscope their size in pixels stays.
+        busiest: most objects in a picture of either split.
+        busiest_file: its name.
+        masks: whether (training, validation) has masks.
+        kinds: (channels, bits) of the picture files that were looked at -> how many.
+    """
+
+    classes: tuple[str, ...]
+    unused: tuple[str, ...]
+    num_train: int
+    num_val: int
+    num_objects: int
+    num_negatives: int
+    pictures_per_class: tuple[int, ...]
+    size: tuple[int, int]
+    smallest_side: int
+    largest: tuple[int, int]
+    aspect: float
+    object_sizes: tuple[float, float, float]
+    grows: bool
+    busiest: int
+    busiest_file: str
+    masks: tuple[bool, bool]
+    kinds: dict[tuple[int, int], int]
+
+
+def collect_facts(train: Split, val: Split) -> DataFacts:
+    """Read both annotation files, and the headers of at most 500 pictures of each.
+
+    Raises:
+        ValueError: a file cannot be read, has a fault, or holds nothing to learn or measure; the
+            message names it.
+    """
+    files = [_read(split) for split in (train, val)]
+    columns = [_Objects.of(file) for file in files]
+    for split, objects in zip((train, val), columns, strict=True):
+        if not len(objects.sizes):
+            use = "learn" if split is train else "measure"
+            raise ValueError(f"{split.ann_file}: holds no object to {use}; expected one at least")
+    first, second = columns
+    names = [name for _, name in files[0].categories]
+    other = [name for _, name in files[1].categories]
+    if set(other) - set(names) or not names:
+        raise ValueError(
+            f"{val.ann_file}: its categories are {first_few(other)}, those of {train.ann_file} are "
+            f"{first_few(names)}; expected the same"
+        )
+    held = {n for n, count in zip(other, second.pictures_per_class, strict=True) if count}
+    counts = dict(zip(names, first.pictures_per_class, strict=True))
+    classes = tuple(name for name, count in counts.items() if count or name in held)
+    sizes = np.concatenate([file.sizes for file in files])  # (N, 2) height, width
+    long, short = sizes.max(axis=1), sizes.min(axis=1)
+    most = [int(objects.per_picture.argmax()) for objects in columns]
+    busiest = max((0, 1), key=lambda i: int(columns[i].per_picture[most[i]]))
+    height, width = np.median(files[0].sizes, axis=0)
+    top = sizes[sizes.prod(axis=1).argmax()]
+    return DataFacts(
+        classes=classes,
+        unused=tuple(name for name in names if name not in classes),
+        num_train=len(files[0].image_ids),
+        num_val=len(files[1].image_ids),
+        num_objects=len(first.sizes),
+        num_negatives=int((first.per_picture == 0).sum()),
+        pictures_per_class=tuple(counts[name] for name in classes),
+        size=(int(width), int(height)),
+        smallest_side=int(short.min()),
+        largest=(int(top[1]), int(top[0])),
+        aspect=float(np.quantile(long / short, 0.95)),
+        object_sizes=tuple(np.quantile(first.sizes, (0.1, 0.5, 0.9)).tolist()),
+        grows=_grows(first, files[0].sizes),
+        busiest=int(columns[busiest].per_picture[most[busiest]]),
+        busiest_file=files[busiest].file_names[most[busiest]],
+        masks=(first.masks, second.masks),
+        kinds=_kinds(zip((train, val), files, strict=True)),
+    )
+
+
+def _read(split: Split) -> CocoFile:
+    try:
+        file = read_coco_file(str(split.ann_file))
+    except ValueError as error:
+        raise ValueError(f"{split.ann_file}: {error}") from None
+    if file.problems:
+        raise ValueError(f"{split.ann_file}: {'; '.join(file.problems)}")
+    if not file.has_annotations or not file.image_ids:
+        raise ValueError(f"{split.ann_file}: expected pictures with annotations, found none")
+    return file
+
+
+@dataclass(frozen=True)
+class _Objects:
+    """The objects of a file, without crowds and empty boxes.
+
+    Attributes:
+        sizes: (A,) square roots of the boxes' areas.
+        pictures: (A,) indices of the pictures.
+        per_picture: (N,) counts.
+        pictures_per_class: of each category.
+        masks: whether most objects have one.
+    """
+
+    sizes: np.ndarray
+    pictures: np.ndarray
+    per_picture: np.ndarray
+    pictures_per_class: tuple[int, ...]
+    masks: bool
+
+    @classmethod
+    def of(cls, file: CocoFile) -> _Objects:
+        wanted = ~file.crowd & ~file.ignore & (file.boxes[:, 2:] >= 1).all(axis=1)
+        pictures, labels = file.image_index[wanted], file.category_index[wanted]
+        pairs = np.unique(np.stack([pictures, labels]), axis=1)
+        count = len(file.categories)
+        has_mask = np.isin(file.segmentations[wanted], _MASKS)
+        return cls(
+            sizes=np.sqrt(file.boxes[wanted, 2:].prod(axis=1)),
+            pictures=pictures,
+            per_picture=np.bincount(pictures, minlength=len(file.image_ids)),
+            pictures_per_class=tuple(np.bincount(pairs[1], minlength=count).tolist()),
+            masks=bool(has_mask.mean() > 0.5) if len(has_mask) else False,
+        )
+
+
+def _grows(objects: _Objects, sizes: np.ndarray) -> bool:
+    """Which varies less from picture to picture: the objects' size, or their share of the side."""
+    order = np.argsort(objects.pictures, kind="stable")
+    groups = np.split(
+        np.log(objects.sizes[order]), np.flatnonzero(np.diff(objects.pictures[order])) + 1
+    )
+    medians = np.array([np.median(group) for group in groups])
+    sides = 0.5 * np.log(sizes.prod(axis=1)[np.unique(objects.pictures)])
+    if sides.std() < 0.1:  # pictures of one size: it is the same
+        return True
+    return bool((medians - sides).std() <= medians.std())
+
+
+def _kinds(splits) -> dict[tuple[int, int], int]:
+    kinds: Counter[tuple[int, int]] = Counter()
+    for split, file in splits:
+        step = -(-len(file.file_names) // _HEADERS)
+        for name in file.file_names[::step]:
+            kinds[_kind(Path(split.img_dir) / name)] += 1
+    return dict(kinds.most_common())
+
+
+def _kind(path: Path) -> tuple[int, int]:
+    """Channels and bits, by the header."""
+    try:
+        with Image.open(path) as image:
+            return _MODES.get(image.mode, (3, 8))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: picture not found; the annotations name it") from None
+    except Exception as error:  # each format's reader raises its own kinds
+        raise ValueError(f"{path}: not a picture that can be read: {error}") from error
+
+
+def describe(facts: DataFacts) -> Sequence[tuple[str, str]]:
+    """Name and value of each fact, to be printed."""
+    small, median, large = facts.object_sizes
+    kinds = ", ".join(
+        f"{channels} channel{'s' * (channels > 1)} of {bits} bit: {count}"
+        for (channels, bits), count in facts.kinds.items()
+    )
+    busiest = f"{facts.busiest} in the busiest ({facts.busiest_file})"
+    return [
+        ("pictures", f"{facts.num_train} to train on, {facts.num_val} to validate on"),
+        ("classes", f"{len(facts.classes)}: {first_few(facts.classes, 8)}"),
+        ("objects", f"{facts.num_objects} in the training pictures, {busiest}"),
+        ("without objects", f"{facts.num_negatives} training pictures"),
+        (
+            "picture size",
+            f"{facts.size[0]} x {facts.size[1]} (median), largest {_by(facts.largest)}",
+        ),
+        ("object size", f"{median:.0f} pixels (median), 80% from {small:.0f} to {large:.0f}"),
+        ("channels", kinds),
+        ("masks", _masks(facts.masks)),
+    ]
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _masks(masks: tuple[bool, bool]) -> str:
+    return {
+        (True, True): "yes",
+        (True, False): "for training, boxes alone for validation",
+        (False, True): "for validation, boxes alone for training",
+        (False, False): "no, boxes alone",
+    }[masks]
+
+
+def notes_on(facts: DataFacts) -> list[str]:
+    """What a user should know of the classes."""
+    notes = []
+    if facts.unused:
+        notes.append(f"classes without an object, left out: {first_few(facts.unused, 8)}")
+    pairs = zip(facts.classes, facts.pictures_per_class, strict=True)
+    if absent := [name for name, count in pairs if not count]:
+        notes.append(
+            f"classes in no training picture, which cannot be learnt: {first_few(absent, 8)}"
+        )
+    if len(facts.kinds) > 1:
+        notes.append("the picture files differ in channels or depth; all are read as 8-bit RGB")
+    return notes

@@ -1,0 +1,168 @@
+"""The models that a new config can start from, and where their weights are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model to build on.
+
+    Attributes:
+        name: what ``--model`` calls it.
+        base: config of the package that the new one inherits from.
+        gib_per_megapixel: memory of a training step. Measured by ``condinst info`` on a CPU
+            (2026-11-26, pictures of 512 x 512), and half as much added for what a GPU's
+            allocator cannot use.
+        gib_fixed: weights, gradients, the optimizer's state and a GPU's own share.
+        zoo: the published model whose weights training starts from, if there is one.
+        small: for machines without a GPU.
+        boxes: whether masks are learnt from boxes.
+    """
+
+    name: str
+    base: str
+    gib_per_megapixel: float = 2.0
+    gib_fixed: float = 1.5
+    zoo: str | None = None
+    small: bool = False
+    boxes: bool = False
+
+
+_SHORT = {
+    "r18": Recipe("r18", "_base_/small/condinst_r18_fpn.py", 1.0, 1.0, small=True),
+    "boxinst-r18": Recipe(
+        "boxinst-r18", "_base_/small/boxinst_r18_fpn.py", 1.0, 1.0, small=True, boxes=True
+    ),
+}
+# other names for models of the index
+_ALIASES = {
+    "r50": "condinst_r50_fpn_90k",
+    "r101": "condinst_r101_fpn_90k",
+    "mobilenetv3": "condinst_mobilenetv3-large_fpn_3x",
+    "convnext-tiny": "condinst_convnext-tiny_fpn_3x",
+    "boxinst": "boxinst_r50_fpn_90k",
+    "boxinst-r101": "boxinst_r101_fpn_90k",
+}
+_MEMORY = {"r101": (2.8, 2.0), "convnext": (2.8, 2.0), "mobilenetv3": (1.8, 1.0)}
+
+NAMES = (*_SHORT, *_ALIASES)
+
+
+def find_recipe(name: str | None, device: str, masks: bool, from_scratch: bool) -> Recipe:
+    """The model of a name, or the one that fits the device and the annotations.
+
+    Args:
+        name: one of ``NAMES``, or of a model of ``condinst list``.
+        device: "cpu" or "cuda".
+        masks: whether the training annotations have masks.
+        from_scratch: no weights are wanted.
+
+    Raises:
+        ValueError: there is no such model, it learns from masks and there are none, or its weights
+            cannot be had.
+    """
+    if name is None:
+        small = device == "cpu"
+        name = ("r18" if small else "r50") if masks else ("boxinst-r18" if small else "boxinst")
+    recipe = _SHORT.get(name) or _from_index(name, from_scratch)
+    if not recipe.boxes and not masks:
+        raise ValueError(
+            f"--model {name}: learns from masks, and the training annotations have boxes alone; "
+            "expected boxinst, boxinst-r18, or another boxinst_* of condinst list"
+        )
+    return recipe
+
+
+def _from_index(name: str, from_scratch: bool) -> Recipe:
+    from condinst.model_zoo import get, list_models
+    from condinst.model_zoo.index import find_root, unknown
+
+    known = _ALIASES.get(name, name)
+    if known not in list_models():
+        raise ValueError(
+            f"--model {unknown(name, 'a name of condinst list or one of ' + ', '.join(NAMES))}"
+        )
+    entry = get(known)
+    per_megapixel, fixed = next(
+        (values for part, values in _MEMORY.items() if part in known), (2.0, 1.5)
+    )
+    recipe = Recipe(
+        name,
+        entry.config.relative_to(find_root() / "configs").as_posix(),
+        per_megapixel,
+        fixed,
+        boxes=entry.collection == "BoxInst",
+    )
+    if entry.weights is None or from_scratch:
+        return recipe
+    if entry.gone and not _local_file(entry):
+        raise ValueError(
+            f"--model {name}: its weights ({entry.weights_file}) are not online any more, and are "
+            "not in the folder that the environment variable CONDINST_WEIGHTS names; with "
+            "--from-scratch the config starts without them, or choose r50"
+        )
+    return replace(recipe, zoo=known)
+
+
+def _local_file(entry: Any) -> Path | None:
+    from condinst.model_zoo.weights import HOME, WEIGHTS
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "condinst"
+    folders = [os.environ.get(WEIGHTS), Path(os.environ.get(HOME) or cache) / "weights"]
+    paths = (Path(f).expanduser() / str(entry.weights_file) for f in folders if f)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def weights_note(recipe: Recipe, base: Any, from_scratch: bool) -> str:
+    """Which weights training starts from, and whether they are on this machine."""
+    if from_scratch:
+        return "weights: none, training starts from scratch"
+    if recipe.zoo:
+        from condinst.model_zoo import get
+
+        entry = get(recipe.zoo)
+        file = _local_file(entry)
+        return _note(f"{recipe.zoo}, trained on COCO", file, str(entry.weights))
+    backbone = base.model.backbone
+    if backbone.get("pretrained"):
+        return (
+            f"weights: {backbone.model_name} of timm, trained on ImageNet; timm fetches them when "
+            "training starts, unless its cache has them (without a network: --from-scratch)"
+        )
+    address = backbone.init_cfg.checkpoint
+    url = _url(address)
+    return _note(f"{address}, trained on ImageNet", _torch_file(url), url)
+
+
+def _note(what: str, file: Path | None, url: str) -> str:
+    if file:
+        return f"weights: {what}; found in {file}"
+    return (
+        f"weights: {what}; not on this machine, training first fetches {url} (without a network: "
+        "--from-scratch)"
+    )
+
+
+def _url(address: str) -> str:
+    """Of mmengine's prefixes, the ones that our configs have."""
+    if address.startswith("torchvision://"):
+        from mmengine.runner.checkpoint import get_torchvision_models
+
+        return get_torchvision_models()[address.removeprefix("torchvision://")]
+    if address.startswith("open-mmlab://"):
+        from mmengine.runner.checkpoint import get_external_models
+
+        return get_external_models()[address.removeprefix("open-mmlab://")]
+    return address
+
+
+def _torch_file(url: str) -> Path | None:
+    import torch
+
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    return path if path.is_file() else None

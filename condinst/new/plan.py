@@ -1,0 +1,96 @@
+"""Everything that a new config says, before it is put into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .facts import DataFacts
+from .machine import Machine
+from .models import Recipe
+from .schedule import (
+    Balance,
+    Schedule,
+    choose_balance,
+    choose_max_per_img,
+    choose_schedule,
+    memory_megapixels,
+)
+from .views import Views, choose_views
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the data are, as the config writes it.
+
+    Attributes:
+        root: folder, with its last slash.
+        ann_files: of training and validation, relative to ``root`` or beside the config.
+        img_dirs: relative to ``root``, with their last slash.
+    """
+
+    root: str
+    ann_files: tuple[str, str]
+    img_dirs: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The choices, and what they follow from.
+
+    Attributes:
+        start: what training starts from: "coco", "imagenet" or "scratch".
+        base: the config that the new one inherits from, read.
+        asked: whether the model was asked for by name.
+    """
+
+    name: str
+    places: Places
+    facts: DataFacts
+    machine: Machine
+    recipe: Recipe
+    start: str
+    base: Any
+    asked: bool
+    views: Views
+    schedule: Schedule
+    balance: Balance | None
+    max_per_img: int
+
+
+def make_plan(
+    name: str,
+    places: Places,
+    facts: DataFacts,
+    machine: Machine,
+    recipe: Recipe,
+    *,
+    from_scratch: bool,
+    asked: bool,
+) -> Plan:
+    """Choose everything.
+
+    Raises:
+        ValueError: the machine has too little memory.
+    """
+    from mmengine.config import Config
+
+    from condinst.compat.base_configs import shipped_config
+
+    base = Config.fromfile(shipped_config(recipe.base))
+    start = "scratch" if from_scratch else "coco" if recipe.zoo else "imagenet"
+    views = choose_views(facts, machine.device, memory_megapixels(machine, recipe))
+    return Plan(
+        name=name,
+        places=places,
+        facts=facts,
+        machine=machine,
+        recipe=recipe,
+        start=start,
+        base=base,
+        asked=asked,
+        views=views,
+        schedule=choose_schedule(facts, views, machine, recipe, base, start),
+        balance=choose_balance(facts),
+        max_per_img=choose_max_per_img(facts),
+    )
