@@ -71,7 +71,7 @@ def import_coco(
         del parts["test"]
     every = list(parts.values())
     classes = _used_classes(every, notes)
-    writer = _Writer(out, every, notes)
+    writer = _Writer(folder, out, every, notes)
     if {"train", "val"} <= parts.keys():
         note_shared_pictures({part.name: [s for s in part.samples if s] for part in every}, notes)
         made = {name: writer.keep_or_write(part, name) for name, part in parts.items()}
@@ -200,8 +200,8 @@ def _used_classes(parts: Sequence[_Part], notes: Notes) -> tuple[str, ...]:
 class _Writer:
     """Writes parts anew, with one list of categories for all of them."""
 
-    def __init__(self, out: Path, parts: Sequence[_Part], notes: Notes) -> None:
-        self._out = out
+    def __init__(self, folder: Folder, out: Path, parts: Sequence[_Part], notes: Notes) -> None:
+        self._folder, self._out = folder, out
         self._same = len({tuple(part.data.categories) for part in parts}) == 1
         names = dict.fromkeys(str(name) for part in parts for _, name in part.data.categories)
         self._ids = {name: number for number, name in enumerate(names, 1)}
@@ -236,7 +236,7 @@ class _Writer:
                 if a["category_id"] in new_ids
             ]
             categories = [{"id": number, "name": text} for text, number in self._ids.items()]
-        path = self._out / "annotations" / f"instances_{name}.json"
+        path = self._folder.output(self._out, name)
         head = {key: raw[key] for key in ("info", "licenses") if key in raw}
         write_coco(path, images=images, annotations=annotations, categories=categories, head=head)
         return Split(path, part.img_dir, len(images), len(annotations))

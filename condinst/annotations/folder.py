@@ -94,6 +94,25 @@ class Folder:
             found = [p for p in found if str(PurePosixPath(p).parent) == (beside or ".")]
         return found[0] if len(found) == 1 else None
 
+    def output(self, out: Path, part: str) -> Path:
+        """The json of a part that is to be written.
+
+        Raises:
+            ValueError: it is a file of this folder already.
+        """
+        path = out / "annotations" / f"instances_{part}.json"
+        if path.is_file() and any(
+            path.samefile(self.root / file) for file in self.files_named(path.name)
+        ):
+            raise ValueError(
+                f"{path} belongs to the data set and would be replaced; give another folder"
+            )
+        return path
+
+    def files_named(self, name: str) -> list[str]:
+        """The files of that base name."""
+        return [file for file in self.files if PurePosixPath(file).name == name]
+
 
 def _common_tail(a: str, b: str) -> int:
     count = 0

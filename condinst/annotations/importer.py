@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from condinst.annotations.cityscapes import find_cityscapes, read_cityscapes
 from condinst.annotations.coco import find_coco_files, import_coco
+from condinst.annotations.convert import convert
 from condinst.annotations.folder import Folder
-from condinst.annotations.records import Imported, Notes
+from condinst.annotations.label_maps import read_label_maps
+from condinst.annotations.labelme import find_labelme, read_labelme
+from condinst.annotations.mask_files import find_mask_files, read_mask_files
+from condinst.annotations.pascal import find_pascal, read_pascal
+from condinst.annotations.recognise import FORMATS, recognise
+from condinst.annotations.records import Imported, Notes, Source
+from condinst.annotations.sniff import json_kind
+from condinst.annotations.via import find_via, read_via
+from condinst.annotations.yolo import find_yolo, read_yolo
 
 __all__ = ["FORMATS", "import_data"]
-
-FORMATS = ("coco", "yolo", "labelme", "via", "masks", "pascal", "cityscapes")
 
 
 def import_data(
@@ -43,10 +51,75 @@ def import_data(
         raise ValueError(f"fmt: expected one of {', '.join(FORMATS)}, got {fmt!r}")
     path, out, notes = Path(os.path.abspath(path)), Path(os.path.abspath(out)), Notes()
     folder, only = _open(path)
-    files = [only] if only else find_coco_files(folder)
-    if not files:
-        raise ValueError(f"{path}: no annotations found")
-    return import_coco(folder, out, notes, files=files, val_fraction=val_fraction, seed=seed)
+    if fmt is None:
+        fmt = _format_of_file(path) if only else recognise(folder)
+    elif only is None and fmt not in ("masks", "cityscapes") and not FORMATS[fmt].find(folder):
+        raise ValueError(f"{path}: expected {FORMATS[fmt].looked_for} ({fmt}), found none")
+    if fmt == "coco":
+        files = [only] if only else find_coco_files(folder)
+        return import_coco(folder, out, notes, files=files, val_fraction=val_fraction, seed=seed)
+    source = _SOURCES[fmt](folder, only, notes)
+    return convert(source, folder, out, notes, val_fraction=val_fraction, seed=seed)
+
+
+def _yolo(folder: Folder, only: str | None, notes: Notes) -> Source:
+    yamls = [only] if only else [f for f in find_yolo(folder) if f.endswith((".yaml", ".yml"))]
+    if len(yamls) > 1:
+        raise ValueError(
+            f"{folder.root}: several descriptions of YOLO data, give one as the path: "
+            f"{', '.join(yamls[:5])}"
+        )
+    return read_yolo(folder, yamls[0] if yamls else None, notes)
+
+
+def _labelme(folder: Folder, only: str | None, notes: Notes) -> Source:
+    return read_labelme(folder, [only] if only else find_labelme(folder), notes)
+
+
+def _via(folder: Folder, only: str | None, notes: Notes) -> Source:
+    return read_via(folder, [only] if only else find_via(folder), notes)
+
+
+def _masks(folder: Folder, only: str | None, notes: Notes) -> Source:
+    if find_mask_files(folder):
+        return read_mask_files(folder, notes)
+    return read_label_maps(folder, notes)
+
+
+def _pascal(folder: Folder, only: str | None, notes: Notes) -> Source:
+    bases = find_pascal(folder)
+    if len(bases) > 1:
+        raise ValueError(
+            f"{folder.root}: several folders hold SegmentationObject, give one as the path: "
+            f"{', '.join(bases[:5])}"
+        )
+    return read_pascal(folder, bases[0], notes)
+
+
+def _cityscapes(folder: Folder, only: str | None, notes: Notes) -> Source:
+    return read_cityscapes(folder, find_cityscapes(folder), notes)
+
+
+_SOURCES = {
+    "yolo": _yolo,
+    "labelme": _labelme,
+    "via": _via,
+    "masks": _masks,
+    "pascal": _pascal,
+    "cityscapes": _cityscapes,
+}
+
+
+def _format_of_file(path: Path) -> str:
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return "yolo"
+    kind = json_kind(path) if path.suffix.lower() == ".json" else None
+    if kind not in ("coco", "via", "labelme"):
+        raise ValueError(
+            f"{path}: expected a folder, a json of COCO, VIA or labelme, or YOLO's yaml"
+            + (f"; this is a json of {kind} annotations" if kind else "")
+        )
+    return kind
 
 
 def _open(path: Path) -> tuple[Folder, str | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Imported", "Notes", "Picture", "Source", "Split"]
+__all__ = ["PARTS", "Imported", "Label", "Notes", "Picture", "Source", "Split"]
 
+Label = int | str
 PARTS = ("train", "val", "test")
 
 
@@ -58,7 +59,7 @@ class Source:
 
     format: str
     pictures: Iterable[Picture]
-    classes: dict[Hashable, str] | None  # label -> name, in order; None: those that occur, sorted
+    classes: dict[Label, str] | None  # label -> name, in order; None: those that occur, sorted
     name_of: Callable[[Any], str] = str  # of a label, where ``classes`` is None
 
 
