@@ -47,6 +47,7 @@ def draw_instances(
     score_thr: float = 0.3,
     *,
     boxes: bool = True,
+    names: bool = True,
 ) -> np.ndarray:
     """Draw ground truth or predictions on a picture.
 
@@ -59,11 +60,12 @@ def draw_instances(
         classes: the name of every label.
         score_thr: an instance with a score below is not drawn.
         boxes: whether boxes are drawn where there are masks.
+        names: whether names are written; hundreds of them hide the picture.
 
     Raises:
         ValueError: the picture, the masks' size or a label does not fit.
     """
-    return _draw(image, select(image, instances, classes, score_thr), classes, boxes)
+    return _draw(image, select(image, instances, classes, score_thr), classes, boxes, names)
 
 
 def draw_side_by_side(
@@ -168,7 +170,11 @@ def _in_a_row(panels: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _draw(
-    image: np.ndarray, shown: Shown, classes: Sequence[str], boxes: bool = True
+    image: np.ndarray,
+    shown: Shown,
+    classes: Sequence[str],
+    boxes: bool = True,
+    names: bool = True,
 ) -> np.ndarray:
     picture: Image.Image = Image.fromarray(image).copy()
     thickness = max(1, round(max(image.shape[:2]) / 400))
@@ -180,7 +186,8 @@ def _draw(
         for (x1, y1, x2, y2), color in zip(np.rint(shown.boxes).astype(int), colors, strict=True):
             corners = (x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))
             pen.rectangle(corners, outline=color, width=(thickness + 1) // 2)
-    draw_labels(picture, shown, colors, classes)
+    if names:
+        draw_labels(picture, shown, colors, classes)
     return np.asarray(picture)
 
 

@@ -25,7 +25,8 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --link: #2a6fd6; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; }
-h1, h2 { line-height: 1.25; }
+h3 { font-size: 1.05rem; margin: 2rem 0 .25rem; }
+h1, h2, h3 { line-height: 1.25; }
 a { color: var(--link); }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: left; }
@@ -53,9 +54,9 @@ class HtmlPage:
         self._parts: list[str] = []
         self._tables: dict[str, tuple[Sequence[str], list[Sequence[Any]]]] = {}
 
-    def heading(self, text: str) -> None:
-        """A section's heading."""
-        self._parts.append(f'<h2 id="{_slug(text)}">{html.escape(text)}</h2>')
+    def heading(self, text: str, level: int = 2) -> None:
+        """A section's heading; level 3 for a part of a section."""
+        self._parts.append(f'<h{level} id="{_slug(text)}">{html.escape(text)}</h{level}>')
 
     def paragraph(self, text: str, status: str = "") -> None:
         """A paragraph; ``status`` "ok", "warning" or "error" gives it a colour."""
@@ -74,6 +75,7 @@ class HtmlPage:
         *,
         name: str | None = None,
         digits: int = 3,
+        shown: int | None = None,
     ) -> None:
         """A table; numbers stand to the right.
 
@@ -81,11 +83,14 @@ class HtmlPage:
             columns: headings.
             rows: one value per column: text, int, float (shown with ``digits``), or None for "-".
             name: where given, the same table is written unrounded as ``NAME.csv``, and linked.
+            shown: rows on the page, the first ones; the file has all.
         """
         rows = list(rows)
         head = "".join(f"<th>{html.escape(str(c))}</th>" for c in columns)
-        body = "".join(f"<tr>{''.join(_cell(v, digits) for v in row)}</tr>" for row in rows)
+        body = "".join(f"<tr>{''.join(_cell(v, digits) for v in row)}</tr>" for row in rows[:shown])
         self._parts.append(f"<table><tr>{head}</tr>{body}</table>")
+        if shown is not None and len(rows) > shown:
+            self._parts.append(f'<p class="data">and {len(rows) - shown:,} more</p>')
         if name:
             self._attach(name, columns, rows)
 
@@ -188,7 +193,7 @@ def _jpeg(image: np.ndarray, max_pixels: int) -> str:
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return base64.b64encode(data).decode()
+    return base64.b64encode(data.tobytes()).decode()
 
 
 def _slug(text: str) -> str:

@@ -7,6 +7,21 @@ repair(examinations, "repaired")
 """
 
 from .examination import Examination, examine
+from .page import write_page
+from .repair import Repaired, check_folder, repair
 from .source import Source, read_source
+from .summary import as_dict, findings, repair_findings
 
-__all__ = ["Examination", "Source", "examine", "read_source"]
+__all__ = [
+    "Examination",
+    "Repaired",
+    "Source",
+    "as_dict",
+    "check_folder",
+    "examine",
+    "findings",
+    "read_source",
+    "repair",
+    "repair_findings",
+    "write_page",
+]

@@ -55,7 +55,7 @@ def _against_masks(source: Source, masks: Masks, comparable: np.ndarray) -> list
         wrong = comparable & masks.usable & (away > EDGE)
     return [
         ("box_mask", _item(source, i, f"{_box(boxes[i])}, the mask's {_box(masks.boxes[i])}"))
-        for i in np.flatnonzero(wrong).tolist()
+        for i in sorted(np.flatnonzero(wrong).tolist(), key=lambda i: -away[i])
     ]
 
 

@@ -11,7 +11,7 @@ from .masks import Masks, measure_masks
 from .picture_facts import PictureFacts, find_in_pictures, look_at_pictures, same_pictures
 from .source import Source
 
-__all__ = ["DECODED", "Examination", "examine"]
+__all__ = ["DECODED", "Examination", "examine", "examine_file"]
 
 DECODED = 1000  # pictures of a data set that are decoded unless all are asked for
 
@@ -61,8 +61,7 @@ def examine(
     all_masks, all_facts, all_found = [], [], []
     for source in sources:
         tell(f"{source.name}: masks of {len(source.annotations)} annotations")
-        masks = measure_masks(source)
-        found = [*find_in_file(source, masks), *find_in_boxes(source, masks)]
+        masks, found = _look_at_file(source)
         tell(f"{source.name}: {len(source.file.file_names)} pictures")
         facts = look_at_pictures(source, None if deep else DECODED)
         found += find_in_pictures(source, facts)
@@ -81,6 +80,18 @@ def examine(
     ]
 
 
+def examine_file(source: Source) -> Examination:
+    """Look through an annotation file without the pictures."""
+    masks, found = _look_at_file(source)
+    facts = PictureFacts([None] * len(source.file.file_names))
+    return Examination(source, masks, facts, group(found))
+
+
+def _look_at_file(source: Source) -> tuple[Masks, list[tuple[str, Item]]]:
+    masks = measure_masks(source)
+    return masks, [*find_in_file(source, masks), *find_in_boxes(source, masks)]
+
+
 def _same(
     sources: Sequence[Source], trained: Sequence[bool], same: Sequence[tuple[int, int]]
 ) -> list[tuple[int, Item, str]]:
@@ -90,12 +101,11 @@ def _same(
         own = list(dict.fromkeys(source.file.file_names[i] for t, i in same if t == s))
         first = {source.file.file_names[i]: i for t, i in reversed(same) if t == s}
         if len(own) > 1:  # one file under several ids is another fault
-            number = source.file.file_names
             kept = max(own, key=lambda name: _num_annotations(source, first[name]))
             found += [
                 (s, Item(picture=first[name], detail=f"as {kept}"), "same_pixels")
                 for name in own
-                if name != kept and number
+                if name != kept
             ]
     elsewhere = [(s, i) for s, i in same if not trained[s]]
     for s, i in same:

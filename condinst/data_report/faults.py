@@ -144,7 +144,7 @@ def _in_masks(source: Source, masks: Masks) -> list[tuple[str, Item]]:
             polygon = source.annotations[i]["segmentation"][place]
             detail = f"polygon {place + 1}: {len(polygon) // 2} points"
             found.append((key, _of(source, i, detail)))
-    for crossing in masks.crossings:
+    for crossing in sorted(masks.crossings, key=lambda crossing: -crossing.share):
         key = "crossing" if crossing.share > _SLIGHT else "crossing_slightly"
         x, y = crossing.at
         detail = f"polygon {crossing.place + 1} at {x:.1f}, {y:.1f}: {crossing.share:.1%} of it"

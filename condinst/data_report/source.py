@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from condinst.datasets.coco_file import CocoFile, load_json, parse_coco
 from condinst.datasets.picture_files import missing_files
 
-__all__ = ["Source", "find_pictures", "read_source"]
+__all__ = ["Source", "find_pictures", "make_source", "read_source"]
 
 _NAMES_TRIED = 20
 
@@ -67,14 +67,23 @@ def read_source(path: str, pictures: str | None = None, name: str | None = None)
     """
     try:
         data = load_json(path)
-        filled, broken = _fill(data)
-        file = parse_coco(path, filled)
+        if pictures is not None and not os.path.isdir(pictures):
+            raise ValueError(f"expected the folder of its pictures at {pictures}, found none")
+        source = make_source(path, data, name=name)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    if pictures is None:
-        pictures = find_pictures(path, file.file_names)
-    elif not os.path.isdir(pictures):
-        raise ValueError(f"{pictures}: expected the folder of the pictures of {path}, found none")
+    return replace(source, pictures=pictures or find_pictures(path, source.file.file_names))
+
+
+def make_source(
+    path: str, data: Any, *, name: str | None = None, pictures: str | None = None
+) -> Source:
+    """A data set of what a file holds.
+
+    Raises ValueError, worded to follow the file's name, when it is not COCO's layout.
+    """
+    filled, broken = _fill(data)
+    file = parse_coco(path, filled)
     return Source(name=name or Path(path).stem, file=file, data=data, pictures=pictures, **broken)
 
 

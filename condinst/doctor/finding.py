@@ -10,6 +10,8 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 _MARKS = {OK: "[ok]  ", WARNING: "[warn]", ERROR: "[FAIL]"}
 _COLORS = {OK: "\033[32m", WARNING: "\033[33m", ERROR: "\033[31m"}
 
+_NAME_WIDTH = 18
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -38,18 +40,19 @@ def worst(findings: Sequence[Finding]) -> str:
 def as_text(findings: Sequence[Finding], color: bool = False) -> str:
     """A report for a terminal: a heading per group, a mark per finding, advice below it."""
     lines: list[str] = []
-    group = None
+    group, width = None, _NAME_WIDTH
     for found in findings:
         if found.group != group:
             group = found.group
+            width = max([_NAME_WIDTH, *(len(f.name) for f in findings if f.group == group)])
             lines += ["", group] if lines else [group]
         mark = _MARKS[found.status]
         if color:
             mark = f"{_COLORS[found.status]}{mark}\033[0m"
         first, *more = found.value.splitlines() or [""]
-        lines.append(f"  {mark} {found.name:18} {first}".rstrip())
-        lines += [f"{'':28}{line}" for line in more]
-        lines += [f"{'':28}-> {line}" for line in found.advice.splitlines()]
+        lines.append(f"  {mark} {found.name:{width}} {first}".rstrip())
+        lines += [f"{'':{width + 10}}{line}" for line in more]
+        lines += [f"{'':{width + 10}}-> {line}" for line in found.advice.splitlines()]
     counts = {status: sum(f.status == status for f in findings) for status in (ERROR, WARNING)}
     words = [f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items()]
     return "\n".join([*lines, "", ", ".join(words)])

@@ -1,0 +1,203 @@
+"""Pictures of faults: the object in its surroundings, with what its annotation says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.structures import InstanceData
+from PIL import Image, ImageDraw
+from pycocotools import mask as coco_mask
+
+from condinst.draw import draw_instances
+from condinst.pictures import read_picture
+from condinst.results import Crop
+
+from .examination import Examination
+from .faults import Fault, Item
+from .masks import rasterise
+
+__all__ = ["draw_fault", "draw_objects"]
+
+_SHOWN = 6
+_SIDE = 480  # pixels of the longer side at least
+_GROUND = 128  # what lies outside a picture
+_RED = (255, 40, 40)
+_NAMED = 30  # objects of a picture whose names are written
+_SMALLEST = 96  # pixels of a part that is shown, so that there are surroundings
+Window = tuple[int, int, int, int]  # xyxy in the picture's pixels; may leave it
+Drawn = tuple[np.ndarray, str]  # RGB, caption
+
+
+def draw_fault(examination: Examination, fault: Fault, limit: int = _SHOWN) -> list[Drawn]:
+    """The first places of a fault, of as many pictures as there are, each with a caption.
+
+    What cannot be read is left out.
+    """
+    if examination.source.pictures is None:
+        return []
+    drawn: list[Drawn] = []
+    for item in _spread(fault.items):
+        if len(drawn) == limit:
+            break
+        if item.picture is None or item.picture in examination.facts.missing:
+            continue
+        try:
+            image = _read(examination, item.picture)
+        except (ValueError, OSError):
+            continue
+        caption = [examination.source.file.file_names[item.picture]]
+        if item.annotation is None:
+            picture = _draw_boxes(examination, image, item.picture)
+        else:
+            caption.append(f"annotation {examination.source.file.ann_ids[item.annotation]}")
+            picture = _draw_annotation(examination, image, item.annotation)
+        drawn.append((picture, ": ".join(filter(None, [", ".join(caption), item.detail]))))
+    return drawn
+
+
+def draw_objects(examination: Examination, pictures: Sequence[int]) -> list[Drawn]:
+    """Whole pictures with all their masks."""
+    source = examination.source
+    drawn: list[Drawn] = []
+    if source.pictures is None:
+        return drawn
+    names = [name for _, name in source.file.categories]
+    for i in pictures:
+        size = int(source.file.sizes[i][0]), int(source.file.sizes[i][1])
+        try:
+            image = read_picture(source.picture_path(i), size)
+        except (ValueError, OSError):
+            continue
+        chosen = np.flatnonzero(
+            (source.file.image_index == i) & (source.file.category_index >= 0) & ~source.file.crowd
+        )
+        chosen = chosen[examination.masks.usable[chosen]]
+        masks = [
+            Crop.of(coco_mask.decode(rasterise(source.annotations[a]["segmentation"], *size)))
+            for a in chosen
+        ]
+        objects = InstanceData(labels=source.file.category_index[chosen], masks=masks)
+        named = len(names) > 1 and len(chosen) <= _NAMED
+        shown = draw_instances(image, objects, names, names=named)
+        drawn.append((shown, f"{source.file.file_names[i]}: {len(chosen)} objects"))
+    return drawn
+
+
+def _spread(items: Sequence[Item]) -> list[Item]:
+    """One item of each picture first."""
+    seen: set[int | None] = set()
+    first: list[Item] = []
+    more: list[Item] = []
+    for item in items:
+        (more if item.picture in seen else first).append(item)
+        seen.add(item.picture)
+    return first + more
+
+
+def _read(examination: Examination, picture: int) -> np.ndarray:
+    """As it is annotated where that is possible."""
+    path = examination.source.picture_path(picture)
+    size = tuple(int(side) for side in examination.source.file.sizes[picture])
+    try:
+        return read_picture(path, (size[0], size[1]))
+    except ValueError:
+        return read_picture(path)
+
+
+def _draw_boxes(examination: Examination, image: np.ndarray, picture: int) -> np.ndarray:
+    """The whole picture with the boxes that its annotations give, whatever its size."""
+    file = examination.source.file
+    boxes = file.boxes[(file.image_index == picture) & np.isfinite(file.boxes).all(axis=1)]
+    height, width = (int(side) for side in file.sizes[picture])
+    right = min(max(image.shape[1], width), 2 * image.shape[1])
+    low = min(max(image.shape[0], height), 2 * image.shape[0])
+    window = (0, 0, right, low)
+    part, scale = _cut(image, window)
+    pen = ImageDraw.Draw(part)
+    for x, y, w, h in boxes:
+        _rectangle(pen, (x, y, x + w, y + h), window, scale)
+    return np.asarray(part)
+
+
+def _draw_annotation(examination: Examination, image: np.ndarray, i: int) -> np.ndarray:
+    """The part of the picture around an annotation: its mask, box, polygons and crossings."""
+    source, masks = examination.source, examination.masks
+    box, mask_box = source.file.boxes[i], masks.boxes[i]
+    window = _window([box, mask_box], image)
+    part, scale = _cut(image, window)
+    mask = source.annotations[i].get("segmentation")
+    if masks.usable[i] and image.shape[:2] == tuple(source.size_of_annotation[i]):
+        part = _blend(part, coco_mask.decode(rasterise(mask, *image.shape[:2])), window, scale)
+    pen = ImageDraw.Draw(part)
+    if np.isfinite(box).all():
+        x, y, width, height = box
+        _rectangle(pen, (x, y, x + width, y + height), window, scale)
+    if isinstance(mask, list) and np.isfinite(mask_box).all():
+        for polygon in mask:
+            points = [_place(p, window, scale) for p in zip(polygon[::2], polygon[1::2])]  # noqa: B905
+            if len(points) > 1:
+                pen.line([*points, points[0]], fill=(255, 255, 255), width=2)
+    for crossing in masks.crossings:
+        if crossing.annotation == i:
+            cx, cy = _place(crossing.at, window, scale)
+            pen.ellipse((cx - 12, cy - 12, cx + 12, cy + 12), outline=_RED, width=3)
+    return np.asarray(part)
+
+
+def _window(boxes: Sequence[np.ndarray], image: np.ndarray) -> Window:
+    """Around all boxes, with surroundings; at most half a picture outside of it."""
+    height, width = image.shape[:2]
+    known = [box for box in boxes if np.isfinite(box).all()]
+    if not known:
+        return (0, 0, width, height)
+    low = np.min([box[:2] for box in known], axis=0)
+    high = np.max([box[:2] + np.maximum(box[2:], 0) for box in known], axis=0)
+    margin = np.maximum((high - low) / 2, (_SMALLEST - (high - low)) / 2)
+    limits = np.array([width, height])
+    low = np.clip(np.floor(low - margin), -limits // 2, limits - 16)
+    high = np.clip(np.ceil(high + margin), 16, limits * 3 // 2)
+    # no more of what lies outside than there is to see
+    low = np.maximum(low, np.minimum(0, np.min([box[:2] for box in known], axis=0) - 16))
+    ends = np.max([box[:2] + np.maximum(box[2:], 0) for box in known], axis=0) + 16
+    high = np.minimum(high, np.maximum(limits, ends))
+    high = np.maximum(high, low + 16)
+    return int(low[0]), int(low[1]), math.ceil(high[0]), math.ceil(high[1])
+
+
+def _cut(image: np.ndarray, window: Window) -> tuple[Image.Image, int]:
+    """A part of the picture, enlarged by a whole number."""
+    x1, y1, x2, y2 = window
+    canvas = np.full((y2 - y1, x2 - x1, 3), _GROUND, np.uint8)
+    top, low = max(0, y1), min(image.shape[0], y2)
+    left, right = max(0, x1), min(image.shape[1], x2)
+    if top < low and left < right:
+        canvas[top - y1 : low - y1, left - x1 : right - x1] = image[top:low, left:right]
+    scale = max(1, -(-_SIDE // max(canvas.shape[:2])))
+    part: Image.Image = Image.fromarray(canvas)
+    size = (part.width * scale, part.height * scale)
+    return part.resize(size, Image.Resampling.BICUBIC), scale
+
+
+def _blend(part: Image.Image, mask: np.ndarray, window: Window, scale: int) -> Image.Image:
+    x1, y1, x2, y2 = window
+    rows, columns = np.mgrid[y1:y2, x1:x2]
+    inside = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
+    cut = np.zeros(rows.shape, bool)
+    cut[inside] = mask[rows[inside], columns[inside]] > 0
+    crop = Crop.of(cut.repeat(scale, axis=0).repeat(scale, axis=1))
+    objects = InstanceData(labels=np.zeros(1, int), masks=[crop])
+    return Image.fromarray(draw_instances(np.asarray(part), objects, ("",), names=False))
+
+
+def _place(point: Sequence[float], window: Window, scale: int) -> tuple[float, float]:
+    return (point[0] - window[0]) * scale, (point[1] - window[1]) * scale
+
+
+def _rectangle(
+    pen: ImageDraw.ImageDraw, edges: Sequence[float], window: Window, scale: int
+) -> None:
+    x1, y1 = _place(edges[:2], window, scale)
+    x2, y2 = _place(edges[2:], window, scale)
+    pen.rectangle((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), outline=_RED, width=2)

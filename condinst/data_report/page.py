@@ -1,0 +1,147 @@
+"""The report as a page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from condinst.html_page import HtmlPage
+
+from .drawing import draw_fault
+from .examination import Examination
+from .faults import Fault
+from .kinds import KINDS
+from .page_statistics import add_statistics
+from .repair import Repaired
+from .statistics import Statistics, measure
+from .summary import count, faults_of, place_of
+
+__all__ = ["write_page"]
+
+_LISTED = 8  # places of a fault that are named without a picture
+
+
+def write_page(
+    path: str | os.PathLike[str],
+    examinations: Sequence[Examination],
+    repaired: Sequence[Repaired] = (),
+) -> Path:
+    """Write the report, and its numbers as CSV into the folder ``STEM_data`` beside it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    statistics = [measure(e) for e in examinations]
+    page = HtmlPage("Data: " + ", ".join(e.source.name for e in examinations))
+    _overview(page, examinations, statistics)
+    _faults(page, examinations)
+    if repaired:
+        _repairs(page, repaired)
+    add_statistics(page, examinations, statistics)
+    return page.write(path)
+
+
+def _overview(
+    page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
+) -> None:
+    sources = [e.source for e in examinations]
+    rows: list[list[Any]] = [
+        ["annotation file", *(s.path for s in sources)],
+        ["pictures in", *(s.pictures or "not found" for s in sources)],
+        ["pictures", *(s.num_pictures for s in statistics)],
+        ["pictures without objects", *(s.num_empty for s in statistics)],
+        ["objects", *(s.num_objects for s in statistics)],
+        ["crowds, which are not learnt from", *(s.num_crowds for s in statistics)],
+        ["classes", *(len(s.classes) for s in statistics)],
+        ["kinds of errors", *(_number(e, "error") for e in examinations)],
+        ["kinds of warnings", *(_number(e, "warning") for e in examinations)],
+    ]
+    page.table(["", *(s.name for s in sources)], rows, name="overview")
+    for e in examinations:
+        page.paragraph(f"{e.source.name}: {e.looked_at}")
+
+
+def _number(examination: Examination, status: str) -> int:
+    return sum(fault.kind.status == status for fault in examination.faults.values())
+
+
+def _faults(page: HtmlPage, examinations: Sequence[Examination]) -> None:
+    page.heading("Faults")
+    found = faults_of(examinations)
+    if not found:
+        page.paragraph("None was found.", "ok")
+        return
+    page.table(
+        ["", "fault", "data set", "places", "pictures"],
+        [
+            [_MARKS[f.kind.status], f.kind.title, e.source.name, len(f.items), len(f.pictures)]
+            for e, f in found
+        ],
+        name="faults",
+    )
+    shown = None
+    for examination, fault in found:
+        if fault.kind.key != shown:
+            shown = fault.kind.key
+            page.heading(fault.kind.title.capitalize(), level=3)
+            page.paragraph(_MARKS[fault.kind.status], fault.kind.status)
+            page.paragraph(f"{_sentence(fault.kind.meaning)}.")
+            if fault.kind.repair:
+                page.paragraph(f"With --fix: {fault.kind.repair}.")
+        _places(page, examination, fault)
+    items = [_row(e, f, item) for e, f in found for item in f.items]
+    page.heading("Every place", level=3)
+    page.table(
+        ["data set", "fault", "annotation", "picture", "file", "detail"],
+        items,
+        name="fault_places",
+        shown=0,
+    )
+
+
+_MARKS = {"error": "error", "warning": "warning", "ok": "harmless"}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _places(page: HtmlPage, examination: Examination, fault: Fault) -> None:
+    name = examination.source.name
+    page.paragraph(f"{name}: {count(fault)}")
+    drawn = draw_fault(examination, fault)
+    if drawn:
+        page.pictures(drawn, side=300, max_pixels=640)
+    else:
+        named = [place_of(examination, item) for item in fault.items[:_LISTED]]
+        more = len(fault.items) - len(named)
+        page.bullets([*filter(None, named), *([f"and {more} more"] if more else [])])
+
+
+def _row(examination: Examination, fault: Fault, item: Any) -> list[Any]:
+    file = examination.source.file
+    picture = item.picture
+    return [
+        examination.source.name,
+        fault.kind.key,
+        None if item.annotation is None else str(file.ann_ids[item.annotation]),
+        None if picture is None else str(file.image_ids[picture]),
+        item.file if picture is None else file.file_names[picture],
+        item.detail,
+    ]
+
+
+def _repairs(page: HtmlPage, repaired: Sequence[Repaired]) -> None:
+    page.heading("Repairs")
+    rows = [
+        [r.name, KINDS[fault].title, action, number]
+        for r in repaired
+        for fault, action, number in r.counts()
+    ]
+    page.table(["data set", "fault", "what was done", "how often"], rows, name="repairs")
+    for r in repaired:
+        page.paragraph(
+            f"{r.name}: {r.path}; its file names start from {r.pictures or 'the same folder'}"
+        )

@@ -1,0 +1,197 @@
+"""The part of a report's page that says what the data sets hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from condinst.html_page import HtmlPage
+
+from . import figures
+from .drawing import draw_objects
+from .examination import Examination
+from .statistics import ENLARGED, RANGES, STRIDES, Statistics
+
+__all__ = ["add_statistics"]
+
+_BUSIEST = 4  # pictures that are shown of each data set
+
+
+def add_statistics(
+    page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
+) -> None:
+    """Add classes, pictures, sizes, crowding and masks, the data sets beside each other."""
+    _classes(page, statistics)
+    _pictures(page, statistics)
+    _sizes(page, statistics)
+    _crowding(page, examinations, statistics)
+    _masks(page, statistics)
+
+
+def _figure(page: HtmlPage, shown: figures.Shown, caption: str, name: str) -> None:
+    page.figure(shown.figure, caption, name=name, columns=shown.columns, rows=shown.rows)
+
+
+def _classes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
+    page.heading("Classes")
+    shown = figures.class_figure(statistics)
+    _figure(page, shown, "Objects by class, as a share of each data set's", "class_shares")
+    columns = ["class"]
+    for s in statistics:
+        columns += [
+            f"{s.name}: {what}" for what in ("objects", "pictures", "crowds", "median size")
+        ]
+    rows = []
+    for name, *_ in shown.rows:
+        row: list[Any] = [name]
+        for s in statistics:
+            c = s.classes.index(name) if name in s.classes else None
+            row += [None] * 4 if c is None else _class_row(s, c)
+        rows.append(row)
+    page.table(columns, rows, name="classes", digits=0, shown=100)
+    page.paragraph("Sizes are square roots of the masks' areas, in pixels.")
+
+
+def _class_row(s: Statistics, c: int) -> list[Any]:
+    size = float(s.class_sizes[c])
+    numbers = (s.class_objects[c], s.class_pictures[c], s.class_crowds[c])
+    return [*map(int, numbers), None if np.isnan(size) else size]
+
+
+def _pictures(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
+    page.heading("Pictures")
+    names = [s.name for s in statistics]
+    sizes = sorted(
+        {size for s in statistics for size in s.picture_sizes},
+        key=lambda size: -sum(s.picture_sizes[size] for s in statistics),
+    )
+    rows = [[f"{w} x {h}", *(s.picture_sizes[w, h] for s in statistics)] for w, h in sizes]
+    page.table(["width x height", *names], rows, name="picture_sizes", shown=10)
+    kinds = sorted({kind for s in statistics for kind in s.formats})
+    if kinds:
+        formats = [
+            [f"{form}, {mode}, {bits} bit", *(s.formats[form, mode, bits] for s in statistics)]
+            for form, mode, bits in kinds
+        ]
+        page.table(["file", *names], formats, name="picture_formats")
+
+
+def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
+    page.heading("Sizes of objects")
+    page.paragraph(
+        "Sizes are those in the files; a config enlarges or reduces pictures before the model sees "
+        "them."
+    )
+    _figure(
+        page,
+        figures.size_figure(statistics),
+        "Square root of the area. Dotted: COCO's limits between small, medium and large, 32 and 96",
+        "object_sizes",
+    )
+    names = [s.name for s in statistics]
+    rows: list[list[Any]] = [
+        [
+            f"{label} of the square root of the area, px",
+            *(_percentile(s.sizes, q) for s in statistics),
+        ]
+        for label, q in (("5 %", 5), ("median", 50), ("95 %", 95), ("largest", 100))
+    ]
+    rows += [[f"% {name}", *(100 * s.share(name) for s in statistics)] for name in RANGES]
+    page.table(["", *names], rows, name="size_shares", digits=1)
+    page.paragraph(
+        "A box is learnt from the points in it, which lie a stride's pixels apart; a box without "
+        "one is never learnt at that stride. Enlarging the pictures helps. Boxes without a point, "
+        "in %:"
+    )
+    rows = [
+        [
+            f"{s.name}, enlarged {factor} times",
+            *(100 * s.missed[stride, factor] / max(1, s.num_objects) for stride in STRIDES),
+        ]
+        for s in statistics
+        for factor in ENLARGED
+    ]
+    columns = ["", *(f"stride {stride}" for stride in STRIDES)]
+    page.table(columns, rows, name="boxes_without_points", digits=1)
+
+
+def _percentile(values: np.ndarray, share: float) -> float | None:
+    return float(np.percentile(values, share)) if len(values) else None
+
+
+def _crowding(
+    page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
+) -> None:
+    page.heading("Crowding")
+    _figure(page, figures.crowd_figure(statistics), "Objects per picture", "objects_per_picture")
+    rows: list[list[Any]] = [
+        [
+            f"{label} of the objects per picture",
+            *(_percentile(s.per_picture, q) for s in statistics),
+        ]
+        for label, q in (("median", 50), ("95 %", 95), ("most", 100))
+    ]
+    rows.append(
+        [
+            "mean over objects of the greatest box IoU with another",
+            *(float(s.overlaps.mean()) if len(s.overlaps) else None for s in statistics),
+        ]
+    )
+    rows.append(
+        [
+            "% of objects whose box has an IoU over 0.5 with another",
+            *(
+                100 * float((s.overlaps > 0.5).mean()) if len(s.overlaps) else None
+                for s in statistics
+            ),
+        ]
+    )
+    for stride in statistics[0].points:
+        rows.append(
+            [
+                f"% of the points in a box at stride {stride} that lie in several",
+                *(_ambiguous(s, stride) for s in statistics),
+            ]
+        )
+    page.table(["", *(s.name for s in statistics)], rows, name="crowding", digits=2)
+    page.paragraph(
+        "model.test_cfg.max_per_img must not be below the most objects in a picture. Of a point in "
+        "several boxes, the smallest box is learnt."
+    )
+    for examination, s in zip(examinations, statistics, strict=True):
+        busiest = np.argsort(-s.per_picture, kind="stable")[:_BUSIEST].tolist()
+        drawn = draw_objects(examination, busiest)
+        if drawn:
+            page.heading(f"The busiest pictures of {s.name}", level=3)
+            page.pictures(drawn, side=400, max_pixels=900)
+
+
+def _ambiguous(s: Statistics, stride: int) -> float | None:
+    inside, several = s.points[stride]
+    return 100 * several / inside if inside else None
+
+
+def _masks(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
+    page.heading("Masks")
+    names = [s.name for s in statistics]
+    kinds = sorted({kind for s in statistics for kind in s.mask_kinds})
+    rows: list[list[Any]] = [
+        [
+            f"annotations with {kind}" if kind != "none" else "annotations without a mask",
+            *(s.mask_kinds[kind] for s in statistics),
+        ]
+        for kind in kinds
+    ]
+    if any(len(s.num_points) for s in statistics):
+        rows += [
+            ["objects of several polygons", *(int((s.num_polygons > 1).sum()) for s in statistics)],
+            [
+                "median of the points per object",
+                *(_percentile(s.num_points, 50) for s in statistics),
+            ],
+        ]
+    page.table(["", *names], rows, name="masks", digits=0)
+    if any(len(s.num_points) for s in statistics):
+        _figure(page, figures.points_figure(statistics), "Points per object", "polygon_points")

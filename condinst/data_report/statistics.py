@@ -1,0 +1,245 @@
+"""What a data set holds: classes, sizes, crowding, masks. Objects are annotations but crowds.
+
+Sizes are those of the files, before a config resizes the pictures. All arrays follow the annotation
+file's order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from condinst.datasets.coco_file import Segmentation
+
+from .examination import Examination
+
+__all__ = ["RANGES", "STRIDES", "Statistics", "measure"]
+
+STRIDES = (8, 16, 32, 64, 128)
+RANGES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, np.inf)}  # COCO's
+ENLARGED = (1, 2, 4)
+_KINDS = {
+    Segmentation.POLYGONS: "polygons",
+    Segmentation.SOME_DEGENERATE: "polygons",
+    Segmentation.DEGENERATE: "unusable",
+    Segmentation.MALFORMED: "unusable",
+    Segmentation.RLE: "RLE",
+    Segmentation.UNCOMPRESSED_RLE: "uncompressed RLE",
+    Segmentation.NONE: "none",
+}
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Measures of one data set; O = objects, N = pictures, C = classes."""
+
+    name: str
+    num_crowds: int
+    classes: list[str]  # C
+    class_objects: np.ndarray  # (C,)
+    class_crowds: np.ndarray  # (C,)
+    class_pictures: np.ndarray  # (C,)
+    class_sizes: np.ndarray  # (C,) median of `sizes`, NaN without objects
+    sizes: np.ndarray  # (O,) square root of the mask's area (without a mask: the box's), pixels
+    short_sides: np.ndarray  # (O,) of the boxes
+    per_picture: np.ndarray  # (N,) objects
+    overlaps: np.ndarray  # (O,) greatest IoU of the box with another of the picture
+    points: dict[int, tuple[int, int]]  # stride: points in a box, points in several
+    missed: dict[tuple[int, int], int]  # (stride, enlargement): boxes without a point
+    picture_sizes: Counter[tuple[int, int]]  # (width, height) as annotated
+    formats: Counter[tuple[str, str, int]]  # file format, colours, bits
+    mask_kinds: Counter[str]
+    num_points: np.ndarray  # (polygons' owners,) points per object with polygons
+    num_polygons: np.ndarray  # the same objects' polygons
+
+    @property
+    def num_pictures(self) -> int:
+        return len(self.per_picture)
+
+    @property
+    def num_objects(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def num_empty(self) -> int:
+        """Pictures without objects."""
+        return int((self.per_picture == 0).sum())
+
+    def share(self, name: str) -> float:
+        """Of objects in one of COCO's ranges of area."""
+        low, high = RANGES[name]
+        areas = self.sizes**2
+        return float(((areas >= low) & (areas < high)).mean()) if len(areas) else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything that is not one number per object."""
+        sizes = _quantiles(self.sizes)
+        return {
+            "pictures": self.num_pictures,
+            "objects": self.num_objects,
+            "crowds": self.num_crowds,
+            "pictures_without_objects": self.num_empty,
+            "classes": [
+                {"name": name, "objects": int(n), "crowds": int(c), "pictures": int(p)}
+                for name, n, c, p in zip(
+                    self.classes,
+                    self.class_objects,
+                    self.class_crowds,
+                    self.class_pictures,
+                    strict=True,
+                )
+            ],
+            "object_size_px": sizes,
+            "share_by_coco_area": {name: self.share(name) for name in RANGES},
+            "objects_per_picture": _quantiles(self.per_picture),
+            "greatest_box_iou": {
+                "mean": float(self.overlaps.mean()) if len(self.overlaps) else 0.0,
+                "share_over_0.5": float((self.overlaps > 0.5).mean()) if len(self.overlaps) else 0,
+            },
+            "points_in_boxes": {
+                str(stride): {"in_a_box": inside, "in_several": several}
+                for stride, (inside, several) in self.points.items()
+            },
+            "boxes_without_a_point": [
+                {"stride": stride, "enlarged": factor, "boxes": count}
+                for (stride, factor), count in self.missed.items()
+            ],
+            "picture_sizes": [
+                {"width": w, "height": h, "pictures": n}
+                for (w, h), n in self.picture_sizes.most_common()
+            ],
+            "picture_formats": [
+                {"format": kind, "colours": mode, "bits": bits, "pictures": n}
+                for (kind, mode, bits), n in self.formats.most_common()
+            ],
+            "masks": dict(self.mask_kinds),
+            "polygon_points_per_object": _quantiles(self.num_points),
+        }
+
+
+def _quantiles(values: np.ndarray) -> dict[str, float]:
+    if not len(values):
+        return {}
+    names = {"min": 0, "5%": 5, "median": 50, "95%": 95, "max": 100}
+    return {name: float(np.percentile(values, share)) for name, share in names.items()}
+
+
+def measure(examination: Examination) -> Statistics:
+    """Measure a data set."""
+    source, masks = examination.source, examination.masks
+    file = source.file
+    known = (file.image_index >= 0) & (file.category_index >= 0)
+    boxes = file.boxes
+    with np.errstate(invalid="ignore"):
+        usable = known & ~file.crowd & (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
+    areas = np.where(masks.usable, masks.areas, boxes[:, 2] * boxes[:, 3])[usable]
+    sizes = np.sqrt(areas)
+    labels, pictures = file.category_index[usable], file.image_index[usable]
+    edges = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])[usable]
+    number = len(file.categories)
+    pairs = np.unique(np.column_stack([labels, pictures]), axis=0)
+    with_polygons = usable & (masks.num_polygons > 0)
+    overlaps, points = _crowding(edges, pictures, file.sizes)
+    return Statistics(
+        name=source.name,
+        num_crowds=int((known & file.crowd).sum()),
+        classes=[name for _, name in file.categories],
+        class_objects=np.bincount(labels, minlength=number),
+        class_crowds=np.bincount(file.category_index[known & file.crowd], minlength=number),
+        class_pictures=np.bincount(pairs[:, 0], minlength=number),
+        class_sizes=np.array(
+            [
+                np.median(sizes[labels == c]) if (labels == c).any() else np.nan
+                for c in range(number)
+            ]
+        ),
+        sizes=sizes,
+        short_sides=boxes[usable, 2:].min(axis=1) if usable.any() else np.zeros(0),
+        per_picture=np.bincount(pictures, minlength=len(file.image_ids)),
+        overlaps=overlaps,
+        points=points,
+        missed={
+            (stride, factor): int((~_has_point(edges * factor, stride)).sum())
+            for stride in STRIDES
+            for factor in ENLARGED
+        },
+        picture_sizes=Counter((int(w), int(h)) for h, w in file.sizes),
+        formats=Counter(
+            (header.format, _colours(header.mode), header.bits)
+            for header in examination.facts.headers
+            if header is not None
+        ),
+        mask_kinds=Counter(_KINDS[Segmentation(k)] for k in file.segmentations.tolist()),
+        num_points=masks.num_points[with_polygons],
+        num_polygons=masks.num_polygons[with_polygons],
+    )
+
+
+def _colours(mode: str) -> str:
+    names = {
+        "1": "black and white",
+        "L": "gray",
+        "LA": "gray and alpha",
+        "P": "palette",
+        "RGB": "RGB",
+        "RGBA": "RGB and alpha",
+        "CMYK": "CMYK",
+        "I": "gray",
+        "F": "gray, floating point",
+    }
+    return "gray" if mode.startswith("I;16") else names.get(mode, mode)
+
+
+def _has_point(edges: np.ndarray, stride: int) -> np.ndarray:
+    """(O,) bool: whether one of the points (stride / 2 + i * stride) lies in the box."""
+    first = np.ceil((edges[:, :2] - stride / 2) / stride)
+    last = np.floor((edges[:, 2:] - stride / 2) / stride)
+    return np.all(last >= first, axis=1)
+
+
+def _crowding(
+    edges: np.ndarray, pictures: np.ndarray, sizes: np.ndarray
+) -> tuple[np.ndarray, dict[int, tuple[int, int]]]:
+    """Greatest IoU of every box with another, and how many points lie in one box and in several."""
+    overlaps = np.zeros(len(edges))
+    points = dict.fromkeys(STRIDES[:3], (0, 0))
+    order = np.argsort(pictures, kind="stable")
+    for same in np.split(order, np.flatnonzero(np.diff(pictures[order])) + 1):
+        if not len(same):
+            continue
+        boxes = edges[same]
+        if len(same) > 1:
+            ious = _ious(boxes)
+            np.fill_diagonal(ious, 0)
+            overlaps[same] = ious.max(axis=1)
+        size = sizes[pictures[same[0]]]
+        for stride in points:
+            inside, several = _count_points(boxes, size, stride)
+            points[stride] = (points[stride][0] + inside, points[stride][1] + several)
+    return overlaps, points
+
+
+def _ious(boxes: np.ndarray) -> np.ndarray:
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    common = np.clip(high - low, 0, None).prod(axis=2)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return common / (areas[:, None] + areas[None, :] - common)
+
+
+def _count_points(boxes: np.ndarray, size: np.ndarray, stride: int) -> tuple[int, int]:
+    """Points of a picture's grid in one box at least, and in two at least."""
+    rows, columns = (max(0, int(side // stride) + 1) for side in size)
+    limit = np.array([columns, rows])
+    first = np.clip(np.ceil((boxes[:, :2] - stride / 2) / stride), 0, limit).astype(int)
+    last = np.clip(np.floor((boxes[:, 2:] - stride / 2) / stride) + 1, 0, limit).astype(int)
+    keep = (last > first).all(axis=1)
+    (x1, y1), (x2, y2) = first[keep].T, last[keep].T
+    steps = np.zeros((rows + 1, columns + 1), np.int64)  # running sums give boxes per point
+    for y, x, step in ((y1, x1, 1), (y1, x2, -1), (y2, x1, -1), (y2, x2, 1)):
+        np.add.at(steps, (y, x), step)
+    counts = steps.cumsum(axis=0).cumsum(axis=1)
+    return int((counts > 0).sum()), int((counts > 1).sum())
