@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image
 
 from condinst.datasets.coco_file import CocoFile, Segmentation, first_few, read_coco_file
 
-_HEADERS = 500  # most picture files of a split whose header is read
+from .inputs import Inputs, look_at_inputs
+
 _MASKS = (
     Segmentation.POLYGONS,
     Segmentation.SOME_DEGENERATE,
     Segmentation.RLE,
     Segmentation.UNCOMPRESSED_RLE,
 )
-# Pillow's modes -> channels, bits of a channel
-_MODES = {
-    "1": (1, 8),
-    "L": (1, 8),
-    "I;16": (1, 16),
-    "I;16B": (1, 16),
-    "I": (1, 16),
-    "RGBA": (4, 8),
-    "CMYK": (4, 8),
-}
 
 
 class Split(Protocol):
@@ -65,7 +54,8 @@ class DataFacts:
         busiest: most objects in a picture of either split.
         busiest_file: its name.
         masks: whether (training, validation) has masks.
-        kinds: (channels, bits) of the picture files that were looked at -> how many.
+        inputs: the pixels of the files.
+        img_paths: of the training pictures.
     """
 
     classes: tuple[str, ...]
@@ -84,11 +74,12 @@ class DataFacts:
     busiest: int
     busiest_file: str
     masks: tuple[bool, bool]
-    kinds: dict[tuple[int, int], int]
+    inputs: Inputs
+    img_paths: tuple[Path, ...]
 
 
 def collect_facts(train: Split, val: Split) -> DataFacts:
-    """Read both annotation files, and the headers of at most 500 pictures of each.
+    """Read both annotation files, and look at pictures of them.
 
     Raises:
         ValueError: a file cannot be read, has a fault, or holds nothing to learn or measure; the
@@ -115,6 +106,10 @@ def collect_facts(train: Split, val: Split) -> DataFacts:
     long, short = sizes.max(axis=1), sizes.min(axis=1)
     most = [int(objects.per_picture.argmax()) for objects in columns]
     busiest = max((0, 1), key=lambda i: int(columns[i].per_picture[most[i]]))
+    paths = [
+        [Path(split.img_dir) / name for name in file.file_names]
+        for split, file in zip((train, val), files, strict=True)
+    ]
     height, width = np.median(files[0].sizes, axis=0)
     top = sizes[sizes.prod(axis=1).argmax()]
     return DataFacts(
@@ -134,7 +129,8 @@ def collect_facts(train: Split, val: Split) -> DataFacts:
         busiest=int(columns[busiest].per_picture[most[busiest]]),
         busiest_file=files[busiest].file_names[most[busiest]],
         masks=(first.masks, second.masks),
-        kinds=_kinds(zip((train, val), files, strict=True)),
+        inputs=look_at_inputs([*paths[0], *paths[1]]),
+        img_paths=tuple(paths[0]),
     )
 
 
@@ -197,33 +193,10 @@ def _grows(objects: _Objects, sizes: np.ndarray) -> bool:
     return bool((medians - sides).std() <= medians.std())
 
 
-def _kinds(splits) -> dict[tuple[int, int], int]:
-    kinds: Counter[tuple[int, int]] = Counter()
-    for split, file in splits:
-        step = -(-len(file.file_names) // _HEADERS)
-        for name in file.file_names[::step]:
-            kinds[_kind(Path(split.img_dir) / name)] += 1
-    return dict(kinds.most_common())
-
-
-def _kind(path: Path) -> tuple[int, int]:
-    """Channels and bits, by the header."""
-    try:
-        with Image.open(path) as image:
-            return _MODES.get(image.mode, (3, 8))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: picture not found; the annotations name it") from None
-    except Exception as error:  # each format's reader raises its own kinds
-        raise ValueError(f"{path}: not a picture that can be read: {error}") from error
-
-
 def describe(facts: DataFacts) -> Sequence[tuple[str, str]]:
     """Name and value of each fact, to be printed."""
     small, median, large = facts.object_sizes
-    kinds = ", ".join(
-        f"{channels} channel{'s' * (channels > 1)} of {bits} bit: {count}"
-        for (channels, bits), count in facts.kinds.items()
-    )
+    kinds = "; ".join(f"{kind}: {count}" for kind, count in facts.inputs.kinds.items())
     busiest = f"{facts.busiest} in the busiest ({facts.busiest_file})"
     return [
         ("pictures", f"{facts.num_train} to train on, {facts.num_val} to validate on"),
@@ -235,7 +208,7 @@ def describe(facts: DataFacts) -> Sequence[tuple[str, str]]:
             f"{facts.size[0]} x {facts.size[1]} (median), largest {_by(facts.largest)}",
         ),
         ("object size", f"{median:.0f} pixels (median), 80% from {small:.0f} to {large:.0f}"),
-        ("channels", kinds),
+        ("pixels", kinds),
         ("masks", _masks(facts.masks)),
     ]
 
@@ -254,7 +227,7 @@ def _masks(masks: tuple[bool, bool]) -> str:
 
 
 def notes_on(facts: DataFacts) -> list[str]:
-    """What a user should know of the classes."""
+    """What a user should know of the classes and the pictures."""
     notes = []
     if facts.unused:
         notes.append(f"classes without an object, left out: {first_few(facts.unused, 8)}")
@@ -263,6 +236,4 @@ def notes_on(facts: DataFacts) -> list[str]:
         notes.append(
             f"classes in no training picture, which cannot be learnt: {first_few(absent, 8)}"
         )
-    if len(facts.kinds) > 1:
-        notes.append("the picture files differ in channels or depth; all are read as 8-bit RGB")
-    return notes
+    return [*notes, *facts.inputs.notes]

@@ -16,7 +16,7 @@ class Machine:
     Attributes:
         device: "cpu" or "cuda".
         memory: GiB.
-        processors: that this process may use.
+        processors: that this process may use; 0 for a machine that was only described.
         name: for the config's comment.
     """
 
@@ -43,14 +43,14 @@ def find_machine(device: str = "auto", memory: float | None = None) -> Machine:
     gpu = _gpu() if device != "cpu" else None
     if device == "cpu" or (device == "auto" and gpu is None):
         size = memory or _physical() or _ASSUMED
-        return Machine("cpu", size, num_cpus(), f"{num_cpus()} processors, {size:.0f} GiB")
+        return Machine("cpu", size, num_cpus(), f"{num_cpus()} processors")
     if gpu is None:
         if memory is None:
             raise ValueError(
                 "--device cuda: PyTorch finds no GPU; for a GPU of another machine, give its "
                 "memory too: --memory 24"
             )
-        return Machine("cuda", memory, num_cpus(), f"a GPU of {memory:g} GiB")
+        return Machine("cuda", memory, 0, f"a GPU of {memory:g} GiB")
     name, size = gpu
     size = memory or size
     return Machine("cuda", size, num_cpus(), f"{name}, {size:.0f} GiB")

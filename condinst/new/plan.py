@@ -41,7 +41,9 @@ class Plan:
     Attributes:
         start: what training starts from: "coco", "imagenet" or "scratch".
         base: the config that the new one inherits from, read.
+        statistics: mean and standard deviation of each channel; None where the base's will do.
         asked: whether the model was asked for by name.
+        num_workers: that load training pictures; 0 for as many as the base has.
     """
 
     name: str
@@ -51,11 +53,13 @@ class Plan:
     recipe: Recipe
     start: str
     base: Any
+    statistics: tuple[tuple[float, ...], tuple[float, ...]] | None
     asked: bool
     views: Views
     schedule: Schedule
     balance: Balance | None
     max_per_img: int
+    num_workers: int
 
 
 def make_plan(
@@ -88,9 +92,21 @@ def make_plan(
         recipe=recipe,
         start=start,
         base=base,
+        statistics=_statistics(facts),
         asked=asked,
         views=views,
         schedule=choose_schedule(facts, views, machine, recipe, base, start),
         balance=choose_balance(facts),
         max_per_img=choose_max_per_img(facts),
+        num_workers=min(8, machine.processors) if machine.device == "cuda" else 0,
     )
+
+
+def _statistics(facts: DataFacts) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    pixels = facts.inputs.pixels
+    if pixels.is_rgb8:
+        return None
+    from condinst.datasets.picture_statistics import channel_mean_std
+
+    paths = list(facts.img_paths)
+    return channel_mean_std(paths, channels=pixels.channels, dtype=pixels.dtype)

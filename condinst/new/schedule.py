@@ -80,7 +80,11 @@ def choose_schedule(
     if machine.device == "cpu":
         most = min(max(2, int(_CPU_MEGAPIXELS / views.megapixels)), 8)
     batch_size = 2 ** int(math.log2(max(1, min(fits, most, facts.num_train))))
-    why = f"of {views.megapixels:.2g} megapixels each, on {machine.name}"
+    why = f"{batch_size} x {views.megapixels:.2g} megapixels: "
+    if machine.device == "cpu":
+        why += f"seconds an iteration on {machine.name}"
+    else:
+        why += f"fit into {machine.name}"
     optimizer = base.optim_wrapper.optimizer
     base_batch = base.auto_scale_lr.base_batch_size
     per_picture, least = _CPU_VIEWS if machine.device == "cpu" else _VIEWS[start]

@@ -1,0 +1,143 @@
+"""What the pixels of a data set's pictures are, and how the network should take them."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from condinst.pixels import PixelFormat
+from condinst.stored_pixels import read_stored
+
+_HEADERS = 500  # most files that are looked at
+_DECODED = 3  # files of each kind of header whose pixels are read
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Pixels of a file.
+
+    Attributes:
+        channels: without alpha.
+        dtype: numpy's name.
+    """
+
+    channels: int
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.channels} channel{'s' * (self.channels > 1)} of {self.dtype}"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is in the files, and what the network gets.
+
+    Attributes:
+        kinds: how many files are of each kind, most first.
+        pixels: the format that the network gets.
+        largest: value among the pixels that were read.
+        notes: sentences.
+    """
+
+    kinds: dict[Kind, int]
+    pixels: PixelFormat
+    largest: float
+    notes: tuple[str, ...]
+
+
+def look_at_inputs(paths: Sequence[Path]) -> Inputs:
+    """Read the headers of up to 500 pictures, and the pixels of a few of each kind of header.
+
+    Raises:
+        FileNotFoundError: a picture is missing.
+        ValueError: a file is not a picture, or the files have no common format; names files.
+        ImportError: the files need a package that is not installed.
+    """
+    step = -(-len(paths) // _HEADERS)
+    examples: dict[Kind, Path] = {}
+    counts: Counter[Kind] = Counter()
+    seen: dict[tuple, list[Kind]] = {}
+    largest, alphas = 0.0, []
+    for path in paths[::step]:
+        key = _header(path)
+        known = seen.setdefault(key, [])
+        if len(known) < _DECODED:
+            kind, top, alpha_varies = _read(path)
+            known.append(kind)
+            largest = max(largest, top)
+            if alpha_varies:
+                alphas.append(path)
+        else:
+            kind = known[-1]
+        counts[kind] += 1
+        examples.setdefault(kind, path)
+    pixels, notes = _choose(examples)
+    if alphas:
+        notes.append(
+            f"{alphas[0].name} has an alpha channel that varies; it is left out. To learn from it, "
+            'write channels=4: see "Pictures that are not 8-bit RGB" in docs/inputs.md'
+        )
+    return Inputs(dict(counts.most_common()), pixels, largest, tuple(notes))
+
+
+def _header(path: Path) -> tuple:
+    """What files of equal pixels have in common."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                tile = image.tile[0] if image.tile else None
+                raw = str(tile[3]) if tile and len(tile) > 3 else ""
+                samples = image.tag_v2.get(277) if image.format == "TIFF" else None  # type: ignore
+                return image.format, image.mode, raw, samples
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: picture not found; the annotations name it") from None
+    except Exception:  # one that Pillow does not know
+        return (path.suffix.lower(),)
+
+
+def _read(path: Path) -> tuple[Kind, float, bool]:
+    """Kind, largest value, and whether there is an alpha channel of several values."""
+    try:
+        stored = read_stored(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    pixels, alpha = stored.pixels, stored.alpha
+    varies = False
+    if alpha:
+        varies = bool(np.ptp(pixels[..., -1]) > 0)
+        pixels = pixels[..., :-1]
+    dtype = "uint8" if pixels.dtype == np.bool_ else str(pixels.dtype)
+    return Kind(pixels.shape[2], dtype), float(pixels.max()), varies
+
+
+def _choose(examples: dict[Kind, Path]) -> tuple[PixelFormat, list[str]]:
+    """One format for all."""
+    channels = {kind.channels for kind in examples}
+    dtypes = {kind.dtype for kind in examples}
+    listed = "; ".join(f"{kind}, such as {path}" for kind, path in examples.items())
+    if len(channels) > 1 and not channels <= {1, 3}:
+        raise ValueError(
+            f"the pictures have different channels: {listed}. Expected the same number in all, or "
+            "gray and colour pictures"
+        )
+    number = max(channels)
+    notes = []
+    if len(channels) > 1:
+        notes.append("gray and colour pictures: gray ones are read as three equal channels")
+    if dtypes == {"uint8"}:
+        return PixelFormat(number), notes
+    if dtypes == {"uint16"}:
+        return PixelFormat(number, "uint16"), notes
+    if dtypes == {"uint8", "uint16"} and number in (1, 3):
+        notes.append(f"8 and 16 bits are mixed: of 16, the upper byte is read ({listed})")
+        return PixelFormat(number), notes
+    if dtypes & {"uint8", "uint16"} and len(dtypes) > 1:
+        raise ValueError(f"the pictures' values differ in type: {listed}. Expected one type in all")
+    return PixelFormat(number, "float32"), notes

@@ -1,0 +1,86 @@
+"""Lines of a config file: values as code, and reasons as comments."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+WIDTH = 100
+
+
+def line(code: str, why: str = "", indent: int = 0) -> list[str]:
+    """Code with its reason behind it, or above it where both do not fit in a line."""
+    margin = " " * indent
+    if not why:
+        return [margin + code]
+    both = f"{margin}{code}  # {why}"
+    if len(both) <= WIDTH:
+        return [both]
+    return [*comment(why, indent), margin + code]
+
+
+def comment(why: str, indent: int = 0) -> list[str]:
+    """A reason in lines of its own; none for an empty one."""
+    margin = " " * indent
+    parts = textwrap.wrap(why, WIDTH - indent - 2, break_on_hyphens=False)
+    return [f"{margin}# {part}" for part in parts]
+
+
+def value(content: Any) -> str:
+    """Plain values as the field writes them: dicts by ``dict(...)``, strings in double quotes."""
+    if isinstance(content, dict):
+        return "dict(" + ", ".join(f"{k}={value(v)}" for k, v in content.items()) + ")"
+    if isinstance(content, str):
+        return json.dumps(content, ensure_ascii=False)
+    if isinstance(content, list):
+        return "[" + ", ".join(map(value, content)) + "]"
+    if isinstance(content, tuple):
+        inner = ", ".join(map(value, content))
+        return f"({inner},)" if len(content) == 1 else f"({inner})"
+    return repr(content)
+
+
+def codes(content: dict[str, Any]) -> dict[str, str]:
+    """The code of each value."""
+    return {key: value(entry) for key, entry in content.items()}
+
+
+def dict_lines(
+    head: str,
+    items: dict[str, str],
+    more: Sequence[str] = (),
+    *,
+    why: str = "",
+    indent: int = 0,
+    tail: str = "",
+) -> list[str]:
+    """``head`` followed by a dict: in one line where it fits, else in three, else an item a line.
+
+    Args:
+        head: such as ``"train_set = "``.
+        items: code of each value.
+        more: further arguments, such as ``"**common"``.
+        tail: what follows the dict, such as a comma.
+    """
+    margin = " " * indent
+    parts = [f"{key}={code}" for key, code in items.items()] + list(more)
+    inner = ", ".join(parts)
+    if indent + len(f"{head}dict({inner}){tail}") <= WIDTH:
+        return line(f"{head}dict({inner}){tail}", why, indent)
+    if indent + 4 + len(inner) > WIDTH:
+        body = [f"{margin}    {part}," for part in parts]
+    else:
+        body = [f"{margin}    {inner}"]
+    return [*line(f"{head}dict(", why, indent), *body, f"{margin}){tail}"]
+
+
+def wrapped(items: Sequence[str]) -> list[str]:
+    """Items with commas, as many in an indented line as fit."""
+    lines = [""]
+    for item in items:
+        if lines[-1] and len(lines[-1]) + len(item) + 2 > WIDTH - 4:
+            lines.append("")
+        lines[-1] += f"{item}, "
+    return [f"    {text.rstrip()}" for text in lines]

@@ -1,0 +1,121 @@
+"""The config's part on the model and its training, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .lines import codes, dict_lines, line, value
+from .plan import Plan
+
+
+def model_lines(plan: Plan) -> list[str]:
+    """What differs from the base's model, and the weights to start from."""
+    facts = plan.facts
+    parts = [*_preprocessor(plan), *_backbone(plan)]
+    parts += line(f"bbox_head=dict(num_classes={len(facts.classes)}),", "", 4)
+    parts += _mask_head(plan)
+    if plan.max_per_img > 100:
+        test_cfg = dict(max_per_img=plan.max_per_img, nms_pre=max(1000, 4 * plan.max_per_img))
+        why = f"the busiest picture, {facts.busiest_file}, has {facts.busiest} objects"
+        parts += _part("test_cfg", test_cfg, why)
+    if len(parts) == 1:
+        return [f"model = dict({parts[0].strip().rstrip(',')})", *_weights(plan)]
+    return ["model = dict(", *parts, ")", *_weights(plan)]
+
+
+def _part(name: str, values: dict[str, Any], why: str) -> list[str]:
+    return dict_lines(f"{name}=", codes(values), why=why, indent=4, tail=",")
+
+
+def _preprocessor(plan: Plan) -> list[str]:
+    if plan.statistics is None:
+        return []
+    mean, std = ([float(f"{x:.5g}") for x in values] for values in plan.statistics)
+    values = dict(mean=mean, std=std, bgr_to_rgb=plan.facts.inputs.pixels.channels == 3)
+    return _part("data_preprocessor", values, "of the training pictures")
+
+
+def _backbone(plan: Plan) -> list[str]:
+    timm = plan.base.model.backbone.type.endswith("TimmBackbone")
+    none: dict[str, Any] = dict(pretrained=False) if timm else dict(init_cfg=None)
+    values: dict[str, Any] = {}
+    reasons = []
+    if plan.start == "coco":
+        values = none
+        reasons.append("comes with load_from")
+    elif plan.start == "scratch":
+        values = none | dict(frozen_stages=-1, norm_eval=False)
+        reasons.append("from scratch: nothing is frozen")
+    channels = plan.facts.inputs.pixels.channels
+    if channels != 3:
+        values = values | dict(in_channels=channels)
+        if plan.start != "scratch":
+            reasons.append("the first layer's weights are adapted")
+    return _part("backbone", values, "; ".join(reasons)) if values else []
+
+
+def _mask_head(plan: Plan) -> list[str]:
+    values: dict[str, Any] = {}
+    reasons = []
+    stride = plan.views.mask_stride
+    if stride != plan.base.model.mask_head.mask_out_stride:
+        values["mask_out_stride"] = stride
+        size = "small" if stride == 2 else "large"
+        reasons.append(f"objects are {size}: masks at every {_ORDINALS[stride]} pixel")
+    if plan.recipe.boxes:
+        values["warmup_iters"] = plan.schedule.max_iters // 10
+        reasons.append("the pairwise loss grows for a tenth of the training")
+    if norm := _norm(plan):
+        values["mask_feature_head"] = norm
+        reasons.append("small batches: no averages over them")
+    return _part("mask_head", values, "; ".join(reasons)) if values else []
+
+
+_ORDINALS = {2: "second", 4: "fourth"}
+
+
+def _norm(plan: Plan) -> dict[str, Any]:
+    """What replaces a batch norm of the mask branch that few pictures would mislead."""
+    branch = plan.base.model.mask_head.mask_feature_head
+    if plan.schedule.batch_size >= 8 or (branch.get("norm_cfg") or {}).get("type") != "BN":
+        return {}
+    if plan.start == "coco":
+        return dict(norm_cfg=dict(type="BN", requires_grad=False), norm_eval=True)
+    return dict(norm_cfg=dict(type="GN", num_groups=32))
+
+
+def _weights(plan: Plan) -> list[str]:
+    if plan.start != "coco":
+        return []
+    why = "trained on COCO"
+    if len(plan.facts.classes) != 80:
+        why += "; the layer of class scores starts anew"
+    return line(f"load_from = {value(plan.recipe.zoo)}", why)
+
+
+def schedule_lines(plan: Plan) -> list[str]:
+    """How long, how fast, how often to measure."""
+    s = plan.schedule
+    why = f"each of the {plan.facts.num_train} pictures is seen {s.views:.0f} times"
+    lines = line(f"max_iters = {s.max_iters}", why)
+    lines += [f"train_cfg = dict(max_iters=max_iters, val_interval={s.val_interval})"]
+    rule = f"{s.base_lr:g} for {s.base_batch_size} pictures at a time, by the linear rule"
+    lines += line(f"optim_wrapper = dict(optimizer=dict(lr={_decimal(s.lr)}))", rule)
+    why = "of this rate: --auto-scale-lr fits it to more GPUs"
+    lines += line(f"auto_scale_lr = dict(base_batch_size={s.batch_size})", why)
+    warmup = dict(type="LinearLR", start_factor=0.01 if s.adam else 0.001, by_epoch=False)
+    lines += ["param_scheduler = [", f"    {value(warmup | dict(begin=0, end=s.warmup))},"]
+    if s.adam:
+        decay = dict(type="CosineAnnealingLR", by_epoch=False, begin=s.warmup)
+        code = value(decay)[:-1] + ", end=max_iters)"
+    else:
+        steps = [round(s.max_iters * 2 / 3), round(s.max_iters * 8 / 9)]
+        code = value(dict(type="MultiStepLR", by_epoch=False, milestones=steps, gamma=0.1))
+    save: dict[str, Any] = dict(interval=s.val_interval)
+    if not plan.facts.masks[1]:
+        save["save_best"] = "coco/bbox_mAP"
+    return [*lines, f"    {code},", "]", f"default_hooks = dict(checkpoint={value(save)})"]
+
+
+def _decimal(number: float) -> str:
+    return f"{number:.10f}".rstrip("0")
