@@ -19,7 +19,7 @@ from condinst.annotations.records import PARTS, Imported, Notes, Split
 from condinst.annotations.sniff import json_kind
 from condinst.annotations.split import Sample
 from condinst.annotations.split_notes import note_shared_pictures, split_with_notes
-from condinst.annotations.write_coco import write_coco
+from condinst.annotations.write_coco import output_path, write_coco, written_here
 
 __all__ = ["find_coco_files", "import_coco"]
 
@@ -42,10 +42,14 @@ class _Part:
 
 
 def find_coco_files(folder: Folder) -> list[str]:
-    """The folder's json files of COCO's instances, relative to it."""
+    """The folder's json files of COCO's instances, relative to it.
+
+    Those that an earlier import wrote count only where there are no others.
+    """
     found = [f for f in folder.with_suffix(".json") if json_kind(folder.root / f) == "coco"]
     instances = [f for f in found if not Path(f).name.startswith(_OTHER_TASKS)]
-    return instances or found
+    found = instances or found
+    return [f for f in found if not written_here(folder.root / f)] or found
 
 
 def import_coco(
@@ -71,7 +75,7 @@ def import_coco(
         del parts["test"]
     every = list(parts.values())
     classes = _used_classes(every, notes)
-    writer = _Writer(folder, out, every, notes)
+    writer = _Writer(out, every, notes)
     if {"train", "val"} <= parts.keys():
         note_shared_pictures({part.name: [s for s in part.samples if s] for part in every}, notes)
         made = {name: writer.keep_or_write(part, name) for name, part in parts.items()}
@@ -200,8 +204,8 @@ def _used_classes(parts: Sequence[_Part], notes: Notes) -> tuple[str, ...]:
 class _Writer:
     """Writes parts anew, with one list of categories for all of them."""
 
-    def __init__(self, folder: Folder, out: Path, parts: Sequence[_Part], notes: Notes) -> None:
-        self._folder, self._out = folder, out
+    def __init__(self, out: Path, parts: Sequence[_Part], notes: Notes) -> None:
+        self._out = out
         self._same = len({tuple(part.data.categories) for part in parts}) == 1
         names = dict.fromkeys(str(name) for part in parts for _, name in part.data.categories)
         self._ids = {name: number for number, name in enumerate(names, 1)}
@@ -236,7 +240,7 @@ class _Writer:
                 if a["category_id"] in new_ids
             ]
             categories = [{"id": number, "name": text} for text, number in self._ids.items()]
-        path = self._folder.output(self._out, name)
+        path = output_path(self._out, name)
         head = {key: raw[key] for key in ("info", "licenses") if key in raw}
         write_coco(path, images=images, annotations=annotations, categories=categories, head=head)
         return Split(path, part.img_dir, len(images), len(annotations))

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from condinst.annotations.folder import Folder
 from condinst.annotations.records import PARTS, Imported, Label, Notes, Picture, Source, Split
 from condinst.annotations.shapes import rectangle
 from condinst.annotations.split import Sample
 from condinst.annotations.split_notes import note_shared_pictures, split_with_notes
-from condinst.annotations.write_coco import write_coco
+from condinst.annotations.write_coco import output_path, write_coco
 
 __all__ = ["convert"]
 
@@ -34,12 +33,12 @@ class _Stored:
 
 
 def convert(
-    source: Source, folder: Folder, out: Path, notes: Notes, *, val_fraction: float, seed: int
+    source: Source, root: Path, out: Path, notes: Notes, *, val_fraction: float, seed: int
 ) -> Imported:
     """Read the source to its end and write what training needs.
 
     Args:
-        folder: the data set's, which is not written into where it has a file.
+        root: the data set's folder, to name pictures in notes.
 
     Raises:
         ValueError: nothing to learn from, or what the readers raise.
@@ -54,12 +53,12 @@ def convert(
     names = source.classes
     if names is None:
         names = {label: source.name_of(label) for label in sorted(seen)}  # type: ignore[type-var]
-    _check(source, folder.root, stored, seen, notes)
+    _check(source, root, stored, seen, notes)
     if boxes:
         _say_boxes(boxes, masks, notes)
-    parts, used_seed = _parts(stored, names, folder.root, notes, val_fraction, seed)
+    parts, used_seed = _parts(stored, names, root, notes, val_fraction, seed)
     made = {
-        part: _write(folder.output(out, part), pictures, names, bool(masks))
+        part: _write(output_path(out, part), pictures, names, bool(masks))
         for part, pictures in parts.items()
     }
     return Imported(

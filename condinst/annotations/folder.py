@@ -36,11 +36,11 @@ class Folder:
     files: tuple[str, ...]
 
     @classmethod
-    def listed(cls, root: Path) -> Folder:
-        """Links to folders are followed, each folder once."""
+    def listed(cls, root: Path, without: Path | None = None) -> Folder:
+        """Links to folders are followed, each folder once; the folder ``without`` is left out."""
         root = Path(os.path.abspath(root))
         files: list[str] = []
-        seen: set[str] = set()
+        seen = {os.path.realpath(without)} if without is not None and without != root else set()
         for folder, names, leaves in os.walk(root, followlinks=True):
             names[:] = sorted(n for n in names if not n.startswith(".") and n != "__MACOSX")
             real = os.path.realpath(folder)
@@ -94,21 +94,6 @@ class Folder:
             found = [p for p in found if str(PurePosixPath(p).parent) == (beside or ".")]
         return found[0] if len(found) == 1 else None
 
-    def output(self, out: Path, part: str) -> Path:
-        """The json of a part that is to be written.
-
-        Raises:
-            ValueError: it is a file of this folder already.
-        """
-        path = out / "annotations" / f"instances_{part}.json"
-        if path.is_file() and any(
-            path.samefile(self.root / file) for file in self.files_named(path.name)
-        ):
-            raise ValueError(
-                f"{path} belongs to the data set and would be replaced; give another folder"
-            )
-        return path
-
     def files_named(self, name: str) -> list[str]:
         """The files of that base name."""
         return [file for file in self.files if PurePosixPath(file).name == name]
@@ -125,7 +110,7 @@ def _common_tail(a: str, b: str) -> int:
 
 def stated_part(path: str) -> str | None:
     """train, val or test, from the last component of a relative path that says one."""
-    for component in reversed(PurePosixPath(path).with_suffix("").parts):
+    for component in reversed(PurePosixPath(path).parts):
         words = re.split(r"[^a-z]+", component.lower())
         parts = {_PART_NAMES[word] for word in words if word in _PART_NAMES}
         if len(parts) == 1:

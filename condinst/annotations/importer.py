@@ -50,7 +50,7 @@ def import_data(
     if fmt is not None and fmt not in FORMATS:
         raise ValueError(f"fmt: expected one of {', '.join(FORMATS)}, got {fmt!r}")
     path, out, notes = Path(os.path.abspath(path)), Path(os.path.abspath(out)), Notes()
-    folder, only = _open(path)
+    folder, only = _open(path, out)
     if fmt is None:
         fmt = _format_of_file(path) if only else recognise(folder)
     elif only is None and fmt not in ("masks", "cityscapes") and not FORMATS[fmt].find(folder):
@@ -59,7 +59,7 @@ def import_data(
         files = [only] if only else find_coco_files(folder)
         return import_coco(folder, out, notes, files=files, val_fraction=val_fraction, seed=seed)
     source = _SOURCES[fmt](folder, only, notes)
-    return convert(source, folder, out, notes, val_fraction=val_fraction, seed=seed)
+    return convert(source, folder.root, out, notes, val_fraction=val_fraction, seed=seed)
 
 
 def _yolo(folder: Folder, only: str | None, notes: Notes) -> Source:
@@ -122,11 +122,11 @@ def _format_of_file(path: Path) -> str:
     return kind
 
 
-def _open(path: Path) -> tuple[Folder, str | None]:
+def _open(path: Path, out: Path) -> tuple[Folder, str | None]:
     """The data set's folder, and the annotation file in it when ``path`` is one."""
     if path.is_dir():
-        return Folder.listed(path), None
+        return Folder.listed(path, out), None
     if not path.is_file():
         raise FileNotFoundError(f"data set not found: {path} is neither a folder nor a file")
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
-    return Folder.listed(root), path.relative_to(root).as_posix()
+    return Folder.listed(root, out), path.relative_to(root).as_posix()

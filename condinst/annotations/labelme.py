@@ -105,7 +105,7 @@ def _objects(
         try:
             label, group = str(shape["label"]), shape.get("group_id")
             drawn = _drawn(shape, height, width)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"{path}: shapes[{number}]: not labelme's layout: {type(error).__name__}: {error}"
             ) from None

@@ -69,15 +69,16 @@ def read_label_map(path: Path | IO[bytes]) -> np.ndarray:
     Raises:
         ValueError: not a picture, or its pixels are not integers.
     """
+    name = f"mask file {path}" if isinstance(path, Path) else "embedded mask"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 pixels = np.asarray(image.convert("L") if image.mode == "LA" else image)
     except Exception as error:  # each format's reader raises its own kinds
-        raise ValueError(f"mask file {path}: not readable: {error}") from None
+        raise ValueError(f"{name}: not readable: {error}") from None
     if pixels.dtype.kind not in "bui":
-        raise ValueError(f"mask file {path}: expected integer pixels, got {pixels.dtype}")
+        raise ValueError(f"{name}: expected integer pixels, got {pixels.dtype}")
     pixels = pixels.astype(np.int64)
     if pixels.ndim == 2:
         return pixels

@@ -139,7 +139,7 @@ def _objects(
         shape = region["shape_attributes"]
         try:
             points = _drawn(shape)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path}: {where}: not VIA's layout: {type(error).__name__}: {error}"
             ) from None

@@ -8,7 +8,27 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["write_coco"]
+__all__ = ["output_path", "write_coco", "written_here"]
+
+_MARK = '{"written_by": "condinst.annotations",'
+
+
+def output_path(out: Path, part: str) -> Path:
+    """The json of a part.
+
+    Raises:
+        ValueError: there is one that was not written here.
+    """
+    path = out / "annotations" / f"instances_{part}.json"
+    if path.exists() and not written_here(path):
+        raise ValueError(f"{path} exists and was not written by condinst: give another folder")
+    return path
+
+
+def written_here(path: Path) -> bool:
+    """Whether a file was made by this module."""
+    with open(path, "rb") as file:
+        return file.read(len(_MARK)) == _MARK.encode()
 
 
 def write_coco(
@@ -28,7 +48,7 @@ def write_coco(
     partial = path.with_name(path.name + ".partial")
     try:
         with open(partial, "w", encoding="utf-8") as file:
-            file.write("{")
+            file.write(_MARK + "\n")
             for key, value in (head or {}).items():
                 file.write(f"{json.dumps(key)}: {json.dumps(value)},\n")
             file.write(f'"categories": {json.dumps(categories)},\n')
