@@ -23,6 +23,7 @@ _COMMANDS = {
     "new": ("new", "write a config for a data set of your own"),
     "train": ("train", "train a model"),
     "test": ("test", "evaluate a checkpoint: box and mask AP"),
+    "report": ("report", "write the results of a training as one page"),
     "predict": ("predict", "find the instances in pictures, folders and videos"),
     "export": ("export", "write a model as one ONNX file that needs no PyTorch"),
     "convert": ("convert", "convert weights of other programs to ours, and back"),

@@ -11,6 +11,7 @@ from .common import (
     add_config_arguments,
     add_speed_arguments,
     apply_speed_arguments,
+    check_html,
     check_writable,
     is_first_process,
     load_config,
@@ -20,12 +21,15 @@ from .common import (
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from mmengine.logging import MMLogger
+    from mmengine.runner import Runner
 
 _EXAMPLES = """examples:
   %(prog)s condinst_r50_fpn_1x
   %(prog)s CONFIG work_dirs/NAME/iter_90000.pth
   %(prog)s CONFIG CHECKPOINT --channels-last --fold-norms --batch-size 4
   %(prog)s CONFIG CHECKPOINT --out predictions.pkl --show-dir pictures
+  %(prog)s CONFIG CHECKPOINT --report results.html
   torchrun --nproc_per_node 8 -m condinst test CONFIG CHECKPOINT
   bash tools/dist_test.sh CONFIG CHECKPOINT 8
 """
@@ -43,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE.pkl", help="save all predictions, masks as RLE")
     parser.add_argument(
         "--show-dir", metavar="FOLDER", help="draw predictions beside ground truth into this folder"
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.html",
+        help="write the results as one page, as condinst report does for a training",
     )
     parser.add_argument(
         "--show-score-thr", type=float, default=0.3, help="lowest score drawn (default 0.3)"
@@ -79,6 +89,8 @@ def build_config(args: argparse.Namespace) -> Config:
         check_writable("--out", Path(args.out).parent)
     if args.show_dir is not None:
         check_writable("--show-dir", Path(args.show_dir))
+    if args.report is not None:
+        check_html("--report", args.report)
     cfg = load_config(args)
     cfg.load_from = _checkpoint(args)
     apply_speed_arguments(cfg, args)
@@ -182,4 +194,37 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     runner.logger.info(report)  # other processes than the first log nothing at this level
     if args.out is not None:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    return runner.test()
+    if args.report is None:
+        return runner.test()
+    predictions = _keep_predictions(runner, args.report)
+    metrics = runner.test()
+    if is_first_process():
+        _write_page(cfg, args.report, predictions, runner.logger)
+    return metrics
+
+
+def _keep_predictions(runner: Runner, page: Path) -> Path:
+    from condinst.evaluation import CocoMetric
+
+    path = page.with_name(f"{page.stem}_predictions.json")
+    metrics = [m for m in runner.test_evaluator.metrics if isinstance(m, CocoMetric)]
+    if not metrics:
+        raise ValueError(
+            f"--report {page} needs condinst.CocoMetric: --cfg-options "
+            "test_evaluator.type=condinst.CocoMetric"
+        )
+    page.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # else that of another test would be taken where it is not written
+    metrics[0].predictions_file = path
+    return path
+
+
+def _write_page(cfg: Config, page: Path, predictions: Path, logger: MMLogger) -> None:
+    from condinst.report.page import write_test_report
+
+    path, missing = write_test_report(
+        cfg, page, predictions=predictions, checkpoint=str(cfg.load_from)
+    )
+    for part in missing:
+        logger.info(f"not in it: {part}")
+    logger.info(f"Results: {path}")

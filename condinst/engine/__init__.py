@@ -10,6 +10,7 @@ from condinst.engine.cpu_amp import CpuAmpOptimWrapper
 from condinst.engine.curve_hook import CurveHook
 from condinst.engine.inference_hook import InferenceHook
 from condinst.engine.picture_hook import PictureHook
+from condinst.engine.report_hook import ReportHook
 
 __all__ = [
     "CompleteCheckpointHook",
@@ -17,4 +18,5 @@ __all__ = [
     "CurveHook",
     "InferenceHook",
     "PictureHook",
+    "ReportHook",
 ]

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from condinst.evaluation.evaluators import choose_backend, evaluate
 from condinst.evaluation.mask_encoding import encode_masks
+from condinst.evaluation.prediction_file import write_predictions
 from condinst.evaluation.recall import average_recalls
 from condinst.evaluation.records import (
     Curves,
@@ -61,6 +62,9 @@ class CocoMetric(MmdetCocoMetric):
             AR_l@n.
         backend: "faster_coco_eval", "pycocotools", or "auto" for the first where it is installed.
             Both give the same numbers.
+        predictions_file: where each evaluation leaves its predictions, as COCO's results with
+            RLE; the first process writes. ``ReportHook`` sets it. A file that cannot be written is
+            a warning: the numbers count more.
 
     Raises:
         ValueError: a key has a value that cannot be, or ``ann_file`` is not a COCO file.
@@ -74,6 +78,7 @@ class CocoMetric(MmdetCocoMetric):
         metric: str | Sequence[str] = "bbox",
         *args: Any,
         backend: str = "auto",
+        predictions_file: str | Path | None = None,
         **kwargs: Any,
     ) -> None:
         metrics = [metric] if isinstance(metric, str) else list(metric)
@@ -109,6 +114,7 @@ class CocoMetric(MmdetCocoMetric):
                 f"CocoMetric: metric_items has {strange}; with proposal_nums="
                 f"{tuple(self.proposal_nums)} there are {', '.join(known)}"
             )
+        self.predictions_file = predictions_file
         self._truth: Truth | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
@@ -142,6 +148,7 @@ class CocoMetric(MmdetCocoMetric):
         if self.outfile_prefix is not None and predictions:
             files = self.results2json(predictions, self.outfile_prefix)
             logger.info(f"Predictions are written to {', '.join(sorted(set(files.values())))}")
+        self._save(predictions, logger)
         numbers: dict[str, float] = OrderedDict()
         if self.format_only:
             return numbers
@@ -154,6 +161,14 @@ class CocoMetric(MmdetCocoMetric):
             else:
                 numbers.update(self._evaluate(metric, predictions, self._truth, logger))
         return numbers
+
+    def _save(self, predictions: list[dict], logger: MMLogger) -> None:
+        if self.predictions_file is None:
+            return
+        try:
+            write_predictions(self.predictions_file, predictions, self.cat_ids)
+        except OSError as error:
+            logger.warning(f"CocoMetric: predictions are not saved: {error}")
 
     def _truth_of_samples(self, truths: list[dict[str, Any]]) -> COCO:
         with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="DetVisualizationHook"),
 )
-custom_hooks = [dict(type="CurveHook")]
+custom_hooks = [dict(type="CurveHook"), dict(type="ReportHook")]
 
 env_cfg = dict(
     cudnn_benchmark=False,

@@ -1,0 +1,57 @@
+"""Write the results of a training as one page: report.html.
+
+Losses and AP over the iterations, AP by class and by size, precision and recall, the best score
+threshold, a confusion matrix, what the errors cost, best and worst pictures. Made of the files in
+the work folder and of the validation pictures; a training writes the page itself when it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import add_cfg_options, check_html, read_config
+
+_EXAMPLES = """examples:
+  %(prog)s work_dirs/NAME
+  %(prog)s work_dirs/NAME --predictions best --out best.html
+  %(prog)s work_dirs/NAME --cfg-options data_root=/data/mine/
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("work_dir", type=Path, help="work folder of a training")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.html",
+        help="the page (default: report.html in the work folder)",
+    )
+    parser.add_argument(
+        "--predictions",
+        choices=["last", "best"],
+        default="last",
+        help="of the last validation or of the best one (default last)",
+    )
+    add_cfg_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """What ``condinst report`` does."""
+    if args.out is not None:
+        check_html("--out", args.out)
+
+    from condinst.report.run import read_run
+
+    found = read_run(args.work_dir)
+    cfg = read_config(str(found.config), args.cfg_options)
+
+    from condinst.report.page import write_report
+
+    path, missing = write_report(found, cfg, args.out, which=args.predictions)
+    for part in missing:
+        print(f"not in it: {part}")
+    print(f"wrote {path}")
+    return 0

@@ -1,0 +1,1 @@
+"""One page of results after a training: ``condinst report``, and ReportHook at the end of a run."""

@@ -1,0 +1,235 @@
+"""All numbers of the report, from ground truth and predictions.
+
+Letters: P pictures, K classes, D detections, R = 101 recalls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from condinst.evaluation.evaluators import choose_backend, evaluate
+from condinst.evaluation.prediction_file import read_predictions
+from condinst.evaluation.records import Curves, Detections, gather_detections
+from condinst.evaluation.summary import AP_ITEMS, read_class, read_items
+from condinst.report.confusion import confusion_matrix
+from condinst.report.error_kinds import ErrorKinds, find_error_kinds
+from condinst.report.matching import FREE, Pairing, Picture, compare_pictures, pair
+from condinst.report.split import Split
+from condinst.report.thresholds import THRESHOLDS, ScoreCurve, best_threshold, score_curve
+
+__all__ = ["Accuracy", "Analysis", "Operating", "PictureScore", "analyse"]
+
+IOU_THR = 0.5
+_NO_THRESHOLD = 0.3  # where nothing was found: what predict draws from
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """AP by masks or by boxes.
+
+    Attributes:
+        items: COCO's numbers under mmdet's names; -1 where there is no object of the kind.
+        classes: (K) AP_ITEMS of each class; nan where it has no object of the kind.
+        curves: precision over recall.
+    """
+
+    items: dict[str, float]
+    classes: list[list[float]]
+    curves: Curves
+
+
+@dataclass(frozen=True)
+class Operating:
+    """The score threshold of the highest F1, and what it gives; None where there is none."""
+
+    threshold: float | None
+    f1: float | None
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class PictureScore:
+    """How one picture fares at the threshold.
+
+    ``quality`` is the sum of the right detections' IoUs over their number plus half of the false
+    positives and half of the missed objects: the panoptic quality of Kirillov et al., CVPR 2019,
+    of one picture, all classes together. None where there is neither object nor detection.
+    """
+
+    index: int
+    objects: int
+    right: int
+    false_positives: int
+    missed: int
+    quality: float | None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Attributes:
+    accuracy: by "segm" and "bbox".
+    iou_type: of everything below: "segm" where there are masks.
+    operating, score_curve: of all classes pooled.
+    operating_of: (K) of each class.
+    threshold: of ``operating``; 0.3 where nothing right was found.
+    confusion: (K + 1, K + 1), see :func:`condinst.report.confusion.confusion_matrix`.
+    pictures: (P).
+    """
+
+    detections: Detections
+    accuracy: dict[str, Accuracy]
+    iou_type: str
+    operating: Operating
+    score_curve: ScoreCurve
+    operating_of: list[Operating]
+    threshold: float
+    confusion: np.ndarray
+    errors: ErrorKinds
+    pictures: list[PictureScore]
+
+
+def analyse(split: Split, predictions_file: str | Path) -> Analysis:
+    """Evaluate saved predictions.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it does not fit the annotation file.
+    """
+    truth = split.truth
+    predictions, has_masks = read_predictions(predictions_file, truth.category_ids)
+    wanted = [kind for kind in split.iou_types if kind != "segm" or has_masks]
+    found = {
+        kind: gather_detections(predictions, truth, truth.category_ids, kind) for kind in wanted
+    }
+    if not found:
+        raise ValueError(
+            f"{predictions_file}: the metric measures {', '.join(split.iou_types) or 'neither'} "
+            "of masks and boxes, and the predictions do not have them"
+        )
+    accuracy = {kind: _accuracy(split, detections) for kind, detections in found.items()}
+    main = wanted[0]
+    detections = found[main]
+    pictures = compare_pictures(truth, detections, split.max_dets[-1])
+    pairing = pair(pictures, truth, detections, iou_thr=IOU_THR)
+    curve, operating = _operate(split, detections, pairing, None)
+    threshold = _NO_THRESHOLD if operating.threshold is None else operating.threshold
+    any_class = pair(pictures, truth, detections, iou_thr=IOU_THR, same_class=False)
+    return Analysis(
+        detections=detections,
+        accuracy=accuracy,
+        iou_type=main,
+        operating=operating,
+        score_curve=curve,
+        operating_of=[
+            _operate(split, detections, pairing, index)[1]
+            for index in range(len(accuracy[main].classes))
+        ],
+        threshold=threshold,
+        confusion=confusion_matrix(truth, detections, any_class, threshold),
+        errors=find_error_kinds(pictures, truth, detections, iou_thr=IOU_THR),
+        pictures=_score_pictures(pictures, detections, pairing, threshold),
+    )
+
+
+def _accuracy(split: Split, detections: Detections) -> Accuracy:
+    curves = evaluate(
+        split.truth,
+        detections,
+        backend=choose_backend("auto"),
+        iou_thrs=split.iou_thrs,
+        max_dets=split.max_dets,
+    )
+    return Accuracy(
+        read_items(curves, split.iou_thrs, split.max_dets, split.cap_of_map),
+        [read_class(curves, k, split.iou_thrs) for k in range(len(split.class_names))],
+        curves,
+    )
+
+
+def _operate(
+    split: Split, detections: Detections, pairing: Pairing, category: int | None
+) -> tuple[ScoreCurve, Operating]:
+    """Of one class, or of all where ``category`` is None."""
+    counted = pairing.object_of >= FREE
+    is_object = ~split.truth.crowds
+    if category is not None:
+        counted &= detections.categories == category
+        is_object &= split.truth.categories == category
+    curve = score_curve(
+        detections.scores[counted], pairing.object_of[counted] >= 0, int(is_object.sum())
+    )
+    place = best_threshold(curve)
+    if place is None:
+        return curve, Operating(None, None, None, None)
+    values = (float(line[place]) for line in (curve.f1, curve.precision, curve.recall))
+    return curve, Operating(float(THRESHOLDS[place]), *values)
+
+
+def _score_pictures(
+    pictures: Sequence[Picture], detections: Detections, pairing: Pairing, threshold: float
+) -> list[PictureScore]:
+    scores = []
+    for index, picture in enumerate(pictures):
+        kept = picture.found[detections.scores[picture.found] >= threshold]
+        right = kept[pairing.object_of[kept] >= 0]
+        wrong = int((pairing.object_of[kept] == FREE).sum())
+        missed = len(picture.objects) - len(right)
+        weight = len(right) + (wrong + missed) / 2
+        quality = float(pairing.ious[right].sum()) / weight if weight else None
+        scores.append(PictureScore(index, len(picture.objects), len(right), wrong, missed, quality))
+    return scores
+
+
+def as_dict(analysis: Analysis, split: Split) -> dict[str, Any]:
+    """What report.json says of it, nan and -1 as None."""
+    names = split.class_names
+    errors = analysis.errors
+    return {
+        "iou_type": analysis.iou_type,
+        "detections": len(analysis.detections),
+        "ap": {
+            kind: {name: known(value) for name, value in accuracy.items.items()}
+            for kind, accuracy in analysis.accuracy.items()
+        },
+        "ap_by_class": {
+            kind: {
+                name: dict(zip(AP_ITEMS, map(known, values), strict=True))
+                for name, values in zip(names, accuracy.classes, strict=True)
+            }
+            for kind, accuracy in analysis.accuracy.items()
+        },
+        "score_threshold": {
+            "all": vars(analysis.operating),
+            "by_class": {
+                name: vars(one) for name, one in zip(names, analysis.operating_of, strict=True)
+            },
+        },
+        "confusion_matrix": {
+            "threshold": analysis.threshold,
+            "names": [*names, "background"],
+            "rows_are_ground_truth": analysis.confusion.tolist(),
+        },
+        "errors": {
+            "ap_50": errors.ap,
+            "counts": errors.counts,
+            "gains": errors.gains,
+            "false_positives": errors.false_positives,
+            "false_negatives": errors.false_negatives,
+        },
+        "pictures": [
+            {"file": split.file_names[score.index]}
+            | {k: v for k, v in vars(score).items() if k != "index"}
+            for score in analysis.pictures
+        ],
+    }
+
+
+def known(value: float) -> float | None:
+    """None for what COCO writes as -1, and for nan: there is no such object."""
+    return float(value) if np.isfinite(value) and value > -1 else None

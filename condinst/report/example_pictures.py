@@ -1,0 +1,111 @@
+"""Which pictures the report shows, and how: ground truth beside prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.structures import InstanceData
+from pycocotools import mask as coco_mask
+
+from condinst.draw import draw_side_by_side
+from condinst.evaluation.records import Detections
+from condinst.pictures import read_picture
+from condinst.report.analysis import Analysis, PictureScore
+from condinst.report.split import Split
+from condinst.results import Crop
+
+__all__ = ["GROUPS", "choose_pictures", "draw_pictures"]
+
+# heading and how many
+GROUPS = {
+    "Worst pictures": 6,
+    "Best pictures": 6,
+    "Most false positives": 4,
+    "Most missed objects": 4,
+}
+
+
+def choose_pictures(scores: Sequence[PictureScore]) -> dict[str, list[PictureScore]]:
+    """For each of GROUPS the pictures, the most telling first.
+
+    Worst and best go by quality, of equals those with more objects first; best pictures have at
+    least one right detection, worst ones at least one error.
+    """
+    judged = [score for score in scores if score.quality is not None]
+    by_quality = sorted(judged, key=lambda score: (score.quality, -score.objects))
+    chosen = {
+        "Worst pictures": [s for s in by_quality if s.false_positives or s.missed],
+        "Best pictures": sorted(
+            (s for s in judged if s.right), key=lambda s: (-(s.quality or 0), -s.objects)
+        ),
+        "Most false positives": sorted(
+            (s for s in judged if s.false_positives), key=lambda s: -s.false_positives
+        ),
+        "Most missed objects": sorted((s for s in judged if s.missed), key=lambda s: -s.missed),
+    }
+    # few pictures: none is both among the worst and among the best
+    half = (len(judged) + 1) // 2
+    limits = {name: min(count, half) for name, count in GROUPS.items()}
+    return {name: pictures[: limits[name]] for name, pictures in chosen.items()}
+
+
+def draw_pictures(
+    split: Split, analysis: Analysis, scores: Sequence[PictureScore], problems: list[str]
+) -> Iterator[tuple[np.ndarray, str]]:
+    """(RGB picture, caption) of each; one that cannot be read is left out and said in ``problems``.
+
+    Detections under the report's threshold are not drawn.
+    """
+    for score in scores:
+        size = split.truth.sizes[score.index]
+        path = Path(split.folder) / split.file_names[score.index]
+        try:
+            image = read_picture(path, size)
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+            continue
+        sides = _objects(split, score.index), _found(analysis, score.index)
+        drawn = draw_side_by_side(image, *sides, split.class_names, analysis.threshold)
+        yield drawn, _caption(split.file_names[score.index], score)
+
+
+def _caption(name: str, score: PictureScore) -> str:
+    quality = "" if score.quality is None else f", quality {score.quality:.2f}"
+    return (
+        f"{name}: {score.right} of {score.objects} found, "
+        f"{score.false_positives} false positives{quality}"
+    )
+
+
+def _objects(split: Split, index: int) -> InstanceData:
+    truth = split.truth
+    places = np.flatnonzero((truth.images == index) & ~truth.crowds)
+    shown = InstanceData(labels=truth.categories[places], bboxes=_corners(truth.boxes[places]))
+    if all(truth.segmentations[i] for i in places):
+        shown.masks = [_crop(truth.masks[i]) for i in places]
+    return shown
+
+
+def _found(analysis: Analysis, index: int) -> InstanceData:
+    detections: Detections = analysis.detections
+    places = np.flatnonzero(
+        (detections.images == index) & (detections.scores >= analysis.threshold)
+    )
+    shown = InstanceData(
+        labels=detections.categories[places],
+        scores=detections.scores[places],
+        bboxes=_corners(detections.boxes[places]),
+    )
+    if detections.masks is not None:
+        shown.masks = [_crop(detections.masks[i]) for i in places]
+    return shown
+
+
+def _corners(boxes: np.ndarray) -> np.ndarray:
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+
+def _crop(code: dict) -> Crop:
+    return Crop.of(coco_mask.decode(code))

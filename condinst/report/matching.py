@@ -1,0 +1,166 @@
+"""What was found against what there is, picture by picture: IoUs, and COCO's way of pairing.
+
+Letters: P pictures, and of one picture D detections, G objects that count, C crowds. Detections
+are always in falling order of their scores, and places are those in the flat arrays of
+:mod:`condinst.evaluation.records`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from condinst.evaluation.records import Detections, Truth
+
+__all__ = ["FREE", "IGNORED", "Pairing", "Picture", "compare_pictures", "pair"]
+
+FREE, IGNORED = -1, -2
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture's detections and objects, and how far they overlap.
+
+    Attributes:
+        found: (D,) places of the detections, by falling score.
+        objects: (G,) places of the objects that are no crowds.
+        crowds: (C,) places of the crowds.
+        ious: (D, G) of masks where detections and objects have them, else of boxes.
+        inside: (D, C) share of a detection that lies in a crowd.
+    """
+
+    found: np.ndarray
+    objects: np.ndarray
+    crowds: np.ndarray
+    ious: np.ndarray
+    inside: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Which object each detection stands for.
+
+    Attributes:
+        object_of: for every detection the place of its object, FREE without one (a false
+            positive), or IGNORED where it counts neither for nor against: it lies in a crowd, or is
+            beyond the cap.
+        ious: of each detection with its object; 0 without one.
+        found: for every object whether it has a detection; False for crowds.
+    """
+
+    object_of: np.ndarray
+    ious: np.ndarray
+    found: np.ndarray
+
+
+def compare_pictures(truth: Truth, detections: Detections, max_dets: int) -> list[Picture]:
+    """The P pictures in the order of ``truth.image_ids``.
+
+    Args:
+        max_dets: of a picture's detections of each class, so many best ones are looked at.
+
+    Raises:
+        ValueError: masks are compared, and an object has none.
+    """
+    order = np.lexsort((-detections.scores, detections.images))  # stable, as pycocotools sorts
+    order = order[_rank_in_class(detections, order) < max_dets]
+    pictures = np.arange(len(truth.image_ids))
+    found_at = np.searchsorted(detections.images[order], [pictures, pictures + 1])
+    by_picture = np.argsort(truth.images, kind="stable")
+    objects_at = np.searchsorted(truth.images[by_picture], [pictures, pictures + 1])
+    return [
+        _compare(
+            truth,
+            detections,
+            order[slice(*found_at[:, picture])],
+            by_picture[slice(*objects_at[:, picture])],
+        )
+        for picture in pictures
+    ]
+
+
+def _rank_in_class(detections: Detections, order: np.ndarray) -> np.ndarray:
+    """How many detections of the same picture and class come before each, in ``order``."""
+    if not len(order):
+        return np.zeros(0, int)
+    images, categories = detections.images[order], detections.categories[order]
+    grouped = np.lexsort((categories, images))  # stable: within a group still by score
+    groups = np.stack([images[grouped], categories[grouped]])
+    is_first = np.append(True, (groups[:, 1:] != groups[:, :-1]).any(axis=0))
+    place = np.arange(len(order))
+    rank = np.empty(len(order), int)
+    rank[grouped] = place - np.maximum.accumulate(np.where(is_first, place, 0))
+    return rank
+
+
+def _compare(
+    truth: Truth, detections: Detections, found: np.ndarray, annotated: np.ndarray
+) -> Picture:
+    is_crowd = truth.crowds[annotated]
+    objects, crowds = annotated[~is_crowd], annotated[is_crowd]
+
+    def overlap(places: np.ndarray, crowd: int) -> np.ndarray:
+        if not len(found) or not len(places):
+            return np.zeros((len(found), len(places)))
+        flags = [crowd] * len(places)
+        if detections.masks is None:
+            return coco_mask.iou(detections.boxes[found], truth.boxes[places], flags)
+        masks = [truth.masks[i] for i in places]
+        return coco_mask.iou([detections.masks[i] for i in found], masks, flags)
+
+    return Picture(found, objects, crowds, overlap(objects, 0), overlap(crowds, 1))
+
+
+def pair(
+    pictures: Sequence[Picture],
+    truth: Truth,
+    detections: Detections,
+    *,
+    iou_thr: float = 0.5,
+    same_class: bool = True,
+) -> Pairing:
+    """Give each detection, best first, the free object that it overlaps most, by COCO's rules.
+
+    An object has one detection at most; a crowd takes in any number that have no object.
+
+    Args:
+        iou_thr: the least overlap.
+        same_class: whether a detection can only have an object of its own class.
+    """
+    object_of = np.full(len(detections), IGNORED)
+    ious = np.zeros(len(detections))
+    for picture in pictures:
+        overlaps, inside = picture.ious, picture.inside
+        if same_class:
+            classes = detections.categories[picture.found][:, None]
+            overlaps = np.where(classes == truth.categories[picture.objects], overlaps, -1.0)
+            inside = np.where(classes == truth.categories[picture.crowds], inside, -1.0)
+        chosen = _choose(overlaps, iou_thr)
+        has_one = chosen >= 0
+        free = np.full(len(picture.found), FREE)
+        if inside.size:
+            free[inside.max(axis=1) >= iou_thr] = IGNORED
+        free[has_one] = picture.objects[chosen[has_one]]
+        object_of[picture.found] = free
+        ious[picture.found[has_one]] = overlaps[has_one, chosen[has_one]]
+    found = np.zeros(len(truth.images), bool)
+    found[object_of[object_of >= 0]] = True
+    return Pairing(object_of, ious, found)
+
+
+def _choose(overlaps: np.ndarray, iou_thr: float) -> np.ndarray:
+    """(D,) the column that each row gets, -1 for none."""
+    chosen = np.full(len(overlaps), -1)
+    if not overlaps.size:
+        return chosen
+    remaining = overlaps.copy()
+    last = overlaps.shape[1] - 1
+    for row in np.flatnonzero(overlaps.max(axis=1) >= iou_thr):
+        column = last - int(remaining[row, ::-1].argmax())  # of equals the last one, as COCO
+        if remaining[row, column] >= iou_thr:
+            chosen[row] = column
+            remaining[:, column] = -1.0
+    return chosen

@@ -1,0 +1,105 @@
+"""What a run has left in its work folder: config, curves, saved predictions, where it ran."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from condinst.engine.curves import Curves, read_curves, read_records
+
+__all__ = ["INFO_FILE", "PREDICTIONS", "Run", "read_info", "read_run", "write_info"]
+
+INFO_FILE = "run_info.json"
+# of the last validation, and of the best one so far
+PREDICTIONS = {"last": "predictions_val.json", "best": "predictions_val_best.json"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training, whole or not.
+
+    Attributes:
+        config: the file that says how it ran.
+        curves: None where nothing was logged.
+        info: what ReportHook has noted; empty without it.
+        missing: what was not found, in words.
+    """
+
+    work_dir: Path
+    config: Path
+    curves: Curves | None
+    info: dict[str, Any] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    def predictions(self, which: str) -> Path | None:
+        """The file of the "last" or the "best" validation, if it was saved."""
+        path = self.work_dir / PREDICTIONS[which]
+        return path if path.is_file() else None
+
+    @property
+    def checkpoints(self) -> dict[str, str]:
+        """Names of the "last" and the "best" checkpoint in the folder, those that are there."""
+        found = {}
+        noted = self.work_dir / "last_checkpoint"
+        if noted.is_file():
+            found["last"] = Path(noted.read_text(encoding="utf-8").strip()).name
+        best = sorted(self.work_dir.glob("best_*.pth"), key=lambda path: path.stat().st_mtime)
+        if best:
+            found["best"] = best[-1].name
+        return {which: name for which, name in found.items() if (self.work_dir / name).exists()}
+
+
+def read_run(work_dir: str | os.PathLike[str]) -> Run:
+    """Look through a work folder.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it is not a run's folder: it holds no config.
+    """
+    folder = Path(work_dir)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"work folder not found: {folder}")
+    missing = []
+    try:
+        curves = read_curves(folder)
+    except FileNotFoundError as error:
+        curves = None
+        missing.append(f"losses and AP over the iterations: {error}")
+    return Run(folder, _config(folder), curves, read_info(folder), missing)
+
+
+def _config(folder: Path) -> Path:
+    """That of the last start that trained: a test in the same folder leaves its own."""
+    starts = sorted(folder.glob("*/vis_data/scalars.json"), reverse=True)
+    for scalars in starts:
+        config = scalars.with_name("config.py")
+        if config.is_file() and any("iter" in record for record in read_records(scalars)):
+            return config
+    others = [*folder.glob("*.py"), *folder.glob("*/vis_data/config.py")]
+    if not others:
+        raise ValueError(
+            f"{folder}: not the work folder of a training; expected a config, *.py or "
+            "*/vis_data/config.py"
+        )
+    return max(others, key=lambda path: path.stat().st_mtime)
+
+
+def read_info(work_dir: str | os.PathLike[str]) -> dict[str, Any]:
+    """What ReportHook has noted; empty where there is nothing that can be read."""
+    try:
+        info = json.loads((Path(work_dir) / INFO_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def write_info(work_dir: str | os.PathLike[str], info: Mapping[str, Any]) -> None:
+    """Replace the file whole."""
+    path = Path(work_dir) / INFO_FILE
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(info, indent=1), encoding="utf-8")
+    os.replace(partial, path)
