@@ -57,8 +57,12 @@ def convert(
     if boxes:
         _say_boxes(boxes, masks, notes)
     parts, used_seed = _parts(stored, names, root, notes, val_fraction, seed)
+    img_dirs = {part: _common_folder(pictures) for part, pictures in parts.items()}
+    if used_seed is not None:  # of one source: one folder
+        shared = _common_folder([*parts["train"], *parts["val"]])
+        img_dirs |= {"train": shared, "val": shared}
     made = {
-        part: _write(output_path(out, part), pictures, names, bool(masks))
+        part: _write(output_path(out, part), pictures, img_dirs[part], names, bool(masks))
         for part, pictures in parts.items()
     }
     return Imported(
@@ -148,14 +152,17 @@ def _sample(picture: _Stored, names: dict[Label, str], root: Path) -> Sample:
     return Sample(_name(picture, root), picture.path, labels)
 
 
+def _common_folder(pictures: Sequence[_Stored]) -> Path:
+    return Path(os.path.commonpath({os.path.dirname(picture.path) for picture in pictures}))
+
+
 def _write(
     path: Path,
     pictures: Sequence[_Stored],
+    img_dir: Path,
     names: dict[Label, str],
     with_masks: bool,
 ) -> Split:
-    parents = {os.path.dirname(picture.path) for picture in pictures}
-    img_dir = Path(os.path.commonpath(parents))
     images = (
         {
             "id": number,
