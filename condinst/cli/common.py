@@ -273,6 +273,17 @@ def check_writable(what: str, path: Path) -> None:
         raise ValueError(f"{what} {path}: no permission to write in {existing}")
 
 
+def check_html(what: str, path: Path) -> None:
+    """Refuse another ending than a page's, or a folder that cannot be written to.
+
+    Raises:
+        ValueError: naming ``what`` it was for.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{what} {path}: the page is an .html file")
+    check_writable(what, path.parent)
+
+
 def is_first_process() -> bool:
     """Whether this is the process that speaks, before distributed training has started."""
     return all(int(os.environ.get(rank, 0)) == 0 for rank in _RANKS.values())
