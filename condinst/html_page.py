@@ -94,6 +94,10 @@ class HtmlPage:
         if name:
             self._attach(name, columns, rows)
 
+    def data(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, name: str) -> None:
+        """A table that is too long to show: only ``NAME.csv``, and a link to it."""
+        self._attach(name, columns, list(rows))
+
     def figure(
         self,
         figure: Any,

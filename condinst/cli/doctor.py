@@ -1,6 +1,8 @@
 """Look through the installation and the machine, and with a config its model and data.
 
-The exit code is 1 where something will make a run fail, 0 otherwise.
+With --data, or a config and --html or --fix, it reports on the data: what they hold, what is wrong
+with them, and a repaired copy. The exit code is 1 where something will make a run fail, 0
+otherwise; after --fix, where something is left that will.
 """
 
 from __future__ import annotations
@@ -15,14 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .common import add_cfg_options, explain, read_config
+from .doctor_data import add_data_arguments, check_data_arguments, report_on_data
 
 if TYPE_CHECKING:
     from condinst.doctor import Finding
+
+    from .doctor_data import Report
 
 _EXAMPLES = """examples:
   %(prog)s
   %(prog)s CONFIG --cfg-options data_root=/data/coco/
   %(prog)s CONFIG --json
+  %(prog)s CONFIG --html report.html
+  %(prog)s --data train.json val.json --html report.html --fix repaired
 """
 
 
@@ -35,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_cfg_options(parser)
+    add_data_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,27 +51,35 @@ def run(args: argparse.Namespace) -> int:
 
     if args.cfg_options and not args.config:
         raise ValueError("--cfg-options: expected a config, whose settings they override")
+    with_data = check_data_arguments(args)
     # what libraries print would be between the findings
     with contextlib.redirect_stdout(sys.stderr if args.debug else io.StringIO()):
-        findings = _look(args)
+        findings, report = _look(args, with_data)
+    everything = [*findings, *report.findings, *report.repairs] if report else findings
     if args.json:
-        print(json.dumps(as_dict(findings), indent=2))
+        print(json.dumps(as_dict(everything) | (report.content if report else {}), indent=2))
     else:
         color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        print(as_text(findings, color))
-    return 1 if worst(findings) == "error" else 0
+        print(as_text(everything, color))
+    if report and args.fix:  # the config's check is of the data as they were
+        everything = [*(f for f in findings if f.name != "data"), *report.repairs]
+    return 1 if worst(everything) == "error" else 0
 
 
-def _look(args: argparse.Namespace) -> list[Finding]:
+def _look(args: argparse.Namespace, with_data: bool) -> tuple[list[Finding], Report | None]:
+    if args.data:
+        return [], report_on_data(args, None)
     from condinst.doctor import Finding, machine, packages
 
     findings = packages.check() + machine.check(args.work_dir)
     if not args.config:
-        return findings
+        return findings, None
     try:
         from condinst.doctor import config
 
-        return findings + config.check(read_config(args.config, args.cfg_options))
+        cfg = read_config(args.config, args.cfg_options)
+        findings += config.check(cfg)
+        return findings, report_on_data(args, cfg) if with_data else None
     except Exception as error:  # a package that is missing, or a config that cannot be read
         text = explain(error) or f"{type(error).__name__}: {error}"
-        return [*findings, Finding("config", "config", "error", text)]
+        return [*findings, Finding("config", "config", "error", text)], None

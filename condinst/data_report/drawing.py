@@ -24,6 +24,7 @@ _SHOWN = 6
 _SIDE = 480  # pixels of the longer side at least
 _GROUND = 128  # what lies outside a picture
 _RED = (255, 40, 40)
+_BLUE = 9  # label whose colour is blue
 _NAMED = 30  # objects of a picture whose names are written
 _SMALLEST = 96  # pixels of a part that is shown, so that there are surroundings
 Window = tuple[int, int, int, int]  # xyxy in the picture's pixels; may leave it
@@ -187,8 +188,9 @@ def _blend(part: Image.Image, mask: np.ndarray, window: Window, scale: int) -> I
     cut = np.zeros(rows.shape, bool)
     cut[inside] = mask[rows[inside], columns[inside]] > 0
     crop = Crop.of(cut.repeat(scale, axis=0).repeat(scale, axis=1))
-    objects = InstanceData(labels=np.zeros(1, int), masks=[crop])
-    return Image.fromarray(draw_instances(np.asarray(part), objects, ("",), names=False))
+    objects = InstanceData(labels=np.array([_BLUE]), masks=[crop])
+    classes = [""] * (_BLUE + 1)
+    return Image.fromarray(draw_instances(np.asarray(part), objects, classes, names=False))
 
 
 def _place(point: Sequence[float], window: Window, scale: int) -> tuple[float, float]:

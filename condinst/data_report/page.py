@@ -46,10 +46,7 @@ def write_page(
 def _overview(
     page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
 ) -> None:
-    sources = [e.source for e in examinations]
     rows: list[list[Any]] = [
-        ["annotation file", *(s.path for s in sources)],
-        ["pictures in", *(s.pictures or "not found" for s in sources)],
         ["pictures", *(s.num_pictures for s in statistics)],
         ["pictures without objects", *(s.num_empty for s in statistics)],
         ["objects", *(s.num_objects for s in statistics)],
@@ -58,9 +55,10 @@ def _overview(
         ["kinds of errors", *(_number(e, "error") for e in examinations)],
         ["kinds of warnings", *(_number(e, "warning") for e in examinations)],
     ]
-    page.table(["", *(s.name for s in sources)], rows, name="overview")
+    page.table(["", *(s.name for s in statistics)], rows, name="overview")
     for e in examinations:
-        page.paragraph(f"{e.source.name}: {e.looked_at}")
+        place = f", pictures in {e.source.pictures}" if e.source.pictures else ""
+        page.paragraph(f"{e.source.name}: {e.source.path}{place}. {e.looked_at}")
 
 
 def _number(examination: Examination, status: str) -> int:
@@ -82,6 +80,11 @@ def _faults(page: HtmlPage, examinations: Sequence[Examination]) -> None:
         name="faults",
     )
     shown = None
+    if any(e.source.pictures for e in examinations):
+        page.paragraph(
+            "In the pictures, red is the box of the annotation file, white its polygons, and blue "
+            "the mask that training sees; a circle is where an outline crosses itself."
+        )
     for examination, fault in found:
         if fault.kind.key != shown:
             shown = fault.kind.key
@@ -92,13 +95,9 @@ def _faults(page: HtmlPage, examinations: Sequence[Examination]) -> None:
                 page.paragraph(f"With --fix: {fault.kind.repair}.")
         _places(page, examination, fault)
     items = [_row(e, f, item) for e, f in found for item in f.items]
-    page.heading("Every place", level=3)
-    page.table(
-        ["data set", "fault", "annotation", "picture", "file", "detail"],
-        items,
-        name="fault_places",
-        shown=0,
-    )
+    page.paragraph("Every place, also of those that are not shown:")
+    columns = ["data set", "fault", "annotation", "picture", "file", "detail"]
+    page.data(columns, items, name="fault_places")
 
 
 _MARKS = {"error": "error", "warning": "warning", "ok": "harmless"}
@@ -110,7 +109,7 @@ def _sentence(text: str) -> str:
 
 def _places(page: HtmlPage, examination: Examination, fault: Fault) -> None:
     name = examination.source.name
-    page.paragraph(f"{name}: {count(fault)}")
+    page.paragraph(f"{name}: {count(fault)}" if count(fault) else f"{name}:")
     drawn = draw_fault(examination, fault)
     if drawn:
         page.pictures(drawn, side=300, max_pixels=640)

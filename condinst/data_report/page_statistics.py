@@ -37,7 +37,8 @@ def _figure(page: HtmlPage, shown: figures.Shown, caption: str, name: str) -> No
 def _classes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.heading("Classes")
     shown = figures.class_figure(statistics)
-    _figure(page, shown, "Objects by class, as a share of each data set's", "class_shares")
+    if len(shown.rows) > 1:
+        _figure(page, shown, "Objects by class, as a share of each data set's", "class_shares")
     columns = ["class"]
     for s in statistics:
         columns += [
@@ -50,7 +51,7 @@ def _classes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
             c = s.classes.index(name) if name in s.classes else None
             row += [None] * 4 if c is None else _class_row(s, c)
         rows.append(row)
-    page.table(columns, rows, name="classes", digits=0, shown=100)
+    page.table(columns, rows, name="classes", digits=0, shown=80)
     page.paragraph("Sizes are square roots of the masks' areas, in pixels.")
 
 

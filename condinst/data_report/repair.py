@@ -17,7 +17,7 @@ from pathlib import Path
 from .examination import Examination, examine_file
 from .kinds import KINDS
 from .repair_file import Change, FileCopy
-from .source import make_source
+from .source import Source, make_source
 
 __all__ = ["Repaired", "check_folder", "repair"]
 
@@ -42,19 +42,19 @@ class Repaired:
         return [(fault, action, counted[fault, action]) for fault, action in ordered]
 
 
-def check_folder(examinations: Sequence[Examination], out: Path) -> list[Path]:
+def check_folder(sources: Sequence[Source], out: Path) -> list[Path]:
     """The files that :func:`repair` would write.
 
     Raises:
         ValueError: one of them is there already, or two have the same name.
     """
-    paths = [out / "annotations" / Path(e.source.path).name for e in examinations]
+    paths = [out / "annotations" / Path(source.path).name for source in sources]
     if len(set(paths)) < len(paths):
-        paths = [out / "annotations" / f"{e.source.name}.json" for e in examinations]
-    for examination, path in zip(examinations, paths, strict=True):
+        paths = [out / "annotations" / f"{source.name}.json" for source in sources]
+    for source, path in zip(sources, paths, strict=True):
         if path.exists():
-            source = " (the file to repair itself)" * path.samefile(examination.source.path)
-            raise ValueError(f"--fix {out}: {path} is there{source}; choose a new folder")
+            itself = " and is the file to repair itself" * path.samefile(source.path)
+            raise ValueError(f"--fix {out}: {path} is there{itself}; choose a new folder")
     return paths
 
 
@@ -66,7 +66,7 @@ def repair(examinations: Sequence[Examination], out: str | os.PathLike[str]) -> 
         OSError: a file cannot be written; none is left half written.
     """
     out = Path(out)
-    paths = check_folder(examinations, out)
+    paths = check_folder([e.source for e in examinations], out)
     repaired = []
     for examination, path in zip(examinations, paths, strict=True):
         data, changes, left = _repaired_data(examination)

@@ -60,7 +60,7 @@ def read_source(path: str, pictures: str | None = None, name: str | None = None)
     Args:
         path: of the COCO json.
         pictures: folder of the pictures; None looks for it beside the file.
-        name: in the report; the file's stem by default.
+        name: in the report; by default the file's stem without "instances_".
 
     Raises:
         ValueError: naming the file: it is missing, is not JSON or is not COCO's layout.
@@ -84,7 +84,8 @@ def make_source(
     """
     filled, broken = _fill(data)
     file = parse_coco(path, filled)
-    return Source(name=name or Path(path).stem, file=file, data=data, pictures=pictures, **broken)
+    name = name or Path(path).stem.removeprefix("instances_")
+    return Source(name=name, file=file, data=data, pictures=pictures, **broken)
 
 
 def find_pictures(path: str, file_names: Sequence[str]) -> str | None:

@@ -32,7 +32,7 @@ def faults_of(examinations: Sequence[Examination]) -> list[tuple[Examination, Fa
 
 
 def count(fault: Fault) -> str:
-    """How many of what: "3 annotations in 2 pictures"."""
+    """How many of what: "3 annotations in 2 pictures"; empty for the single place of a class."""
     annotations, pictures = len(fault.annotations), len(fault.pictures)
     if annotations:
         inside = f" in {_number(pictures, 'picture')}" if pictures else ""
@@ -40,11 +40,13 @@ def count(fault: Fault) -> str:
     if pictures:
         return _number(pictures, "picture")
     files = sum(bool(item.file) for item in fault.items)
-    return _number(files, "file") if files else _number(len(fault.items), "place")
+    if files:
+        return _number(files, "file")
+    return _number(len(fault.items), "class", "es") if len(fault.items) > 1 else ""
 
 
-def _number(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _number(number: int, what: str, plural: str = "s") -> str:
+    return f"{number:,} {what}{'' if number == 1 else plural}"
 
 
 def place_of(examination: Examination, item: Item) -> str:
@@ -69,7 +71,7 @@ def findings(examinations: Sequence[Examination]) -> list[Finding]:
         text = (
             f"{source.path}: {_number(len(source.file.file_names), 'picture')}, "
             f"{_number(objects, 'object')}, {_number(crowds, 'crowd')}, "
-            f"{len(source.file.categories)} classes"
+            f"{_number(len(source.file.categories), 'class', 'es')}"
         )
         found.append(Finding(group, "annotations", OK, text))
         if source.pictures is None:
@@ -86,7 +88,8 @@ def _finding(group: str, examination: Examination, fault: Fault) -> Finding:
     kind = fault.kind
     named = [place_of(examination, item) for item in fault.items[:_NAMED]]
     more = "; ..." if len(fault.items) > _NAMED else ""
-    text = f"{count(fault)}: {'; '.join(named)}{more}\n{kind.meaning}"
+    number = count(fault)
+    text = f"{number}{': ' * bool(number)}{'; '.join(named)}{more}\n{kind.meaning}"
     advice = f"--fix: {kind.repair}" if kind.repair and kind.status != OK else ""
     return Finding(group, kind.title, kind.status, text, advice)
 

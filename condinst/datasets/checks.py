@@ -25,7 +25,7 @@ from condinst.datasets.coco_checks import (
 from condinst.datasets.coco_file import CocoFile, read_coco_file
 from condinst.registry import DATASETS, METRICS
 
-__all__ = ["DatasetReport", "check_datasets"]
+__all__ = ["CocoSet", "DatasetReport", "check_datasets", "coco_sets"]
 
 
 @dataclass
@@ -38,6 +38,16 @@ class DatasetReport:
     def __str__(self) -> str:
         lines = "".join(f"\n  {note}" for note in self.notes)
         return f"data checked in {self.seconds:.1f} s{lines}"
+
+
+@dataclass(frozen=True)
+class CocoSet:
+    """Where a data set of a config is stored."""
+
+    split: str  # "train"
+    key: str  # of the config: "train_dataloader.dataset"
+    ann_file: str
+    pictures: str | None  # folder; None where the pictures are not local files
 
 
 class _FileCache:
@@ -125,12 +135,11 @@ def _open(
 ) -> SplitFile | None:
     """The data set of a config node with its file read, or None where it is not for us."""
     kind = node.get("type") if isinstance(node, dict) else type(node)
-    cls: Any = DATASETS.get(kind) if isinstance(kind, str) else kind
-    if not (isinstance(node, dict) and _reads_coco(cls)):
+    if not _reads_coco(node):
         report.notes.append(f"{key}: not checked (type {getattr(kind, '__name__', kind)})")
         return None
     try:
-        dataset = DATASETS.build({**node, "pipeline": [], "lazy_init": True})
+        dataset = _build(node)
     except Exception as error:  # whatever a constructor raises for a wrong argument
         problems.append(f"{key}: {type(error).__name__}: {error}")
         return None
@@ -158,6 +167,32 @@ def _open(
         training=split == "train",
         needs_masks=loads_masks and split == "train",
     )
+
+
+def coco_sets(cfg: Config, splits: Sequence[str] = ("train", "val", "test")) -> list[CocoSet]:
+    """The COCO data sets of ``cfg`` whose annotations are local files, wrapped and nested ones too.
+
+    Raises ValueError naming the config key when a data set cannot be built.
+    """
+    found = []
+    for split in splits:
+        node = (cfg.get(f"{split}_dataloader") or {}).get("dataset")
+        for key, leaf in _leaves(node, f"{split}_dataloader.dataset"):
+            if not _reads_coco(leaf):
+                continue
+            try:
+                dataset = _build(leaf)
+            except Exception as error:  # whatever a constructor raises for a wrong argument
+                raise ValueError(f"{key}: {type(error).__name__}: {error}") from error
+            if _is_local(dataset.ann_file, dataset.backend_args):
+                prefix = dataset.data_prefix.get("img")
+                there = prefix is not None and _is_local(prefix, dataset.backend_args)
+                found.append(CocoSet(split, key, dataset.ann_file, prefix if there else None))
+    return found
+
+
+def _build(node: dict) -> Any:
+    return DATASETS.build({**node, "pipeline": [], "lazy_init": True})
 
 
 def _check_targets(key: str, node: Any, cfg: Config) -> list[str]:
@@ -188,8 +223,12 @@ def _check_targets(key: str, node: Any, cfg: Config) -> list[str]:
     ]
 
 
-def _reads_coco(cls: Any) -> bool:
-    """Whether data sets of ``cls`` read their file as ``CocoDataset`` does."""
+def _reads_coco(node: Any) -> bool:
+    """Whether a data set's config is of a class that reads its file as ``CocoDataset`` does."""
+    if not isinstance(node, dict):
+        return False
+    kind = node.get("type")
+    cls: Any = DATASETS.get(kind) if isinstance(kind, str) else kind
     methods = ("load_data_list", "parse_data_info")
     return (
         inspect.isclass(cls)

@@ -1,0 +1,152 @@
+"""``condinst doctor`` on data sets: what they hold, what is wrong with them, a repaired copy."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .common import check_writable
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from condinst.data_report import Source
+    from condinst.doctor import Finding
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the report on data."""
+    group = parser.add_argument_group("report on data")
+    group.add_argument(
+        "--data",
+        nargs="+",
+        metavar="ANN.json",
+        help="annotation files in COCO's format to report on, instead of a config's; of several, "
+        "the first is taken to be trained on",
+    )
+    group.add_argument(
+        "--pictures",
+        nargs="+",
+        metavar="DIR",
+        help="folder of the pictures of each file of --data (default: looked for beside it)",
+    )
+    group.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write the report as a page, and its numbers beside it; with a config, on its data",
+    )
+    group.add_argument(
+        "--fix",
+        type=Path,
+        metavar="OUT_DIR",
+        help="write repaired copies of the annotation files to OUT_DIR/annotations; your files and "
+        "pictures stay as they are",
+    )
+    group.add_argument(
+        "--deep", action="store_true", help="decode all pictures, instead of 1000 per data set"
+    )
+
+
+def check_data_arguments(args: argparse.Namespace) -> bool:
+    """Whether there are data to report on.
+
+    Raises:
+        ValueError: the arguments do not fit each other, or a folder cannot be written to.
+    """
+    if args.data and args.config:
+        raise ValueError("--data: expected either annotation files or a config, got both")
+    if args.pictures and len(args.pictures) != len(args.data or ()):
+        raise ValueError(
+            f"--pictures: expected a folder for each file of --data, got {len(args.pictures)} for "
+            f"{len(args.data or ())}"
+        )
+    asked = [name for name in ("html", "fix", "deep") if getattr(args, name)]
+    if asked and not (args.data or args.config):
+        raise ValueError(f"--{asked[0]}: expected a config, or --data with annotation files")
+    if args.html:
+        if args.html.is_dir():
+            raise ValueError(f"--html {args.html}: expected the name of a file, this is a folder")
+        check_writable("--html", args.html.parent)
+    if args.fix:
+        check_writable("--fix", args.fix)
+    return bool(asked or args.data)
+
+
+@dataclass
+class Report:
+    """What was found of data sets."""
+
+    findings: list[Finding]
+    repairs: list[Finding] = field(default_factory=list)  # what was repaired, and what is left
+    content: dict[str, Any] = field(default_factory=dict)  # everything, for JSON
+
+
+def report_on_data(args: argparse.Namespace, cfg: Config | None) -> Report:
+    """Look through the data of ``--data`` or of a config, and write what was asked for.
+
+    Raises:
+        ValueError, OSError: a file cannot be read or written.
+    """
+    from condinst.data_report import (
+        as_dict,
+        check_folder,
+        examine,
+        findings,
+        repair,
+        repair_findings,
+        write_page,
+    )
+    from condinst.data_report.config_sources import read_config_sources
+    from condinst.doctor import Finding
+
+    tell = _teller()
+    from_config = None if cfg is None else read_config_sources(cfg)
+    sources = from_config.sources if from_config else _read(args, tell)
+    training = from_config.training if from_config else None
+    if args.fix:
+        check_folder(sources, args.fix)
+    examinations = examine(sources, deep=args.deep, training=training, tell=tell)
+    repaired = repair(examinations, args.fix) if args.fix else []
+    report = Report(findings(examinations), repair_findings(repaired))
+    report.content = as_dict(examinations, repaired)
+    if repaired:
+        table = str(args.fix / "repairs.csv")
+        report.repairs.append(Finding("repaired", "every repair", "ok", table))
+    if repaired and from_config:
+        text = f"--cfg-options {from_config.options(repaired)}"
+        report.repairs.append(Finding("repaired", "to train on them", "ok", text))
+    if args.html:
+        tell("the page")
+        page = write_page(args.html, examinations, repaired)
+        report.content["html"] = str(page)
+        report.repairs.append(Finding("report", "page", "ok", str(page)))
+    return report
+
+
+def _read(args: argparse.Namespace, tell: Callable[[str], None]) -> list[Source]:
+    from condinst.data_report import read_source
+
+    stems = Counter(Path(path).stem for path in args.data)
+    sources = []
+    for index, path in enumerate(args.data):
+        tell(f"reading {path}")
+        # Roboflow's files have one name, and are told apart by their folders
+        name = Path(path).absolute().parent.name if stems[Path(path).stem] > 1 else None
+        sources.append(read_source(path, args.pictures[index] if args.pictures else None, name))
+    names = Counter(source.name for source in sources)
+    if max(names.values()) > 1:
+        raise ValueError(f"--data: two files are called {names.most_common(1)[0][0]!r}")
+    return sources
+
+
+def _teller() -> Callable[[str], None]:
+    """Says on a terminal what is being done: large data take minutes."""
+    if not sys.stderr.isatty():
+        return lambda text: None
+    return lambda text: print(f"... {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,68 @@
+"""The data sets of a config, for a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from condinst.datasets.checks import coco_sets
+
+from .repair import Repaired
+from .source import Source, read_source
+
+__all__ = ["ConfigSources", "read_config_sources"]
+
+
+@dataclass(frozen=True)
+class ConfigSources:
+    """Data sets of a config, each annotation file once."""
+
+    sources: list[Source]
+    training: list[bool]  # which are trained on
+    keys: list[list[str]]  # the settings of the config that name each file
+
+    def options(self, repaired: Sequence[Repaired]) -> str:
+        """The words of ``--cfg-options`` with which the config uses the repaired files."""
+        return " ".join(
+            f"{key}={r.path.absolute()}"
+            for keys, r in zip(self.keys, repaired, strict=True)
+            for key in keys
+        )
+
+
+def read_config_sources(cfg: Any) -> ConfigSources:
+    """Read the COCO files that ``cfg`` trains and validates on.
+
+    Raises:
+        ValueError: a file cannot be read, a folder of pictures is not there, or there is no data
+            set in local files.
+    """
+    by_file: dict[str, list[str]] = {}
+    sources: list[Source] = []
+    training: list[bool] = []
+    for found in coco_sets(cfg, ("train", "val")):
+        if found.ann_file not in by_file:
+            by_file[found.ann_file] = []
+            same = sum(source.name.split()[0] == found.split for source in sources)
+            name = f"{found.split} {same + 1}" if same else found.split
+            sources.append(read_source(found.ann_file, found.pictures, name))
+            training.append(found.split == "train")
+    if not sources:
+        raise ValueError(
+            "the config's train_dataloader and val_dataloader: expected data sets in COCO's format "
+            "in local files, found none"
+        )
+    for found in coco_sets(cfg):
+        if found.ann_file in by_file:
+            by_file[found.ann_file].append(f"{found.key}.ann_file")
+    for split in ("val", "test"):
+        evaluator = cfg.get(f"{split}_evaluator")
+        several = isinstance(evaluator, list | tuple)
+        for index, node in enumerate(evaluator if several else [evaluator] if evaluator else []):
+            key = f"{split}_evaluator.{index}" if several else f"{split}_evaluator"
+            for path, keys in by_file.items():
+                if node.get("ann_file") and Path(node["ann_file"]) == Path(path):
+                    keys.append(f"{key}.ann_file")
+    return ConfigSources(sources, training, list(by_file.values()))
