@@ -15,7 +15,14 @@ from torch import Tensor
 from condinst.mask_samples import pack_bools, unpack_bools
 from condinst.structures import SimilarColors
 
-__all__ = ["alike_neighbors", "mean_colors", "neighbor_offsets", "to_lab", "valid_cells"]
+__all__ = [
+    "alike_neighbors",
+    "colors_of",
+    "mean_colors",
+    "neighbor_offsets",
+    "to_lab",
+    "valid_cells",
+]
 
 
 def neighbor_offsets(size: int, dilation: int) -> list[tuple[int, int]]:
@@ -31,6 +38,29 @@ def neighbor_offsets(size: int, dilation: int) -> list[tuple[int, int]]:
         raise ValueError(f"pairwise_size must be odd and 3 at least, got {size}")
     steps = [i * dilation for i in range(-(size // 2), size // 2 + 1)]
     return [(dy, dx) for dy in steps for dx in steps if (dy, dx) != (0, 0)]
+
+
+def colors_of(image: np.ndarray, value_range: float | None = None) -> np.ndarray:
+    """A picture of any channels and type as one whose colours can be compared.
+
+    Of four and more channels, the first three are red, green and blue; of fewer than three, the
+    first is gray.
+
+    Args:
+        image: (H, W) or (H, W, C).
+        value_range: the value of white; None for the type's largest, and 255 for floats.
+
+    Returns:
+        (H, W, 3) uint8, three channels in the order that they have.
+    """
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.dtype == np.uint16 and value_range is None:
+        image = image >> 8
+    elif value_range is not None:
+        image = np.rint(image.astype(np.float32) * (255.0 / value_range))
+    image = np.clip(image, 0, 255).astype(np.uint8, copy=False)
+    return image[:, :, :3] if image.shape[2] >= 3 else np.repeat(image[:, :, :1], 3, axis=2)
 
 
 def mean_colors(image: np.ndarray, stride: int) -> np.ndarray:

@@ -15,7 +15,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from condinst.pictures import check_array, is_single, single_pictures, to_rgb
+from condinst.pictures import check_array, is_single, single_pictures, to_pixels
+from condinst.pixels import PixelFormat
 from condinst.results import Results
 from condinst.tiles import Tiling, predict_by_tiles
 
@@ -26,7 +27,11 @@ T = TypeVar("T")
 
 
 class Source(NamedTuple):
-    """One picture: the path of its file, or its pixels, (H, W, 3) uint8 RGB."""
+    """One picture: the path of its file, or its pixels, (H, W, 3) uint8 RGB.
+
+    Where the model takes other pictures, pixels are of its
+    :class:`~condinst.pixels.PixelFormat`.
+    """
 
     path: str | None
     image: np.ndarray | None
@@ -43,9 +48,14 @@ class PicturePredictor(ABC, Generic[Prepared]):
         tiling: how to cut pictures into tiles, or None to look at them as they are. ``batch_size``
             counts tiles then.
 
+    Attributes:
+        pixel_format: of the pictures that the model takes.
+
     Raises:
         ValueError: an argument is wrong.
     """
+
+    pixel_format = PixelFormat()
 
     def __init__(
         self,
@@ -87,7 +97,9 @@ class PicturePredictor(ABC, Generic[Prepared]):
 
         Args:
             source: one picture: an (H, W, 3) uint8 array, a PIL image, the path of a file; or more:
-                the path of a folder or video (with OpenCV), a list, a generator.
+                the path of a folder or video (with OpenCV), a list, a generator. A model for other
+                pictures takes arrays of its ``pixel_format`` as well: (H, W) for one channel,
+                (H, W, C) for more.
 
         Raises:
             FileNotFoundError: a file is missing.
@@ -146,6 +158,8 @@ class PicturePredictor(ABC, Generic[Prepared]):
         if isinstance(picture, str | os.PathLike):
             return Source(os.fspath(picture), None)
         if isinstance(picture, Image.Image):
-            return Source(None, to_rgb(picture))
-        check_array(picture)
-        return Source(None, picture if self.channel_order == "rgb" else picture[:, :, ::-1])
+            return Source(None, to_pixels(picture, self.pixel_format))
+        check_array(picture, self.pixel_format)
+        if self.channel_order == "bgr" and picture.shape[2:] == (3,):
+            picture = picture[:, :, ::-1]
+        return Source(None, self.pixel_format.fit(picture))

@@ -8,25 +8,32 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from condinst.pixels import PixelFormat, to_display, turn_upright
+from condinst.stored_pixels import from_pillow, is_npy, read_stored
+
 __all__ = [
     "VIDEO_SUFFIXES",
     "check_array",
     "is_single",
     "list_folder",
+    "read_for_display",
     "read_picture",
     "read_video",
     "single_pictures",
+    "to_pixels",
     "to_rgb",
 ]
 
 PICTURE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+_RGB8 = PixelFormat()
+
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
 
 
@@ -101,47 +108,110 @@ def read_video(path: Path) -> Iterator[np.ndarray]:
         capture.release()
 
 
-def check_array(image: np.ndarray) -> None:
-    """Raises ValueError if it is not a picture of 8-bit colours."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+def check_array(image: np.ndarray, pixel_format: PixelFormat = _RGB8) -> None:
+    """Raises ValueError if it is not a picture for a model of this format.
+
+    A model for gray takes colours too, one for float32 values of every type.
+    """
+    channels = 1 if image.ndim == 2 else image.shape[-1]
+    known = {pixel_format.channels, 3} if pixel_format.channels == 1 else {pixel_format.channels}
+    of_type = image.dtype == pixel_format.dtype or pixel_format.dtype == "float32"
+    if image.ndim not in (2, 3) or channels not in known or not of_type or not image.size:
+        shape = "" if pixel_format.channels == 1 else f", {pixel_format.channels}"
         raise ValueError(
-            f"picture: expected an array (height, width, 3) of uint8, got {image.shape} of "
-            f"{image.dtype}"
+            f"picture: expected an array (height, width{shape}) of {pixel_format.dtype}, got "
+            f"{image.shape} of {image.dtype}"
         )
 
 
-def read_picture(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The picture of a file, (H, W, 3) uint8 RGB.
+def read_picture(
+    path: str | Path, size: tuple[int, int] | None = None, pixel_format: PixelFormat = _RGB8
+) -> np.ndarray:
+    """The picture of a file, (H, W, 3) uint8 RGB, or in another format.
 
-    16-bit values keep their upper byte and alpha is dropped, as in
+    As 8-bit gray or colours, 16-bit values keep their upper byte and alpha is dropped, as in
     :mod:`condinst.datasets.image_decode`.
 
     Args:
         size: height and width of the picture that is meant: says whether the EXIF orientation is
             applied. None applies it.
+        pixel_format: what the picture is to be.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a picture, or one of another size.
+        ValueError: it is not a picture, one of another size, or of another format.
+        ImportError: see :func:`~condinst.stored_pixels.read_stored`.
     """
+
+    def decode(data: bytes) -> Iterator[np.ndarray]:
+        if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3) and not is_npy(data):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                stored: Image.Image = Image.open(io.BytesIO(data))
+            _check_range(stored)  # turned, it does not know its format any more
+            for image in (ImageOps.exif_transpose(stored), stored):
+                yield pixel_format.fit(to_rgb(image))
+        else:
+            pixels, alpha, orientation = read_stored(data)
+            for turn in (orientation, 1):
+                yield pixel_format.fit(turn_upright(pixels, turn), alpha=alpha)
+
+    return _read(path, size, decode)
+
+
+def read_for_display(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The picture of a file of any format to look at, (H, W, 3) uint8 RGB.
+
+    8-bit gray and colours are shown as they are, other values stretched, of many channels the first
+    three. Arguments and errors are those of :func:`read_picture`.
+    """
+
+    def decode(data: bytes) -> Iterator[np.ndarray]:
+        pixels, alpha, orientation = read_stored(data)
+        for turn in (orientation, 1):
+            yield to_display(turn_upright(pixels[:, :, :-1] if alpha else pixels, turn))
+
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            stored: Image.Image = Image.open(io.BytesIO(Path(path).read_bytes()))
-        _check_range(stored)  # turned, it does not know its format any more
-        turned = ImageOps.exif_transpose(stored)
-        for image in (turned, stored):
-            if size is None or (image.height, image.width) == size:
-                return to_rgb(image)
+        return _read(path, size, decode)
+    except ImportError:  # 8 bits of it will do
+        return read_picture(path, size)
+
+
+def _read(
+    path: str | Path,
+    size: tuple[int, int] | None,
+    decode: Callable[[bytes], Iterator[np.ndarray]],
+) -> np.ndarray:
+    """The first picture of this size that the decoder makes of a file."""
+    sizes = []
+    try:
+        for image in decode(Path(path).read_bytes()):
+            if size is None or image.shape[:2] == size:
+                return image
+            sizes.append(image.shape[:2])
     except FileNotFoundError:
         raise FileNotFoundError(f"image file not found: {path}") from None
+    except ImportError as error:
+        raise ImportError(f"image file {path}: {error}") from error
     except Exception as error:  # each format's reader raises its own kinds
         raise ValueError(f"image file {path}: not readable: {error}") from error
     assert size is not None
     raise ValueError(
-        f"image file {path}: the picture is {turned.width} x {turned.height} (width x height), "
+        f"image file {path}: the picture is {sizes[0][1]} x {sizes[0][0]} (width x height), "
         f"expected {size[1]} x {size[0]}"
     )
+
+
+def to_pixels(image: Image.Image, pixel_format: PixelFormat) -> np.ndarray:
+    """The pixels of a PIL image, in this format.
+
+    Raises:
+        ValueError: it cannot be had.
+    """
+    if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3):
+        return pixel_format.fit(to_rgb(image))
+    pixels, alpha, _ = from_pillow(image, 1)
+    return pixel_format.fit(pixels, alpha=alpha)
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:

@@ -54,6 +54,7 @@ class Predictor(PicturePredictor[dict[str, Any]]):
 
     Attributes:
         class_names: the name of every label.
+        pixel_format: what the model takes, as the test pipeline's LoadImageFromFile says.
     """
 
     def __init__(
@@ -83,9 +84,11 @@ class Predictor(PicturePredictor[dict[str, Any]]):
             tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
         )
         cfg, content, file = predictor_setup.load(config, checkpoint)
-        model = predictor_setup.build(cfg, content, file)
-        self.class_names = predictor_setup.class_names(cfg, content, model.bbox_head.num_classes)
         self._read_file, self._transform = predictor_setup.pipeline(cfg)
+        self.pixel_format = self._read_file.pixel_format
+        model = predictor_setup.build(cfg, content, file)
+        predictor_setup.check_channels(cfg, model, self.pixel_format)
+        self.class_names = predictor_setup.class_names(cfg, content, model.bbox_head.num_classes)
         self._model, self.device = predictor_setup.make_fast(
             model,
             device=device,
@@ -96,7 +99,7 @@ class Predictor(PicturePredictor[dict[str, Any]]):
         )
 
     def _read(self, path: str) -> np.ndarray:
-        return self._load(path)["img"][:, :, ::-1]
+        return self.pixel_format.to_loaded(self._load(path)["img"])
 
     def _load(self, path: str) -> dict[str, Any]:
         if os.path.isdir(path):
@@ -111,7 +114,7 @@ class Predictor(PicturePredictor[dict[str, Any]]):
             assert path is not None
             record = self._load(path)
         else:
-            pixels = image[:, :, ::-1]
+            pixels = self.pixel_format.to_loaded(image)
             if self._read_file.to_float32:
                 pixels = pixels.astype(np.float32)
             shape = image.shape[:2]

@@ -20,7 +20,9 @@ from condinst.engine.checkpoint_hook import check_complete
 from condinst.inference import optimize_for_inference
 from condinst.model_zoo import list_models, resolve_checkpoint, resolve_config
 from condinst.models import CondInst
+from condinst.models.input_channels import input_channels
 from condinst.models.speed import AUTOCAST_DTYPES
+from condinst.pixels import PixelFormat
 from condinst.registry import DATASETS, MODELS, TRANSFORMS
 
 CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
@@ -72,6 +74,17 @@ def build(cfg: Config, content: dict[str, Any], file: str) -> CondInst:
         )
     model.load_state_dict(check_complete(model, content, f"checkpoint {file}"), strict=False)
     return model.eval().requires_grad_(False)
+
+
+def check_channels(cfg: Config, model: CondInst, pixel_format: PixelFormat) -> None:
+    """Raises ValueError where pipeline and network are for pictures of different channels."""
+    expected = input_channels(model.backbone)
+    if pixel_format.channels != expected:
+        raise ValueError(
+            f"config {cfg.filename}: the test pipeline's LoadImageFromFile hands out "
+            f"{pixel_format}, but model.backbone takes {expected}; set the former's channels or "
+            "the latter's in_channels"
+        )
 
 
 def make_fast(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from condinst.pixels import to_display
 from condinst.results_rle import encode_crop
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Results:
         crops: N masks, each the part of the picture that holds its pixels.
         class_names: the name of every label.
         path: the picture's file, if it came from one.
-        image: (H, W, 3) uint8 RGB, the picture itself where it came from no file; not copied.
+        image: the picture itself where it came from no file, not copied: (H, W, 3) uint8 RGB, or
+            what the predictor's ``pixel_format`` says.
     """
 
     def __init__(
@@ -211,18 +213,20 @@ class Results:
         return path
 
     def read_image(self) -> np.ndarray:
-        """The picture, (H, W, 3) uint8 RGB: the one at hand, or that of the file.
+        """The picture to look at, (H, W, 3) uint8 RGB: the one at hand, or that of the file.
+
+        16-bit values are stretched, of many channels the first three shown.
 
         Raises:
             ValueError: there is neither, or the file's picture has another size by now.
         """
         if self.image is not None:
-            return self.image
+            return to_display(self.image)
         if self.path is None:
             raise ValueError("these results hold no picture and no path; hand over image=")
-        from condinst.pictures import read_picture
+        from condinst.pictures import read_for_display
 
-        return read_picture(self.path, self.image_size)
+        return read_for_display(self.path, self.image_size)
 
     def to_coco(
         self, image_id: int | str = 0, category_ids: Sequence[int] | None = None

@@ -17,6 +17,7 @@ from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
 from mmengine.structures import InstanceData
 
 from condinst.mask_samples import sample_masks
+from condinst.pixels import to_display
 
 # what turns a picture into the model's input; everything before is seen
 _PREPARE = ("PrepareMaskTargets", "PrepareBoxTargets")
@@ -64,8 +65,9 @@ class Browser:
         if not loader:
             raise ValueError(f"config {cfg.filename}: has no {split}_dataloader")
         node = copy.deepcopy(loader["dataset"])
+        first: list[dict] = []
         last: list[dict] = []
-        _cut(node, last, test=split != "train")
+        _cut(node, first, last, test=split != "train")
         self._where = f"config {cfg.filename}: {split}_dataloader.dataset"
         self._scope = cfg.get("default_scope", "mmdet")
         with DefaultScope.overwrite_default_scope(self._scope):
@@ -73,6 +75,7 @@ class Browser:
                 self._dataset = DATASETS.build(node)
             steps = [step for step in last if _name(step) in _PREPARE]
             self._prepare = TRANSFORMS.build(steps[0]) if targets and steps else None
+        self._is_rgb8 = not any(step.get("dtype") == "float32" for step in first)
         self._stride = None
         if targets and not self._prepare:
             mask_head = cfg.get("model", {}).get("mask_head", {})
@@ -113,7 +116,10 @@ class Browser:
         }
         if "gt_masks" in results:
             fields["masks"] = results["gt_masks"][shown]
-        image = np.clip(results["img"], 0, 255).astype(np.uint8)[..., ::-1]
+        image = results["img"]
+        if image.dtype == np.float32 and self._is_rgb8:  # to_float32, or changed colours
+            image = np.clip(image, 0, 255).astype(np.uint8)
+        image = to_display(image[..., ::-1] if image.shape[2:] == (3,) else image)
         return View(
             index=index,
             path=str(results.get("img_path", "")),
@@ -135,19 +141,22 @@ class Browser:
         return sample_masks(results["gt_masks"][shown], self._stride)
 
 
-def _cut(node: Any, last: list[dict], test: bool) -> None:
+def _cut(node: Any, first: list[dict], last: list[dict], test: bool) -> None:
     """Take the last steps out of every pipeline of a data set's config, and collect them.
+
+    The first steps, which load the picture, are collected too.
 
     Test pipelines load annotations at the picture's own size, after the resize; here they are
     loaded before it, so that they fit what is seen.
     """
     for child in node.get("datasets", ()):
-        _cut(child, last, test)
+        _cut(child, first, last, test)
     if "dataset" in node:
-        _cut(node["dataset"], last, test)
+        _cut(node["dataset"], first, last, test)
     steps = node.get("pipeline")
     if not steps:
         return
+    first += steps[:1]
     last += [step for step in steps if _name(step) in _LAST]
     kept = [step for step in steps if _name(step) not in _LAST]
     if test:

@@ -1,4 +1,6 @@
-"""mmdet's Resize and PackDetInputs with fewer copies; the results are the same bytes.
+"""mmdet's Resize and PackDetInputs with fewer copies, and for pictures of any channels and depth.
+
+Of 8-bit colours the results are the same bytes.
 
 What both cost beside the arithmetic comes from how the pixels lie in memory. The pillow backend
 decodes to RGB and hands out a BGR view of it, read backwards; RandomFlip hands out a view too; and
@@ -6,9 +8,12 @@ the network wants planes. numpy copies such views one pixel at a time, OpenCV ma
 """
 
 import cv2
+import mmcv
 import numpy as np
+from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
 from mmdet.datasets.transforms import PackDetInputs as MMDetPackDetInputs
 from mmdet.datasets.transforms import Resize as MMDetResize
+from PIL import Image
 
 from condinst.registry import TRANSFORMS
 
@@ -17,16 +22,66 @@ __all__ = ["PackDetInputs", "Resize"]
 
 @TRANSFORMS.register_module()
 class Resize(MMDetResize):
-    """mmdet's transform, but a BGR view of an RGB picture is resized as the RGB picture."""
+    """mmdet's transform, but a BGR view of an RGB picture is resized as the RGB picture.
+
+    Pictures of other channels or types are resized too, by the same filters channel by channel,
+    and keep their type. mmcv's pillow backend refuses 16 bits and weighs colours with a fourth
+    channel; OpenCV shrinks four channels at most.
+    """
 
     def _resize_img(self, results: dict) -> None:
         image = results.get("img")
+        if image is not None and not _is_usual(image):
+            self._resize_unusual(results, image)
+            return
         if image is None or self.backend != "pillow" or not _is_view_of_rgb(image):
             super()._resize_img(results)
             return
         results["img"] = image[:, :, ::-1]
         super()._resize_img(results)
         cv2.cvtColor(results["img"], cv2.COLOR_RGB2BGR, dst=results["img"])
+
+    def _resize_unusual(self, results: dict, image: np.ndarray) -> None:
+        height, width = image.shape[:2]
+        size = results["scale"]
+        if self.keep_ratio:
+            size = mmcv.rescale_size((width, height), size)
+        resized = _resize_channels(image, size, self.backend, self.interpolation)
+        results["img"] = resized
+        results["img_shape"] = resized.shape[:2]
+        results["scale_factor"] = (size[0] / width, size[1] / height)
+        results["keep_ratio"] = self.keep_ratio
+
+
+def _is_usual(image: np.ndarray) -> bool:
+    """Whether mmcv resizes it rightly with either backend."""
+    return image.dtype == np.uint8 and (image.ndim == 2 or image.shape[2] == 3)
+
+
+def _resize_channels(
+    image: np.ndarray, size: tuple[int, int], backend: str, interpolation: str
+) -> np.ndarray:
+    """An (H, W) or (H, W, C) picture at another size, width and height."""
+    channels = [image] if image.ndim == 2 else [image[:, :, i] for i in range(image.shape[2])]
+    if backend == "pillow":
+        code = pillow_interp_codes[interpolation]
+        resized = [_resize_by_pillow(channel, size, code) for channel in channels]
+    else:
+        code = cv2_interp_codes[interpolation]
+        resized = [
+            cv2.resize(np.ascontiguousarray(channel), size, interpolation=code)
+            for channel in channels
+        ]
+    return resized[0] if image.ndim == 2 else np.stack(resized, axis=2)
+
+
+def _resize_by_pillow(channel: np.ndarray, size: tuple[int, int], code: int) -> np.ndarray:
+    """16 bits as floats, rounded at the end."""
+    kept = channel if channel.dtype == np.uint8 else channel.astype(np.float32)
+    resized = np.asarray(Image.fromarray(kept).resize(size, code))
+    if channel.dtype == np.uint16:
+        return np.clip(np.rint(resized), 0, 65535).astype(np.uint16)
+    return resized
 
 
 def _is_view_of_rgb(image: np.ndarray) -> bool:
@@ -40,10 +95,15 @@ def _is_view_of_rgb(image: np.ndarray) -> bool:
 
 @TRANSFORMS.register_module()
 class PackDetInputs(MMDetPackDetInputs):
-    """mmdet's transform, with the picture laid out as planes by OpenCV."""
+    """mmdet's transform, with the picture laid out as planes by OpenCV.
+
+    16-bit pictures become float32: torch has next to no arithmetic for uint16.
+    """
 
     def transform(self, results: dict) -> dict:
         image = results.get("img")
+        if image is not None and image.dtype == np.uint16:
+            image = results["img"] = image.astype(np.float32)
         if image is not None and image.ndim == 3:
             # mmdet transposes what is not contiguous, and then finds nothing left to copy
             results["img"] = _planes(image).transpose(1, 2, 0)

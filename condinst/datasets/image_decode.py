@@ -20,11 +20,15 @@ JPEG cut off in the middle         4.x: rest is gray        raises
 import io
 import warnings
 
+import cv2
 import mmcv
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["decode_image"]
+from condinst.pixels import PixelFormat, turn_upright
+from condinst.stored_pixels import is_npy, read_stored
+
+__all__ = ["decode_image", "decode_pixels"]
 
 _COLOR_FLAGS = ("color", "color_ignore_orientation")
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
@@ -59,6 +63,27 @@ def decode_image(data: bytes, flag: str, backend: str) -> np.ndarray:
     if image is None:
         raise ValueError(f"truncated, or not a picture that the backend {backend} can read")
     return image
+
+
+def decode_pixels(data: bytes, flag: str, backend: str, pixel_format: PixelFormat) -> np.ndarray:
+    """Decode the bytes of a file to a picture of this format, blue first where it has 3 channels.
+
+    8-bit gray and colours are decoded by :func:`decode_image`; others keep what is stored.
+
+    Args:
+        flag, backend: as for :func:`decode_image`, a color flag.
+
+    Raises:
+        ValueError, ImportError: see :func:`decode_image` and
+            :func:`~condinst.stored_pixels.read_stored`.
+    """
+    if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3) and not is_npy(data):
+        image = decode_image(data, flag, backend)
+        return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if pixel_format.channels == 1 else image
+    stored = read_stored(data)
+    upright = 1 if flag.endswith("ignore_orientation") else stored.orientation
+    image = pixel_format.fit(turn_upright(stored.pixels, upright), alpha=stored.alpha)
+    return np.ascontiguousarray(pixel_format.to_loaded(image))
 
 
 def _needs_look(data: bytes, backend: str) -> bool:

@@ -1,10 +1,10 @@
 """BoxInst's targets made in the data workers."""
 
-import numpy as np
 from mmcv.transforms import BaseTransform
 
 from condinst.color_similarity import (
     alike_neighbors,
+    colors_of,
     mean_colors,
     neighbor_offsets,
     to_lab,
@@ -31,7 +31,10 @@ class PrepareBoxTargets(BaseTransform):
         color_thresh: least similarity of an edge, in [0, 1] (BoxInst, Equation 6).
         bottom_pixels_removed: height of a strip without edges at the bottom of the picture, in
             pixels of the picture before it was resized.
-        channel_order: of the pictures, "bgr" or "rgb".
+        channel_order: of pictures of 3 channels, "bgr" or "rgb". Of more channels the first three
+            are compared, as red, green and blue; of fewer the first, as gray.
+        value_range: the value of white; None for 255, and for 65535 where pictures are uint16. To
+            be given for pictures of 12 bits, and of other floats.
     """
 
     def __init__(
@@ -42,11 +45,16 @@ class PrepareBoxTargets(BaseTransform):
         color_thresh: float = 0.3,
         bottom_pixels_removed: int = 10,
         channel_order: str = "bgr",
+        value_range: float | None = None,
     ) -> None:
         neighbor_offsets(pairwise_size, pairwise_dilation)  # checks
         if channel_order not in ("bgr", "rgb"):
             raise ValueError(
                 f"PrepareBoxTargets: channel_order={channel_order!r}, expected 'bgr' or 'rgb'"
+            )
+        if value_range is not None and not value_range > 0:
+            raise ValueError(
+                f"PrepareBoxTargets: value_range={value_range!r}, expected more than 0"
             )
         self.stride = stride
         self.pairwise_size = pairwise_size
@@ -54,16 +62,13 @@ class PrepareBoxTargets(BaseTransform):
         self.color_thresh = color_thresh
         self.bottom_pixels_removed = bottom_pixels_removed
         self.channel_order = channel_order
+        self.value_range = value_range
 
     def transform(self, results: dict) -> dict:
         image = results["img"]
-        if image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(
-                f"{results.get('img_path')}: BoxInst compares colours and needs pictures of 3 "
-                f"channels, got shape {image.shape}"
-            )
-        colors = mean_colors(np.clip(image, 0, 255).astype(np.uint8, copy=False), self.stride)
-        lab = to_lab(colors[..., ::-1] if self.channel_order == "bgr" else colors)
+        colors = mean_colors(colors_of(image, self.value_range), self.stride)
+        reverse = self.channel_order == "bgr" and image.shape[2:] == (3,)
+        lab = to_lab(colors[..., ::-1] if reverse else colors)
         valid = valid_cells(
             (lab.shape[1], lab.shape[2]),
             self.stride,

@@ -11,8 +11,8 @@ from mmdet.structures import DetDataSample
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from condinst.datasets import LoadImageFromFile
 from condinst.draw import draw_closeups, draw_instances, draw_side_by_side
+from condinst.pictures import read_for_display
 from condinst.registry import HOOKS
 
 
@@ -42,7 +42,6 @@ class PictureHook(Hook):
         self.score_thr = score_thr
         self.closeups = closeups
         self.max_pictures = max_pictures
-        self._load = LoadImageFromFile()
         self._num_written = 0
 
     def before_test(self, runner: Runner) -> None:
@@ -69,8 +68,7 @@ class PictureHook(Hook):
 
     def _write(self, sample: DetDataSample, classes: Sequence[str], path: Path) -> None:
         height, width = sample.ori_shape[:2]
-        loaded = self._load(dict(img_path=sample.img_path, height=height, width=width))
-        image = np.ascontiguousarray(loaded["img"][..., ::-1])
+        image = np.ascontiguousarray(read_for_display(sample.img_path, (height, width)))
         predicted = sample.pred_instances
         predicted = predicted[predicted.scores >= self.score_thr].numpy()
         truth = sample.get("gt_instances")

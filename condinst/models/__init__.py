@@ -4,6 +4,7 @@ from .backbones import IntervalDCNResNet, TimmBackbone
 from .bbox_head import CondInstBboxHead
 from .boxinst import BoxInst, BoxInstBboxHead, BoxInstDataPreprocessor, BoxInstMaskHead
 from .condinst import CondInst
+from .data_preprocessor import DetDataPreprocessor
 from .mask_branch import MaskBranch
 from .mask_head import CondInstMaskHead
 from .necks import BiFPN
@@ -20,6 +21,7 @@ __all__ = [
     "CondInstBboxHead",
     "CondInstMaskHead",
     "CondInstTTA",
+    "DetDataPreprocessor",
     "IntervalDCNResNet",
     "MaskBranch",
     "SemanticHead",

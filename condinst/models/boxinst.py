@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmdet.models.data_preprocessors import DetDataPreprocessor
 from mmengine.logging import MessageHub
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from condinst.structures import GroundTruth, Instances, SimilarColors
 
 from .bbox_head import CondInstBboxHead
 from .condinst import CondInst
+from .data_preprocessor import DetDataPreprocessor
 from .losses import mean_count
 from .mask_head import CondInstMaskHead
 from .mask_loss import MaskTargets, sum_over_chunks
@@ -184,7 +184,9 @@ class BoxInstDataPreprocessor(DetDataPreprocessor):
         pairwise_size, pairwise_dilation: those of the mask head.
         pairwise_color_thresh: least similarity of an edge.
         bottom_pixels_removed: see :class:`~condinst.datasets.PrepareBoxTargets`.
-        bgr_to_rgb: whether the batch is RGB; otherwise it is BGR, as pictures are loaded.
+        bgr_to_rgb: whether the batch is RGB; otherwise it is BGR, as pictures of 3 channels are
+            loaded. Of others see :class:`~condinst.datasets.PrepareBoxTargets`.
+        value_range: the value of white: 255 for 8 bits, 65535 for 16.
         kwargs: see mmdet's ``DetDataPreprocessor``.
     """
 
@@ -197,10 +199,12 @@ class BoxInstDataPreprocessor(DetDataPreprocessor):
         pairwise_color_thresh: float = 0.3,
         bottom_pixels_removed: int = 10,
         bgr_to_rgb: bool = False,
+        value_range: float = 255.0,
         **kwargs,
     ) -> None:
         super().__init__(*args, bgr_to_rgb=bgr_to_rgb, **kwargs)
         self.is_rgb = bgr_to_rgb
+        self.value_range = value_range
         self.mask_stride = mask_stride
         self.pairwise_size = pairwise_size
         self.pairwise_dilation = pairwise_dilation
@@ -223,8 +227,12 @@ class BoxInstDataPreprocessor(DetDataPreprocessor):
 
     def _edges(self, image: Tensor, meta: dict) -> Tensor:
         colors = image * self.std + self.mean if self._enable_normalize else image
-        if not self.is_rgb:
+        if len(colors) != 3:
+            colors = colors[:3] if len(colors) > 3 else colors[:1].expand(3, -1, -1)
+        elif not self.is_rgb:
             colors = colors.flip(0)
+        if self.value_range != 255:
+            colors = (colors * (255.0 / self.value_range)).clamp(0, 255)
         means = F.avg_pool2d(colors[None].float(), self.mask_stride)[0]
         lab = to_lab(means.byte().permute(1, 2, 0).cpu().numpy())
         valid = valid_cells(

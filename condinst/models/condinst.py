@@ -14,6 +14,7 @@ from torch import Tensor
 from condinst.registry import MODELS
 from condinst.structures import Assignment, DensePredictions, Instances
 
+from .input_channels import adapt_when_loading
 from .mask_postprocess import postprocess_masks
 from .mask_targets import prepare_ground_truth
 from .points import gather_points
@@ -61,6 +62,7 @@ class CondInst(BaseDetector):
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg or {}
         self.backbone = MODELS.build(backbone)
+        adapt_when_loading(self.backbone)
         self.neck = MODELS.build(neck)
         self.bbox_head = self._build_head(bbox_head)
         self.mask_head = self._build_head(mask_head)
@@ -92,7 +94,7 @@ class CondInst(BaseDetector):
         return MODELS.build(cfg)
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) normalised images -> the pyramid's levels, finest first."""
+        """(B, C, H, W) normalised images -> the pyramid's levels, finest first."""
         return self.neck(self.backbone(batch_inputs))
 
     def _forward(
@@ -109,7 +111,7 @@ class CondInst(BaseDetector):
         self, batch_inputs: Tensor, batch_data_samples: Sequence[DetDataSample]
     ) -> dict[str, Tensor]:
         """Args:
-            batch_inputs: (B, 3, H, W) normalised, padded images.
+            batch_inputs: (B, C, H, W) normalised, padded images.
             batch_data_samples: their ``gt_instances``.
 
         Returns:
@@ -196,7 +198,7 @@ class CondInst(BaseDetector):
         rescale: bool = True,
     ) -> list[DetDataSample]:
         """Args:
-            batch_inputs: (B, 3, H, W) normalised, padded images.
+            batch_inputs: (B, C, H, W) normalised, padded images.
             batch_data_samples: their metainfo: ``img_shape``, ``ori_shape``, ``scale_factor``.
             rescale: whether boxes and masks are handed out at the original picture's size instead
                 of the input image's.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule, kaiming_init
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .dynamic_conv import aligned_upsample
 
@@ -22,6 +23,8 @@ class MaskBranch(BaseModule):
         out_channels: mask feature channels.
         mask_stride: stride of the finest level used, pixels.
         num_stacked_convs: convolutions in the tower.
+        norm_eval: whether batch norms keep their running averages in training, for batches of too
+            few pictures to average over; with ``norm_cfg.requires_grad=False`` they are frozen.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class MaskBranch(BaseModule):
         num_stacked_convs: int = 4,
         conv_cfg: dict | None = None,
         norm_cfg: dict | None = None,
+        norm_eval: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -47,6 +51,7 @@ class MaskBranch(BaseModule):
         self.end_level = end_level
         self.out_channels = out_channels
         self.mask_stride = mask_stride
+        self.norm_eval = norm_eval
 
         def conv3x3(channels: int, inplace: bool) -> ConvModule:
             return ConvModule(
@@ -80,6 +85,15 @@ class MaskBranch(BaseModule):
                 kaiming_init(
                     module, a=1, mode="fan_in", nonlinearity="leaky_relu", distribution="uniform"
                 )
+
+    def train(self, mode: bool = True) -> MaskBranch:
+        """With ``norm_eval``, batch norms stay in evaluation mode."""
+        super().train(mode)
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Args:

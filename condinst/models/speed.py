@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .input_channels import input_channels
+
 AUTOCAST_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 # Largest difference, relative to the largest output, that folding may make in float32: the order of
@@ -86,7 +88,8 @@ def checked_fold_batch_norms(model: Any) -> int:
     folded = fold_batch_norms(model)
     parameter = next(model.parameters())
     generator = torch.Generator().manual_seed(0)
-    image = torch.randn(1, 3, 128, 128, generator=generator).to(parameter)
+    channels = input_channels(model.backbone)
+    image = torch.randn(1, channels, 128, 128, generator=generator).to(parameter)
     with torch.no_grad():
         for expected, actual in zip(original._forward(image), model._forward(image), strict=True):
             worst = (actual - expected).abs().max() / expected.abs().max().clamp(min=1e-6)

@@ -240,10 +240,19 @@ def test_a_picture_is_turned_as_the_results_are(tmp_path):
     assert (results.read_image()[:, :70] == 0).all()
 
 
-def test_sixteen_bits_keep_the_upper_byte(tmp_path):
-    Image.fromarray(np.full(SIZE, 0x7FFF, np.uint16)).save(tmp_path / "a.png")
+def test_sixteen_bits_are_shown_stretched(tmp_path):
+    """Of 12-bit pictures in 16 bits, the upper byte alone would be black."""
+    values = np.linspace(1000, 4000, SIZE[1]).astype(np.uint16) * np.ones((SIZE[0], 1), np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
     results, _ = make(path=tmp_path / "a.png")
-    assert (results.read_image() == 0x7F).all()
+    shown = results.read_image()
+    assert shown.dtype == np.uint8
+    assert (shown[:, 0] == 0).all()
+    assert (shown[:, -1] == 255).all()
+    assert abs(int(shown[0, SIZE[1] // 2, 0]) - 128) <= 2
+
+    Image.fromarray(np.full(SIZE, 0x7FFF, np.uint16)).save(tmp_path / "a.png")
+    assert (results.read_image() == 0x7F).all()  # nothing to stretch: the upper byte
 
 
 WITHOUT_THE_TRAINING_SIDE = """
