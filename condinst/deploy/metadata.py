@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from condinst.pixels import DTYPES, PixelFormat
+
 __all__ = ["FileInfo", "Resize", "decode"]
 
 PREFIX = "condinst."
@@ -42,14 +44,16 @@ class FileInfo:
         resize: None if pictures are taken at their own size.
         fixed_size: height and width of all inputs; None for a file that takes any.
         batch: pictures that the file takes at a time; None for any number.
-        fill: (R, G, B), what is black after normalisation: for the padding.
+        fill: a value per channel, RGB if they are 3: what is 0 after normalisation, for padding.
+        pixel_format: of the pictures.
     """
 
     class_names: tuple[str, ...]
     resize: Resize | None
     fixed_size: tuple[int, int] | None
     batch: int | None
-    fill: tuple[float, float, float]
+    fill: tuple[float, ...]
+    pixel_format: PixelFormat = PixelFormat()
 
     @classmethod
     def from_metadata(cls, values: Mapping[str, Any]) -> FileInfo:
@@ -63,13 +67,18 @@ class FileInfo:
         """
         fixed = _take(values, "variant", "'dynamic' or 'fixed'", _variant) == "fixed"
         size = _take(values, "fixed_size", "[height, width]", _sides) if fixed else None
-        mean = _take(values, "mean", "three numbers or null", _mean)
+        # files of earlier versions are for 8-bit colours, and do not say so
+        channels = _take({"channels": 3, **values}, "channels", "a number", _channels)
+        dtype = _take({"dtype": "uint8", **values}, "dtype", f"one of {DTYPES}", _dtype)
+        count = "three numbers" if channels == 3 else f"{channels} numbers"
+        mean = _take(values, "mean", f"{count} or null", lambda value: _mean(value, channels))
         return cls(
             class_names=_take(values, "classes", "a list of names", _names),
             resize=_take(values, "resize", _RESIZE, _resize),
             fixed_size=size,
             batch=_take(values, "batch", "a number or null", _batch),
             fill=mean[::-1] if values.get("mean_order") == "BGR" else mean,
+            pixel_format=PixelFormat(channels, dtype),
         )
 
 
@@ -138,9 +147,25 @@ def _batch(value: Any) -> int | None:
     return value
 
 
-def _mean(value: Any) -> tuple[float, float, float]:
-    red, green, blue = (float(x) for x in value or (0, 0, 0))
-    return red, green, blue
+def _channels(value: Any) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError
+    return value
+
+
+def _dtype(value: Any) -> str:
+    if value not in DTYPES:
+        raise ValueError
+    return value
+
+
+def _mean(value: Any, channels: int) -> tuple[float, ...]:
+    numbers = tuple(float(x) for x in value or [0] * channels)
+    if len(numbers) == 1:  # one for all
+        numbers *= channels
+    if len(numbers) != channels:
+        raise ValueError
+    return numbers
 
 
 def _resize(value: Any) -> Resize | None:

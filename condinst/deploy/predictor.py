@@ -31,7 +31,7 @@ class _Picture:
     """One picture on its way.
 
     Attributes:
-        pixels: (3, H', W') float32, the file's input.
+        pixels: (C, H', W') float32, the file's input.
         inner_size: height and width of what of the input is the picture.
         size: height and width of the picture itself.
         mask_size: height and width that the file draws masks at.
@@ -81,10 +81,11 @@ class _FilePredictor(PicturePredictor[_Picture]):
         )
         self._runtime = runtime
         self.class_names = self._info.class_names
+        self.pixel_format = self._info.pixel_format
         self.max_mask_pixels = max_mask_pixels
 
     def _read(self, path: str) -> np.ndarray:
-        return read_picture(path)
+        return read_picture(path, pixel_format=self.pixel_format)
 
     def _prepare(self, source: Source) -> _Picture:
         path, kept = source

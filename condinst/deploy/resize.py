@@ -44,13 +44,32 @@ def input_size(size: tuple[int, int], info: FileInfo) -> tuple[int, int]:
 
 
 def resize_picture(image: np.ndarray, size: tuple[int, int], resize: Resize | None) -> np.ndarray:
-    """An (H, W, 3) uint8 picture at another size.
+    """An (H, W, C) picture, or (H, W) of one channel, at another size; the type stays.
 
     pillow's filters widen where a picture shrinks; OpenCV's bilinear one takes four pixels then,
     too. pillow's affine transform does the same, to one level of 255.
     """
     if image.shape[:2] == size:
         return image
+    if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)):
+        channels = image[:, :, None] if image.ndim == 2 else image
+        parts = [_resize_channel(channels[:, :, i], size, resize) for i in range(channels.shape[2])]
+        return parts[0] if image.ndim == 2 else np.stack(parts, axis=2)
+    return _resize(image, size, resize)
+
+
+def _resize_channel(
+    channel: np.ndarray, size: tuple[int, int], resize: Resize | None
+) -> np.ndarray:
+    """One (H, W) channel of any type; 16 bits as floats, rounded at the end."""
+    kept = channel if channel.dtype == np.uint8 else channel.astype(np.float32)
+    resized = _resize(np.ascontiguousarray(kept), size, resize)
+    if channel.dtype == np.uint16:
+        return np.clip(np.rint(resized), 0, 65535).astype(np.uint16)
+    return resized
+
+
+def _resize(image: np.ndarray, size: tuple[int, int], resize: Resize | None) -> np.ndarray:
     height, width = size
     picture: Image.Image = Image.fromarray(image)
     if resize is not None and resize.backend == "cv2":
@@ -62,15 +81,17 @@ def resize_picture(image: np.ndarray, size: tuple[int, int], resize: Resize | No
 
 
 def to_input(image: np.ndarray, info: FileInfo) -> tuple[np.ndarray, tuple[int, int]]:
-    """An (H, W, 3) uint8 RGB picture as the file takes it.
+    """A picture of the file's format as the file takes it.
 
     Returns:
-        (3, H', W') float32, RGB, 0 to 255, padded at the right and the bottom to a fixed size; and
-        the size of the picture in it.
+        (C, H', W') float32, in the picture's units, padded at the right and the bottom to a fixed
+        size; and the size of the picture in it.
     """
     size = input_size(image.shape[:2], info)
     resized = resize_picture(image, size, info.resize)
-    padded = np.empty((3, *(info.fixed_size or size)), np.float32)
+    if resized.ndim == 2:
+        resized = resized[:, :, None]
+    padded = np.empty((info.pixel_format.channels, *(info.fixed_size or size)), np.float32)
     if padded.shape[1:] != size:
         padded[:] = np.array(info.fill, np.float32)[:, None, None]
     padded[:, : size[0], : size[1]] = resized.transpose(2, 0, 1)

@@ -32,13 +32,18 @@ class Picture:
 
     Attributes:
         name: for the table.
-        image: (3, H, W) float32, RGB, 0 to 255, as resized by the test pipeline.
+        image: (C, H, W) float32, RGB if C is 3, as resized by the test pipeline.
         out_size: height and width of the original picture.
     """
 
     name: str
     image: np.ndarray
     out_size: tuple[int, int]
+
+    def as_loaded(self) -> torch.Tensor:
+        """The image as the data preprocessor takes it: BGR if C is 3."""
+        pixels = self.image[::-1] if len(self.image) == 3 else self.image
+        return torch.from_numpy(np.ascontiguousarray(pixels))
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,11 @@ def run_eager(model: CondInst, picture: Picture) -> dict[str, np.ndarray]:
             scale_factor=(width / out_width, height / out_height),
         )
     )
-    # the data preprocessor takes pictures as they are loaded: BGR
-    image = torch.from_numpy(np.ascontiguousarray(picture.image[::-1]))
     before = model.test_cfg
     model.test_cfg = {**before, "mask_format": "bool", "autocast_dtype": None}
     try:
-        found = model.test_step(dict(inputs=[image], data_samples=[sample]))[0].pred_instances
+        batch = dict(inputs=[picture.as_loaded()], data_samples=[sample])
+        found = model.test_step(batch)[0].pred_instances
     finally:
         model.test_cfg = before
     return dict(
@@ -123,18 +127,17 @@ def run_eager(model: CondInst, picture: Picture) -> dict[str, np.ndarray]:
 def resize_to(picture: Picture, size: tuple[int, int]) -> Picture:
     """The picture at a fixed size, whatever its shape; boxes and masks are of that size too."""
     height, width = size
-    pixels = picture.image.transpose(1, 2, 0).clip(0, 255).astype(np.uint8)
-    resized = np.asarray(Image.fromarray(pixels).resize((width, height)), np.float32)
-    return Picture(picture.name, np.ascontiguousarray(resized.transpose(2, 0, 1)), size)
+    resized = [Image.fromarray(channel).resize((width, height)) for channel in picture.image]
+    return Picture(picture.name, np.stack([np.asarray(channel) for channel in resized]), size)
 
 
 def thresholds(model: CondInst, picture: Picture, counts: Sequence[int]) -> list[float]:
     """Score thresholds that so many pairs of point and class of a picture pass, as nearly as scores
     that are equal allow; 0 passes none."""
     settings = BoxSettings.from_model(model)
-    image = torch.from_numpy(np.ascontiguousarray(picture.image[::-1]))
+    batch = dict(inputs=[picture.as_loaded()], data_samples=None)
     with torch.no_grad():
-        inputs = model.data_preprocessor(dict(inputs=[image], data_samples=None), False)["inputs"]
+        inputs = model.data_preprocessor(batch, False)["inputs"]
         dense = model.bbox_head(model.extract_feat(inputs))
         levels = []
         for cls_scores, centernesses in zip(dense.cls_scores, dense.centernesses, strict=True):

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import torch
 
 from condinst import predictor_setup
 from condinst.models import CondInst
@@ -120,8 +119,10 @@ def export_model(
             f"format {options.format}"
         )
     reader = PictureReader(cfg)
+    predictor_setup.check_channels(cfg, model, reader.pixel_format)
     metadata = build_metadata(
         model,
+        pixel_format=reader.pixel_format,
         classes=predictor_setup.class_names(cfg, content, model.bbox_head.num_classes),
         steps=reader.steps(),
         boxes=BoxSettings.from_model(model),
@@ -229,11 +230,11 @@ class _Work:
         return quantize_network(part, map(self._network_input, pictures))
 
     def _network_input(self, picture: Picture) -> np.ndarray:
-        """(B, 3, H, W) normalised and padded."""
+        """(B, C, H, W) normalised and padded."""
         if self.options.fixed_size:
             picture = resize_to(picture, self.options.fixed_size)
-        image = torch.from_numpy(np.ascontiguousarray(picture.image[::-1]))
-        batch = self.model.data_preprocessor(dict(inputs=[image], data_samples=None), False)
+        batch = dict(inputs=[picture.as_loaded()], data_samples=None)
+        batch = self.model.data_preprocessor(batch, False)
         count = (self.options.batch or 1) if self.options.fixed_size else 1
         return batch["inputs"].repeat(count, 1, 1, 1).numpy()
 

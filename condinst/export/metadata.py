@@ -18,12 +18,13 @@ _PREFIX = "condinst."
 
 
 def build_metadata(
-    model, *, classes, steps, boxes, source: Mapping[str, Any], options, opset: int
+    model, *, pixel_format, classes, steps, boxes, source: Mapping[str, Any], options, opset: int
 ) -> dict[str, Any]:
     """What a file says.
 
     Args:
         model: the detector.
+        pixel_format: of the pictures, :class:`~condinst.pixels.PixelFormat`.
         classes: names of the labels.
         steps: transforms of the test pipeline.
         boxes: :class:`~condinst.export.boxes.BoxSettings`.
@@ -37,11 +38,13 @@ def build_metadata(
         version=__version__,
         task="instance segmentation",
         classes=list(classes),
-        input_order="RGB",
-        input_range=[0, 255],
+        channels=pixel_format.channels,
+        dtype=pixel_format.dtype,
+        input_order="RGB" if pixel_format.channels == 3 else "as stored",
+        input_range=None if pixel_format.dtype == "float32" else [0, pixel_format.largest],
         mean=pre.mean.flatten().tolist() if normalised else None,
         std=pre.std.flatten().tolist() if normalised else None,
-        mean_order="RGB" if pre._channel_conversion else "BGR",
+        mean_order=_mean_order(pre, pixel_format.channels),
         resize=resize_settings(steps),
         pad_divisor=int(getattr(pre, "pad_size_divisor", 1)),
         conventions=dict(
@@ -59,6 +62,12 @@ def build_metadata(
         opset=opset,
         **source,
     )
+
+
+def _mean_order(preprocessor, channels: int) -> str:
+    if channels != 3:
+        return "as stored"
+    return "RGB" if preprocessor._channel_conversion else "BGR"
 
 
 def resize_settings(steps) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from onnx import ModelProto, version_converter
 from torch import Tensor, nn
 
 from condinst.models import CondInst
+from condinst.models.input_channels import input_channels
 from condinst.models.speed import checked_fold_batch_norms
 
 from .deform import replace_deform_convs, translations
@@ -46,7 +47,7 @@ class Network(nn.Module):
         self.mask_branch = model.mask_head.mask_feature_head
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) normalised images -> the fields of ``DensePredictions``, level after level
+        """(B, C, H, W) normalised images -> the fields of ``DensePredictions``, level after level
         within a field, then the mask features."""
         feats = self.neck(self.backbone(images))
         dense = self.bbox_head(feats)
@@ -66,22 +67,25 @@ def prepare(model: CondInst, *, half: bool = False) -> Network:
     return network.half() if half else network
 
 
-def input_shapes(divisor: int, fixed: tuple[int, int, int] | None) -> tuple[Tensor, Any]:
+def input_shapes(
+    channels: int, divisor: int, fixed: tuple[int, int, int] | None
+) -> tuple[Tensor, Any]:
     """What ``torch.export`` asks for: an example of the input, and which of its sizes vary.
 
     Args:
+        channels: of the pictures.
         divisor: of heights and widths.
         fixed: batch, height and width where nothing varies.
     """
     if fixed is not None:
         batch, height, width = fixed
-        return torch.zeros(batch, 3, height, width), None
+        return torch.zeros(batch, channels, height, width), None
     height, width = (-(-side // divisor) * divisor for side in _EXAMPLE_SIZE)
     batch_dim = torch.export.Dim("batch", min=1, max=1024)
     sides = [torch.export.Dim(name, min=1, max=2**20 // divisor) for name in ("rows", "columns")]
     # multiples, so that the levels' sizes are known to fit each other
     shape = {0: batch_dim, 2: divisor * sides[0], 3: divisor * sides[1]}
-    return torch.zeros(2, 3, height, width), (shape,)
+    return torch.zeros(2, channels, height, width), (shape,)
 
 
 def export_network(
@@ -95,7 +99,7 @@ def export_network(
     Raises:
         ValueError: neither can export this network.
     """
-    example, shapes = input_shapes(divisor, fixed)
+    example, shapes = input_shapes(input_channels(network.backbone), divisor, fixed)
     example = example.to(next(network.parameters()).dtype)
     reasons = []
     for export in (_by_torch_export, _by_torchscript):

@@ -9,6 +9,7 @@ from onnx import ModelProto, TensorProto
 from torch import nn
 
 from condinst.models import CondInst
+from condinst.models.input_channels import input_channels
 
 from .boxes import BoxSettings, as_float, candidates, size_of, suppress
 from .builder import GraphBuilder
@@ -33,8 +34,9 @@ def build_onnx(
 ) -> ModelProto:
     """The whole detector in one model.
 
-    Inputs: ``images`` (B, 3, H, W) float32, RGB, 0 to 255, of any size, and ``out_size`` (2,)
-    int64, height and width that boxes and masks are scaled to. Outputs, by image and falling score:
+    Inputs: ``images`` (B, C, H, W) float32, of any size, RGB if C is 3, in the units that the model
+    was trained with (0 to 255 for 8 bits); and ``out_size`` (2,) int64, height and width that boxes
+    and masks are scaled to. Outputs, by image and falling score:
     ``boxes`` (N, 4) xyxy, ``scores`` (N,), ``labels`` (N,) int64, ``masks`` (N, height, width)
     bool, ``image_inds`` (N,) int64.
 
@@ -96,6 +98,7 @@ class _Writer:
     ) -> None:
         self.model, self.part, self.half = model, part, half
         self.fixed_size, self.batch = fixed_size, batch
+        self.channels = input_channels(model.backbone)
         self.boxes, self.masks = BoxSettings.from_model(model), MaskSettings.from_model(model)
         self.g = GraphBuilder("condinst/")
 
@@ -130,7 +133,7 @@ class _Writer:
         batch = "batch" if self.batch is None else self.batch
         return g.build(
             [
-                ("images", TensorProto.FLOAT, [batch, 3, "height", "width"]),
+                ("images", TensorProto.FLOAT, [batch, self.channels, "height", "width"]),
                 ("out_size", TensorProto.INT64, [2]),
             ],
             [
@@ -164,13 +167,16 @@ class _Writer:
             )
             for name, value in values.items()
         ]
-        return g.build([("images", TensorProto.FLOAT, [batch, 3, height, width])], outputs, opset)
+        shape = [batch, self.channels, height, width]
+        return g.build([("images", TensorProto.FLOAT, shape)], outputs, opset)
 
     def _normalise(self, image_size: list[str]) -> str:
         """What the data preprocessor does: order of channels, normalisation, padding."""
         g, pre = self.g, self.model.data_preprocessor
         images = "images"
-        if not pre._channel_conversion:  # the network takes them as they are loaded: BGR
+        if (
+            self.channels == 3 and not pre._channel_conversion
+        ):  # the network takes them as they are loaded: BGR
             images = g.Gather(images, [2, 1, 0], axis=1)
         if getattr(pre, "_enable_normalize", False):
             mean, std = (v.detach().float().cpu().numpy() for v in (pre.mean, pre.std))

@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from condinst.datasets.shapes_scene import draw_scene
 from condinst.pictures import list_folder
+from condinst.pixels import to_gray
 from condinst.predictor_setup import pipeline
 
 from .check import Picture
@@ -31,6 +32,7 @@ class PictureReader:
 
     def __init__(self, cfg: Config) -> None:
         self._read_file, self._transform = pipeline(cfg)
+        self.pixel_format = self._read_file.pixel_format
 
     def steps(self) -> list[Any]:
         """The transforms after the reading of the file."""
@@ -45,9 +47,18 @@ class PictureReader:
         return self._finish(path.name, self._read_file(dict(img_path=str(path), img_id=0)))
 
     def array(self, name: str, image: np.ndarray) -> Picture:
-        """Of a picture in memory, (H, W, 3) uint8 RGB."""
-        shape = image.shape[:2]
-        pixels = np.ascontiguousarray(image[:, :, ::-1])
+        """Of a picture in memory, (H, W, 3) uint8 RGB, made one of the model's format.
+
+        Channels beyond the third are the first ones once more; values fill the type's range.
+        """
+        shape, wanted = image.shape[:2], self.pixel_format
+        if wanted.channels != 1:
+            image = image[:, :, np.arange(wanted.channels) % 3]
+        else:
+            image = to_gray(image)
+        if wanted.dtype != "uint8":
+            image = (image * (np.float32(wanted.largest) / 255)).astype(wanted.dtype)
+        pixels = np.ascontiguousarray(wanted.to_loaded(image))
         if self._read_file.to_float32:
             pixels = pixels.astype(np.float32)
         record = dict(img=pixels, img_shape=shape, ori_shape=shape, img_path=None, img_id=0)
@@ -70,7 +81,8 @@ class PictureReader:
     def _finish(self, name: str, record: dict[str, Any]) -> Picture:
         height, width = record["ori_shape"]
         inputs = self._transform(record)["inputs"]
-        image = inputs.numpy()[::-1].astype(np.float32)
+        image = inputs.numpy().astype(np.float32)
+        image = image[::-1] if len(image) == 3 else image
         return Picture(name, np.ascontiguousarray(image), (int(height), int(width)))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from condinst.models import CondInst
+from condinst.models.input_channels import input_channels
 
 from .network import input_shapes, prepare
 
@@ -31,7 +32,7 @@ def save_pt2(
     """Write the network from normalised, padded pictures to dense predictions.
 
     Post-processing stays outside: its shapes depend on the data. The program's input is ``images``
-    (B, 3, H, W), H and W multiples of ``divisor`` and more than the coarsest level's stride (128
+    (B, C, H, W), H and W multiples of ``divisor`` and more than the coarsest level's stride (128
     pixels), for it takes no level to be of one row or column; its outputs are those of
     :class:`~condinst.export.network.Network`. ``torch.export.load`` with
     ``extra_files={"condinst.json": ""}`` hands out the metadata.
@@ -40,7 +41,7 @@ def save_pt2(
         ValueError: this PyTorch cannot export the network.
     """
     network = prepare(model, half=half)
-    example, shapes = input_shapes(divisor, fixed)
+    example, shapes = input_shapes(input_channels(network.backbone), divisor, fixed)
     example = example.to(next(network.parameters()).dtype)
     try:
         with torch.no_grad():
@@ -67,7 +68,8 @@ def check_pt2(
     )
     worst = 0.0
     for i, (batch, height, width) in enumerate(shapes):
-        pixels = np.random.default_rng(i).standard_normal((batch, 3, height, width))
+        shape = (batch, input_channels(network.backbone), height, width)
+        pixels = np.random.default_rng(i).standard_normal(shape)
         images = torch.from_numpy(pixels).to(next(network.parameters()).dtype)
         with torch.no_grad():
             for expected, found in zip(network(images), program(images), strict=True):

@@ -29,7 +29,7 @@ def quantize_network(part: ModelProto, pictures: Iterable[np.ndarray]) -> ModelP
 
     Args:
         part: of :func:`condinst.export.network.export_network`, in float32.
-        pictures: (1, 3, H, W) float32, normalised and padded, of any sizes; a few dozen do. They
+        pictures: (1, C, H, W) float32, normalised and padded, of any sizes; a few dozen do. They
             are held one at a time.
 
     Raises:

@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from condinst.models import CondInst
+from condinst.models.input_channels import input_channels
 from condinst.structures import Instances
 
 
@@ -70,7 +71,7 @@ def count_flops(model: CondInst, size: tuple[int, int]) -> Flops:
         size: height and width of the network's input, padding included.
     """
     network: Any = copy.deepcopy(model).to("meta").eval()
-    image = torch.empty(1, 3, *size, device="meta")
+    image = torch.empty(1, input_channels(network.backbone), *size, device="meta")
     parts = {}
     with torch.no_grad():
         parts["backbone"], levels = _count(lambda: network.backbone(image))

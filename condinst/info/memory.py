@@ -18,6 +18,7 @@ from mmengine.registry import TRANSFORMS
 
 from condinst.benchmark.measure import peak_memory
 from condinst.models import CondInst
+from condinst.models.input_channels import input_channels
 
 _NUM_OBJECTS = 10
 _OPTIMIZER = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=0.01, momentum=0.9))
@@ -68,33 +69,35 @@ def measure_memory(
             conv.bias.fill_(bias)
     model.test_cfg.setdefault("mask_format", "crop")  # as the commands do
     weights = sum(x.nbytes for x in (*model.parameters(), *model.buffers()))
+    channels = input_channels(model.backbone)
     found: list[int] = []
 
     def predict() -> None:
         with torch.no_grad():
-            results = model.test_step(_test_batch(size, batch_size))
+            results = model.test_step(_test_batch((*size, channels), batch_size))
         found.append(sum(len(sample.pred_instances) for sample in results))
 
     model.eval()
     prediction = peak_memory(predict, device)
 
-    batch = _train_batch(cfg, model, size, batch_size)
+    batch = _train_batch(cfg, model, (*size, channels), batch_size)
     optim_wrapper = build_optim_wrapper(model, cfg.get("optim_wrapper") or _OPTIMIZER)
     model.train()
     training = peak_memory(lambda: model.train_step(batch, optim_wrapper), device)
     return Memory(weights, prediction, found[-1], training, _NUM_OBJECTS * batch_size)
 
 
-def _test_batch(size: tuple[int, int], batch_size: int) -> dict[str, list]:
+def _test_batch(shape: tuple[int, int, int], batch_size: int) -> dict[str, list]:
+    size = shape[:2]
     metainfo = dict(img_shape=size, ori_shape=size, scale_factor=(1.0, 1.0), batch_input_shape=size)
     return {
-        "inputs": [torch.from_numpy(_noise(size)).permute(2, 0, 1) for _ in range(batch_size)],
+        "inputs": [torch.from_numpy(_noise(shape)).permute(2, 0, 1) for _ in range(batch_size)],
         "data_samples": [DetDataSample(metainfo=metainfo) for _ in range(batch_size)],
     }
 
 
 def _train_batch(
-    cfg: Config, model: CondInst, size: tuple[int, int], batch_size: int
+    cfg: Config, model: CondInst, shape: tuple[int, int, int], batch_size: int
 ) -> dict[str, Any]:
     """Pictures with objects, as the last steps of the training pipeline hand them out."""
     loader = cfg.get("train_dataloader") or {}
@@ -105,15 +108,15 @@ def _train_batch(
     steps = steps or [dict(type="condinst.PackDetInputs")]
     finish = Compose([TRANSFORMS.build(step) for step in steps])
     num_classes = model.bbox_head.num_classes
-    return pseudo_collate([finish(_annotated(size, num_classes)) for _ in range(batch_size)])
+    return pseudo_collate([finish(_annotated(shape, num_classes)) for _ in range(batch_size)])
 
 
 _LAST = ("PrepareMaskTargets", "PrepareBoxTargets", "PackDetInputs")
 
 
-def _annotated(size: tuple[int, int], num_classes: int) -> dict[str, Any]:
+def _annotated(shape: tuple[int, int, int], num_classes: int) -> dict[str, Any]:
     """One picture of noise with diamonds of all sizes, as the loading transforms leave it."""
-    height, width = size
+    height, width = size = shape[:2]
     draw = np.random.default_rng(0)
     half = np.geomspace(0.05, 0.45, _NUM_OBJECTS)[:, None] * [width, height]  # (M, 2)
     center = half + draw.random((_NUM_OBJECTS, 2)) * ([width, height] - 2 * half)
@@ -121,7 +124,7 @@ def _annotated(size: tuple[int, int], num_classes: int) -> dict[str, Any]:
     corners = np.array([(0, -1), (1, 0), (0, 1), (-1, 0)])
     polygons = [[(c + corners * h).flatten()] for c, h in zip(center, half, strict=True)]
     return dict(
-        img=_noise(size),
+        img=_noise(shape),
         img_id=0,
         img_path="",
         img_shape=size,
@@ -136,5 +139,5 @@ def _annotated(size: tuple[int, int], num_classes: int) -> dict[str, Any]:
     )
 
 
-def _noise(size: tuple[int, int]) -> np.ndarray:
-    return np.random.default_rng(0).integers(256, size=(*size, 3), dtype=np.uint8)
+def _noise(shape: tuple[int, int, int]) -> np.ndarray:
+    return np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)

@@ -238,10 +238,37 @@ def lab_of(rgb):
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
-def test_grayscale_pictures_are_refused_by_name():
-    results = dict(img=np.zeros((8, 8), np.uint8), gt_bboxes=np.zeros((0, 4)), img_path="gray.png")
-    with pytest.raises(ValueError, match=re.escape("gray.png: BoxInst compares colours")):
-        PrepareBoxTargets().transform(results)
+def edges_of(image, **options):
+    results = dict(img=image, gt_bboxes=np.zeros((1, 4)), img_path="a.png")
+    return PrepareBoxTargets(**options).transform(results)["gt_masks"].edges
+
+
+def test_colors_of_pictures_of_any_format_are_those_of_the_8_bit_picture():
+    """Values times 257 fill 16 bits as the others fill 8; a fourth channel is not a colour."""
+    rng = np.random.default_rng(0)
+    blocks = (
+        rng.integers([100, 60, 30], [125, 64, 32], (6, 7, 3), dtype=np.uint8)
+        .repeat(8, axis=0)
+        .repeat(8, axis=1)
+    )
+    gray = blocks[:, :, 0]
+    expected = edges_of(np.repeat(gray[:, :, None], 3, axis=2))
+    assert 0 < expected.float().mean() < 1
+    assert torch.equal(edges_of(gray), expected)
+    assert torch.equal(edges_of(gray.astype(np.uint16) * 257), expected)
+    assert torch.equal(edges_of(gray.astype(np.uint16) * 16, value_range=255 * 16), expected)
+    assert torch.equal(edges_of(gray / np.float32(255), value_range=1.0), expected)
+
+    expected = edges_of(blocks, channel_order="rgb")
+    assert not torch.equal(edges_of(blocks), expected)  # red and blue are not the same
+    four = np.dstack([blocks, rng.integers(0, 255, blocks.shape[:2], dtype=np.uint8)])
+    assert torch.equal(edges_of(four), expected)
+
+
+@pytest.mark.parametrize("value_range", [0, -1])
+def test_a_value_range_of_nothing_is_refused(value_range):
+    with pytest.raises(ValueError, match="value_range"):
+        PrepareBoxTargets(value_range=value_range)
 
 
 def test_colors_of_another_stride_than_the_mask_head_s_are_refused():
