@@ -105,7 +105,10 @@ def _draw_targets(view: View, classes: tuple[str, ...]) -> tuple[str, np.ndarray
     def enlarge(cells: Any) -> np.ndarray:
         """(..., h, w) cells -> (..., H, W) pixels."""
         large = np.asarray(cells).repeat(targets.stride, axis=-2).repeat(targets.stride, axis=-1)
-        return large[..., :height, :width]
+        # a last row or column of less than half a cell has none
+        missing = [max(0, n - m) for n, m in zip((height, width), large.shape[-2:], strict=True)]
+        edges = [(0, 0)] * (large.ndim - 2) + [(0, n) for n in missing]
+        return np.pad(large, edges, mode="edge")[..., :height, :width]
 
     if not isinstance(targets, SampledMasks):
         alike = np.asarray(targets.edges, np.float32).mean(axis=0)

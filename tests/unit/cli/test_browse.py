@@ -14,7 +14,7 @@ from condinst.cli.browse_data import Browser, View
 from condinst.cli.common import read_config
 from condinst.cli.main import main
 from condinst.datasets.shapes import make_shapes
-from condinst.structures import SimilarColors
+from condinst.structures import SampledMasks, SimilarColors
 
 SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
 SIZE = 96  # that of the config: nothing is resized
@@ -117,6 +117,22 @@ def test_alike_colours_are_white():
     panel = drawn[-15:, -16:]
     assert (panel[:, :8] == 255).all()
     assert (panel[:, 8:] == 0).all()
+
+
+@pytest.mark.parametrize(("width", "cells"), [(16, 8), (17, 8)])
+def test_targets_of_a_picture_that_ends_in_part_of_a_cell(width, cells):
+    """Every second pixel from the second on: of 17, the last one has no sample."""
+    samples = SampledMasks(
+        samples=torch.ones(1, 8, cells, dtype=torch.bool),
+        centers=torch.tensor([[8.0, 8.0]]),
+        areas=torch.tensor([16 * width]),
+        stride=2,
+    )
+    instances = InstanceData(labels=np.zeros(1, int), bboxes=np.array([[0, 0, width, 16]]))
+    image = np.full((16, width, 3), 100, np.uint8)
+    drawn = draw(View(0, "", image, instances, 0, samples), ("thing",))
+    assert drawn.shape[1] == 2 * width + 6
+    assert (drawn[-3, -width:] != 100).any(axis=-1).all()  # the mask reaches the right edge
 
 
 @pytest.mark.parametrize(
