@@ -1,5 +1,6 @@
 """The transforms and the data checks that mmdet lacks."""
 
+from condinst.datasets.class_balance import ClassBalancedDataset
 from condinst.datasets.fast_transforms import PackDetInputs, Resize
 from condinst.datasets.load_annotations import LoadAnnotations
 from condinst.datasets.load_image import LoadImageFromFile
@@ -7,6 +8,7 @@ from condinst.datasets.prepare_box_targets import PrepareBoxTargets
 from condinst.datasets.prepare_mask_targets import PrepareMaskTargets
 
 __all__ = [
+    "ClassBalancedDataset",
     "LoadAnnotations",
     "LoadImageFromFile",
     "PackDetInputs",

@@ -23,6 +23,7 @@ from condinst.datasets.coco_checks import (
     describe,
 )
 from condinst.datasets.coco_file import CocoFile, read_coco_file
+from condinst.datasets.input_checks import check_input
 from condinst.registry import DATASETS, METRICS
 
 __all__ = ["CocoSet", "DatasetReport", "check_datasets", "coco_sets"]
@@ -91,8 +92,9 @@ def check_datasets(
             continue
         node = loader.get("dataset")
         files = []
-        for key, leaf in _leaves(node, f"{split}_dataloader.dataset"):
-            problems += _check_targets(key, leaf, cfg)
+        for key, leaf, steps in _leaves(node, f"{split}_dataloader.dataset"):
+            model = cfg.get("model", {})
+            problems += _check_targets(key, steps, model) + check_input(key, steps, model)
             name = repr(leaf)
             if name not in opened:  # test is often val once more
                 opened[name] = file = _open(key, leaf, cfg, split, cache, problems, report)
@@ -113,15 +115,17 @@ def check_datasets(
     return report
 
 
-def _leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """The innermost data set configs under ``node``, each with its config key."""
+def _leaves(node: Any, key: str, outer: tuple = ()) -> Iterator[tuple[str, Any, list]]:
+    """The innermost data set configs under ``node``, each with its config key and all steps that
+    its pictures go through: wrappers may have steps of their own, which come last."""
+    steps = (*((node.get("pipeline") or ()) if isinstance(node, dict) else ()), *outer)
     if isinstance(node, dict) and "dataset" in node:
-        yield from _leaves(node["dataset"], f"{key}.dataset")
+        yield from _leaves(node["dataset"], f"{key}.dataset", steps)
     elif isinstance(node, dict) and "datasets" in node:
         for index, child in enumerate(node["datasets"]):
-            yield from _leaves(child, f"{key}.datasets[{index}]")
+            yield from _leaves(child, f"{key}.datasets[{index}]", steps)
     else:
-        yield key, node
+        yield key, node, list(steps)
 
 
 def _open(
@@ -177,7 +181,7 @@ def coco_sets(cfg: Config, splits: Sequence[str] = ("train", "val", "test")) -> 
     found = []
     for split in splits:
         node = (cfg.get(f"{split}_dataloader") or {}).get("dataset")
-        for key, leaf in _leaves(node, f"{split}_dataloader.dataset"):
+        for key, leaf, _ in _leaves(node, f"{split}_dataloader.dataset"):
             if not _reads_coco(leaf):
                 continue
             try:
@@ -195,10 +199,8 @@ def _build(node: dict) -> Any:
     return DATASETS.build({**node, "pipeline": [], "lazy_init": True})
 
 
-def _check_targets(key: str, node: Any, cfg: Config) -> list[str]:
+def _check_targets(key: str, pipeline: list, model: Any) -> list[str]:
     """Compare how the pipeline makes mask targets with what the model draws."""
-    pipeline = node.get("pipeline", []) if isinstance(node, dict) else []
-    model = cfg.get("model", {})
     mask_head, semantic_head = model.get("mask_head", {}), model.get("semantic_head")
     stride = ("stride", 4, "mask_head.mask_out_stride", mask_head.get("mask_out_stride", 4))
     compared: dict[str, list[tuple]] = {

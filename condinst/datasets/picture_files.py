@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import cv2
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 __all__ = ["PictureHeader", "header_size", "missing_files", "read_header"]
@@ -58,6 +59,8 @@ def read_header(path: str) -> PictureHeader | None:
     follow the file's name, when it is not a picture.
     """
     try:
+        if path.lower().endswith(".npy"):
+            return _npy_header(path)
         with Image.open(path) as image:
             return PictureHeader(
                 height=image.height,
@@ -76,6 +79,22 @@ def read_header(path: str) -> PictureHeader | None:
         return None
     except Exception as error:  # a broken header raises what the format's reader happens to raise
         raise ValueError(f"not readable: {type(error).__name__}: {error}") from None
+
+
+def _npy_header(path: str) -> PictureHeader:
+    """Of an array (H, W) or (H, W, C); the mode is ``C x type``."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.ndim not in (2, 3):
+        raise ValueError(f"an array {array.shape}, expected (height, width[, channels])")
+    channels = array.shape[2] if array.ndim == 3 else 1
+    return PictureHeader(
+        height=array.shape[0],
+        width=array.shape[1],
+        orientation=1,
+        format="NPY",
+        mode=f"{channels} x {array.dtype}",
+        bits=8 * array.dtype.itemsize,
+    )
 
 
 def _bits(image: Image.Image) -> int:
