@@ -15,8 +15,8 @@ __all__ = ["PixelFormat", "fit_channels", "fit_dtype", "to_display", "to_gray", 
 
 DTYPES = ("uint8", "uint16", "float32")
 
-# ITU-R BT.601 in 14 bits, as OpenCV has it for 8-bit pictures.
-_RED, _GREEN, _BLUE, _BITS = 4899, 9617, 1868, 14
+# ITU-R BT.601 in 15 bits, as OpenCV has it for 8-bit pictures.
+_RED, _GREEN, _BLUE, _BITS = 9798, 19235, 3735, 15
 
 # What is brighter or darker than all but so many percent is shown as white or black.
 _SHOWN_PERCENTILES = (0.1, 99.9)

@@ -65,9 +65,10 @@ def read_stored(data: bytes) -> StoredPixels:
     if data.startswith(_TIFF_STARTS) and not (image is not None and _is_plain_tiff(image)):
         return _read_tiff(data)
     assert image is not None
-    orientation = int(image.getexif().get(_ORIENTATION, 1))
+    deep = image.mode in ("RGB", "RGBA") and ";16" in _raw_mode(image)
     try:
-        if image.mode in ("RGB", "RGBA") and ";16" in _raw_mode(image):
+        orientation = int(image.getexif().get(_ORIENTATION, 1))  # of PNG, this reads the pixels
+        if deep:
             return _read_deep_color(data, orientation)
         return from_pillow(image, orientation)
     except ImportError:
