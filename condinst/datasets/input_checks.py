@@ -38,7 +38,10 @@ def pixel_format_of(pipeline: Any) -> PixelFormat | None:
             default = 1 if flag.startswith("grayscale") else 3
             if flag == "unchanged":
                 return None
-            return PixelFormat(step.get("channels") or default, step.get("dtype", "uint8"))
+            channels = step.get("channels")
+            return PixelFormat(
+                default if channels is None else channels, step.get("dtype", "uint8")
+            )
     return None
 
 
