@@ -16,7 +16,6 @@ import numpy as np
 
 from condinst.annotations.folder import Folder, read_json, stated_part
 from condinst.annotations.records import PARTS, Imported, Notes, Split
-from condinst.annotations.sniff import json_kind
 from condinst.annotations.split import Sample
 from condinst.annotations.split_notes import note_shared_pictures, split_with_notes
 from condinst.annotations.write_coco import output_path, write_coco, written_here
@@ -46,7 +45,7 @@ def find_coco_files(folder: Folder) -> list[str]:
 
     Those that an earlier import wrote count only where there are no others.
     """
-    found = [f for f in folder.with_suffix(".json") if json_kind(folder.root / f) == "coco"]
+    found = folder.json_kinds.get("coco", [])
     instances = [f for f in found if not Path(f).name.startswith(_OTHER_TASKS)]
     found = instances or found
     return [f for f in found if not written_here(folder.root / f)] or found

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from condinst.annotations.sniff import json_kind
 from condinst.pictures import PICTURE_SUFFIXES
 
 __all__ = ["Folder", "read_json", "read_text", "read_yaml", "stated_part"]
@@ -65,6 +66,19 @@ class Folder:
     @cached_property
     def picture_set(self) -> frozenset[str]:
         return frozenset(self.pictures)
+
+    @cached_property
+    def json_kinds(self) -> dict[str, list[str]]:
+        """Kind of annotations (see :func:`json_kind`) -> the json files of that kind."""
+        kinds: dict[str, list[str]] = {}
+        for file in self.with_suffix(".json"):
+            kinds.setdefault(json_kind(self.root / file) or "", []).append(file)
+        return kinds
+
+    @cached_property
+    def by_stem(self) -> dict[str, str]:
+        """Path without its ending -> a picture."""
+        return {os.path.splitext(picture)[0]: picture for picture in reversed(self.pictures)}
 
     @cached_property
     def by_name(self) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """labelme: one json per picture with polygons, rectangles, circles and small masks.
 
-supervision reads polygons and rectangles (0.31: ``DetectionDataset.from_labelme``), drawn from
+supervision reads polygons and rectangles (0.31.2: ``DetectionDataset.from_labelme``), drawn from
 corners rounded to whole pixels and with a mask of the picture's size per object; circles and masks
 it leaves out.
 """
@@ -29,14 +29,13 @@ from condinst.annotations.shapes import (
     rle_object,
     union_code,
 )
-from condinst.annotations.sniff import json_kind
 
 __all__ = ["find_labelme", "read_labelme"]
 
 
 def find_labelme(folder: Folder) -> list[str]:
     """The folder's labelme files, relative to it."""
-    return [f for f in folder.with_suffix(".json") if json_kind(folder.root / f) == "labelme"]
+    return folder.json_kinds.get("labelme", [])
 
 
 def read_labelme(folder: Folder, files: list[str], notes: Notes) -> Source:
@@ -92,8 +91,7 @@ def _picture(folder: Folder, file: str, data: dict) -> str | None:
     stated = data.get("imagePath")
     if stated and (found := folder.find_picture(str(stated), beside)):
         return found
-    stem = os.path.splitext(file)[0]
-    return next((p for p in folder.pictures if os.path.splitext(p)[0] == stem), None)
+    return folder.by_stem.get(os.path.splitext(file)[0])
 
 
 def _objects(

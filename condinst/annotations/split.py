@@ -125,21 +125,21 @@ def _deal(units: list[_Unit], wanted: int, val_fraction: float) -> set[int]:
     shares = {label: _share(len(found), val_fraction) for label, found in holders.items()}
     to_val = Counter(shares)
     to_train = Counter({label: len(holders[label]) - share for label, share in shares.items()})
+    left = Counter({label: len(found) for label, found in holders.items()})
     free, in_val, room = set(range(len(units))), set[int](), wanted
 
     def put(number: int, val: bool) -> None:
         nonlocal room
         free.discard(number)
+        left.subtract(dict.fromkeys(units[number].labels, 1))
         (to_val if val else to_train).subtract(dict.fromkeys(units[number].labels, 1))
         if val:
             in_val.add(number)
             room -= len(units[number].members)
 
     while free:
-        left = {label: [u for u in found if u in free] for label, found in holders.items()}
-        left = {label: found for label, found in left.items() if found}
-        rarest = min(left, key=lambda label: (len(left[label]), str(label)))
-        for number in left[rarest]:
+        rarest = min((c for c in left if left[c]), key=lambda label: (left[label], str(label)))
+        for number in [unit for unit in holders[rarest] if unit in free]:
             need = to_val[rarest] > 0 and to_val[rarest] >= to_train[rarest]
             fits = len(units[number].members) <= room and len(in_val) < len(units) - 1
             put(number, need and fits)

@@ -31,7 +31,8 @@ def split_with_notes(
     """As :func:`split_samples`, and say what came out."""
     duplicates = find_duplicates(samples)
     for group in duplicates:
-        names = " = ".join(samples[index].name for index in group)
+        names = " = ".join(samples[index].name for index in group[:3])
+        names += f" = ... ({len(group)} files)" if len(group) > 3 else ""
         notes.count("Equal picture files (compared byte for byte), kept in the same part", names)
     flags = split_samples(samples, duplicates, val_fraction=val_fraction, seed=seed)
     notes.say(

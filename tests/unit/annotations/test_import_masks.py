@@ -188,10 +188,10 @@ def test_a_broken_mask_is_named(maps, tmp_path):
 
 
 def test_real_nuclei_come_back(shared, tmp_path, bowl, all_objects, write_png):
-    """Six real pictures written as a file per instance: every code is the original's."""
+    """Real pictures written as a file per instance: every code is the original's."""
     coco = COCO(str(shared / "nuclei/annotations/instances_val.json"))
     expected = {}
-    for image_id in sorted(coco.imgs)[:6]:
+    for image_id in sorted(coco.imgs)[:3]:
         image = coco.imgs[image_id]
         stem = image["file_name"][:-4]
         codes = [a["segmentation"] for a in coco.imgToAnns[image_id]]
