@@ -96,19 +96,25 @@ def _backend(plan: Plan) -> dict[str, str]:
 
 
 def _targets(plan: Plan) -> list[str]:
-    """The steps that make the mask targets and pack; the base's, but for what depends on the
+    """The steps that make the mask targets and pack: the base's, but for what depends on the
     data."""
-    own = dict(plan.base.train_pipeline[-2])
-    step = own | dict(stride=plan.views.mask_stride)
-    if plan.recipe.boxes:
-        step["bottom_pixels_removed"] = 0  # for COCO's pictures only
-        inputs = plan.facts.inputs
-        if inputs.pixels.dtype == "uint16" and inputs.largest < 4096:
-            step["value_range"] = 4095
-    if step == own:
+    own = plan.base.train_pipeline[-2]
+    changed: dict[str, Any] = {}
+    if plan.views.mask_stride != own.stride:
+        changed["stride"] = plan.views.mask_stride
+    if plan.recipe.boxes and own.get("bottom_pixels_removed") != 0:
+        changed["bottom_pixels_removed"] = 0
+    inputs = plan.facts.inputs
+    if plan.recipe.boxes and inputs.pixels.dtype == "uint16" and inputs.largest < 4096:
+        changed["value_range"] = 4095
+    if not changed:
         return line("*_base_.train_pipeline[-2:],", "makes the mask targets, and packs", 4)
-    lines = _step(codes(step), "stride: that of mask_head.mask_out_stride")
-    return [*lines, *_step(codes(dict(type="PackDetInputs")))]
+    inner = ", ".join(f"{key}={code}" for key, code in codes(changed).items())
+    reasons = ["stride: of mask_head.mask_out_stride"] if "stride" in changed else []
+    reasons += ["COCO's pictures alone end in a bad strip"] * ("bottom_pixels_removed" in changed)
+    reasons += ["the pixels have 12 bits"] * ("value_range" in changed)
+    code = f"dict(_base_.train_pipeline[-2], {inner}),"
+    return [*line(code, "; ".join(reasons), 4), "    _base_.train_pipeline[-1],"]
 
 
 def _test_pipeline(plan: Plan) -> list[str]:
