@@ -55,3 +55,6 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=300, max_keep_ckpts=2))
+# without a GPU, pinning memory only warns
+train_dataloader = dict(pin_memory=False)
+val_dataloader = test_dataloader = dict(pin_memory=False)
