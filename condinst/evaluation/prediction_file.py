@@ -52,7 +52,7 @@ def write_predictions(
 def _rows(prediction: dict[str, Any], category_ids: Sequence) -> list[dict[str, Any]]:
     scores = np.asarray(prediction.get("mask_scores", prediction["scores"])).tolist()
     labels = np.asarray(prediction["labels"]).tolist()
-    boxes = np.asarray(prediction["bboxes"], float).reshape(-1, 4)
+    boxes = np.array(prediction["bboxes"], float).reshape(-1, 4)  # a copy
     boxes[:, 2:] -= boxes[:, :2]
     rows: list[dict[str, Any]] = [
         {

@@ -73,9 +73,10 @@ def draw_pictures(
 
 def _caption(name: str, score: PictureScore) -> str:
     quality = "" if score.quality is None else f", quality {score.quality:.2f}"
+    wrong = score.false_positives
     return (
         f"{name}: {score.right} of {score.objects} found, "
-        f"{score.false_positives} false positives{quality}"
+        f"{wrong} false positive{'' if wrong == 1 else 's'}{quality}"
     )
 
 

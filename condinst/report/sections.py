@@ -108,19 +108,13 @@ def accuracy(page: HtmlPage, split: Split, analysis: Analysis) -> None:
     )
     page.heading("By class", 3)
     objects = np.bincount(truth.categories[is_object], minlength=len(split.class_names))
-    kinds = list(analysis.accuracy)
-    page.table(
-        ["class", "objects", *(f"{NAMES[kind]} {name}" for kind in kinds for name in _AP.values())],
-        [
-            [
-                name,
-                int(objects[index]),
-                *(known(v) for kind in kinds for v in analysis.accuracy[kind].classes[index]),
-            ]
+    for kind, one in analysis.accuracy.items():
+        rows = [
+            [name, int(objects[index]), *map(known, one.classes[index])]
             for index, name in enumerate(split.class_names)
-        ],
-        name="ap_by_class",
-    )
+        ]
+        columns = [f"{NAMES[kind]} {name}" for name in _AP.values()]
+        page.table(["class", "objects", *columns], rows, name=f"ap_by_class_{NAMES[kind]}")
 
 
 def precision_recall(page: HtmlPage, split: Split, analysis: Analysis) -> None:
@@ -231,7 +225,8 @@ def errors(page: HtmlPage, analysis: Analysis) -> None:
     page.figure(
         figures.error_figure(found.gains),
         f"AP at IoU 0.5 is {found.ap:.3f}; a bar is what mending one kind of error alone would "
-        "add (TIDE, Bolya et al. 2020). The bars need not add up to what is missing from 1.",
+        "add (TIDE, Bolya et al. 2020). The bars need not add up to what is missing from 1. All "
+        "detections count, also those with low scores: many errors may cost little.",
         name="errors",
         columns=["kind", "errors", "AP50 gained"],
         rows=[[kind, found.counts[kind], gain] for kind, gain in found.gains.items()],
@@ -243,8 +238,8 @@ def errors(page: HtmlPage, analysis: Analysis) -> None:
             for kind, meaning in _MEANINGS.items()
         ]
         + [
-            ["all false positives", None, found.false_positives, "none of them there"],
-            ["all missed", None, found.false_negatives, "objects that are not found not asked for"],
+            ["all false positives", None, found.false_positives, "if there were none"],
+            ["all missed", None, found.false_negatives, "if what is not found were not there"],
         ],
     )
 

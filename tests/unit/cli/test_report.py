@@ -1,0 +1,32 @@
+"""condinst report and condinst test --report: what is refused before anything is read."""
+
+import pytest
+
+from condinst.cli import main, test
+
+
+def error_of(capsys, *words):
+    assert main.main([str(word) for word in words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_mistakes_end_with_one_line(tmp_path, capsys):
+    line = error_of(capsys, "report", tmp_path / "gone")
+    assert line == f"error: work folder not found: {tmp_path / 'gone'}"
+    line = error_of(capsys, "report", tmp_path)
+    assert line.startswith(f"error: {tmp_path}: not the work folder of a training")
+    line = error_of(capsys, "report", tmp_path, "--out", "page.pdf")
+    assert line == "error: --out page.pdf: the page is an .html file"
+
+
+def test_a_config_that_is_broken_is_named(tmp_path, capsys):
+    (tmp_path / "broken.py").write_text("a = (")
+    assert f"config {tmp_path / 'broken.py'}" in error_of(capsys, "report", tmp_path)
+
+
+def test_the_page_of_a_test_is_html(repo, tmp_path):
+    config = repo / "configs" / "quickstart_condinst_r18_fpn_shapes.py"
+    args = test.parse_args([str(config), "weights.pth", "--report", "page.json"])
+    with pytest.raises(ValueError, match="--report page.json: the page is an .html file"):
+        test.build_config(args)

@@ -1,0 +1,303 @@
+"""The page of whole and of broken runs: what it says, what it links, what it leaves out."""
+
+import csv
+import json
+import re
+
+import pytest
+from mmengine.config import Config
+from report_sets import coco_eval
+
+from condinst.report.page import write_report
+from condinst.report.run import read_run
+
+
+def make(work_dir, out=None, which="last", change=None):
+    run = read_run(work_dir)
+    cfg = Config.fromfile(run.config)
+    if change:
+        change(cfg)
+    path, missing = write_report(run, cfg, out, which=which)
+    return path.read_text(), json.loads(path.with_suffix(".json").read_text()), missing
+
+
+def rows_of(work_dir, name):
+    with open(work_dir / "report_data" / f"{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def check_links(text, folder):
+    links = [x for x in re.findall(r'(?:href|src)="([^"]+)"', text) if not x.startswith("#")]
+    files = [x for x in links if not x.startswith("data:image/")]
+    assert files
+    assert [name for name in files if not (folder / name).is_file()] == []
+
+
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
+def test_a_whole_run(work_dir, content, perfect, noise):
+    """One object is missed, every picture has one false positive below all others."""
+    found = perfect[1:] + noise
+    (work_dir / "predictions_val.json").write_text(json.dumps(found))
+    info = {"seconds": 3720, "validations": {"last": {"iteration": 40}}, "machine": {"cores": 2}}
+    (work_dir / "run_info.json").write_text(json.dumps(info))
+    text, report, missing = make(work_dir)
+    assert missing == report["missing"] == []
+    check_links(text, work_dir)
+    assert "0.300 at iteration 40; best 0.400 at 20" in text
+    assert "40 of 60 logged" in text
+    assert "1 h 02 min" in text
+    assert "predictions of the last validation, iteration 40" in text
+    assert "iter_40.pth (last)" in text
+
+    for kind in ("segm", "bbox"):
+        run = coco_eval(content, found, kind, (1, 10, 50))
+        precision = run.eval["precision"]
+        assert report["ap"][kind]["mAP"] == pytest.approx(_mean(precision[:, :, :, 0, -1]))
+        assert report["ap"][kind]["mAP_s"] == pytest.approx(_mean(precision[:, :, :, 1, -1]))
+        for index, name in enumerate(_names(content)):
+            expected = _mean(precision[:, :, index, 0, -1])
+            assert report["ap_by_class"][kind][name]["mAP"] == pytest.approx(expected)
+        if kind == "segm":
+            _check_curves(rows_of(work_dir, "precision_recall"), precision, content)
+
+    num = len(perfect)
+    best = report["score_threshold"]["all"]
+    assert 0.2 < best["threshold"] <= 0.5 + 0.45 / num
+    assert best["precision"] == 1
+    assert best["recall"] == pytest.approx((num - 1) / num)
+    assert f"--score-thr {best['threshold']:g}" in text
+
+    names = [*_names(content), "background"]
+    lost = next(c["name"] for c in content["categories"] if c["id"] == _first(content))
+    matrix = report["confusion_matrix"]["rows_are_ground_truth"]
+    assert sum(map(sum, matrix)) == num
+    assert sum(matrix[i][i] for i in range(len(names))) == num - 1
+    assert matrix[names.index(lost)][-1] == 1
+
+    assert report["errors"]["counts"]["background"] == len(noise)
+    assert report["errors"]["counts"]["missed"] == 1
+    worst = next(p for p in report["pictures"] if p["missed"])
+    others = [p for p in report["pictures"] if p["objects"] and not p["missed"]]
+    assert worst["quality"] == pytest.approx((worst["right"]) / (worst["right"] + 0.5))
+    assert all(p["quality"] == pytest.approx(1) for p in others)
+    assert rows_of(work_dir, "pictures")[0]["picture"] == worst["file"]
+    assert f"{worst['file']}: {worst['right']} of {worst['objects']} found" in text
+
+
+def _first(content):
+    return content["annotations"][0]["category_id"]
+
+
+def _names(content):
+    return [c["name"] for c in sorted(content["categories"], key=lambda c: c["id"])]
+
+
+def _mean(values):
+    return values[values > -1].mean()
+
+
+def _check_curves(rows, precision, content):
+    assert len(rows) == 101
+    for at, thr in ((0, 0.5), (5, 0.75)):
+        curves = precision[at, :, :, 0, -1]
+        for index, name in enumerate(_names(content)):
+            ours = [float(row[f"{name}, IoU {thr}"]) for row in rows]
+            assert ours == pytest.approx(curves[:, index].tolist())
+        assert [float(row[f"IoU {thr}"]) for row in rows] == pytest.approx(curves.mean(axis=1))
+
+
+def test_nothing_found(work_dir):
+    (work_dir / "predictions_val.json").write_text("[]")
+    text, report, missing = make(work_dir)
+    assert missing == []
+    assert "Nothing was detected on any picture." in text
+    assert report["ap"]["segm"]["mAP"] == 0
+    assert report["score_threshold"]["all"]["threshold"] is None
+    assert report["errors"]["gains"]["background"] == 0
+    assert "Most missed objects" in text
+    assert "Best pictures" not in text
+
+
+def test_boxes_without_masks_are_measured_as_boxes(work_dir, perfect):
+    for row in perfect:
+        del row["segmentation"]
+    (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
+    _, report, missing = make(work_dir)
+    assert missing == []
+    assert report["iou_type"] == "bbox"
+    assert list(report["ap"]) == ["bbox"]
+    assert report["ap"]["bbox"]["mAP"] == pytest.approx(1)
+
+
+def test_without_predictions_the_curves_are_shown_and_a_test_is_named(work_dir):
+    text, report, (missing,) = make(work_dir)
+    assert report["curves"]["loss"][-1] == [40, 1.0]
+    assert report["curves"]["loss_mask"][0] == [10, None]
+    assert "condinst test" in missing
+    assert "iter_40.pth --report" in missing
+    assert "What is missing" in text
+    assert "ap" not in report
+    check_links(text, work_dir)
+
+
+def test_a_run_that_logged_nothing(work_dir):
+    (work_dir / "20260101_000000" / "vis_data" / "scalars.json").write_text('{"lr": 0.')
+    text, report, missing = make(work_dir)
+    assert "losses and AP over the iterations" in missing[0]
+    assert "curves" not in report
+    assert "CondInst, ResNet-18" in text
+
+
+def test_a_run_without_validation(work_dir):
+    scalars = work_dir / "20260101_000000" / "vis_data" / "scalars.json"
+    lines = [line for line in scalars.read_text().splitlines() if "mAP" not in line]
+    scalars.write_text("\n".join(lines))
+    text, *_ = make(work_dir)
+    assert "No validation has been logged." in text
+
+
+def test_a_resumed_run_is_marked(work_dir):
+    again = work_dir / "20260101_000500" / "vis_data"
+    again.mkdir(parents=True)
+    first = work_dir / "20260101_000000" / "vis_data"
+    (again / "config.py").write_text((first / "config.py").read_text())
+    record = {"lr": 0.1, "loss": 0.5, "iter": 30, "step": 30}
+    (again / "scalars.json").write_text(json.dumps(record))
+    text, report, _ = make(work_dir)
+    assert report["resumed_at"] == [30]
+    assert "resumed at 30" in text
+    assert report["curves"]["loss"][-1] == [30, 0.5]
+
+
+def test_the_config_is_that_of_the_training_not_of_a_later_test(work_dir):
+    later = work_dir / "20260101_001000" / "vis_data"
+    later.mkdir(parents=True)
+    (later / "config.py").write_text("other = 1")
+    (later / "scalars.json").write_text(json.dumps({"coco/segm_mAP": 0.1, "step": 0}))
+    assert "000000" in str(read_run(work_dir).config)
+
+
+def test_moved_data_are_said_and_the_rest_is_shown(work_dir, perfect):
+    (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
+
+    def move(cfg):
+        cfg.val_evaluator.ann_file = "gone/truth.json"
+
+    text, report, (missing,) = make(work_dir, change=move)
+    assert "val_evaluator.ann_file gone/truth.json: file not found" in missing
+    assert "data_root=FOLDER" in missing
+    assert "curves" in report
+    assert "gone/truth.json" in text
+
+
+def test_pictures_that_cannot_be_read_are_left_out(work_dir, perfect, tmp_path, shapes):
+    (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
+
+    def move(cfg):
+        cfg.val_dataloader.dataset.data_prefix = dict(img="elsewhere/")
+
+    text, report, (missing,) = make(work_dir, change=move)
+    assert re.search(r"\d+ pictures: image file not found: .*elsewhere", missing)
+    assert report["ap"]["segm"]["mAP"] == pytest.approx(1)
+    assert "data:image/jpeg" not in text
+
+
+def test_predictions_of_other_pictures_are_said(work_dir, perfect):
+    perfect[0]["image_id"] = 987654
+    (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
+    _, _, (missing,) = make(work_dir)
+    assert "lacks 1 of" in missing
+    assert "987654" in missing
+
+
+def test_the_best_validation(work_dir, perfect):
+    (work_dir / "predictions_val.json").write_text("[]")
+    _, _, (missing,) = make(work_dir, which="best")
+    assert "of the best validation: none was saved" in missing
+    (work_dir / "predictions_val_best.json").write_text(json.dumps(perfect))
+    _, report, missing = make(work_dir, which="best")
+    assert missing == []
+    assert report["ap"]["segm"]["mAP"] == pytest.approx(1)
+
+
+def test_a_cap_below_the_busiest_picture_is_said(work_dir, perfect, content):
+    def cap(cfg):
+        cfg.val_evaluator.proposal_nums = (1, 2)
+
+    (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
+    text, *_ = make(work_dir, change=cap)
+    assert re.search(r"A picture has [3-9] objects, and AP counts 2 detections", text)
+    assert "A picture has" not in make(work_dir)[0]
+
+
+def test_a_full_disk_leaves_the_old_page(work_dir, monkeypatch):
+    make(work_dir)
+    before = (work_dir / "report.html").read_text()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        make(work_dir)
+    assert (work_dir / "report.html").read_text() == before
+
+
+@pytest.mark.parametrize("make_folder", [False, True])
+def test_other_folders_are_refused(tmp_path, make_folder):
+    folder = tmp_path / "x"
+    if make_folder:
+        folder.mkdir()
+        with pytest.raises(ValueError, match="not the work folder of a training"):
+            read_run(folder)
+    else:
+        with pytest.raises(FileNotFoundError, match="work folder not found"):
+            read_run(folder)
+
+
+def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
+    """300 masks of one picture: pycocotools 2.0.11 on numpy 2 fails on some lists from 256 on."""
+    import numpy as np
+    from pycocotools import mask as coco_mask
+
+    from condinst.evaluation.records import read_truth
+    from condinst.report.analysis import analyse
+    from condinst.report.split import Split
+
+    annotations = []
+    for i in range(300):
+        mask = np.zeros((120, 120), np.uint8, order="F")
+        y, x = i // 20 * 6, i % 20 * 6
+        mask[y : y + 4, x : x + 4] = 1
+        code = coco_mask.encode(mask)
+        segmentation = dict(size=[120, 120], counts=code["counts"].decode())
+        annotations.append(
+            dict(
+                id=i + 1,
+                image_id=1,
+                category_id=1,
+                bbox=[x, y, 4, 4],
+                area=16,
+                iscrowd=0,
+                segmentation=segmentation,
+            )
+        )
+    content = dict(
+        images=[dict(id=1, height=120, width=120, file_name="a.png")],
+        categories=[dict(id=1, name="a")],
+        annotations=annotations,
+    )
+    path = tmp_path / "p.json"
+    keys = ("image_id", "category_id", "bbox", "segmentation")
+    path.write_text(json.dumps([{k: a[k] for k in keys} | {"score": 0.5} for a in annotations]))
+    truth = read_truth(content, [1], "a.json")
+    split = Split(
+        *("a.json", "", ["a.png"], truth, ["a"], ["segm"]),
+        iou_thrs=np.linspace(0.5, 0.95, 10),
+        max_dets=[1, 10, 400],
+        cap_of_map=400,
+    )
+    found = analyse(split, path)
+    assert found.accuracy["segm"].items["mAP"] == pytest.approx(1)
+    assert found.confusion.tolist() == [[300, 0], [0, 0]]
+    assert found.pictures[0].right == 300
