@@ -56,7 +56,7 @@ def dict_lines(
     indent: int = 0,
     tail: str = "",
 ) -> list[str]:
-    """``head`` followed by a dict: in one line where it fits, else in three, else an item a line.
+    """``head`` followed by a dict: in one line where it fits, else its items in lines of their own.
 
     Args:
         head: such as ``"train_set = "``.
@@ -69,18 +69,16 @@ def dict_lines(
     inner = ", ".join(parts)
     if indent + len(f"{head}dict({inner}){tail}") <= WIDTH:
         return line(f"{head}dict({inner}){tail}", why, indent)
-    if indent + 4 + len(inner) > WIDTH:
-        body = [f"{margin}    {part}," for part in parts]
-    else:
-        body = [f"{margin}    {inner}"]
+    fits = indent + 4 + len(inner) <= WIDTH
+    body = [f"{margin}    {inner}"] if fits else wrapped(parts, indent + 4)
     return [*line(f"{head}dict(", why, indent), *body, f"{margin}){tail}"]
 
 
-def wrapped(items: Sequence[str]) -> list[str]:
-    """Items with commas, as many in an indented line as fit."""
+def wrapped(items: Sequence[str], indent: int = 4) -> list[str]:
+    """Items with commas, as many in a line as fit."""
     lines = [""]
     for item in items:
-        if lines[-1] and len(lines[-1]) + len(item) + 2 > WIDTH - 4:
+        if lines[-1] and indent + len(lines[-1]) + len(item) + 1 > WIDTH:
             lines.append("")
         lines[-1] += f"{item}, "
-    return [f"    {text.rstrip()}" for text in lines]
+    return [" " * indent + text.rstrip() for text in lines]

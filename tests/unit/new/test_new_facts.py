@@ -1,0 +1,107 @@
+"""What is said of a data set is what was put into it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from tiny_data import write_part
+
+from condinst.new.facts import collect_facts, describe, notes_on
+
+CLASSES = ["cat", "dog", "hat"]
+TRAIN = [[("cat", 10), ("cat", 20)], [("dog", 30)], [], [("cat", 40), ("dog", 4), ("cat", 25)]]
+VAL = [[("cat", 10)] * 5]
+
+
+@pytest.fixture
+def parts(tmp_path):
+    return write_part(tmp_path, "train", TRAIN, CLASSES), write_part(tmp_path, "val", VAL, CLASSES)
+
+
+def test_counts_and_sizes(parts):
+    facts = collect_facts(*parts)
+    assert facts.classes == ("cat", "dog")
+    assert facts.unused == ("hat",)
+    assert (facts.num_train, facts.num_val) == (4, 1)
+    assert (facts.num_objects, facts.num_negatives) == (6, 1)
+    assert facts.pictures_per_class == (2, 2)
+    assert facts.object_sizes == pytest.approx(
+        np.quantile([10, 20, 30, 40, 4, 25], [0.1, 0.5, 0.9])
+    )
+    assert (facts.size, facts.largest, facts.smallest_side) == ((64, 48), (64, 48), 48)
+    assert facts.aspect == pytest.approx(64 / 48)
+    assert (facts.busiest, facts.busiest_file) == (5, "0.png")
+    assert facts.masks == (True, True)
+    assert "classes without an object, left out: hat" in notes_on(facts)
+    said = dict(describe(facts))
+    assert said["pictures"] == "4 to train on, 1 to validate on"
+    assert said["without objects"] == "1 training pictures"
+
+
+def test_crowds_and_empty_boxes_are_no_objects(parts):
+    path = parts[0].ann_file
+    data = json.loads(path.read_text())
+    data["annotations"][0]["iscrowd"] = 1
+    data["annotations"][1]["bbox"][2] = 0
+    path.write_text(json.dumps(data))
+    facts = collect_facts(*parts)
+    assert facts.num_objects == 4
+    assert facts.num_negatives == 2
+
+
+def test_boxes_alone(tmp_path):
+    train = write_part(tmp_path, "train", TRAIN, CLASSES, masks=False)
+    facts = collect_facts(train, write_part(tmp_path, "val", VAL, CLASSES))
+    assert facts.masks == (False, True)
+
+
+@pytest.mark.parametrize("photographs", [True, False])
+def test_whether_objects_grow_with_their_picture(tmp_path, photographs):
+    sizes = [(50, 50), (100, 100), (200, 200), (400, 400)]
+    sides = [10, 21, 39, 80] if photographs else [20, 21, 19, 20]
+    train = write_part(tmp_path, "train", [[("cat", side)] for side in sides], ["cat"], sizes=sizes)
+    val = write_part(tmp_path, "val", [[("cat", 9)]], ["cat"])
+    assert collect_facts(train, val).grows is photographs
+
+
+def test_a_class_that_only_validation_has(tmp_path):
+    train = write_part(tmp_path, "train", [[("cat", 9)]], CLASSES)
+    facts = collect_facts(train, write_part(tmp_path, "val", [[("dog", 9)]], CLASSES))
+    assert facts.classes == ("cat", "dog")
+    assert "classes in no training picture, which cannot be learnt: dog" in notes_on(facts)
+
+
+def test_other_categories_in_validation(tmp_path):
+    train = write_part(tmp_path, "train", TRAIN, CLASSES)
+    val = write_part(tmp_path, "val", [[("cow", 9)]], ["cow"])
+    with pytest.raises(ValueError, match=r"instances_val\.json: its categories are cow, those of"):
+        collect_facts(train, val)
+
+
+def test_nothing_to_learn(tmp_path):
+    train = write_part(tmp_path, "train", [[], []], CLASSES)
+    val = write_part(tmp_path, "val", VAL, CLASSES)
+    with pytest.raises(ValueError, match=r"instances_train\.json: holds no object to learn"):
+        collect_facts(train, val)
+    with pytest.raises(ValueError, match=r"instances_train\.json: holds no object to measure"):
+        collect_facts(val, train)
+
+
+def test_a_broken_file_and_a_missing_picture(parts):
+    (parts[0].img_dir / "1.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"1\.png: picture not found"):
+        collect_facts(*parts)
+    parts[0].ann_file.write_text("{")
+    with pytest.raises(ValueError, match=r"instances_train\.json: not JSON"):
+        collect_facts(*parts)
+
+
+def test_repeated_ids_are_told(parts):
+    path = parts[0].ann_file
+    data = json.loads(path.read_text())
+    data["annotations"][1]["id"] = 1
+    path.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match="ids used more than once: 1"):
+        collect_facts(*parts)
