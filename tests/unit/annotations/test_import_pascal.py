@@ -66,6 +66,16 @@ def test_instances_classes_void_and_lists(voc, tmp_path, objects):
     assert (chair, second["bbox"], second["area"]) == ("chair", [2, 13, 10, 9], 90)
 
 
+def test_the_class_is_that_of_most_pixels_that_have_one(voc, tmp_path, all_objects):
+    instances, classes = np.zeros((2, 30, 40), np.uint8)
+    instances[:10, :10] = 1
+    classes[:10, :2], classes[:1, 2:10] = 3, 4  # 20 pixels, 8, and 72 of background
+    for name in ("a", "b"):
+        voc(name, instances, classes)
+    ((name, _, _),) = all_objects(import_data(tmp_path, tmp_path / "out"))["a.jpg"]
+    assert name == "class_3"
+
+
 def test_numbers_of_others_are_not_given_vocs_names(voc, tmp_path):
     for name in ("a", "b"):
         voc(name, *_two())

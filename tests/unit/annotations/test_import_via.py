@@ -92,6 +92,15 @@ def test_folders_of_parts(tmp_path, draw, write_json):
     assert (imported.train.img_dir, imported.val.img_dir) == (tmp_path / "train", tmp_path / "val")
 
 
+def test_parts_in_the_names_of_the_files(tmp_path, draw, write_json):
+    for part in ("train", "val"):
+        draw(tmp_path / f"pictures/{part[0]}.png", value=len(part))
+        entry = {"filename": f"{part[0]}.png", "size": 1, "regions": [_region(POLYGON)]}
+        write_json(tmp_path / f"via_{part}.json", {"x": entry})
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert (imported.train.num_images, imported.val.num_images, imported.seed) == (1, 1, None)
+
+
 def test_what_is_left_out_is_counted(via, tmp_path, draw, all_objects, note):
     regions = [
         _region({"name": "point", "cx": 3, "cy": 4}, label="a"),
