@@ -45,7 +45,7 @@ def write_part(
     for i, objects in enumerate(pictures):
         width, height = sizes[i] if sizes else size
         file_name = f"{i}.png"
-        pixels = np.arange(width * height, dtype=np.uint32).reshape(height, width) % 251
+        pixels = (np.arange(width * height).reshape(height, width) + i) % 251
         Image.fromarray(pixels.astype(np.uint8)).convert(mode).save(folder / name / file_name)
         images.append(dict(id=i + 1, file_name=file_name, width=width, height=height))
         for label, side in objects:
