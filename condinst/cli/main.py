@@ -36,6 +36,7 @@ _COMMANDS = {
 
 _EPILOG = """examples:
   condinst list
+  condinst new mine --data pictures/
   condinst train configs/quickstart_condinst_r18_fpn_shapes.py --seed 0
   condinst test CONFIG work_dirs/NAME/iter_90000.pth
   condinst predict condinst_r50_fpn_90k photo.jpg --out found
