@@ -22,6 +22,7 @@ __all__ = ["draw_fault", "draw_objects"]
 
 _SHOWN = 6
 _SIDE = 480  # pixels of the longer side at least
+_EDGE = 16  # pixels around what lies outside a picture
 _GROUND = 128  # what lies outside a picture
 _RED = (255, 40, 40)
 _BLUE = 9  # label whose colour is blue
@@ -50,7 +51,8 @@ def draw_fault(examination: Examination, fault: Fault, limit: int = _SHOWN) -> l
             continue
         caption = [examination.source.file.file_names[item.picture]]
         if item.annotation is None:
-            picture = _draw_boxes(examination, image, item.picture)
+            whole = draw_objects(examination, [item.picture])
+            picture = whole[0][0] if whole else _draw_boxes(examination, image, item.picture)
         else:
             caption.append(f"annotation {examination.source.file.ann_ids[item.annotation]}")
             picture = _draw_annotation(examination, image, item.annotation)
@@ -155,16 +157,16 @@ def _window(boxes: Sequence[np.ndarray], image: np.ndarray) -> Window:
         return (0, 0, width, height)
     low = np.min([box[:2] for box in known], axis=0)
     high = np.max([box[:2] + np.maximum(box[2:], 0) for box in known], axis=0)
-    margin = np.maximum((high - low) / 2, (_SMALLEST - (high - low)) / 2)
+    span = np.maximum(2 * (high - low), _SMALLEST)
+    span = np.maximum(span, 0.7 * span.max())
+    # nothing outside the picture, but for what is annotated there
     limits = np.array([width, height])
-    low = np.clip(np.floor(low - margin), -limits // 2, limits - 16)
-    high = np.clip(np.ceil(high + margin), 16, limits * 3 // 2)
-    # no more of what lies outside than there is to see
-    low = np.maximum(low, np.minimum(0, np.min([box[:2] for box in known], axis=0) - 16))
-    ends = np.max([box[:2] + np.maximum(box[2:], 0) for box in known], axis=0) + 16
-    high = np.minimum(high, np.maximum(limits, ends))
-    high = np.maximum(high, low + 16)
-    return int(low[0]), int(low[1]), math.ceil(high[0]), math.ceil(high[1])
+    first = np.where(low < -1, np.maximum(low - _EDGE, -limits / 2), 0)
+    last = np.where(high > limits + 1, np.minimum(high + _EDGE, 1.5 * limits), limits)
+    # a part of the picture is always seen, however far away the box is
+    start = np.clip((low + high - span) / 2, first, np.maximum(0, limits - 3 * _EDGE))
+    end = np.clip((low + high + span) / 2, np.maximum(0, start) + _EDGE, last)
+    return math.floor(start[0]), math.floor(start[1]), math.ceil(end[0]), math.ceil(end[1])
 
 
 def _cut(image: np.ndarray, window: Window) -> tuple[Image.Image, int]:

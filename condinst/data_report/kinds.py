@@ -26,7 +26,7 @@ _CROWD = (
     "the object becomes a crowd region of its box: it is neither learnt nor counted, and the model "
     "is not punished for finding it; without a box in the picture it is dropped"
 )
-_DROP = "they are dropped"
+_DROP = "the annotations are dropped"
 
 _LISTED = [
     # pictures
@@ -147,16 +147,16 @@ _LISTED = [
     # annotations
     Kind(
         "unknown_picture",
-        "of unknown pictures",
+        "unknown pictures",
         "error",
-        "the annotation's image_id is no picture's: its object is lost",
+        "the annotations' image_id is no picture's: their objects are lost",
         _DROP,
     ),
     Kind(
         "unknown_category",
-        "of unknown classes",
+        "unknown classes",
         "error",
-        "the annotation's category_id is no category's: its object is lost",
+        "the annotations' category_id is no category's: their objects are lost",
         _DROP,
     ),
     Kind(
@@ -230,15 +230,16 @@ _LISTED = [
         "crossing",
         "polygons crossing themselves",
         "warning",
-        "what the outline runs around twice becomes a hole in the mask; here over 1 % of it",
-        "the outline is filled, so that there are no such holes",
+        "what the outline runs around twice becomes a hole in the mask, or its points are out of "
+        "order; over 1 % of the mask hangs on it",
+        "what lies inside the outline is filled; an order of points cannot be guessed",
     ),
     Kind(
         "crossing_slightly",
         "outlines with small knots",
         "ok",
         "the outline crosses itself, and under 1 % of the mask hangs on it",
-        "the outline is filled, so that there are no such holes",
+        "what lies inside the outline is filled",
     ),
     # boxes
     Kind(

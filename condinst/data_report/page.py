@@ -88,9 +88,9 @@ def _faults(page: HtmlPage, examinations: Sequence[Examination]) -> None:
     for examination, fault in found:
         if fault.kind.key != shown:
             shown = fault.kind.key
-            page.heading(fault.kind.title.capitalize(), level=3)
-            page.paragraph(_MARKS[fault.kind.status], fault.kind.status)
-            page.paragraph(f"{_sentence(fault.kind.meaning)}.")
+            page.heading(_sentence(fault.kind.title), level=3)
+            mark = _sentence(_MARKS[fault.kind.status])
+            page.paragraph(f"{mark}: {fault.kind.meaning}.", fault.kind.status)
             if fault.kind.repair:
                 page.paragraph(f"With --fix: {fault.kind.repair}.")
         _places(page, examination, fault)

@@ -5,6 +5,7 @@ Pictures are never rewritten: the copy's file names start from the same folder a
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -92,7 +93,8 @@ def _write(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise OSError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
