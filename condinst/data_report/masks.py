@@ -36,7 +36,7 @@ class Crossing:
 
     annotation: int
     place: int  # in the annotation's list of polygons
-    share: float  # of the filled outline that is lost as holes or wound twice
+    share: float  # of the filled outline that is wound twice, or turned over like half a bow tie
     at: tuple[float, float]  # where it first crosses, xy in pixels
 
 
@@ -228,7 +228,8 @@ def _measure_invalid(rings: _Rings, part: slice, areas: np.ndarray, masks: Masks
     filled = shapely.area(shapely.make_valid(polygons, method="structure", keep_collapsed=False))
     even_odd = shapely.area(shapely.make_valid(polygons))
     wound = areas[numbers]
-    wrong = np.maximum(np.abs(filled - even_odd), np.abs(wound - even_odd))
+    # the ring's own sum counts what is wound twice once more, and subtracts a loop turned over
+    wrong = np.maximum(np.abs(filled - even_odd), np.abs(wound - even_odd) / 2)
     areas[numbers] = even_odd
     reasons = shapely.is_valid_reason(polygons)
     for j, ring in enumerate(numbers.tolist()):

@@ -62,13 +62,14 @@ def read_header(path: str) -> PictureHeader | None:
         if path.lower().endswith(".npy"):
             return _npy_header(path)
         with Image.open(path) as image:
+            bits = _bits(image)  # getexif reads a PNG to its end, and its decoder is gone then
             return PictureHeader(
                 height=image.height,
                 width=image.width,
                 orientation=image.getexif().get(0x0112, 1),
                 format=image.format or "",
                 mode=image.mode,
-                bits=_bits(image),
+                bits=bits,
             )
     except UnidentifiedImageError:
         if cv2.haveImageReader(path):
