@@ -63,6 +63,7 @@ setup(
         "pillow>=10.1",
         "pycocotools>=2.0.6",
         "pyyaml>=5.4",
+        "shapely>=2.1",
         "tensorboard>=2.10",
         "torch>=2.1",
         "torchvision>=0.16",

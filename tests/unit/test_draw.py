@@ -63,6 +63,14 @@ def test_the_label_stands_above_its_box_and_inside_the_picture():
     assert (corner[1:14, 442:470] == draw.class_color(0)).all(axis=2).mean() > 0.5
 
 
+def test_names_can_be_left_out():
+    """Above the box, where its name would stand, the picture is as it was."""
+    drawn = draw.draw_instances(gray(), instances(), CLASSES, names=False)
+    assert (drawn[:90] == 100).all()
+    assert (draw.draw_instances(gray(), instances(), CLASSES)[:95] != 100).any()
+    assert is_near(drawn[110:290, 310:490], blend(0))
+
+
 def test_labels_give_way_to_each_other():
     place = draw_labels._find_place(np.array([50, 60, 90, 100]), 30, 10, (200, 200), [])
     assert place == (50, 50, 80, 60)

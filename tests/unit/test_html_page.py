@@ -93,3 +93,19 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(written, monkeypatch):
     with pytest.raises(OSError, match="full"):
         HtmlPage("new").write(written)
     assert written.read_text() == before
+
+
+def test_long_tables_are_cut_off_on_the_page_only(tmp_path):
+    page = HtmlPage("long")
+    page.heading("Part", level=3)
+    page.table(["number"], [[i] for i in range(1000)], name="numbers", shown=3)
+    page.data(["place"], [["somewhere"]], name="places")
+    read = _Reader(page.write(tmp_path / "long.html").read_text())
+    assert ("h3", {"id": "part"}) in read.tags
+    assert sum(tag == "td" for tag, _ in read.tags) == 3
+    assert "and 997 more" in read.text
+    assert "somewhere" not in read.text
+    assert "places.csv" in read.text
+    folder = tmp_path / "long_data"
+    assert len((folder / "numbers.csv").read_text().splitlines()) == 1001
+    assert (folder / "places.csv").read_text() == "place\nsomewhere\n"

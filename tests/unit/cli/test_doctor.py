@@ -183,3 +183,19 @@ def test_the_report_by_hand():
         "",
         "1 error, 1 warning",
     ]
+
+
+def test_a_long_name_moves_its_group():
+    findings = [
+        Finding("one", "a name of over 18 letters", "ok", "1\n2"),
+        Finding("one", "b", "ok", "3"),
+        Finding("two", "c", "ok", "4"),
+    ]
+    assert as_text(findings).splitlines()[:6] == [
+        "one",
+        "  [ok]   a name of over 18 letters 1",
+        "                                   2",
+        "  [ok]   b                         3",
+        "",
+        "two",
+    ]

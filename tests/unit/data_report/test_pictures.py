@@ -104,6 +104,8 @@ def test_the_folder_of_the_pictures_is_found(tmp_path):
     found = find_pictures(str(tmp_path / "annotations" / "a.json"), names)
     assert found == str(tmp_path / "train")
     assert find_pictures(str(tmp_path / "annotations" / "a.json"), ["other.png"]) is None
+    found = find_pictures(str(tmp_path / "annotations" / "my_val.json"), names[:2])
+    assert found == str(tmp_path / "val")  # train has these names too
     with_folder = [f"train/{name}" for name in names]
     assert find_pictures(str(tmp_path / "annotations" / "a.json"), with_folder) == str(tmp_path)
 

@@ -1,0 +1,168 @@
+"""condinst doctor on data sets: its report, its page, its repaired copies, and what it refuses."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from condinst.cli.main import main
+from condinst.data_report import read_source
+from condinst.data_report.config_sources import read_config_sources
+from condinst.datasets.shapes import make_shapes
+
+SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
+
+
+@pytest.fixture
+def shapes(tmp_path) -> Path:
+    make_shapes(tmp_path / "shapes", num_train=3, num_val=2, size=64)
+    return tmp_path / "shapes"
+
+
+def annotations(shapes, split="train"):
+    return shapes / "annotations" / f"instances_{split}.json"
+
+
+def spoil(path: Path, **changes) -> None:
+    """Change the first annotation of a file."""
+    data = json.loads(path.read_text())
+    data["annotations"][0] |= changes
+    path.write_text(json.dumps(data))
+
+
+def content(folder: Path) -> dict:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_sound_data(shapes, capsys):
+    words = [
+        "doctor",
+        "--json",
+        "--data",
+        str(annotations(shapes)),
+        str(annotations(shapes, "val")),
+    ]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["status"] == "ok"
+    assert [data["name"] for data in told["data"]] == ["train", "val"]
+    assert [data["statistics"]["pictures"] for data in told["data"]] == [3, 2]
+    assert told["data"][0]["pictures"] == str(shapes / "train")
+    assert told["data"][0]["looked_at"] == {"headers": 3, "decoded": 3}
+    for data in told["data"]:  # three pictures do not have every shape
+        assert {fault["kind"] for fault in data["faults"]} <= {"class_unused"}
+
+
+def test_faults_are_told_shown_and_repaired(shapes, tmp_path, capsys):
+    path = annotations(shapes)
+    spoil(path, bbox=[0, 0, 0, 0], category_id=77)
+    before = content(shapes)
+    page, out = tmp_path / "report.html", tmp_path / "fixed"
+    assert main(["doctor", "--data", str(path), "--html", str(page)]) == 1
+    told = capsys.readouterr().out
+    assert "[FAIL] unknown classes" in told
+    assert "1 annotation in 1 picture: " in told
+    assert "category_id 77" in told
+    assert "-> --fix: the annotations are dropped" in told
+    assert main(["doctor", "--data", str(path), "--html", str(page), "--fix", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "1 x annotation dropped" in told
+    text = page.read_text()
+    links = re.findall(r'href="([^"]+\.csv)"', text)
+    assert len(links) > 8
+    assert all((tmp_path / link).is_file() for link in links)
+    assert not re.search(r'(src|href)="(http|//)', text)  # it opens offline
+    assert "Unknown classes" in text
+    assert "data:image/jpeg" in text
+    assert content(shapes) == before
+    fixed = str(out / "annotations" / "instances_train.json")
+    assert main(["doctor", "--data", fixed, "--pictures", str(shapes / "train")]) == 0
+    assert "unknown classes" not in capsys.readouterr().out
+    assert main(["doctor", "--data", str(path), "--fix", str(out)]) == 1
+    assert f"{fixed} is there; choose a new folder" in capsys.readouterr().err
+
+
+def test_the_data_of_a_config(shapes, tmp_path, capsys):
+    """Its own checks refuse the file; the copy can be trained on by what is printed."""
+    spoil(annotations(shapes), category_id=77)
+    page, out = tmp_path / "report.html", tmp_path / "fixed"
+    root = f"data_root={shapes.as_posix()}/"
+    words = ["doctor", str(SMALL), "--html", str(page), "--fix", str(out)]
+    assert main([*words, "--json", "--cfg-options", root]) == 0
+    told = json.loads(capsys.readouterr().out)
+    found = {(f["group"], f["name"]): f for f in told["findings"]}
+    assert found["config", "data"]["status"] == "error"
+    assert found["data: train", "unknown classes"]["status"] == "error"
+    options = found["repaired", "to train on them"]["value"].split()
+    assert options[0] == "--cfg-options"
+    keys = [word.partition("=")[0] for word in options[1:]]
+    assert {"train_dataloader.dataset.ann_file", "val_evaluator.ann_file"} <= set(keys)
+    assert page.is_file()
+    assert main(["doctor", str(SMALL), "--json", "--cfg-options", root, *options[1:]]) == 0
+    found = {f["name"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
+    assert found["data"]["status"] == "ok"
+    assert str(out) in found["data"]["value"]
+
+
+def test_a_config_that_trains_on_several_files(shapes):
+    cfg = Config.fromfile(SMALL)
+    node = cfg.train_dataloader.dataset
+    node.data_root = f"{shapes}/"
+    second = dict(node, ann_file="annotations/instances_val.json", data_prefix=dict(img="val/"))
+    cfg.train_dataloader.dataset = dict(type="ConcatDataset", datasets=[node, second])
+    cfg.val_dataloader.dataset = second
+    cfg.test_dataloader = cfg.val_dataloader
+    cfg.val_evaluator = dict(type="CocoMetric", ann_file=str(annotations(shapes, "val")))
+    cfg.test_evaluator = [cfg.val_evaluator]
+    found = read_config_sources(cfg)
+    assert [source.name for source in found.sources] == ["train", "train 2"]
+    assert found.training == [True, True]
+    assert found.keys[0] == ["train_dataloader.dataset.datasets[0].ann_file"]
+    assert found.keys[1][-2:] == ["val_evaluator.ann_file", "test_evaluator.0.ann_file"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--html", "x.html"], "--html: expected a config, or --data with annotation files"),
+        (["--fix", "x"], "--fix: expected a config, or --data with annotation files"),
+        (["a.py", "--data", "a.json"], "--data: expected either annotation files or a config"),
+        (["--data", "absent.json"], "absent.json: file not found"),
+        (["--data", "a.json", "--pictures", "x", "y"], "got 2 for 1"),
+        (["--data", "{folder}/no.json"], "no.json: not JSON: Expecting value at line 1"),
+        (["--data", "{folder}/list.json"], "list.json: not COCO's layout: the top level is a list"),
+        (["--data", "{folder}/a.json", "{folder}/a.json"], "two files are called"),
+        (["--data", "{folder}/a.json", "--html", "{folder}"], "expected the name of a file"),
+        (["--data", "{folder}/a.json", "--fix", "{folder}/a.json"], "is a file, expected a folder"),
+    ],
+)
+def test_what_is_refused(tmp_path, capsys, words, message):
+    (tmp_path / "no.json").write_text("")
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "a.json").write_text('{"images": [], "categories": [], "annotations": []}')
+    words = [word.replace("{folder}", str(tmp_path)) for word in words]
+    assert main(["doctor", *words]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(shapes, tmp_path, capsys):
+    """As Roboflow exports them."""
+    for split in ("train", "val"):
+        target = shapes / split / "_annotations.coco.json"
+        target.write_bytes(annotations(shapes, split).read_bytes())
+    paths = [str(shapes / split / "_annotations.coco.json") for split in ("train", "val")]
+    assert main(["doctor", "--data", *paths, "--fix", str(tmp_path / "out")]) == 0
+    written = sorted(path.name for path in (tmp_path / "out" / "annotations").iterdir())
+    assert written == ["train.json", "val.json"]
+    assert read_source(paths[0]).pictures == str(shapes / "train")
+
+
+def test_an_empty_file(tmp_path, capsys):
+    """No pictures, no classes, no objects: a page all the same."""
+    (tmp_path / "a.json").write_text('{"images": [], "categories": [], "annotations": []}')
+    page = tmp_path / "a.html"
+    assert main(["doctor", "--data", str(tmp_path / "a.json"), "--html", str(page)]) == 0
+    assert "0 pictures, 0 objects" in capsys.readouterr().out
+    assert page.is_file()
