@@ -36,6 +36,7 @@ def write(tmp_path, *, machine=CPU, model=None, from_scratch=False, statistics=N
 
 CASES = {
     "plain": {},
+    "negatives": dict(num_negatives=7),
     "gpu": dict(machine=GPU),
     "many": dict(busiest=375, object_sizes=(8.0, 20.0, 40.0), size=(320, 256)),
     "rare": dict(pictures_per_class=(300, 3), num_negatives=12),
