@@ -75,12 +75,12 @@ def merge_views(views: Sequence[View], match_threshold: float = 0.5) -> Results:
 
     - Two detections of one class are the same object when the IoU of their masks, in the zone that
       both views see, is ``match_threshold`` or more. Agreement passes on, so that an object may go
-      through many tiles (SAHI's NMM), best agreement first; but what one view sees as two objects
-      stays two.
+      through many tiles (SAHI's NMM), the surest and the most alike first; but what one view sees as
+      two objects stays two.
     - If a view sees such an object whole, clear of the edges that its tile has inside the picture,
       its detection is taken: that of full scale before a reduced one, then the best. Otherwise box
       and mask are the unions of the parts. The score is the best of all.
-    - A part that no view sees whole, and of which detections of another view, whole or better ones,
+    - What no view sees whole, and of which better detections of another view, of the same class,
       cover ``match_threshold`` or more, is left out.
 
     Args:
@@ -102,7 +102,6 @@ def merge_views(views: Sequence[View], match_threshold: float = 0.5) -> Results:
         for members in _groups(instances, pairs, match_threshold)
     ]
     kept = _without_covered(objects, instances, pairs, match_threshold)
-    kept.sort(key=lambda x: -x.score)
     first = views[0].results
     return Results(
         image_size=first.image_size,
@@ -146,12 +145,14 @@ def _pairs(
     seconds = _reaching(extents[other_start : other_start + len(other.results)], zone) + other_start
     a, b = extents[firsts][:, None], extents[seconds][None]
     apart = (a[..., :2] >= b[..., 2:]).any(axis=-1) | (b[..., :2] >= a[..., 2:]).any(axis=-1)
+    crops = {int(i): _inside(instances[i].crop, zone) for i in (*firsts, *seconds)}
+    areas = {i: int(np.count_nonzero(crop.mask)) for i, crop in crops.items()}
     pairs = []
-    for i, j in zip(*np.nonzero(~apart), strict=True):
-        first, second = int(firsts[i]), int(seconds[j])
-        shared, iou = _overlap(instances[first].crop, instances[second].crop, zone)
+    for row, column in np.argwhere(~apart):
+        i, j = int(firsts[row]), int(seconds[column])
+        shared = _num_shared(crops[i], crops[j])
         if shared:
-            pairs.append(_Pair(first, second, shared, iou))
+            pairs.append(_Pair(i, j, shared, shared / (areas[i] + areas[j] - shared)))
     return pairs
 
 
@@ -161,20 +162,15 @@ def _reaching(extents: np.ndarray, zone: Tile) -> np.ndarray:
     return np.flatnonzero((x1 < zone.x2) & (x2 > zone.x1) & (y1 < zone.y2) & (y2 > zone.y1))
 
 
-def _overlap(one: Crop, other: Crop, zone: Tile) -> tuple[int, float]:
-    """How many pixels two masks share, and their IoU inside the zone."""
-    a, b = _inside(one, zone), _inside(other, zone)
-    if not a.mask.size or not b.mask.size:
-        return 0, 0.0
-    x1, y1 = max(a.x, b.x), max(a.y, b.y)
-    x2 = min(a.x + a.mask.shape[1], b.x + b.mask.shape[1])
-    y2 = min(a.y + a.mask.shape[0], b.y + b.mask.shape[0])
-    both = Tile(x1, y1, x2, y2)
+def _num_shared(one: Crop, other: Crop) -> int:
+    """How many pixels two masks share."""
+    x1, y1 = max(one.x, other.x), max(one.y, other.y)
+    x2 = min(one.x + one.mask.shape[1], other.x + other.mask.shape[1])
+    y2 = min(one.y + one.mask.shape[0], other.y + other.mask.shape[0])
     if x1 >= x2 or y1 >= y2:
-        return 0, 0.0
-    shared = int(np.count_nonzero(_inside(a, both).mask & _inside(b, both).mask))
-    union = int(np.count_nonzero(a.mask)) + int(np.count_nonzero(b.mask)) - shared
-    return shared, shared / union if union else 0.0
+        return 0
+    a, b = (c.mask[y1 - c.y : y2 - c.y, x1 - c.x : x2 - c.x] for c in (one, other))
+    return int(np.count_nonzero(a & b))
 
 
 def _inside(crop: Crop, tile: Tile) -> Crop:
@@ -194,9 +190,13 @@ def _groups(
     group_of = list(range(len(instances)))
     members = {i: [i] for i in group_of}
     seen_by = {i: {instance.view} for i, instance in enumerate(instances)}
-    for first, second, _, iou in sorted(pairs, key=lambda pair: -pair.iou):
-        if iou < match_threshold:
-            break
+
+    def importance(pair: _Pair) -> float:
+        # a view has poor doubles of what it sees well; what is sure goes together first
+        return pair.iou * min(instances[pair.first].score, instances[pair.second].score)
+
+    agreeing = [pair for pair in pairs if pair.iou >= match_threshold]
+    for first, second, *_ in sorted(agreeing, key=importance, reverse=True):
         one, other = group_of[first], group_of[second]
         same_class = instances[first].label == instances[second].label
         if one == other or not same_class or seen_by[one] & seen_by[other]:
@@ -270,11 +270,12 @@ def _without_covered(
     pairs: list[_Pair],
     match_threshold: float,
 ) -> list[_Object]:
-    """Leave out what is a part of other objects, as seen by another view."""
+    """Leave out what is a part of other objects, as seen by another view; best first."""
     partners: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for first, second, shared, _ in pairs:
-        partners[first].append((second, shared))
-        partners[second].append((first, shared))
+        if instances[first].label == instances[second].label:
+            partners[first].append((second, shared))
+            partners[second].append((first, shared))
     owner: dict[int, int] = {}  # of the detections of what is kept
 
     def is_covered(member: int, number: int) -> bool:
@@ -285,7 +286,7 @@ def _without_covered(
         return max(by_view.values(), default=0) >= match_threshold * instances[member].area
 
     kept = []
-    for number, found in enumerate(sorted(objects, key=lambda x: (not x.is_whole, -x.score))):
+    for number, found in enumerate(sorted(objects, key=lambda x: -x.score)):
         # one without pixels is not covered by anything
         parts = [i for i in found.members if instances[i].area]
         if found.is_whole or not parts or not all(is_covered(i, number) for i in parts):
