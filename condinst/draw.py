@@ -69,7 +69,14 @@ def draw_instances(
 
 
 def draw_side_by_side(
-    image: np.ndarray, gt: Any, pred: Any, classes: Sequence[str], score_thr: float = 0.3
+    image: np.ndarray,
+    gt: Any,
+    pred: Any,
+    classes: Sequence[str],
+    score_thr: float = 0.3,
+    *,
+    boxes: bool = True,
+    names: bool = True,
 ) -> np.ndarray:
     """Ground truth on the left, prediction on the right, each under its title.
 
@@ -82,7 +89,8 @@ def draw_side_by_side(
     panels = []
     for title, instances in (("ground truth", gt), ("prediction", pred)):
         shown = select(image, instances, classes, score_thr).enlarged(factor)
-        panels.append(with_title(_draw(large, shown, classes), f"{title} ({len(shown)})"))
+        drawn = _draw(large, shown, classes, boxes, names)
+        panels.append(with_title(drawn, f"{title} ({len(shown)})"))
     return _in_a_row(panels)
 
 

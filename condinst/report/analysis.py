@@ -79,6 +79,7 @@ class Analysis:
     operating_of: (K) of each class.
     threshold: of ``operating``; 0.3 where nothing right was found.
     confusion: (K + 1, K + 1), see :func:`condinst.report.confusion.confusion_matrix`.
+    pairing: by the same class, whatever the score.
     pictures: (P).
     """
 
@@ -91,6 +92,7 @@ class Analysis:
     threshold: float
     confusion: np.ndarray
     errors: ErrorKinds
+    pairing: Pairing
     pictures: list[PictureScore]
 
 
@@ -133,6 +135,7 @@ def analyse(split: Split, predictions_file: str | Path) -> Analysis:
         threshold=threshold,
         confusion=confusion_matrix(truth, detections, any_class, threshold),
         errors=find_error_kinds(pictures, truth, detections, iou_thr=IOU_THR),
+        pairing=pairing,
         pictures=_score_pictures(pictures, detections, pairing, threshold),
     )
 

@@ -10,13 +10,17 @@ from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 
 from condinst.draw import draw_side_by_side
-from condinst.evaluation.records import Detections
-from condinst.pictures import read_picture
+from condinst.pictures import read_for_display
 from condinst.report.analysis import Analysis, PictureScore
+from condinst.report.matching import FREE
 from condinst.report.split import Split
 from condinst.results import Crop
 
-__all__ = ["GROUPS", "choose_pictures", "draw_pictures"]
+__all__ = ["CROWDED", "GROUPS", "choose_pictures", "draw_pictures"]
+
+CROWDED = 30
+# by the colours that draw gives to labels: 0 is red, 2 is green
+_OUTCOMES, _RIGHT = ("wrong", "", "right"), 2
 
 # heading and how many
 GROUPS = {
@@ -56,18 +60,28 @@ def draw_pictures(
 ) -> Iterator[tuple[np.ndarray, str]]:
     """(RGB picture, caption) of each; one that cannot be read is left out and said in ``problems``.
 
-    Detections under the report's threshold are not drawn.
+    Detections under the report's threshold are not drawn. Colours are those of the classes; with
+    a single class, or CROWDED instances or more, whose names would hide the picture, they say what
+    is right (green) and what is wrong or missed (red).
     """
     for score in scores:
         size = split.truth.sizes[score.index]
         path = Path(split.folder) / split.file_names[score.index]
         try:
-            image = read_picture(path, size)
+            image = read_for_display(path, size)
         except (OSError, ValueError) as error:
             problems.append(str(error))
             continue
-        sides = _objects(split, score.index), _found(analysis, score.index)
-        drawn = draw_side_by_side(image, *sides, split.class_names, analysis.threshold)
+        most = max(score.objects, score.right + score.false_positives)
+        by_outcome = most >= CROWDED or len(split.class_names) == 1
+        drawn = draw_side_by_side(
+            image,
+            *_sides(split, analysis, score.index, by_outcome),
+            _OUTCOMES if by_outcome else split.class_names,
+            analysis.threshold,
+            boxes=not by_outcome,
+            names=not by_outcome,
+        )
         yield drawn, _caption(split.file_names[score.index], score)
 
 
@@ -80,28 +94,29 @@ def _caption(name: str, score: PictureScore) -> str:
     )
 
 
-def _objects(split: Split, index: int) -> InstanceData:
-    truth = split.truth
-    places = np.flatnonzero((truth.images == index) & ~truth.crowds)
-    shown = InstanceData(labels=truth.categories[places], bboxes=_corners(truth.boxes[places]))
-    if all(truth.segmentations[i] for i in places):
-        shown.masks = [_crop(truth.masks[i]) for i in places]
-    return shown
-
-
-def _found(analysis: Analysis, index: int) -> InstanceData:
-    detections: Detections = analysis.detections
-    places = np.flatnonzero(
-        (detections.images == index) & (detections.scores >= analysis.threshold)
-    )
-    shown = InstanceData(
-        labels=detections.categories[places],
-        scores=detections.scores[places],
-        bboxes=_corners(detections.boxes[places]),
+def _sides(
+    split: Split, analysis: Analysis, index: int, by_outcome: bool
+) -> tuple[InstanceData, InstanceData]:
+    """Objects and detections of a picture; their labels are classes, or places in _OUTCOMES."""
+    truth, detections = split.truth, analysis.detections
+    objects = np.flatnonzero((truth.images == index) & ~truth.crowds)
+    found = np.flatnonzero((detections.images == index) & (detections.scores >= analysis.threshold))
+    found = found[analysis.pairing.object_of[found] >= FREE]
+    labels = truth.categories[objects], detections.categories[found]
+    if by_outcome:
+        object_of = analysis.pairing.object_of[found]
+        labels = np.isin(objects, object_of) * _RIGHT, (object_of >= 0) * _RIGHT
+    left = InstanceData(labels=labels[0], bboxes=_corners(truth.boxes[objects]))
+    if all(truth.segmentations[i] for i in objects):
+        left.masks = [_crop(truth.masks[i]) for i in objects]
+    right = InstanceData(
+        labels=labels[1],
+        scores=detections.scores[found],
+        bboxes=_corners(detections.boxes[found]),
     )
     if detections.masks is not None:
-        shown.masks = [_crop(detections.masks[i]) for i in places]
-    return shown
+        right.masks = [_crop(detections.masks[i]) for i in found]
+    return left, right
 
 
 def _corners(boxes: np.ndarray) -> np.ndarray:

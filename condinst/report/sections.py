@@ -15,6 +15,7 @@ from condinst.evaluation.summary import AP_ITEMS
 from condinst.html_page import HtmlPage
 from condinst.report import figures
 from condinst.report.analysis import IOU_THR, Analysis, known
+from condinst.report.example_pictures import CROWDED
 from condinst.report.split import Split
 from condinst.report.thresholds import THRESHOLDS
 
@@ -260,7 +261,9 @@ def picture_table(page: HtmlPage, split: Split, analysis: Analysis) -> None:
     page.paragraph(
         f"At the threshold {analysis.threshold:g} and IoU {IOU_THR:g}. Quality is the sum of the "
         "IoUs of right detections over their number plus half of the false positives and of the "
-        "missed objects (panoptic quality of the picture). The file has all pictures."
+        "missed objects (panoptic quality of the picture). The file has all pictures. With "
+        f"a single class, and in pictures of {CROWDED} instances or more, colours say what is "
+        "right (green) and what is wrong or missed (red)."
     )
     order = sorted(
         (score for score in analysis.pictures),
