@@ -2,6 +2,7 @@
 
 import copy
 
+import mmcv
 import numpy as np
 import pytest
 import torch
@@ -88,3 +89,52 @@ def test_real_pictures_are_mmdet_s(shared, direction):
             packed.append(results)
         assert torch.equal(packed[0]["inputs"], packed[1]["inputs"])
         assert packed[0]["data_samples"].metainfo == packed[1]["data_samples"].metainfo
+
+
+@pytest.mark.parametrize("backend", ["cv2", "pillow"])
+@pytest.mark.parametrize("size", [(60, 44), (150, 130)])
+def test_other_pictures_are_resized_channel_by_channel_as_8_bit_ones_are(backend, size):
+    """mmcv's resize of one 8-bit channel is what each channel gets; 16 bits are finer only."""
+    rng = np.random.default_rng(0)
+    five = rng.integers(0, 256, (90, 120, 5), dtype=np.uint8)
+    resize = Resize(scale=size, keep_ratio=False, backend=backend)
+    expected = np.stack(
+        [
+            mmcv.imresize(np.ascontiguousarray(five[..., i]), size, backend=backend)
+            for i in range(5)
+        ],
+        axis=2,
+    ).astype(int)
+    for channels in (2, 4, 5):
+        found = resize(dict(img=five[..., :channels].copy()))["img"]
+        assert found.dtype == np.uint8
+        assert np.array_equal(found, expected[..., :channels])
+    for channels in (1, 3, 4):
+        eight = five[..., 0] if channels == 1 else five[..., :channels]
+        wanted = expected[..., 0] if channels == 1 else expected[..., :channels]
+        results = resize(dict(img=eight.astype(np.uint16) * 257))
+        assert results["img"].dtype == np.uint16
+        assert np.abs(results["img"] / 257 - wanted).max() < 0.6 + 0.5  # both round
+        assert np.abs(results["img"] / 257 - wanted).mean() < 0.35
+        found = resize(dict(img=eight.astype(np.float32) * 100))["img"]
+        assert found.dtype == np.float32
+        assert np.abs(found / 100 - wanted).mean() < 0.35
+        assert results["img_shape"] == size[::-1]
+        assert results["scale_factor"] == (size[0] / 120, size[1] / 90)
+
+
+def test_a_ratio_is_kept_as_for_8_bit_pictures():
+    for image in (np.zeros((90, 121, 3), np.uint8), np.zeros((90, 121, 4), np.uint16)):
+        results = Resize(scale=(64, 50), keep_ratio=True)(dict(img=image))
+        assert results["img_shape"] == (48, 64)
+        assert results["scale_factor"] == (64 / 121, 48 / 90)
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 1), (20, 30, 2), (20, 30, 5)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_pictures_of_every_format_are_packed(shape, dtype):
+    image = np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
+    packed = PackDetInputs(meta_keys=())(dict(img=image[:, ::-1]))["inputs"]
+    expected = image[:, ::-1].reshape(20, 30, -1).transpose(2, 0, 1)
+    assert np.array_equal(packed.numpy(), expected)
+    assert packed.dtype == (torch.uint8 if dtype == np.uint8 else torch.float32)

@@ -102,7 +102,7 @@ def test_16_bits_give_the_answers_of_8_when_resized(folder, backend):
         cfg = config(1, dtype, resize=True)
         cfg.test_dataloader.dataset.pipeline[1].update(backend=backend)
         found.append(predictor(folder, cfg)(folder / name))
-    assert_same(found[1], found[0], 0.02, missing=2)
+    assert_same(found[1], found[0], 1e-3, missing=2)
 
 
 def test_gray_gives_the_answers_of_three_equal_channels(folder, colors):
