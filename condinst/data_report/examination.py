@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from .box_faults import find_in_boxes
 from .faults import Fault, Item, find_in_file, group
 from .masks import Masks, measure_masks
 from .picture_facts import PictureFacts, find_in_pictures, look_at_pictures, same_pictures
 from .source import Source
+from .statistics import Statistics, measure
 
 __all__ = ["DECODED", "Examination", "examine", "examine_file"]
 
@@ -24,6 +26,11 @@ class Examination:
     masks: Masks
     facts: PictureFacts
     faults: dict[str, Fault]  # by the kind's key
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What the data set holds."""
+        return measure(self.source, self.masks, self.facts)
 
     @property
     def looked_at(self) -> str:

@@ -15,7 +15,7 @@ from .faults import Fault
 from .kinds import KINDS
 from .page_statistics import add_statistics
 from .repair import Repaired
-from .statistics import Statistics, measure
+from .statistics import Statistics
 from .summary import count, faults_of, place_of
 
 __all__ = ["write_page"]
@@ -33,7 +33,7 @@ def write_page(
     Raises:
         OSError: it cannot be written.
     """
-    statistics = [measure(e) for e in examinations]
+    statistics = [e.statistics for e in examinations]
     page = HtmlPage("Data: " + ", ".join(e.source.name for e in examinations))
     _overview(page, examinations, statistics)
     _faults(page, examinations)

@@ -14,7 +14,9 @@ import numpy as np
 
 from condinst.datasets.coco_file import Segmentation
 
-from .examination import Examination
+from .masks import Masks
+from .picture_facts import PictureFacts
+from .source import Source
 
 __all__ = ["RANGES", "STRIDES", "Statistics", "measure"]
 
@@ -127,9 +129,8 @@ def _quantiles(values: np.ndarray) -> dict[str, float]:
     return {name: float(np.percentile(values, share)) for name, share in names.items()}
 
 
-def measure(examination: Examination) -> Statistics:
+def measure(source: Source, masks: Masks, facts: PictureFacts) -> Statistics:
     """Measure a data set."""
-    source, masks = examination.source, examination.masks
     file = source.file
     known = (file.image_index >= 0) & (file.category_index >= 0)
     boxes = file.boxes
@@ -169,7 +170,7 @@ def measure(examination: Examination) -> Statistics:
         picture_sizes=Counter((int(w), int(h)) for h, w in file.sizes),
         formats=Counter(
             (header.format, _colours(header.mode), header.bits)
-            for header in examination.facts.headers
+            for header in facts.headers
             if header is not None
         ),
         mask_kinds=Counter(_KINDS[Segmentation(k)] for k in file.segmentations.tolist()),

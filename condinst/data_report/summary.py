@@ -11,7 +11,6 @@ from .examination import Examination
 from .faults import Fault, Item
 from .kinds import KINDS
 from .repair import Repaired
-from .statistics import measure
 
 __all__ = ["as_dict", "count", "faults_of", "findings", "place_of", "repair_findings"]
 
@@ -147,7 +146,7 @@ def _set_as_dict(examination: Examination) -> dict[str, Any]:
             else 0,
             "decoded": len(examination.facts.decoded),
         },
-        "statistics": measure(examination).as_dict(),
+        "statistics": examination.statistics.as_dict(),
         "faults": [
             {
                 "kind": fault.kind.key,

@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from condinst.data_report import read_source
 from condinst.data_report.examination import examine_file
 from condinst.data_report.masks import measure_masks
-from condinst.data_report.statistics import STRIDES, measure
+from condinst.data_report.statistics import STRIDES
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_counts_of_a_data_set(tmp_path):
     data = sound_data()
     data["images"].append({"id": 4, "file_name": "4.png", "width": 64, "height": 48})
     path = write(tmp_path / "set", data)
-    found = measure(examine_file(read_source(str(path))))
+    found = examine_file(read_source(str(path))).statistics
     told = found.as_dict()
     assert (told["pictures"], told["objects"], told["crowds"]) == (4, 4, 1)
     assert told["pictures_without_objects"] == 1
@@ -122,7 +122,7 @@ def test_counts_of_a_data_set(tmp_path):
 
 def test_overlaps_and_points_are_those_of_counting(real):
     """Point by point and box by box."""
-    found = measure(examine_file(real))
+    found = examine_file(real).statistics
     file = real.file
     objects = np.flatnonzero(~file.crowd)
     greatest = np.zeros(len(file.boxes))

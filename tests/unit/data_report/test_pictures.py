@@ -9,7 +9,6 @@ from condinst.data_report import examine, read_source
 from condinst.data_report.drawing import draw_fault, draw_objects
 from condinst.data_report.picture_facts import look_at_pictures, same_pictures
 from condinst.data_report.source import find_pictures
-from condinst.data_report.statistics import measure
 
 RED = (255, 40, 40)
 
@@ -57,7 +56,7 @@ def test_formats_as_stored(folder):
     Image.new("RGBA", (64, 48)).save(folder / "pictures" / "2.png")
     Image.new("P", (64, 48)).save(folder / "pictures" / "3.png")
     (found,) = examine([load(folder)])
-    assert measure(found).formats == {
+    assert found.statistics.formats == {
         ("PNG", "gray", 16): 1,
         ("PNG", "RGB and alpha", 8): 1,
         ("PNG", "palette", 8): 1,
@@ -70,7 +69,7 @@ def test_sixteen_bits_of_colour_are_seen(folder):
 
     cv2.imwrite(str(folder / "pictures" / "1.png"), np.zeros((48, 64, 3), np.uint16))
     (found,) = examine([load(folder)])
-    assert measure(found).formats["PNG", "RGB", 16] == 1
+    assert found.statistics.formats["PNG", "RGB", 16] == 1
 
 
 def test_same_bytes_of_pictures_that_are_not_decoded(folder):
