@@ -59,6 +59,7 @@ def main(config: Path, argv: list[str] | None = None) -> dict[str, float]:
     print("\n" + ap_table(metrics) + "\n")
     print(f"time          {(time.perf_counter() - start) / 60:.1f} minutes")
     print(f"checkpoint    {checkpoint}")
+    print(f"results       {Path(args.work_dir) / 'report.html'}")
     print(f"curves        {Path(args.work_dir) / 'curves.png'}")
     print(f"pictures      {pictures}  (ground truth left, prediction right)")
     return metrics

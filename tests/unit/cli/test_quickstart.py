@@ -56,7 +56,7 @@ def test_it_trains_and_tests_what_it_generated(config, tmp_path, monkeypatch, ca
     assert str(work_dir / "iter_7.pth") in said["test"]
     out = capsys.readouterr().out
     assert quickstart.ap_table(METRICS) in out
-    for place in ("iter_7.pth", "curves.png", "pictures"):
+    for place in ("iter_7.pth", "report.html", "curves.png", "pictures"):
         assert str(work_dir / place) in out
 
 
