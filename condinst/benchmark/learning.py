@@ -117,25 +117,23 @@ def read_learning(work_dir: Path, name: str) -> Learnt:
     """
     logs = sorted(work_dir.glob("*/vis_data/scalars.json"))
     records = read_records(logs[-1]) if logs else []
-    spent: list[tuple[int, float]] = []
+    # A record's time is the mean over the log's window: taken as that since the record before,
+    # which is exact where the window is the interval, and close to it elsewhere.
+    seconds, last = 0.0, 0
+    steps: list[int] = []
+    ends: list[float] = []
     validations: list[dict[str, Any]] = []
     for record in records:
         if "iter" in record:
-            spent.append((int(record["iter"]), float(record["time"])))
+            seconds += (int(record["iter"]) - last) * float(record["time"])
+            last = int(record["iter"])
         elif "coco/segm_mAP" in record:
+            # its step is that of the last log at best: mmengine counts epochs there, or nothing
             validations.append(record)
-    if not validations:
+            steps.append(last)
+            ends.append(seconds)
+    if not validations or not last:
         raise FileNotFoundError(f"{work_dir}: expected */vis_data/scalars.json with validations")
-    steps = [int(record["step"]) for record in validations]
-    # A record's time is the mean over the log's window: taken as that since the record before,
-    # which is exact where the window is the interval, and close to it elsewhere.
-    seconds, last, marks = 0.0, 0, [(0, 0.0)]
-    for iteration, time in spent:
-        seconds += (iteration - last) * time
-        last = iteration
-        marks.append((iteration, seconds))
-    per_iteration = seconds / max(last, 1)
-    ends = [(step, max(m for m in marks if m[0] <= step)) for step in steps]
 
     def values(key: str) -> list[float]:
         return [float(record[f"coco/{key}"]) for record in validations]
@@ -143,12 +141,12 @@ def read_learning(work_dir: Path, name: str) -> Learnt:
     return Learnt(
         name=name,
         iterations=steps,
-        seconds=[total + (step - at) * per_iteration for step, (at, total) in ends],
+        seconds=ends,
         mask_ap=values("segm_mAP"),
         box_ap=values("bbox_mAP"),
         mask_ap50=values("segm_mAP_50"),
         mask_ap75=values("segm_mAP_75"),
-        seconds_per_iteration=per_iteration,
+        seconds_per_iteration=seconds / last,
     )
 
 
