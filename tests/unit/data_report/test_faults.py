@@ -78,6 +78,20 @@ def test_sound_data(tmp_path):
     assert repaired.changes == []
 
 
+def test_another_mask_of_the_same_extent_is_another_object(tmp_path):
+    """Box, class and the number of points are those of annotation 1."""
+    data = sound_data()
+    write(tmp_path / "set", data)
+    other = [10, 10, 30, 10, 30, 30, 11, 29]
+    for polygon in (other, faulty_data.SQUARE[2:] + faulty_data.SQUARE[:2], other):
+        number = len(data["annotations"]) + 1
+        made = faulty_data.annotation(number, 1, 1, polygon, bbox=[10, 10, 20, 20], area=390)
+        data["annotations"].append(made)
+    (found,) = examine([read_source(str(write_json(tmp_path / "set", data)))])
+    (item,) = found.faults["same_annotation"].items
+    assert place(found, item) == 8
+
+
 def test_a_picture_of_no_size(tmp_path):
     data = sound_data()
     write(tmp_path / "set", data)

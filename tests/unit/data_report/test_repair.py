@@ -93,7 +93,7 @@ def test_without_a_mask_and_a_box_nothing_is_left(tmp_path):
 
 def test_only_the_useless_polygon_is_dropped(tmp_path):
     """Its points were part of the box."""
-    data = changed(1, segmentation=[SQUARE, [10, 10, 40, 40]])
+    data = changed(1, segmentation=[SQUARE, [10, 10, 40, 40, 45, 45]], bbox=[10, 10, 35, 35])
     annotations, _ = repaired(tmp_path, data)
     assert annotations[1]["segmentation"] == [SQUARE]
     assert annotations[1]["bbox"] == [10, 10, 20, 20]
