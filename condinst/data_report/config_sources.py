@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ class ConfigSources:
     def options(self, repaired: Sequence[Repaired]) -> str:
         """The words of ``--cfg-options`` with which the config uses the repaired files."""
         return " ".join(
-            f"{key}={r.path.absolute()}"
+            shlex.quote(f"{key}={r.path.absolute()}")
             for keys, r in zip(self.keys, repaired, strict=True)
             for key in keys
         )

@@ -102,6 +102,8 @@ def repair_findings(repaired: Sequence[Repaired]) -> list[Finding]:
         if r.pictures:
             text = f"{r.pictures}: the file names start from there, as before"
             found.append(Finding(group, "pictures", OK, text))
+        if not r.changes:
+            found.append(Finding(group, "repairs", OK, "none: there was nothing to repair"))
         for fault, action, number in r.counts():
             found.append(Finding(group, KINDS[fault].title, OK, f"{number:,} x {action}"))
         for fault, number in r.left.items():
