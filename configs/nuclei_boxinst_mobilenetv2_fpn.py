@@ -5,7 +5,7 @@ _base_ = "./nuclei_condinst_mobilenetv2_fpn.py"
 model = dict(
     type="BoxInst",
     bbox_head=dict(type="BoxInstBboxHead"),
-    # colours are compared cell by cell for every mask: on a CPU a stride of 2 takes four times as long
+    # each mask's cells are compared with their neighbours: at a stride of 2, four times as many
     mask_head=dict(
         type="BoxInstMaskHead",
         mask_out_stride=4,
