@@ -133,8 +133,8 @@ _LISTED = [
         "category_gaps",
         "category ids",
         "ok",
-        "they do not run from 1 without gaps; harmless here, where classes are numbered by their "
-        "order; other tools may expect it",
+        "they do not run from 1 without gaps; classes are numbered by their order here, but other "
+        "tools may expect it",
         "",
     ),
     Kind(

@@ -94,7 +94,7 @@ def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     names = [s.name for s in statistics]
     rows: list[list[Any]] = [
         [
-            f"{label} of the square root of the area, px",
+            f"square root of the area, px: {label}",
             *(_percentile(s.sizes, q) for s in statistics),
         ]
         for label, q in (("5 %", 5), ("median", 50), ("95 %", 95), ("largest", 100))
@@ -129,7 +129,7 @@ def _crowding(
     _figure(page, figures.crowd_figure(statistics), "Objects per picture", "objects_per_picture")
     rows: list[list[Any]] = [
         [
-            f"{label} of the objects per picture",
+            f"objects per picture: {label}",
             *(_percentile(s.per_picture, q) for s in statistics),
         ]
         for label, q in (("median", 50), ("95 %", 95), ("most", 100))
@@ -189,7 +189,7 @@ def _masks(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
         rows += [
             ["objects of several polygons", *(int((s.num_polygons > 1).sum()) for s in statistics)],
             [
-                "median of the points per object",
+                "points per object: median",
                 *(_percentile(s.num_points, 50) for s in statistics),
             ],
         ]
