@@ -18,6 +18,8 @@ import torch
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from pycocotools import mask as coco_mask
 
+from condinst.crop_masks import CropMasks
+from condinst.results import Crop
 from condinst.rle import read_codes
 from condinst.structures import SampledMasks
 
@@ -47,6 +49,9 @@ def sample_masks(
         starts, stops, owners = _runs(masks)
         sampled = [grid.draw(starts, stops, owners, len(masks)) for grid in grids]
         sums = _sums_of_runs(starts, stops, owners, len(masks), height)
+    elif isinstance(masks, CropMasks):
+        sampled = [np.stack([grid.sample(crop) for crop in masks.crops]) for grid in grids]
+        sums = np.stack([_sums_of_crop(crop) for crop in masks.crops])
     else:
         bitmaps = masks.to_ndarray()
         views = [bitmaps[:, s // 2 :: s, s // 2 :: s] for s in strides]
@@ -115,6 +120,14 @@ def _sums_of_bitmap(bitmap: np.ndarray) -> np.ndarray:
     return np.array([per_row.sum(), x_sum, y_sum], np.float64)
 
 
+def _sums_of_crop(crop: Crop) -> np.ndarray:
+    """The same for a part of a bitmap, in the picture's coordinates."""
+    if not crop.mask.size:
+        return np.zeros(3)
+    area, x_sum, y_sum = _sums_of_bitmap(crop.mask)
+    return np.array([area, x_sum + crop.x * area, y_sum + crop.y * area])
+
+
 class _SampleGrid:
     """The sampled pixels of a mask of ``height`` x ``width``, numbered down the columns too."""
 
@@ -131,6 +144,16 @@ class _SampleGrid:
         columns, rows = np.divmod(pixels, self.height)
         sampled = columns % self.stride == self.stride // 2
         return self._before(columns) * self.rows + sampled * self._before(rows)
+
+    def sample(self, crop: Crop) -> np.ndarray:
+        """A part of a mask -> (h, w) bool."""
+        samples = np.zeros((self.rows, self.columns), bool)
+        # the first sampled row and column of the part, and which samples of the picture they are
+        top, left = (-(place - self.stride // 2) % self.stride for place in (crop.y, crop.x))
+        part = crop.mask[top :: self.stride, left :: self.stride]
+        row, column = ((crop.y + top) // self.stride, (crop.x + left) // self.stride)
+        samples[row : row + part.shape[0], column : column + part.shape[1]] = part
+        return samples
 
     def draw(
         self, starts: np.ndarray, stops: np.ndarray, owners: np.ndarray, num_masks: int

@@ -23,6 +23,10 @@ __all__ = ["Tile", "View", "merge_views"]
 _EDGE_SHARE = 1 / 128
 _EDGE_PIXELS = 2
 
+# Detections with a lower share of an object's best score do not form it: a view has poor doubles of
+# what it sees well, and one that reaches too far would spoil the union.
+_TRUSTED_SHARE = 0.5
+
 
 class Tile(NamedTuple):
     """A part of a picture: pixels x1 to x2 and y1 to y2, without the last ones."""
@@ -75,11 +79,12 @@ def merge_views(views: Sequence[View], match_threshold: float = 0.5) -> Results:
 
     - Two detections of one class are the same object when the IoU of their masks, in the zone that
       both views see, is ``match_threshold`` or more. Agreement passes on, so that an object may go
-      through many tiles (SAHI's NMM), the surest and the most alike first; but what one view sees as
+      through many tiles (SAHI's NMM), the surest and most alike first; but what one view sees as
       two objects stays two.
     - If a view sees such an object whole, clear of the edges that its tile has inside the picture,
       its detection is taken: that of full scale before a reduced one, then the best. Otherwise box
-      and mask are the unions of the parts. The score is the best of all.
+      and mask are the unions of the parts. The score is the best of all; what scores less than half
+      of it has no say.
     - What no view sees whole, and of which better detections of another view, of the same class,
       cover ``match_threshold`` or more, is left out.
 
@@ -221,15 +226,17 @@ class _Object:
 
     @classmethod
     def of(cls, members: list[int], instances: list[_Instance], views: Sequence[View]) -> _Object:
-        parts = [instances[i] for i in members]
+        found = [instances[i] for i in members]
+        score = max(part.score for part in found)
+        parts = [part for part in found if part.score >= _TRUSTED_SHARE * score]
         extent = _around([part.extent for part in parts])
         whole = [part for part in parts if _sees_whole(views[part.view], extent)]
-        score, label = max(part.score for part in parts), parts[0].label
         if whole:
             best = min(whole, key=lambda part: (views[part.view].reduced, -part.score))
-            return cls(members, True, score, label, best.box, best.crop)
+            return cls(members, True, score, best.label, best.box, best.crop)
         box = _around([part.box for part in parts])
-        return cls(members, False, score, label, box, _union([part.crop for part in parts]))
+        crop = _union([part.crop for part in parts])
+        return cls(members, False, score, parts[0].label, box, crop)
 
 
 def _sees_whole(view: View, extent: np.ndarray) -> bool:

@@ -4,10 +4,13 @@ from typing import Any
 
 import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations as MMDetLoadAnnotations
-from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from mmdet.structures.mask import PolygonMasks
+from pycocotools import mask as coco_mask
 
+from condinst.crop_masks import CropMasks, crop_of_runs
 from condinst.registry import TRANSFORMS
-from condinst.rle import checked_rle
+from condinst.results import Crop
+from condinst.rle import checked_rle, read_counts
 
 __all__ = ["LoadAnnotations"]
 
@@ -19,7 +22,8 @@ class LoadAnnotations(MMDetLoadAnnotations):
     mmdet turns every RLE instance into an ignored one then. Here a picture whose instances to
     learn from are all polygons gets ``PolygonMasks`` exactly as in mmdet (crowds, which COCO
     stores in RLE, stay ignored instances with a stand-in polygon); a picture with any RLE instance
-    to learn from gets ``BitmapMasks`` for all its instances. Later stages take either kind.
+    to learn from gets ``BitmapMasks`` for all its instances, as
+    :class:`~condinst.crop_masks.CropMasks`. Later stages take either kind.
 
     An instance without one polygon of 3 points or more (or without a segmentation) is ignored, as
     in mmdet. Raises ValueError naming the picture and the instance when an RLE is not one of that
@@ -49,8 +53,8 @@ class LoadAnnotations(MMDetLoadAnnotations):
             isinstance(mask, dict) and not skip for mask, skip in zip(masks, ignored, strict=True)
         )
         if self.poly2mask or has_rle:
-            bitmaps = [self._poly2mask(mask, height, width) for mask in masks]
-            results["gt_masks"] = BitmapMasks(bitmaps, height, width)
+            crops = [_to_crop(mask, height, width) for mask in masks]
+            results["gt_masks"] = CropMasks(crops, height, width)
         else:
             polygons = [[np.zeros(6)] if isinstance(mask, dict) else mask for mask in masks]
             results["gt_masks"] = PolygonMasks(polygons, height, width)
@@ -71,3 +75,12 @@ def _read_segmentation(segmentation: Any, height: int, width: int) -> dict | lis
             "its segmentation must be RLE (a dict) or a list of polygons [[x1, y1, x2, y2, ...]], "
             f"got {str(segmentation)[:60]}"
         ) from None
+
+
+def _to_crop(mask: dict | list[np.ndarray], height: int, width: int) -> Crop:
+    """Compressed RLE or polygons -> the part that holds the pixels."""
+    if isinstance(mask, dict):
+        code = mask
+    else:
+        code = coco_mask.merge(coco_mask.frPyObjects(mask, height, width))
+    return crop_of_runs(read_counts(code["counts"]), height)

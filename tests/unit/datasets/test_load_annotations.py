@@ -11,6 +11,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.registry import init_default_scope
 from pycocotools import mask as coco_mask
 
+from condinst.crop_masks import CropMasks
 from condinst.datasets import LoadAnnotations
 from condinst.registry import TRANSFORMS
 
@@ -153,7 +154,7 @@ def test_both_kinds_pass_the_later_stages_in_one_batch():
     samples = preprocessor(copy.deepcopy(batch), training=True)["data_samples"]
 
     kept = [type(sample.gt_instances.masks) for sample in samples]
-    assert kept == [PolygonMasks, BitmapMasks]
+    assert kept == [PolygonMasks, CropMasks]
     tensors = [s.gt_instances.masks.to_tensor(torch.uint8, "cpu") for s in samples]
     assert [tensor.shape for tensor in tensors] == [(3, 128, 160)] * 2
     doubled = [np.kron(rectangle(box), np.ones((2, 2), np.uint8))[:, ::-1] for box in BOXES]
