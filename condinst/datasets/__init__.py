@@ -6,6 +6,7 @@ from condinst.datasets.load_annotations import LoadAnnotations
 from condinst.datasets.load_image import LoadImageFromFile
 from condinst.datasets.prepare_box_targets import PrepareBoxTargets
 from condinst.datasets.prepare_mask_targets import PrepareMaskTargets
+from condinst.datasets.random_tile import RandomTile
 
 __all__ = [
     "ClassBalancedDataset",
@@ -14,5 +15,6 @@ __all__ = [
     "PackDetInputs",
     "PrepareBoxTargets",
     "PrepareMaskTargets",
+    "RandomTile",
     "Resize",
 ]

@@ -1,0 +1,167 @@
+"""A tile of a large picture to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import shapely
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from shapely import geometry
+
+from condinst.registry import TRANSFORMS
+
+__all__ = ["RandomTile", "crop_masks"]
+
+
+@TRANSFORMS.register_module()
+class RandomTile(BaseTransform):
+    """Cut a tile of one size out of the picture, mostly one with an object in it.
+
+    mmdet's ``RandomCrop`` draws its place from the whole picture, which in a large and sparse one
+    is background nearly always; keeps whatever slivers of objects it cuts off as objects; and
+    clips the boxes of what it cuts, instead of fitting them to what is visible.
+
+    A picture smaller than the tile stays as it is. Belongs right after ``LoadAnnotations``, before
+    ``Resize``: its size is one of the picture's own pixels, as that of the predictor's ``tile``.
+
+    Args:
+        tile: side, or height and width.
+        min_visible: an object of which a smaller share of the pixels is inside is not learnt (it
+            gets mmdet's ignore flag: where it lies is background). The predictor's tiles overlap,
+            so that what one tile cuts off is seen by another.
+        object_share: of tiles that are placed around an object drawn by chance, which is whole in
+            them unless it is larger. The others lie anywhere, with an object in them or not.
+
+    Raises:
+        ValueError: an argument is outside its range.
+    """
+
+    def __init__(
+        self,
+        tile: int | Sequence[int],
+        min_visible: float = 0.3,
+        object_share: float = 0.9,
+    ) -> None:
+        sides = (tile, tile) if isinstance(tile, int) else tuple(tile)
+        if len(sides) != 2 or min(sides) < 1:
+            raise ValueError(
+                f"RandomTile: tile={tile}: expected a side in pixels, or (height, width)"
+            )
+        for name, share in (("min_visible", min_visible), ("object_share", object_share)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"RandomTile: {name}={share}: expected 0 to 1")
+        self.tile = sides
+        self.min_visible = min_visible
+        self.object_share = object_share
+
+    @autocast_box_type()
+    def transform(self, results: dict) -> dict:
+        image = results["img"]
+        boxes = results.get("gt_bboxes")
+        corners = np.zeros((0, 4)) if boxes is None else boxes.tensor.numpy()
+        ignored = results.get("gt_ignore_flags", np.zeros(len(corners), bool))
+        (y1, x1), (height, width) = self._place(image.shape[:2], corners[~ignored])
+        results["img"] = image[y1 : y1 + height, x1 : x1 + width]
+        results["img_shape"] = (height, width)
+        shift = np.array([[1, 0, -x1], [0, 1, -y1], [0, 0, 1]], np.float32)
+        results["homography_matrix"] = shift @ results.get(
+            "homography_matrix", np.eye(3, dtype=np.float32)
+        )
+        if results.get("gt_seg_map") is not None:
+            results["gt_seg_map"] = results["gt_seg_map"][y1 : y1 + height, x1 : x1 + width]
+        if boxes is not None:
+            _cut_objects(results, (x1, y1, x1 + width, y1 + height), self.min_visible)
+        return results
+
+    @cache_randomness
+    def _place(
+        self, size: tuple[int, int], corners: np.ndarray
+    ) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Top left corner, and size, both (y, x)."""
+        sides = tuple(min(tile, side) for tile, side in zip(self.tile, size, strict=True))
+        low, high = np.zeros(2, int), np.array(size) - sides
+        if len(corners) and np.random.random() < self.object_share:
+            box = corners[np.random.randint(len(corners))]
+            first, last = np.floor(box[[1, 0]]).astype(int), np.ceil(box[[3, 2]]).astype(int)
+            # whole inside the tile; a tile that is too small for it lies inside of it instead
+            bounds = np.sort([last - sides, first], axis=0)
+            low, high = (np.clip(bound, 0, high) for bound in bounds)
+        y, x = (int(np.random.randint(a, b + 1)) for a, b in zip(low, high, strict=True))
+        return (y, x), (sides[0], sides[1])
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(tile={self.tile}, min_visible={self.min_visible}, "
+            f"object_share={self.object_share})"
+        )
+
+
+def _cut_objects(results: dict, tile: tuple[int, int, int, int], min_visible: float) -> None:
+    """Keep the objects with a pixel in the tile, with the boxes of what is visible of them."""
+    x1, y1, x2, y2 = tile
+    whole = results["gt_bboxes"].tensor.numpy()
+    clipped = np.clip(whole, (x1, y1, x1, y1), (x2, y2, x2, y2))
+    kept = np.flatnonzero((clipped[:, 2:] > clipped[:, :2]).all(axis=1))
+    is_cut = (clipped[kept] != whole[kept]).any(axis=1)
+    moved = clipped[kept] - np.array([x1, y1, x1, y1], whole.dtype)
+    visible = np.ones(len(kept))
+    if results.get("gt_masks") is not None:
+        masks = results["gt_masks"][kept]
+        inside = crop_masks(masks, tile, is_cut)
+        cut = np.flatnonzero(is_cut)
+        if len(cut):
+            visible[cut] = inside[cut].areas / np.maximum(masks[cut].areas, 1)
+            moved[cut] = inside[cut].get_bboxes("hbox").tensor.numpy()
+        results["gt_masks"] = inside
+    elif len(kept):
+        visible = _area(clipped[kept]) / _area(whole[kept])
+    results["gt_bboxes"] = HorizontalBoxes(moved.astype(np.float32))
+    for key in ("gt_bboxes_labels", "gt_ignore_flags", "gt_instances_ids"):
+        if results.get(key) is not None:
+            results[key] = results[key][kept]
+    # an outline may reach into the tile where no pixel of it does
+    flags = (visible < min_visible) | (visible == 0) | (moved[:, 2:] <= moved[:, :2]).any(axis=1)
+    earlier = results.get("gt_ignore_flags")
+    results["gt_ignore_flags"] = flags if earlier is None else earlier.astype(bool) | flags
+
+
+def crop_masks(
+    masks: BitmapMasks | PolygonMasks, tile: tuple[int, int, int, int], is_cut: np.ndarray
+) -> BitmapMasks | PolygonMasks:
+    """The part of each mask inside x1, y1, x2, y2, in the tile's coordinates.
+
+    mmdet's ``PolygonMasks.crop`` sends all polygons through shapely's ``buffer(0)``, by which those
+    that cross themselves lose a part, whether they are cut or not. Here polygons that are not cut
+    are moved, and those that are cut keep all of their parts.
+
+    Args:
+        is_cut: (N,) bool, which masks reach out of the tile.
+    """
+    if not isinstance(masks, PolygonMasks):
+        return masks.crop(np.array(tile))
+    x1, y1, x2, y2 = tile
+    frame = geometry.box(*tile)
+    cropped = []
+    for polygons, cut in zip(masks.masks, is_cut, strict=True):
+        if cut:
+            polygons = [part for polygon in polygons for part in _clip(polygon, frame)]
+        moved = [polygon - np.resize([x1, y1], len(polygon)) for polygon in polygons]
+        cropped.append(moved or [np.zeros(6)])  # mmdet's stand-in for nothing
+    return PolygonMasks(cropped, y2 - y1, x2 - x1)
+
+
+def _clip(polygon: np.ndarray, frame: geometry.Polygon) -> list[np.ndarray]:
+    shape = geometry.Polygon(polygon.reshape(-1, 2))
+    if not shape.is_valid:  # make_valid gives the same filling, by parts that do not cross
+        shape = shapely.make_valid(shape)
+    inside = shapely.get_parts(shapely.intersection(shape, frame))
+    areas = [part for part in inside if isinstance(part, geometry.Polygon) and part.area > 0]
+    return [np.asarray(part.exterior.coords)[:-1].ravel() for part in areas]
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
