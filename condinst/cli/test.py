@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from .common import (
     add_config_arguments,
     add_speed_arguments,
+    add_tile_arguments,
     apply_speed_arguments,
     check_html,
     check_writable,
     is_first_process,
     load_config,
     make_parser,
+    tile_arguments,
     use_rle_masks,
 )
 
@@ -70,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="put batch norms into their convolutions: the same answers, faster",
     )
+    add_tile_arguments(parser)
     add_speed_arguments(
         parser, "mixed precision: scores change in the third digit; float16 if no type is given"
     )
@@ -100,10 +103,14 @@ def build_config(args: argparse.Namespace) -> Config:
         if args.batch_size < 1:
             raise ValueError(f"--batch-size {args.batch_size}: expected 1 or more")
         cfg.test_dataloader.batch_size = args.batch_size
+    if args.tta and args.tile:
+        raise ValueError("--tta --tile: expected one of them; tiles are not mirrored")
     if args.tta:
         _augment(cfg)
     else:
         use_rle_masks(cfg)
+    if args.tile:
+        _cut(cfg, args)
     # with our scope, because a config of mmdet's is tested too
     hooks: list[dict] = [dict(type="condinst.CompleteCheckpointHook")]
     if args.fold_norms:
@@ -158,6 +165,35 @@ def _augment(cfg: Config) -> None:
     tta_cfg = dict(nms=cfg.model.test_cfg.nms, max_per_img=cfg.model.test_cfg.max_per_img)
     tta_model = cfg.get("tta_model", dict(type="condinst.CondInstTTA", tta_cfg=tta_cfg))
     cfg.model = ConfigDict(**tta_model, module=cfg.model)
+
+
+def _cut(cfg: Config, args: argparse.Namespace) -> None:
+    """Wrap the model, and let the data set hand out the tiles of every picture."""
+    from mmengine.config import ConfigDict
+
+    from condinst.tiles import Tiling
+
+    switches = tile_arguments(args)
+    Tiling.of(*switches.values())  # checks
+    match_threshold = switches.pop("tile_match_threshold")
+    dataset = cfg.test_dataloader.dataset
+    while "dataset" in dataset:
+        dataset = dataset.dataset
+    first, *steps = dataset.pipeline
+    load = [step for step in steps if str(step["type"]).endswith("Annotations")]
+    rest = [step for step in steps if step not in load]
+    cut = dict(type="condinst.CutTiles", transforms=rest, **switches)
+    dataset.pipeline = [first, *load, cut]
+    mask_format = cfg.model.test_cfg.get("mask_format", "rle")
+    cfg.model.test_cfg.mask_format = "crop"
+    cfg.model = ConfigDict(
+        type="condinst.CondInstTiles",
+        tile_match_threshold=match_threshold,
+        batch_size=cfg.test_dataloader.batch_size,
+        mask_format=mask_format,
+        module=cfg.model,
+    )
+    cfg.test_dataloader.batch_size = 1
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:

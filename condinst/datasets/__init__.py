@@ -1,6 +1,7 @@
 """The transforms and the data checks that mmdet lacks."""
 
 from condinst.datasets.class_balance import ClassBalancedDataset
+from condinst.datasets.cut_tiles import CutTiles
 from condinst.datasets.fast_transforms import PackDetInputs, Resize
 from condinst.datasets.load_annotations import LoadAnnotations
 from condinst.datasets.load_image import LoadImageFromFile
@@ -10,6 +11,7 @@ from condinst.datasets.random_tile import RandomTile
 
 __all__ = [
     "ClassBalancedDataset",
+    "CutTiles",
     "LoadAnnotations",
     "LoadImageFromFile",
     "PackDetInputs",

@@ -9,6 +9,7 @@ from .mask_branch import MaskBranch
 from .mask_head import CondInstMaskHead
 from .necks import BiFPN
 from .semantic_head import SemanticHead
+from .tiles import CondInstTiles
 from .tta import CondInstTTA
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "CondInstBboxHead",
     "CondInstMaskHead",
     "CondInstTTA",
+    "CondInstTiles",
     "DetDataPreprocessor",
     "IntervalDCNResNet",
     "MaskBranch",
