@@ -227,3 +227,22 @@ def test_neither_pytorch_nor_mmdet_nor_opencv_is_imported(dynamic, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["3 3 3 3", "[]"]
+
+
+def test_large_pictures_by_tiles(tmp_path):
+    """The file finds what is red on every tile; the square is whole on the first one alone."""
+    image = np.zeros((90, 120, 3), np.uint8)
+    image[10:40, 20:50, 0] = 255
+    file = dynamic_file(tmp_path / "a.onnx")
+    found = OnnxPredictor(file, tile=60, tile_overlap=0.2, score_thr=0.5)(image)
+    # two on the tile that sees the square, and as many without a pixel on each of the others
+    seen = found[found.areas > 0]
+    assert seen.names == ["dog", "cat"]
+    assert seen.scores.tolist() == pytest.approx([0.9, 0.6])
+    assert found.image is image
+    wanted = np.zeros((90, 120), bool)
+    wanted[10:40, 20:50] = True
+    for mask in seen.masks:
+        assert (mask ^ wanted).sum() < 0.05 * wanted.sum()
+    with pytest.raises(ValueError, match="tile_overlap=2: expected 0 or more"):
+        OnnxPredictor(file, tile=60, tile_overlap=2)
