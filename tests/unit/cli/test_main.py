@@ -26,6 +26,8 @@ def start(*words: object, code: str | None = None, **settings: str) -> subproces
         stderr=subprocess.PIPE,
         text=True,
         env=environment | {"OMP_NUM_THREADS": "1", **settings},
+        # a run of the tests in the background ignores SIGINT, which its children inherit
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
