@@ -177,7 +177,7 @@ def add_tile_arguments(parser: argparse.ArgumentParser) -> None:
     """The switches that cut pictures into tiles."""
     parser.add_argument(
         "--tile",
-        type=_tile_size,
+        type=tile_size,
         metavar="SIDE",
         help="look at large pictures by overlapping tiles of so many pixels; HEIGHTxWIDTH for "
         "tiles that are no squares. --batch-size counts tiles then",
@@ -211,7 +211,8 @@ def tile_arguments(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names}
 
 
-def _tile_size(word: str) -> tuple[int, int]:
+def tile_size(word: str) -> tuple[int, int]:
+    """Height and width of a tile, from SIDE or HEIGHTxWIDTH."""
     sides = word.lower().split("x")
     if len(sides) not in (1, 2) or not all(side.isdigit() for side in sides):
         raise argparse.ArgumentTypeError(f"{word}: expected SIDE or HEIGHTxWIDTH, in pixels")

@@ -29,6 +29,7 @@ _COMMANDS = {
     "convert": ("convert", "convert weights of other programs to ours, and back"),
     "benchmark": ("benchmark", "measure speed and memory beside mmdet's CondInst"),
     "browse": ("browse", "draw a data set as training sees it"),
+    "tile": ("tile", "cut a data set of large pictures into tiles"),
     "info": ("info", "parameters, FLOPs and memory of a model"),
     "doctor": ("doctor", "look through the installation, the machine and a config's data"),
     "list": ("list_models", "names of the published models"),
