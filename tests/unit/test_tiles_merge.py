@@ -90,11 +90,34 @@ def test_neighbours_stay_apart():
 
 
 def test_what_one_tile_sees_as_two_stays_two():
-    """The right tile takes both for one, and sees neither whole."""
-    upper, lower = rectangle(40, 20, 140, 40), rectangle(40, 40, 140, 58)
-    found, _ = merge(view(LEFT, (upper, 0.9), (lower, 0.8)), view(RIGHT, (upper | lower, 0.7)))
+    """The right tile takes both for one, whose IoU with each is about one half."""
+    upper, lower = rectangle(40, 20, 140, 40), rectangle(40, 40, 140, 59)
+    left, right = view(LEFT, (upper, 0.9), (lower, 0.8)), view(RIGHT, (upper | lower, 0.7))
+    found, _ = merge(left, right, match_threshold=0.4)
     assert [score for score, _ in found] == [0.9, 0.8]
     assert np.array_equal(found[1][1], lower & rectangle(0, 0, 100, 100))
+
+
+def test_poor_doubles_take_no_places():
+    """The right tile's double agrees best with the left tile's detection, but is hardly sure."""
+    long, smaller = rectangle(40, 20, 140, 50), rectangle(40, 20, 140, 46)
+    far = long | rectangle(110, 10, 170, 90)
+    found, _ = merge(view(LEFT, (long, 0.9)), view(RIGHT, (smaller, 0.8), (far, 0.1)))
+    assert np.array_equal(
+        found[0][1], (long & rectangle(0, 0, 100, 100)) | (smaller & rectangle(80, 0, 180, 100))
+    )
+    assert [score for score, _ in found] == [0.9, 0.1]
+
+
+def test_poor_doubles_do_not_spoil_the_union():
+    long = rectangle(40, 20, 140, 50)
+    far = long | rectangle(110, 10, 170, 90)
+    found, results = merge(view(LEFT, (long, 0.9)), view(RIGHT, (far, 0.4)))
+    assert [score for score, _ in found] == [0.9]
+    assert np.array_equal(found[0][1], long & rectangle(0, 0, 100, 100))
+    assert results.boxes.tolist() == [[40, 20, 100, 50]]
+    found, _ = merge(view(LEFT, (long, 0.9)), view(RIGHT, (far, 0.5)))
+    assert np.array_equal(found[0][1], far)
 
 
 def test_other_classes_are_other_objects():
