@@ -2,8 +2,9 @@
 
 numpy alone, so that predictors without PyTorch have it too. The terms are those of SAHI (Akyon,
 Altinuc and Temizel, ICIP 2022), "tile" standing for its "slice". SAHI itself is not used: it keeps
-masks as polygons of their outer outlines, so that holes are lost, and matches what two tiles found
-by boxes, by which neighbours in a crowd become one. :mod:`condinst.tiles_merge` compares masks.
+masks as polygons, each of which is filled, so that holes are lost, and matches what two tiles found
+by boxes, by which neighbours in a crowd become one (docs/large_pictures.md has the figures).
+:mod:`condinst.tiles_merge` compares masks.
 """
 
 from __future__ import annotations

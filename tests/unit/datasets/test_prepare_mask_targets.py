@@ -72,7 +72,7 @@ def test_losses_are_those_without_the_transform(config, model):
         ours, theirs = (losses(model, batch) for batch in batches)
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
         assert ours["loss_mask"] > 0
-    assert kinds == {"PolygonMasks", "BitmapMasks"}
+    assert kinds == {"PolygonMasks", "CropMasks"}
 
 
 def test_a_batch_in_which_every_object_is_ignored(config, model):
