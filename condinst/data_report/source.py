@@ -91,18 +91,21 @@ def make_source(
 def find_pictures(path: str, file_names: Sequence[str]) -> str | None:
     """The folder near an annotation file that has most of its pictures, or None.
 
-    Looked at are the file's folder, the folder above, and the folders in both. One that the file is
+    Looked at are the file's folder, the folder above, and the folders in both; above and beside it,
+    a folder has to have half of the pictures, for "1.png" may lie in anyone's. One that the file is
     named after ("val" of "instances_val.json") and that has half of the pictures goes first:
     numbered pictures of train and val often have the same names.
     """
+    home = Path(path).absolute().parent
     places = np.linspace(0, len(file_names) - 1, min(len(file_names), _NAMES_TRIED)).astype(int)
     names = [file_names[i] for i in places]
     best, found = None, (False, 0)
-    for folder in _near(Path(path).absolute().parent):
+    for folder in _near(home):
         count = len(names) - len(missing_files([os.path.join(folder, name) for name in names]))
         in_name = bool(folder.name) and folder.name.lower() in Path(path).stem.lower()
-        named = in_name and 2 * count >= len(names)
-        if count and (named, count) > found:
+        half = 2 * count >= len(names)
+        named = in_name and half
+        if count and (half or home in (folder, folder.parent)) and (named, count) > found:
             best, found = str(folder), (named, count)
     return best
 

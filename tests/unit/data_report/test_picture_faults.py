@@ -105,6 +105,11 @@ def test_the_folder_of_the_pictures_is_found(tmp_path):
     assert find_pictures(str(tmp_path / "annotations" / "a.json"), ["other.png"]) is None
     found = find_pictures(str(tmp_path / "annotations" / "my_val.json"), names[:2])
     assert found == str(tmp_path / "val")  # train has these names too
+    (tmp_path / "of_another").mkdir()
+    save(tmp_path / "of_another" / "7.png")
+    sevens = ["7.png", "8.png", "9.png"]
+    assert find_pictures(str(tmp_path / "annotations" / "a.json"), sevens) is None
+    assert find_pictures(str(tmp_path / "a.json"), sevens) == str(tmp_path / "of_another")
     with_folder = [f"train/{name}" for name in names]
     assert find_pictures(str(tmp_path / "annotations" / "a.json"), with_folder) == str(tmp_path)
 
@@ -115,10 +120,11 @@ def test_a_folder_that_is_not_there_is_named(folder):
 
 
 def test_pictures_that_are_not_found_are_not_missing(folder, tmp_path):
-    (folder / "ann.json").rename(tmp_path / "ann.json")
+    (tmp_path / "lonely").mkdir()
+    alone = (folder / "ann.json").rename(tmp_path / "lonely" / "ann.json")
     for path in (folder / "pictures").iterdir():
         path.unlink()
-    (found,) = examine([read_source(str(tmp_path / "ann.json"))])
+    (found,) = examine([read_source(str(alone))])
     assert found.faults == {}
     assert found.looked_at == "The pictures' files were not looked at: their folder was not found."
 
