@@ -96,6 +96,7 @@ def read_config(config: str, options: Mapping[str, Any] | None = None) -> Config
     except Exception as error:  # a config is a program
         raise ValueError(f"config {path}: {_one_line(error)}") from error
     _override(cfg, dict(options or {}))
+    _let_go_of_workers(cfg)
     return cfg
 
 
@@ -138,6 +139,15 @@ def _override(cfg: Config, options: dict[str, Any]) -> None:
         raise ValueError(f"--cfg-options: {_one_line(error)}") from error
 
 
+def _let_go_of_workers(cfg: Config) -> None:
+    """``num_workers=0`` is enough where a base config keeps its workers: PyTorch refuses both."""
+    for split in ("train", "val", "test"):
+        loader = cfg.get(f"{split}_dataloader")
+        if loader and not loader.get("num_workers"):
+            for name in ("persistent_workers", "prefetch_factor"):
+                loader.pop(name, None)
+
+
 def _check_names(cfg: Config, options: Iterable[str]) -> None:
     """Refuse a first name that is new and nearly one that exists: it would change nothing."""
     from mmengine.runner import Runner
@@ -171,52 +181,6 @@ def add_speed_arguments(parser: argparse.ArgumentParser, amp: str) -> None:
         help="compile backbone, neck and heads with torch.compile; takes minutes at the start, and "
         "on a CPU a C++ compiler",
     )
-
-
-def add_tile_arguments(parser: argparse.ArgumentParser) -> None:
-    """The switches that cut pictures into tiles."""
-    parser.add_argument(
-        "--tile",
-        type=tile_size,
-        metavar="SIDE",
-        help="look at large pictures by overlapping tiles of so many pixels; HEIGHTxWIDTH for "
-        "tiles that are no squares. --batch-size counts tiles then",
-    )
-    parser.add_argument(
-        "--tile-overlap",
-        type=float,
-        default=0.2,
-        metavar="SHARE",
-        help="what neighbouring tiles share of their side, at least: objects up to that size are "
-        "seen whole (default 0.2)",
-    )
-    parser.add_argument(
-        "--tile-standard-pred",
-        action="store_true",
-        help="also look at the whole picture, reduced to the size of a tile, for large objects",
-    )
-    parser.add_argument(
-        "--tile-match-threshold",
-        type=float,
-        default=0.5,
-        metavar="IOU",
-        help="from what IoU on, in the zone that two tiles share, they mean one object "
-        "(default 0.5)",
-    )
-
-
-def tile_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """Those of the command line, by the names that predictors have for them."""
-    names = ("tile", "tile_overlap", "tile_standard_pred", "tile_match_threshold")
-    return {name: getattr(args, name) for name in names}
-
-
-def tile_size(word: str) -> tuple[int, int]:
-    """Height and width of a tile, from SIDE or HEIGHTxWIDTH."""
-    sides = word.lower().split("x")
-    if len(sides) not in (1, 2) or not all(side.isdigit() for side in sides):
-        raise argparse.ArgumentTypeError(f"{word}: expected SIDE or HEIGHTxWIDTH, in pixels")
-    return int(sides[0]), int(sides[-1])
 
 
 def apply_speed_arguments(cfg: Config, args: argparse.Namespace) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from condinst.pictures import VIDEO_SUFFIXES, is_single, list_folder
 
-from .common import add_tile_arguments, check_writable, tile_arguments
+from .common import check_writable
 from .predict_output import FORMATS, PictureOutput, VideoOutput
+from .tile_arguments import add_tile_arguments, tile_arguments
 
 if TYPE_CHECKING:
     from condinst.predictor import Predictor

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 from .common import (
     add_config_arguments,
     add_speed_arguments,
-    add_tile_arguments,
     apply_speed_arguments,
     check_html,
     check_writable,
     is_first_process,
     load_config,
     make_parser,
-    tile_arguments,
     use_rle_masks,
 )
+from .tile_arguments import add_tile_arguments, tile_arguments
 
 if TYPE_CHECKING:
     from mmengine.config import Config

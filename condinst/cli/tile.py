@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import check_writable, tile_size
+from .common import check_writable
+from .tile_arguments import tile_size
 
 _EXAMPLES = """examples:
   %(prog)s slides/annotations/instances_train.json slides/train tiles --tile 1024

@@ -113,3 +113,19 @@ def test_the_work_folder_is_named_after_the_config(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cfg = train.build_config(train.parse_args([str(SMALL)]))
     assert Path(cfg.work_dir) == Path("work_dirs/small_condinst")
+
+
+def test_no_workers_is_one_setting(tmp_path):
+    """The published config keeps its workers; PyTorch refuses that of a loader that has none."""
+    published = (
+        Path(train.__file__).parents[2] / "configs/condinst_r50_fpn_ms-poly-90k_coco_instance.py"
+    )
+    words = ["train_dataloader.num_workers=0", "train_dataloader.prefetch_factor=2"]
+    args = train.parse_args(
+        [str(published), "--work-dir", str(tmp_path), "--cfg-options", *words],
+    )
+    cfg = train.build_config(args)
+    names = ("num_workers", "persistent_workers", "prefetch_factor")
+    settings = {name: cfg.train_dataloader[name] for name in names if name in cfg.train_dataloader}
+    assert torch.utils.data.DataLoader([0], **settings).num_workers == 0
+    assert cfg.val_dataloader.persistent_workers is True
