@@ -145,6 +145,7 @@ def pairwise_loss(logits: Tensor, edges: Tensor, offsets: Sequence[tuple[int, in
     """-log of the probability that both ends of an edge are on the same side, summed over edges.
 
     An edge that leads out of the map costs nothing: whatever the cell is, the other end agrees.
+    Time and memory follow the number of edges, not the size of the map.
 
     Args:
         logits: (n, H', W').
@@ -152,23 +153,25 @@ def pairwise_loss(logits: Tensor, edges: Tensor, offsets: Sequence[tuple[int, in
         offsets: rows and columns from a cell to each neighbour; the e-th from the front and the
             e-th from the back are opposite.
     """
-    inside, outside = F.logsigmoid(logits), F.logsigmoid(-logits)
     height, width = logits.shape[-2:]
-    total = logits.new_zeros(())
-    # An edge and its reverse have the same probability: it is computed once, for those whose
-    # other end lies behind.
-    for e, (dy, dx) in enumerate(offsets[len(offsets) // 2 :], len(offsets) // 2):
-        if dy >= height or abs(dx) >= width:
-            continue
-        here = (..., slice(0, height - dy), slice(max(-dx, 0), width - max(dx, 0)))
-        there = (..., slice(dy, height), slice(max(dx, 0), width + min(dx, 0)))
-        same = torch.logaddexp(
-            inside[here] + inside[there],
-            outside[here] + outside[there],
-        )
-        forth, back = edges[:, e][here], edges[:, -1 - e][there]
-        total = total - (same * (forth.to(same.dtype) + back.to(same.dtype))).sum()
-    return total
+    half = len(offsets) // 2
+    # An edge and its reverse have the same probability: it is computed once, for the cell whose
+    # other end lies behind, and only where an edge is: boxes are small beside the map.
+    times = edges.new_zeros((half, *logits.shape), dtype=torch.uint8)
+    for e, (dy, dx) in enumerate(offsets[half:]):
+        if dy < height and abs(dx) < width:
+            here = (..., slice(0, height - dy), slice(max(-dx, 0), width - max(dx, 0)))
+            there = (..., slice(dy, height), slice(max(dx, 0), width + min(dx, 0)))
+            times[e][here] = edges[:, half + e][here]
+            times[e][here] += edges[:, half - 1 - e][there]
+    where = times.flatten().nonzero().squeeze(1)
+    steps = torch.tensor([dy * width + dx for dy, dx in offsets[half:]], device=logits.device)
+    cells = where % logits.numel()
+    ends = torch.stack([cells, cells + steps[where // logits.numel()]])
+    one, other = logits.flatten().index_select(0, ends.flatten()).chunk(2)
+    # the logit of p q + (1 - p) (1 - q), of the logits of p and q
+    agree = F.softplus(one + other) - torch.logaddexp(one, other)
+    return -(F.logsigmoid(agree) * times.flatten()[where]).sum()
 
 
 @MODELS.register_module()

@@ -91,6 +91,14 @@ def test_pairwise_loss_of_maps_smaller_than_the_neighborhood(size):
     assert loss.item() == pytest.approx(expected, rel=1e-6)
 
 
+def test_pairwise_loss_without_edges():
+    logits = torch.randn(2, 5, 5, requires_grad=True)
+    loss = pairwise_loss(logits, torch.zeros(2, 8, 5, 5, dtype=torch.bool), neighbor_offsets(3, 1))
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()
+
+
 def mask_head(**kwargs):
     branch = dict(
         in_channels=8, feat_channels=8, start_level=0, end_level=0, out_channels=2, mask_stride=8
