@@ -145,7 +145,7 @@ def pairwise_loss(logits: Tensor, edges: Tensor, offsets: Sequence[tuple[int, in
     """-log of the probability that both ends of an edge are on the same side, summed over edges.
 
     An edge that leads out of the map costs nothing: whatever the cell is, the other end agrees.
-    Time and memory follow the number of edges, not the size of the map.
+    Logarithms are taken where edges are, not everywhere on the map.
 
     Args:
         logits: (n, H', W').
