@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,16 +24,26 @@ class Resize:
     """How pictures are resized before the detector sees them: mmdet's transform of that name.
 
     Attributes:
-        scale: two sides that the picture is fitted into, or width and height.
+        scale: two sides that the picture is fitted into, or width and height; None where
+            ``scale_factor`` says it.
         keep_ratio: which of the two.
         interpolation: name of the filter.
         backend: whose filter it is, "pillow" or "cv2".
+        scale_factor: by which width and height are multiplied.
     """
 
-    scale: tuple[int, int]
+    scale: tuple[int, int] | None
     keep_ratio: bool
     interpolation: str = "bilinear"
     backend: str = "pillow"
+    scale_factor: tuple[float, float] | None = None
+
+    def scale_of(self, height: int, width: int) -> tuple[int, int]:
+        """The ``scale`` for a picture, rounded as mmcv rounds."""
+        if self.scale is not None:
+            return self.scale
+        across, down = self.scale_factor or (1.0, 1.0)
+        return int(width * across + 0.5), int(height * down + 0.5)
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ class FileInfo:
 
 
 _RESIZE = (
-    "null, or scale [a, b], keep_ratio, interpolation and backend (pillow's "
+    "null, or scale [a, b] or scale_factor [x, y], keep_ratio, interpolation and backend (pillow's "
     f"{', '.join(FILTERS['pillow'])}, or cv2's bilinear)"
 )
 
@@ -141,6 +152,13 @@ def _sides(value: Any) -> tuple[int, int]:
     return first, second
 
 
+def _factors(value: Any) -> tuple[float, float]:
+    across, down = (float(x) for x in value)
+    if not (0 < across < math.inf and 0 < down < math.inf):
+        raise ValueError
+    return across, down
+
+
 def _batch(value: Any) -> int | None:
     if value is not None and not (isinstance(value, int) and value > 0):
         raise ValueError
@@ -171,11 +189,13 @@ def _mean(value: Any, channels: int) -> tuple[float, ...]:
 def _resize(value: Any) -> Resize | None:
     if value is None:
         return None
+    factors = value.get("scale_factor")  # files of earlier versions have none
     found = Resize(
-        scale=_sides(value["scale"]),
+        scale=None if factors else _sides(value["scale"]),
         keep_ratio=bool(value["keep_ratio"]),
         interpolation=value["interpolation"],
         backend=value["backend"],
+        scale_factor=_factors(factors) if factors else None,
     )
     if found.interpolation not in FILTERS[found.backend]:
         raise ValueError

@@ -30,13 +30,11 @@ def input_size(size: tuple[int, int], info: FileInfo) -> tuple[int, int]:
             factor = min(factor, 1.0)
     elif resize is None:
         return size
-    elif not resize.keep_ratio:
-        return resize.scale[1], resize.scale[0]
     else:
-        factor = min(
-            max(resize.scale) / max(height, width),
-            min(resize.scale) / min(height, width),
-        )
+        scale = resize.scale_of(height, width)
+        if not resize.keep_ratio:
+            return scale[1], scale[0]
+        factor = min(max(scale) / max(height, width), min(scale) / min(height, width))
     new = max(int(height * factor + 0.5), 1), max(int(width * factor + 0.5), 1)
     if info.fixed_size is not None:
         new = min(new[0], info.fixed_size[0]), min(new[1], info.fixed_size[1])

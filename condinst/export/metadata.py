@@ -71,8 +71,11 @@ def _mean_order(preprocessor, channels: int) -> str:
 
 
 def resize_settings(steps) -> dict[str, Any] | None:
-    """``scale`` (as in mmdet: two sides that the picture is fitted into, or width and height),
-    ``keep_ratio``, ``interpolation`` and ``backend`` of a test pipeline; None without a resize.
+    """What a test pipeline does; None without a resize.
+
+    ``scale`` (as in mmdet: two sides that the picture is fitted into, or width and height) or
+    ``scale_factor`` (of width and height), the other of them None; ``keep_ratio``,
+    ``interpolation`` and ``backend``.
 
     Raises:
         ValueError: it resizes in another way, which users of the file could not repeat.
@@ -81,14 +84,17 @@ def resize_settings(steps) -> dict[str, Any] | None:
     if not resizes:
         return None
     step = resizes[0]
-    if len(resizes) > 1 or type(step).__name__ != "Resize" or step.scale is None:
+    if len(resizes) > 1 or type(step).__name__ != "Resize":
         names = ", ".join(type(step).__name__ for step in resizes)
         raise ValueError(
-            f"test pipeline: it resizes by {names}: expected one Resize with scale=(W, H), which "
-            "the users of an exported file can repeat"
+            f"test pipeline: it resizes by {names}: expected one Resize, which the users of an "
+            "exported file can repeat"
         )
+    # mmcv's transform looks at the factor only where it has no scale
+    by_factor = step.scale is None
     return dict(
-        scale=[int(side) for side in step.scale],
+        scale=None if by_factor else [int(side) for side in step.scale],
+        scale_factor=[float(factor) for factor in step.scale_factor] if by_factor else None,
         keep_ratio=bool(step.keep_ratio),
         interpolation=step.interpolation,
         backend=step.backend,

@@ -175,6 +175,8 @@ def test_missing_damaged_and_foreign_model_files_are_named(dynamic, tmp_path):
         ("resize", METADATA["resize"] | {"interpolation": "area"}),
         ("resize", METADATA["resize"] | {"backend": "cv2", "interpolation": "bicubic"}),
         ("resize", METADATA["resize"] | {"scale": [0, 48]}),
+        ("resize", METADATA["resize"] | {"scale": None, "scale_factor": [2, 0]}),
+        ("resize", METADATA["resize"] | {"scale": None, "scale_factor": 2}),
     ],
 )
 def test_metadata_that_is_wrong_is_named(key, value, tmp_path):

@@ -1,14 +1,18 @@
 """Resizing as the config's test pipeline does, and masks back to pictures."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
 from mmcv.image.geometric import rescale_size
 from mmdet.datasets.transforms import Resize as MMDetResize
+from onnx_files import METADATA
 from PIL import Image
 
 from condinst.deploy.metadata import FileInfo, Resize
 from condinst.deploy.resize import input_size, resize_picture, to_input
+from condinst.export.metadata import resize_settings
 from condinst.mask_resize import draw_crop
 
 
@@ -34,6 +38,17 @@ def test_sizes_are_mmcvs(size, scale):
 
 def test_without_keep_ratio_the_scale_is_width_and_height():
     assert input_size((50, 60), info(resize=Resize((64, 48), keep_ratio=False))) == (48, 64)
+
+
+@pytest.mark.parametrize("keep_ratio", [True, False])
+@pytest.mark.parametrize("factor", [2.0, 0.7, (1.3, 0.5)])
+@pytest.mark.parametrize("size", [(427, 641), (33, 47), (101, 99)])
+def test_sizes_by_a_factor_are_mmdets(size, factor, keep_ratio):
+    step = MMDetResize(scale_factor=factor, keep_ratio=keep_ratio, backend="pillow")
+    expected = step(dict(img=picture(*size)))["img"].shape[:2]
+    settings = json.loads(json.dumps(resize_settings([step])))
+    read = FileInfo.from_metadata(METADATA | {"resize": settings})
+    assert input_size(size, read) == expected
 
 
 def test_without_a_resize_a_picture_keeps_its_size():
