@@ -74,8 +74,7 @@ def resize_settings(steps) -> dict[str, Any] | None:
     """What a test pipeline does; None without a resize.
 
     ``scale`` (as in mmdet: two sides that the picture is fitted into, or width and height) or
-    ``scale_factor`` (of width and height), the other of them None; ``keep_ratio``,
-    ``interpolation`` and ``backend``.
+    ``scale_factor`` (of width and height), ``keep_ratio``, ``interpolation`` and ``backend``.
 
     Raises:
         ValueError: it resizes in another way, which users of the file could not repeat.
@@ -90,11 +89,12 @@ def resize_settings(steps) -> dict[str, Any] | None:
             f"test pipeline: it resizes by {names}: expected one Resize, which the users of an "
             "exported file can repeat"
         )
-    # mmcv's transform looks at the factor only where it has no scale
-    by_factor = step.scale is None
+    if step.scale is None:
+        size = dict(scale_factor=[float(factor) for factor in step.scale_factor])
+    else:  # mmcv's transform does not look at a factor then
+        size = dict(scale=[int(side) for side in step.scale])
     return dict(
-        scale=None if by_factor else [int(side) for side in step.scale],
-        scale_factor=[float(factor) for factor in step.scale_factor] if by_factor else None,
+        **size,
         keep_ratio=bool(step.keep_ratio),
         interpolation=step.interpolation,
         backend=step.backend,
