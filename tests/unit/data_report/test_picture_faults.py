@@ -105,11 +105,15 @@ def test_the_folder_of_the_pictures_is_found(tmp_path):
     assert find_pictures(str(tmp_path / "annotations" / "a.json"), ["other.png"]) is None
     found = find_pictures(str(tmp_path / "annotations" / "my_val.json"), names[:2])
     assert found == str(tmp_path / "val")  # train has these names too
-    (tmp_path / "of_another").mkdir()
+    (tmp_path / "of_another" / "small").mkdir(parents=True)
     save(tmp_path / "of_another" / "7.png")
-    sevens = ["7.png", "8.png", "9.png"]
+    save(tmp_path / "of_another" / "small" / "8.png")
+    sevens = ["7.png", "77.png", "777.png"]
     assert find_pictures(str(tmp_path / "annotations" / "a.json"), sevens) is None
-    assert find_pictures(str(tmp_path / "a.json"), sevens) == str(tmp_path / "of_another")
+    own = str(tmp_path / "of_another" / "a.json")
+    assert find_pictures(own, sevens) == str(tmp_path / "of_another")
+    eights = ["8.png", "88.png", "888.png"]
+    assert find_pictures(own, eights) == str(tmp_path / "of_another" / "small")
     with_folder = [f"train/{name}" for name in names]
     assert find_pictures(str(tmp_path / "annotations" / "a.json"), with_folder) == str(tmp_path)
 
