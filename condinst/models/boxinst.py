@@ -165,7 +165,8 @@ def pairwise_loss(logits: Tensor, edges: Tensor, offsets: Sequence[tuple[int, in
             times[e][here] = edges[:, half + e][here]
             times[e][here] += edges[:, half - 1 - e][there]
     where = times.flatten().nonzero().squeeze(1)
-    steps = torch.tensor([dy * width + dx for dy, dx in offsets[half:]], device=logits.device)
+    steps = torch.tensor([dy * width + dx for dy, dx in offsets[half:]])
+    steps = steps.to(logits.device, non_blocking=True)
     cells = where % logits.numel()
     ends = torch.stack([cells, cells + steps[where // logits.numel()]])
     one, other = logits.flatten().index_select(0, ends.flatten()).chunk(2)
