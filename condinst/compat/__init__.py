@@ -11,6 +11,9 @@
 ``restricted_pickle``  the allow-list for torch before 2.6
 ``distributed``        the launchers start without CUDA
 ``workers``            data-loader workers that are spawned get the fixes too
+``data_order``         a resumed training goes on with the data at once and exactly
+``batches``            its order of the samples, and a seed for each of them
+``random_state``       the generators that are seeded
 ``noise``              silences deprecations that upstream owes to itself
 =====================  ============================================================================
 
@@ -35,6 +38,7 @@ _NEEDED = {
 _FIXES = (
     ("mmengine.runner", "checkpoint", "apply"),
     ("mmengine.runner", "packages", "apply"),
+    ("mmengine.runner.loops", "data_order", "apply"),
     ("mmengine.config.config", "base_configs", "apply"),
     ("mmengine.utils.dl_utils.misc", "packages", "mend_search"),
     ("mmcv.utils.ext_loader", "packages", "mend_search"),
