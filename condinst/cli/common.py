@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .loader_errors import explain_loader_error
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
@@ -274,6 +276,8 @@ def run(main: Callable[[], object]) -> None:
 def explain(error: Exception) -> str | None:
     """What to tell the user; None where the error may be a bug, or came in the middle of a run."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if loader := explain_loader_error(error, frames):
+        return loader
     # an error that is raised by them finds them imported
     loops = sys.modules.get("mmengine.runner.loops")
     registry = sys.modules.get("mmengine.registry")

@@ -14,6 +14,7 @@
 ``data_order``         a resumed training goes on with the data at once and exactly
 ``batches``            its order of the samples, and a seed for each of them
 ``random_state``       the generators that are seeded
+``sample_errors``      an error in a data set's pipeline names the image
 ``noise``              silences deprecations that upstream owes to itself
 =====================  ============================================================================
 
@@ -39,6 +40,7 @@ _FIXES = (
     ("mmengine.runner", "checkpoint", "apply"),
     ("mmengine.runner", "packages", "apply"),
     ("mmengine.runner.loops", "data_order", "apply"),
+    ("mmengine.dataset.base_dataset", "sample_errors", "apply"),
     ("mmengine.config.config", "base_configs", "apply"),
     ("mmengine.utils.dl_utils.misc", "packages", "mend_search"),
     ("mmcv.utils.ext_loader", "packages", "mend_search"),

@@ -143,7 +143,7 @@ def _advance(iterator: Iterator[Any], count: int) -> int:
 @contextmanager
 def _remembered_sizes(sampler: Any) -> Iterator[None]:
     """Let a sampler unpack the record of each sample once, not once for each pass."""
-    dataset = getattr(getattr(sampler, "sampler", None), "dataset", None)
+    dataset: Any = getattr(getattr(sampler, "sampler", None), "dataset", None)
     if type(sampler).__name__ not in _READ_SIZES or "get_data_info" in vars(dataset):
         yield
         return

@@ -29,7 +29,7 @@ from condinst.compat.random_state import seed_all
 
 def apply(upstream: str) -> None:
     """Mend the two training loops, and with them those that derive from them."""
-    loops = importlib.import_module("mmengine.runner.loops")
+    loops: Any = importlib.import_module("mmengine.runner.loops")
     if not hasattr(loops._InfiniteDataloaderIterator, "begin"):
         loops._InfiniteDataloaderIterator = _lazy(loops._InfiniteDataloaderIterator)
         for loop in (loops.IterBasedTrainLoop, loops.EpochBasedTrainLoop):
@@ -52,13 +52,13 @@ def _wrap(loop: type, name: str, function: Callable[..., Any]) -> None:
     setattr(loop, name, method)
 
 
-def _lazy(base: type) -> type:
+def _lazy(base: Any) -> Any:
     """mmengine's iterator, which starts no worker before the first batch is asked for.
 
     Until then nobody knows where a resumed training begins.
     """
 
-    class DataIterator(base):  # type: ignore[misc,valid-type]
+    class DataIterator(base):
         def __init__(self, dataloader: DataLoader) -> None:
             self._dataloader, self._iterator, self._epoch = dataloader, None, 0
             self._unread = 0

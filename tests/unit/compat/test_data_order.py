@@ -289,7 +289,8 @@ def test_a_stream_leaves_the_generators_alone():
         actual[2].append(torch.rand(()))
         with stream:
             drawn.append((random.random(), np.random.random(), torch.rand(()).item()))
-    assert actual[0] == expected[0] and actual[1] == expected[1]
+    assert actual[0] == expected[0]
+    assert actual[1] == expected[1]
     assert torch.equal(torch.stack(actual[2]), expected[2])
     seed_cpu(8)  # the stream goes on, too
     assert drawn == [(random.random(), np.random.random(), torch.rand(()).item()) for _ in range(2)]

@@ -1,0 +1,137 @@
+"""What to tell the user when loading data has failed: a broken image, or a worker that has died."""
+
+from __future__ import annotations
+
+import gc
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from types import FrameType
+from typing import Any
+
+_DIED = re.compile(
+    r"DataLoader worker \(pids?(?:\(s\))? (?P<pids>[\d, ]+)\) (?:"
+    r"is killed by signal: (?P<signal>[^.]+)|exited unexpectedly(?: with exit code (?P<code>\d+))?)"
+)
+_SHARED = re.compile(r"shared memory|/torch_\d+|\(shm\)|received 0 items of ancdata")
+_LOOPS = {"_train_loop": "train", "_val_loop": "val", "_test_loop": "test"}
+
+
+def explain_loader_error(error: BaseException, frames: Iterable[FrameType]) -> str | None:
+    """One line where loading data failed in a way that a user can mend; otherwise None.
+
+    Args:
+        error: what has ended the command.
+        frames: those of its traceback.
+    """
+    frames = list(frames)
+    for link in _chain(error):
+        if isinstance(link, RuntimeError) and (died := _DIED.search(str(link))):
+            return _explain_death(died, frames)
+    return _explain_sample(error, frames)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _explain_sample(error: BaseException, frames: list[FrameType]) -> str | None:
+    if not isinstance(error, ValueError | OSError):
+        return None
+    text = str(error)
+    if re.match(r"Caught \w+ in DataLoader worker process \d+\.", text):
+        if ", in prepare_data\n" not in text:
+            return None
+        # the traceback's lines are indented, or head one of its parts
+        text = re.split(r"^[\w.]+: ", text, flags=re.MULTILINE)[-1]
+        return " ".join(text.split())
+    if any(frame.f_code.co_name == "prepare_data" for frame in frames):
+        return " ".join(text.split())
+    return None
+
+
+def _explain_death(died: re.Match[str], frames: list[FrameType]) -> str:
+    pids = [int(pid) for pid in died["pids"].split(",")]
+    iterator, worker = _find_worker(pids)
+    name = _loader_name(iterator, frames)
+    code = worker.exitcode if worker is not None else None
+    if code is None and died["code"]:
+        code = int(died["code"])
+    number = -code if code is not None and code < 0 else _number(died["signal"])
+    workers = "" if iterator is None else f" (now {iterator._num_workers})"
+    fewer = f"lower {name}.num_workers{workers} or {name}.batch_size"
+    one = f"{name}.num_workers=0 loads in the process itself and shows where it ends"
+    how, cause, remedy = {
+        _signal("SIGKILL"): (
+            "was killed by SIGKILL",
+            "probably by the kernel, because the memory ran out (dmesg says so), else by a user or "
+            "a scheduler",
+            fewer,
+        ),
+        _signal("SIGBUS"): (
+            "was killed by SIGBUS",
+            f"probably because the shared memory ran out{_shared_memory()}",
+            f"enlarge it (docker run --shm-size=8g), or {fewer}",
+        ),
+        _signal("SIGTERM"): ("was ended by SIGTERM", "from outside: a user or a scheduler", one),
+    }.get(
+        number,
+        (f"was killed by {_signal_name(number)}", "a crash in compiled code", one)
+        if number
+        else (f"ended with exit code {code}", "its output above may say why", one),
+    )
+    return f"{name}: data worker with pid {pids[0]} {how}, {cause}; {remedy}"
+
+
+def _find_worker(pids: list[int]) -> tuple[Any, Any]:
+    """The loader's iterator whose worker has died, and that worker; None where it is gone."""
+    module = sys.modules.get("torch.utils.data.dataloader")
+    kind = getattr(module, "_MultiProcessingDataLoaderIter", None)
+    for item in gc.get_objects() if kind else ():
+        if type(item) is kind:
+            for worker in getattr(item, "_workers", ()):
+                if worker.pid in pids:
+                    return item, worker
+    return None, None
+
+
+def _loader_name(iterator: Any, frames: list[FrameType]) -> str:
+    """The config's name of the loader: its worker may die while another one is being read."""
+    owners = [frame.f_locals.get("self") for frame in frames]
+    for runner in {
+        id(x): x for x in (getattr(owner, "runner", owner) for owner in owners)
+    }.values():
+        for attribute, split in _LOOPS.items():
+            loader = getattr(getattr(runner, attribute, None), "dataloader", None)
+            if iterator is not None and getattr(loader, "dataset", None) is iterator._dataset:
+                return f"{split}_dataloader"
+    return "dataloader"
+
+
+def _signal(name: str) -> int:
+    return int(getattr(signal, name, 0))
+
+
+def _number(words: str | None) -> int:
+    """The number of a signal from what the system calls it ("Killed"); 0 if it is none."""
+    return next((int(s) for s in signal.Signals if words and signal.strsignal(s) == words), 0)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _shared_memory() -> str:
+    try:
+        usage = shutil.disk_usage("/dev/shm")
+    except OSError:
+        return ""
+    return f" (/dev/shm: {usage.free / 2**20:.0f} MiB free of {usage.total / 2**20:.0f})"

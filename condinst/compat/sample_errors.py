@@ -1,0 +1,58 @@
+"""An error in a data set's pipeline names the image that it was found in.
+
+Upstream fault: mmengine's ``BaseDataset`` lets an error of a transform pass as it is, so that a
+broken image among thousands ends as "'NoneType' object has no attribute 'astype'". Delete when
+mmengine names the sample.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import traceback
+from typing import Any
+
+
+class SampleError(ValueError):
+    """A sample cannot be made; the message names its image, the transform and the error."""
+
+
+def apply(upstream: str) -> None:
+    """Mend ``BaseDataset.prepare_data``, and with it all data sets that have it from there."""
+    base = importlib.import_module(upstream).BaseDataset
+    original = base.prepare_data
+    if getattr(original, "names_the_sample", False):
+        return
+
+    @functools.wraps(original)
+    def prepare_data(self: Any, idx: Any) -> Any:
+        try:
+            return original(self, idx)
+        except Exception as error:
+            sample = _name(self, idx)
+            if isinstance(error, SampleError) or (
+                isinstance(error, ValueError | OSError) and sample in str(error)
+            ):
+                raise
+            text = " ".join(str(error).split())
+            raise SampleError(
+                f"{sample}: {type(error).__name__}{_transform(error)}: {text}"
+            ) from error
+
+    prepare_data.names_the_sample = True  # type: ignore[attr-defined]
+    base.prepare_data = prepare_data
+
+
+def _name(dataset: Any, idx: Any) -> str:
+    try:
+        return str(dataset.get_data_info(idx)["img_path"])
+    except Exception:  # the record may be what is wrong, or be of another kind
+        return f"sample {idx} of {dataset.ann_file or type(dataset).__name__}"
+
+
+def _transform(error: Exception) -> str:
+    """In which transform it was raised, if in one."""
+    code = importlib.import_module("mmengine.dataset.base_dataset").Compose.__call__.__code__
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    transforms = [frame.f_locals.get("t") for frame in frames if frame.f_code is code]
+    return f" in {type(transforms[-1]).__name__}" if transforms else ""
