@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
+from condinst.compat.workers import OUT_OF_SHARED_MEMORY
+
 _DIED = re.compile(
     r"DataLoader worker \(pids?(?:\(s\))? (?P<pids>[\d, ]+)\) (?:"
     r"is killed by signal: (?P<signal>[^.]+)|exited unexpectedly(?: with exit code (?P<code>\d+))?)"
 )
-_SHARED = re.compile(r"shared memory|/torch_\d+|\(shm\)|received 0 items of ancdata")
 _LOOPS = {"_train_loop": "train", "_val_loop": "val", "_test_loop": "test"}
 
 
@@ -63,6 +64,8 @@ def _explain_death(died: re.Match[str], frames: list[FrameType]) -> str:
     if code is None and died["code"]:
         code = int(died["code"])
     number = -code if code is not None and code < 0 else _number(died["signal"])
+    if code == OUT_OF_SHARED_MEMORY:
+        number = _signal("SIGBUS")
     workers = "" if iterator is None else f" (now {iterator._num_workers})"
     fewer = f"lower {name}.num_workers{workers} or {name}.batch_size"
     one = f"{name}.num_workers=0 loads in the process itself and shows where it ends"
@@ -74,7 +77,9 @@ def _explain_death(died: re.Match[str], frames: list[FrameType]) -> str:
             fewer,
         ),
         _signal("SIGBUS"): (
-            "was killed by SIGBUS",
+            f"ended with exit code {code}"
+            if code == OUT_OF_SHARED_MEMORY
+            else "was killed by SIGBUS",
             f"probably because the shared memory ran out{_shared_memory()}",
             f"enlarge it (docker run --shm-size=8g), or {fewer}",
         ),
