@@ -16,7 +16,6 @@ One file at a time can be trusted beyond that, see ``TRUST``.
 
 import io
 import os
-import pickle
 import re
 from pathlib import Path
 from types import ModuleType
@@ -118,8 +117,10 @@ def _read(path: Path, name: str, map_location: Any) -> dict[str, Any]:
 
 def _checked(file: BinaryIO, name: str, map_location: Any, path: Path | None) -> dict[str, Any]:
     try:
-        if path is not None and path.suffix == ".safetensors":  # no pickle; torch 2.10 reads them
-            content = torch.load(path, map_location=map_location, weights_only=True)
+        if path is not None and path.suffix == ".safetensors":  # no pickle
+            from safetensors.torch import load_file
+
+            content = load_file(path, str(map_location or "cpu"))
         else:
             content = _unpickle(file, map_location)
         check_content(content)
@@ -148,7 +149,8 @@ def _unpickle(file: BinaryIO, map_location: Any) -> Any:
     ):
         limits = restricted_pickle.Limits(size, members)
         options |= {"pickle_module": restricted_pickle, "weights_only": False, "limits": limits}
-    return torch.load(file if members else _Stream(file, size), **options)
+    source: Any = file if members else _Stream(file, size)
+    return torch.load(source, **options)
 
 
 class _Stream:
@@ -179,17 +181,16 @@ def _dict_of(content: Any, name: str) -> dict[str, Any]:
 
 
 def _explain(path: Path | None, name: str, error: Exception) -> str:
-    text = str(error)
-    refused = re.search(r"GLOBAL (.+?) (?:is not allowed|was not an allowed)", text)
-    if isinstance(error, pickle.UnpicklingError) and refused:
+    refused = restricted_pickle.refused_name(error)
+    if refused:
         return (
-            f"{name}: refused, because loading it would use {refused[1]}, which no "
+            f"{name}: refused, because loading it would use {refused}, which no "
             "checkpoint needs and which may run code of the file's author. If you trust the "
             f"author, set the environment variable {TRUST}={name}"
         )
     known = path is None or str(path) == name
     downloaded = "" if known else f"; delete {path} to download it again"
-    text = re.sub(r".*WeightsUnpickler error: ", "", text, flags=re.DOTALL).strip()
+    text = re.sub(r".*WeightsUnpickler error: ", "", str(error), flags=re.DOTALL).strip()
     reason = re.split(r"\. |\n", f"{type(error).__name__}: {text}")[0][:300]
     return (
         f"{name}: cannot be read as a checkpoint ({reason}); the file may be incomplete, damaged "

@@ -7,6 +7,7 @@ thousands of digits, weights that are no tensors.
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -84,6 +85,8 @@ def _children(value: Any) -> Iterable[Any]:
         return [*value.keys(), *value.values(), *attributes]
     if kind in _SEQUENCES:
         return value
+    if kind is Namespace:
+        return vars(value).values()
     if kind is int:
         if value.bit_length() > _MAX_BITS:
             raise ValueError(f"an integer of {value.bit_length():,} bits")

@@ -15,6 +15,7 @@ mmengine's history buffers. None of them can import, open or call anything.
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from math import prod
@@ -59,7 +60,8 @@ class PlainArray(np.ndarray):
     def __setstate__(self, state: Any) -> None:  # type: ignore[override]
         expect(isinstance(state, tuple) and len(state) == 5, "numpy.ndarray with a strange state")
         _, shape, dtype, fortran, data = state
-        super().__setstate__((1, *_checked(shape, dtype), bool(fortran), _bytes(data)))
+        set_state: Any = super().__setstate__
+        set_state((1, *_checked(shape, dtype), bool(fortran), _bytes(data)))
         _check_values(self)
 
     def __reduce__(self) -> Any:
@@ -104,6 +106,19 @@ class History(HistoryBuffer):
         self._log_history, self._count_history = np.asarray(log), np.asarray(count)
 
 
+class Settings(Namespace):
+    """In place of ``argparse.Namespace``, which timm's training keeps."""
+
+    def __init__(self, *args: object) -> None:
+        demand(not args, "argparse.Namespace with arguments")
+
+    def __setstate__(self, state: Any) -> None:
+        known = isinstance(state, dict) and all(type(name) is str for name in state)
+        expect(known, "argparse.Namespace with a strange state")
+        self.__class__ = Namespace  # type: ignore[assignment]
+        vars(self).update(state)
+
+
 def show(value: object) -> str:
     """For a message; ``repr`` of lists that hold each other many times would never end."""
     return repr(value[:40]) if isinstance(value, str) else f"a {type(value).__name__}"
@@ -135,7 +150,7 @@ def _reconstruct(kind: object, shape: object, code: object) -> PlainArray:
     return PlainArray()
 
 
-def _scalar(dtype: object, data: object) -> np.generic:
+def _scalar(dtype: object, data: object) -> Any:
     return _array((), dtype, False, data)[()]
 
 
@@ -322,6 +337,7 @@ ALLOWED: dict[str, Any] = (
     | _torch()
     | {
         "_codecs.encode": _encode,
+        "argparse.Namespace": Settings,
         "builtins.bytearray": _bytearray,
         "builtins.complex": _complex,
         "builtins.frozenset": lambda values=(): frozenset(_members(values)),

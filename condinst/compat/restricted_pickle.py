@@ -24,12 +24,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoint_list import ALLOWED, Dtype, History, PlainArray, check_key, demand, expect
+from .checkpoint_list import (
+    ALLOWED,
+    Dtype,
+    History,
+    PlainArray,
+    Settings,
+    check_key,
+    demand,
+    expect,
+)
 
 _MAX_STEPS = 3_000_000  # a step takes 250 bytes at most
 _SPARE = 64 << 20  # bytes
-_REFUSED = ("EXT1", "EXT2", "EXT4", "INST", "OBJ", "NEWOBJ_EX", "PERSID", "NEXT_BUFFER",
-            "READONLY_BUFFER")  # fmt: skip
+_REFUSED = {
+    ord(code.code): code.name
+    for code in pickletools.opcodes
+    if re.match("EXT|INST|OBJ|NEWOBJ_EX|PERSID|NEXT_BUFFER|READONLY_BUFFER", code.name)
+}
 _LOCATION = re.compile(r"(?!meta)[a-z]+(:\d+)?", re.ASCII)
 
 
@@ -84,18 +96,25 @@ class _Steps(dict[int, Callable[..., None]]):
         return super().__getitem__(code)
 
     def __missing__(self, code: int) -> Callable[..., None]:
-        raise UnpicklingError(f"GLOBAL opcode:{code} is not allowed")
+        demand(code not in _REFUSED, f"the instruction {_REFUSED.get(code)}")
+        raise UnpicklingError(f"{bytes([code])!r} is no instruction")
 
 
 class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
     """Refuses every name that is not on the list; torch adds its storages."""
+
+    # the machine's own
+    stack: list[Any]
+    memo: dict[int, Any]
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
 
     def __init__(
         self, file: BinaryIO, *, encoding: str = "ASCII", limits: Limits | None = None
     ) -> None:
         super().__init__(file, encoding=encoding)
         self.limits = limits or Limits(0)
-        self.dispatch = _Steps(self.limits)
+        self.dispatch = _Steps(self.limits)  # type: ignore[misc]
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in NAME_MAPPING:  # as Python 2 called them
@@ -112,7 +131,7 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
 
     def new_object(self) -> None:
         arguments, kind = self.stack.pop(), self.stack.pop()
-        demand(kind is History and not arguments, f"a new object of {_name(kind)}")
+        demand(kind in (History, Settings) and not arguments, f"a new object of {_name(kind)}")
         self.append(kind.__new__(kind))
 
     def build(self) -> None:
@@ -120,7 +139,10 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
         if type(value) is OrderedDict:
             _set_metadata(value, state)
             return
-        demand(type(value) in (Dtype, History, PlainArray), f"a state of {type(value).__name__}")
+        demand(
+            type(value) in (Dtype, History, PlainArray, Settings),
+            f"a state of {type(value).__name__}",
+        )
         value.__setstate__(state)
         if type(value) is PlainArray:
             self.limits.take(value)
@@ -212,6 +234,12 @@ def load(file: BinaryIO, **options: Any) -> Any:
     return Unpickler(file, **options).load()
 
 
+def refused_name(error: Exception) -> str | None:
+    """What the reader refused to build, where that is why it failed; torch's words or ours."""
+    found = re.search(r"GLOBAL (.+?) (?:is not allowed|was not an allowed)", str(error))
+    return found[1] if found and isinstance(error, UnpicklingError) else None
+
+
 def _name(value: Any) -> str:
     return getattr(value, "__qualname__", f"a {type(value).__name__} as a function")
 
@@ -241,7 +269,7 @@ def _instructions() -> dict[int, Callable[..., None]]:
         "FROZENSET": Unpickler.frozen_set,
         "DICT": Unpickler.dict_of_items,
     }
-    kept = {code: machine[code] for name, code in names.items() if name not in _REFUSED}
+    kept = {code: machine[code] for code in names.values() if code not in _REFUSED}
     return kept | {names[name]: function for name, function in ours.items()}
 
 
