@@ -125,8 +125,10 @@ def _checked(file: BinaryIO, name: str, map_location: Any, path: Path | None) ->
             content = _unpickle(file, map_location)
         check_content(content)
         checkpoint = _dict_of(content, name)
-    except (MemoryError, torch.cuda.OutOfMemoryError, _NoDictError):
+    except (torch.cuda.OutOfMemoryError, _NoDictError):
         raise
+    except MemoryError as error:
+        raise ValueError(f"{name}: to read it takes more memory than there is") from error
     except Exception as error:  # a damaged pickle can raise anything
         raise ValueError(_explain(path, name, error)) from error
     try:

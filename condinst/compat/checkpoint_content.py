@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from .checkpoint_list import stored_functions
 
 _MAX_DEPTH = 64
-_MAX_VALUES = 3_000_000
+_MAX_VALUES = 1_000_000
 _MAX_BITS = 256  # numpy's random state has integers of 128
 _MAX_NAME = 1000  # characters
 _ATOMS = (bool, float, complex, bytes, bytearray, type(None), HistoryBuffer, torch.dtype,

@@ -61,7 +61,7 @@ class PlainArray(np.ndarray):
         expect(isinstance(state, tuple) and len(state) == 5, "numpy.ndarray with a strange state")
         _, shape, dtype, fortran, data = state
         set_state: Any = super().__setstate__
-        set_state((1, *_checked(shape, dtype), bool(fortran), _bytes(data)))
+        set_state((1, *_checked(shape, dtype, _bytes(data)), bool(fortran), _bytes(data)))
         _check_values(self)
 
     def __reduce__(self) -> Any:
@@ -160,15 +160,17 @@ def _frombuffer(data: object, dtype: object, shape: object, order: object) -> np
 
 
 def _array(shape: object, dtype: object, fortran: bool, data: object) -> np.ndarray:
-    array = np.ndarray((0,), np.int8)
-    array.__setstate__((1, *_checked(shape, dtype), fortran, bytes(_bytes(data))))
+    array: Any = np.ndarray((0,), np.int8)
+    array.__setstate__((1, *_checked(shape, dtype, _bytes(data)), fortran, _bytes(data)))
     _check_values(array)
     return array
 
 
-def _checked(shape: Any, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
+def _checked(shape: Any, dtype: Any, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
     expect(type(dtype) is Dtype, f"numpy.ndarray of a {type(dtype).__name__} as its type")
     expect(_are_sizes(shape) and len(shape) <= _MAX_DIMS, "numpy.ndarray of a strange shape")
+    size = prod(shape) * dtype.dtype.itemsize
+    expect(size == len(data), f"numpy.ndarray of {len(data):,} bytes, expected {size:,}")
     return tuple(shape), dtype.dtype
 
 

@@ -112,8 +112,8 @@ def _unpickle(path: Path) -> dict[str, Any]:
     try:
         content = Unpickler(io.BytesIO(data), encoding="latin1", limits=limits).load()
         check_content(content)
-    except MemoryError:
-        raise
+    except MemoryError as error:
+        raise ValueError(f"{path}: to read it takes more memory than there is") from error
     except Exception as error:  # a damaged pickle can raise anything
         refused = refused_name(error)
         if refused:
