@@ -124,13 +124,13 @@ def _checked(file: BinaryIO, name: str, map_location: Any, path: Path | None) ->
         else:
             content = _unpickle(file, map_location)
         check_content(content)
-        checkpoint = _dict_of(content, name)
-    except (torch.cuda.OutOfMemoryError, _NoDictError):
+    except torch.cuda.OutOfMemoryError:
         raise
     except MemoryError as error:
         raise ValueError(f"{name}: to read it takes more memory than there is") from error
     except Exception as error:  # a damaged pickle can raise anything
         raise ValueError(_explain(path, name, error)) from error
+    checkpoint = _dict_of(content, name)
     try:
         check_layout(checkpoint)
     except ValueError as error:
@@ -171,15 +171,11 @@ class _Stream:
         return self._file.read(min(size, self._size) if size >= 0 else -1)
 
 
-class _NoDictError(ValueError):
-    """A file holds something else than a dict."""
-
-
 def _dict_of(content: Any, name: str) -> dict[str, Any]:
     if isinstance(content, dict):
         return content
     kind = type(content).__name__
-    raise _NoDictError(f"{name}: not a checkpoint; expected a dict of weights, found a {kind}")
+    raise ValueError(f"{name}: not a checkpoint; expected a dict of weights, found a {kind}")
 
 
 def _explain(path: Path | None, name: str, error: Exception) -> str:

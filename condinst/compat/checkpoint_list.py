@@ -206,6 +206,11 @@ def _bytearray(data: Any = b"", encoding: object = None) -> bytearray:
     return bytearray(_encode(data, encoding) if isinstance(data, str) else _bytes(data))
 
 
+def _no_bytes() -> bytes:
+    """How protocol 2 writes those of an empty array."""
+    return b""
+
+
 def _complex(real: Any, imag: Any = 0.0) -> complex:
     expect(isinstance(real, int | float) and isinstance(imag, int | float), "complex of no numbers")
     return complex(real, imag)
@@ -331,6 +336,7 @@ EXTRAS: dict[str, Any] = ARRAYS | {
     "mmengine.logging.history_buffer.HistoryBuffer": History,
     "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler": ONE_CYCLE,
     "builtins.getattr": _getattr,
+    "builtins.bytes": _no_bytes,
 }
 """What checkpoints name beyond torch's own list; torch's reader takes these from us."""
 
