@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import os
 import warnings
@@ -24,6 +23,7 @@ from condinst.models.input_channels import input_channels
 from condinst.models.speed import AUTOCAST_DTYPES
 from condinst.pixels import PixelFormat
 from condinst.registry import DATASETS, MODELS, TRANSFORMS
+from condinst.stored_config import stored_config
 
 CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 
@@ -50,7 +50,7 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
     except FileNotFoundError as error:
         raise FileNotFoundError(f"checkpoint {file} is not a file") from error
     if config is None:
-        return _stored_config(content, file), content, file
+        return stored_config(content, file), content, file
     if isinstance(config, Config):
         return copy.deepcopy(config), content, file
     path = resolve_config(os.fspath(config))
@@ -173,44 +173,3 @@ def _test_data_set(cfg: Config) -> Any:
 
 def _scope(cfg: Config) -> str:
     return cfg.get("default_scope") or "mmdet"
-
-
-def _stored_config(content: dict[str, Any], file: str) -> Config:
-    """The config that training wrote into the checkpoint.
-
-    Its text is a program; only names set to plain values are read, so that opening a file from
-    elsewhere runs nothing of it.
-    """
-    text = (content.get("meta") or {}).get("cfg")
-    if not isinstance(text, str):
-        raise ValueError(f"checkpoint {file}: it holds no config; name the config as well")
-    try:
-        statements = ast.parse(text).body
-        return Config({_target(node): _value(node.value) for node in statements})  # type: ignore
-    except (SyntaxError, ValueError, AttributeError) as error:
-        raise ValueError(
-            f"checkpoint {file}: its config cannot be read ({error}); name the config as well"
-        ) from error
-
-
-def _target(node: ast.stmt) -> str:
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id
-    raise ValueError(f"line {node.lineno} is more than a value")
-
-
-def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
-        if node.args or any(word.arg is None for word in node.keywords):
-            raise ValueError(f"line {node.lineno} is more than a value")
-        return {str(word.arg): _value(word.value) for word in node.keywords}
-    if isinstance(node, ast.List | ast.Tuple):
-        return type(ast.literal_eval("[]" if isinstance(node, ast.List) else "()"))(
-            _value(item) for item in node.elts
-        )
-    if isinstance(node, ast.Dict) and None not in node.keys:
-        keys = [ast.literal_eval(key) for key in node.keys if key is not None]
-        return dict(zip(keys, map(_value, node.values), strict=True))
-    if isinstance(node, ast.Name) and node.id in ("inf", "nan"):  # repr of a float
-        return float(node.id)
-    return ast.literal_eval(node)

@@ -8,7 +8,11 @@
 ``base_configs``       ``_base_ = "condinst::..."`` finds our configs, installed or in a checkout
 ``packages``           the same for an mmengine imported before us; no ``pkgutil.find_loader``
 ``checkpoint``         checkpoints load by an allow-list, and are written whole
-``restricted_pickle``  the allow-list for torch before 2.6
+``checkpoint_file``    is the file whole? structure and checksums, before anything is unpickled
+``checkpoint_list``    the allow-list: what a checkpoint may build
+``restricted_pickle``  the reader that builds it
+``checkpoint_content`` plain data only, and no more of it than can be used
+``resume``             resuming runs no config of the checkpoint
 ``distributed``        the launchers start without CUDA
 ``workers``            data-loader workers that are spawned get the fixes too
 ``noise``              silences deprecations that upstream owes to itself
@@ -34,6 +38,7 @@ _NEEDED = {
 # The upstream module after whose import a fix can be applied, our module, and its function.
 _FIXES = (
     ("mmengine.runner", "checkpoint", "apply"),
+    ("mmengine.runner", "resume", "apply"),
     ("mmengine.runner", "packages", "apply"),
     ("mmengine.config.config", "base_configs", "apply"),
     ("mmengine.utils.dl_utils.misc", "packages", "mend_search"),
