@@ -7,10 +7,13 @@
 ``package_utils``      stand-in for ``mmengine.utils.package_utils``, which needs ``pkg_resources``
 ``base_configs``       ``_base_ = "condinst::..."`` finds our configs, installed or in a checkout
 ``packages``           the same for an mmengine imported before us; no ``pkgutil.find_loader``
-``checkpoint``         checkpoints load by an allow-list, and are written whole
+``checkpoint``         checkpoints load by an allow-list
+``checkpoint_writing`` checkpoints are written whole, and only a run's own ones are removed
+``checkpoint_search``  a resumed run goes on from the newest whole checkpoint of its folder
 ``restricted_pickle``  the allow-list for torch before 2.6
 ``distributed``        the launchers start without CUDA
 ``workers``            data-loader workers that are spawned get the fixes too
+``worker_signals``     data-loader workers leave a scheduler's signals to their parent
 ``noise``              silences deprecations that upstream owes to itself
 =====================  ============================================================================
 
@@ -34,6 +37,9 @@ _NEEDED = {
 # The upstream module after whose import a fix can be applied, our module, and its function.
 _FIXES = (
     ("mmengine.runner", "checkpoint", "apply"),
+    ("mmengine.runner", "checkpoint_writing", "apply"),
+    ("mmengine.runner", "checkpoint_search", "apply"),
+    ("torch.utils.data._utils.signal_handling", "worker_signals", "apply"),
     ("mmengine.runner", "packages", "apply"),
     ("mmengine.config.config", "base_configs", "apply"),
     ("mmengine.utils.dl_utils.misc", "packages", "mend_search"),

@@ -22,10 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-import mmengine
 import numpy as np
 import torch
-from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner import checkpoint as mmengine_checkpoint
@@ -46,7 +44,7 @@ _ATTRIBUTES = {
 
 
 def apply(upstream: str) -> None:
-    """Allow what checkpoints hold for every ``torch.load``, and replace the readers and writers."""
+    """Allow what checkpoints hold for every ``torch.load``, and replace the readers."""
     if _TORCH_HAS_ALLOW_LIST:
         torch.serialization.add_safe_globals([*_allowed()])
     else:
@@ -54,7 +52,6 @@ def apply(upstream: str) -> None:
     loader = mmengine_checkpoint.CheckpointLoader
     loader.register_scheme(prefixes="", loader=load_from_local, force=True)
     mmengine_checkpoint.load_url = load_url
-    LocalBackend.put = _put
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -165,20 +162,3 @@ def _getattr(owner: object, name: str) -> Callable[..., Any]:
     if not isinstance(owner, type) or name not in _ATTRIBUTES.get(owner, ()):
         raise pickle.UnpicklingError(f"GLOBAL getattr:{name} is not allowed")
     return getattr(owner, name)
-
-
-def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
-    """Write a temporary file beside ``filepath``, then rename it over: all or nothing."""
-    path = Path(os.path.realpath(filepath))
-    mmengine.mkdir_or_exist(str(path.parent))
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(obj)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        reason = f"cannot be written ({error.strerror}); what was there before is untouched"
-        raise OSError(error.errno, reason, str(filepath)) from error

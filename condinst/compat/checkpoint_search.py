@@ -1,0 +1,143 @@
+"""The newest whole checkpoint of a work folder.
+
+Upstream fault (mmengine 0.10.7): ``find_latest_checkpoint`` believes whatever ``last_checkpoint``
+says, also of a file that is damaged, gone, or in the folder that this one was copied from. Delete
+when mmengine looks at the checkpoints themselves.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from condinst.compat.checkpoint_file import check_whole
+from condinst.compat.checkpoint_writing import MARK
+
+_PREFIXES = ("iter_", "epoch_")
+_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)\.pth")
+
+
+def apply(upstream: str) -> None:
+    """Replace the function wherever mmengine has taken its name."""
+    for name in ("", ".checkpoint", ".runner", "._flexible_runner"):
+        module: Any = importlib.import_module(f"{upstream}{name}")
+        module.find_latest_checkpoint = find_latest_checkpoint
+
+
+def find_latest_checkpoint(path: str) -> str | None:
+    """As :func:`newest_whole`, with mmengine's name and types."""
+    found = newest_whole(path)
+    return None if found is None else str(found[0])
+
+
+def newest_whole(
+    folder: str | os.PathLike[str], template: str | None = None
+) -> tuple[Path, dict[str, Any]] | None:
+    """The newest checkpoint in a folder that a run can go on from, whatever the folder's mark says.
+
+    Newest is the one with the most iterations. Damaged files are passed over with a warning. A
+    folder counts as the checkpoint of a strategy (FSDP, DeepSpeed), and is not looked into.
+
+    Args:
+        folder: a work folder; need not exist.
+        template: the ``filename_tmpl`` of the config's ``CheckpointHook``, if it has one.
+
+    Returns:
+        The checkpoint and its ``meta`` (empty for a strategy's folder); None where nothing has been
+        saved.
+
+    Raises:
+        ValueError: there are checkpoints, and none that a run can go on from.
+    """
+    folder = Path(folder)
+    passed_over: list[str] = []
+    found = []
+    for numbered in _candidates(folder, template).values():
+        for _, path in sorted(numbered, reverse=True):
+            try:
+                found.append((path, _read_meta(path)))
+                break
+            except (ValueError, OSError) as error:
+                passed_over.append(f"{path}" if str(path) in str(error) else f"{path}: {error}")
+                _warn(f"passed over: {error}")
+    if found:
+        return max(found, key=lambda entry: entry[1].get("iter", -1))
+    if passed_over:
+        raise ValueError(
+            f"{folder}: none of its checkpoints is whole ({', '.join(passed_over)}); name another "
+            "one by --resume FILE, or remove them to begin anew"
+        )
+    if best := sorted(folder.glob("best_*.pth")):
+        raise ValueError(
+            f"{folder}: the only checkpoint is {best[-1].name}, which has weights but no state of "
+            f"the optimizer; to start from its weights: --cfg-options load_from={best[-1]}"
+        )
+    return None
+
+
+def _candidates(folder: Path, template: str | None) -> dict[str, list[tuple[int, Path]]]:
+    """Numbered checkpoints by what is before the number."""
+    known = {*_PREFIXES, re.split(r"\{", template or _PREFIXES[0])[0]}
+    if marked := _NUMBERED.fullmatch(_read_mark(folder)):
+        known.add(marked["prefix"])
+    found: dict[str, list[tuple[int, Path]]] = {}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        match = _NUMBERED.fullmatch(path.name)
+        if match and match["prefix"] in known and not path.name.startswith("best_"):
+            found.setdefault(match["prefix"], []).append((int(match["number"]), path))
+    return found
+
+
+def _read_mark(folder: Path) -> str:
+    """The file's name that the mark says, or nothing."""
+    try:
+        with (folder / MARK).open("rb") as file:
+            text = file.read(4096).decode(errors="replace")
+    except OSError:  # none, or a folder
+        return ""
+    return re.split(r"[\\/]", text.strip())[-1]
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of its run.
+
+    Raises:
+        ValueError: it is damaged, or no run can go on from it.
+        OSError: it cannot be read.
+    """
+    from mmengine.runner import CheckpointLoader
+
+    if path.is_dir():
+        if any(path.iterdir()):
+            return {}
+        raise ValueError(f"{path}: an empty folder")
+    check_whole(path)
+    checkpoint = CheckpointLoader.load_checkpoint(str(path), "cpu", logger="silent")
+    return training_meta(checkpoint, str(path))
+
+
+def training_meta(checkpoint: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a loaded checkpoint says of its run.
+
+    Raises:
+        ValueError: it holds weights, but no state of a training.
+    """
+    meta = checkpoint.get("meta")
+    if not isinstance(meta, dict) or type(meta.get("iter")) is not int or meta["iter"] < 0:
+        raise ValueError(
+            f"{name}: holds weights, but no state of a training; to start a new training from "
+            f"these weights, use --cfg-options load_from={name}"
+        )
+    return meta
+
+
+def _warn(text: str) -> None:
+    from mmengine.logging import print_log
+
+    first = all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "SLURM_PROCID"))
+    if first:
+        print_log(text, "current", logging.WARNING)
