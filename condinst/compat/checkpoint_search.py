@@ -12,10 +12,10 @@ import logging
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from condinst.compat.checkpoint_file import check_whole
-from condinst.compat.checkpoint_writing import MARK
+from condinst.compat.checkpoint_writing import MARK, STARTED
 
 _PREFIXES = ("iter_", "epoch_")
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)\.pth")
@@ -39,8 +39,9 @@ def newest_whole(
 ) -> tuple[Path, dict[str, Any]] | None:
     """The newest checkpoint in a folder that a run can go on from, whatever the folder's mark says.
 
-    Newest is the one with the most iterations. Damaged files are passed over with a warning. A
-    folder counts as the checkpoint of a strategy (FSDP, DeepSpeed), and is not looked into.
+    Newest is the one of the run that was begun last with the most iterations. Damaged files are
+    passed over with a warning. A folder counts as the checkpoint of a strategy (FSDP, DeepSpeed),
+    and is not looked into.
 
     Args:
         folder: a work folder; need not exist.
@@ -54,18 +55,25 @@ def newest_whole(
         ValueError: there are checkpoints, and none that a run can go on from.
     """
     folder = Path(folder)
+    newest: _Found | None = None
     passed_over: list[str] = []
-    found = []
     for numbered in _candidates(folder, template).values():
+        highest: _Found | None = None
         for _, path in sorted(numbered, reverse=True):
             try:
-                found.append((path, _read_meta(path)))
-                break
+                written = path.stat().st_mtime
+                if highest is not None and written <= highest.written:
+                    continue  # an older one of the same run; another run's would be younger
+                found = _Found(path, written, *_read(path))
             except (ValueError, OSError) as error:
-                passed_over.append(f"{path}" if str(path) in str(error) else f"{path}: {error}")
+                passed_over.append(path.name)
                 _warn(f"passed over: {error}")
-    if found:
-        return max(found, key=lambda entry: entry[1].get("iter", -1))
+                continue
+            highest = found if highest is None or found.age > highest.age else highest
+        if highest is not None and (newest is None or highest.age > newest.age):
+            newest = highest
+    if newest is not None:
+        return newest.path, newest.meta
     if passed_over:
         raise ValueError(
             f"{folder}: none of its checkpoints is whole ({', '.join(passed_over)}); name another "
@@ -77,6 +85,19 @@ def newest_whole(
             f"the optimizer; to start from its weights: --cfg-options load_from={best[-1]}"
         )
     return None
+
+
+class _Found(NamedTuple):
+    """A whole checkpoint, when the file was written, and what it says of its run."""
+
+    path: Path
+    written: float
+    meta: dict[str, Any]
+    started: float
+
+    @property
+    def age(self) -> tuple[float, int]:
+        return self.started, self.meta.get("iter", -1)
 
 
 def _candidates(folder: Path, template: str | None) -> dict[str, list[tuple[int, Path]]]:
@@ -102,8 +123,8 @@ def _read_mark(folder: Path) -> str:
     return re.split(r"[\\/]", text.strip())[-1]
 
 
-def _read_meta(path: Path) -> dict[str, Any]:
-    """What a checkpoint says of its run.
+def _read(path: Path) -> tuple[dict[str, Any], float]:
+    """What a checkpoint says of its run, and when that was begun.
 
     Raises:
         ValueError: it is damaged, or no run can go on from it.
@@ -113,15 +134,21 @@ def _read_meta(path: Path) -> dict[str, Any]:
 
     if path.is_dir():
         if any(path.iterdir()):
-            return {}
+            return {}, 0.0
         raise ValueError(f"{path}: an empty folder")
     check_whole(path)
     checkpoint = CheckpointLoader.load_checkpoint(str(path), "cpu", logger="silent")
-    return training_meta(checkpoint, str(path))
+    hub = checkpoint.get("message_hub")
+    info = hub.get("runtime_info") if isinstance(hub, dict) else None
+    started = info.get(STARTED) if isinstance(info, dict) else None
+    return training_meta(checkpoint, str(path)), started if isinstance(started, float) else 0.0
 
 
-def training_meta(checkpoint: dict[str, Any], name: str) -> dict[str, Any]:
+def training_meta(checkpoint: dict[str, Any], name: str, switch: str = "") -> dict[str, Any]:
     """What a loaded checkpoint says of its run.
+
+    Args:
+        switch: what the name was given to, for the message.
 
     Raises:
         ValueError: it holds weights, but no state of a training.
@@ -129,7 +156,7 @@ def training_meta(checkpoint: dict[str, Any], name: str) -> dict[str, Any]:
     meta = checkpoint.get("meta")
     if not isinstance(meta, dict) or type(meta.get("iter")) is not int or meta["iter"] < 0:
         raise ValueError(
-            f"{name}: holds weights, but no state of a training; to start a new training from "
+            f"{switch}{name}: holds weights, but no state of a training; to start a new training from "
             f"these weights, use --cfg-options load_from={name}"
         )
     return meta

@@ -19,6 +19,7 @@ import numbers
 import os
 import re
 import shutil
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,9 @@ from mmengine.hooks import CheckpointHook
 
 MARK = "last_checkpoint"
 """The file in a work folder that names the newest checkpoint, for people and other programs."""
+
+STARTED = "run_started"
+"""Where the message hub keeps when a run was begun, in seconds since 1970; resuming keeps it."""
 
 TEMPORARY = ".tmp"
 """What a file's name ends in until it is whole."""
@@ -87,6 +91,9 @@ def _before_train(original: Callable[..., None]) -> Callable[..., None]:
         names = [name for name in info if re.match("keep_ckpt_ids$|best_ckpt", str(name))]
         loaded = {name: info.pop(name) for name in names}
         original(self, runner)
+        if runner.iter == 0 or not _resumed_from(self, runner):
+            info.pop(STARTED, None)
+        info.setdefault(STARTED, time.time())
         if self.max_keep_ckpts > 0:
             _take_up_steps(self, runner, loaded.get("keep_ckpt_ids"))
         if self.save_best is not None:

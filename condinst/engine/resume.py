@@ -73,4 +73,5 @@ def _named(cfg: Config, source: str) -> tuple[str, dict[str, Any]]:
         )
     if not source:
         raise ValueError("--resume '': expected a checkpoint file, or no name for the newest one")
-    return source, training_meta(CheckpointLoader.load_checkpoint(source, "cpu"), source)
+    checkpoint = CheckpointLoader.load_checkpoint(source, "cpu")
+    return source, training_meta(checkpoint, source, "--resume ")
