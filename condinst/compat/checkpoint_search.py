@@ -7,6 +7,7 @@ when mmengine looks at the checkpoints themselves.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import os
@@ -23,29 +24,32 @@ _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)\.pth")
 
 def apply(upstream: str) -> None:
     """Replace the function wherever mmengine has taken its name."""
-    for name in ("", ".checkpoint", ".runner", "._flexible_runner"):
+    for name in ("", ".checkpoint", ".runner"):
         module: Any = importlib.import_module(f"{upstream}{name}")
         module.find_latest_checkpoint = find_latest_checkpoint
+    module = importlib.import_module(f"{upstream}._flexible_runner")
+    module.find_latest_checkpoint = functools.partial(find_latest_checkpoint, folders=True)
 
 
-def find_latest_checkpoint(path: str) -> str | None:
+def find_latest_checkpoint(path: str, folders: bool = False) -> str | None:
     """As :func:`newest_whole`, with mmengine's name and types."""
-    found = newest_whole(path)
+    found = newest_whole(path, folders=folders)
     return None if found is None else str(found[0])
 
 
 def newest_whole(
-    folder: str | os.PathLike[str], template: str | None = None
+    folder: str | os.PathLike[str], template: str | None = None, folders: bool = False
 ) -> tuple[Path, dict[str, Any]] | None:
     """The newest checkpoint in a folder that a run can go on from, whatever the folder's mark says.
 
     Newest is the one of the run that was begun last with the most iterations. Damaged files are
-    passed over with a warning. A folder counts as the checkpoint of a strategy (FSDP, DeepSpeed),
-    and is not looked into.
+    passed over with a warning.
 
     Args:
         folder: a work folder; need not exist.
         template: the ``filename_tmpl`` of the config's ``CheckpointHook``, if it has one.
+        folders: a folder counts as the checkpoint of a strategy (FSDP, DeepSpeed) whose processes
+            have saved a part each; it is not looked into.
 
     Returns:
         The checkpoint and its ``meta`` (empty for a strategy's folder); None where nothing has been
@@ -64,7 +68,7 @@ def newest_whole(
                 written = path.stat().st_mtime
                 if highest is not None and written <= highest.written:
                     continue  # an older one of the same run; another run's would be younger
-                found = _Found(path, written, *_read(path))
+                found = _Found(path, written, *_read(path, folders))
             except (ValueError, OSError) as error:
                 passed_over.append(path.name)
                 _warn(f"passed over: {error}")
@@ -123,7 +127,7 @@ def _read_mark(folder: Path) -> str:
     return re.split(r"[\\/]", text.strip())[-1]
 
 
-def _read(path: Path) -> tuple[dict[str, Any], float]:
+def _read(path: Path, folders: bool) -> tuple[dict[str, Any], float]:
     """What a checkpoint says of its run, and when that was begun.
 
     Raises:
@@ -133,9 +137,9 @@ def _read(path: Path) -> tuple[dict[str, Any], float]:
     from mmengine.runner import CheckpointLoader
 
     if path.is_dir():
-        if any(path.iterdir()):
+        if folders and any(path.iterdir()):
             return {}, 0.0
-        raise ValueError(f"{path}: an empty folder")
+        raise ValueError(f"{path}: {'an empty' if folders else 'a'} folder, expected a checkpoint")
     check_whole(path)
     checkpoint = CheckpointLoader.load_checkpoint(str(path), "cpu", logger="silent")
     hub = checkpoint.get("message_hub")
@@ -156,8 +160,8 @@ def training_meta(checkpoint: dict[str, Any], name: str, switch: str = "") -> di
     meta = checkpoint.get("meta")
     if not isinstance(meta, dict) or type(meta.get("iter")) is not int or meta["iter"] < 0:
         raise ValueError(
-            f"{switch}{name}: holds weights, but no state of a training; to start a new training from "
-            f"these weights, use --cfg-options load_from={name}"
+            f"{switch}{name}: holds weights, but no state of a training; to start a new training "
+            f"from these weights, use --cfg-options load_from={name}"
         )
     return meta
 

@@ -56,7 +56,8 @@ def _hook(cfg: Config) -> dict[str, Any]:
 def _newest(cfg: Config) -> tuple[str | os.PathLike[str], dict[str, Any]] | None:
     from condinst.compat.checkpoint_search import newest_whole
 
-    return newest_whole(checkpoint_folder(cfg), _hook(cfg).get("filename_tmpl"))
+    template = _hook(cfg).get("filename_tmpl")
+    return newest_whole(checkpoint_folder(cfg), template, folders=bool(cfg.get("strategy")))
 
 
 def _named(cfg: Config, source: str) -> tuple[str, dict[str, Any]]:
