@@ -63,12 +63,12 @@ def newest_whole(
     passed_over: list[str] = []
     for numbered in _candidates(folder, template).values():
         highest: _Found | None = None
-        for _, path in sorted(numbered, reverse=True):
+        for number, path in sorted(numbered, reverse=True):
             try:
                 written = path.stat().st_mtime
                 if highest is not None and written <= highest.written:
                     continue  # an older one of the same run; another run's would be younger
-                found = _Found(path, written, *_read(path, folders))
+                found = _Found(path, number, written, *_read(path, folders))
             except (ValueError, OSError) as error:
                 passed_over.append(path.name)
                 _warn(f"passed over: {error}")
@@ -95,13 +95,14 @@ class _Found(NamedTuple):
     """A whole checkpoint, when the file was written, and what it says of its run."""
 
     path: Path
+    number: int
     written: float
     meta: dict[str, Any]
     started: float
 
     @property
     def age(self) -> tuple[float, int]:
-        return self.started, self.meta.get("iter", -1)
+        return self.started, self.meta.get("iter", self.number)
 
 
 def _candidates(folder: Path, template: str | None) -> dict[str, list[tuple[int, Path]]]:

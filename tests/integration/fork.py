@@ -23,6 +23,7 @@ class Child:
         sys.stdout.flush()
         sys.stderr.flush()
         self.output = output
+        output.unlink(missing_ok=True)
         self.pid = os.fork()
         if self.pid == 0:
             self._run(function)
@@ -36,6 +37,8 @@ class Child:
             # what pytest has put in their place would be read in the parent
             sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
             sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+            # a job in the background is started with Ctrl-C ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             function()
             code = 0
         except SystemExit as end:
@@ -50,7 +53,7 @@ class Child:
     def kill(self, signum: int = signal.SIGKILL) -> None:
         os.kill(self.pid, signum)
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = 120) -> int:
         """Its exit code, negative for a signal; a process that hangs fails the test."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -60,15 +63,15 @@ class Child:
             time.sleep(0.002)
         self.kill()
         os.waitpid(self.pid, 0)
-        raise AssertionError(f"hangs: {self.text()}")
+        raise AssertionError(f"hangs: {self.text()[-3000:]}")
 
     def text(self) -> str:
         """What it has printed."""
         return self.output.read_text(errors="replace") if self.output.exists() else ""
 
-    def wait_for(self, text: str, seconds: float = 60) -> None:
+    def wait_for(self, text: str, seconds: float = 120) -> None:
         """Until it has printed this."""
         end = time.monotonic() + seconds
         while text not in self.text():
-            assert time.monotonic() < end, f"never says {text!r}: {self.text()}"
+            assert time.monotonic() < end, f"never says {text!r}: {self.text()[-3000:]}"
             time.sleep(0.005)

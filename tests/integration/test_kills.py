@@ -124,22 +124,25 @@ def test_40_kills(tmp_path, keep):
     check_end(folder, newest, keep, tmp_path)
 
 
-def command(folder, *, resume, keep):
-    """``condinst train`` on the small config, with a checkpoint after each iteration."""
-    options = ["train_cfg.max_iters=500", "train_cfg.val_interval=3", "custom_hooks=[]"]
-    hook = [f"default_hooks.checkpoint.{name}" for name in ("interval=1", f"max_keep_ckpts={keep}")]
-    reported = ["custom_imports.imports=['condinst','toy_training']"]
-    sys.exit(
-        main(
-            ["train", str(SMALL), "--work-dir", str(folder), "--seed", "1"]
-            + (["--resume"] if resume else [])
-            + ["--cfg-options", *options, *hook, *reported, "custom_hooks=[dict(type='Report')]"]
-        )
-    )
+CONFIG = """
+_base_ = {base!r}
+custom_imports = dict(imports=["condinst", "toy_training"])
+train_cfg = dict(max_iters=500, val_interval=3)
+default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts={keep}))
+custom_hooks = [dict(type="Report")]
+"""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("keep", [1, 3])
 def test_10_kills_of_the_command(tmp_path, shapes, monkeypatch, keep):
+    """``condinst train`` on the small config."""
     monkeypatch.setenv("CONDINST_DATA_ROOT", f"{shapes.as_posix()}/")
-    check_kills(tmp_path, 10, keep, command, keep=keep)
+    config = tmp_path / "config.py"
+    config.write_text(CONFIG.format(base=SMALL.as_posix(), keep=keep))
+
+    def command(folder, resume):
+        words = ["train", str(config), "--work-dir", str(folder), "--seed", "1"]
+        sys.exit(main([*words, *(["--resume"] if resume else [])]))
+
+    check_kills(tmp_path, 10, keep, command)
