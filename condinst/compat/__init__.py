@@ -7,14 +7,17 @@
 ``package_utils``      stand-in for ``mmengine.utils.package_utils``, which needs ``pkg_resources``
 ``base_configs``       ``_base_ = "condinst::..."`` finds our configs, installed or in a checkout
 ``packages``           the same for an mmengine imported before us; no ``pkgutil.find_loader``
-``checkpoint``         checkpoints load by an allow-list, and are written whole
+``checkpoint``         checkpoints load by an allow-list
 ``checkpoint_file``    is the file whole? structure and checksums, before anything is unpickled
 ``checkpoint_list``    the allow-list: what a checkpoint may build
 ``restricted_pickle``  the reader that builds it
 ``checkpoint_content`` plain data only, and no more of it than can be used
 ``resume``             resuming runs no config of the checkpoint
+``checkpoint_writing`` checkpoints are written whole, and only a run's own ones are removed
+``checkpoint_search``  a resumed run goes on from the newest whole checkpoint of its folder
 ``distributed``        the launchers start without CUDA
 ``workers``            data-loader workers that are spawned get the fixes too
+``worker_signals``     data-loader workers leave a scheduler's signals to their parent
 ``noise``              silences deprecations that upstream owes to itself
 =====================  ============================================================================
 
@@ -39,6 +42,9 @@ _NEEDED = {
 _FIXES = (
     ("mmengine.runner", "checkpoint", "apply"),
     ("mmengine.runner", "resume", "apply"),
+    ("mmengine.runner", "checkpoint_writing", "apply"),
+    ("mmengine.runner", "checkpoint_search", "apply"),
+    ("torch.utils.data._utils.signal_handling", "worker_signals", "apply"),
     ("mmengine.runner", "packages", "apply"),
     ("mmengine.config.config", "base_configs", "apply"),
     ("mmengine.utils.dl_utils.misc", "packages", "mend_search"),

@@ -1,13 +1,12 @@
-"""Checkpoints are read without running the code that a pickle may carry, and written whole.
+"""Checkpoints are read without running the code that a pickle may carry.
 
 Upstream faults (mmengine 0.10.7):
 
 - It calls ``torch.load`` without saying how. Since torch 2.6 that means weights only, and its own
   checkpoints are refused, because their message hub holds ``HistoryBuffer`` and numpy arrays.
 - Files from a URL go through ``torch.hub``, which still runs whatever the pickle says.
-- A checkpoint is written in place, so that a full disk or a kill leaves half a file.
 
-Delete when mmengine passes ``weights_only`` with an allow-list of its own, and replaces files.
+Delete when mmengine passes ``weights_only`` with an allow-list of its own.
 
 What is allowed is in ``checkpoint_list``; nothing of it can import or call anything else. Before
 that ``checkpoint_file`` looks at the file, and after it ``checkpoint_content`` at what came out.
@@ -22,9 +21,7 @@ from types import ModuleType
 from typing import Any, BinaryIO
 from urllib.parse import urlparse
 
-import mmengine
 import torch
-from mmengine.fileio import LocalBackend
 from mmengine.utils import digit_version
 
 from condinst.compat import restricted_pickle
@@ -39,7 +36,7 @@ _TORCH_HAS_ALLOW_LIST = digit_version(torch.__version__) >= digit_version("2.6")
 
 
 def apply(upstream: str) -> None:
-    """Allow what checkpoints hold for every ``torch.load``, and replace the readers and writers."""
+    """Allow what checkpoints hold for every ``torch.load``, and replace the readers."""
     # here, not above: this module may be the first import, and mmengine.runner's end calls it
     from mmengine.runner import checkpoint as mmengine_checkpoint
 
@@ -49,7 +46,6 @@ def apply(upstream: str) -> None:
     loader.register_scheme(prefixes="", loader=load_from_local, force=True)
     mmengine_checkpoint.load_url = load_url
     mmengine_checkpoint.torch = _SafeTorch("torch")  # for its other sources
-    LocalBackend.put = _put
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -201,20 +197,3 @@ def _is_trusted(path: Path, name: str) -> bool:
     if not trusted:
         return False
     return trusted == name or Path(trusted).expanduser().resolve() == path.resolve()
-
-
-def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
-    """Write a temporary file beside ``filepath``, then rename it over: all or nothing."""
-    path = Path(os.path.realpath(filepath))
-    mmengine.mkdir_or_exist(str(path.parent))
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(obj)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        reason = f"cannot be written ({error.strerror}); what was there before is untouched"
-        raise OSError(error.errno, reason, str(filepath)) from error
