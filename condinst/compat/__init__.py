@@ -18,6 +18,9 @@
 ``distributed``        the launchers start without CUDA
 ``workers``            data-loader workers that are spawned get the fixes too
 ``worker_signals``     data-loader workers leave a scheduler's signals to their parent
+``data_order``         a resumed training goes on with the data at once and exactly
+``batches``            its order of the samples, and a seed for each of them
+``random_state``       the generators that are seeded
 ``noise``              silences deprecations that upstream owes to itself
 =====================  ============================================================================
 
@@ -46,6 +49,7 @@ _FIXES = (
     ("mmengine.runner", "checkpoint_search", "apply"),
     ("torch.utils.data._utils.signal_handling", "worker_signals", "apply"),
     ("mmengine.runner", "packages", "apply"),
+    ("mmengine.runner.loops", "data_order", "apply"),
     ("mmengine.config.config", "base_configs", "apply"),
     ("mmengine.utils.dl_utils.misc", "packages", "mend_search"),
     ("mmcv.utils.ext_loader", "packages", "mend_search"),
