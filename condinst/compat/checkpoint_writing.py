@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import mmengine
+import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
@@ -131,8 +132,8 @@ def _take_up_best(hook: CheckpointHook, runner: Any, loaded: dict[str, Any]) -> 
     info = runner.message_hub.runtime_info
     for metric in hook.key_indicators:
         suffix = _suffix(hook, metric)
-        score = info.get(f"best_score{suffix}")
-        if score is not None and not isinstance(score, numbers.Real):
+        score = info.get(f"best_score{suffix}", 0.0)
+        if not isinstance(score, (numbers.Real, torch.Tensor)):
             runner.logger.warning(
                 f"the checkpoint's best_score{suffix} is no number but {score!r:.40}: ignored"
             )

@@ -22,7 +22,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -57,11 +57,13 @@ class _Signals:
         """Tells of the newest checkpoint."""
         self._first: float | None = None
         self._interrupted = False
+        self._terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 
     def receive(self, signum: int) -> None:
         """What the listening thread does."""
         name, first = signal.Signals(signum).name, self._first
         by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+        hush(descriptor for descriptor in self._terminals if not os.isatty(descriptor))
         echo = _ECHO_SECONDS_OF_TORCHRUN if by_torchrun else _ECHO_SECONDS
         if first is None:
             self._first = time.monotonic()
@@ -89,20 +91,18 @@ _signals = _Signals()
 
 
 def say(text: str) -> None:
-    """Print a line, or nothing where the terminal is gone; the first process does."""
-    if any(os.environ.get(rank, "0") != "0" for rank in ("RANK", "SLURM_PROCID")):
-        return
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:
-        hush()
+    """Print a line; the first process does."""
+    if all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "SLURM_PROCID")):
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
-def hush() -> None:
-    """Let all further output go nowhere: writing to a closed terminal would be one more error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
+def hush(descriptors: Iterable[int]) -> None:
+    """Let output go nowhere whose terminal is closed: every line would be one more error."""
+    for descriptor in descriptors:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 def describe(path: str | None) -> str:
@@ -162,6 +162,7 @@ class StopHook(FinishedHook):
         self._group: Any = None
         self._pending: tuple[Any, torch.Tensor] | None = None
         self._agreed = 0
+        self._even = True
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
@@ -177,28 +178,37 @@ class StopHook(FinishedHook):
         super().after_train_iter(runner)
         self._agreed = self._agreed or self._agree()
         if self._agreed and self._can_stop(runner, batch_idx):
-            self._stop(runner, self._agreed, together=True)
+            self._stop(runner, self._agreed)
 
     def after_train_epoch(self, runner: Runner) -> None:
         super().after_train_epoch(runner)
         if _by_epoch(runner) and self.finished < runner.max_iters:
             if self._agreed:
-                self._stop(runner, self._agreed, together=True)
+                self._stop(runner, self._agreed)
             return
         _signals.stopping = False  # what follows the last iteration has nothing to save
-        if _signals.requested:
-            self._stop(runner, _signals.requested)
+        if signum := self._agreed or self._agree():
+            self._stop(runner, signum)
+
+    def before_val(self, runner: Runner) -> None:
+        """Processes with more validation batches than others cannot ask them after each."""
+        if self._group is not None:
+            length = len(runner.val_dataloader)
+            ends = torch.tensor([length, -length])
+            distributed.all_reduce(ends, distributed.ReduceOp.MAX, group=self._group)
+            self._even = int(ends[0]) == -int(ends[1])
 
     def after_val_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        self._stop_in_validation(runner)
+        if self._even:
+            self._stop_in_validation(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         self._stop_in_validation(runner)
 
     def _stop_in_validation(self, runner: Runner) -> None:
-        """No process waits for this one there, and the weights stay as they are."""
-        if _signals.requested and isinstance(runner, Runner):
-            self._stop(runner, _signals.requested)
+        self._agreed = self._agreed or self._agree()
+        if self._agreed:
+            self._stop(runner, self._agreed)
 
     def _agree(self) -> int:
         """The signal that some process has received; all learn of it in the same iteration.
@@ -228,12 +238,12 @@ class StopHook(FinishedHook):
             return False
         return not (_by_epoch(runner) and self.end_of_epoch(runner.train_dataloader, batch_idx))
 
-    def _stop(self, runner: Runner, signum: int, together: bool = False) -> None:
+    def _stop(self, runner: Runner, signum: int) -> None:
         """Save, and end when the first process has: its launcher ends the others at once."""
         name = signal.Signals(signum).name
         _signals.saving = True
-        path = save_now(runner, f"stopped by {name}", together=together)
-        if together and self._group is not None:
+        path = save_now(runner, f"stopped by {name}", together=True)
+        if self._group is not None:
             distributed.barrier(group=self._group)
         path = path or last_checkpoint(runner)
         runner.logger.warning(

@@ -6,8 +6,11 @@ loops and checkpoints are those of every training.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from mmengine.config import Config
@@ -67,10 +70,32 @@ class Report(Hook):
         os.write(1, f"\ntrained {runner.iter + 1}\n".encode())
 
 
-def build(work_dir: Path, *, iters=10_000, resume=False, hooks=(), epochs=None, **checkpoint):
+@contextlib.contextmanager
+def quick():
+    """Leave out what takes most of the time: asking gcc and git for their versions."""
+    with (
+        patch("mmengine.runner.runner.collect_env", dict),
+        patch("mmengine.runner.runner.get_git_hash", str),
+    ):
+        yield
+
+
+def build(
+    work_dir: Path,
+    *,
+    iters=10_000,
+    epochs=None,
+    resume=False,
+    load_from=None,
+    hooks=(),
+    workers=0,
+    accumulate=1,
+    launcher="none",
+    **checkpoint,
+):
     """A runner on the CPU; `epochs` for a training that counts in them."""
     settings = dict(type="CheckpointHook", by_epoch=bool(epochs), interval=1, max_keep_ckpts=1)
-    loader = dict(batch_size=2, num_workers=0, collate_fn=dict(type="default_collate"))
+    loader = dict(batch_size=2, num_workers=workers, collate_fn=dict(type="default_collate"))
     by_iter = dict(type="IterBasedTrainLoop", max_iters=iters, val_interval=4)
     by_epoch = dict(type="EpochBasedTrainLoop", max_epochs=epochs)
     return Runner(
@@ -86,19 +111,25 @@ def build(work_dir: Path, *, iters=10_000, resume=False, hooks=(), epochs=None, 
         val_evaluator=dict(type=Steps),
         val_cfg=dict(),
         train_cfg=by_epoch if epochs else by_iter,
-        optim_wrapper=dict(optimizer=dict(type="SGD", lr=1e-3, momentum=0.9)),
+        optim_wrapper=dict(
+            optimizer=dict(type="SGD", lr=1e-3, momentum=0.9), accumulative_counts=accumulate
+        ),
         param_scheduler=dict(type="PolyLR", eta_min=0, end=10_000, by_epoch=False),
         default_hooks=dict(checkpoint={**settings, **checkpoint}, logger=dict(type="LoggerHook")),
         custom_hooks=[StopHook(), Report(), *hooks],
         resume=resume,
+        load_from=load_from,
+        launcher=launcher,
+        env_cfg=dict(dist_cfg=dict(backend="gloo")),
         randomness=dict(seed=0),
-        experiment_name=f"toy_{os.getpid()}",
+        experiment_name=f"toy_{time.time_ns()}",
         log_level="WARNING",
     )
 
 
-def train(work_dir: Path, **settings) -> None:
+def train(work_dir: Path, launcher="none", **settings) -> None:
     """As ``condinst train`` does it."""
-    folder = Config(dict(work_dir=str(work_dir), launcher="none"))
-    with stop_on_signals(), only_training(folder):
-        build(work_dir, **settings).train()
+    dist = dict(dist_cfg=dict(backend="gloo"))
+    folder = Config(dict(work_dir=str(work_dir), launcher=launcher, env_cfg=dist))
+    with quick(), stop_on_signals(), only_training(folder):
+        build(work_dir, launcher=launcher, **settings).train()
