@@ -50,7 +50,7 @@ def polygons_to_codes(
     polygons: Sequence[Sequence[float] | np.ndarray], height: int, width: int
 ) -> list[dict[str, Any]]:
     """The same, a code for each polygon."""
-    if not 0 < height * width <= _MAX_PIXELS:
+    if min(height, width) < 1 or height * width > _MAX_PIXELS:
         raise ValueError(
             f"expected a picture of 1 to {_MAX_PIXELS} pixels to draw in, got {width} x {height}"
         )
@@ -88,7 +88,7 @@ def _as_array(polygon: Sequence[float] | np.ndarray) -> np.ndarray:
         array = np.zeros(0)
     if array.ndim != 1 or array.size < 6 or array.size % 2:
         raise ValueError("expected polygons of three points or more, x1, y1, x2, y2, ...")
-    if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+    if not np.isfinite(array).all():
         raise ValueError("a polygon has coordinates that are not finite numbers")
     return array
 

@@ -70,6 +70,8 @@ def _find_broken_codes(file: CocoFile) -> None:
                 checked_rle(file.codes[i], height, width)
             except ValueError as error:
                 _fault(file, "rle", i, str(error))
+                file.broken_codes.add(i)
+                file.breaks_segm_ap[i] = True
 
 
 def _sound_codes(file: CocoFile, part: list[int], sizes: np.ndarray) -> np.ndarray:

@@ -56,7 +56,8 @@ class CocoFile:
         coordinates: of all polygons in a row: x1, y1, x2, y2, ...
         polygon_ends: (R,) ends of the polygons in ``coordinates``.
         last_polygons: (A,) number of polygons up to and with each annotation's.
-        codes: the RLE dicts by annotation, as in the file, unchecked where ``faults`` say so.
+        codes: the RLE dicts by annotation, as in the file.
+        broken_codes: annotations whose RLE does not fit its picture.
         extras: other keys by annotation; empty unless extras are kept.
     """
 
@@ -86,6 +87,7 @@ class CocoFile:
     polygon_ends: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     last_polygons: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     codes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    broken_codes: set[int] = field(default_factory=set)
     extras: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def polygons(self, index: int) -> list[np.ndarray]:
@@ -99,9 +101,8 @@ class CocoFile:
 
     def segmentation(self, index: int) -> list[list[float]] | dict[str, Any] | None:
         """An annotation's mask as COCO writes it; None where there is none that can be read."""
-        code = self.codes.get(index)
-        if code is not None:
-            return code if self.segmentations[index] != Segmentation.MALFORMED else None
+        if index in self.codes:
+            return None if index in self.broken_codes else self.codes[index]
         return [polygon.tolist() for polygon in self.polygons(index)] or None
 
     def annotation(self, index: int) -> dict[str, Any]:

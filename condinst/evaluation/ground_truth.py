@@ -35,7 +35,7 @@ def read_ground_truth(
         try:
             file = take_file(str(path))
         except ValueError as error:
-            raise ValueError(f"{ann_file}: not a COCO annotation file: {error}") from None
+            raise ValueError(f"{ann_file}: not a COCO annotation file ({error})") from None
     if file.problems:
         listed = "".join(f"\n  {n}. {text}" for n, text in enumerate(file.problems, 1))
         raise ValueError(f"{ann_file}: cannot be evaluated with as it is:{listed}")
