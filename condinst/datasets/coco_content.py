@@ -114,7 +114,7 @@ def _corners_for_sizes(file: CocoFile) -> list[str]:
     shaped = shaped[:: max(1, len(shaped) // _BOXES)]
     if not len(shaped):
         return []
-    points = [np.concatenate(file.polygons(i)).reshape(-1, 2) for i in shaped]
+    points = [np.concatenate(file.polygons(i)).reshape(-1, 2) for i in shaped.tolist()]
     low = np.array([p.min(axis=0) for p in points])
     high = np.array([p.max(axis=0) for p in points])
     boxes = file.boxes[shaped]

@@ -313,7 +313,7 @@ def _repeated(ids: Sequence[Any], name: str) -> list[str]:
 
 def _problems_of_references(file: CocoFile) -> list[str]:
     """Annotations of pictures and categories that the file does not have."""
-    named = {rule: set() for rule in ("image_id", "category_id", "keys")}
+    named: dict[str, set[int]] = {rule: set() for rule in ("image_id", "category_id", "keys")}
     for fault in file.faults:
         if fault.rule in named:
             named[fault.rule].add(fault.index)

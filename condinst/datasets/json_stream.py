@@ -62,8 +62,8 @@ class JsonStream:
         decoder = codecs.getincrementaldecoder(json.detect_encoding(first[:4]))
         self._decoder = decoder("surrogatepass")
         self.repeated_keys = 0  # in objects; the last one counts, as everywhere
-        self._scan: Callable[[str, int], tuple[Any, int]]
-        self._scan = json.JSONDecoder(object_pairs_hook=self._make_dict).scan_once
+        decode: Any = json.JSONDecoder(object_pairs_hook=self._make_dict)
+        self._scan: Callable[[str, int], tuple[Any, int]] = decode.scan_once
         self._text, self._place, self._ended = "", 0, False
         self._before, self._lines, self._line_start = 0, 0, 0  # characters and lines left behind
         self._append(first)
