@@ -116,11 +116,15 @@ class PictureOutput:
             self._lines.write(_dumps(line))
         if "coco" in self.formats:
             height, width = results.image_size
-            image_id = len(self._images) + 1
+            image_id, first = len(self._images) + 1, len(self._annotations) + 1
+            found = zip(results.to_coco(image_id), results.areas, strict=True)
+            rows = [
+                dict(id=number, area=int(area), iscrowd=0, **row)
+                for number, (row, area) in enumerate(found, start=first)
+            ]
+            # last and together: the file is written from them if the work ends before its time
+            self._annotations += rows
             self._images.append(dict(id=image_id, file_name=file_name, height=height, width=width))
-            for found, area in zip(results.to_coco(image_id), results.areas, strict=True):
-                number = len(self._annotations) + 1
-                self._annotations.append(dict(id=number, area=int(area), iscrowd=0, **found))
 
     def free_name(self, name: str) -> str:
         """The file's name without its ending; with a number if another one has taken it."""

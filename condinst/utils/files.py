@@ -47,8 +47,11 @@ def replacing(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(_temporary_name(path.name, suffix))
-    with names_file(path, temporary):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _told(path, error.errno or 0, type(error), error.strerror) from error
+    with names_file(path, temporary):
         temporary.unlink(missing_ok=True)  # of a killed run, or a link to somewhere else
         try:
             yield temporary

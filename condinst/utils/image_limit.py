@@ -15,6 +15,7 @@ __all__ = [
     "ImageTooLargeError",
     "check_header",
     "check_size",
+    "max_pixels",
     "open_image",
 ]
 
