@@ -188,8 +188,11 @@ def read_for_display(path: str | Path, size: tuple[int, int] | None = None) -> n
 
     try:
         return _read(path, size, decode)
-    except ImportError:  # 8 bits of it will do
-        return read_picture(path, size)
+    except (ImportError, ValueError) as error:  # 8 bits of it will do, or its first page
+        try:
+            return read_picture(path, size)
+        except ValueError:
+            raise error from None
 
 
 def _read(

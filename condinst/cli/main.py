@@ -134,7 +134,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
                     "--max-pixels",
                     type=_positive,
                     metavar="N",
-                    help="refuse larger images, by their headers (default 268435456: 16384 x 16384)",
+                    help="refuse larger images by their headers (default 268435456, 16384 x 16384)",
                 )
     return parser.parse_args(words)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -173,8 +174,10 @@ def _check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> 
     if "labelme" in args.format and any(s.suffix.lower() in VIDEO_SUFFIXES for s in sources):
         raise ValueError("--format labelme: it is for picture files, not for videos")
     check_writable("--out", out)
+    place = os.path.realpath(out)
     for source in sources:
-        if out.resolve() in (source.resolve().parent, source.parent.resolve()):
+        # realpath: of a link that leads to itself it gives a path, too
+        if place in (os.path.realpath(source.parent), os.path.dirname(os.path.realpath(source))):
             raise ValueError(f"--out {out}: {source} lies there; choose another folder")
 
 
