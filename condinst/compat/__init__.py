@@ -21,6 +21,7 @@
 ``data_order``         a resumed training goes on with the data at once and exactly
 ``batches``            its order of the samples, and a seed for each of them
 ``random_state``       the generators that are seeded
+``disk``               what mmengine writes is whole and named where the disk is full
 ``noise``              silences deprecations that upstream owes to itself
 =====================  ============================================================================
 
@@ -56,6 +57,9 @@ _FIXES = (
     ("mmengine.dist.utils", "distributed", "mend_launchers"),
     ("mmengine.model.wrappers.distributed", "distributed", "mend_wrapper"),
     ("mmengine.fileio.file_client", "noise", "apply"),
+    ("mmengine.config.config", "disk", "apply"),
+    ("mmengine.visualization.vis_backend", "disk", "apply"),
+    ("mmengine.logging.logger", "disk", "apply"),
 )
 
 
