@@ -140,11 +140,13 @@ def train(args: argparse.Namespace) -> None:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
     from mmengine.runner import Runner
 
+    from condinst.config import blaming
     from condinst.datasets.checks import check_datasets
 
     cfg = build_config(args)
     report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
     setup_cache_size_limit_of_dynamo()
-    runner = Runner.from_cfg(cfg)
-    runner.logger.info(report)
-    runner.train()
+    with blaming(cfg):
+        runner = Runner.from_cfg(cfg)
+        runner.logger.info(report)
+        runner.train()
