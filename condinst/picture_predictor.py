@@ -74,6 +74,8 @@ class PicturePredictor(ABC, Generic[Prepared]):
                 raise ValueError(f"{name}={value!r}: expected {known[0]!r} or {known[1]!r}")
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size}: expected 1 or more")
+        if not 0 <= score_thr <= 1:
+            raise ValueError(f"score_thr={score_thr}: expected a number from 0 to 1")
         self.batch_size = batch_size
         self.score_thr = score_thr
         self.channel_order = channel_order

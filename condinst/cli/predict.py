@@ -141,6 +141,8 @@ def _split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
     """The model, its checkpoint if one is named, and the sources."""
     model, rest = words[0], list(words[1:])
     checkpoint = None
+    if rest and Path(model).suffix in _CHECKPOINT_SUFFIXES and Path(rest[0]).suffix == ".py":
+        raise ValueError(f"{model} {rest[0]}: a config comes before its checkpoint")
     if rest and Path(rest[0]).suffix in _CHECKPOINT_SUFFIXES:
         checkpoint = rest.pop(0)
     if not rest:

@@ -62,6 +62,8 @@ def read_run(work_dir: str | os.PathLike[str]) -> Run:
         ValueError: it is not a run's folder: it holds no config.
     """
     folder = Path(work_dir)
+    if folder.is_file():
+        raise ValueError(f"{folder}: is a file, expected the work folder of a training")
     if not folder.is_dir():
         raise FileNotFoundError(f"work folder not found: {folder}")
     missing = []
