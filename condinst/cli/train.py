@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .common import (
     add_config_arguments,
@@ -79,8 +79,9 @@ def build_config(args: argparse.Namespace) -> Config:
         from condinst.model_zoo import resolve_checkpoint
 
         cfg.load_from = resolve_checkpoint(cfg.load_from)  # a model's name will do
-    if args.resume is not None:
-        _resume(cfg, args.resume)
+    from condinst.engine.resume import set_resume
+
+    set_resume(cfg, args.resume)
     return cfg
 
 
@@ -100,30 +101,6 @@ def _mix_precision(cfg: Config, dtype: str) -> None:
         )
 
 
-def _resume(cfg: Config, source: str) -> None:
-    """Go on from a checkpoint with the seed that its run had, unless another is asked for.
-
-    mmengine reads the seed from the checkpoint too, but only after the sampler has shuffled the
-    data with a new one.
-    """
-    from mmengine.runner import CheckpointLoader, find_latest_checkpoint
-
-    path = find_latest_checkpoint(cfg.work_dir) if source == "auto" else source
-    if path is None:  # nothing has been saved: the run begins, from load_from if there is one
-        return
-    cfg.resume = True
-    cfg.load_from = path
-    meta: dict[str, Any] | None = CheckpointLoader.load_checkpoint(path, "cpu").get("meta")
-    if meta is None or "iter" not in meta:
-        raise ValueError(
-            f"--resume {path}: holds weights, but no state of a training; to start a new training "
-            f"from these weights, use --cfg-options load_from={path}"
-        )
-    randomness = cfg.get("randomness") or {}
-    if randomness.get("seed") is None:
-        cfg.randomness = dict(randomness, seed=meta.get("seed"))
-
-
 def main(argv: list[str] | None = None) -> None:
     """Check the data, then train."""
     train(parse_args(argv))
@@ -140,11 +117,18 @@ def train(args: argparse.Namespace) -> None:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
     from mmengine.runner import Runner
 
+    from condinst.config import blaming
     from condinst.datasets.checks import check_datasets
+    from condinst.engine.signals import StopHook, stop_on_signals
+
+    from .train_folder import only_training
 
     cfg = build_config(args)
-    report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
-    setup_cache_size_limit_of_dynamo()
-    runner = Runner.from_cfg(cfg)
-    runner.logger.info(report)
-    runner.train()
+    with stop_on_signals(), only_training(cfg):
+        report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
+        setup_cache_size_limit_of_dynamo()
+        with blaming(cfg):
+            runner = Runner.from_cfg(cfg)
+            runner.register_hook(StopHook())
+            runner.logger.info(report)
+            runner.train()

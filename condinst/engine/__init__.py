@@ -11,6 +11,7 @@ from condinst.engine.curve_hook import CurveHook
 from condinst.engine.inference_hook import InferenceHook
 from condinst.engine.picture_hook import PictureHook
 from condinst.engine.report_hook import ReportHook
+from condinst.engine.signals import StopHook
 
 __all__ = [
     "CompleteCheckpointHook",
@@ -19,4 +20,5 @@ __all__ = [
     "InferenceHook",
     "PictureHook",
     "ReportHook",
+    "StopHook",
 ]

@@ -19,11 +19,12 @@ The seed decides too: without ``--seed``, ``tools/train.py`` takes it from the c
 tests/unit/compat/test_data_order.py.
 """
 
+import os
 import sys
 
 import pytest
 import torch
-from commands import SMALL, TRAIN, log_folders, read_scalars, run
+from commands import REPO, SMALL, TRAIN, log_folders, read_scalars, run
 
 from condinst.compat.checkpoint import load_from_local
 
@@ -55,7 +56,7 @@ def start(tmp_path_factory, shapes):
         run(
             *(TRAIN, config, "--work-dir", work_dir, *arguments),
             data=shapes,
-            environment={"PYTHONPATH": str(SMALL.parent)},
+            environment={"PYTHONPATH": f"{SMALL.parent}{os.pathsep}{REPO}"},
             code=code,
         )
 

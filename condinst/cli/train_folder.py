@@ -1,0 +1,72 @@
+"""The folder of a training, for as long as it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .common import is_first_process
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+@contextlib.contextmanager
+def only_training(cfg: Config) -> Iterator[None]:
+    """Keep other trainings out of the config's work folder, and tidy it up.
+
+    The first process takes the lock; the others end with it where it is refused.
+
+    Raises:
+        FolderInUse: another training runs there.
+    """
+    from condinst.engine.run_lock import FolderInUse, one_run_in
+
+    refusal = None
+    with contextlib.ExitStack() as stack:
+        if is_first_process():
+            try:
+                problem = stack.enter_context(one_run_in(cfg.work_dir))
+                _tidy(cfg, problem)
+            except FolderInUse as error:
+                refusal = error
+        refused = _tell_others(cfg, refusal is not None)
+        if refusal is not None:
+            raise refusal
+        if refused:  # the first process has said it
+            sys.exit(1)
+        yield
+
+
+def _tidy(cfg: Config, problem: str | None) -> None:
+    import logging
+
+    from mmengine.logging import print_log
+
+    from condinst.engine.checkpoint_writing import remove_leftovers
+    from condinst.engine.resume import checkpoint_folder
+
+    if problem is not None:
+        text = f"{cfg.work_dir}: cannot be locked ({problem}): nothing keeps a second training out"
+        print_log(text, "current", logging.WARNING)
+        return
+    if removed := remove_leftovers(checkpoint_folder(cfg)):
+        print_log(f"removed what a killed run left unfinished: {', '.join(removed)}", "current")
+
+
+def _tell_others(cfg: Config, refused: bool) -> bool:
+    """Whether the first process was refused; a collective call where there are several.
+
+    A strategy starts its processes' exchange itself.
+    """
+    if cfg.launcher == "none" or cfg.get("strategy"):
+        return refused
+    from mmengine.dist import broadcast_object_list, init_dist, is_distributed
+
+    if not is_distributed():
+        init_dist(cfg.launcher, **(cfg.get("env_cfg") or {}).get("dist_cfg", dict(backend="nccl")))
+    answer = [refused]
+    broadcast_object_list(answer)
+    return answer[0]

@@ -1,0 +1,175 @@
+"""The newest whole checkpoint of a work folder.
+
+Upstream fault (mmengine 0.10.7): ``find_latest_checkpoint`` believes whatever ``last_checkpoint``
+says, also of a file that is damaged, gone, or in the folder that this one was copied from. Delete
+when mmengine looks at the checkpoints themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from condinst.compat.checkpoint_file import check_whole
+from condinst.compat.checkpoint_writing import MARK, STARTED
+
+_PREFIXES = ("iter_", "epoch_")
+_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)\.pth")
+
+
+def apply(upstream: str) -> None:
+    """Replace the function wherever mmengine has taken its name."""
+    for name in ("", ".checkpoint", ".runner"):
+        module: Any = importlib.import_module(f"{upstream}{name}")
+        module.find_latest_checkpoint = find_latest_checkpoint
+    module = importlib.import_module(f"{upstream}._flexible_runner")
+    module.find_latest_checkpoint = functools.partial(find_latest_checkpoint, folders=True)
+
+
+def find_latest_checkpoint(path: str, folders: bool = False) -> str | None:
+    """As :func:`newest_whole`, with mmengine's name and types."""
+    found = newest_whole(path, folders=folders)
+    return None if found is None else str(found[0])
+
+
+def newest_whole(
+    folder: str | os.PathLike[str], template: str | None = None, folders: bool = False
+) -> tuple[Path, dict[str, Any]] | None:
+    """The newest checkpoint in a folder that a run can go on from, whatever the folder's mark says.
+
+    Newest is the one of the run that was begun last with the most iterations. Damaged files are
+    passed over with a warning.
+
+    Args:
+        folder: a work folder; need not exist.
+        template: the ``filename_tmpl`` of the config's ``CheckpointHook``, if it has one.
+        folders: a folder counts as the checkpoint of a strategy (FSDP, DeepSpeed) whose processes
+            have saved a part each; it is not looked into.
+
+    Returns:
+        The checkpoint and its ``meta`` (empty for a strategy's folder); None where nothing has been
+        saved.
+
+    Raises:
+        ValueError: there are checkpoints, and none that a run can go on from.
+    """
+    folder = Path(folder)
+    newest: _Found | None = None
+    passed_over: list[str] = []
+    for numbered in _candidates(folder, template).values():
+        highest: _Found | None = None
+        for number, path in sorted(numbered, reverse=True):
+            try:
+                written = path.stat().st_mtime
+                if highest is not None and written <= highest.written:
+                    continue  # an older one of the same run; another run's would be younger
+                found = _Found(path, number, written, *_read(path, folders))
+            except (ValueError, OSError) as error:
+                passed_over.append(path.name)
+                _warn(f"passed over: {error}")
+                continue
+            highest = found if highest is None or found.age > highest.age else highest
+        if highest is not None and (newest is None or highest.age > newest.age):
+            newest = highest
+    if newest is not None:
+        return newest.path, newest.meta
+    if passed_over:
+        raise ValueError(
+            f"{folder}: none of its checkpoints is whole ({', '.join(passed_over)}); name another "
+            "one by --resume FILE, or remove them to begin anew"
+        )
+    if best := sorted(folder.glob("best_*.pth")):
+        raise ValueError(
+            f"{folder}: the only checkpoint is {best[-1].name}, which has weights but no state of "
+            f"the optimizer; to start from its weights: --cfg-options load_from={best[-1]}"
+        )
+    return None
+
+
+class _Found(NamedTuple):
+    """A whole checkpoint, when the file was written, and what it says of its run."""
+
+    path: Path
+    number: int
+    written: float
+    meta: dict[str, Any]
+    started: float
+
+    @property
+    def age(self) -> tuple[float, int]:
+        return self.started, self.meta.get("iter", self.number)
+
+
+def _candidates(folder: Path, template: str | None) -> dict[str, list[tuple[int, Path]]]:
+    """Numbered checkpoints by what is before the number."""
+    known = {*_PREFIXES, re.split(r"\{", template or _PREFIXES[0])[0]}
+    if marked := _NUMBERED.fullmatch(_read_mark(folder)):
+        known.add(marked["prefix"])
+    found: dict[str, list[tuple[int, Path]]] = {}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        match = _NUMBERED.fullmatch(path.name)
+        if match and match["prefix"] in known and not path.name.startswith("best_"):
+            found.setdefault(match["prefix"], []).append((int(match["number"]), path))
+    return found
+
+
+def _read_mark(folder: Path) -> str:
+    """The file's name that the mark says, or nothing."""
+    try:
+        with (folder / MARK).open("rb") as file:
+            text = file.read(4096).decode(errors="replace")
+    except OSError:  # none, or a folder
+        return ""
+    return re.split(r"[\\/]", text.strip())[-1]
+
+
+def _read(path: Path, folders: bool) -> tuple[dict[str, Any], float]:
+    """What a checkpoint says of its run, and when that was begun.
+
+    Raises:
+        ValueError: it is damaged, or no run can go on from it.
+        OSError: it cannot be read.
+    """
+    from mmengine.runner import CheckpointLoader
+
+    if path.is_dir():
+        if folders and any(path.iterdir()):
+            return {}, 0.0
+        raise ValueError(f"{path}: {'an empty' if folders else 'a'} folder, expected a checkpoint")
+    check_whole(path)
+    checkpoint = CheckpointLoader.load_checkpoint(str(path), "cpu", logger="silent")
+    hub = checkpoint.get("message_hub")
+    info = hub.get("runtime_info") if isinstance(hub, dict) else None
+    started = info.get(STARTED) if isinstance(info, dict) else None
+    return training_meta(checkpoint, str(path)), started if isinstance(started, float) else 0.0
+
+
+def training_meta(checkpoint: dict[str, Any], name: str, switch: str = "") -> dict[str, Any]:
+    """What a loaded checkpoint says of its run.
+
+    Args:
+        switch: what the name was given to, for the message.
+
+    Raises:
+        ValueError: it holds weights, but no state of a training.
+    """
+    meta = checkpoint.get("meta")
+    if not isinstance(meta, dict) or type(meta.get("iter")) is not int or meta["iter"] < 0:
+        raise ValueError(
+            f"{switch}{name}: holds weights, but no state of a training; to start a new training "
+            f"from these weights, use --cfg-options load_from={name}"
+        )
+    return meta
+
+
+def _warn(text: str) -> None:
+    from mmengine.logging import print_log
+
+    first = all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "SLURM_PROCID"))
+    if first:
+        print_log(text, "current", logging.WARNING)

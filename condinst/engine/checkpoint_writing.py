@@ -1,0 +1,163 @@
+"""Writing a checkpoint between those of the schedule."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process, master_only
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.runner import Runner
+
+from condinst.compat.checkpoint_writing import TEMPORARY, remove, write_mark
+from condinst.registry import HOOKS
+
+__all__ = [
+    "FinishedHook",
+    "find_checkpoint_hook",
+    "last_checkpoint",
+    "remove_leftovers",
+    "save_now",
+]
+
+
+@HOOKS.register_module()
+class FinishedHook(Hook):
+    """Knows after which iteration weights, optimizer, schedule and moving average belong together.
+
+    Attributes:
+        finished: iterations of which nothing is left to do.
+        first: that number when the training began or was resumed.
+        epochs: the same for epochs; None inside of one.
+    """
+
+    priority = "LOWEST"  # the schedule's step, EMAHook's and the checkpoint's come first
+
+    def __init__(self) -> None:
+        self.first = self.finished = 0
+        self.epochs: int | None = 0
+
+    def before_train(self, runner: Runner) -> None:
+        self.first = self.finished = runner.iter
+        self.epochs = runner.epoch
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        self.epochs = None
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        self.epochs = runner.epoch + 1
+
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        self.finished = runner.iter + 1
+
+    def is_whole(self, runner: Runner) -> bool:
+        """Whether the next iteration has left the weights alone so far."""
+        return getattr(runner.optim_wrapper, "_inner_count", self.finished) == self.finished
+
+
+def save_now(runner: Runner, reason: str, *, together: bool = False) -> str | None:
+    """Write a checkpoint of the last finished iteration; the first process does.
+
+    It is written as the config's ``CheckpointHook`` would have, and counts among those that it
+    keeps. Processes need not call it together, also not after one of them is lost: with an ordinary
+    Runner, nothing is exchanged.
+
+    Args:
+        reason: for the log.
+        together: every process calls it now. A strategy that spreads the model (FSDP, DeepSpeed)
+            saves in no other way.
+
+    Returns:
+        The path; None where there is nothing that a run could go on from: no iteration is finished,
+        or the next has begun to change the weights.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    hook = find_checkpoint_hook(runner)
+    state = next((hook for hook in runner.hooks if isinstance(hook, FinishedHook)), None)
+    if hook is None or state is None or state.finished == 0 or not state.is_whole(runner):
+        return None
+    if not together and not isinstance(runner, Runner):
+        return None
+    if hook.by_epoch:
+        return _save_in_epoch(hook, runner, state, reason)
+    path = os.path.join(hook.out_dir, hook.filename_tmpl.format(state.finished))
+    if not _is_there(hook, state, path):
+        runner.logger.info(f"Saving checkpoint at {state.finished} iterations: {reason}")
+        meta = dict(epoch=runner.epoch, iter=state.finished)
+        hook._save_checkpoint_with_step(runner, state.finished, meta)
+    return path
+
+
+def _is_there(hook: CheckpointHook, state: FinishedHook, path: str) -> bool:
+    """Whether this run has saved this iteration, or begun with it."""
+    return hook.last_ckpt == path or (state.finished == state.first and os.path.exists(path))
+
+
+def _save_in_epoch(
+    hook: CheckpointHook, runner: Runner, state: FinishedHook, reason: str
+) -> str | None:
+    """The same where checkpoints are counted in epochs: ``iter_N.pth`` inside of one.
+
+    Of those, the one that the run went on from is not needed any longer.
+    """
+    if state.epochs is not None:  # between two
+        path = os.path.join(hook.out_dir, hook.filename_tmpl.format(state.epochs))
+        if not _is_there(hook, state, path):
+            runner.logger.info(f"Saving checkpoint at {state.epochs} epochs: {reason}")
+            meta = dict(epoch=state.epochs, iter=state.finished)
+            hook._save_checkpoint_with_step(runner, state.epochs, meta)
+        return path
+    name = f"iter_{state.finished}.pth"
+    path = os.path.join(hook.out_dir, name)
+    if _is_there(hook, state, path):
+        return path
+    runner.logger.info(f"Saving checkpoint at {state.finished} iterations: {reason}")
+    runner.save_checkpoint(
+        hook.out_dir,
+        name,
+        meta=dict(epoch=runner.epoch, iter=state.finished),
+        by_epoch=False,
+        backend_args=hook.backend_args,
+    )
+    hook.last_ckpt = path
+    if is_main_process():
+        write_mark(hook, runner)
+        old = Path(getattr(runner, "_load_from", None) or "")
+        if old.name.startswith("iter_") and old.parent.resolve() == Path(hook.out_dir).resolve():
+            remove(hook, runner, old.name)
+    return path
+
+
+def find_checkpoint_hook(runner: Runner) -> CheckpointHook | None:
+    """The hook of the config, if its training has begun."""
+    hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+    return next((hook for hook in hooks if hasattr(hook, "file_backend")), None)
+
+
+def last_checkpoint(runner: Runner) -> str | None:
+    """The path of the newest checkpoint that this run has written or begun with."""
+    hook = find_checkpoint_hook(runner)
+    if hook is not None and hook.last_ckpt is not None:
+        return hook.last_ckpt
+    return runner._load_from if runner._resume else None
+
+
+@master_only
+def remove_leftovers(folder: str | os.PathLike[str]) -> list[str]:
+    """Remove what a run that was killed while writing left in its folder.
+
+    Only call this while no other run writes there.
+
+    Returns:
+        The names of the files.
+    """
+    removed = []
+    for path in sorted(Path(folder).glob(f"*.pth{TEMPORARY}")):
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
+            removed.append(path.name)
+    Path(folder, f"last_checkpoint{TEMPORARY}").unlink(missing_ok=True)
+    return removed
