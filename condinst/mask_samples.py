@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import torch
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
-from pycocotools import mask as coco_mask
 
 from condinst.crop_masks import CropMasks
+from condinst.polygon_rle import polygons_to_rle
 from condinst.results import Crop
 from condinst.rle import read_codes
 from condinst.structures import SampledMasks
@@ -70,10 +70,9 @@ def sample_masks(
 
 def _runs(masks: PolygonMasks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The covered runs of all masks: first pixel, pixel after the last, index of the mask."""
-    codes = []
-    for polygons in masks.masks:
-        parts = coco_mask.frPyObjects(polygons, masks.height, masks.width)
-        codes.append((parts[0] if len(parts) == 1 else coco_mask.merge(parts))["counts"])
+    codes = [
+        polygons_to_rle(polygons, masks.height, masks.width)["counts"] for polygons in masks.masks
+    ]
     runs, num_runs = read_codes(codes)
     owners = np.repeat(np.arange(len(codes)), num_runs)
     index = np.arange(len(runs)) - np.repeat(np.cumsum(num_runs) - num_runs, num_runs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import os
 import warnings
@@ -16,6 +15,8 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from condinst.config import blaming, check_config, read_config_file
+from condinst.config.check import PREDICTION
 from condinst.engine.checkpoint_hook import check_complete
 from condinst.inference import optimize_for_inference
 from condinst.model_zoo import list_models, resolve_checkpoint, resolve_config
@@ -24,6 +25,7 @@ from condinst.models.input_channels import input_channels
 from condinst.models.speed import AUTOCAST_DTYPES
 from condinst.pixels import PixelFormat
 from condinst.registry import DATASETS, MODELS, TRANSFORMS
+from condinst.stored_config import stored_config
 
 CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 
@@ -34,12 +36,16 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
     Returns:
         The config, the checkpoint's content, and what to call it in a message.
     """
+    if isinstance(config, str | os.PathLike) and os.path.isdir(config):
+        raise ValueError(f"config {config}: is a folder, expected a config, a checkpoint or a name")
     if checkpoint is None and isinstance(config, str | os.PathLike):
         if Path(config).suffix in CHECKPOINT_SUFFIXES:
             config, checkpoint = None, config
         elif str(config) in list_models():
             checkpoint = config
     if checkpoint is None:
+        if isinstance(config, str):
+            resolve_config(config)  # says so where it is neither a file nor a model's name
         raise ValueError(
             f"config {config}: expected a checkpoint beside it; only the names of published "
             "models bring their own (condinst.list_models())"
@@ -50,14 +56,13 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
     except FileNotFoundError as error:
         raise FileNotFoundError(f"checkpoint {file} is not a file") from error
     if config is None:
-        return _stored_config(content, file), content, file
-    if isinstance(config, Config):
-        return copy.deepcopy(config), content, file
-    path = resolve_config(os.fspath(config))
-    try:
-        return Config.fromfile(path), content, file
-    except Exception as error:  # a config is a program
-        raise ValueError(f"config {path}: {type(error).__name__}: {error}") from error
+        cfg = stored_config(content, file)
+    elif isinstance(config, Config):
+        cfg = copy.deepcopy(config)
+    else:
+        cfg = read_config_file(resolve_config(os.fspath(config)))
+    check_config(cfg, PREDICTION)
+    return cfg, content, file
 
 
 def build(cfg: Config, content: dict[str, Any], file: str) -> CondInst:
@@ -66,7 +71,9 @@ def build(cfg: Config, content: dict[str, Any], file: str) -> CondInst:
     Raises:
         ValueError: it is another detector than ours, or the checkpoint does not fit it.
     """
-    with DefaultScope.overwrite_default_scope(_scope(cfg)):
+    if "model" not in cfg:
+        raise ValueError(f"config {cfg.filename}: has no model")
+    with blaming(cfg), DefaultScope.overwrite_default_scope(_scope(cfg)):
         model = MODELS.build(cfg.model)
     if not isinstance(model, CondInst):
         raise ValueError(
@@ -151,14 +158,14 @@ def _names_of_data_set(cfg: Config) -> Any:
 def pipeline(cfg: Config) -> tuple[Any, Compose]:
     """What reads a file, and what follows: the test pipeline without annotations."""
     steps = _test_data_set(cfg).get("pipeline") or cfg.get("test_pipeline")
-    if not steps or not str(steps[0]["type"]).endswith("LoadImageFromFile"):
+    if not steps or not str(steps[0].get("type")).endswith("LoadImageFromFile"):
         first = steps[0]["type"] if steps else "no pipeline"
         raise ValueError(
             f"config {cfg.filename}: test_dataloader.dataset.pipeline: expected LoadImageFromFile "
             f"at its beginning, got {first}"
         )
     steps = [step for step in steps if not str(step["type"]).endswith("Annotations")]
-    with DefaultScope.overwrite_default_scope(_scope(cfg)):
+    with blaming(cfg), DefaultScope.overwrite_default_scope(_scope(cfg)):
         # mmdet's reader leaves truncated files unnamed; ours gives the same bytes of the others
         first = {**steps[0], "type": "condinst.LoadImageFromFile"}
         return TRANSFORMS.build(first), Compose([TRANSFORMS.build(step) for step in steps[1:]])
@@ -173,44 +180,3 @@ def _test_data_set(cfg: Config) -> Any:
 
 def _scope(cfg: Config) -> str:
     return cfg.get("default_scope") or "mmdet"
-
-
-def _stored_config(content: dict[str, Any], file: str) -> Config:
-    """The config that training wrote into the checkpoint.
-
-    Its text is a program; only names set to plain values are read, so that opening a file from
-    elsewhere runs nothing of it.
-    """
-    text = (content.get("meta") or {}).get("cfg")
-    if not isinstance(text, str):
-        raise ValueError(f"checkpoint {file}: it holds no config; name the config as well")
-    try:
-        statements = ast.parse(text).body
-        return Config({_target(node): _value(node.value) for node in statements})  # type: ignore
-    except (SyntaxError, ValueError, AttributeError) as error:
-        raise ValueError(
-            f"checkpoint {file}: its config cannot be read ({error}); name the config as well"
-        ) from error
-
-
-def _target(node: ast.stmt) -> str:
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id
-    raise ValueError(f"line {node.lineno} is more than a value")
-
-
-def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
-        if node.args or any(word.arg is None for word in node.keywords):
-            raise ValueError(f"line {node.lineno} is more than a value")
-        return {str(word.arg): _value(word.value) for word in node.keywords}
-    if isinstance(node, ast.List | ast.Tuple):
-        return type(ast.literal_eval("[]" if isinstance(node, ast.List) else "()"))(
-            _value(item) for item in node.elts
-        )
-    if isinstance(node, ast.Dict) and None not in node.keys:
-        keys = [ast.literal_eval(key) for key in node.keys if key is not None]
-        return dict(zip(keys, map(_value, node.values), strict=True))
-    if isinstance(node, ast.Name) and node.id in ("inf", "nan"):  # repr of a float
-        return float(node.id)
-    return ast.literal_eval(node)

@@ -1,7 +1,7 @@
 """Child registries of mmdet's, scope ``condinst``.
 
 A config with ``default_scope = "condinst"`` finds our modules by bare name and everything that we
-do not define (``ResNet``, ``FPN``, ``CocoDataset``, ...) in mmdet, mmcv and mmengine. Any other
+do not define (``ResNet``, ``FPN``, ``InfiniteSampler``, ...) in mmdet, mmcv and mmengine. Any other
 config reaches ours with the prefix, for example ``type="condinst.CondInst"``.
 
 mmengine switches registries by scope inside every ``build``; a scope that lacks one of them falls

@@ -64,25 +64,45 @@ def checked_rle(segmentation: dict[str, Any], height: int, width: int) -> dict[s
     """
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if size is None or counts is None:
-        raise ValueError(f"its RLE needs the keys counts and size, got {sorted(segmentation)}")
+        keys = str(sorted(map(str, segmentation)))[:80]
+        raise ValueError(f"its RLE needs the keys counts and size, got {keys}")
     if not isinstance(size, list | tuple) or list(size) != [height, width]:
         raise ValueError(
-            f"its RLE is of size {size} (height, width), the picture's is {[height, width]}"
+            f"its RLE is of size {_short(size)} (height, width), the picture's is {[height, width]}"
         )
     if isinstance(counts, str):
-        counts = counts.encode()
-    if isinstance(counts, bytes):
-        runs = read_counts(counts)
-    else:
-        try:
-            runs = np.asarray(counts, dtype=np.int64)
-        except (TypeError, ValueError, OverflowError):
-            raise ValueError("its RLE counts are neither a string nor a list of integers") from None
-    if runs.ndim != 1 or (runs < 0).any() or runs.sum() != height * width:
+        counts = counts.encode(errors="surrogatepass")
+    runs = read_counts(counts) if isinstance(counts, bytes) else _listed_counts(counts)
+    total = height * width
+    # a count of more than all pixels could make the sum overflow
+    if (runs < 0).any() or (runs > total).any() or runs.sum() != total:
+        covered = sum(runs.tolist())
         raise ValueError(
-            f"its RLE counts cover {runs.sum()} pixels, the picture has {height * width}"
+            f"its RLE counts cover {covered} pixels, the picture has {total}"
             + (" (some counts are negative)" if (runs < 0).any() else "")
         )
     if isinstance(counts, bytes):
         return {"size": [height, width], "counts": counts}
     return coco_mask.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)
+
+
+def _listed_counts(counts: Any) -> np.ndarray:
+    """Counts that are written as a list of whole numbers, int64."""
+    try:
+        numbers = np.asarray(counts, np.float64)  # whole numbers of any size, and what is none
+    except (TypeError, ValueError, OverflowError):
+        numbers = np.full(1, np.nan)
+    with np.errstate(invalid="ignore"):
+        runs = numbers.astype(np.int64)
+    whole = runs.ndim == 1 and bool((runs == numbers).all())
+    if not whole or any(type(count) in (str, bool) for count in counts):
+        raise ValueError("its RLE counts are neither a string nor a list of integers")
+    return runs
+
+
+def _short(value: Any) -> str:
+    try:
+        text = ascii(value)
+    except (ValueError, RecursionError):  # a number of more digits than Python prints
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -6,7 +6,7 @@ For training on pictures so large that reading one for a single tile is what tak
 
 from __future__ import annotations
 
-import os
+import io
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ from condinst.results_rle import encode_crop
 from condinst.rle import checked_rle, read_counts
 from condinst.stored_pixels import read_stored
 from condinst.tiles import Tile, Tiling
+from condinst.utils.files import read_regular, write_whole
+from condinst.utils.names import NamesInFolder
 
 from .write_coco import output_path, write_coco
 
@@ -105,6 +107,7 @@ def cut_files(
     name = Path(ann_file).stem.removeprefix("instances_")
     path = output_path(Path(out), name)
     written = TiledFiles(path, Path(out) / name)
+    names = NamesInFolder(written.pictures)
     new_images: list[dict] = []
     new_annotations: list[dict] = []
     for image_id, file_name, height, width in images:
@@ -112,16 +115,17 @@ def cut_files(
         written.num_pictures += 1
         objects = by_image[image_id]
         where = f"{ann_file}: {file_name}"
+        stem = names.take(file_name)
         for place in tiling.tiles((height, width)):
             found = list(_objects(objects, (height, width), place, min_visible, where))
             if not found and not keep_empty:
                 continue
-            stem = f"{Path(file_name).with_suffix('')}_{place.x1}_{place.y1}"
             part = pixels[place.y1 : place.y2, place.x1 : place.x2]
-            suffix = _write(part, written.pictures / stem)
+            file = _write(part, stem.with_name(f"{stem.name}_{place.x1}_{place.y1}"))
             number = len(new_images) + 1
+            file_name = file.relative_to(written.pictures).as_posix()
             new_images.append(
-                dict(id=number, file_name=stem + suffix, height=part.shape[0], width=part.shape[1])
+                dict(id=number, file_name=file_name, height=part.shape[0], width=part.shape[1])
             )
             for item in found:
                 new_annotations.append({**item, "id": len(new_annotations) + 1, "image_id": number})
@@ -134,10 +138,10 @@ def cut_files(
 def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
     """(H, W, C) as stored, in the orientation that the annotations have."""
     try:
-        stored = read_stored(path.read_bytes())
+        stored = read_stored(read_regular(path))
     except FileNotFoundError:
         raise FileNotFoundError(f"image file not found: {path}") from None
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         raise ValueError(f"image file {path}: {error}") from error
     for pixels in (turn_upright(stored.pixels, stored.orientation), stored.pixels):
         if pixels.shape[:2] == size:
@@ -149,25 +153,22 @@ def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
     )
 
 
-def _write(pixels: np.ndarray, stem: Path) -> str:
-    """Write a file whole; returns its suffix."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
+def _write(pixels: np.ndarray, stem: Path) -> Path:
+    """Write a file whole; returns its path, which is the stem with a suffix."""
     channels = pixels.shape[2]
-    suffix = ".npy"
     if channels in (1, 3, 4) and pixels.dtype in (np.uint8, np.uint16):
-        suffix = ".png"
+        path = stem.with_name(f"{stem.name}.png")
         order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
-        done, data = cv2.imencode(suffix, np.ascontiguousarray(pixels[:, :, order]))
+        done, data = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, order]))
         if not done:
-            raise OSError(f"{stem}.png: OpenCV cannot encode it")
-    partial = stem.with_name(f"{stem.name}{suffix}.partial")
-    with open(partial, "wb") as file:
-        if suffix == ".png":
-            file.write(data.tobytes())
-        else:
-            np.save(file, pixels)
-    os.replace(partial, stem.with_name(stem.name + suffix))
-    return suffix
+            raise OSError(f"{path}: OpenCV cannot encode it")
+        write_whole(path, data.tobytes())
+    else:
+        path = stem.with_name(f"{stem.name}.npy")
+        buffer = io.BytesIO()
+        np.save(buffer, pixels)
+        write_whole(path, buffer.getvalue())
+    return path
 
 
 def _objects(

@@ -12,15 +12,22 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from condinst.utils.files import check_html as check_html
+from condinst.utils.files import check_writable as check_writable
+from condinst.utils.files import is_disk_error
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 # What the launchers leave in the environment of each process.
 _RANKS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
+
+# endings of files that hold weights
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
 
 
 class _Options(argparse.Action):
@@ -74,34 +81,49 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
-def read_config(config: str, options: Mapping[str, Any] | None = None) -> Config:
-    """A config file, with overrides.
+def read_config(
+    config: str,
+    options: Mapping[str, Any] | None = None,
+    parts: Sequence[str] | None = None,
+) -> Config:
+    """A config file, with overrides, checked before anything is built from it.
 
     Args:
         config: path of the file, or name of a model of the index.
         options: as ``--cfg-options`` has them.
+        parts: the top-level keys to check; None for all.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: there is no such model, the file cannot be read as a config, or an option does
-            not fit it.
+        ValueError: there is no such model, the file cannot be read as a config, an option does not
+            fit it, or what it says cannot be built.
     """
-    from mmengine.config import Config
-
+    from condinst.config import read_config_file
     from condinst.model_zoo import resolve_config
 
-    path = resolve_config(config)
-    try:
-        cfg = Config.fromfile(path)
-    except Exception as error:  # a config is a program
-        raise ValueError(f"config {path}: {_one_line(error)}") from error
-    _override(cfg, dict(options or {}))
-    _let_go_of_workers(cfg)
+    cfg = read_config_file(resolve_config(config))
+    override(cfg, dict(options or {}), parts)
     return cfg
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def override(cfg: Config, options: dict[str, Any], parts: Sequence[str] | None = None) -> None:
+    """Put ``--cfg-options`` into a config, and check what it says then.
+
+    Raises:
+        ValueError: an option does not fit, or the config cannot be built.
+    """
+    from condinst.config import check_config
+
+    _override(cfg, options)
+    check_config(cfg, parts)
+    _let_go_of_workers(cfg)
+
+
+def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) -> Config:
     """The config of a run: that of the command line, with its overrides and its work folder.
+
+    Args:
+        parts: the top-level keys to check; None for all.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -117,14 +139,24 @@ def load_config(args: argparse.Namespace) -> Config:
             "tools/dist_train.sh, dist_test.sh or slurm_train.sh, or with your cluster's launcher"
         )
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    cfg = read_config(args.config, args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options, parts)
     cfg.launcher = launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get("work_dir") is None:
         cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename).stem)
     check_writable("work_dir", Path(cfg.work_dir))
+    _make("--work-dir" if args.work_dir is not None else "work_dir", Path(cfg.work_dir))
     return cfg
+
+
+def _make(what: str, folder: Path) -> None:
+    """Make a folder now, so that what is wrong with it is said before the data are read."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # a name that is too long, or has a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"{what} {folder}: cannot be made: {reason}") from error
 
 
 def _override(cfg: Config, options: dict[str, Any]) -> None:
@@ -135,8 +167,21 @@ def _override(cfg: Config, options: dict[str, Any]) -> None:
         set_data_root(cfg, options.pop("data_root"))
     try:
         cfg.merge_from_dict(options)
-    except (TypeError, KeyError, IndexError, AttributeError) as error:
-        raise ValueError(f"--cfg-options: {_one_line(error)}") from error
+    except Exception as error:  # whatever a value does to a place that is not made for it
+        name = _first_that_fails(cfg, options)
+        raise ValueError(
+            f"--cfg-options {name}: does not fit the config, which has another kind of value there "
+            f"({_one_line(error)})"
+        ) from error
+
+
+def _first_that_fails(cfg: Config, options: Mapping[str, Any]) -> str:
+    for key, value in options.items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except Exception:
+            return f"{key}={value!r}"
+    return " ".join(options)
 
 
 def _let_go_of_workers(cfg: Config) -> None:
@@ -157,7 +202,7 @@ def _check_names(cfg: Config, options: Iterable[str]) -> None:
         name = option.split(".")[0]
         if name not in known and (close := difflib.get_close_matches(name, known, 1, 0.75)):
             raise ValueError(
-                f"--cfg-options {option}: the config has no {name!r}; is {close[0]!r} meant?"
+                f"--cfg-options {option}: the config has no {name!r}; did you mean {close[0]!r}?"
             )
 
 
@@ -224,31 +269,6 @@ def use_rle_masks(cfg: Config) -> None:
         cfg.model.test_cfg = dict(mask_format="rle") | test_cfg
 
 
-def check_writable(what: str, path: Path) -> None:
-    """Refuse a folder that exists but cannot be written to, or cannot be made.
-
-    Raises:
-        ValueError: naming ``what`` it was for.
-    """
-    path = path.absolute()
-    existing = next(folder for folder in (path, *path.parents) if folder.exists())
-    if not existing.is_dir():
-        raise ValueError(f"{what} {path}: {existing} is a file, expected a folder")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise ValueError(f"{what} {path}: no permission to write in {existing}")
-
-
-def check_html(what: str, path: Path) -> None:
-    """Refuse another ending than a page's, or a folder that cannot be written to.
-
-    Raises:
-        ValueError: naming ``what`` it was for.
-    """
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{what} {path}: the page is an .html file")
-    check_writable(what, path.parent)
-
-
 def is_first_process() -> bool:
     """Whether this is the process that speaks, before distributed training has started."""
     return all(int(os.environ.get(rank, 0)) == 0 for rank in _RANKS.values())
@@ -273,6 +293,11 @@ def run(main: Callable[[], object]) -> None:
 
 def explain(error: Exception) -> str | None:
     """What to tell the user; None where the error may be a bug, or came in the middle of a run."""
+    if is_disk_error(error):  # at any time, and nobody's bug
+        return str(error)
+    config = sys.modules.get("condinst.config")
+    if config and isinstance(error, config.ConfigError):  # wherever it was raised, it was meant for the user
+        return str(error)
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     # an error that is raised by them finds them imported
     loops = sys.modules.get("mmengine.runner.loops")

@@ -12,9 +12,10 @@ import json
 import logging
 import math
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .common import add_cfg_options, read_config
+from .common import CHECKPOINTS, add_cfg_options, override, read_config
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -29,7 +30,10 @@ _EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("config", help="config file, or name of a model (condinst list)")
+    parser.add_argument(
+        "config",
+        help="config file, name of a model (condinst list), or a checkpoint that training wrote",
+    )
     parser.add_argument(
         "--size",
         nargs=2,
@@ -48,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """What ``condinst info`` does."""
-    cfg = read_config(args.config, args.cfg_options)
+    from condinst.config.check import PREDICTION
+
+    cfg = _read(args, PREDICTION)
     found = describe(
         cfg,
         size=tuple(args.size) if args.size else None,
@@ -58,6 +64,18 @@ def run(args: argparse.Namespace) -> int:
     )
     print(json.dumps(found, indent=2) if args.json else _as_text(found))
     return 0
+
+
+def _read(args: argparse.Namespace, parts: Sequence[str]) -> Config:
+    """The config of a file, or the one that training wrote into a checkpoint."""
+    if not args.config.endswith(CHECKPOINTS):
+        return read_config(args.config, args.cfg_options, parts)
+    from condinst.predictor_setup import load
+
+    cfg, _, _ = load(None, args.config)
+    cfg._filename = args.config
+    override(cfg, dict(args.cfg_options), parts)
+    return cfg
 
 
 def describe(
@@ -77,6 +95,7 @@ def describe(
     from mmengine.logging import MMLogger
     from mmengine.registry import DefaultScope
 
+    from condinst.config import blaming
     from condinst.convert.model_check import build_model
     from condinst.info import count_flops, count_parameters
     from condinst.models import CondInst
@@ -85,7 +104,8 @@ def describe(
     if batch_size < 1:
         raise ValueError(f"--batch-size {batch_size}: expected 1 or more")
     MMLogger.get_current_instance().setLevel(logging.ERROR)  # a line for each parameter otherwise
-    model = build_model(cfg)
+    with blaming(cfg):
+        model = build_model(cfg)
     if not isinstance(model, CondInst):
         raise ValueError(
             f"config {cfg.filename}: expected model.type CondInst or BoxInst of condinst, got "

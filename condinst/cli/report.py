@@ -3,6 +3,7 @@
 Losses and AP over the iterations, AP by class and by size, precision and recall, the best score
 threshold, a confusion matrix, what the errors cost, best and worst pictures. Made of the files in
 the work folder and of the validation pictures; a training writes the page itself when it ends.
+The config in the folder is read as plain values: nothing in the folder is run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import add_cfg_options, check_html, read_config
+from .common import add_cfg_options, check_html, override, read_config
 
 _EXAMPLES = """examples:
   %(prog)s work_dirs/NAME
@@ -35,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="last",
         help="of the last validation or of the best one (default last)",
     )
+    parser.add_argument(
+        "--run-config",
+        action="store_true",
+        help="run the folder's config, which is a program, with the modules that it imports: for "
+        "data sets of your own classes, in folders that you trust",
+    )
     add_cfg_options(parser)
 
 
@@ -46,7 +53,13 @@ def run(args: argparse.Namespace) -> int:
     from condinst.report.run import read_run
 
     found = read_run(args.work_dir)
-    cfg = read_config(str(found.config), args.cfg_options)
+    if args.run_config:
+        cfg = read_config(str(found.config), args.cfg_options, parts=())
+    else:
+        from condinst.config.plain import read_plain_config
+
+        cfg = read_plain_config(found.config)
+        override(cfg, dict(args.cfg_options), parts=())
 
     from condinst.report.page import write_report
 

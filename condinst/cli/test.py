@@ -93,7 +93,12 @@ def build_config(args: argparse.Namespace) -> Config:
         check_writable("--show-dir", Path(args.show_dir))
     if args.report is not None:
         check_html("--report", args.report)
-    cfg = load_config(args)
+    if not 0 <= args.show_score_thr <= 1:
+        raise ValueError(f"--show-score-thr {args.show_score_thr}: expected a number from 0 to 1")
+
+    from condinst.config.check import TEST
+
+    cfg = load_config(args, parts=TEST)
     cfg.load_from = _checkpoint(args)
     apply_speed_arguments(cfg, args)
     if args.amp is not None:
@@ -219,20 +224,22 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
     from mmengine.runner import Runner
 
+    from condinst.config import blaming
     from condinst.datasets.checks import check_datasets
     from condinst.evaluation import DumpDetResults
 
     cfg = build_config(args)
     report = check_datasets(cfg, splits=("test",)) if is_first_process() else None
     setup_cache_size_limit_of_dynamo()
-    runner = Runner.from_cfg(cfg)
-    runner.logger.info(report)  # other processes than the first log nothing at this level
-    if args.out is not None:
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    if args.report is None:
-        return runner.test()
-    predictions = _keep_predictions(runner, args.report)
-    metrics = runner.test()
+    with blaming(cfg):
+        runner = Runner.from_cfg(cfg)
+        runner.logger.info(report)  # other processes than the first log nothing at this level
+        if args.out is not None:
+            runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+        if args.report is None:
+            return runner.test()
+        predictions = _keep_predictions(runner, args.report)
+        metrics = runner.test()
     if is_first_process():
         _write_page(cfg, args.report, predictions, runner.logger)
     return metrics

@@ -117,6 +117,7 @@ def train(args: argparse.Namespace) -> None:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
     from mmengine.runner import Runner
 
+    from condinst.config import blaming
     from condinst.datasets.checks import check_datasets
     from condinst.engine.signals import StopHook, stop_on_signals
 
@@ -126,7 +127,8 @@ def train(args: argparse.Namespace) -> None:
     with stop_on_signals(), only_training(cfg):
         report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
         setup_cache_size_limit_of_dynamo()
-        runner = Runner.from_cfg(cfg)
-        runner.register_hook(StopHook())
-        runner.logger.info(report)
-        runner.train()
+        with blaming(cfg):
+            runner = Runner.from_cfg(cfg)
+            runner.register_hook(StopHook())
+            runner.logger.info(report)
+            runner.train()

@@ -8,12 +8,20 @@
 ``base_configs``       ``_base_ = "condinst::..."`` finds our configs, installed or in a checkout
 ``packages``           the same for an mmengine imported before us; no ``pkgutil.find_loader``
 ``checkpoint``         checkpoints load by an allow-list
+``checkpoint_file``    is the file whole? structure and checksums, before anything is unpickled
+``checkpoint_list``    the allow-list: what a checkpoint may build
+``restricted_pickle``  the reader that builds it
+``checkpoint_content`` plain data only, and no more of it than can be used
+``resume``             resuming runs no config of the checkpoint
 ``checkpoint_writing`` checkpoints are written whole, and only a run's own ones are removed
 ``checkpoint_search``  a resumed run goes on from the newest whole checkpoint of its folder
-``restricted_pickle``  the allow-list for torch before 2.6
 ``distributed``        the launchers start without CUDA
 ``workers``            data-loader workers that are spawned get the fixes too
 ``worker_signals``     data-loader workers leave a scheduler's signals to their parent
+``data_order``         a resumed training goes on with the data at once and exactly
+``batches``            its order of the samples, and a seed for each of them
+``random_state``       the generators that are seeded
+``disk``               what mmengine writes is whole and named where the disk is full
 ``noise``              silences deprecations that upstream owes to itself
 =====================  ============================================================================
 
@@ -37,16 +45,21 @@ _NEEDED = {
 # The upstream module after whose import a fix can be applied, our module, and its function.
 _FIXES = (
     ("mmengine.runner", "checkpoint", "apply"),
+    ("mmengine.runner", "resume", "apply"),
     ("mmengine.runner", "checkpoint_writing", "apply"),
     ("mmengine.runner", "checkpoint_search", "apply"),
     ("torch.utils.data._utils.signal_handling", "worker_signals", "apply"),
     ("mmengine.runner", "packages", "apply"),
+    ("mmengine.runner.loops", "data_order", "apply"),
     ("mmengine.config.config", "base_configs", "apply"),
     ("mmengine.utils.dl_utils.misc", "packages", "mend_search"),
     ("mmcv.utils.ext_loader", "packages", "mend_search"),
     ("mmengine.dist.utils", "distributed", "mend_launchers"),
     ("mmengine.model.wrappers.distributed", "distributed", "mend_wrapper"),
     ("mmengine.fileio.file_client", "noise", "apply"),
+    ("mmengine.config.config", "disk", "apply"),
+    ("mmengine.visualization.vis_backend", "disk", "apply"),
+    ("mmengine.logging.logger", "disk", "apply"),
 )
 
 

@@ -1,57 +1,51 @@
-"""Checkpoints are read without running the code that a pickle may carry, and written whole.
+"""Checkpoints are read without running the code that a pickle may carry.
 
 Upstream faults (mmengine 0.10.7):
 
 - It calls ``torch.load`` without saying how. Since torch 2.6 that means weights only, and its own
   checkpoints are refused, because their message hub holds ``HistoryBuffer`` and numpy arrays.
 - Files from a URL go through ``torch.hub``, which still runs whatever the pickle says.
-- A checkpoint is written in place, so that a full disk or a kill leaves half a file.
 
-Delete when mmengine passes ``weights_only`` with an allow-list of its own, and replaces files.
+Delete when mmengine passes ``weights_only`` with an allow-list of its own.
 
-What is allowed here builds numbers, arrays and mmengine's history buffers; nothing of it can
-import or call anything else. One file at a time can be trusted beyond that, see ``TRUST``.
+What is allowed is in ``checkpoint_list``; nothing of it can import or call anything else. Before
+that ``checkpoint_file`` looks at the file, and after it ``checkpoint_content`` at what came out.
+One file at a time can be trusted beyond that, see ``TRUST``.
 """
 
+import io
 import os
-import pickle
 import re
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, BinaryIO
 from urllib.parse import urlparse
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
-from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
-from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.utils import digit_version
 
 from condinst.compat import restricted_pickle
+from condinst.compat.checkpoint_content import check_content, check_layout
+from condinst.compat.checkpoint_file import check
+from condinst.compat.checkpoint_list import EXTRAS
 
 TRUST = "CONDINST_TRUST_CHECKPOINT"
 """Environment variable: the path or URL of the one file that is loaded as an ordinary pickle."""
 
 _TORCH_HAS_ALLOW_LIST = digit_version(torch.__version__) >= digit_version("2.6")
-_NUMBER_CODES = "?bhilqBHILQefdgFDGSU"
-_ATTRIBUTES = {
-    HistoryBuffer: ("current", "max", "mean", "min"),
-    OneCycleParamScheduler: ("_annealing_cos", "_annealing_linear"),
-}
-"""Functions that these classes keep as members, which a pickle reads from them by name."""
 
 
 def apply(upstream: str) -> None:
     """Allow what checkpoints hold for every ``torch.load``, and replace the readers."""
+    # here, not above: this module may be the first import, and mmengine.runner's end calls it
+    from mmengine.runner import checkpoint as mmengine_checkpoint
+
     if _TORCH_HAS_ALLOW_LIST:
-        torch.serialization.add_safe_globals([*_allowed()])
-    else:
-        restricted_pickle.allowed.update({name: value for value, name in _allowed()})
+        torch.serialization.add_safe_globals([(value, name) for name, value in EXTRAS.items()])
     loader = mmengine_checkpoint.CheckpointLoader
     loader.register_scheme(prefixes="", loader=load_from_local, force=True)
     mmengine_checkpoint.load_url = load_url
+    mmengine_checkpoint.torch = _SafeTorch("torch")  # for its other sources
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -89,42 +83,109 @@ def load_url(
     return _read(path, url, map_location)
 
 
+def load(file: Any, map_location: Any = None) -> dict[str, Any]:
+    """``torch.load`` of mmengine's other sources: a path, or an open file."""
+    if isinstance(file, str | os.PathLike):
+        return load_from_local(os.fspath(file), map_location)
+    return _checked(file, "checkpoint", map_location, None)
+
+
+class _SafeTorch(ModuleType):
+    """torch, but for its ``load``."""
+
+    load = staticmethod(load)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+
 def _read(path: Path, name: str, map_location: Any) -> dict[str, Any]:
     """Unpickle the file at ``path``, which the user knows as ``name``.
 
     Raises:
         ValueError: when the file is damaged, holds no dict, or asks for more than is allowed.
     """
-    trusted = _is_trusted(path, name)
+    if _is_trusted(path, name):
+        return _dict_of(torch.load(path, map_location=map_location, weights_only=False), name)
+    with path.open("rb") as file:
+        return _checked(file, name, map_location, path)
+
+
+def _checked(file: BinaryIO, name: str, map_location: Any, path: Path | None) -> dict[str, Any]:
     try:
-        if _TORCH_HAS_ALLOW_LIST or trusted:
-            checkpoint = torch.load(path, map_location=map_location, weights_only=not trusted)
+        if path is not None and path.suffix == ".safetensors":  # no pickle
+            from safetensors.torch import load_file
+
+            content = load_file(path, str(map_location or "cpu"))
         else:
-            checkpoint = torch.load(
-                path, map_location=map_location, pickle_module=restricted_pickle
-            )
-    except (MemoryError, torch.cuda.OutOfMemoryError):
+            content = _unpickle(file, map_location)
+        check_content(content)
+    except torch.cuda.OutOfMemoryError:
         raise
+    except MemoryError as error:
+        raise ValueError(f"{name}: to read it takes more memory than there is") from error
     except Exception as error:  # a damaged pickle can raise anything
         raise ValueError(_explain(path, name, error)) from error
-    if not isinstance(checkpoint, dict):
-        kind = type(checkpoint).__name__
-        raise ValueError(f"{name}: not a checkpoint; expected a dict of weights, found a {kind}")
+    checkpoint = _dict_of(content, name)
+    try:
+        check_layout(checkpoint)
+    except ValueError as error:
+        raise ValueError(f"{name}: not a checkpoint of weights; {error}") from error
     return checkpoint
 
 
-def _explain(path: Path, name: str, error: Exception) -> str:
-    text = str(error)
-    refused = re.search(r"GLOBAL (\S+)|(?:unrecognized function|but got) (<.+>)", text)
-    if isinstance(error, pickle.UnpicklingError) and refused:
+def _unpickle(file: BinaryIO, map_location: Any) -> Any:
+    members = check(file)
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    options: dict[str, Any] = {"map_location": map_location, "weights_only": True}
+    if os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "0").lower() not in (
+        "1",
+        "y",
+        "yes",
+        "true",
+    ):
+        limits = restricted_pickle.Limits(size, members)
+        options |= {"pickle_module": restricted_pickle, "weights_only": False, "limits": limits}
+    source: Any = file if members else _Stream(file, size)
+    return torch.load(source, **options)
+
+
+class _Stream:
+    """An open file for torch's reader of its older format, without more than that needs.
+
+    Where it finds a descriptor, it first takes the file for a tar archive, and unpacks that. It
+    also reads as many bytes as the file tells it to.
+    """
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size = file, size
+        self.readline, self.readinto = file.readline, file.readinto  # type: ignore[attr-defined]
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(min(size, self._size) if size >= 0 else -1)
+
+
+def _dict_of(content: Any, name: str) -> dict[str, Any]:
+    if isinstance(content, dict):
+        return content
+    kind = type(content).__name__
+    raise ValueError(f"{name}: not a checkpoint; expected a dict of weights, found a {kind}")
+
+
+def _explain(path: Path | None, name: str, error: Exception) -> str:
+    refused = restricted_pickle.refused_name(error)
+    if refused:
         return (
-            f"{name}: refused, because loading it would use {refused[1] or refused[2]}, which no "
+            f"{name}: refused, because loading it would use {refused}, which no "
             "checkpoint needs and which may run code of the file's author. If you trust the "
             f"author, set the environment variable {TRUST}={name}"
         )
-    downloaded = "" if str(path) == name else f"; delete {path} to download it again"
-    text = re.sub(r".*WeightsUnpickler error: ", "", text, flags=re.DOTALL).strip()
-    reason = re.split(r"\. |\n", f"{type(error).__name__}: {text}")[0]
+    known = path is None or str(path) == name
+    downloaded = "" if known else f"; delete {path} to download it again"
+    text = re.sub(r".*WeightsUnpickler error: ", "", str(error), flags=re.DOTALL).strip()
+    reason = re.split(r"\. |\n", f"{type(error).__name__}: {text}")[0][:300]
     return (
         f"{name}: cannot be read as a checkpoint ({reason}); the file may be incomplete, damaged "
         f"or something else{downloaded}"
@@ -136,29 +197,3 @@ def _is_trusted(path: Path, name: str) -> bool:
     if not trusted:
         return False
     return trusted == name or Path(trusted).expanduser().resolve() == path.resolve()
-
-
-def _allowed() -> list[tuple[Callable[..., Any], str]]:
-    """The callables a checkpoint may use beyond torch's own, each with its name in the pickle."""
-    allowed: list[tuple[Callable[..., Any], str]] = [
-        (HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
-        (OneCycleParamScheduler, "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler"),
-        (_getattr, "builtins.getattr"),
-        (np.ndarray, "numpy.ndarray"),
-        (np.dtype, "numpy.dtype"),
-    ]
-    numpy_2 = int(np.__version__.split(".")[0]) >= 2
-    multiarray = import_module("numpy._core.multiarray" if numpy_2 else "numpy.core.multiarray")
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # numpy 1 and numpy 2
-        allowed.append((multiarray._reconstruct, f"{module}._reconstruct"))
-        allowed.append((multiarray.scalar, f"{module}.scalar"))
-    for dtype in (type(np.dtype(code)) for code in _NUMBER_CODES):
-        allowed.append((dtype, f"{dtype.__module__}.{dtype.__name__}"))
-    return allowed
-
-
-def _getattr(owner: object, name: str) -> Callable[..., Any]:
-    """The ``getattr`` of a checkpoint."""
-    if not isinstance(owner, type) or name not in _ATTRIBUTES.get(owner, ()):
-        raise pickle.UnpicklingError(f"GLOBAL getattr:{name} is not allowed")
-    return getattr(owner, name)

@@ -20,10 +20,13 @@ ZIP_START = b"PK\x03\x04"
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 """How a file begins that ``torch.save`` wrote before torch 1.6: its magic number, as a pickle."""
 
-_END_OF_ZIP = struct.Struct("<4s4H2LH")
-_ENDS_OF_ZIP64 = 56 + 20  # bytes before it, where the archive may be larger than 4 GB
+_END = struct.Struct("<4s4H2LH")
+_END64 = struct.Struct("<4sQ2H2L4Q")  # and where it lies, behind it; in archives of torch
+_PLACE64 = struct.Struct("<4sLQL")
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+_ENTRY = 46  # bytes of an entry of the directory, before its name
 _MAX_DIRECTORY = 32 << 20  # bytes; a member takes about 100, so this is some 300,000 of them
+_FLAGS = 0x0808  # sizes behind the content, names in UTF-8
 _BLOCK = 1 << 20
 
 
@@ -74,10 +77,14 @@ def check(file: BinaryIO) -> dict[str, int] | None:
 
 
 def _check_zip(file: BinaryIO) -> dict[str, int]:
-    _check_end(file)
+    count, size = _check_end(file)
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
+            file.seek(archive.start_dir)
+            _check_list(file.read(size), count)
+            if len(members) != count:
+                raise ValueError(f"it lists {len(members)} members, expected {count}")
             _check_members(file, members, archive.start_dir)
             if any(member.CRC for member in members):  # torch can be told to write none
                 _check_sums(archive, members)
@@ -87,26 +94,54 @@ def _check_zip(file: BinaryIO) -> dict[str, int]:
     return {member.filename.removeprefix(folder): member.file_size for member in members}
 
 
-def _check_end(file: BinaryIO) -> None:
-    """The last bytes are the end of an archive without a comment, as torch writes it.
+def _check_end(file: BinaryIO) -> tuple[int, int]:
+    """The last bytes are the end of one archive that fills the file, as torch writes it.
 
-    Where a comment is allowed, two readers can find two different archives in one file.
+    Where anything else may lie around it, two readers can find two archives in one file.
+
+    Returns:
+        The number of members, and the bytes of their list.
     """
-    size = file.seek(0, os.SEEK_END)
-    if size < _ENDS_OF_ZIP64 + _END_OF_ZIP.size:
-        raise ValueError("it ends too early")
-    file.seek(-_ENDS_OF_ZIP64 - _END_OF_ZIP.size, os.SEEK_END)
-    end64, end = file.read(_ENDS_OF_ZIP64), file.read()
-    signature, *_, directory_size, _, comment_size = _END_OF_ZIP.unpack(end)
-    if signature != b"PK\x05\x06" or comment_size or end.rfind(b"PK\x05\x06"):
-        raise ValueError("the end of its zip archive is missing")
-    if end64.startswith(b"PK\x06\x06"):
-        directory_size = max(directory_size, int.from_bytes(end64[40:48], "little"))
-    if directory_size > _MAX_DIRECTORY:
+    wrong = ValueError("the end of its zip archive is missing or damaged")
+    place = file.seek(0, os.SEEK_END) - _END.size
+    if place < 0:
+        raise wrong
+    file.seek(place)
+    signature, *disks, count, size, offset, comment = _END.unpack(file.read())
+    if signature != b"PK\x05\x06" or comment or disks != [0, 0, count]:
+        raise wrong
+    before = _END64.size + _PLACE64.size
+    file.seek(max(place - before, 0))
+    words = file.read(before)
+    if words[-_PLACE64.size :].startswith(b"PK\x06\x07"):
+        place -= before
+        end = _END64.unpack(words[: _END64.size])
+        if end[:2] != (b"PK\x06\x06", _END64.size - 12) or end[4:7] != (0, 0, end[7]):
+            raise wrong
+        if _PLACE64.unpack(words[_END64.size :])[1:] != (0, place, 1):
+            raise wrong
+        small = zip((count, size, offset), end[7:], (0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF), strict=True)
+        if any(short not in (long, most) for short, long, most in small):
+            raise wrong
+        count, size, offset = end[7:]
+    if size > _MAX_DIRECTORY:
         raise ValueError(
-            f"its list of members takes {directory_size:,} bytes, expected at most "
-            f"{_MAX_DIRECTORY:,}"
+            f"its list of members takes {size:,} bytes, expected at most {_MAX_DIRECTORY:,}"
         )
+    if offset + size != place:
+        raise wrong
+    return count, size
+
+
+def _check_list(entries: bytes, count: int) -> None:
+    """Python's reader takes a last entry that ends too late."""
+    place = 0
+    for _ in range(count):
+        if place + _ENTRY > len(entries):
+            break
+        place += _ENTRY + sum(struct.unpack_from("<3H", entries, place + 28))
+    if place != len(entries):
+        raise ValueError("its list of members is damaged")
 
 
 def _check_members(file: BinaryIO, members: list[zipfile.ZipInfo], directory: int) -> None:
@@ -128,8 +163,8 @@ def _check_members(file: BinaryIO, members: list[zipfile.ZipInfo], directory: in
                 f"{member.filename} is compressed and unpacks to {member.file_size:,} bytes; "
                 "torch.save stores members as they are"
             )
-        if member.flag_bits & 1:
-            raise ValueError(f"{member.filename} is encrypted")
+        if member.flag_bits & ~_FLAGS or member.volume:
+            raise ValueError(f"{member.filename} is encrypted, or not in this file")
         if member.header_offset < end:
             raise ValueError(f"{member.filename} overlaps another member")
         file.seek(member.header_offset)

@@ -5,6 +5,8 @@ Upstream faults (mmengine 0.10.7):
 - Every launcher calls ``torch.cuda.set_device``, and slurm's divides by the number of GPUs.
 - ``Runner`` hands ``device_ids`` to DistributedDataParallel, which refuses them for a CPU model.
 - The mpi launcher never sets ``LOCAL_RANK``, which ``Runner`` reads.
+- ``timeout`` is both how long a lost process and how long a busy one is waited for; see
+  ``heartbeat``, which makes it the former.
 - No process group is ever destroyed. Under torch 2.14, gloo's threads then abort the process at its
   end ("terminate called without an active exception"), and the launcher calls the run failed.
 
@@ -24,6 +26,8 @@ from unittest.mock import patch
 
 import torch
 from torch import nn
+
+from condinst.compat import heartbeat
 
 _WRAPPERS: weakref.WeakSet = weakref.WeakSet()
 
@@ -48,8 +52,10 @@ def _also_on_cpu(start: Callable[..., None], utils: Any) -> Callable[..., None]:
             os.environ["LOCAL_RANK"] = os.environ["OMPI_COMM_WORLD_LOCAL_RANK"]
         from mmengine.logging import print_log
 
+        limit = kwargs.setdefault("timeout", heartbeat.LIMIT)
         if _has_accelerator(utils):
-            return start(backend, **kwargs)
+            start(backend, **kwargs)
+            return heartbeat.start(limit)
         if backend == "nccl":
             print_log("No CUDA device: running on the CPU, with gloo in place of nccl", "current")
             backend = "gloo"
@@ -57,7 +63,7 @@ def _also_on_cpu(start: Callable[..., None], utils: Any) -> Callable[..., None]:
         with patch.object(torch.cuda, "set_device"):
             start(backend, **kwargs)
         atexit.register(_leave)
-        return None
+        return heartbeat.start(limit)
 
     return wrapper
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,8 @@ from mmengine.fileio import LocalBackend
 from torch import Tensor
 
 from condinst.compat.checkpoint import load_from_local
+from condinst.compat.checkpoint_content import check_content
+from condinst.compat.restricted_pickle import Limits, Unpickler, refused_name
 
 from .translation import listing
 
@@ -25,13 +25,6 @@ from .translation import listing
 _TORCH_FILES = (b"PK", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
 # Where the weights are: detectron2's, mmengine's, Detectron's.
 _CONTAINERS = ("model", "state_dict", "blobs")
-
-# What numpy's arrays and numbers name in a pickle.
-_ARRAY_MAKERS = {
-    ("multiarray", "_reconstruct"),
-    ("multiarray", "scalar"),
-    ("numeric", "_frombuffer"),
-}
 
 
 @dataclass
@@ -105,7 +98,7 @@ def _tensors(path: Path, weights: Mapping[Any, Any]) -> dict[str, Tensor]:
         if isinstance(value, Tensor) and isinstance(name, str):
             tensors[name] = value.detach().clone()
         else:
-            wrong.append(f"{name}: {type(value).__name__}")
+            wrong.append(f"{str(name)[:200]}: {type(value).__name__}")
     if wrong or not tensors:
         found = listing("other entries", wrong) if wrong else "it is empty"
         raise ValueError(f"{path}: expected a dict of tensors or arrays by name; {found}")
@@ -114,17 +107,20 @@ def _tensors(path: Path, weights: Mapping[Any, Any]) -> dict[str, Tensor]:
 
 def _unpickle(path: Path) -> dict[str, Any]:
     """Read a pickle that holds arrays; as Latin-1, in which Python 2's strings hold bytes."""
+    data = path.read_bytes()
+    limits = Limits(len(data), members={})
     try:
-        with path.open("rb") as file:
-            content = _Unpickler(file, encoding="latin1").load()
-    except _RefusedError as error:
-        raise ValueError(
-            f"{path}: refused, because loading it would use {error}, which no weights need and "
-            "which may run code of the file's author"
-        ) from error
-    except MemoryError:
-        raise
+        content = Unpickler(io.BytesIO(data), encoding="latin1", limits=limits).load()
+        check_content(content)
+    except MemoryError as error:
+        raise ValueError(f"{path}: to read it takes more memory than there is") from error
     except Exception as error:  # a damaged pickle can raise anything
+        refused = refused_name(error)
+        if refused:
+            raise ValueError(
+                f"{path}: refused, because loading it would use {refused}, which no weights need "
+                "and which may run code of the file's author"
+            ) from error
         raise ValueError(
             f"{path}: cannot be read as weights ({type(error).__name__}: {error}); the file may be "
             "incomplete, damaged or something else"
@@ -132,30 +128,3 @@ def _unpickle(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a dict of weights, found a {type(content).__name__}")
     return content
-
-
-class _RefusedError(Exception):
-    """A pickle asks for more than arrays."""
-
-
-class _Unpickler(pickle.Unpickler):
-    """Builds numbers, strings, containers and numpy arrays, and nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("_codecs", "encode"):  # Python 3's bytes in old protocols
-            return _encode_latin1
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
-        part = module.removeprefix("numpy.core.").removeprefix("numpy._core.")  # numpy 1, numpy 2
-        if part != module and (part, name) in _ARRAY_MAKERS:
-            core = "_core" if int(np.__version__.split(".")[0]) >= 2 else "core"
-            return getattr(import_module(f"numpy.{core}.{part}"), name)
-        raise _RefusedError(f"{module}.{name}")
-
-
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise _RefusedError(f"_codecs.encode with {encoding!r}")
-    return text.encode("latin1")

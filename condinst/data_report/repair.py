@@ -5,7 +5,6 @@ Pictures are never rewritten: the copy's file names start from the same folder a
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -14,6 +13,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from condinst.utils.files import write_whole
 
 from .examination import Examination, examine_file
 from .kinds import KINDS
@@ -73,7 +74,7 @@ def repair(examinations: Sequence[Examination], out: str | os.PathLike[str]) -> 
         data, changes, left = _repaired_data(examination)
         source = examination.source
         repaired.append(Repaired(source.name, path, source.pictures, changes, left))
-        _write(path, json.dumps(data))
+        write_whole(path, json.dumps(data))
     table = io.StringIO()
     rows = [
         (r.name, c.fault, c.action, c.annotation, c.picture, c.file)
@@ -82,20 +83,8 @@ def repair(examinations: Sequence[Examination], out: str | os.PathLike[str]) -> 
     ]
     columns = ("data set", "fault", "action", "annotation", "picture", "file")
     csv.writer(table, lineterminator="\n").writerows([columns, *rows])
-    _write(out / "repairs.csv", table.getvalue())
+    write_whole(out / "repairs.csv", table.getvalue())
     return repaired
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OSError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _repaired_data(examination: Examination) -> tuple[dict, list[Change], dict[str, int]]:

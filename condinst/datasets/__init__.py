@@ -1,6 +1,7 @@
 """The transforms and the data checks that mmdet lacks."""
 
 from condinst.datasets.class_balance import ClassBalancedDataset
+from condinst.datasets.coco_dataset import CocoDataset
 from condinst.datasets.cut_tiles import CutTiles
 from condinst.datasets.fast_transforms import PackDetInputs, Resize
 from condinst.datasets.load_annotations import LoadAnnotations
@@ -11,6 +12,7 @@ from condinst.datasets.random_tile import RandomTile
 
 __all__ = [
     "ClassBalancedDataset",
+    "CocoDataset",
     "CutTiles",
     "LoadAnnotations",
     "LoadImageFromFile",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmdet.datasets import CocoDataset
+from mmdet.datasets import CocoDataset as MmdetCocoDataset
 from mmdet.evaluation import CocoMetric
 from mmengine.config import Config
 
@@ -22,8 +22,11 @@ from condinst.datasets.coco_checks import (
     check_pictures,
     describe,
 )
+from condinst.datasets.coco_dataset import CocoDataset
 from condinst.datasets.coco_file import CocoFile, read_coco_file
+from condinst.datasets.file_cache import keep_file, mark_of
 from condinst.datasets.input_checks import check_input
+from condinst.datasets.mmdet_limits import check_for_mmdet
 from condinst.registry import DATASETS, METRICS
 
 __all__ = ["CocoSet", "DatasetReport", "check_datasets", "coco_sets"]
@@ -61,9 +64,11 @@ class _FileCache:
     def get(self, path: str, key: str) -> CocoFile | None:
         if path not in self._files:
             self._files[path] = None
+            mark = mark_of(path)
             try:
                 self._files[path] = file = read_coco_file(path)
                 self.problems += [f"{path}: {problem}" for problem in file.problems]
+                keep_file(file, mark)
             except ValueError as error:
                 self.problems.append(f"{key}: {path}: {error}")
         return self._files[path]
@@ -101,8 +106,10 @@ def check_datasets(
                 if file is not None:
                     found = [*check_classes(file), *check_contents(file)]
                     found += check_pictures(file, header_sample)
+                    found += check_for_mmdet(file, leaf, cfg)
                     problems += [f"{key}: {file.path}: {problem}" for problem in found]
                     report.notes.append(f"{key}: {describe(file, header_sample)}")
+                    report.notes += [f"{key}: {file.path}: {r}" for r in file.file.repairs]
             files += [file for file in [opened[name]] if file is not None]
         if evaluator and files and repr((node, evaluator)) not in compared:
             compared.add(repr((node, evaluator)))
@@ -232,10 +239,9 @@ def _reads_coco(node: Any) -> bool:
     kind = node.get("type")
     cls: Any = DATASETS.get(kind) if isinstance(kind, str) else kind
     methods = ("load_data_list", "parse_data_info")
-    return (
-        inspect.isclass(cls)
-        and issubclass(cls, CocoDataset)
-        and all(getattr(cls, name) is getattr(CocoDataset, name) for name in methods)
+    return inspect.isclass(cls) and any(
+        issubclass(cls, kind) and all(getattr(cls, m) is getattr(kind, m) for m in methods)
+        for kind in (CocoDataset, MmdetCocoDataset)
     )
 
 

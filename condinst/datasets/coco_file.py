@@ -1,20 +1,32 @@
-"""A COCO json read once: its columns as arrays, and what is wrong with it whoever uses it."""
+"""The one reader of COCO files: typed records, and what is wrong with the file whoever uses it.
 
-import gc
-import json
+A file is read once, entry by entry: numbers go into arrays, and neither its text nor its lists of
+numbers lie in memory as a whole.
+"""
+
+from __future__ import annotations
+
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from condinst.rle import checked_rle
+from condinst.datasets.coco_content import find_content_faults
+from condinst.datasets.coco_entries import (
+    AnnotationColumns,
+    Segmentation,
+    read_categories,
+    read_images,
+)
+from condinst.datasets.coco_faults import Fault, first_few, shown, summarise
+from condinst.datasets.json_stream import JsonStream, load_json, open_json, without_gc
 
 __all__ = [
     "CocoFile",
+    "Fault",
     "Segmentation",
     "first_few",
     "load_json",
@@ -22,147 +34,274 @@ __all__ = [
     "read_coco_file",
 ]
 
-RLE_SAMPLE = 5000  # run-length codes unpacked per file; every code's size is checked
-
-
-class Segmentation(IntEnum):
-    """How an annotation stores its mask."""
-
-    NONE = 0
-    POLYGONS = 1
-    SOME_DEGENERATE = 2  # at least one polygon is usable
-    DEGENERATE = 3  # no polygon of 3 points or more with an even count of numbers
-    RLE = 4
-    UNCOMPRESSED_RLE = 5
-    MALFORMED = 6
-
-
-_SOUND = (Segmentation.POLYGONS, Segmentation.RLE, Segmentation.UNCOMPRESSED_RLE)
+_LISTS = ("images", "categories", "annotations")
 
 
 @dataclass(frozen=True)
 class CocoFile:
-    """The columns of a COCO json. N pictures, A annotations, in the file's order."""
+    """The records of a COCO json. N pictures, A annotations, R polygons, in the file's order.
+
+    Ids are whole numbers or text, names text, sizes whole numbers. What an annotation has that
+    cannot be used is NaN in ``boxes`` and ``areas``, -1 in the two indices, MALFORMED in
+    ``segmentations``, and one of ``faults``.
+
+    Attributes:
+        problems: what keeps the file from being used, one line for each rule.
+        repairs: what stands in the file otherwise than in the records, one line for each rule.
+        faults: both, entry by entry.
+        images, category_entries: the dicts of the file, with sound ids, names and sizes.
+        head: what the file has beside its three lists; empty unless extras are kept.
+        image_index, category_index: (A,) places in ``images`` and ``categories``; -1: none.
+        boxes: (A, 4) x, y, width, height.
+        coordinates: of all polygons in a row: x1, y1, x2, y2, ...
+        polygon_ends: (R,) ends of the polygons in ``coordinates``.
+        last_polygons: (A,) number of polygons up to and with each annotation's.
+        codes: the RLE dicts by annotation, as in the file.
+        broken_codes: annotations whose RLE does not fit its picture.
+        extras: other keys by annotation; empty unless extras are kept.
+    """
 
     path: str
     problems: list[str]
     categories: list[tuple[Any, str]]  # (id, name)
     image_ids: list[Any]  # N
     file_names: list[str]  # N
-    sizes: np.ndarray  # (N, 2) height, width
+    sizes: np.ndarray  # (N, 2) height, width, int64
     has_annotations: bool
+    repairs: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    category_entries: list[dict[str, Any]] = field(default_factory=list)
+    head: dict[str, Any] = field(default_factory=dict)
     ann_ids: list[Any] = field(default_factory=list)  # A
-    image_index: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # -1: no picture
-    category_index: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # -1: none
-    boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))  # x, y, width, height
+    image_index: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    category_index: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
     areas: np.ndarray = field(default_factory=lambda: np.zeros(0))
     crowd: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    no_crowd: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # no iscrowd there
     ignore: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     segmentations: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
     breaks_segm_ap: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    coordinates: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    polygon_ends: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    last_polygons: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    codes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    broken_codes: set[int] = field(default_factory=set)
+    extras: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def polygons(self, index: int) -> list[np.ndarray]:
+        """An annotation's polygons, x1, y1, x2, y2, ... each; views, short ones too."""
+        if self.segmentations[index] == Segmentation.MALFORMED:
+            return []
+        first = int(self.last_polygons[index - 1]) if index else 0
+        ends = self.polygon_ends[first : self.last_polygons[index]].tolist()
+        starts = [int(self.polygon_ends[first - 1]) if first else 0, *ends[:-1]]
+        return [self.coordinates[a:b] for a, b in zip(starts, ends, strict=False)]
+
+    def segmentation(self, index: int) -> list[list[float]] | dict[str, Any] | None:
+        """An annotation's mask as COCO writes it; None where there is none that can be read."""
+        if index in self.codes:
+            return None if index in self.broken_codes else self.codes[index]
+        return [polygon.tolist() for polygon in self.polygons(index)] or None
+
+    def annotation(self, index: int) -> dict[str, Any]:
+        """An annotation as COCO writes it, with its extra keys.
+
+        What it lacks, or has unusably, is left out: its picture, category, box, area or mask.
+        """
+        found = {"id": self.ann_ids[index]}
+        image, category = int(self.image_index[index]), int(self.category_index[index])
+        if image >= 0:
+            found["image_id"] = self.image_ids[image]
+        if category >= 0:
+            found["category_id"] = self.categories[category][0]
+        box, area = self.boxes[index].tolist(), float(self.areas[index])
+        if box[0] == box[0]:
+            found["bbox"] = box
+        if area == area:
+            found["area"] = area
+        found["iscrowd"] = int(self.crowd[index])
+        if self.ignore[index]:
+            found["ignore"] = 1
+        mask = self.segmentation(index)
+        if mask is not None:
+            found["segmentation"] = mask
+        return {**self.extras.get(index, {}), **found}
+
+    @cached_property
+    def annotations_of_image(self) -> list[np.ndarray]:
+        """N arrays: the annotations of each picture."""
+        order = np.argsort(self.image_index, kind="stable")
+        places = np.arange(len(self.image_ids) + 1)
+        return np.split(order, np.searchsorted(self.image_index[order], places))[1:-1]
+
+    def to_coco(self) -> dict[str, Any]:
+        """The whole file as COCO's dicts, without annotations of unknown pictures or categories.
+
+        For small files: a large one takes ten times its records' memory so.
+        """
+        known = (self.image_index >= 0) & (self.category_index >= 0)
+        return {
+            **self.head,
+            "images": self.images,
+            "annotations": [self.annotation(i) for i in np.flatnonzero(known).tolist()],
+            "categories": self.category_entries,
+        }
 
 
-def first_few(items: Iterable[Any], limit: int = 5) -> str:
-    """``a, b, c, ... (12 in all)``"""
-    items = list(items)
-    text = ", ".join(str(item) for item in items[:limit])
-    return text if len(items) <= limit else f"{text}, ... ({len(items)} in all)"
-
-
-def read_coco_file(path: str) -> CocoFile:
+def read_coco_file(path: str, *, keep_extras: bool = False) -> CocoFile:
     """Read and look through the annotation file at ``path``.
 
-    Faults that leave the rest readable are listed in ``problems``. Raises ValueError, worded to
-    follow the file's name, when the file is missing, is not JSON or is not COCO's layout.
+    Faults that leave the rest readable are listed in ``problems``.
+
+    Args:
+        path: of the file.
+        keep_extras: keep the keys that only somebody who writes the file anew needs.
+
+    Raises:
+        ValueError: worded to follow the file's name: it is missing, is not JSON or not COCO's
+            layout, or one of its pictures or categories is unusable.
     """
-    return parse_coco(path, load_json(path))
+    columns = AnnotationColumns([], keep_extras)
+    with without_gc(), open_json(path) as stream:
+        top = _read_top(stream, columns)
+        file = _make(path, top, columns, keep_extras)
+    if stream.repeated_keys:
+        file.repairs.append(
+            f"{stream.repeated_keys} keys stand more than once in their entry: the last one counts"
+        )
+    return file
 
 
-def parse_coco(path: str, data: Any) -> CocoFile:
-    """The same for what :func:`load_json` has read from ``path``."""
-    if not isinstance(data, dict):
-        raise ValueError(f"not COCO's layout: the top level is a {type(data).__name__}, not a dict")
-    missing = [key for key in ("images", "categories") if not isinstance(data.get(key), list)]
+def parse_coco(path: str, data: Any, *, keep_extras: bool = False) -> CocoFile:
+    """The same for what a COCO file of the name ``path`` would hold."""
+    columns = AnnotationColumns([], keep_extras)
+    with without_gc():
+        if isinstance(data, dict) and isinstance(data.get("annotations"), list):
+            for entry in data["annotations"]:
+                columns.add(entry)
+        return _make(path, data, columns, keep_extras)
+
+
+def _read_top(stream: JsonStream, columns: AnnotationColumns) -> Any:
+    """The top level of a file, with its annotations read into ``columns``."""
+    if stream.peek() != "{":
+        kind = type(stream.value()).__name__
+        stream.end()
+        raise ValueError(f"not COCO's layout: the top level is a {kind}, not a dict")
+    top: dict[str, Any] = {}
+    for key in stream.members():
+        if key in _LISTS and key in top:
+            raise ValueError(f"not COCO's layout: the key {key} stands twice")
+        if key == "annotations" and stream.peek() == "[":
+            for entry in stream.entries():
+                columns.add(entry)
+            top[key] = []
+        else:
+            top[key] = stream.value()
+    stream.end()
+    return top
+
+
+def _make(path: str, top: Any, columns: AnnotationColumns, keep_extras: bool) -> CocoFile:
+    if not isinstance(top, dict):
+        kind = type(top).__name__
+        raise ValueError(f"not COCO's layout: the top level is a {kind}, not a dict")
+    missing = [key for key in ("images", "categories") if not isinstance(top.get(key), list)]
     if missing:
         raise ValueError(
             f"not COCO's layout: needs a list under each of the keys images, annotations and "
-            f"categories; {' and '.join(missing)} not there (keys: {first_few(data, 8)})"
+            f"categories; {' and '.join(missing)} not there (keys: {first_few(top, 8)})"
         )
-    images, categories = data["images"], data["categories"]
-    annotations = data.get("annotations")
-    _require(images, "images", ("id", "file_name", "height", "width"))
-    _require(categories, "categories", ("id", "name"))
-    columns: dict[str, Any] = {
+    annotations = top.get("annotations")
+    if annotations is not None and not isinstance(annotations, list):
+        raise ValueError(
+            f"not COCO's layout: annotations: expected a list, got {shown(annotations)}"
+        )
+    faults = columns.faults
+    images = read_images(top["images"], faults)
+    categories = read_categories(top["categories"], faults)
+    columns.finish()
+    made: dict[str, Any] = {
         "categories": [(category["id"], category["name"]) for category in categories],
         "image_ids": [image["id"] for image in images],
-        "file_names": [str(image["file_name"]) for image in images],
-        "sizes": _numbers(images, "images", lambda i: (i["height"], i["width"]), (2,)),
+        "file_names": [image["file_name"] for image in images],
+        "sizes": np.array([(i["height"], i["width"]) for i in images], np.int64).reshape(-1, 2),
     }
-    problems = [
-        *_repeated(columns["image_ids"], "images"),
-        *_repeated([category_id for category_id, _ in columns["categories"]], "categories"),
+    problems = _problems_of_ids(made, columns.ids)
+    arrays = _arrays(columns, made)
+    file = CocoFile(
+        path,
+        problems,
+        has_annotations=annotations is not None,
+        faults=faults,
+        images=images,
+        category_entries=categories,
+        head={k: v for k, v in top.items() if k not in _LISTS} if keep_extras else {},
+        codes=columns.codes,
+        extras=columns.extras,
+        **made,
+        **arrays,
+    )
+    problems += _problems_of_references(file)
+    problems += find_content_faults(file)
+    problems += summarise(faults, repaired=False)
+    file.repairs.extend(summarise(faults, repaired=True))
+    return file
+
+
+def _arrays(columns: AnnotationColumns, made: dict[str, Any]) -> dict[str, Any]:
+    categories = [key for key, _ in made["categories"]]
+    return {
+        "ann_ids": columns.ids,
+        "image_index": _places(columns, columns.image_ids, made["image_ids"], "image_id"),
+        "category_index": _places(columns, columns.category_ids, categories, "category_id"),
+        "boxes": np.array(columns.boxes, np.float64).reshape(-1, 4),
+        "areas": np.array(columns.areas, np.float64),
+        "crowd": np.array(columns.crowd, bool),
+        "no_crowd": np.array(columns.no_crowd, bool),
+        "ignore": np.array(columns.ignore, bool),
+        "segmentations": np.array(columns.kinds, np.uint8),
+        "breaks_segm_ap": np.array(columns.breaks, bool),
+        "coordinates": np.frombuffer(columns.coordinates, np.float64),
+        "polygon_ends": np.frombuffer(columns.polygon_ends, np.int64),
+        "last_polygons": np.frombuffer(columns.last_polygons, np.int64),
+    }
+
+
+def _places(
+    columns: AnnotationColumns, references: Sequence[Any], ids: Sequence[Any], key: str
+) -> np.ndarray:
+    """The place of each id that annotations refer to; a number and its digits are one id."""
+    place = {value: index for index, value in enumerate(ids)}
+    found = [place.get(reference, -1) for reference in references]
+    for i, reference in enumerate(references):
+        if found[i] >= 0 or reference is None:
+            continue
+        other = str(reference) if type(reference) is int else _whole(reference)
+        if other in place:
+            found[i] = place[other]
+            columns.fault("id", f"{key} {reference!r}", i, repaired=True)
+    return np.array(found, np.int64)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def _problems_of_ids(made: dict[str, Any], ann_ids: Sequence[Any]) -> list[str]:
+    flat = [i for i, size in zip(made["image_ids"], made["sizes"], strict=True) if size.min() < 1]
+    return [
+        *_repeated(made["image_ids"], "images"),
+        *_repeated([category_id for category_id, _ in made["categories"]], "categories"),
+        *(
+            [f"{len(flat)} pictures with a height or width below 1: ids {first_few(flat)}"]
+            if flat
+            else []
+        ),
+        *_repeated(ann_ids, "annotations"),
     ]
-    flat = [i for i, size in zip(images, columns["sizes"], strict=True) if size.min() < 1]
-    if flat:
-        problems.append(
-            f"{len(flat)} pictures with a height or width below 1: ids "
-            f"{first_few(image['id'] for image in flat)}"
-        )
-    if isinstance(annotations, list):
-        columns |= _annotation_columns(annotations, columns, problems)
-    return CocoFile(path, problems, has_annotations=isinstance(annotations, list), **columns)
-
-
-def load_json(path: str) -> Any:
-    """What a large JSON file holds. Raises ValueError, worded to follow the file's name."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        found = "not found" if isinstance(error, FileNotFoundError) else f"not readable: {error}"
-        raise ValueError(f"file {found}") from None
-    collecting = gc.isenabled()
-    gc.disable()  # millions of small objects, none of them garbage: half the time of parsing
-    try:
-        return json.loads(data)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"not JSON: {error.msg} at line {error.lineno} column {error.colno} (character "
-            f"{error.pos} of {len(data)})"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from None
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _require(entries: list, name: str, keys: tuple[str, ...]) -> None:
-    """Raise ValueError unless each entry is a dict with ``keys``."""
-    wanted = set(keys)
-    for number, entry in enumerate(entries):
-        if not (isinstance(entry, dict) and wanted <= entry.keys()):
-            got = sorted(entry) if isinstance(entry, dict) else entry
-            raise ValueError(
-                f"not COCO's layout: {name}[{number}] needs the keys {', '.join(keys)}, got "
-                f"{str(got)[:200]}"
-            )
-
-
-def _numbers(entries: list, name: str, get: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """The numbers that ``get`` takes from each entry as float64, or ValueError naming the first
-    entry that has others."""
-    try:
-        return np.array([get(entry) for entry in entries], np.float64).reshape(-1, *shape)
-    except (TypeError, ValueError):
-        for entry in entries:
-            try:
-                np.array(get(entry), np.float64).reshape(shape)
-            except (TypeError, ValueError):
-                raise ValueError(
-                    f"not COCO's layout: {name}, id {entry['id']}: expected "
-                    f"{shape[0] if shape else 1} number(s), got {get(entry)!r}"
-                ) from None
-        raise
 
 
 def _repeated(ids: Sequence[Any], name: str) -> list[str]:
@@ -172,94 +311,22 @@ def _repeated(ids: Sequence[Any], name: str) -> list[str]:
     return [f"{name}: ids used more than once: {first_few(twice)}"]
 
 
-def _annotation_columns(
-    annotations: list[dict], columns: dict[str, Any], problems: list[str]
-) -> dict[str, Any]:
-    _require(annotations, "annotations", ("id", "image_id", "category_id", "bbox", "area"))
-    place = {image_id: index for index, image_id in enumerate(columns["image_ids"])}
-    ids = [ann["id"] for ann in annotations]
-    problems += _repeated(ids, "annotations")
-    index = np.array([place.get(ann["image_id"], -1) for ann in annotations], np.int64)
-    category_place = {pair[0]: index for index, pair in enumerate(columns["categories"])}
-    category_index = np.array([category_place.get(a["category_id"], -1) for a in annotations], int)
-    for lost, of_what in ((index < 0, "picture"), (category_index < 0, "category")):
-        if lost.any():
-            problems.append(
-                f"{lost.sum()} annotations point to a {of_what} id that the file does not have: "
-                f"annotation ids {first_few(ids[i] for i in np.flatnonzero(lost))}"
-            )
-    masks = [ann.get("segmentation") for ann in annotations]
-    kinds = np.array([_kind(mask) for mask in masks], np.uint8)
-    breaks = np.zeros(len(masks), bool)
-    for i in np.flatnonzero(~np.isin(kinds, _SOUND)):
-        breaks[i] = _breaks_segm_ap(masks[i], kinds[i])
-    problems += _mask_problems(ids, masks, kinds, index, columns["sizes"])
-    return {
-        "ann_ids": ids,
-        "image_index": index,
-        "category_index": category_index,
-        "boxes": _numbers(annotations, "annotations", lambda ann: ann["bbox"], (4,)),
-        "areas": _numbers(annotations, "annotations", lambda ann: ann["area"], ()),
-        "crowd": np.array([bool(ann.get("iscrowd")) for ann in annotations], bool),
-        "ignore": np.array([bool(ann.get("ignore")) for ann in annotations], bool),
-        "segmentations": kinds,
-        "breaks_segm_ap": breaks,
-    }
-
-
-def _kind(mask: Any) -> Segmentation:
-    if not mask:
-        return Segmentation.NONE
-    if isinstance(mask, dict):
-        uncompressed = isinstance(mask.get("counts"), list)
-        return Segmentation.UNCOMPRESSED_RLE if uncompressed else Segmentation.RLE
-    if not isinstance(mask, list):
-        return Segmentation.MALFORMED
-    degenerate = 0
-    for polygon in mask:
-        if not isinstance(polygon, list):
-            return Segmentation.MALFORMED
-        degenerate += len(polygon) < 6 or len(polygon) % 2
-    if not degenerate:
-        return Segmentation.POLYGONS
-    return Segmentation.SOME_DEGENERATE if degenerate < len(mask) else Segmentation.DEGENERATE
-
-
-def _breaks_segm_ap(mask: Any, kind: int) -> bool:
-    """pycocotools decides by the first polygon, and fails on one of up to four numbers."""
-    if kind in (Segmentation.DEGENERATE, Segmentation.SOME_DEGENERATE):
-        return len(mask[0]) <= 4
-    return kind in (Segmentation.NONE, Segmentation.MALFORMED)
-
-
-def _mask_problems(
-    ids: list[Any], masks: list[Any], kinds: np.ndarray, index: np.ndarray, sizes: np.ndarray
-) -> list[str]:
+def _problems_of_references(file: CocoFile) -> list[str]:
+    """Annotations of pictures and categories that the file does not have."""
+    named: dict[str, set[int]] = {rule: set() for rule in ("image_id", "category_id", "keys")}
+    for fault in file.faults:
+        if fault.rule in named:
+            named[fault.rule].add(fault.index)
     problems = []
-    malformed = np.flatnonzero(kinds == Segmentation.MALFORMED)
-    if malformed.size:
-        problems.append(
-            f"{malformed.size} annotations whose segmentation is neither RLE (a dict) nor a list "
-            f"of polygons [[x1, y1, x2, y2, ...]]: ids {first_few(ids[i] for i in malformed)}"
-        )
-    codes = np.flatnonzero((kinds >= Segmentation.RLE) & (kinds != Segmentation.MALFORMED))
-    codes = codes[index[codes] >= 0]
-    step = max(1, -(-codes.size // RLE_SAMPLE))
-    sample = set(codes[::step].tolist())
-    wrong: list[tuple[Any, str]] = []
-    for i in codes.tolist():
-        height, width = (int(x) for x in sizes[index[i]])
-        if i not in sample and masks[i].get("size") == [height, width]:
-            continue
-        try:
-            checked_rle(masks[i], height, width)
-        except ValueError as error:
-            wrong.append((ids[i], str(error)))
-    if wrong:
-        problems.append(
-            f"{len(wrong)} annotations with a malformed RLE"
-            + (f" ({len(sample)} of {codes.size} codes unpacked)" if step > 1 else "")
-            + ": "
-            + "; ".join(f"id {ann_id}: {reason}" for ann_id, reason in wrong[:3])
-        )
+    for index, of_what, rule in (
+        (file.image_index, "picture", "image_id"),
+        (file.category_index, "category", "category_id"),
+    ):
+        told = named[rule] | named["keys"]
+        lost = [i for i in np.flatnonzero(index < 0).tolist() if i not in told]
+        if lost:
+            problems.append(
+                f"{len(lost)} annotations point to a {of_what} id that the file does not have: "
+                f"annotation ids {first_few(file.ann_ids[i] for i in lost)}"
+            )
     return problems

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations as MMDetLoadAnnotations
 from mmdet.structures.mask import PolygonMasks
-from pycocotools import mask as coco_mask
 
 from condinst.crop_masks import CropMasks, crop_of_runs
+from condinst.polygon_rle import is_quick_to_draw, polygons_to_rle
 from condinst.registry import TRANSFORMS
 from condinst.results import Crop
 from condinst.rle import checked_rle, read_counts
@@ -24,6 +24,9 @@ class LoadAnnotations(MMDetLoadAnnotations):
     stores in RLE, stay ignored instances with a stand-in polygon); a picture with any RLE instance
     to learn from gets ``BitmapMasks`` for all its instances, as
     :class:`~condinst.crop_masks.CropMasks`. Later stages take either kind.
+
+    Polygons whose outline is too long to be drawn often (millions of pixels, of a million points or
+    far outside the picture) are drawn once, here, and are RLE from then on.
 
     An instance without one polygon of 3 points or more (or without a segmentation) is ignored, as
     in mmdet. Raises ValueError naming the picture and the instance when an RLE is not one of that
@@ -65,22 +68,21 @@ def _read_segmentation(segmentation: Any, height: int, width: int) -> dict | lis
     if isinstance(segmentation, dict):
         return checked_rle(segmentation, height, width)
     try:
-        return [
-            np.array(polygon)
+        polygons = [
+            np.array(polygon, np.float64)
             for polygon in segmentation or []
             if len(polygon) % 2 == 0 and len(polygon) >= 6
         ]
-    except TypeError:
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
             "its segmentation must be RLE (a dict) or a list of polygons [[x1, y1, x2, y2, ...]], "
             f"got {str(segmentation)[:60]}"
         ) from None
+    # NaN is not quick to draw, and refused when it is drawn
+    return polygons if is_quick_to_draw(polygons) else polygons_to_rle(polygons, height, width)
 
 
 def _to_crop(mask: dict | list[np.ndarray], height: int, width: int) -> Crop:
     """Compressed RLE or polygons -> the part that holds the pixels."""
-    if isinstance(mask, dict):
-        code = mask
-    else:
-        code = coco_mask.merge(coco_mask.frPyObjects(mask, height, width))
+    code = mask if isinstance(mask, dict) else polygons_to_rle(mask, height, width)
     return crop_of_runs(read_counts(code["counts"]), height)

@@ -14,6 +14,8 @@ from mmengine.runner import Runner
 from condinst.draw import draw_closeups, draw_instances, draw_side_by_side
 from condinst.pictures import read_for_display
 from condinst.registry import HOOKS
+from condinst.utils.files import write_whole
+from condinst.utils.names import NamesInFolder
 
 
 @HOOKS.register_module()
@@ -43,9 +45,11 @@ class PictureHook(Hook):
         self.closeups = closeups
         self.max_pictures = max_pictures
         self._num_written = 0
+        self._names = NamesInFolder(self.out_dir)
 
     def before_test(self, runner: Runner) -> None:
         self._num_written = 0
+        self._names = NamesInFolder(self.out_dir)
         self.out_dir.mkdir(parents=True, exist_ok=True)
 
     def after_test_iter(
@@ -61,9 +65,8 @@ class PictureHook(Hook):
         for sample in outputs:
             if self.max_pictures is not None and self._num_written >= self.max_pictures:
                 return
-            path = Path(sample.img_path)
-            name = path.relative_to(folder) if path.is_relative_to(folder) else path.name
-            self._write(sample, classes, (self.out_dir / name).with_suffix(".jpg"))
+            stem = self._names.take(_name(sample.img_path, folder))
+            self._write(sample, classes, stem.with_name(f"{stem.name}.jpg"))
             self._num_written += 1
 
     def _write(self, sample: DetDataSample, classes: Sequence[str], path: Path) -> None:
@@ -84,10 +87,17 @@ class PictureHook(Hook):
             _save(shown, path.with_name(f"{path.stem}_edges.png"))
 
 
+def _name(path: str, folder: str) -> str:
+    """The file's name, with its folders in the data set."""
+    inside = Path(path).is_relative_to(folder)
+    return Path(path).relative_to(folder).as_posix() if inside else Path(path).name
+
+
 def _save(drawn: np.ndarray, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), drawn[..., ::-1]):
-        raise OSError(f"could not write the picture {path}")
+    done, data = cv2.imencode(path.suffix, drawn[..., ::-1])
+    if not done:
+        raise OSError(f"{path}: OpenCV cannot encode it")
+    write_whole(path, data.tobytes())
 
 
 def _size(masks) -> tuple[int, int]:

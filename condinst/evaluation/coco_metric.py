@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 
 from condinst.evaluation.evaluators import choose_backend, evaluate
+from condinst.evaluation.ground_truth import read_ground_truth
 from condinst.evaluation.mask_encoding import encode_masks
 from condinst.evaluation.prediction_file import write_predictions
 from condinst.evaluation.recall import average_recalls
@@ -88,14 +88,12 @@ class CocoMetric(MmdetCocoMetric):
         if kwargs.get("format_only") and kwargs.get("outfile_prefix") is None:
             raise ValueError("CocoMetric: format_only=True needs outfile_prefix, got None")
         self.backend = choose_backend(backend)
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints what it does
-                super().__init__(ann_file, metrics, *args, **kwargs)
-        except (JSONDecodeError, UnicodeDecodeError, AssertionError, KeyError) as error:
-            raise ValueError(
-                f"{ann_file}: not a COCO annotation file ({type(error).__name__}: {error})"
-            ) from error
-        self._coco_api: Any  # set by mmdet's, like the two below; None until there is a truth
+        super().__init__(None, metrics, *args, **kwargs)
+        self._coco_api: Any  # None until there is a truth; as mmdet's, like the two below
+        if ann_file is not None:
+            self._coco_api = read_ground_truth(
+                ann_file, self.backend_args, sort_categories=kwargs.get("sort_categories", False)
+            )
         self.cat_ids: Any
         self.img_ids: Any
         self.name = str(ann_file) if ann_file is not None else "the data set's ground truth"

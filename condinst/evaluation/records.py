@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from condinst.polygon_rle import polygons_to_rle
+from condinst.rle import checked_rle
+
 __all__ = ["Curves", "Detections", "Truth", "gather_detections", "read_truth"]
 
 _NUM_NAMED = 5
@@ -57,12 +60,14 @@ class Truth:
         image = self.image_ids[self.images[index]]
         if not segmentation:
             raise ValueError(f"{self.name}: an object of picture {image} has no segmentation")
-        if isinstance(segmentation, dict) and not isinstance(segmentation["counts"], list):
-            return segmentation
         if size is None:
             raise ValueError(f"{self.name}: picture {image} has no height and width")
-        rle = coco_mask.frPyObjects(segmentation, *size)
-        return coco_mask.merge(rle) if isinstance(rle, list) else rle
+        try:
+            if isinstance(segmentation, dict):
+                return checked_rle(segmentation, *size)
+            return polygons_to_rle(segmentation, *size)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: an object of picture {image}: {error}") from None
 
 
 @dataclass(frozen=True)

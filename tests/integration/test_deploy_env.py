@@ -125,11 +125,13 @@ def test_pictures_resized_by_opencv_give_nearly_the_same(checkpoint, pictures, t
         predictor(pictures), OnnxPredictor(tmp_path / "cv2.onnx")(pictures), strict=True
     ):
         a, b = a[a.scores > 0.1], b[b.scores > 0.1]
-        assert abs(len(a) - len(b)) <= 1
-        count = min(len(a), len(b))
-        assert np.array_equal(a.labels[:count], b.labels[:count])
-        np.testing.assert_allclose(b.scores[:count], a.scores[:count], atol=0.01)
-        np.testing.assert_allclose(b.boxes[:count], a.boxes[:count], atol=1)
+        # scores are so close that their order may differ: each finds its partner by class and box
+        distances = np.abs(a.boxes[:, None] - b.boxes[None]).max(axis=2)  # (len(a), len(b))
+        distances[a.labels[:, None] != b.labels[None]] = np.inf
+        nearest = distances.argmin(axis=1)
+        paired = np.flatnonzero(distances.min(axis=1) <= 1)
+        assert len(set(nearest[paired])) == len(paired) >= max(len(a), len(b)) - 1
+        np.testing.assert_allclose(b.scores[nearest[paired]], a.scores[paired], atol=0.01)
 
 
 def test_the_example_prints_the_instances(exported, pictures, expected):

@@ -49,6 +49,8 @@ train_dataloader = dict(
     ),
 )
 train_cfg = dict(max_iters=6, val_interval=100)
+# Adam would divide rounding errors of tiny gradients by their own size.
+optim_wrapper = dict(optimizer=dict(_delete_=True, type="SGD", lr=0.01, momentum=0.9))
 val_cfg = val_dataloader = val_evaluator = None
 default_hooks = dict(checkpoint=dict(interval=6, save_best=None))
 custom_hooks = [dict(type="RecordHook")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections import OrderedDict
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import PolygonMasks
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
@@ -85,6 +87,12 @@ class Case:
             polygons = [[np.array(part) for part in parts] for parts in gt["polygons"]]
             masks = PolygonMasks(polygons, *self.answer["input_size"])
         return InstanceData(bboxes=boxes, labels=torch.tensor(gt["labels"]), masks=masks)
+
+
+@pytest.fixture(autouse=True)
+def no_iteration(monkeypatch):
+    """The warm-up of BoxInst counts from 0, whatever a run in this process has left behind."""
+    monkeypatch.setattr(MessageHub.get_current_instance(), "_runtime_info", OrderedDict())
 
 
 @pytest.fixture(scope="module", params=CASES)

@@ -7,11 +7,13 @@ import mmdet.models
 import mmdet.registry
 import pytest
 from mmdet.datasets import CocoDataset
+from mmdet.datasets.transforms import RandomFlip
 from mmdet.models.backbones import ResNet
 from mmdet.models.necks import FPN
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, Registry
 
+import condinst.datasets
 import condinst.models
 import condinst.registry
 from condinst.models.condinst import CondInst
@@ -66,7 +68,14 @@ def test_what_we_do_not_define_is_mmdets_in_our_scope():
     assert is_ours(model)
     assert type(model.backbone) is ResNet
     assert type(model.neck) is FPN
-    assert condinst.registry.DATASETS.get(cfg.train_dataloader.dataset.type) is CocoDataset
+    assert condinst.registry.TRANSFORMS.get("RandomFlip") is RandomFlip
+
+
+def test_a_bare_coco_dataset_is_ours_in_our_scope():
+    kind = Config.fromfile(CONFIG_90K).train_dataloader.dataset.type
+    assert kind == "CocoDataset"
+    assert condinst.registry.DATASETS.get(kind) is condinst.datasets.CocoDataset
+    assert mmdet.registry.DATASETS.get(kind) is CocoDataset
 
 
 def test_mmdet_keeps_its_own():

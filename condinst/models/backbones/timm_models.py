@@ -12,6 +12,8 @@ from typing import Any
 from mmengine.utils import digit_version
 from torch import Tensor, nn
 
+from condinst.compat.checkpoint import load_from_local
+
 # Older ones change the first convolution of a file that already has the pictures' channels.
 _OLDEST = "1.0.31"
 
@@ -174,13 +176,11 @@ def weights_of_file(
 
 
 def _read(path: str) -> dict[str, Tensor]:
-    from timm.models import load_state_dict
-
     if not Path(path).is_file():
         raise FileNotFoundError(f"backbone.checkpoint_path={path}: there is no such file")
     try:
-        weights = load_state_dict(path)
-    except Exception as error:  # of torch, pickle, zipfile or safetensors
+        weights = _weights_of(load_from_local(path, "cpu"))
+    except Exception as error:  # of the reader, or of a dict of something else
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
             f"backbone.checkpoint_path={path}: cannot be read as weights, it is damaged or of "
@@ -192,6 +192,15 @@ def _read(path: str) -> dict[str, Tensor]:
             "'state_dict' or 'model'"
         )
     return weights
+
+
+def _weights_of(content: dict[str, Any]) -> dict[str, Tensor]:
+    """Where timm's training keeps them, the averaged ones first, without its wrappers' prefixes."""
+    from timm.models import clean_state_dict
+
+    places = ("state_dict_ema", "model_ema", "state_dict", "model")
+    inside = [key for key in places if content.get(key) is not None]
+    return clean_state_dict(content[inside[0]] if inside else content)
 
 
 def _fit(weights: dict[str, Tensor], whole: nn.Module) -> tuple[dict[str, Tensor], str]:

@@ -10,7 +10,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from condinst.datasets import LoadAnnotations
+from condinst.datasets import LoadAnnotations, coco_file
 from condinst.datasets.checks import check_datasets
 from condinst.datasets.coco_checks import SplitFile
 from condinst.datasets.coco_file import read_coco_file
@@ -374,9 +374,10 @@ def test_a_data_prefix_without_img_is_named(project):
 
 def test_each_file_is_parsed_once(project, monkeypatch):
     read = []
-    monkeypatch.setattr(json, "loads", lambda data, load=json.loads: read.append(1) or load(data))
+    open_json = coco_file.open_json
+    monkeypatch.setattr(coco_file, "open_json", lambda path: read.append(path) or open_json(path))
     project.check()
-    assert len(read) == 2
+    assert sorted(read) == [f"{project.root}/train.json", f"{project.root}/val.json"]
 
 
 def test_splits_choose_what_is_checked(project):

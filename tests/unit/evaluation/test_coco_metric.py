@@ -16,6 +16,7 @@ from mmengine.registry import DefaultScope
 from pycocotools import mask as coco_mask
 
 from condinst.evaluation import CocoMetric
+from condinst.evaluation.records import read_truth
 from condinst.registry import METRICS
 
 BACKENDS = ("faster_coco_eval", "pycocotools")
@@ -367,7 +368,12 @@ def test_predictions_that_do_not_fit(data, name):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "JSONDecodeError"), ("[]", "AssertionError"), ('{"images": [{}]}', "KeyError: 'id'")],
+    [
+        ("{", "not JSON: Expecting property name"),
+        ("[]", "the top level is a list"),
+        ('{"images": [{}]}', "categories not there"),
+        ('{"images": [{}], "categories": []}', r"images\[0\] needs the keys id"),
+    ],
 )
 def test_a_file_that_is_not_coco(tmp_path, text, message):
     path = tmp_path / "broken.json"
@@ -385,9 +391,12 @@ def test_a_file_that_is_missing(tmp_path):
 def test_an_annotation_without_a_key(tmp_path, key):
     content, found = random_set()
     del content["annotations"][3][key]
-    metric = CocoMetric(write(tmp_path, content))
-    with pytest.raises(ValueError, match=rf"annotations\.json: annotation 14 has no '{key}'"):
-        measured(metric, as_samples(content, found))
+    path = write(tmp_path, content)
+    expected = rf"annotations\.json: (?s:.*)annotations\[3\] needs the keys .*{key}"
+    with pytest.raises(ValueError, match=expected):
+        CocoMetric(path)
+    with pytest.raises(ValueError, match=rf"truth: annotation 14 has no '{key}'"):
+        read_truth(content, [c["id"] for c in content["categories"]], "truth")
 
 
 def test_an_object_without_a_mask(tmp_path):

@@ -1,0 +1,162 @@
+"""The batches of a training: which samples they hold, and from which seed each sample draws.
+
+Both depend on the run's seed and on the number of the iteration, not on what was loaded before or
+by which worker. So a training can go on anywhere without loading what it has seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.dist import get_rank
+from torch.utils.data import DataLoader
+
+from condinst.compat.random_state import Stream, seed_cpu
+
+# What a key of random numbers is for, its second word.
+SAMPLE, ORDER, MODEL = range(3)
+
+# mmdet's samplers that read the size of every sample, and nothing else of it
+_READ_SIZES = ("AspectRatioBatchSampler", "MultiDataAspectRatioBatchSampler")
+
+
+class Batch:
+    """Indices of a batch; whoever goes through them has the generators seeded for each in turn.
+
+    That is the loader's fetcher, in a data worker or, without workers, in the main process. What is
+    drawn while the samples are collated follows from the last one's seed.
+    """
+
+    def __init__(self, indices: Sequence[Any], key: tuple[int, ...]) -> None:
+        self.indices, self.key = list(indices), key
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> Any:
+        return self.indices[position]
+
+    def __iter__(self) -> Iterator[Any]:
+        for position, index in enumerate(self.indices):
+            seed_cpu(*self.key, position)
+            yield index
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where a pass through the data begins.
+
+    Attributes:
+        seed: of the run.
+        iteration: number of the first batch that is handed out.
+        skip: batches to leave out before it.
+        epoch: passes through the data before this one.
+        endless: whether the next pass follows at the end of the data.
+    """
+
+    seed: int
+    iteration: int
+    skip: int = 0
+    epoch: int = 0
+    endless: bool = False
+
+
+class Batches:
+    """Stands in for the sampler of batches of a loader; what it lacks, it has from that sampler.
+
+    A plan is good for one pass. Without one, the batches are the sampler's own.
+    """
+
+    def __init__(self, sampler: Any) -> None:
+        self._sampler = sampler
+        self._plan: Plan | None = None
+
+    def begin(self, plan: Plan) -> None:
+        """Let the next pass through the data follow a plan."""
+        self._plan = plan
+
+    def __len__(self) -> int:
+        return len(self._sampler)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_sampler":  # not there yet: it is being copied
+            raise AttributeError(name)
+        return getattr(self._sampler, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        # a loader asks twice for an iterator and uses the second: nothing happens before its use
+        plan, self._plan = self._plan, None
+        if plan is None:
+            yield from self._sampler
+            return
+        rank = get_rank()
+        for iteration, indices in enumerate(self._follow(plan), plan.iteration):
+            yield Batch(indices, (plan.seed, SAMPLE, rank, iteration))
+
+    def _follow(self, plan: Plan) -> Iterator[Sequence[Any]]:
+        skip = plan.skip
+        for epoch in itertools.count(plan.epoch):
+            if epoch > plan.epoch:
+                self._set_epoch(epoch)
+            # some samplers draw from the global generators
+            stream = Stream(plan.seed, ORDER, epoch)
+            with stream, _remembered_sizes(self._sampler):
+                batches = iter(self._sampler)
+                skipped = _advance(batches, skip)
+            skip -= skipped
+            count = skipped
+            while True:
+                with stream:
+                    indices = next(batches, None)
+                if indices is None:
+                    break
+                count += 1
+                yield indices
+            if not plan.endless or count == 0:
+                return
+
+    def _set_epoch(self, epoch: int) -> None:
+        sampler = getattr(self._sampler, "sampler", None)
+        if hasattr(sampler, "set_epoch"):
+            sampler.set_epoch(epoch)
+
+
+def planned_batches(loader: Iterable[Any]) -> Batches | None:
+    """The batches of a loader, which can be planned from now on; None where it has no batches."""
+    if not isinstance(loader, DataLoader) or loader.batch_sampler is None:
+        return None
+    if not isinstance(loader.batch_sampler, Batches):
+        # the loader refuses another sampler, because its own iterator may be under way
+        loader.__dict__["batch_sampler"] = Batches(loader.batch_sampler)
+    return loader.batch_sampler  # type: ignore[return-value]
+
+
+def _advance(iterator: Iterator[Any], count: int) -> int:
+    """Drop items; the number of them, which is smaller where the iterator has ended."""
+    return sum(1 for _ in itertools.islice(iterator, count))
+
+
+@contextmanager
+def _remembered_sizes(sampler: Any) -> Iterator[None]:
+    """Let a sampler unpack the record of each sample once, not once for each pass."""
+    dataset = getattr(getattr(sampler, "sampler", None), "dataset", None)
+    if type(sampler).__name__ not in _READ_SIZES or "get_data_info" in vars(dataset):
+        yield
+        return
+    read, sizes = dataset.get_data_info, {}
+
+    def remember(index: int) -> dict[str, Any]:
+        if index not in sizes:
+            record = read(index)
+            sizes[index] = {name: record[name] for name in ("width", "height")}
+        return sizes[index]
+
+    dataset.get_data_info = remember
+    try:
+        yield
+    finally:
+        del dataset.get_data_info

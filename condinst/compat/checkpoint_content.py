@@ -1,0 +1,108 @@
+"""Looks through what came out of a checkpoint, so that those who use it meet only plain data.
+
+The reader builds nothing that runs. What is left is to refuse what would end in a traceback, an
+endless loop or a full memory later: nests that contain themselves or have no bound, numbers of
+thousands of digits, weights that are no tensors.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor, nn
+
+from .checkpoint_list import stored_functions
+
+_MAX_DEPTH = 64
+_MAX_VALUES = 1_000_000
+_MAX_BITS = 256  # numpy's random state has integers of 128
+_MAX_NAME = 1000  # characters
+_ATOMS = (bool, float, complex, bytes, bytearray, type(None), HistoryBuffer, torch.dtype,
+          torch.device, np.generic)  # fmt: skip
+_MAPPINGS = (dict, OrderedDict, Counter)
+_SEQUENCES = (list, tuple, set, frozenset, torch.Size)
+
+
+def check_content(content: Any) -> None:
+    """Refuse other than plain data.
+
+    Raises:
+        ValueError: says what was found, without the file's name.
+    """
+    left, seen = [(content, 0)], 0
+    while left:
+        value, depth = left.pop()
+        seen += 1
+        if depth > _MAX_DEPTH or seen > _MAX_VALUES:
+            raise ValueError(
+                f"its content is nested more than {_MAX_DEPTH} deep or has more than "
+                f"{_MAX_VALUES:,} values"
+            )
+        left += [(child, depth + 1) for child in _children(value)]
+
+
+def check_layout(content: Mapping[Any, Any]) -> None:
+    """Refuse a checkpoint whose known entries have another form than mmengine's.
+
+    Raises:
+        ValueError: names the entry, what was found and what was expected.
+    """
+    weights = content.get("state_dict", {})
+    _demand(isinstance(weights, Mapping), "state_dict", "a dict of tensors", weights)
+    for name, value in weights.items():
+        _demand(isinstance(name, str), "state_dict", "names as keys", name)
+        _demand(len(name) <= _MAX_NAME, "state_dict", f"names of {_MAX_NAME} characters", name)
+        # a module may keep state of its own under this name
+        known = isinstance(value, Tensor) or name.endswith("_extra_state")
+        _demand(known, f"state_dict[{name[:200]!r}]", "a tensor", value)
+    meta = content.get("meta")
+    _demand(isinstance(meta, dict | None), "meta", "a dict", meta)
+    stored = (meta or {}).get("dataset_meta")
+    _demand(isinstance(stored, dict | None), "meta.dataset_meta", "a dict", stored)
+    for source, key in ((stored, "classes"), (stored, "CLASSES"), (meta, "CLASSES")):
+        names = (source or {}).get(key)
+        known = isinstance(names, str | None) or (
+            isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+        )
+        _demand(known, f"meta: {key}", "a list of names", names)
+
+
+def _demand(condition: bool, key: str, expected: str, found: Any) -> None:
+    if not condition:
+        raise ValueError(f"{key}: expected {expected}, found a {type(found).__name__}")
+
+
+def _children(value: Any) -> Iterable[Any]:
+    kind = type(value)
+    if kind in _MAPPINGS:
+        attributes = vars(value).values() if kind is OrderedDict else ()
+        return [*value.keys(), *value.values(), *attributes]
+    if kind in _SEQUENCES:
+        return value
+    if kind is Namespace:
+        return vars(value).values()
+    if kind is int:
+        if value.bit_length() > _MAX_BITS:
+            raise ValueError(f"an integer of {value.bit_length():,} bits")
+    elif kind is str:
+        if not value.isascii():
+            value.encode()  # UnicodeEncodeError, which is a ValueError, for half characters
+    elif kind in (Tensor, nn.Parameter):
+        _check_truth(value)
+    elif isinstance(value, np.ndarray):
+        if value.dtype.kind not in "biufcSU":
+            raise ValueError(f"an array of {value.dtype}")
+    elif not isinstance(value, _ATOMS) and not any(value is f for f in stored_functions()):
+        raise ValueError(f"a {kind.__name__} among its content, which no checkpoint has")
+    return ()
+
+
+def _check_truth(tensor: Tensor) -> None:
+    if tensor.dtype is torch.bool and tensor.numel() and tensor.view(torch.uint8).max() > 1:
+        raise ValueError("a tensor of truth values that are neither 0 nor 1")

@@ -1,0 +1,357 @@
+"""What a checkpoint may build: one list for torch's weights-only reader and for ours.
+
+A pickle calls what it names, with the arguments it likes, and sets the state of what came out. So
+the list holds no function of numpy, torch or mmengine as it is, but one of our own for each name,
+which takes only what checkpoints hold: numbers, text, containers, plain numeric arrays, and
+mmengine's history buffers. None of them can import, open or call anything.
+
+- An array is made of a numeric type and its bytes. ``numpy.ndarray`` itself takes any memory and
+  any type: objects over the file's own bytes crash the process or worse. A type with fields or
+  metadata is refused, since its state can hide objects, too.
+- A tensor is made of a storage and lies within it. torch's function enlarges the storage instead.
+- A history buffer takes arrays. mmengine's takes functions, for all buffers of the process.
+"""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from math import prod
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor
+
+_DTYPE = re.compile(r"b1|i[1248]|u[1248]|f[248]|c8|c16|[SU]\d{1,6}", re.ASCII)
+_BUFFER_METHODS = ("current", "max", "mean", "min")
+_ANNEALING = ("_annealing_cos", "_annealing_linear")
+_MAX_DIMS = 32  # numpy 1's
+_KEYS = (str, int, float, bool, bytes, complex, type(None))
+
+
+class Dtype:
+    """In place of ``numpy.dtype``: the type of an array, of numbers or text of fixed length."""
+
+    def __init__(self, code: str, align: object = False, copy: object = False) -> None:
+        demand(isinstance(code, str) and _DTYPE.fullmatch(code), f"numpy.dtype of {show(code)}")
+        self.dtype: np.dtype[Any] = np.dtype(code)
+
+    def __setstate__(self, state: Any) -> None:
+        """Takes the byte order; refuses fields, sub-arrays and metadata."""
+        known = isinstance(state, tuple) and len(state) in (8, 9)
+        expect(known and state[1] in ("<", ">", "|", "="), "numpy.dtype with a strange state")
+        expect(not any(state[2:5]) and not any(state[8:]), "numpy.dtype with fields or metadata")
+        expect(state[5] in (-1, self.dtype.itemsize), "numpy.dtype of another size")
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class PlainArray(np.ndarray):
+    """In place of ``numpy.ndarray``; pickled anew, it is one again."""
+
+    def __new__(cls, *args: object) -> PlainArray:
+        demand(not args, "numpy.ndarray as a function")
+        return super().__new__(cls, (0,), np.int8)
+
+    def __setstate__(self, state: Any) -> None:  # type: ignore[override]
+        expect(isinstance(state, tuple) and len(state) == 5, "numpy.ndarray with a strange state")
+        _, shape, dtype, fortran, data = state
+        set_state: Any = super().__setstate__
+        set_state((1, *_checked(shape, dtype, _bytes(data)), bool(fortran), _bytes(data)))
+        _check_values(self)
+
+    def __reduce__(self) -> Any:
+        return np.asarray(self).__reduce__()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return np.asarray(self).__reduce_ex__(protocol)
+
+
+class _Name:
+    """Stands for a class that a pickle names without building one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+ONE_CYCLE = _Name("OneCycleParamScheduler")
+
+
+class History(HistoryBuffer):
+    """In place of ``HistoryBuffer``; one of them as soon as it has its state."""
+
+    def __init__(self, *args: object) -> None:
+        demand(not args, "HistoryBuffer with arguments")
+        super().__init__()
+
+    def __setstate__(self, state: Any) -> None:
+        expect(isinstance(state, dict), "HistoryBuffer with a strange state")
+        log, count = state.get("_log_history"), state.get("_count_history")
+        maximum = state.get("_max_length", state.get("max_length"))
+        expect(
+            all(
+                isinstance(a, np.ndarray) and a.ndim == 1 and a.dtype.kind in "biuf"
+                for a in (log, count)
+            )
+            and len(log) == len(count),
+            "HistoryBuffer of other than numbers",
+        )
+        expect(type(maximum) is int and 0 < maximum <= 1 << 40, "HistoryBuffer of strange length")
+        self.__class__ = HistoryBuffer  # type: ignore[assignment]
+        HistoryBuffer.__init__(self, max_length=maximum)
+        self._log_history, self._count_history = np.asarray(log), np.asarray(count)
+
+
+class Settings(Namespace):
+    """In place of ``argparse.Namespace``, which timm's training keeps."""
+
+    def __init__(self, *args: object) -> None:
+        demand(not args, "argparse.Namespace with arguments")
+
+    def __setstate__(self, state: Any) -> None:
+        known = isinstance(state, dict) and all(type(name) is str for name in state)
+        expect(known, "argparse.Namespace with a strange state")
+        self.__class__ = Namespace  # type: ignore[assignment]
+        vars(self).update(state)
+
+
+def show(value: object) -> str:
+    """For a message; ``repr`` of lists that hold each other many times would never end."""
+    return repr(value[:40]) if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+def demand(condition: object, name: str) -> None:
+    """Refuse the pickle because of what it names, unless the condition holds."""
+    if not condition:
+        raise UnpicklingError(f"GLOBAL {name} is not allowed")
+
+
+def expect(condition: object, found: str) -> None:
+    """Refuse the pickle because of a value in it, unless the condition holds."""
+    if not condition:
+        raise UnpicklingError(found)
+
+
+def check_key(key: Any) -> Any:
+    """A key of a dict or member of a set: no nested tuples, whose hashing has no bound."""
+    parts = key if type(key) is tuple else (key,)
+    for part in parts:
+        if not isinstance(part, _KEYS) and not isinstance(part, np.generic):
+            raise UnpicklingError(f"a {type(part).__name__} as a key of a dict or set")
+    return key
+
+
+def _reconstruct(kind: object, shape: object, code: object) -> PlainArray:
+    demand(kind is PlainArray, "numpy.core.multiarray._reconstruct of another class")
+    return PlainArray()
+
+
+def _scalar(dtype: object, data: object) -> Any:
+    return _array((), dtype, False, data)[()]
+
+
+def _frombuffer(data: object, dtype: object, shape: object, order: object) -> np.ndarray:
+    expect(order in ("C", "F"), "numpy._frombuffer in a strange order")
+    return _array(shape, dtype, order == "F", data)
+
+
+def _array(shape: object, dtype: object, fortran: bool, data: object) -> np.ndarray:
+    array: Any = np.ndarray((0,), np.int8)
+    array.__setstate__((1, *_checked(shape, dtype, _bytes(data)), fortran, _bytes(data)))
+    _check_values(array)
+    return array
+
+
+def _checked(shape: Any, dtype: Any, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
+    expect(type(dtype) is Dtype, f"numpy.ndarray of a {type(dtype).__name__} as its type")
+    expect(_are_sizes(shape) and len(shape) <= _MAX_DIMS, "numpy.ndarray of a strange shape")
+    size = prod(shape) * dtype.dtype.itemsize
+    expect(size == len(data), f"numpy.ndarray of {len(data):,} bytes, expected {size:,}")
+    return tuple(shape), dtype.dtype
+
+
+def _bytes(data: object) -> bytes:
+    if isinstance(data, str):  # as Python 2 wrote them
+        data = data.encode("latin1")
+    expect(isinstance(data, bytes | bytearray), "numpy.ndarray of other than bytes")
+    return bytes(data)  # type: ignore[call-overload]
+
+
+def _check_values(array: np.ndarray) -> None:
+    """numpy takes all bytes as they are, and trips over those that are no number or text."""
+    if array.dtype.kind == "b" and array.size:
+        expect(array.view(np.uint8).max() <= 1, "numpy.ndarray of strange truth values")
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        plain = np.ascontiguousarray(array).reshape(-1)
+        points = plain.view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+        expect(points.max() <= 0x10FFFF, "numpy.ndarray of strange text")
+
+
+def _are_sizes(values: Any) -> bool:
+    return isinstance(values, tuple | list) and all(
+        type(value) is int and 0 <= value < 1 << 40 for value in values
+    )
+
+
+def _encode(text: object, encoding: object = None) -> bytes:
+    demand(isinstance(text, str) and encoding in ("latin1", "latin-1"), "_codecs.encode")
+    return str(text).encode("latin1")
+
+
+def _bytearray(data: Any = b"", encoding: object = None) -> bytearray:
+    return bytearray(_encode(data, encoding) if isinstance(data, str) else _bytes(data))
+
+
+def _no_bytes() -> bytes:
+    """How protocol 2 writes those of an empty array."""
+    return b""
+
+
+def _complex(real: Any, imag: Any = 0.0) -> complex:
+    expect(isinstance(real, int | float) and isinstance(imag, int | float), "complex of no numbers")
+    return complex(real, imag)
+
+
+def _members(values: Any) -> list[Any]:
+    expect(isinstance(values, list | tuple | set), "a set of other than a list")
+    return [check_key(value) for value in values]
+
+
+def _pairs(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return values
+    expect(
+        isinstance(values, list | tuple)
+        and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in values),
+        "a dict of other than pairs",
+    )
+    return [(check_key(key), value) for key, value in values]
+
+
+def _getattr(owner: Any, name: str) -> Callable[..., Any]:
+    """The functions that history buffers and one-cycle schedules keep as members."""
+    if owner is History and name in _BUFFER_METHODS:
+        return getattr(HistoryBuffer, name)
+    demand(owner is ONE_CYCLE and name in _ANNEALING, f"getattr:{show(name)}")
+    return getattr(_one_cycle(), name)
+
+
+def stored_functions() -> Iterable[Callable[..., Any]]:
+    """All that :func:`_getattr` can hand out for the content of a checkpoint."""
+    return [getattr(_one_cycle(), name) for name in _ANNEALING]
+
+
+def _one_cycle() -> Any:
+    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+
+    return OneCycleParamScheduler
+
+
+def _tensor(
+    storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, *rest: Any
+) -> Tensor:
+    """In place of ``torch._utils._rebuild_tensor`` and ``_v2``; see the module's docstring."""
+    expect(isinstance(storage, torch.storage.TypedStorage), "a tensor of other than a storage")
+    expect(not any(rest), "a tensor with hooks or metadata")
+    expect(
+        _are_sizes(size)
+        and _are_sizes(stride)
+        and _are_sizes([offset])
+        and len(size) == len(stride) <= 64,
+        "a tensor of a strange shape",
+    )
+    last = sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if all(size) else -1
+    room = storage._untyped_storage.nbytes() // storage._element_size()
+    expect(offset + last < room or (last < 0 and offset <= room), "a tensor beyond its storage")
+    expect(prod(n for n in size if n) < 1 << 48, "a tensor of a strange shape")
+    tensor = torch._utils._rebuild_tensor(storage, offset, tuple(size), tuple(stride))
+    tensor.requires_grad = bool(requires_grad) and tensor.is_floating_point()
+    return tensor
+
+
+def _tensor_v3(
+    storage: Any, offset: Any, size: Any, stride: Any, grad: Any, hooks: Any, dtype: Any,
+    metadata: Any = None,
+) -> Tensor:  # fmt: skip
+    """In place of ``torch._utils._rebuild_tensor_v3``, for types that have no storage's name."""
+    expect(isinstance(dtype, torch.dtype), "a tensor of other than a type")
+    expect(isinstance(storage, torch.storage.TypedStorage), "a tensor of other than a storage")
+    typed = torch.storage.TypedStorage(
+        wrap_storage=storage._untyped_storage, dtype=dtype, _internal=True
+    )
+    return _tensor(typed, offset, size, stride, grad, hooks, metadata)
+
+
+def _parameter(data: Any, requires_grad: Any = True, hooks: Any = None, *state: Any) -> Any:
+    expect(isinstance(data, Tensor) and not hooks, "a parameter with hooks, or of no tensor")
+    return torch.nn.Parameter(data, requires_grad=bool(requires_grad) and data.is_floating_point())
+
+
+def _size(values: Any) -> torch.Size:
+    expect(_are_sizes(values), "torch.Size of a strange shape")
+    return torch.Size(values)
+
+
+def _device(kind: Any, index: Any = None) -> torch.device:
+    demand(isinstance(kind, str) and (index is None or type(index) is int), "a strange device")
+    return torch.device(kind) if index is None else torch.device(kind, index)
+
+
+def _numpy() -> dict[str, Any]:
+    names: dict[str, Any] = {"numpy.ndarray": PlainArray, "numpy.dtype": Dtype}
+    for package in ("numpy.core", "numpy._core"):  # numpy 1 and numpy 2
+        names[f"{package}.multiarray._reconstruct"] = _reconstruct
+        names[f"{package}.multiarray.scalar"] = _scalar
+        names[f"{package}.numeric._frombuffer"] = _frombuffer
+    return names
+
+
+def _torch() -> dict[str, Any]:
+    names: dict[str, Any] = {
+        f"torch.{value}".replace("torch.torch.", "torch."): value
+        for value in vars(torch).values()
+        if isinstance(value, torch.dtype)
+    }
+    for module in ("torch", "torch.storage"):
+        names[f"{module}.UntypedStorage"] = torch.UntypedStorage
+    return names | {
+        "torch.Size": _size,
+        "torch.device": _device,
+        "torch._utils._rebuild_tensor": _tensor,
+        "torch._utils._rebuild_tensor_v2": _tensor,
+        "torch._utils._rebuild_tensor_v3": _tensor_v3,
+        "torch._utils._rebuild_parameter": _parameter,
+        "torch._utils._rebuild_parameter_with_state": _parameter,
+    }
+
+
+ARRAYS: dict[str, Any] = _numpy()
+"""What the pickles of numpy's arrays name."""
+
+EXTRAS: dict[str, Any] = ARRAYS | {
+    "mmengine.logging.history_buffer.HistoryBuffer": History,
+    "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler": ONE_CYCLE,
+    "builtins.getattr": _getattr,
+    "builtins.bytes": _no_bytes,
+}
+"""What checkpoints name beyond torch's own list; torch's reader takes these from us."""
+
+ALLOWED: dict[str, Any] = (
+    EXTRAS
+    | _torch()
+    | {
+        "_codecs.encode": _encode,
+        "argparse.Namespace": Settings,
+        "builtins.bytearray": _bytearray,
+        "builtins.complex": _complex,
+        "builtins.frozenset": lambda values=(): frozenset(_members(values)),
+        "builtins.set": lambda values=(): set(_members(values)),
+        "collections.Counter": lambda values=(): Counter(dict(_pairs(values))),
+        "collections.OrderedDict": lambda values=(): OrderedDict(_pairs(values)),
+    }
+)
+"""All that our reader builds, by its name in the pickle."""

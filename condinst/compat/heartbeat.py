@@ -1,0 +1,239 @@
+"""The processes of a run see which of them is lost.
+
+Upstream faults (torch 2.14):
+
+- Where the link between two hosts breaks, gloo waits until TCP gives up: a quarter of an hour. nccl
+  ends the process by SIGABRT. Neither says which process is gone.
+- One timeout serves two ends: to notice a lost process, and to bear with one that is busy, such as
+  the first process in an evaluation for which all others wait.
+
+Each process therefore counts up a number in the store by which the processes have found each other,
+and reads the numbers of the others. Delete when torch names the process that is lost.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from torch import distributed
+
+__all__ = ["EXCHANGE_SECONDS", "LIMIT", "Heartbeats", "current", "start"]
+
+LIMIT = timedelta(minutes=5)
+"""How long a process may give no sign before it counts as lost, where the config does not say.
+
+Long enough for a machine that swaps, a network that is set up anew, and C++ that holds Python's
+lock while it evaluates.
+"""
+
+EXCHANGE_SECONDS = 3600
+"""How long the processes wait for one that is alive."""
+
+_KEY = "condinst/heartbeat"
+_current: Heartbeats | None = None
+
+
+def current() -> Heartbeats | None:
+    """Those of this process, once its process group has begun."""
+    return _current
+
+
+def start(limit: timedelta) -> None:
+    """Begin, right after the process group has; then the exchange waits for those who live."""
+    global _current
+    if distributed.get_world_size() == 1:
+        return
+    wait = max(limit, timedelta(seconds=EXCHANGE_SECONDS))
+    if hasattr(distributed, "set_timeout"):
+        distributed.set_timeout(wait, distributed.group.WORLD)
+    else:
+        distributed.distributed_c10d._set_pg_timeout(wait, distributed.group.WORLD)
+    store = distributed.distributed_c10d._get_default_store()
+    if hasattr(store, "clone"):
+        store = store.clone()  # a connection of its own: calls of one wait for each other
+    rank, world_size = distributed.get_rank(), distributed.get_world_size()
+    _current = Heartbeats(store, rank, world_size, limit.total_seconds())
+    _current.start()
+    atexit.register(_current.leave)
+
+
+class Heartbeats:
+    """What this process knows of the others.
+
+    Two threads: one talks to the store, and may wait for it without end where the link is broken;
+    the other looks at the time since the last answer.
+
+    Args:
+        store: of torch.distributed; the threads are the only ones to use this connection.
+        limit: seconds without a sign after which a process is lost.
+        on_lost: called by a thread of its own with what to say; the default says it and ends the
+            process with code 1.
+    """
+
+    def __init__(
+        self,
+        store: Any,
+        rank: int,
+        world_size: int,
+        limit: float,
+        on_lost: Callable[[str], None] | None = None,
+    ) -> None:
+        self.rank = rank
+        self.limit = limit
+        self.interval = min(max(1.0, world_size / 50), limit / 4)
+        self.on_lost = on_lost or _end
+        self.lost: list[int] = []
+        """Who was named to ``on_lost``."""
+        self._store = store
+        self._others = [other for other in range(world_size) if other != rank]
+        self._me: dict[str, Any] = {"beat": 0, "host": socket.gethostname(), "pid": os.getpid()}
+        self._seen: dict[int, dict[str, Any]] = {}
+        self._changed = dict.fromkeys(self._others, time.monotonic())
+        self._answered = time.monotonic()
+        self._wake = threading.Event()
+        self._left = threading.Event()
+        self._done = threading.Event()
+
+    def start(self) -> None:
+        """Start both threads."""
+        threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
+        threading.Thread(target=self._watch, daemon=True, name="heartbeat-watch").start()
+
+    def leave(self, lost: Iterable[int] = ()) -> None:
+        """Tell the others that this process ends in good order, or because of whom; once only."""
+        if not self._left.is_set():
+            self._me |= {"left": True, "lost": sorted(lost)}
+            self._left.set()
+            self._wake.set()
+            self._done.wait(2)
+
+    def find_lost(self, seconds: float | None = None) -> tuple[list[int], str]:
+        """Who gives no sign from now on, after an exchange has failed.
+
+        Args:
+            seconds: how long to look; a few beats when None.
+
+        Returns:
+            The ranks, none where all are alive, and a description for the user.
+        """
+        begun = time.monotonic()
+        end = begun + (4 * self.interval + 2 if seconds is None else seconds)
+        silent: list[int] = []
+        while time.monotonic() < end:
+            blamed = self._blamed()
+            if blamed:
+                return blamed, self._describe(blamed, "its connection broke")
+            silent = [other for other in self._others if self._changed[other] < begun]
+            if not silent:
+                break
+            time.sleep(self.interval / 4)
+        if silent and self._answered < begun:
+            return [0] if self.rank else silent, self._unreachable()
+        if silent:
+            return silent, self._describe(silent, "its connection broke")
+        left = [other for other in self._others if self._has_left(other)]
+        return left, self._describe(left, "it has ended before the others")
+
+    def speaks(self, lost: Iterable[int]) -> bool:
+        """Whether this process is the one on its machine to say it."""
+        lost = set(lost)
+        here = [
+            other
+            for other, seen in self._seen.items()
+            if seen["host"] == self._me["host"] and other not in lost
+        ]
+        return self.rank == min([self.rank, *here])
+
+    def wait_for_first(self, seconds: float) -> None:
+        """Until the first process has ended: a launcher ends all when one has."""
+        end = time.monotonic() + seconds
+        while self.rank and not self._has_left(0) and time.monotonic() < end:
+            time.sleep(self.interval / 4)
+
+    def _has_left(self, other: int) -> bool:
+        return bool(self._seen.get(other, {}).get("left"))
+
+    def _blamed(self) -> list[int]:
+        """Whom those who have ended already have named."""
+        return next((seen["lost"] for seen in self._seen.values() if seen.get("lost")), [])
+
+    def _describe(self, ranks: list[int], how: str) -> str:
+        names = []
+        for rank in ranks:
+            seen = self._seen.get(rank)
+            where = f" (process {seen['pid']} on {seen['host']})" if seen else ""
+            names.append(f"rank {rank}{where}")
+        return f"lost {', '.join(names)}: {how}"
+
+    def _unreachable(self) -> str:
+        address = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        return self._describe([0], f"no answer from {address}, by which the processes meet")
+
+    def _beat(self) -> None:
+        known: set[int] = set()
+        while True:
+            leaving = self._left.is_set()
+            self._me["beat"] += 1
+            try:
+                self._store.set(f"{_KEY}/{self.rank}", json.dumps(self._me))
+                if leaving:
+                    break
+                unknown = [other for other in self._others if other not in known]
+                known.update(o for o in unknown if self._store.check([f"{_KEY}/{o}"]))
+                self._read(sorted(known))
+                self._answered = time.monotonic()
+            except (RuntimeError, ValueError):  # the store is gone: the other thread looks at that
+                if leaving:
+                    break
+            self._wake.wait(self.interval)
+        self._done.set()
+
+    def _read(self, ranks: list[int]) -> None:
+        if not ranks:
+            return
+        values = self._store.multi_get([f"{_KEY}/{rank}" for rank in ranks])
+        now = time.monotonic()
+        for rank, value in zip(ranks, values, strict=True):
+            seen = json.loads(value)
+            if seen != self._seen.get(rank):
+                self._seen[rank] = seen
+                self._changed[rank] = now
+
+    def _watch(self) -> None:
+        while not self._left.wait(min(1.0, self.limit / 10)):
+            now = time.monotonic()
+            if blamed := self._blamed():
+                return self._report(blamed, self._describe(blamed, "another process has said so"))
+            if self._has_left(0):
+                continue  # the store may end with the first process
+            silence = f"no sign of life for {self.limit:.0f} s"
+            if now - self._answered > self.limit:
+                text = self._unreachable() if self.rank else "lost the store of the processes"
+                return self._report([0], f"{text} for {self.limit:.0f} s")
+            lost = [
+                other
+                for other in self._others
+                if now - self._changed[other] > self.limit and not self._has_left(other)
+            ]
+            if lost:
+                return self._report(lost, self._describe(lost, silence))
+
+    def _report(self, lost: list[int], text: str) -> None:
+        self.lost = lost
+        self.on_lost(text)
+
+
+def _end(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"error: {text}", file=sys.stderr, flush=True)
+    os._exit(1)

@@ -1,0 +1,65 @@
+"""Resuming runs nothing of the checkpoint, and a strange one is refused by name.
+
+Upstream fault (mmengine 0.10.7): ``Runner.resume`` and ``FlexibleRunner.resume`` look for the
+number of GPUs in ``meta["config"]``, where mmcv's first runner kept the text of a config, and run
+that text as a program. Delete when they do not.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+_MAX_COUNT = 1 << 40  # iterations
+
+
+def apply(upstream: str) -> None:
+    """Mend both runners."""
+    from mmengine.runner import FlexibleRunner, Runner
+
+    for runner in (Runner, FlexibleRunner):
+        runner.resume = _mended(runner.resume)
+
+
+def _mended(resume: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(resume)
+    def mended(self: Any, filename: str, *args: Any, **kwargs: Any) -> None:
+        try:
+            with _configs_stay_text():
+                resume(self, filename, *args, **kwargs)
+            _check_count("epoch", self.train_loop._epoch)
+            _check_count("iter", self.train_loop._iter)
+        except (MemoryError, OSError, torch.cuda.OutOfMemoryError):
+            raise
+        except Exception as error:  # it has weights only, or another optimizer, or a stranger's
+            if str(error).startswith(str(filename)):
+                raise
+            text = str(error.args[0] if isinstance(error, KeyError) else error)
+            reason = f"{type(error).__name__}: {' '.join(text.split())[:300]}"
+            raise ValueError(
+                f"{filename}: a training cannot go on from it ({reason}); expected what a training "
+                "of the same model and optimizer has saved"
+            ) from error
+
+    return mended
+
+
+@contextmanager
+def _configs_stay_text() -> Iterator[None]:
+    from mmengine.config import Config
+
+    original = Config.__dict__["fromstring"]
+    Config.fromstring = staticmethod(lambda cfg_str, file_format: Config())
+    try:
+        yield
+    finally:
+        Config.fromstring = original
+
+
+def _check_count(name: str, value: Any) -> None:
+    if type(value) is not int or not 0 <= value < _MAX_COUNT:
+        raise TypeError(f"meta.{name} is {str(value)[:40]}, expected the number done so far")

@@ -1,0 +1,168 @@
+"""Where in the config an error has its cause, when building or a loop's first batch fails.
+
+The checks before building cannot judge everything: a number of channels that does not fit the next
+layer is found by the network alone. What fails before the first batch is through has failed for
+the config, not for the hours after it, so it is told in one line that names the config's key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from mmengine.config import Config
+
+from .problem import ConfigError
+from .read import one_line
+
+
+@contextlib.contextmanager
+def blaming(cfg: Config) -> Iterator[None]:
+    """Turn what fails because of the config into one line.
+
+    Raises:
+        ConfigError: building failed, or the first batch of a loop.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        text = _explain(error, cfg)
+        if text is None:
+            raise
+        raise ConfigError(text) from error
+
+
+def _explain(error: Exception, cfg: Config) -> str | None:
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    loop = _loop(frames)
+    if loop is not None and not _is_first(frames):
+        return None
+    clear = isinstance(error, ValueError | OSError)
+    if clear and (loop is None or _is_ours(frames)):
+        place = _built(frames, cfg)
+        # torch's and mmengine's texts name no key
+        return str(error) if place is None or _is_ours(frames) else f"{place}: {error}"
+    place = _step(frames, cfg) or _module(frames) or _built(frames, cfg)
+    stage = f"the first batch of {loop}" if loop else "building from the config"
+    return f"{stage} fails" + (f" in {place}" if place else "") + f": {_text(error)}"
+
+
+def _text(error: Exception) -> str:
+    """The error in one line; of a data worker's, the last line of its traceback."""
+    text = str(error)
+    if "Original Traceback" in text:
+        return text.strip().splitlines()[-1]
+    return one_line(error)
+
+
+def _is_ours(frames: list[FrameType]) -> bool:
+    return str(frames[-1].f_globals.get("__name__")).startswith("condinst.")
+
+
+_LOOPS = {
+    "IterBasedTrainLoop": "training",
+    "EpochBasedTrainLoop": "training",
+    "ValLoop": "validation",
+    "TestLoop": "testing",
+}
+
+
+def _loop_frames(frames: list[FrameType]) -> list[tuple[str, FrameType]]:
+    found = []
+    for frame in frames:
+        runs = frame.f_code.co_name in ("run", "run_epoch", "run_iter")
+        owner = frame.f_locals.get("self")
+        if runs and owner is not None:
+            kinds = [_LOOPS[k.__name__] for k in type(owner).__mro__ if k.__name__ in _LOOPS]
+            if kinds:
+                found.append((kinds[0], frame))
+    return found
+
+
+def _loop(frames: list[FrameType]) -> str | None:
+    found = _loop_frames(frames)
+    return found[-1][0] if found else None
+
+
+def _is_first(frames: list[FrameType]) -> bool:
+    """Whether the innermost loop has not finished a batch, or its first validation."""
+    kind, frame = _loop_frames(frames)[-1]
+    owner = frame.f_locals["self"]
+    runner = owner.runner
+    if kind == "training":
+        started = runner.message_hub.get_info("condinst_start") or 0
+        return runner.iter <= started
+    if kind == "validation":
+        return not any(name.startswith("val/") for name in runner.message_hub.log_scalars)
+    return True
+
+
+def _built(frames: list[FrameType], cfg: Config) -> str | None:
+    """The path of the innermost dict that was being built."""
+    from mmengine.registry import build_from_cfg
+
+    code = build_from_cfg.__code__
+    for frame in reversed(frames):
+        node = frame.f_locals.get("cfg") if frame.f_code is code else None
+        if isinstance(node, dict) and "type" in node:
+            kind = node["type"]
+            name = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+            path = _find(cfg, node)
+            return f"{path} (type={name!r})" if path else f"type={name!r}"
+    return None
+
+
+def _find(root: Any, wanted: dict, path: str = "") -> str | None:
+    """Where in a config the same dict is; the builder may have added to it, or taken from it."""
+    if isinstance(root, dict | Config):
+        if isinstance(root, dict) and root.get("type") == wanted["type"] and _alike(root, wanted):
+            return path
+        for key in root:
+            found = _find(root[key], wanted, f"{path}.{key}" if path else str(key))
+            if found:
+                return found
+    elif isinstance(root, list | tuple):
+        for index, item in enumerate(root):
+            found = _find(item, wanted, f"{path}[{index}]")
+            if found:
+                return found
+    return None
+
+
+def _alike(node: dict, wanted: dict) -> bool:
+    plain = (str, int, float, bool, type(None))
+    return all(
+        wanted[key] == value
+        for key, value in node.items()
+        if key in wanted and isinstance(value, plain)
+    )
+
+
+def _step(frames: list[FrameType], cfg: Config) -> str | None:
+    """The step of a pipeline that failed."""
+    from mmengine.dataset import Compose
+
+    for frame in reversed(frames):
+        owner, step = frame.f_locals.get("self"), frame.f_locals.get("t")
+        if isinstance(owner, Compose) and step is not None and step in owner.transforms:
+            index = owner.transforms.index(step)
+            return f"step {index} of the pipeline, {type(step).__name__}"
+    return None
+
+
+def _module(frames: list[FrameType]) -> str | None:
+    """The layer that failed, by its path in the model."""
+    from torch import nn
+
+    owners = [frame.f_locals.get("self") for frame in frames]
+    modules = [owner for owner in owners if isinstance(owner, nn.Module)]
+    if not modules:
+        return None
+    names = {module: name for name, module in modules[0].named_modules()}
+    own = [names[m] for m in modules if names.get(m)]
+    return f"model.{own[-1]}" if own else "model"

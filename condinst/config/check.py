@@ -1,0 +1,444 @@
+"""One pass over a config before anything is built.
+
+Every ``type`` is looked up in the registries, its arguments are compared with those of the class,
+keys of plain dicts with what is read of them, values with what a run can mean. What is wrong is
+said with the key's path; what cannot be judged (a class that takes any keyword) is let through.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from . import known
+from .arguments import arguments_of, find_class, registries, similar_class
+from .problem import ConfigError, is_slip, join, near, show, unknown, wrong
+from .values import check_value
+
+# the parts of a config, each with the registry of what its dicts name
+_PARTS: dict[str, str] = {
+    "model": "MODELS",
+    "data_preprocessor": "MODELS",
+    "tta_model": "MODELS",
+    "train_dataloader": "DATASETS",
+    "val_dataloader": "DATASETS",
+    "test_dataloader": "DATASETS",
+    "test_pipeline": "TRANSFORMS",
+    "tta_pipeline": "TRANSFORMS",
+    "train_cfg": "LOOPS",
+    "val_cfg": "LOOPS",
+    "test_cfg": "LOOPS",
+    "optim_wrapper": "OPTIM_WRAPPERS",
+    "param_scheduler": "PARAM_SCHEDULERS",
+    "val_evaluator": "METRICS",
+    "test_evaluator": "METRICS",
+    "default_hooks": "HOOKS",
+    "custom_hooks": "HOOKS",
+    "visualizer": "VISUALIZERS",
+    "log_processor": "LOG_PROCESSORS",
+    "env_cfg": "",
+    "auto_scale_lr": "",
+    "randomness": "",
+    "custom_imports": "",
+}
+_DICTS = {"model", "data_preprocessor", "tta_model", "train_cfg", "val_cfg", "test_cfg"}
+_DICTS |= {"train_dataloader", "val_dataloader", "test_dataloader", "optim_wrapper"}
+_DICTS |= {"default_hooks", "visualizer", "log_processor", "env_cfg", "auto_scale_lr"}
+_DICTS |= {"randomness", "custom_imports"}
+_LISTS = {"test_pipeline", "tta_pipeline", "custom_hooks"}
+PREDICTION = ("model", "test_dataloader", "test_pipeline")
+TEST = (
+    *PREDICTION,
+    *("data_preprocessor", "tta_model", "tta_pipeline", "test_cfg", "test_evaluator"),
+    *("default_hooks", "custom_hooks", "visualizer", "log_processor", "env_cfg"),
+    *("randomness", "custom_imports"),
+)
+
+# keys whose dicts are of another registry than what they stand in
+_INSIDE = {
+    "pipeline": "TRANSFORMS",
+    "transforms": "TRANSFORMS",
+    "dataset": "DATASETS",
+    "datasets": "DATASETS",
+    "sampler": "DATA_SAMPLERS",
+    "batch_sampler": "DATA_SAMPLERS",
+    "collate_fn": "FUNCTIONS",
+    "optimizer": "OPTIMIZERS",
+    "metrics": "METRICS",
+    "vis_backends": "VISBACKENDS",
+    "init_cfg": "WEIGHT_INITIALIZERS",
+}
+# their dicts have a type that no registry knows, or that another program reads
+_OPAQUE = {"nms", "nms_cfg", "backend_args", "file_client_args", "metainfo", "override"}
+_OPAQUE |= {"paramwise_cfg", "custom_keys", "clip_grad", "strategy", "iou_cfg", "loss_scale", "roi_layer", "dcn"}
+_OPAQUE_TYPES = {"Albu", "Albumentations", "InstaBoost"}
+# what the builder of these takes away before it calls the class
+_TAKEN = {
+    "HOOKS": {"priority"},
+    "PARAM_SCHEDULERS": {"convert_to_iter_based"},
+    "OPTIM_WRAPPERS": {"constructor", "paramwise_cfg", "optimizer"},
+    "LOOPS": {"by_epoch"},
+    "MODELS": {"requires_grad"},
+    "METRICS": {"metrics"},
+    "DATASETS": {"lazy_init"},
+}
+_COMPLETE = ("TRANSFORMS", "HOOKS")  # nothing is added to what the config says
+
+
+def check_config(cfg: Config, parts: Sequence[str] | None = None) -> None:
+    """Refuse a config that cannot be built, or that says something that nobody reads.
+
+    Args:
+        parts: the top-level keys to look at; None for all.
+
+    Raises:
+        ConfigError: one line, with all that is wrong.
+    """
+    problems = list(dict.fromkeys(find_problems(cfg, parts)))
+    if problems:
+        name = f"config {cfg.filename}: " if cfg.filename else "config: "
+        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+        raise ConfigError(name + "; ".join(problems[:3]) + more)
+
+
+def find_problems(cfg: Config, parts: Sequence[str] | None = None) -> Iterator[str]:
+    """Everything wrong, in words."""
+    yield from _top_level(cfg)
+    scope = cfg.get("default_scope")
+    if scope is not None and not isinstance(scope, str):
+        return
+    level = logging.getLogger("mmengine").level
+    with warnings.catch_warnings(), DefaultScope.overwrite_default_scope(scope or "mmdet"):
+        warnings.simplefilter("ignore")
+        logging.getLogger("mmengine").setLevel(logging.ERROR)
+        try:
+            for part, registry in _PARTS.items():
+                if part == "test_pipeline" and cfg.get("test_dataloader"):
+                    continue  # a name for what stands there; nothing reads it
+                if part in cfg and (parts is None or part in parts):
+                    yield from _part(cfg, part, registry)
+        finally:
+            logging.getLogger("mmengine").setLevel(level)
+
+
+def _top_level(cfg: Config) -> Iterator[str]:
+    from mmengine.runner import Runner
+
+    read = {*inspect.signature(Runner.__init__).parameters, *known.TOP_LEVEL} - {"self", "cfg"}
+    for name in cfg:
+        value = cfg[name]
+        if name in read:
+            problem = check_value(name, value)
+            if problem:
+                yield problem
+            continue
+        meant = near(name, [k for k in read if len(k) > 4 and k not in cfg], cutoff=0.86)
+        if meant and not _is_of_the_user(name, meant):
+            yield f"{name}={show(value)}: nothing reads {name!r}; did you mean {meant!r}?"
+
+
+def _is_of_the_user(name: str, meant: str) -> bool:
+    """Whether a name is one that people choose for themselves: train_cfg2, model_a, a_model."""
+    return (
+        name.startswith((f"{meant}_", "_"))
+        or name.rstrip("0123456789") == meant
+        or name.endswith(f"_{meant}")
+        or (name.startswith(meant) and len(meant) < 8)
+        or meant.startswith(name) and len(name) < len(meant) - 1
+    )
+
+
+def _part(cfg: Config, part: str, registry: str) -> Iterator[str]:
+    value = cfg[part]
+    if value is None:
+        if part == "model":
+            yield wrong(part, value, "a dict with type")
+        return
+    if part in _DICTS and not isinstance(value, dict):
+        if part == "model" or not callable(getattr(value, "forward", None)):
+            yield wrong(part, value, "a dict" if part != "model" else "a dict with type")
+        return
+    if part in _LISTS and not isinstance(value, list | tuple):
+        yield wrong(part, value, "a list of dicts")
+        return
+    if not isinstance(value, dict | list | tuple):
+        yield wrong(part, value, "a dict, or a list of them")
+        return
+    if part == "model":
+        yield from _model(cfg, value)
+    elif part.endswith("_dataloader"):
+        yield from _loader(part, value)
+    elif part == "optim_wrapper":
+        yield from _optimizer(part, value)
+    elif part == "default_hooks":
+        yield from _default_hooks(part, value)
+    elif part in ("train_cfg", "val_cfg", "test_cfg") and "type" not in value:
+        names = known.TRAIN_LOOP if part == "train_cfg" else known.TEST_LOOP
+        yield from (unknown(join(part, k), v, part, names) for k, v in value.items() if k not in names)
+    elif part in known.STRICT:
+        names = known.STRICT[part]
+        yield from (unknown(join(part, k), v, part, names) for k, v in value.items() if k not in names)
+    if not registry or part in ("test_pipeline", "tta_pipeline", "custom_hooks", "param_scheduler"):
+        yield from _entries(part, value)
+    yield from _walk(part, value, registry or None)
+
+
+def _entries(path: str, value: Any) -> Iterator[str]:
+    """Steps, hooks and the like: each is a dict with a type, or an object."""
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                if "type" not in item:
+                    yield wrong(f"{path}[{index}]", item, "a dict with type")
+            elif not callable(item) and not _is_object(item):
+                yield wrong(f"{path}[{index}]", item, "a dict with type")
+
+
+def _is_object(value: Any) -> bool:
+    """Whether it was built already, by the config itself or the program that made it."""
+    return value is not None and type(value).__module__ != "builtins"
+
+
+def is_ours(cfg: Config) -> bool:
+    """Whether the model is condinst.CondInst or condinst.BoxInst itself."""
+    from condinst.models import BoxInst, CondInst
+
+    kind = (cfg.get("model") or {}).get("type")
+    found = find_class(kind, "MODELS", only=True) if isinstance(kind, str) else kind
+    return found in (CondInst, BoxInst)
+
+
+def _model(cfg: Config, model: dict) -> Iterator[str]:
+    if "type" not in model:
+        yield wrong("model", model, "a dict with type")
+        return
+    test_cfg = model.get("test_cfg")
+    ours = is_ours(cfg)
+    if test_cfg is not None and not isinstance(test_cfg, dict | list | tuple):
+        yield wrong("model.test_cfg", test_cfg, "a dict")
+    elif ours and isinstance(test_cfg, list | tuple):
+        yield wrong("model.test_cfg", test_cfg, "a dict")
+    elif ours:
+        tested = any(cfg.get(f"{split}_dataloader") for split in ("val", "test"))
+        lacking = [k for k in known.OUR_REQUIRED_TEST_CFG if k not in (test_cfg or {})]
+        if lacking and tested:
+            yield f"model.test_cfg={show(test_cfg)}: expected a dict with {', '.join(lacking)}, too"
+        for key, value in (test_cfg or {}).items():
+            if key in known.OUR_TEST_CFG or key in known.HARMLESS_TEST_CFG:
+                continue
+            yield unknown(join("model.test_cfg", key), value, "model.test_cfg", known.OUR_TEST_CFG)
+        nms = (test_cfg or {}).get("nms")
+        if "nms" in (test_cfg or {}):
+            yield from _nms("model.test_cfg.nms", nms)
+    elif isinstance(test_cfg, dict):
+        yield from _near_misses("model.test_cfg", test_cfg, known.MMDET_TEST_CFG)
+        for key in ("rpn", "rcnn"):
+            if isinstance(test_cfg.get(key), dict):
+                path = f"model.test_cfg.{key}"
+                yield from _near_misses(path, test_cfg[key], known.MMDET_TEST_CFG)
+
+
+def _nms(path: str, nms: Any) -> Iterator[str]:
+    if not isinstance(nms, dict) or not isinstance(nms.get("type", ""), str):
+        yield wrong(path, nms, "a dict with type and iou_threshold")
+        return
+    kind = nms.get("type", "nms")
+    if kind not in known.NMS:
+        yield wrong(f"{path}.type", kind, f"one of {', '.join(known.NMS)}")
+        return
+    names = known.NMS[kind]
+    for key, value in nms.items():
+        if key not in names:
+            yield unknown(join(path, key), value, path, names)
+    if "iou_threshold" not in nms:
+        yield f"{path}={show(nms)}: iou_threshold is missing"
+
+
+def _near_misses(path: str, node: dict, names: Sequence[str]) -> Iterator[str]:
+    """Keys that nobody reads, of dicts whose readers we do not all know: typos only."""
+    for key, value in node.items():
+        if key not in names:
+            meant = near(str(key), names, 0.8)
+            if meant:
+                yield f"{join(path, key)}={show(value)}: did you mean {meant!r}?"
+
+
+def _loader(path: str, loader: dict) -> Iterator[str]:
+    if "dataset" not in loader:
+        yield f"{path}: dataset is missing, expected a dict with type"
+    elif isinstance(loader["dataset"], dict):
+        if "type" not in loader["dataset"]:
+            yield wrong(f"{path}.dataset", loader["dataset"], "a dict with type")
+    elif not _is_object(loader["dataset"]):
+        yield wrong(f"{path}.dataset", loader["dataset"], "a dict with type")
+    for key in ("sampler", "batch_sampler"):
+        value = loader.get(key)
+        if value is not None and not isinstance(value, dict) and not _is_object(value):
+            yield wrong(join(path, key), value, "a dict with type")
+    if not isinstance(loader.get("sampler", {}), dict) and loader.get("sampler") is None:
+        yield wrong(f"{path}.sampler", None, "a dict with type")
+    if "sampler" not in loader:
+        yield f"{path}: sampler is missing, expected a dict with type"
+    if "batch_size" not in loader and loader.get("batch_sampler") is None:
+        yield f"{path}: batch_size is missing, expected a whole number"
+    names = (*arguments_of(torch.utils.data.DataLoader).names, *known.DATA_LOADER)
+    for key, value in loader.items():
+        if key not in names and not key.startswith("_"):
+            yield unknown(join(path, key), value, path, names)
+
+
+def _optimizer(path: str, node: dict) -> Iterator[str]:
+    if node.get("constructor") not in (None, "DefaultOptimWrapperConstructor"):
+        return  # it may read what it likes
+    optimizer = node.get("optimizer")
+    if isinstance(optimizer, dict):
+        if "type" not in optimizer:
+            yield wrong(f"{path}.optimizer", optimizer, "a dict with type")
+    elif "type" not in node or node["type"] in ("OptimWrapper", "AmpOptimWrapper"):
+        if not _is_object(optimizer):
+            yield wrong(f"{path}.optimizer", optimizer, "a dict with type")
+    clip = node.get("clip_grad")
+    if clip is not None and not isinstance(clip, dict):
+        yield wrong(f"{path}.clip_grad", clip, "a dict with max_norm, or None")
+    elif clip:
+        kind = clip.get("type", "norm")
+        if kind not in known.CLIP_GRAD:
+            yield wrong(f"{path}.clip_grad.type", kind, "norm or value")
+        else:
+            names = known.CLIP_GRAD[kind]
+            for key, value in clip.items():
+                if key not in names:
+                    yield unknown(join(f"{path}.clip_grad", key), value, "clip_grad", names)
+    elif clip is not None:
+        yield wrong(f"{path}.clip_grad", clip, "a dict with max_norm, or None")
+    settings = node.get("paramwise_cfg")
+    if settings is not None and not isinstance(settings, dict):
+        yield wrong(f"{path}.paramwise_cfg", settings, "a dict, or None")
+    elif settings:
+        yield from _near_misses(f"{path}.paramwise_cfg", settings, known.PARAMWISE)
+
+
+def _default_hooks(path: str, node: dict) -> Iterator[str]:
+    for name, hook in node.items():
+        where = join(path, name)
+        if name not in known.DEFAULT_HOOKS:
+            meant = near(name, known.DEFAULT_HOOKS, 0.8)
+            if meant:
+                yield f"{where}={show(hook)}: did you mean {meant!r}?"
+                continue
+        if isinstance(hook, dict):
+            if "type" not in hook:
+                yield wrong(where, hook, "a dict with type")
+        elif hook is not None and not _is_object(hook):
+            yield wrong(where, hook, "a dict with type, or None")
+
+
+def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
+    """Every value below a node."""
+    if isinstance(node, dict):
+        if "type" in node:
+            yield from _typed(path, node, registry)
+            if _bare(node["type"]) in _OPAQUE_TYPES:
+                return
+        names = known.PLAIN.get(path) or known.IN_DATA_SETS.get(path.rpartition(".")[2])
+        if names and "type" not in node:
+            yield from _near_misses(path, node, names)
+        for key, value in node.items():
+            where = join(path, key)
+            if key in _OPAQUE:
+                yield from _values(where, value)
+                continue
+            if key in ("pipeline",) and registry in ("DATASETS", "DATA_SAMPLERS"):
+                if value is not None and not isinstance(value, list | tuple):
+                    yield wrong(where, value, "a list of dicts")
+                    continue
+                yield from _entries(where, value)
+            if key in ("filter_cfg",) and value is not None and not isinstance(value, dict):
+                yield wrong(where, value, "a dict, or None")
+                continue
+            yield from _walk(where, value, _INSIDE.get(str(key), registry))
+    elif isinstance(node, list | tuple):
+        for index, item in enumerate(node):
+            yield from _walk(f"{path}[{index}]", item, registry)
+    yield from (problem for problem in [check_value(path, node)] if problem)
+
+
+def _values(path: str, node: Any) -> Iterator[str]:
+    """The values alone, where types mean something else."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _values(join(path, key), value)
+    yield from (problem for problem in [check_value(path, node)] if problem)
+
+
+def _bare(kind: Any) -> str:
+    return str(kind).rpartition(".")[2] if isinstance(kind, str) else getattr(kind, "__name__", "")
+
+
+def _typed(path: str, node: dict, registry: str | None) -> Iterator[str]:
+    """A dict that names a class: is there one, and does it take these arguments?"""
+    kind = node["type"]
+    if isinstance(kind, list | tuple) and registry == "LOOPS":
+        return
+    if not isinstance(kind, str) and not callable(kind):
+        yield wrong(f"{path}.type", kind, "the name of a class")
+        return
+    with DefaultScope.overwrite_default_scope(node.get("_scope_")):
+        called = _lookup(kind, registry)
+    if called is None:
+        if not _is_ours_to_judge(path, str(kind), registry):
+            return
+        meant = similar_class(str(kind), registry)
+        hint = f"; did you mean {meant!r}?" if meant else ""
+        which = f" ({registries()[registry].name})" if registry else ""
+        yield f"{path}.type={kind!r}: no such class is registered{which}{hint}"
+        return
+    arguments = arguments_of(called)
+    taken = {"type", "_scope_", *_TAKEN.get(registry or "", ())}
+    name = getattr(called, "__name__", str(kind))
+    for key, value in node.items():
+        if key in taken or key in arguments.names:
+            continue
+        # what a class takes away before it builds a part of it is not known here; what nobody
+        # takes away ends in an error when it is built
+        lenient = arguments.is_open or (registry == "MODELS" and path != "model")
+        meant = near(str(key), arguments.names, 0.75)
+        if not lenient or (meant and is_slip(str(key), meant)):
+            yield unknown(join(path, key), value, name, _settable(arguments.names))
+    if registry in _COMPLETE:
+        lacking = [k for k in arguments.required if k not in node]
+        if lacking:
+            yield f"{path} ({name}): {', '.join(lacking)} is missing"
+
+
+_SCOPES = ("condinst", "mmdet", "mmcv", "mmengine")
+_ROLE = re.compile(
+    r"model|backbone|neck|(?:\w+_)?head|loss\w*|data_preprocessor|(?:\w+_)?assigner|bbox_coder"
+    r"|anchor_generator|(?:norm|conv|act)_cfg|detector|module|init_cfg"
+)
+
+
+def _is_ours_to_judge(path: str, kind: str, registry: str | None) -> bool:
+    """Whether an unknown type is a mistake: it may be a word that its owner understands."""
+    scope = kind.rpartition(".")[0]
+    if scope and scope not in _SCOPES and near(scope, _SCOPES, 0.75) is None:
+        return False  # a package that is not here, of which mmengine says so
+    if registry not in ("MODELS", "WEIGHT_INITIALIZERS", None):
+        return True
+    return _ROLE.fullmatch(path.rpartition(".")[2].partition("[")[0]) is not None
+
+
+def _settable(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in ("self", "args", "kwargs")]
+
+
+def _lookup(kind: Any, registry: str | None) -> Callable | None:
+    return find_class(kind, registry) if isinstance(kind, str) else kind

@@ -1,0 +1,91 @@
+"""The keys of plain dicts (those without a ``type``): what mmengine, mmdet and ours read of them.
+
+An unknown key in such a dict changes nothing, and nobody says so: a typo of ``score_thr`` trains
+for days and tests at another threshold.
+"""
+
+from __future__ import annotations
+
+# model.test_cfg of condinst.CondInst and condinst.BoxInst: all that is read
+OUR_TEST_CFG = (
+    "score_thr",
+    "nms_pre",
+    "min_bbox_size",
+    "nms",
+    "max_per_img",
+    "mask_thr",
+    "mask_format",
+    "autocast_dtype",
+    "threshold_with_centerness",
+    "clip_after_nms",
+    "sqrt_scores",
+)
+OUR_REQUIRED_TEST_CFG = ("nms", "max_per_img", "mask_thr")
+
+# model.test_cfg and its parts of mmdet's detectors: near misses only, the detectors are many
+MMDET_TEST_CFG = (
+    *("score_thr", "nms_pre", "min_bbox_size", "nms", "max_per_img", "mask_thr", "iou_thr"),
+    *("mask_thr_binary", "filter_thr", "kernel", "sigma", "rpn", "rcnn", "top_k", "topk"),
+    *("max_per_image", "nms_post", "chunked_size", "conf_thr", "local_maximum_kernel"),
+    *("corner_topk", "distance_threshold", "panoptic", "score_voting", "object_mask_thr"),
+    *("panoptic_on", "semantic_on", "instance_on", "filter_low_score", "max_num"),
+)
+
+# What a model without weights of mmdet's does not read, but a converted config may hold: no typos.
+HARMLESS_TEST_CFG = ("mask_thr_binary", "with_nms")
+
+NMS = {
+    "nms": ("type", "iou_threshold", "class_agnostic", "split_thr", "score_threshold", "max_num"),
+    "soft_nms": (
+        *("type", "iou_threshold", "class_agnostic", "split_thr", "max_num"),
+        *("sigma", "min_score", "method"),
+    ),
+}
+
+# dicts by their path, which unknown keys pass through without a word
+PLAIN: dict[str, tuple[str, ...]] = {
+    "env_cfg": ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"),
+    "env_cfg.mp_cfg": ("mp_start_method", "opencv_num_threads"),
+    "auto_scale_lr": ("enable", "base_batch_size"),
+}
+# dicts by their path, whose keys are arguments of one function: others end in an error
+STRICT: dict[str, tuple[str, ...]] = {
+    "randomness": ("seed", "diff_rank_seed", "deterministic"),
+    "custom_imports": ("imports", "allow_failed_imports"),
+}
+# dicts by their last name, wherever they are in a data set
+IN_DATA_SETS: dict[str, tuple[str, ...]] = {
+    "filter_cfg": (
+        *("filter_empty_gt", "min_size", "bbox_min_size"),
+    ),
+}
+PARAMWISE = (
+    *("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "flat_decay_mult"),
+    *("dwconv_decay_mult", "dcn_offset_lr_mult", "bypass_duplicate"),
+)
+CLIP_GRAD = {
+    "norm": ("type", "max_norm", "norm_type", "error_if_nonfinite", "foreach"),
+    "value": ("type", "clip_value", "foreach"),
+}
+DATA_LOADER = (
+    *("dataset", "sampler", "batch_sampler", "collate_fn", "worker_init_fn"),
+    *("num_batch_per_epoch", "disable_subprocess_warning"),
+)
+DEFAULT_HOOKS = (
+    *("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint"),
+    "visualization",
+)
+# of a loop without a type, which mmengine chooses by its keys
+TRAIN_LOOP = (
+    *("type", "by_epoch", "max_iters", "max_epochs", "val_begin", "val_interval"),
+    "dynamic_intervals",
+)
+TEST_LOOP = ("type", "fp16")
+
+# names of the top level beside the arguments of Runner
+TOP_LEVEL = (
+    *("vis_backends", "custom_imports", "tta_model", "tta_pipeline", "runner_type", "strategy"),
+    *("sync_bn", "find_unused_parameters", "model_wrapper_cfg", "activation_checkpointing"),
+    *("efficient_conv_bn_eval", "compile", "optimizer", "train_pipeline", "test_pipeline"),
+    *("data_root", "dataset_type"),
+)

@@ -1,0 +1,59 @@
+"""What is wrong with a config, in words."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_LONGEST = 80  # characters of a value that are shown
+_LISTED = 14  # names that are listed
+
+
+class ConfigError(ValueError):
+    """A user's mistake in a config: one line that names the key, the value and what is expected."""
+
+
+def show(value: Any) -> str:
+    """A value in a message."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
+
+
+def join(path: str, key: object) -> str:
+    """The path of a key below another."""
+    return f"{path}.{key}" if path else str(key)
+
+
+def near(name: str, known: Iterable[str], cutoff: float = 0.7) -> str | None:
+    """The known name that was probably meant: much alike, or one is the other's beginning."""
+    known = sorted({str(k) for k in known})
+    lowered = {k.lower(): k for k in reversed(known)}
+    close = difflib.get_close_matches(name.lower(), lowered, 1, cutoff)
+    if close:
+        return lowered[close[0]]
+    short = [k for k in known if len(name) >= 5 and (k.startswith(name) or name.startswith(k))]
+    return next((k for k in short if min(len(k), len(name)) >= 4), None)
+
+
+def is_slip(name: str, meant: str) -> bool:
+    """Whether two names differ by a slip: two letters at most, or their order."""
+    one, other = Counter(name.lower()), Counter(meant.lower())
+    return sum(((one - other) + (other - one)).values()) <= 2
+
+
+def unknown(path: str, value: Any, owner: str, known: Sequence[str]) -> str:
+    """The message for a key that ``owner`` does not have."""
+    key = path.rpartition(".")[2]
+    meant = near(key, known)
+    text = f"{path}={show(value)}: {owner} has no {key!r}"
+    if meant:
+        return f"{text}; did you mean {meant!r}?"
+    names = ", ".join(sorted(known)[:_LISTED]) + (", ..." if len(known) > _LISTED else "")
+    return f"{text}; expected one of {names}" if known else f"{text}; expected nothing"
+
+
+def wrong(path: str, value: Any, expected: str) -> str:
+    """The message for a value that cannot be used."""
+    return f"{path}={show(value)}: expected {expected}"

@@ -1,0 +1,55 @@
+"""A config file, or what is wrong with it in one line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .problem import ConfigError
+
+CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
+_SUFFIXES = (".py", ".json", ".yaml", ".yml")
+_LARGEST = 20_000_000  # bytes of a file
+
+
+def read_config_file(path: str | os.PathLike[str]) -> Config:
+    """The config of a file, with all that it inherits.
+
+    Raises:
+        ConfigError: it cannot be read, or it says nothing.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise ConfigError(f"config {path}: is a folder, expected a config file, such as {path}/a.py")
+    if file.suffix in CHECKPOINT_SUFFIXES:
+        raise ConfigError(
+            f"{path}: this is a checkpoint, expected a config (.py); a config comes before its "
+            "checkpoint"
+        )
+    if file.suffix not in _SUFFIXES:
+        raise ConfigError(f"config {path}: expected a file that ends in {', '.join(_SUFFIXES)}")
+    if file.is_file() and file.stat().st_size > _LARGEST:
+        size = file.stat().st_size
+        raise ConfigError(f"config {path}: has {size:,} bytes, expected at most {_LARGEST:,}")
+    try:
+        cfg = Config.fromfile(path)
+        found = list(cfg)
+    except RecursionError as error:
+        raise ConfigError(
+            f"config {path}: inherits from itself, or is nested too deep; see its _base_"
+        ) from error
+    # a config is a program, which may also end itself
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"config {path}: {one_line(error)}") from error
+    if not found:
+        raise ConfigError(f"config {path}: says nothing, expected at least a model")
+    return cfg
+
+
+def one_line(error: BaseException) -> str:
+    """An error's type and text on one line."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    text = " ".join(text.split())
+    return f"{type(error).__name__}: {text[:600]}" if text else type(error).__name__

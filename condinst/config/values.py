@@ -1,0 +1,142 @@
+"""Values that no run can mean: a learning rate in words, a threshold of 30, no classes.
+
+Only what is nonsense is refused. A batch of 5000 pictures or 600 workers is: a process would
+first fill the machine's memory.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .problem import wrong
+
+_Check = Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    )
+
+
+def _whole(low: int, high: float = math.inf) -> tuple[_Check, str]:
+    upper = "or more" if high == math.inf else f"to {high:.0f}"
+    return (
+        lambda v: _is_number(v) and v == int(v) and low <= v <= high,
+        f"a whole number, {low} {upper}",
+    )
+
+
+def _number(low: float, high: float = math.inf, above: bool = False) -> tuple[_Check, str]:
+    words = f"from {low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
+    words = f"above {low:g}" if above and high == math.inf else words
+    words = f"above {low:g}, to {high:g}" if above and high < math.inf else words
+    return (
+        lambda v: _is_number(v) and (low < v if above else low <= v) and v <= high,
+        f"a number {words}",
+    )
+
+
+def _optional(check: tuple[_Check, str]) -> tuple[_Check, str]:
+    return lambda v: v is None or check[0](v), f"{check[1]}, or None"
+
+
+_BOOLEAN: tuple[_Check, str] = (lambda v: isinstance(v, bool), "True or False")
+_TEXT: tuple[_Check, str] = (lambda v: isinstance(v, str), "a text")
+
+
+def _strides(value: Any) -> bool:
+    one = _number(0, above=True)[0]
+    if isinstance(value, list | tuple):
+        return len(value) > 0 and all(map(_strides, value))
+    return one(value)
+
+
+def _one_or_list(value: Any) -> bool:
+    """A positive number of channels, or several."""
+    if isinstance(value, list | tuple):
+        return all(_one_or_list(item) for item in value)
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
+
+
+_CHANNELS = (_one_or_list, "a whole number, 1 or more, or a list of them")
+_LOADER = r"(?:train|val|test)_dataloader\."
+
+_RULES: list[tuple[str, tuple[_Check, str]]] = [
+    (_LOADER + "batch_size", _whole(1, 4096)),
+    (_LOADER + "num_workers", _whole(0, 512)),
+    (_LOADER + "prefetch_factor", _optional(_whole(1, 1000))),
+    (_LOADER + "timeout", _number(0)),
+    (_LOADER + "(?:persistent_workers|drop_last|pin_memory)", _BOOLEAN),
+    (r"train_cfg\.(?:max_iters|max_epochs)", _whole(1)),
+    (r"train_cfg\.val_interval", _whole(1)),
+    (r"train_cfg\.val_begin", _whole(0)),
+    (r"train_cfg\.by_epoch", _BOOLEAN),
+    (r"optim_wrapper\.accumulative_counts", _whole(1)),
+    (r"optim_wrapper\.optimizer\.lr", _number(0)),
+    (r"optim_wrapper\.optimizer\.(?:weight_decay|momentum|dampening|eps)", _number(0)),
+    (r"optim_wrapper\.optimizer\.nesterov", _BOOLEAN),
+    (r"optim_wrapper\.clip_grad\.(?:max_norm|clip_value)", _number(0, above=True)),
+    (r"optim_wrapper\.paramwise_cfg\.\w+_mult", _number(0)),
+    (r"optim_wrapper\.paramwise_cfg\.custom_keys\..*\.(?:lr|decay)_mult", _number(0)),
+    (r"param_scheduler(?:\[\d+\])?\.begin", _whole(0)),
+    (r"param_scheduler(?:\[\d+\])?\.by_epoch", _BOOLEAN),
+    (r"param_scheduler(?:\[\d+\])?\.gamma", _number(0)),
+    (r"param_scheduler(?:\[\d+\])?\.start_factor", _number(0, 1, above=True)),
+    (r"param_scheduler(?:\[\d+\])?\.milestones\[\d+\]", _whole(0)),
+    (r"default_hooks\.checkpoint\.(?:interval|max_keep_ckpts)", _whole(-1)),
+    (r"default_hooks\.checkpoint\.by_epoch", _BOOLEAN),
+    (r"default_hooks\.(?:logger|visualization)\.interval", _whole(1)),
+    (r"auto_scale_lr\.base_batch_size", _whole(1)),
+    (r"auto_scale_lr\.enable", _BOOLEAN),
+    (r"randomness\.seed", _optional(_whole(0, 2**32 - 1))),
+    (r"randomness\.(?:deterministic|diff_rank_seed)", _BOOLEAN),
+    (r"model\.(?:bbox_head|semantic_head)\.num_classes", _whole(1, 1_000_000)),
+    (r"model\..*num_classes(?:\[\d+\])?", _whole(0, 1_000_000)),
+    (r"model\..*(?:in|out|feat|base|mid)_channels", _CHANNELS),
+    (r"model\.(?:bbox_head|mask_head|semantic_head).*num_layers", _whole(1, 1000)),
+    (r"model\..*(?:stacked_convs|num_convs|num_stacked_convs)", _whole(0, 1000)),
+    (r"model\..*num_outs", _whole(1, 1000)),
+    (
+        r"model\.bbox_head(?:\[\d+\])?\.(?:strides|anchor_generator\.strides)",
+        (_strides, "numbers above 0"),
+    ),
+    (r"(?:model|tta_model)\.(?:.*\.)?(?:test_cfg|tta_cfg)(?:\.rcnn|\.rpn)?\.score_thr", _number(0, 1)),
+    (r"(?:model|tta_model)\.(?:.*\.)?test_cfg\.mask_thr", _number(0, 1)),
+    (r"(?:model|tta_model)\.(?:.*\.)?nms\.(?:iou_threshold|score_threshold)", _number(0, 1)),
+    (r"(?:model|tta_model)\.(?:.*\.)?(?:test_cfg|tta_cfg).*\.max_per_img", _whole(-1, 10_000_000)),
+    (r"(?:model|tta_model)\.(?:.*\.)?test_cfg.*\.nms_pre", _whole(-1)),
+    (r"(?:model|tta_model)\.(?:.*\.)?test_cfg.*\.min_bbox_size", _number(-1)),
+    (
+        r"model\.test_cfg\.(?:threshold_with_centerness|clip_after_nms|sqrt_scores)",
+        _BOOLEAN,
+    ),
+    (r"resume|cudnn_benchmark", _BOOLEAN),
+    (r"env_cfg\.cudnn_benchmark", _BOOLEAN),
+    (r"default_scope|load_from|work_dir|experiment_name", (lambda v: v is None or isinstance(v, str), "a text, or None")),
+    (r"(?:train|val|test)_dataloader(?:\.dataset)+\.ann_file", _TEXT),
+    (r"(?:train|val|test)_dataloader(?:\.dataset)+\.data_root", _optional(_TEXT)),
+]
+_COMPILED = [(re.compile(pattern), check) for pattern, check in _RULES]
+_LARGEST = 10_000_000  # layers, channels: no network has more of anything
+
+
+def check_value(path: str, value: Any) -> str | None:
+    """What is wrong with one value of a config; None where nothing is known to be."""
+    for pattern, (fits, expected) in _COMPILED:
+        if pattern.fullmatch(path) and not _try(fits, value):
+            return wrong(path, value, expected)
+    counts = isinstance(value, int) and not isinstance(value, bool)
+    if counts and path.startswith("model.") and abs(value) > _LARGEST and path[-1] != "]":
+        return wrong(path, value, f"at most {_LARGEST:,}")
+    return None
+
+
+def _try(fits: _Check, value: Any) -> bool:
+    try:
+        return fits(value)
+    except (TypeError, ValueError, OverflowError):
+        return False

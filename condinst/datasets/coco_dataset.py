@@ -1,0 +1,90 @@
+"""COCO's data set for training and testing, from the records of the one reader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmdet.datasets import CocoDataset as MmdetCocoDataset
+from mmengine.fileio import get_local_path
+
+from condinst.datasets.coco_file import CocoFile
+from condinst.datasets.file_cache import take_file
+from condinst.registry import DATASETS
+
+__all__ = ["CocoDataset"]
+
+
+@DATASETS.register_module()
+class CocoDataset(MmdetCocoDataset):
+    """mmdet's ``CocoDataset``, its keys and its samples, from a file that was looked through.
+
+    What :class:`~condinst.datasets.coco_file.CocoFile` repairs is repaired here, and its numbers
+    stay arrays until a sample is asked for: a file of COCO's size takes a third of the memory.
+
+    Raises:
+        ValueError: naming the file and its entries: it is missing, is not COCO's layout, or has
+            what cannot be trained on.
+    """
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """A dict for each picture, in the file's order, as mmdet's; masks are arrays here."""
+        with get_local_path(self.ann_file, backend_args=self.backend_args) as path:
+            try:
+                file = take_file(str(path))
+            except ValueError as error:
+                raise ValueError(f"{self.ann_file}: {error}") from None
+        if file.problems:
+            listed = "".join(f"\n  {n}. {text}" for n, text in enumerate(file.problems, 1))
+            raise ValueError(f"{self.ann_file}: cannot be used as it is:{listed}")
+        names = self.metainfo["classes"]
+        self.cat_ids = [key for key, name in file.categories if name in names]
+        self.cat2label = {key: label for label, key in enumerate(self.cat_ids)}
+        self.cat_img_map = {
+            key: [file.image_ids[i] for i in file.image_index[file.category_index == place]]
+            for place, (key, _) in enumerate(file.categories)
+        }
+        return [
+            self.parse_data_info(
+                {
+                    "raw_img_info": {**image, "img_id": image["id"]},
+                    "raw_ann_info": _annotations(file, chosen),
+                }
+            )
+            for image, chosen in zip(file.images, file.annotations_of_image, strict=True)
+        ]
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """The sample at ``idx``, with masks as lists, as mmdet's."""
+        info = super().get_data_info(idx)
+        for instance in info["instances"]:
+            mask = instance.get("mask")
+            if isinstance(mask, list):
+                instance["mask"] = [
+                    part.tolist() if isinstance(part, np.ndarray) else part for part in mask
+                ]
+        return info
+
+
+def _annotations(file: CocoFile, chosen: np.ndarray) -> list[dict[str, Any]]:
+    """What mmdet reads of a picture's annotations."""
+    columns = zip(
+        chosen.tolist(),
+        file.boxes[chosen].tolist(),
+        file.areas[chosen].tolist(),
+        file.category_index[chosen].tolist(),
+        file.crowd[chosen].tolist(),
+        file.ignore[chosen].tolist(),
+        strict=True,
+    )
+    return [
+        {
+            "bbox": box,
+            "area": area,
+            "category_id": file.categories[category][0],
+            "iscrowd": crowd,
+            "ignore": ignore,
+            "segmentation": file.codes.get(index) or file.polygons(index),
+        }
+        for index, box, area, category, crowd, ignore in columns
+    ]

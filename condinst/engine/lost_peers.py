@@ -1,0 +1,136 @@
+"""What is left to do when another process of the run is lost: save, say so, end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+from torch import distributed
+
+from condinst.compat import heartbeat
+from condinst.engine.checkpoint_writing import last_checkpoint, save_now
+
+__all__ = ["end_when_peers_are_lost"]
+
+_SAVE_SECONDS = 25  # torchrun waits 30 s before it kills
+# In the messages of what torch raises as a mere RuntimeError.
+_WORDS = ("gloo", "nccl", "connection closed by peer", "connection reset by peer", "process group")
+_ending = threading.Lock()
+
+
+@contextlib.contextmanager
+def end_when_peers_are_lost() -> Iterator[Callable[[Runner], None]]:
+    """End this process with code 1 and one line when another one of its run is lost in this block.
+
+    Two things tell of it: an exchange fails, because the connection was closed; or the other gives
+    no sign of life for ``env_cfg.dist_cfg.timeout`` seconds, whatever this process does meanwhile.
+
+    Yields:
+        A function to call with the runner whose training is to be saved before the end. Where the
+        first process lives on, with gloo, it saves the last iteration that was finished. With nccl
+        the weights cannot be read while an exchange hangs, and a strategy's are spread over the
+        processes.
+    """
+    runners: list[Runner] = []
+
+    def on_lost(text: str) -> None:
+        _end(text, None, runners)
+
+    def add(runner: Runner) -> None:
+        runners.append(runner)
+        if (beats := heartbeat.current()) is not None:
+            beats.on_lost = on_lost
+
+    try:
+        yield add
+    except Exception as error:
+        beats = heartbeat.current()
+        if beats is None or not _is_of_exchange(error):
+            raise
+        lost, text = beats.find_lost()
+        if not lost:  # all live: a fault of another kind
+            raise
+        _end(text, lost, runners)
+
+
+def _is_of_exchange(error: BaseException | None) -> bool:
+    """Whether processes could not exchange something."""
+    if error is None:
+        return False
+    kinds = (distributed.DistBackendError, *_others())
+    if isinstance(error, kinds):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(word in text for word in _WORDS)
+
+
+def _others() -> tuple[type[BaseException], ...]:
+    names = ("DistError", "DistNetworkError", "DistStoreError")
+    return tuple(getattr(distributed, name) for name in names if hasattr(distributed, name))
+
+
+def _end(text: str, lost: list[int] | None, runners: list[Runner]) -> NoReturn:
+    """Save and end the process; the thread that comes second waits for the end."""
+    with _ending:
+        beats = heartbeat.current()
+        assert beats is not None
+        if lost is None:
+            lost = beats.lost
+        what = _save(runners[-1], text) if runners else ""
+        if beats.speaks(lost):
+            _say(f"error: {text}{what}")
+        beats.wait_for_first(_SAVE_SECONDS if 0 not in lost else 0)
+        beats.leave(lost)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(1)  # the exchange that hangs would keep the process
+
+
+def _save(runner: Runner, text: str) -> str:
+    """Save what can be; what to say of it."""
+    saved: list[str | None] = []
+    # torch.distributed is asked for the backend: a model on the GPU has one that is ahead of Python
+    if distributed.get_backend() == "gloo" and isinstance(runner, Runner) and runner.rank == 0:
+        _hold(runner)
+        thread = threading.Thread(target=_try_to_save, args=(runner, text, saved), daemon=True)
+        thread.start()
+        thread.join(_SAVE_SECONDS)
+    path = saved[0] if saved and saved[0] else last_checkpoint(runner)
+    if path is None:
+        return "; no checkpoint has been saved"
+    return f"; the last checkpoint is {path} (--resume goes on from it)"
+
+
+def _try_to_save(runner: Runner, text: str, saved: list[str | None]) -> None:
+    try:
+        saved.append(save_now(runner, text))
+    except Exception as error:
+        MMLogger.get_current_instance().warning(f"no checkpoint could be saved: {error}")
+
+
+def _hold(runner: Runner) -> None:
+    """Keep the thread that trains from changing the weights from now on.
+
+    It hangs in the exchange of gradients, which comes before; should that fail meanwhile, the
+    thread waits here.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return
+
+    def wait(*args: Any, **kwargs: Any) -> None:
+        time.sleep(2 * _SAVE_SECONDS)
+
+    runner.optim_wrapper.step = wait
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
