@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from condinst.compat.checkpoint_file import check_whole
 from condinst.compat.checkpoint_writing import MARK, STARTED
 
-_PREFIXES = ("iter_", "epoch_")
-_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)\.pth")
+_FORMS = (("iter_", ".pth"), ("epoch_", ".pth"))
+_NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>\d+)(?P<after>\D*)")
 
 
 def apply(upstream: str) -> None:
@@ -105,16 +105,21 @@ class _Found(NamedTuple):
         return self.started, self.meta.get("iter", self.number)
 
 
-def _candidates(folder: Path, template: str | None) -> dict[str, list[tuple[int, Path]]]:
-    """Numbered checkpoints by what is before the number."""
-    known = {*_PREFIXES, re.split(r"\{", template or _PREFIXES[0])[0]}
+def _candidates(
+    folder: Path, template: str | None
+) -> dict[tuple[str, ...], list[tuple[int, Path]]]:
+    """Numbered checkpoints by what is before and after the number."""
+    known: set[tuple[str, ...]] = {*_FORMS}
+    if template is not None:
+        known.add(tuple(re.split(r"\{.*?\}", template, maxsplit=1)))
     if marked := _NUMBERED.fullmatch(_read_mark(folder)):
-        known.add(marked["prefix"])
-    found: dict[str, list[tuple[int, Path]]] = {}
+        known.add(marked.group("before", "after"))
+    found: dict[tuple[str, ...], list[tuple[int, Path]]] = {}
     for path in folder.iterdir() if folder.is_dir() else ():
         match = _NUMBERED.fullmatch(path.name)
-        if match and match["prefix"] in known and not path.name.startswith("best_"):
-            found.setdefault(match["prefix"], []).append((int(match["number"]), path))
+        form = match and match.group("before", "after")
+        if match and form in known and not path.name.startswith("best_"):
+            found.setdefault(form, []).append((int(match["number"]), path))
     return found
 
 

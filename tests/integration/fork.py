@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.util
 import os
 import signal
 import sys
@@ -46,6 +47,7 @@ class Child:
         except BaseException:
             traceback.print_exc()
         finally:
+            multiprocessing.util._exit_function()  # Python's own end waits for its workers
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)

@@ -5,10 +5,11 @@ import shutil
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from toy_training import Steps, build, quick
 
 from condinst.compat.checkpoint_writing import remove
-from condinst.engine.checkpoint_writing import remove_leftovers
+from condinst.engine.checkpoint_writing import remove_leftovers, save_now
 
 BEST = dict(save_best="score", rule="greater")
 BOTH = dict(save_best=["score", "other"], rule="greater")
@@ -215,3 +216,38 @@ def test_leftovers_are_the_run_s_own(tmp_path):
     assert remove_leftovers(tmp_path) == ["best_a_iter_4.pth.tmp", "iter_4.pth.tmp"]
     assert names(tmp_path, "*") == ["b.pth", "c.pth.tmp", "d.pth.tmp", "notes.tmp"]
     assert remove_leftovers(tmp_path / "missing") == []
+
+
+class Fault(Hook):
+    """An error at a chosen moment of the third iteration."""
+
+    priority = "VERY_LOW"
+
+    def __init__(self, moment):
+        setattr(self, moment, lambda *args, **kwargs: self.act(*args))
+
+    def act(self, runner, *args):
+        if runner.iter == 2:
+            raise ConnectionError("lost")
+
+
+@pytest.mark.parametrize(
+    ("moment", "saved"), [("before_train_iter", "iter_2.pth"), ("after_train_iter", None)]
+)
+def test_a_checkpoint_after_an_error(tmp_path, moment, saved):
+    """Before the next iteration has changed the weights, and not in the middle of it."""
+    with quick():
+        runner = build(tmp_path, interval=100, hooks=[Fault(moment)])
+        with pytest.raises(ConnectionError):
+            runner.train()
+        path = save_now(runner, "test")
+    assert path == (saved and str(tmp_path / saved))
+    assert names(tmp_path) == ([saved] if saved else [])
+    if saved:
+        assert load(path)["meta"]["iter"] == 2
+
+
+def test_nothing_to_save_before_the_first_iteration(tmp_path):
+    with quick():
+        runner = build(tmp_path)
+        assert save_now(runner, "test") is None

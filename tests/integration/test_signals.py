@@ -209,10 +209,23 @@ def test_data_workers_leave_it_to_the_training(tmp_path, start):
     assert child.wait() == 143
     assert saved(tmp_path / "run") == [trained(child)[-1] + 1]
     assert "worker (pid" not in child.text()
-    end = time.monotonic() + 15
+    assert members(child.pid) == []
+
+
+def test_data_workers_of_a_killed_training_end(tmp_path, start):
+    child = start(workers=2, leader=True, slow=(0.1, "before_train_iter"))
+    child.wait_for("trained 1")
+    child.kill()
+    child.wait()
+    end = time.monotonic() + 20
     while members(child.pid):  # a worker looks for its parent every 5 seconds
         assert time.monotonic() < end, members(child.pid)
         time.sleep(0.1)
+
+
+def test_a_training_with_data_workers_ends_by_itself(tmp_path, start):
+    child = start(workers=2, iters=4)
+    assert child.wait(40) == 0
 
 
 def test_a_closed_terminal(tmp_path):
@@ -240,15 +253,23 @@ def test_a_closed_terminal(tmp_path):
 
 def test_epochs(tmp_path, start):
     """In the middle of one the file is named after the iteration."""
-    child = start(epochs=100, slow=(0.01, "before_train_iter"))
+    child = start(epochs=3, slow=(0.01, "before_train_iter"))
     child.wait_for("trained 40")  # 32 in an epoch
     child.kill(signal.SIGTERM)
     assert child.wait() == 143
     (last,) = saved(tmp_path / "run")
     meta = torch.load(tmp_path / "run" / f"iter_{last}.pth", weights_only=False)["meta"]
     assert (meta["epoch"], meta["iter"]) == (1, last)
-    assert last > 32
+    assert 64 > last > 32
     assert saved(tmp_path / "run", "epoch_*.pth") == [1]
+    resumed, whole = start(resume=True, epochs=3), start("whole", epochs=3)
+    assert resumed.wait() == whole.wait() == 0
+    assert trained(resumed) == list(range(last + 1, 97))
+    ours, expected = (
+        torch.load(tmp_path / name / "epoch_3.pth", weights_only=False) for name in ("run", "whole")
+    )
+    assert ours["meta"]["iter"] == 96
+    assert torch.equal(ours["state_dict"]["weight"], expected["state_dict"]["weight"])
 
 
 @pytest.mark.parametrize("rank", [0, 1])
