@@ -136,22 +136,23 @@ class Heartbeats:
             The ranks, none where all are alive, and a description for the user.
         """
         begun = time.monotonic()
-        end = begun + (2.5 * self.interval + 1 if seconds is None else seconds)
+        end = begun + (4 * self.interval + 1 if seconds is None else seconds)
+        proof = begun + 1.5 * self.interval  # what is read before may be older than the failure
         silent: list[int] = []
         while time.monotonic() < end:
             blamed = self._blamed()
             if blamed:
                 return blamed, self._describe(blamed, "its connection broke")
-            silent = [other for other in self._others if self._changed[other] < begun]
+            silent = [other for other in self._others if self._changed[other] < proof]
             if not silent:
                 break
             time.sleep(self.interval / 4)
-        if silent and self._answered < begun:
+        if silent and self._answered < proof:
             return [0] if self.rank else silent, self._unreachable()
-        if silent:
-            return silent, self._describe(silent, "its connection broke")
-        left = [other for other in self._others if self._has_left(other)]
-        return left, self._describe(left, "it has ended before the others")
+        gone = [other for other in silent if not self._has_left(other)]
+        if gone:
+            return gone, self._describe(gone, "its connection broke")
+        return silent, self._describe(silent, "it has ended before the others")
 
     def speaks(self, lost: Iterable[int]) -> bool:
         """Whether this process is the one on its machine to say it."""

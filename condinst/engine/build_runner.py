@@ -10,6 +10,7 @@ import torch
 from mmengine.registry import STRATEGIES
 from mmengine.runner import Runner
 
+from condinst.compat import fsdp
 from condinst.registry import RUNNERS
 
 if TYPE_CHECKING:
@@ -135,17 +136,14 @@ def _check_hooks(cfg: Config, strategy: str) -> None:
 
 def _prepare_fsdp(cfg: Config) -> None:
     saved = cfg.strategy.setdefault("state_dict_cfg", "full")
-    kind = saved.get("state_dict_type") if _is_dict(saved) else saved
-    if str(kind).split(".")[-1] not in ("full", _FULL):
+    form = saved.get("state_dict_type") if _is_dict(saved) else saved
+    if str(form).split(".")[-1] not in ("full", _FULL):
         raise ValueError(
             f"strategy.state_dict_cfg={saved!r}: checkpoints in parts cannot be read by any of our "
             "commands; expected 'full', by which the first process writes a whole one"
         )
-    if not torch.cuda.is_available():  # mmengine takes LOCAL_RANK for the number of a GPU
-        wrapper = cfg.strategy.get("model_wrapper") or {}
-        cfg.strategy.model_wrapper = dict(
-            {"type": "MMFullyShardedDataParallel", "device_id": None}, **wrapper
-        )
+    kind = cfg.strategy.type
+    fsdp.apply(STRATEGIES.get(kind) if isinstance(kind, str) else kind)
 
 
 def _is_dict(value: Any) -> bool:
