@@ -4,6 +4,8 @@ Upstream faults:
 
 - torch's FSDP (2.14) refuses parameters without a dimension; mmcv's ``Scale`` has one.
 - mmengine's strategy (0.10.7) takes ``LOCAL_RANK`` for the number of a GPU.
+- It reads the optimizer's state with its arguments in the order of torch 2.0, which nothing can
+  resume from.
 
 Delete when mmengine uses ``fully_shard``.
 """
@@ -18,7 +20,7 @@ from torch import nn
 
 
 def apply(strategy: Any) -> None:
-    """Replace the method by which the strategy's class wraps the model; once only.
+    """Replace the methods by which the class wraps the model and resumes; once only.
 
     Args:
         strategy: mmengine's ``FSDPStrategy``, the class.
@@ -39,6 +41,17 @@ def apply(strategy: Any) -> None:
         return wrap(self, model)
 
     strategy._wrap_model = wrapper
+    strategy.load_optim_state_dict = _load_optimizer
+
+
+def _load_optimizer(self: Any, state_dict: dict) -> None:
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    optimizer = self.optim_wrapper.optimizer
+    state = FullyShardedDataParallel.optim_state_dict_to_load(
+        model=self.model, optim=optimizer, optim_state_dict=state_dict
+    )
+    self.optim_wrapper.load_state_dict(state)
 
 
 def give_scalars_a_dimension(model: nn.Module) -> None:

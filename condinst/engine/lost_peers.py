@@ -43,6 +43,7 @@ def end_when_peers_are_lost(cfg: Config) -> Iterator[Callable[[Runner], None]]:
 
     Raises:
         ValueError: that setting is no number of seconds.
+        ConnectionError: the processes have not found each other.
     """
     _check_timeout(cfg)
     runners: list[Runner] = []
@@ -55,8 +56,11 @@ def end_when_peers_are_lost(cfg: Config) -> Iterator[Callable[[Runner], None]]:
         yield runners.append
     except Exception as error:
         beats = heartbeat.current()
-        if beats is None or not _is_of_exchange(error):
+        if not _is_of_exchange(error):
             raise
+        if beats is None:
+            text = " ".join(str(error).split())
+            raise ConnectionError(f"the processes have not found each other: {text}") from error
         lost, text = beats.find_lost()
         if not lost:  # all live: a fault of another kind
             raise
