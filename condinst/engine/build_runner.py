@@ -67,7 +67,8 @@ def _check_runner(cfg: Config, runner_type: Any) -> None:
     if isinstance(runner_type, str):
         if RUNNERS.get(runner_type) is None:
             raise ValueError(
-                f"runner_type={runner_type!r}: there is no such runner{_nearest(runner_type, names)}"
+                f"runner_type={runner_type!r}: there is no such runner"
+                f"{_nearest(runner_type, names)}"
             )
     elif runner_type is not None and not isinstance(runner_type, type):
         raise ValueError(f"runner_type={runner_type!r}: expected one of {', '.join(names)}")
