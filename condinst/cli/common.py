@@ -290,7 +290,10 @@ def run(main: Callable[[], object]) -> None:
         message = explain(error)
         if message is None or os.environ.get("CONDINST_DEBUG"):
             raise
-        sys.exit(f"error: {message}\n(set CONDINST_DEBUG=1 for the traceback)")
+        from .once import print_error
+
+        print_error(f"{message}\n(set CONDINST_DEBUG=1 for the traceback)")
+        sys.exit(1)
 
 
 def explain(error: Exception) -> str | None:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from condinst.version import __version__
 
 from .common import explain
+from .once import print_error
 
 # Each module offers add_arguments(parser) and run(args) -> exit code. Only that of the command in
 # use is imported.
@@ -98,7 +99,7 @@ def _run(words: list[str]) -> int:
         message = explain(error)
         if message is None or os.environ.get("CONDINST_DEBUG"):
             raise
-        print(f"error: {message}", file=sys.stderr)
+        print_error(message)
         return 1
     finally:
         if before is not None:

@@ -221,18 +221,25 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     Returns:
         The metrics, for example ``coco/segm_mAP``.
     """
+    from condinst.engine.lost_peers import end_when_peers_are_lost
+
+    cfg = build_config(args)
+    with end_when_peers_are_lost(cfg):
+        return _test(args, cfg)
+
+
+def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
-    from mmengine.runner import Runner
 
     from condinst.config import blaming
     from condinst.datasets.checks import check_datasets
+    from condinst.engine.build_runner import build_test_runner
     from condinst.evaluation import DumpDetResults
 
-    cfg = build_config(args)
     report = check_datasets(cfg, splits=("test",)) if is_first_process() else None
     setup_cache_size_limit_of_dynamo()
     with blaming(cfg):
-        runner = Runner.from_cfg(cfg)
+        runner = build_test_runner(cfg)
         runner.logger.info(report)  # other processes than the first log nothing at this level
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

@@ -115,20 +115,24 @@ def run(args: argparse.Namespace) -> int:
 def train(args: argparse.Namespace) -> None:
     """Check the data, then train."""
     from mmdet.utils import setup_cache_size_limit_of_dynamo
-    from mmengine.runner import Runner
 
     from condinst.config import blaming
     from condinst.datasets.checks import check_datasets
+    from condinst.engine.build_runner import build_runner
+    from condinst.engine.elastic import go_on_after_restart
+    from condinst.engine.lost_peers import end_when_peers_are_lost
     from condinst.engine.signals import StopHook, stop_on_signals
 
     from .train_folder import only_training
 
     cfg = build_config(args)
-    with stop_on_signals(), only_training(cfg):
+    with stop_on_signals(), end_when_peers_are_lost(cfg) as save_of, only_training(cfg):
         report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
         setup_cache_size_limit_of_dynamo()
+        go_on_after_restart(cfg)
         with blaming(cfg):
-            runner = Runner.from_cfg(cfg)
+            runner = build_runner(cfg)
             runner.register_hook(StopHook())
+            save_of(runner)
             runner.logger.info(report)
             runner.train()

@@ -52,7 +52,8 @@ def _also_on_cpu(start: Callable[..., None], utils: Any) -> Callable[..., None]:
             os.environ["LOCAL_RANK"] = os.environ["OMPI_COMM_WORLD_LOCAL_RANK"]
         from mmengine.logging import print_log
 
-        limit = kwargs.setdefault("timeout", heartbeat.LIMIT)
+        limit = kwargs.get("timeout") or heartbeat.LIMIT
+        kwargs["timeout"] = max(limit, heartbeat.LIMIT)  # to find each other: machines start slowly
         if _has_accelerator(utils):
             start(backend, **kwargs)
             return heartbeat.start(limit)

@@ -43,6 +43,16 @@ _KEY = "condinst/heartbeat"
 _current: Heartbeats | None = None
 
 
+def _end(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"error: {text}", file=sys.stderr, flush=True)
+    os._exit(1)
+
+
+handler: Callable[[str], None] = _end
+"""What is done when a process is lost: it is said, and this process ends with code 1."""
+
+
 def current() -> Heartbeats | None:
     """Those of this process, once its process group has begun."""
     return _current
@@ -76,8 +86,7 @@ class Heartbeats:
     Args:
         store: of torch.distributed; the threads are the only ones to use this connection.
         limit: seconds without a sign after which a process is lost.
-        on_lost: called by a thread of its own with what to say; the default says it and ends the
-            process with code 1.
+        on_lost: called by a thread of its own with what to say; :data:`handler` when None.
     """
 
     def __init__(
@@ -91,7 +100,7 @@ class Heartbeats:
         self.rank = rank
         self.limit = limit
         self.interval = min(max(1.0, world_size / 50), limit / 4)
-        self.on_lost = on_lost or _end
+        self.on_lost = on_lost
         self.lost: list[int] = []
         """Who was named to ``on_lost``."""
         self._store = store
@@ -127,22 +136,23 @@ class Heartbeats:
             The ranks, none where all are alive, and a description for the user.
         """
         begun = time.monotonic()
-        end = begun + (4 * self.interval + 2 if seconds is None else seconds)
+        end = begun + (4 * self.interval + 1 if seconds is None else seconds)
+        proof = begun + 1.5 * self.interval  # what is read before may be older than the failure
         silent: list[int] = []
         while time.monotonic() < end:
             blamed = self._blamed()
             if blamed:
                 return blamed, self._describe(blamed, "its connection broke")
-            silent = [other for other in self._others if self._changed[other] < begun]
+            silent = [other for other in self._others if self._changed[other] < proof]
             if not silent:
                 break
             time.sleep(self.interval / 4)
-        if silent and self._answered < begun:
+        if silent and self._answered < proof:
             return [0] if self.rank else silent, self._unreachable()
-        if silent:
-            return silent, self._describe(silent, "its connection broke")
-        left = [other for other in self._others if self._has_left(other)]
-        return left, self._describe(left, "it has ended before the others")
+        gone = [other for other in silent if not self._has_left(other)]
+        if gone:
+            return gone, self._describe(gone, "its connection broke")
+        return silent, self._describe(silent, "it has ended before the others")
 
     def speaks(self, lost: Iterable[int]) -> bool:
         """Whether this process is the one on its machine to say it."""
@@ -217,7 +227,10 @@ class Heartbeats:
             if self._has_left(0):
                 continue  # the store may end with the first process
             silence = f"no sign of life for {self.limit:.0f} s"
-            if now - self._answered > self.limit:
+            # without an answer nothing is heard of the others either: that comes first
+            if now - self._answered > self.limit - 2 * self.interval:
+                if now - self._answered <= self.limit:
+                    continue
                 text = self._unreachable() if self.rank else "lost the store of the processes"
                 return self._report([0], f"{text} for {self.limit:.0f} s")
             lost = [
@@ -230,10 +243,4 @@ class Heartbeats:
 
     def _report(self, lost: list[int], text: str) -> None:
         self.lost = lost
-        self.on_lost(text)
-
-
-def _end(text: str) -> None:
-    with contextlib.suppress(OSError):
-        print(f"error: {text}", file=sys.stderr, flush=True)
-    os._exit(1)
+        (self.on_lost or handler)(text)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
@@ -16,6 +16,9 @@ from torch import distributed
 
 from condinst.compat import heartbeat
 from condinst.engine.checkpoint_writing import last_checkpoint, save_now
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 __all__ = ["end_when_peers_are_lost"]
 
@@ -26,7 +29,7 @@ _ending = threading.Lock()
 
 
 @contextlib.contextmanager
-def end_when_peers_are_lost() -> Iterator[Callable[[Runner], None]]:
+def end_when_peers_are_lost(cfg: Config) -> Iterator[Callable[[Runner], None]]:
     """End this process with code 1 and one line when another one of its run is lost in this block.
 
     Two things tell of it: an exchange fails, because the connection was closed; or the other gives
@@ -37,27 +40,44 @@ def end_when_peers_are_lost() -> Iterator[Callable[[Runner], None]]:
         first process lives on, with gloo, it saves the last iteration that was finished. With nccl
         the weights cannot be read while an exchange hangs, and a strategy's are spread over the
         processes.
+
+    Raises:
+        ValueError: that setting is no number of seconds.
+        ConnectionError: the processes have not found each other.
     """
+    _check_timeout(cfg)
     runners: list[Runner] = []
 
     def on_lost(text: str) -> None:
         _end(text, None, runners)
 
-    def add(runner: Runner) -> None:
-        runners.append(runner)
-        if (beats := heartbeat.current()) is not None:
-            beats.on_lost = on_lost
-
+    heartbeat.handler, before = on_lost, heartbeat.handler
     try:
-        yield add
+        yield runners.append
     except Exception as error:
         beats = heartbeat.current()
-        if beats is None or not _is_of_exchange(error):
+        if not _is_of_exchange(error):
             raise
+        if beats is None:
+            text = " ".join(str(error).split())
+            raise ConnectionError(f"the processes have not found each other: {text}") from error
         lost, text = beats.find_lost()
         if not lost:  # all live: a fault of another kind
             raise
         _end(text, lost, runners)
+    finally:
+        heartbeat.handler = before
+
+
+def _check_timeout(cfg: Config) -> None:
+    timeout = ((cfg.get("env_cfg") or {}).get("dist_cfg") or {}).get("timeout", 1)
+    if timeout is None:
+        del cfg.env_cfg.dist_cfg["timeout"]
+    elif isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise ValueError(
+            f"env_cfg.dist_cfg.timeout={timeout!r}: expected the seconds without a sign of life "
+            "after which a process counts as lost"
+        )
 
 
 def _is_of_exchange(error: BaseException | None) -> bool:

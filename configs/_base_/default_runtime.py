@@ -23,7 +23,8 @@ custom_hooks = [dict(type="CurveHook"), dict(type="ReportHook")]
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
-    dist_cfg=dict(backend="nccl"),
+    # timeout: a process that gives no sign of life for so many seconds is lost, and the run ends
+    dist_cfg=dict(backend="nccl", timeout=300),
 )
 
 vis_backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]

@@ -1,0 +1,24 @@
+"""One message where several processes find the same mistake."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from .common import is_first_process
+
+_WAIT_SECONDS = 6
+
+
+def print_error(text: str) -> None:
+    """Print an error of this process on standard error.
+
+    The first process prints at once, and its end ends the others, whose launcher sees to it. They
+    therefore wait: who is still there then has found a mistake that the first has not.
+    """
+    if not is_first_process():
+        time.sleep(_WAIT_SECONDS)
+        rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "another"
+        text = f"rank {rank}: {text}"
+    print(f"error: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,164 @@
+"""The runner that a config names, with the strategy that it names."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+import torch
+from mmengine.registry import STRATEGIES
+from mmengine.runner import Runner
+
+from condinst.compat import fsdp
+from condinst.registry import RUNNERS
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["build_runner", "build_test_runner"]
+
+# What a strategy needs beside mmengine, and the optimizer wrapper that it insists on.
+_NEEDS = {
+    "DeepSpeedStrategy": ("deepspeed", "DeepSpeedOptimWrapper"),
+    "ColossalAIStrategy": ("colossalai", "ColossalAIOptimWrapper"),
+}
+_SPREAD = ("FSDPStrategy", *_NEEDS)  # no process has the whole model
+_FULL = "FULL_STATE_DICT"
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The runner of a training: ``runner_type`` of the config, mmengine's Runner without one.
+
+    ``FlexibleRunner`` gets the ``strategy``. Sharded training (FSDP) saves whole checkpoints, as
+    every other training does; on a machine without a GPU it runs on the CPU.
+
+    Raises:
+        ValueError: a key names what does not exist or does not fit; the message names the key.
+        ImportError: the strategy needs a package that is not installed.
+    """
+    runner_type = cfg.get("runner_type")
+    _check_runner(cfg, runner_type)
+    if runner_type is None or runner_type == "Runner":
+        return Runner.from_cfg(cfg)
+    if cfg.get("strategy") is not None:
+        _check_strategy(cfg)
+    return RUNNERS.build(cfg)
+
+
+def build_test_runner(cfg: Config) -> Runner:
+    """The runner of a test: an ordinary one in place of ``FlexibleRunner``.
+
+    A strategy spreads what training keeps beside the weights; checkpoints are whole, and a test
+    needs the weights only.
+
+    Raises:
+        ValueError: ``runner_type`` names what does not exist, or ``strategy`` does not fit it.
+    """
+    runner_type = cfg.get("runner_type")
+    _check_runner(cfg, runner_type)
+    if runner_type in (None, "Runner", "FlexibleRunner", "mmengine.FlexibleRunner"):
+        return Runner.from_cfg(cfg)
+    return RUNNERS.build(cfg)
+
+
+def _check_runner(cfg: Config, runner_type: Any) -> None:
+    names = _names(RUNNERS)
+    if isinstance(runner_type, str):
+        if RUNNERS.get(runner_type) is None:
+            raise ValueError(
+                f"runner_type={runner_type!r}: there is no such runner"
+                f"{_nearest(runner_type, names)}"
+            )
+    elif runner_type is not None and not isinstance(runner_type, type):
+        raise ValueError(f"runner_type={runner_type!r}: expected one of {', '.join(names)}")
+    if cfg.get("strategy") is not None and runner_type in (None, "Runner"):
+        raise ValueError(
+            f"strategy={cfg.strategy.get('type') if _is_dict(cfg.strategy) else cfg.strategy!r} "
+            f"needs runner_type='FlexibleRunner', got {runner_type!r}: mmengine's Runner knows no "
+            "strategies"
+        )
+
+
+def _check_strategy(cfg: Config) -> None:
+    """Refuse what cannot work, and fill in what this machine and our readers need."""
+    strategy = cfg.strategy
+    if not _is_dict(strategy) or "type" not in strategy:
+        raise ValueError(f"strategy={strategy!r}: expected a dict with a type")
+    kind = strategy.type if isinstance(strategy.type, str) else strategy.type.__name__
+    name = kind.split(".")[-1]
+    if isinstance(strategy.type, str) and STRATEGIES.get(strategy.type) is None:
+        known = _names(STRATEGIES)
+        raise ValueError(
+            f"strategy.type={kind!r}: there is no such strategy{_nearest(name, known)}"
+        )
+    package, wrapper = _NEEDS.get(name, (None, None))
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise ImportError(
+            f"strategy.type={kind!r} needs {package}: pip install {package}", name=package
+        )
+    alone = cfg.get("launcher", "none") == "none"
+    if alone and name not in ("SingleDeviceStrategy", "DeepSpeedStrategy", "ColossalAIStrategy"):
+        raise ValueError(
+            f"strategy.type={kind!r} needs several processes: bash tools/dist_train.sh, or torchrun"
+        )
+    if not alone and name == "SingleDeviceStrategy":
+        raise ValueError(
+            f"strategy.type={kind!r} is for one process, and launcher={cfg.launcher!r} starts "
+            "several: DDPStrategy, or no strategy"
+        )
+    _check_optimizer(cfg, name, wrapper)
+    if name in _SPREAD:
+        _check_hooks(cfg, name)
+    if name == "FSDPStrategy":
+        _prepare_fsdp(cfg)
+
+
+def _check_optimizer(cfg: Config, strategy: str, expected: str | None) -> None:
+    got = str((cfg.get("optim_wrapper") or {}).get("type", "OptimWrapper")).split(".")[-1]
+    if expected is not None and got != expected:
+        raise ValueError(f"optim_wrapper.type={got!r}: {strategy} needs {expected!r}")
+    if strategy == "FSDPStrategy" and got == "AmpOptimWrapper" and not torch.cuda.is_available():
+        raise ValueError(
+            f"optim_wrapper.type={got!r} needs a GPU, and PyTorch finds none; on a CPU, "
+            "'condinst.CpuAmpOptimWrapper'"
+        )
+
+
+def _check_hooks(cfg: Config, strategy: str) -> None:
+    hooks = [*(cfg.get("custom_hooks") or []), *(cfg.get("default_hooks") or {}).values()]
+    for hook in hooks:
+        if _is_dict(hook) and str(hook.get("type")).split(".")[-1] == "EMAHook":
+            raise ValueError(
+                f"custom_hooks has EMAHook, which copies the whole model, and {strategy} spreads "
+                "it over the processes: leave one of them out"
+            )
+
+
+def _prepare_fsdp(cfg: Config) -> None:
+    saved = cfg.strategy.setdefault("state_dict_cfg", "full")
+    form = saved.get("state_dict_type") if _is_dict(saved) else saved
+    if str(form).split(".")[-1] not in ("full", _FULL):
+        raise ValueError(
+            f"strategy.state_dict_cfg={saved!r}: checkpoints in parts cannot be read by any of our "
+            "commands; expected 'full', by which the first process writes a whole one"
+        )
+    kind = cfg.strategy.type
+    fsdp.apply(STRATEGIES.get(kind) if isinstance(kind, str) else kind)
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _names(registry: Any) -> list[str]:
+    names: set[str] = set()
+    while registry is not None:
+        names.update(registry.module_dict)
+        registry = registry.parent
+    return sorted(names)
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name.split(".")[-1], names, 1)
+    return f"; is {close[0]!r} meant?" if close else f"; there are {', '.join(names)}"

@@ -1,0 +1,87 @@
+"""A training that torchrun starts again goes on by itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from mmengine.dist import all_reduce, init_dist, is_distributed, is_main_process
+from mmengine.logging import print_log
+
+from condinst.engine.resume import checkpoint_folder, set_resume
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["go_on_after_restart"]
+
+_MARK = ".started_by_torchrun"
+
+
+def go_on_after_restart(cfg: Config) -> None:
+    """Let the config go on from what its run has saved, where torchrun has started the run anew.
+
+    torchrun starts all processes again when one of them has died (``--max-restarts``), and when a
+    machine has left or come (``--nnodes=1:4``); it counts only the former, and a new machine does
+    not know of either. All processes therefore agree: it is a restart where one of them knows it.
+    Only checkpoints of this start of the launcher count, which a file in the work folder tells;
+    without one, the run begins as it did before.
+
+    Call it in every process.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ or cfg.launcher == "none":
+        return
+    if not is_distributed():  # a strategy would begin it later
+        init_dist(cfg.launcher, **(cfg.get("env_cfg") or {}).get("dist_cfg", {}))
+    mark = Path(cfg.work_dir) / _MARK
+    restarted = torch.tensor(int(_is_restart(mark)))
+    all_reduce(restarted, "max")
+    if not restarted:
+        if is_main_process():
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.write_text(os.environ["TORCHELASTIC_RUN_ID"] + "\n", encoding="utf-8")
+        return
+    newest = _newest_since(cfg, mark)
+    if newest is None:
+        print_log("torchrun has started this run again; it had not saved anything yet", "current")
+        return
+    print_log(f"torchrun has started this run again: it goes on from {newest}", "current")
+    set_resume(cfg, newest)
+
+
+def _is_restart(mark: Path) -> bool:
+    """Whether the launcher of this process had started the run before."""
+    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0:
+        return True
+    begun = _launcher_begun()
+    try:
+        same_id = mark.read_text(encoding="utf-8").strip() == os.environ["TORCHELASTIC_RUN_ID"]
+        return begun is not None and same_id and mark.stat().st_mtime > begun
+    except (OSError, ValueError):  # there is none
+        return False
+
+
+def _launcher_begun() -> float | None:
+    """When the process that has started this one began, in seconds since 1970; on Linux only."""
+    try:
+        stat = Path(f"/proc/{os.getppid()}/stat").read_text(encoding="utf-8", errors="replace")
+        ticks = int(stat.rpartition(")")[2].split()[19])  # field 22, "starttime"
+        lines = Path("/proc/stat").read_text(encoding="utf-8").splitlines()
+        booted = next(int(line.split()[1]) for line in lines if line.startswith("btime"))
+        return booted + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+
+
+def _newest_since(cfg: Config, mark: Path) -> str | None:
+    from condinst.compat.checkpoint_search import newest_whole
+
+    try:
+        found = newest_whole(checkpoint_folder(cfg), folders=bool(cfg.get("strategy")))
+        if found is None or found[0].stat().st_mtime < mark.stat().st_mtime:
+            return None
+    except (OSError, ValueError):  # none is whole, or nobody has written the mark
+        return None
+    return str(found[0])
