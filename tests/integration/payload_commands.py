@@ -29,7 +29,16 @@ from commands import SMALL  # noqa: E402
 from condinst.cli.main import main  # noqa: E402
 from condinst.compat.checkpoint import load_from_local  # noqa: E402
 
-QUICK = ("os.system", "objects over a buffer", "a tensor beyond its storage", "nested lists")
+QUICK = ("os.system", "objects over a buffer", "a tensor beyond its storage")
+QUICK_CHANGES = (
+    "config as code",
+    "cfg as code",
+    "cfg with a type",
+    "cfg with nms",
+    "an iteration that is none",
+    "an empty optimizer",
+    "a hub of text inside",
+)
 CODE = f"open({payloads.MARK!r}, 'w')\n"
 TYPE = f'dict(type="os.system", command="touch {payloads.MARK}")'
 
@@ -92,6 +101,8 @@ def write(folder: Path, whole: Path, quick: bool) -> Iterator[tuple[str, Path]]:
                     yield f"{key}, {kind}", path
     content = load_from_local(str(whole))
     for number, (key, value) in enumerate([*changed(content), *payloads.contents().items()]):
+        if quick and key not in QUICK_CHANGES:
+            continue
         path = folder / f"changed_{number}.pth"
         torch.save(copy.copy(value), path)
         yield key, path
