@@ -52,7 +52,8 @@ def test_each_is_refused_with_one_error(outcomes, reader):
     found = of(reader, outcomes)
     assert len(found) > len(payloads.code()) + len(payloads.arrays())
     read = {key for key, (kind, _) in found.items() if kind is None}
-    assert {key.split(": ")[1].rpartition(",")[0] for key in read} <= payloads.HARMLESS
+    harmless = payloads.HARMLESS | ({"a history without content"} if reader == "torch" else set())
+    assert {key.split(": ")[1].rpartition(",")[0] for key in read} <= harmless
     if reader != "torch":
         assert {kind for kind, _ in found.values() if kind} == {"ValueError"}
 
