@@ -82,7 +82,7 @@ def test_the_list_holds_no_function_of_others():
     for name, value in ALLOWED.items():
         plain = isinstance(value, torch.dtype) or value is torch.UntypedStorage
         module = type(value).__module__ if not callable(value) else value.__module__
-        assert plain or module == "condinst.compat.checkpoint_list", name
+        assert plain or module.startswith("condinst.compat.checkpoint_"), name
 
 
 def test_a_payload_stays_one_after_a_rename(tmp_path: Path):
