@@ -155,6 +155,8 @@ def code() -> dict[str, bytes]:
         + b"R",
         "instruction EXT1": b"\x82\x01",
         "instruction PERSID": b"Pos.system\n",
+        "a history without content": name("mmengine.logging.history_buffer", "HistoryBuffer")
+        + b")\x81",
         "a stored function": call(
             "builtins",
             "getattr",
@@ -394,7 +396,13 @@ def contents() -> dict[str, object]:
         "weights without names": {"state_dict": {1: torch.ones(1)}},
         "a list of weights": {"state_dict": [torch.ones(1)]},
         "a name of a million": {"state_dict": {"w" * 1_000_000: torch.ones(1)}},
+        "an average of text": {"state_dict": weights, "ema_state_dict": "text"},
+        "an average of texts": {"state_dict": weights, "ema_state_dict": {"w": "text"}},
+        "an optimizer of text": {"state_dict": weights, "optimizer": "text"},
+        "a message hub of text": {"state_dict": weights, "message_hub": "text"},
+        "schedulers of text": {"state_dict": weights, "param_schedulers": "text"},
         "meta of text": {"state_dict": weights, "meta": "text"},
+        "a seed of text": {"state_dict": weights, "meta": {"seed": "one"}},
         "classes of a number": {"state_dict": weights, "meta": {"dataset_meta": {"classes": 5}}},
         "classes of numbers": {"state_dict": weights, "meta": {"CLASSES": [1, 2]}},
         "a list": [1],

@@ -10,6 +10,8 @@
 ``checkpoint``         checkpoints load by an allow-list
 ``checkpoint_file``    is the file whole? structure and checksums, before anything is unpickled
 ``checkpoint_list``    the allow-list: what a checkpoint may build
+``checkpoint_arrays``  plain arrays of numpy among them
+``checkpoint_refusal`` how one is refused
 ``restricted_pickle``  the reader that builds it
 ``checkpoint_content`` plain data only, and no more of it than can be used
 ``resume``             resuming runs no config of the checkpoint

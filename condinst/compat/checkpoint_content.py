@@ -17,7 +17,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
-from .checkpoint_list import stored_functions
+from .checkpoint_list import History, stored_functions
 
 _MAX_DEPTH = 64
 _MAX_VALUES = 1_000_000
@@ -53,16 +53,16 @@ def check_layout(content: Mapping[Any, Any]) -> None:
     Raises:
         ValueError: names the entry, what was found and what was expected.
     """
-    weights = content.get("state_dict", {})
-    _demand(isinstance(weights, Mapping), "state_dict", "a dict of tensors", weights)
-    for name, value in weights.items():
-        _demand(isinstance(name, str), "state_dict", "names as keys", name)
-        _demand(len(name) <= _MAX_NAME, "state_dict", f"names of {_MAX_NAME} characters", name)
-        # a module may keep state of its own under this name
-        known = isinstance(value, Tensor) or name.endswith("_extra_state")
-        _demand(known, f"state_dict[{name[:200]!r}]", "a tensor", value)
+    for key in ("state_dict", "ema_state_dict"):
+        _check_weights(key, content.get(key, {}))
+    for key in ("message_hub", "optimizer"):
+        _demand(isinstance(content.get(key), dict | None), key, "a dict", content.get(key))
+    schedulers = content.get("param_schedulers")
+    _demand(isinstance(schedulers, list | dict | None), "param_schedulers", "a list", schedulers)
     meta = content.get("meta")
     _demand(isinstance(meta, dict | None), "meta", "a dict", meta)
+    seed = (meta or {}).get("seed")
+    _demand(type(seed) in (int, type(None)), "meta.seed", "a whole number", seed)
     stored = (meta or {}).get("dataset_meta")
     _demand(isinstance(stored, dict | None), "meta.dataset_meta", "a dict", stored)
     for source, key in ((stored, "classes"), (stored, "CLASSES"), (meta, "CLASSES")):
@@ -71,6 +71,16 @@ def check_layout(content: Mapping[Any, Any]) -> None:
             isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
         )
         _demand(known, f"meta: {key}", "a list of names", names)
+
+
+def _check_weights(key: str, weights: Any) -> None:
+    _demand(isinstance(weights, Mapping), key, "a dict of tensors", weights)
+    for name, value in weights.items():
+        _demand(isinstance(name, str), key, "names as keys", name)
+        _demand(len(name) <= _MAX_NAME, key, f"names of at most {_MAX_NAME} characters", name)
+        # a module may keep state of its own under this name
+        known = isinstance(value, Tensor) or name.endswith("_extra_state")
+        _demand(known, f"{key}[{name[:200]!r}]", "a tensor", value)
 
 
 def _demand(condition: bool, key: str, expected: str, found: Any) -> None:
@@ -83,6 +93,8 @@ def _children(value: Any) -> Iterable[Any]:
     if kind in _MAPPINGS:
         attributes = vars(value).values() if kind is OrderedDict else ()
         return [*value.keys(), *value.values(), *attributes]
+    if kind is History:
+        raise ValueError("a HistoryBuffer without content")
     if kind in _SEQUENCES:
         return value
     if kind is Namespace:

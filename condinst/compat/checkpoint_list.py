@@ -5,16 +5,13 @@ the list holds no function of numpy, torch or mmengine as it is, but one of our 
 which takes only what checkpoints hold: numbers, text, containers, plain numeric arrays, and
 mmengine's history buffers. None of them can import, open or call anything.
 
-- An array is made of a numeric type and its bytes. ``numpy.ndarray`` itself takes any memory and
-  any type: objects over the file's own bytes crash the process or worse. A type with fields or
-  metadata is refused, since its state can hide objects, too.
+- An array is made of a numeric type and its bytes, see ``checkpoint_arrays``.
 - A tensor is made of a storage and lies within it. torch's function enlarges the storage instead.
 - A history buffer takes arrays. mmengine's takes functions, for all buffers of the process.
 """
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -27,48 +24,12 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
-_DTYPE = re.compile(r"b1|i[1248]|u[1248]|f[248]|c8|c16|[SU]\d{1,6}", re.ASCII)
+from .checkpoint_arrays import ARRAYS, as_bytes
+from .checkpoint_refusal import are_sizes, demand, expect, show
+
 _BUFFER_METHODS = ("current", "max", "mean", "min")
 _ANNEALING = ("_annealing_cos", "_annealing_linear")
-_MAX_DIMS = 32  # numpy 1's
 _KEYS = (str, int, float, bool, bytes, complex, type(None))
-
-
-class Dtype:
-    """In place of ``numpy.dtype``: the type of an array, of numbers or text of fixed length."""
-
-    def __init__(self, code: str, align: object = False, copy: object = False) -> None:
-        demand(isinstance(code, str) and _DTYPE.fullmatch(code), f"numpy.dtype of {show(code)}")
-        self.dtype: np.dtype[Any] = np.dtype(code)
-
-    def __setstate__(self, state: Any) -> None:
-        """Takes the byte order; refuses fields, sub-arrays and metadata."""
-        known = isinstance(state, tuple) and len(state) in (8, 9)
-        expect(known and state[1] in ("<", ">", "|", "="), "numpy.dtype with a strange state")
-        expect(not any(state[2:5]) and not any(state[8:]), "numpy.dtype with fields or metadata")
-        expect(state[5] in (-1, self.dtype.itemsize), "numpy.dtype of another size")
-        self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class PlainArray(np.ndarray):
-    """In place of ``numpy.ndarray``; pickled anew, it is one again."""
-
-    def __new__(cls, *args: object) -> PlainArray:
-        demand(not args, "numpy.ndarray as a function")
-        return super().__new__(cls, (0,), np.int8)
-
-    def __setstate__(self, state: Any) -> None:  # type: ignore[override]
-        expect(isinstance(state, tuple) and len(state) == 5, "numpy.ndarray with a strange state")
-        _, shape, dtype, fortran, data = state
-        set_state: Any = super().__setstate__
-        set_state((1, *_checked(shape, dtype, _bytes(data)), bool(fortran), _bytes(data)))
-        _check_values(self)
-
-    def __reduce__(self) -> Any:
-        return np.asarray(self).__reduce__()
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return np.asarray(self).__reduce_ex__(protocol)
 
 
 class _Name:
@@ -119,23 +80,6 @@ class Settings(Namespace):
         vars(self).update(state)
 
 
-def show(value: object) -> str:
-    """For a message; ``repr`` of lists that hold each other many times would never end."""
-    return repr(value[:40]) if isinstance(value, str) else f"a {type(value).__name__}"
-
-
-def demand(condition: object, name: str) -> None:
-    """Refuse the pickle because of what it names, unless the condition holds."""
-    if not condition:
-        raise UnpicklingError(f"GLOBAL {name} is not allowed")
-
-
-def expect(condition: object, found: str) -> None:
-    """Refuse the pickle because of a value in it, unless the condition holds."""
-    if not condition:
-        raise UnpicklingError(found)
-
-
 def check_key(key: Any) -> Any:
     """A key of a dict or member of a set: no nested tuples, whose hashing has no bound."""
     parts = key if type(key) is tuple else (key,)
@@ -145,65 +89,13 @@ def check_key(key: Any) -> Any:
     return key
 
 
-def _reconstruct(kind: object, shape: object, code: object) -> PlainArray:
-    demand(kind is PlainArray, "numpy.core.multiarray._reconstruct of another class")
-    return PlainArray()
-
-
-def _scalar(dtype: object, data: object) -> Any:
-    return _array((), dtype, False, data)[()]
-
-
-def _frombuffer(data: object, dtype: object, shape: object, order: object) -> np.ndarray:
-    expect(order in ("C", "F"), "numpy._frombuffer in a strange order")
-    return _array(shape, dtype, order == "F", data)
-
-
-def _array(shape: object, dtype: object, fortran: bool, data: object) -> np.ndarray:
-    array: Any = np.ndarray((0,), np.int8)
-    array.__setstate__((1, *_checked(shape, dtype, _bytes(data)), fortran, _bytes(data)))
-    _check_values(array)
-    return array
-
-
-def _checked(shape: Any, dtype: Any, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
-    expect(type(dtype) is Dtype, f"numpy.ndarray of a {type(dtype).__name__} as its type")
-    expect(_are_sizes(shape) and len(shape) <= _MAX_DIMS, "numpy.ndarray of a strange shape")
-    size = prod(shape) * dtype.dtype.itemsize
-    expect(size == len(data), f"numpy.ndarray of {len(data):,} bytes, expected {size:,}")
-    return tuple(shape), dtype.dtype
-
-
-def _bytes(data: object) -> bytes:
-    if isinstance(data, str):  # as Python 2 wrote them
-        data = data.encode("latin1")
-    expect(isinstance(data, bytes | bytearray), "numpy.ndarray of other than bytes")
-    return bytes(data)  # type: ignore[call-overload]
-
-
-def _check_values(array: np.ndarray) -> None:
-    """numpy takes all bytes as they are, and trips over those that are no number or text."""
-    if array.dtype.kind == "b" and array.size:
-        expect(array.view(np.uint8).max() <= 1, "numpy.ndarray of strange truth values")
-    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
-        plain = np.ascontiguousarray(array).reshape(-1)
-        points = plain.view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
-        expect(points.max() <= 0x10FFFF, "numpy.ndarray of strange text")
-
-
-def _are_sizes(values: Any) -> bool:
-    return isinstance(values, tuple | list) and all(
-        type(value) is int and 0 <= value < 1 << 40 for value in values
-    )
-
-
 def _encode(text: object, encoding: object = None) -> bytes:
     demand(isinstance(text, str) and encoding in ("latin1", "latin-1"), "_codecs.encode")
     return str(text).encode("latin1")
 
 
 def _bytearray(data: Any = b"", encoding: object = None) -> bytearray:
-    return bytearray(_encode(data, encoding) if isinstance(data, str) else _bytes(data))
+    return bytearray(_encode(data, encoding) if isinstance(data, str) else as_bytes(data))
 
 
 def _no_bytes() -> bytes:
@@ -258,9 +150,9 @@ def _tensor(
     expect(isinstance(storage, torch.storage.TypedStorage), "a tensor of other than a storage")
     expect(not any(rest), "a tensor with hooks or metadata")
     expect(
-        _are_sizes(size)
-        and _are_sizes(stride)
-        and _are_sizes([offset])
+        are_sizes(size)
+        and are_sizes(stride)
+        and are_sizes([offset])
         and len(size) == len(stride) <= 64,
         "a tensor of a strange shape",
     )
@@ -292,22 +184,13 @@ def _parameter(data: Any, requires_grad: Any = True, hooks: Any = None, *state: 
 
 
 def _size(values: Any) -> torch.Size:
-    expect(_are_sizes(values), "torch.Size of a strange shape")
+    expect(are_sizes(values), "torch.Size of a strange shape")
     return torch.Size(values)
 
 
 def _device(kind: Any, index: Any = None) -> torch.device:
     demand(isinstance(kind, str) and (index is None or type(index) is int), "a strange device")
     return torch.device(kind) if index is None else torch.device(kind, index)
-
-
-def _numpy() -> dict[str, Any]:
-    names: dict[str, Any] = {"numpy.ndarray": PlainArray, "numpy.dtype": Dtype}
-    for package in ("numpy.core", "numpy._core"):  # numpy 1 and numpy 2
-        names[f"{package}.multiarray._reconstruct"] = _reconstruct
-        names[f"{package}.multiarray.scalar"] = _scalar
-        names[f"{package}.numeric._frombuffer"] = _frombuffer
-    return names
 
 
 def _torch() -> dict[str, Any]:
@@ -328,9 +211,6 @@ def _torch() -> dict[str, Any]:
         "torch._utils._rebuild_parameter_with_state": _parameter,
     }
 
-
-ARRAYS: dict[str, Any] = _numpy()
-"""What the pickles of numpy's arrays name."""
 
 EXTRAS: dict[str, Any] = ARRAYS | {
     "mmengine.logging.history_buffer.HistoryBuffer": History,

@@ -232,6 +232,28 @@ def test_plain_torch_load_reads_mmengine_s_files_too(saved):
         assert "message_hub" in torch.load(saved, weights_only=True)
 
 
+@pytest.mark.parametrize("source", ["file", "stream"])
+def test_mmengine_s_other_sources_are_read_the_same_way(tmp_path, saved, monkeypatch, source):
+    """Its own folder, and stores in a cloud, of which it gets the bytes."""
+    from mmengine.runner import checkpoint
+
+    torch.save({"w": Bomb(tmp_path / "mark")}, tmp_path / "bomb.pth")
+    if source == "file":
+        monkeypatch.setenv("MMENGINE_HOME", str(tmp_path))
+        models = {"saved": "saved.pth", "bomb": "bomb.pth"}
+        monkeypatch.setattr(checkpoint, "get_external_models", lambda: models)
+        start = "openmmlab://"
+    else:
+        get = {"s3://saved": "saved.pth", "s3://bomb": "bomb.pth"}
+        backend = type("Backend", (), {"get": lambda self, k: (tmp_path / get[k]).read_bytes()})
+        monkeypatch.setattr(checkpoint, "get_file_backend", lambda *args, **kwargs: backend())
+        start = "s3://"
+    assert load(f"{start}saved")["state_dict"]["w"].tolist() == [0.0, 1.0, 2.0]
+    with pytest.raises(ValueError, match="refused, because loading it would use .*mkdir"):
+        load(f"{start}bomb")
+    assert not (tmp_path / "mark").exists()
+
+
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "last.pth"
     save_checkpoint({"state_dict": {"w": torch.zeros(1)}}, str(path))

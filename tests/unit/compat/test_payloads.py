@@ -52,7 +52,8 @@ def test_each_is_refused_with_one_error(outcomes, reader):
     found = of(reader, outcomes)
     assert len(found) > len(payloads.code()) + len(payloads.arrays())
     read = {key for key, (kind, _) in found.items() if kind is None}
-    assert {key.split(": ")[1].rpartition(",")[0] for key in read} <= payloads.HARMLESS
+    harmless = payloads.HARMLESS | ({"a history without content"} if reader == "torch" else set())
+    assert {key.split(": ")[1].rpartition(",")[0] for key in read} <= harmless
     if reader != "torch":
         assert {kind for kind, _ in found.values() if kind} == {"ValueError"}
 
@@ -81,7 +82,7 @@ def test_the_list_holds_no_function_of_others():
     for name, value in ALLOWED.items():
         plain = isinstance(value, torch.dtype) or value is torch.UntypedStorage
         module = type(value).__module__ if not callable(value) else value.__module__
-        assert plain or module == "condinst.compat.checkpoint_list", name
+        assert plain or module.startswith("condinst.compat.checkpoint_"), name
 
 
 def test_a_payload_stays_one_after_a_rename(tmp_path: Path):
