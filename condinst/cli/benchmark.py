@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from condinst.benchmark.measure import Comparison
 
 PARTS = (
+    "annotations",
     "mask_head",
     "mask_targets",
     "pipeline",
@@ -25,6 +26,8 @@ PARTS = (
     "evaluation",
     "deploy",
 )
+
+_MANY = {"annotations": 118_000, "evaluation": 5000}  # pictures where --num-images is not given
 
 _EXAMPLES = """examples:
   %(prog)s data/coco
@@ -42,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-images",
         type=int,
         default=40,
-        help="pictures, where a part looks at many (default 40); for evaluation 5000",
+        help="pictures, where a part looks at many (default 40); for evaluation 5000, for "
+        "annotations 118000",
     )
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is a GPU)")
     parser.add_argument("--out", type=Path, default=Path("work_dirs/benchmark"))
@@ -108,7 +112,7 @@ def measure(args: argparse.Namespace) -> list[Comparison]:
             args.root,
             args.device,
             args.rounds,
-            5000 if part == "evaluation" and args.num_images == 40 else args.num_images,
+            _MANY.get(part, 40) if args.num_images == 40 else args.num_images,
         )
         for comparison in module.run(context):
             print(as_line(comparison), flush=True)

@@ -10,8 +10,9 @@ import os
 
 from condinst.datasets.coco_file import CocoFile, read_coco_file
 
-__all__ = ["forget_files", "keep_file", "take_file"]
+__all__ = ["forget_files", "keep_file", "mark_of", "take_file"]
 
+_MOST = 4  # files kept; who only checks, takes none
 _kept: dict[str, tuple[tuple[int, int], CocoFile]] = {}
 
 
@@ -23,6 +24,8 @@ def keep_file(file: CocoFile, mark: tuple[int, int]) -> None:
         mark: :func:`mark_of` of its path, asked before it was read.
     """
     _kept[os.path.abspath(file.path)] = (mark, file)
+    while len(_kept) > _MOST:
+        del _kept[next(iter(_kept))]
 
 
 def take_file(path: str) -> CocoFile:

@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -37,6 +38,8 @@ def without_gc() -> Iterator[None]:
 def open_json(path: str) -> Iterator[JsonStream]:
     """The stream of a file. Raises ValueError, worded to follow the file's name: there is none."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+            raise ValueError("a folder, a pipe or a device")
         file = open(path, "rb")  # noqa: SIM115 (closed below)
     except (OSError, ValueError) as error:
         found = "not found" if isinstance(error, FileNotFoundError) else f"not readable: {error}"

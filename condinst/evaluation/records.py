@@ -65,7 +65,11 @@ class Truth:
         try:
             if isinstance(segmentation, dict):
                 return checked_rle(segmentation, *size)
-            return polygons_to_rle(segmentation, *size)
+            # a line or a point covers nothing, and of an odd number at the end nothing is drawn
+            drawn = [p[: len(p) // 2 * 2] for p in segmentation if len(p) >= 6]
+            if not drawn:
+                return coco_mask.frPyObjects({"size": size, "counts": [size[0] * size[1]]}, *size)
+            return polygons_to_rle(drawn, *size)
         except ValueError as error:
             raise ValueError(f"{self.name}: an object of picture {image}: {error}") from None
 

@@ -1,6 +1,7 @@
 """Values and errors are those of Python's json, wherever what was read happens to end."""
 
 import json
+import os
 import random
 
 import pytest
@@ -101,3 +102,9 @@ def test_keys_that_stand_twice_are_counted(tmp_path):
 def test_no_such_file(tmp_path, name):
     with pytest.raises(ValueError, match=r"^file not (found|readable)"):
         load_json(f"{tmp_path}/{name}")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="^file not readable: .*pipe"):
+        load_json(str(tmp_path / "pipe"))

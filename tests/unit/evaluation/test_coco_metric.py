@@ -399,6 +399,41 @@ def test_an_annotation_without_a_key(tmp_path, key):
         read_truth(content, [c["id"] for c in content["categories"]], "truth")
 
 
+def test_polygons_that_cover_nothing_are_drawn_as_pycocotools_draws_them():
+    """Of two points, and with an odd number at the end; the first has more than four numbers."""
+    content, _ = random_set()
+    image, annotation = content["images"][0], content["annotations"][0]
+    annotation["image_id"] = image["id"]
+    content["annotations"] = [annotation]
+    square = [2, 2, 12, 2, 12, 12, 2, 12]
+    for polygons in (
+        [[1, 2, 3, 4, 5]],
+        [square, [1, 2, 3, 4]],
+        [[*square, 7], [1, 2, 3, 4, 5]],
+    ):
+        annotation["segmentation"] = polygons
+        [ours] = read_truth(content, CATEGORY_IDS, "truth").masks
+        parts = coco_mask.frPyObjects(polygons, image["height"], image["width"])
+        theirs = coco_mask.merge(parts)
+        assert (coco_mask.decode(ours) == coco_mask.decode(theirs)).all()
+        assert coco_mask.area(ours) == (100 if len(polygons) > 1 else 0)
+
+
+def test_a_far_polygon_takes_no_memory_in_evaluation():
+    content, _ = random_set()
+    image, annotation = content["images"][0], content["annotations"][0]
+    annotation |= {
+        "image_id": image["id"],
+        "segmentation": [[-1e9, 5, 1e9, 5, 1e9, 1e9, -1e9, 1e9]],
+    }
+    content["annotations"] = [annotation]
+    [code] = read_truth(content, CATEGORY_IDS, "truth").masks
+    assert coco_mask.area(code) == (image["height"] - 5) * image["width"]
+    annotation["segmentation"] = [[float("nan"), 5, 6, 7, 8, 9]]
+    with pytest.raises(ValueError, match=r"truth: an object of picture \d+: .*not finite"):
+        _ = read_truth(content, CATEGORY_IDS, "truth").masks
+
+
 def test_an_object_without_a_mask(tmp_path):
     content, found = random_set()
     content["annotations"][3]["segmentation"] = []
