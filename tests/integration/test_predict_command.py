@@ -264,7 +264,7 @@ def odd_files(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("tile", [[], ["--tile", 64]])
+@pytest.mark.parametrize("tile", [[], ["--tile", 2000]])
 def test_every_file_that_cannot_be_used_is_skipped(checkpoint, folder, tmp_path, capsys, tile):
     images = tmp_path / "images"
     shutil.copytree(folder, images)
