@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from mmdet.structures import DetDataSample
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -46,10 +48,17 @@ class PictureHook(Hook):
         self.max_pictures = max_pictures
         self._num_written = 0
         self._names = NamesInFolder(self.out_dir)
+        self._stems: dict[str, Path] = {}
 
     def before_test(self, runner: Runner) -> None:
         self._num_written = 0
         self._names = NamesInFolder(self.out_dir)
+        self._stems = {}
+        if get_world_size() > 1:  # each process sees a part, and they have to agree on the names
+            dataset = runner.test_loop.dataloader.dataset
+            for i in range(len(dataset) if hasattr(dataset, "get_data_info") else 0):
+                path = dataset.get_data_info(i)["img_path"]
+                self._stems[path] = self._take(path, dataset)
         self.out_dir.mkdir(parents=True, exist_ok=True)
 
     def after_test_iter(
@@ -61,13 +70,20 @@ class PictureHook(Hook):
     ) -> None:
         dataset = runner.test_loop.dataloader.dataset
         classes = dataset.metainfo["classes"]
-        folder = getattr(dataset, "data_prefix", {}).get("img") or ""
         for sample in outputs:
             if self.max_pictures is not None and self._num_written >= self.max_pictures:
                 return
-            stem = self._names.take(_name(sample.img_path, folder))
+            stem = self._stems.pop(sample.img_path, None) or self._take(sample.img_path, dataset)
             self._write(sample, classes, stem.with_name(f"{stem.name}.jpg"))
             self._num_written += 1
+
+    def _take(self, path: str, dataset: Any) -> Path:
+        """Where the image's files lie, without their endings."""
+        folder = getattr(dataset, "data_prefix", {}).get("img") or ""
+        inside = Path(path).is_relative_to(folder)
+        return self._names.take(
+            Path(path).relative_to(folder).as_posix() if inside else Path(path).name
+        )
 
     def _write(self, sample: DetDataSample, classes: Sequence[str], path: Path) -> None:
         height, width = sample.ori_shape[:2]
@@ -85,12 +101,6 @@ class PictureHook(Hook):
         if self.closeups:
             shown = draw_closeups(*what, gt=truth, num=self.closeups)
             _save(shown, path.with_name(f"{path.stem}_edges.png"))
-
-
-def _name(path: str, folder: str) -> str:
-    """The file's name, with its folders in the data set."""
-    inside = Path(path).is_relative_to(folder)
-    return Path(path).relative_to(folder).as_posix() if inside else Path(path).name
 
 
 def _save(drawn: np.ndarray, path: Path) -> None:
