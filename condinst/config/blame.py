@@ -20,8 +20,11 @@ from .read import one_line
 
 
 @contextlib.contextmanager
-def blaming(cfg: Config) -> Iterator[None]:
+def blaming(cfg: Config, stage: str = "building from the config") -> Iterator[None]:
     """Turn what fails because of the config into one line.
+
+    Args:
+        stage: what is being done, outside the loops of a training or test.
 
     Raises:
         ConfigError: building failed, or the first batch of a loop.
@@ -31,13 +34,13 @@ def blaming(cfg: Config) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:
-        text = _explain(error, cfg)
+        text = _explain(error, cfg, stage)
         if text is None:
             raise
         raise ConfigError(text) from error
 
 
-def _explain(error: Exception, cfg: Config) -> str | None:
+def _explain(error: Exception, cfg: Config, stage: str) -> str | None:
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     loop = _loop(frames)
     if loop is not None and not _is_first(frames):
@@ -48,7 +51,7 @@ def _explain(error: Exception, cfg: Config) -> str | None:
         # torch's and mmengine's texts name no key
         return str(error) if place is None or _is_ours(frames) else f"{place}: {error}"
     place = _step(frames, cfg) or _module(frames) or _built(frames, cfg)
-    stage = f"the first batch of {loop}" if loop else "building from the config"
+    stage = f"the first batch of {loop}" if loop else stage
     return f"{stage} fails" + (f" in {place}" if place else "") + f": {_text(error)}"
 
 
@@ -92,13 +95,12 @@ def _loop(frames: list[FrameType]) -> str | None:
 def _is_first(frames: list[FrameType]) -> bool:
     """Whether the innermost loop has not finished a batch, or its first validation."""
     kind, frame = _loop_frames(frames)[-1]
-    owner = frame.f_locals["self"]
-    runner = owner.runner
+    runner = frame.f_locals["self"].runner
     if kind == "training":
-        started = runner.message_hub.get_info("condinst_start") or 0
-        return runner.iter <= started
-    if kind == "validation":
-        return not any(name.startswith("val/") for name in runner.message_hub.log_scalars)
+        return runner.iter == 0
+    if kind == "validation":  # what a finished one leaves
+        names = {name for name in runner.message_hub.log_scalars if name.startswith("val/")}
+        return not names - {"val/time", "val/data_time"}
     return True
 
 

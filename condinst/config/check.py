@@ -140,7 +140,7 @@ def _top_level(cfg: Config) -> Iterator[str]:
             if problem:
                 yield problem
             continue
-        meant = near(name, [k for k in read if len(k) > 4 and k not in cfg], cutoff=0.86)
+        meant = near(name, [k for k in read if len(k) > 4], cutoff=0.86)
         if meant and not _is_of_the_user(name, meant):
             yield f"{name}={show(value)}: nothing reads {name!r}; did you mean {meant!r}?"
 

@@ -63,6 +63,15 @@ def _one_or_list(value: Any) -> bool:
 
 
 _CHANNELS = (_one_or_list, "a whole number, 1 or more, or a list of them")
+
+
+def _names(value: Any) -> bool:
+    """Classes by name, or the file that lists them."""
+    return isinstance(value, str) or (
+        isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+    )
+
+
 _LOADER = r"(?:train|val|test)_dataloader\."
 
 _RULES: list[tuple[str, tuple[_Check, str]]] = [
@@ -117,6 +126,10 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
     (r"resume|cudnn_benchmark", _BOOLEAN),
     (r"env_cfg\.cudnn_benchmark", _BOOLEAN),
     (r"default_scope|load_from|work_dir|experiment_name", (lambda v: v is None or isinstance(v, str), "a text, or None")),
+    (
+        r"(?:train|val|test)_dataloader(?:\.datasets?(?:\[\d+\])?)+\.metainfo\.classes",
+        (_names, "a list of names"),
+    ),
     (r"(?:train|val|test)_dataloader(?:\.dataset)+\.ann_file", _TEXT),
     (r"(?:train|val|test)_dataloader(?:\.dataset)+\.data_root", _optional(_TEXT)),
 ]

@@ -67,7 +67,7 @@ model = dict(
         _delete_=True, type="TimmBackbone", model_name="mobilenetv3_small_050.lamb_in1k",
         pretrained=False, norm_eval=True,
     ),
-    neck=dict(in_channels=[16, 24, 48, 288], out_channels=32),
+    neck=dict(in_channels=[8, 16, 24, 288], out_channels=32),
 )
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))
 default_hooks = dict(visualization=dict(type="DetVisualizationHook", interval=10))
