@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
 
     from .browse_data import Browser
 
-    print(check_datasets(cfg, splits=(args.split,)))
+    with blaming(cfg, "checking the data"):
+        print(check_datasets(cfg, splits=(args.split,)))
     with blaming(cfg):
         browser = Browser(cfg, args.split, args.targets)
     args.out.mkdir(parents=True, exist_ok=True)

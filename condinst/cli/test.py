@@ -229,7 +229,8 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     from condinst.evaluation import DumpDetResults
 
     cfg = build_config(args)
-    report = check_datasets(cfg, splits=("test",)) if is_first_process() else None
+    with blaming(cfg, "checking the data"):
+        report = check_datasets(cfg, splits=("test",)) if is_first_process() else None
     setup_cache_size_limit_of_dynamo()
     with blaming(cfg):
         runner = Runner.from_cfg(cfg)

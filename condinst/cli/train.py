@@ -144,7 +144,8 @@ def train(args: argparse.Namespace) -> None:
     from condinst.datasets.checks import check_datasets
 
     cfg = build_config(args)
-    report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
+    with blaming(cfg, "checking the data"):
+        report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
     setup_cache_size_limit_of_dynamo()
     with blaming(cfg):
         runner = Runner.from_cfg(cfg)

@@ -123,7 +123,12 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
         r"model\.test_cfg\.(?:threshold_with_centerness|clip_after_nms|sqrt_scores)",
         _BOOLEAN,
     ),
-    (r"resume|cudnn_benchmark", _BOOLEAN),
+    (r"(?:val|test)_evaluator(?:\[\d+\])?\.metric", (_names, "a name, or a list of names")),
+    (
+        r"(?:.*\.)?backend_args",
+        (lambda v: v is None or isinstance(v, dict), "a dict with backend, or None"),
+    ),
+    (r"resume", _BOOLEAN),
     (r"env_cfg\.cudnn_benchmark", _BOOLEAN),
     (r"default_scope|load_from|work_dir|experiment_name", (lambda v: v is None or isinstance(v, str), "a text, or None")),
     (
