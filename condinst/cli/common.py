@@ -315,7 +315,9 @@ def run(main: Callable[[], object]) -> None:
 def explain(error: Exception) -> str | None:
     """What to tell the user; None where the error may be a bug, or came in the middle of a run."""
     config = sys.modules.get("condinst.config")
-    if config and isinstance(error, config.ConfigError):  # wherever it was raised, it was meant for the user
+    if config and isinstance(
+        error, config.ConfigError
+    ):  # wherever it was raised, it was meant for the user
         return str(error)
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     # an error that is raised by them finds them imported

@@ -41,7 +41,14 @@ def read_plain_config(path: Path) -> Config:
         cfg = Config(values)
     except OSError:
         raise
-    except (ValueError, TypeError, AttributeError, SyntaxError, RecursionError, MemoryError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        SyntaxError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         text = " ".join(str(error).split())[:300] or "it is nested too deep"
         raise ConfigError(
             f"config {path}: expected the plain values that a training dumps, and none of it is "

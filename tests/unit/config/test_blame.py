@@ -1,4 +1,4 @@
-"""What fails for the config is told in one line that names the place, and nothing else is hidden."""
+"""What fails for the config is told in one line that names the place; nothing else is hidden."""
 
 import pytest
 import torch
