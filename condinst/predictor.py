@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from condinst import predictor_setup
+from condinst.config import blaming
 from condinst.picture_predictor import PicturePredictor, Source
 from condinst.results import Crop, Results
 from condinst.tiles import Tiling
@@ -84,6 +86,7 @@ class Predictor(PicturePredictor[dict[str, Any]]):
             tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
         )
         cfg, content, file = predictor_setup.load(config, checkpoint)
+        self._cfg, self._works = cfg, False
         self._read_file, self._transform = predictor_setup.pipeline(cfg)
         self.pixel_format = self._read_file.pixel_format
         model = predictor_setup.build(cfg, content, file)
@@ -120,20 +123,28 @@ class Predictor(PicturePredictor[dict[str, Any]]):
             shape = image.shape[:2]
             record = dict(img=pixels, img_shape=shape, ori_shape=shape, img_path=None, img_id=0)
         size = record["ori_shape"]
-        return {**self._transform(record), "path": path, "image": image, "size": size}
+        with self._blaming():
+            record = self._transform(record)
+        return {**record, "path": path, "image": image, "size": size}
 
     @torch.no_grad()
     def _predict(self, batch: list[dict[str, Any]]) -> list[Results]:
-        found = self._model.test_step(
-            dict(
-                inputs=[item["inputs"] for item in batch],
-                data_samples=[item["data_samples"] for item in batch],
+        with self._blaming():
+            found = self._model.test_step(
+                dict(
+                    inputs=[item["inputs"] for item in batch],
+                    data_samples=[item["data_samples"] for item in batch],
+                )
             )
-        )
+        self._works = True
         return [
             self._to_results(sample.pred_instances, item)
             for sample, item in zip(found, batch, strict=True)
         ]
+
+    def _blaming(self) -> AbstractContextManager[None]:
+        """Before the first picture is through, what fails has failed for the config."""
+        return nullcontext() if self._works else blaming(self._cfg, "the first picture")
 
     def _to_results(self, found: InstanceData, item: dict[str, Any]) -> Results:
         scores = found.scores.float().cpu().numpy()

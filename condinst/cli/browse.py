@@ -59,15 +59,23 @@ def run(args: argparse.Namespace) -> int:
 
     from PIL import Image
 
+    from condinst.config import blaming
     from condinst.datasets.checks import check_datasets
 
     from .browse_data import Browser
 
-    print(check_datasets(cfg, splits=(args.split,)))
-    browser = Browser(cfg, args.split, args.targets)
+    with blaming(cfg, "checking the data"):
+        print(check_datasets(cfg, splits=(args.split,)))
+    with blaming(cfg):
+        browser = Browser(cfg, args.split, args.targets)
     args.out.mkdir(parents=True, exist_ok=True)
     written = 0
-    for view in browser.views(args.num, args.repeat, args.seed):
+    views = browser.views(args.num, args.repeat, args.seed)
+    while True:
+        with blaming(cfg, "drawing"):
+            view = next(views, None)
+        if view is None:
+            break
         # the index keeps apart pictures of one name, and from the data set's own files
         again = f"_{written % args.repeat + 1}" if args.repeat > 1 else ""
         name = safe_part(Path(view.path).stem)

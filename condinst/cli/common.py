@@ -301,7 +301,9 @@ def explain(error: Exception) -> str | None:
     if is_disk_error(error):  # at any time, and nobody's bug
         return str(error)
     config = sys.modules.get("condinst.config")
-    if config and isinstance(error, config.ConfigError):  # wherever it was raised, it was meant for the user
+    if config and isinstance(
+        error, config.ConfigError
+    ):  # wherever it was raised, it was meant for the user
         return str(error)
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     if loader := explain_loader_error(error, frames):

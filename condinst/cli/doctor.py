@@ -77,7 +77,7 @@ def _look(args: argparse.Namespace, with_data: bool) -> tuple[list[Finding], Rep
     try:
         from condinst.doctor import config
 
-        cfg = read_config(args.config, args.cfg_options)
+        cfg = read_config(args.config, args.cfg_options, parts=())
         findings += config.check(cfg)
         return findings, report_on_data(args, cfg) if with_data else None
     except Exception as error:  # a package that is missing, or a config that cannot be read

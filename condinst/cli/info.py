@@ -100,7 +100,8 @@ def describe(
     from condinst.info import count_flops, count_parameters
     from condinst.models import CondInst
 
-    size = _check_size(size or _pipeline_size(cfg))
+    with blaming(cfg):
+        size = _check_size(size or _pipeline_size(cfg))
     if batch_size < 1:
         raise ValueError(f"--batch-size {batch_size}: expected 1 or more")
     MMLogger.get_current_instance().setLevel(logging.ERROR)  # a line for each parameter otherwise
@@ -112,9 +113,10 @@ def describe(
             f"{cfg.model.type!r}"
         )
     parameters = count_parameters(model)
-    divisor = getattr(model.data_preprocessor, "pad_size_divisor", 1)
-    padded = math.ceil(size[0] / divisor) * divisor, math.ceil(size[1] / divisor) * divisor
-    flops = count_flops(model, padded)
+    with blaming(cfg):
+        divisor = getattr(model.data_preprocessor, "pad_size_divisor", 1)
+        padded = math.ceil(size[0] / divisor) * divisor, math.ceil(size[1] / divisor) * divisor
+        flops = count_flops(model, padded)
     found = {
         **_settings(cfg, model),
         "parameters": {
@@ -131,7 +133,8 @@ def describe(
     }
     if memory:
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmdet")):
+        scope = cfg.get("default_scope", "mmdet")
+        with blaming(cfg), DefaultScope.overwrite_default_scope(scope):
             found["memory"] = _memory(model, cfg, size, device, batch_size)
     return found
 

@@ -236,7 +236,8 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     from condinst.engine.build_runner import build_test_runner
     from condinst.evaluation import DumpDetResults
 
-    report = check_datasets(cfg, splits=("test",)) if is_first_process() else None
+    with blaming(cfg, "checking the data"):
+        report = check_datasets(cfg, splits=("test",)) if is_first_process() else None
     setup_cache_size_limit_of_dynamo()
     with blaming(cfg):
         runner = build_test_runner(cfg)

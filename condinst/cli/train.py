@@ -127,7 +127,8 @@ def train(args: argparse.Namespace) -> None:
 
     cfg = build_config(args)
     with stop_on_signals(), end_when_peers_are_lost(cfg) as save_of, only_training(cfg):
-        report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
+        with blaming(cfg, "checking the data"):
+            report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
         setup_cache_size_limit_of_dynamo()
         go_on_after_restart(cfg)
         with blaming(cfg):

@@ -98,7 +98,7 @@ def _signatures(called: Callable) -> Iterator[inspect.Signature]:
                 signature = inspect.signature(each.__init__)
                 rest: list[Any] = list(signature.parameters.values())[1:]
                 yield signature.replace(parameters=rest)
-        if called.__init__ is object.__init__:
+        if all("__init__" not in vars(each) for each in called.__mro__[:-1]):
             yield inspect.Signature()
     except (TypeError, ValueError):  # written in C
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -20,8 +20,11 @@ from .read import one_line
 
 
 @contextlib.contextmanager
-def blaming(cfg: Config) -> Iterator[None]:
+def blaming(cfg: Config, stage: str = "building from the config") -> Iterator[None]:
     """Turn what fails because of the config into one line.
+
+    Args:
+        stage: what is being done, outside the loops of a training or test.
 
     Raises:
         ConfigError: building failed, or the first batch of a loop.
@@ -31,13 +34,13 @@ def blaming(cfg: Config) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:
-        text = _explain(error, cfg)
+        text = _explain(error, cfg, stage)
         if text is None:
             raise
         raise ConfigError(text) from error
 
 
-def _explain(error: Exception, cfg: Config) -> str | None:
+def _explain(error: Exception, cfg: Config, stage: str) -> str | None:
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     loop = _loop(frames)
     if loop is not None and not _is_first(frames):
@@ -47,8 +50,9 @@ def _explain(error: Exception, cfg: Config) -> str | None:
         place = _built(frames, cfg)
         # torch's and mmengine's texts name no key
         return str(error) if place is None or _is_ours(frames) else f"{place}: {error}"
-    place = _step(frames, cfg) or _module(frames) or _built(frames, cfg)
-    stage = f"the first batch of {loop}" if loop else "building from the config"
+    built = _built(frames, cfg)
+    place = built if built and loop is None else _step(frames) or _module(frames) or built
+    stage = f"the first batch of {loop}" if loop else stage
     return f"{stage} fails" + (f" in {place}" if place else "") + f": {_text(error)}"
 
 
@@ -92,13 +96,12 @@ def _loop(frames: list[FrameType]) -> str | None:
 def _is_first(frames: list[FrameType]) -> bool:
     """Whether the innermost loop has not finished a batch, or its first validation."""
     kind, frame = _loop_frames(frames)[-1]
-    owner = frame.f_locals["self"]
-    runner = owner.runner
+    runner = frame.f_locals["self"].runner
     if kind == "training":
-        started = runner.message_hub.get_info("condinst_start") or 0
-        return runner.iter <= started
-    if kind == "validation":
-        return not any(name.startswith("val/") for name in runner.message_hub.log_scalars)
+        return runner.iter == 0
+    if kind == "validation":  # what a finished one leaves
+        names = {name for name in runner.message_hub.log_scalars if name.startswith("val/")}
+        return not names - {"val/time", "val/data_time"}
     return True
 
 
@@ -112,29 +115,32 @@ def _built(frames: list[FrameType], cfg: Config) -> str | None:
         if isinstance(node, dict) and "type" in node:
             kind = node["type"]
             name = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
-            path = _find(cfg, node)
+            path = _find(cfg, node, dict.__eq__) or _find(cfg, node, _alike)
             return f"{path} (type={name!r})" if path else f"type={name!r}"
     return None
 
 
-def _find(root: Any, wanted: dict, path: str = "") -> str | None:
-    """Where in a config the same dict is; the builder may have added to it, or taken from it."""
+def _find(
+    root: Any, wanted: dict, same: Callable[[dict, dict], bool], path: str = ""
+) -> str | None:
+    """Where in a config the same dict is."""
     if isinstance(root, dict | Config):
-        if isinstance(root, dict) and root.get("type") == wanted["type"] and _alike(root, wanted):
+        if isinstance(root, dict) and root.get("type") == wanted["type"] and same(root, wanted):
             return path
         for key in root:
-            found = _find(root[key], wanted, f"{path}.{key}" if path else str(key))
+            found = _find(root[key], wanted, same, f"{path}.{key}" if path else str(key))
             if found:
                 return found
     elif isinstance(root, list | tuple):
         for index, item in enumerate(root):
-            found = _find(item, wanted, f"{path}[{index}]")
+            found = _find(item, wanted, same, f"{path}[{index}]")
             if found:
                 return found
     return None
 
 
 def _alike(node: dict, wanted: dict) -> bool:
+    """Whether they may be the same: the builder may have added to it, or taken from it."""
     plain = (str, int, float, bool, type(None))
     return all(
         wanted[key] == value
@@ -143,7 +149,7 @@ def _alike(node: dict, wanted: dict) -> bool:
     )
 
 
-def _step(frames: list[FrameType], cfg: Config) -> str | None:
+def _step(frames: list[FrameType]) -> str | None:
     """The step of a pipeline that failed."""
     from mmengine.dataset import Compose
 

@@ -14,13 +14,20 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from . import known
 from .arguments import arguments_of, find_class, registries, similar_class
 from .problem import ConfigError, is_slip, join, near, show, unknown, wrong
+from .sections import (
+    check_default_hooks,
+    check_loader,
+    check_model,
+    check_optimizer,
+    entries,
+    near_misses,
+)
 from .values import check_value
 
 # the parts of a config, each with the registry of what its dicts name
@@ -78,7 +85,16 @@ _INSIDE = {
 }
 # their dicts have a type that no registry knows, or that another program reads
 _OPAQUE = {"nms", "nms_cfg", "backend_args", "file_client_args", "metainfo", "override"}
-_OPAQUE |= {"paramwise_cfg", "custom_keys", "clip_grad", "strategy", "iou_cfg", "loss_scale", "roi_layer", "dcn"}
+_OPAQUE |= {
+    "paramwise_cfg",
+    "custom_keys",
+    "clip_grad",
+    "strategy",
+    "iou_cfg",
+    "loss_scale",
+    "roi_layer",
+    "dcn",
+}
 _OPAQUE_TYPES = {"Albu", "Albumentations", "InstaBoost"}
 # what the builder of these takes away before it calls the class
 _TAKEN = {
@@ -140,7 +156,7 @@ def _top_level(cfg: Config) -> Iterator[str]:
             if problem:
                 yield problem
             continue
-        meant = near(name, [k for k in read if len(k) > 4 and k not in cfg], cutoff=0.86)
+        meant = near(name, [k for k in read if len(k) > 4], cutoff=0.86)
         if meant and not _is_of_the_user(name, meant):
             yield f"{name}={show(value)}: nothing reads {name!r}; did you mean {meant!r}?"
 
@@ -152,193 +168,55 @@ def _is_of_the_user(name: str, meant: str) -> bool:
         or name.rstrip("0123456789") == meant
         or name.endswith(f"_{meant}")
         or (name.startswith(meant) and len(meant) < 8)
-        or meant.startswith(name) and len(name) < len(meant) - 1
+        or meant.startswith(name)
+        and len(name) < len(meant) - 1
     )
 
 
-def _part(cfg: Config, part: str, registry: str) -> Iterator[str]:
-    value = cfg[part]
+def _kind(part: str, value: object) -> str | None:
+    """What is wrong with what a part is, before what it holds."""
+    if part == "model" and not isinstance(value, dict):
+        return wrong(part, value, "a dict with type")
     if value is None:
-        if part == "model":
-            yield wrong(part, value, "a dict with type")
-        return
+        return None
     if part in _DICTS and not isinstance(value, dict):
-        if part == "model" or not callable(getattr(value, "forward", None)):
-            yield wrong(part, value, "a dict" if part != "model" else "a dict with type")
-        return
+        return wrong(part, value, "a dict")
     if part in _LISTS and not isinstance(value, list | tuple):
-        yield wrong(part, value, "a list of dicts")
-        return
+        return wrong(part, value, "a list of dicts")
     if not isinstance(value, dict | list | tuple):
-        yield wrong(part, value, "a dict, or a list of them")
+        return wrong(part, value, "a dict, or a list of them")
+    return None
+
+
+def _part(cfg: Config, part: str, registry: str) -> Iterator[str]:
+    value: Any = cfg[part]
+    problem = _kind(part, value)
+    if problem:
+        yield problem
+    if problem or value is None:
         return
     if part == "model":
-        yield from _model(cfg, value)
+        yield from check_model(cfg, value)
     elif part.endswith("_dataloader"):
-        yield from _loader(part, value)
+        yield from check_loader(part, value)
     elif part == "optim_wrapper":
-        yield from _optimizer(part, value)
+        yield from check_optimizer(part, value)
     elif part == "default_hooks":
-        yield from _default_hooks(part, value)
-    elif part in ("train_cfg", "val_cfg", "test_cfg") and "type" not in value:
-        names = known.TRAIN_LOOP if part == "train_cfg" else known.TEST_LOOP
-        yield from (unknown(join(part, k), v, part, names) for k, v in value.items() if k not in names)
-    elif part in known.STRICT:
-        names = known.STRICT[part]
-        yield from (unknown(join(part, k), v, part, names) for k, v in value.items() if k not in names)
+        yield from check_default_hooks(part, value)
+    names = _all_keys(part, value)
+    if names:
+        found = ((key, item) for key, item in value.items() if key not in names)
+        yield from (unknown(join(part, key), item, part, names) for key, item in found)
     if not registry or part in ("test_pipeline", "tta_pipeline", "custom_hooks", "param_scheduler"):
-        yield from _entries(part, value)
+        yield from entries(part, value)
     yield from _walk(part, value, registry or None)
 
 
-def _entries(path: str, value: Any) -> Iterator[str]:
-    """Steps, hooks and the like: each is a dict with a type, or an object."""
-    if isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            if isinstance(item, dict):
-                if "type" not in item:
-                    yield wrong(f"{path}[{index}]", item, "a dict with type")
-            elif not callable(item) and not _is_object(item):
-                yield wrong(f"{path}[{index}]", item, "a dict with type")
-
-
-def _is_object(value: Any) -> bool:
-    """Whether it was built already, by the config itself or the program that made it."""
-    return value is not None and type(value).__module__ != "builtins"
-
-
-def is_ours(cfg: Config) -> bool:
-    """Whether the model is condinst.CondInst or condinst.BoxInst itself."""
-    from condinst.models import BoxInst, CondInst
-
-    kind = (cfg.get("model") or {}).get("type")
-    found = find_class(kind, "MODELS", only=True) if isinstance(kind, str) else kind
-    return found in (CondInst, BoxInst)
-
-
-def _model(cfg: Config, model: dict) -> Iterator[str]:
-    if "type" not in model:
-        yield wrong("model", model, "a dict with type")
-        return
-    test_cfg = model.get("test_cfg")
-    ours = is_ours(cfg)
-    if test_cfg is not None and not isinstance(test_cfg, dict | list | tuple):
-        yield wrong("model.test_cfg", test_cfg, "a dict")
-    elif ours and isinstance(test_cfg, list | tuple):
-        yield wrong("model.test_cfg", test_cfg, "a dict")
-    elif ours:
-        tested = any(cfg.get(f"{split}_dataloader") for split in ("val", "test"))
-        lacking = [k for k in known.OUR_REQUIRED_TEST_CFG if k not in (test_cfg or {})]
-        if lacking and tested:
-            yield f"model.test_cfg={show(test_cfg)}: expected a dict with {', '.join(lacking)}, too"
-        for key, value in (test_cfg or {}).items():
-            if key in known.OUR_TEST_CFG or key in known.HARMLESS_TEST_CFG:
-                continue
-            yield unknown(join("model.test_cfg", key), value, "model.test_cfg", known.OUR_TEST_CFG)
-        nms = (test_cfg or {}).get("nms")
-        if "nms" in (test_cfg or {}):
-            yield from _nms("model.test_cfg.nms", nms)
-    elif isinstance(test_cfg, dict):
-        yield from _near_misses("model.test_cfg", test_cfg, known.MMDET_TEST_CFG)
-        for key in ("rpn", "rcnn"):
-            if isinstance(test_cfg.get(key), dict):
-                path = f"model.test_cfg.{key}"
-                yield from _near_misses(path, test_cfg[key], known.MMDET_TEST_CFG)
-
-
-def _nms(path: str, nms: Any) -> Iterator[str]:
-    if not isinstance(nms, dict) or not isinstance(nms.get("type", ""), str):
-        yield wrong(path, nms, "a dict with type and iou_threshold")
-        return
-    kind = nms.get("type", "nms")
-    if kind not in known.NMS:
-        yield wrong(f"{path}.type", kind, f"one of {', '.join(known.NMS)}")
-        return
-    names = known.NMS[kind]
-    for key, value in nms.items():
-        if key not in names:
-            yield unknown(join(path, key), value, path, names)
-    if "iou_threshold" not in nms:
-        yield f"{path}={show(nms)}: iou_threshold is missing"
-
-
-def _near_misses(path: str, node: dict, names: Sequence[str]) -> Iterator[str]:
-    """Keys that nobody reads, of dicts whose readers we do not all know: typos only."""
-    for key, value in node.items():
-        if key not in names:
-            meant = near(str(key), names, 0.8)
-            if meant:
-                yield f"{join(path, key)}={show(value)}: did you mean {meant!r}?"
-
-
-def _loader(path: str, loader: dict) -> Iterator[str]:
-    if "dataset" not in loader:
-        yield f"{path}: dataset is missing, expected a dict with type"
-    elif isinstance(loader["dataset"], dict):
-        if "type" not in loader["dataset"]:
-            yield wrong(f"{path}.dataset", loader["dataset"], "a dict with type")
-    elif not _is_object(loader["dataset"]):
-        yield wrong(f"{path}.dataset", loader["dataset"], "a dict with type")
-    for key in ("sampler", "batch_sampler"):
-        value = loader.get(key)
-        if value is not None and not isinstance(value, dict) and not _is_object(value):
-            yield wrong(join(path, key), value, "a dict with type")
-    if not isinstance(loader.get("sampler", {}), dict) and loader.get("sampler") is None:
-        yield wrong(f"{path}.sampler", None, "a dict with type")
-    if "sampler" not in loader:
-        yield f"{path}: sampler is missing, expected a dict with type"
-    if "batch_size" not in loader and loader.get("batch_sampler") is None:
-        yield f"{path}: batch_size is missing, expected a whole number"
-    names = (*arguments_of(torch.utils.data.DataLoader).names, *known.DATA_LOADER)
-    for key, value in loader.items():
-        if key not in names and not key.startswith("_"):
-            yield unknown(join(path, key), value, path, names)
-
-
-def _optimizer(path: str, node: dict) -> Iterator[str]:
-    if node.get("constructor") not in (None, "DefaultOptimWrapperConstructor"):
-        return  # it may read what it likes
-    optimizer = node.get("optimizer")
-    if isinstance(optimizer, dict):
-        if "type" not in optimizer:
-            yield wrong(f"{path}.optimizer", optimizer, "a dict with type")
-    elif "type" not in node or node["type"] in ("OptimWrapper", "AmpOptimWrapper"):
-        if not _is_object(optimizer):
-            yield wrong(f"{path}.optimizer", optimizer, "a dict with type")
-    clip = node.get("clip_grad")
-    if clip is not None and not isinstance(clip, dict):
-        yield wrong(f"{path}.clip_grad", clip, "a dict with max_norm, or None")
-    elif clip:
-        kind = clip.get("type", "norm")
-        if kind not in known.CLIP_GRAD:
-            yield wrong(f"{path}.clip_grad.type", kind, "norm or value")
-        else:
-            names = known.CLIP_GRAD[kind]
-            for key, value in clip.items():
-                if key not in names:
-                    yield unknown(join(f"{path}.clip_grad", key), value, "clip_grad", names)
-    elif clip is not None:
-        yield wrong(f"{path}.clip_grad", clip, "a dict with max_norm, or None")
-    settings = node.get("paramwise_cfg")
-    if settings is not None and not isinstance(settings, dict):
-        yield wrong(f"{path}.paramwise_cfg", settings, "a dict, or None")
-    elif settings:
-        yield from _near_misses(f"{path}.paramwise_cfg", settings, known.PARAMWISE)
-
-
-def _default_hooks(path: str, node: dict) -> Iterator[str]:
-    for name, hook in node.items():
-        where = join(path, name)
-        if name not in known.DEFAULT_HOOKS:
-            meant = near(name, known.DEFAULT_HOOKS, 0.8)
-            if meant:
-                yield f"{where}={show(hook)}: did you mean {meant!r}?"
-                continue
-        if isinstance(hook, dict):
-            if "type" not in hook:
-                yield wrong(where, hook, "a dict with type")
-        elif hook is not None and not _is_object(hook):
-            yield wrong(where, hook, "a dict with type, or None")
+def _all_keys(part: str, value: Any) -> Sequence[str]:
+    """The keys of a dict in which another one is an error, and which names no class."""
+    if part in ("train_cfg", "val_cfg", "test_cfg") and "type" not in value:
+        return known.TRAIN_LOOP if part == "train_cfg" else known.TEST_LOOP
+    return known.STRICT.get(part, ())
 
 
 def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
@@ -350,7 +228,7 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
                 return
         names = known.PLAIN.get(path) or known.IN_DATA_SETS.get(path.rpartition(".")[2])
         if names and "type" not in node:
-            yield from _near_misses(path, node, names)
+            yield from near_misses(path, node, names)
         for key, value in node.items():
             where = join(path, key)
             if key in _OPAQUE:
@@ -360,7 +238,7 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
                 if value is not None and not isinstance(value, list | tuple):
                     yield wrong(where, value, "a list of dicts")
                     continue
-                yield from _entries(where, value)
+                yield from entries(where, value)
             if key in ("filter_cfg",) and value is not None and not isinstance(value, dict):
                 yield wrong(where, value, "a dict, or None")
                 continue

@@ -34,7 +34,7 @@ MMDET_TEST_CFG = (
 # What a model without weights of mmdet's does not read, but a converted config may hold: no typos.
 HARMLESS_TEST_CFG = ("mask_thr_binary", "with_nms")
 
-NMS = {
+NMS: dict[str, tuple[str, ...]] = {
     "nms": ("type", "iou_threshold", "class_agnostic", "split_thr", "score_threshold", "max_num"),
     "soft_nms": (
         *("type", "iou_threshold", "class_agnostic", "split_thr", "max_num"),
@@ -55,15 +55,13 @@ STRICT: dict[str, tuple[str, ...]] = {
 }
 # dicts by their last name, wherever they are in a data set
 IN_DATA_SETS: dict[str, tuple[str, ...]] = {
-    "filter_cfg": (
-        *("filter_empty_gt", "min_size", "bbox_min_size"),
-    ),
+    "filter_cfg": (*("filter_empty_gt", "min_size", "bbox_min_size"),),
 }
 PARAMWISE = (
     *("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "flat_decay_mult"),
     *("dwconv_decay_mult", "dcn_offset_lr_mult", "bypass_duplicate"),
 )
-CLIP_GRAD = {
+CLIP_GRAD: dict[str, tuple[str, ...]] = {
     "norm": ("type", "max_norm", "norm_type", "error_if_nonfinite", "foreach"),
     "value": ("type", "clip_value", "foreach"),
 }

@@ -8,16 +8,20 @@ mmengine imports and calls what else stands there.
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.registry import Registry
 
-from condinst.stored_config import _check_types, _target, _value
+from condinst.stored_config import _target, _value
 
+from .arguments import registries
 from .problem import ConfigError
 
 _LARGEST = 1_000_000  # characters; ours have 10,000
 # what is looked up or built from a run's config: their types are checked
+_SCOPES = ("", "condinst", "mmdet", "mmcv", "mmengine")
 _BUILT = ("val_dataloader", "val_evaluator", "test_dataloader", "test_evaluator")
 
 
@@ -33,11 +37,18 @@ def read_plain_config(path: Path) -> Config:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         values = {_target(node): _value(node.value) for node in tree.body}  # type: ignore[attr-defined]
         for key in _BUILT:
-            _check_types({"dataset": _without_pipeline(values.get(key))}, key)
+            _check_types(values.get(key), key)
         cfg = Config(values)
     except OSError:
         raise
-    except (ValueError, TypeError, AttributeError, SyntaxError, RecursionError, MemoryError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        SyntaxError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         text = " ".join(str(error).split())[:300] or "it is nested too deep"
         raise ConfigError(
             f"config {path}: expected the plain values that a training dumps, and none of it is "
@@ -48,10 +59,31 @@ def read_plain_config(path: Path) -> Config:
     return cfg
 
 
-def _without_pipeline(node: object) -> object:
-    """The same without the steps that pictures go through: a report builds none of them."""
+def _check_types(node: object, path: str) -> None:
+    """Refuse types that no registry has; a report builds no steps, samplers and the like."""
     if isinstance(node, dict):
-        return {k: _without_pipeline(v) for k, v in node.items() if k not in ("pipeline", "sampler", "batch_sampler", "collate_fn")}
-    if isinstance(node, list | tuple):
-        return [_without_pipeline(item) for item in node]
-    return node
+        for key, value in node.items():
+            if key == "type" and not _is_registered(value):
+                raise ValueError(f"{path}.type={value!r}: no such class is registered")
+            if key not in ("pipeline", "sampler", "batch_sampler", "collate_fn"):
+                _check_types(value, f"{path}.{key}")
+    elif isinstance(node, list | tuple):
+        for index, item in enumerate(node):
+            _check_types(item, f"{path}[{index}]")
+
+
+def _is_registered(name: object) -> bool:
+    scope, _, bare = str(name).rpartition(".")
+    return isinstance(name, str) and scope in _SCOPES and bare in _registered()
+
+
+@functools.cache
+def _registered() -> frozenset[str]:
+    names: set[str] = set()
+    for first in (registries()["DATASETS"], registries()["METRICS"], registries()["EVALUATOR"]):
+        table: Registry | None = first
+        while table is not None:
+            table.import_from_location()
+            names.update(table.module_dict)
+            table = table.parent
+    return frozenset(names)

@@ -22,7 +22,9 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
     """
     file = Path(path)
     if file.is_dir():
-        raise ConfigError(f"config {path}: is a folder, expected a config file, such as {path}/a.py")
+        raise ConfigError(
+            f"config {path}: is a folder, expected a config file, such as {path}/a.py"
+        )
     if file.suffix in CHECKPOINT_SUFFIXES:
         raise ConfigError(
             f"{path}: this is a checkpoint, expected a config (.py); a config comes before its "
@@ -40,6 +42,12 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
         raise ConfigError(
             f"config {path}: inherits from itself, or is nested too deep; see its _base_"
         ) from error
+    except (AttributeError, TypeError) as error:
+        if file.suffix != ".py":
+            raise ConfigError(
+                f"config {path}: expected names with values, as JSON or YAML"
+            ) from error
+        raise ConfigError(f"config {path}: {one_line(error)}") from error
     # a config is a program, which may also end itself
     except (Exception, SystemExit) as error:
         raise ConfigError(f"config {path}: {one_line(error)}") from error

@@ -17,9 +17,7 @@ _Check = Callable[[Any], bool]
 
 
 def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _whole(low: int, high: float = math.inf) -> tuple[_Check, str]:
@@ -63,6 +61,16 @@ def _one_or_list(value: Any) -> bool:
 
 
 _CHANNELS = (_one_or_list, "a whole number, 1 or more, or a list of them")
+
+
+def _names(value: Any) -> bool:
+    """Classes by name, or the file that lists them."""
+    return isinstance(value, str) or (
+        isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+    )
+
+
+_MODEL = r"(?:model|tta_model)\.(?:.*\.)?"
 _LOADER = r"(?:train|val|test)_dataloader\."
 
 _RULES: list[tuple[str, tuple[_Check, str]]] = [
@@ -104,19 +112,34 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
         r"model\.bbox_head(?:\[\d+\])?\.(?:strides|anchor_generator\.strides)",
         (_strides, "numbers above 0"),
     ),
-    (r"(?:model|tta_model)\.(?:.*\.)?(?:test_cfg|tta_cfg)(?:\.rcnn|\.rpn)?\.score_thr", _number(0, 1)),
-    (r"(?:model|tta_model)\.(?:.*\.)?test_cfg\.mask_thr", _number(0, 1)),
-    (r"(?:model|tta_model)\.(?:.*\.)?nms\.(?:iou_threshold|score_threshold)", _number(0, 1)),
-    (r"(?:model|tta_model)\.(?:.*\.)?(?:test_cfg|tta_cfg).*\.max_per_img", _whole(-1, 10_000_000)),
-    (r"(?:model|tta_model)\.(?:.*\.)?test_cfg.*\.nms_pre", _whole(-1)),
-    (r"(?:model|tta_model)\.(?:.*\.)?test_cfg.*\.min_bbox_size", _number(-1)),
+    (
+        _MODEL + r"(?:test_cfg|tta_cfg)(?:\.rcnn|\.rpn)?\.score_thr",
+        _number(0, 1),
+    ),
+    (_MODEL + r"test_cfg\.mask_thr", _number(0, 1)),
+    (_MODEL + r"nms\.(?:iou_threshold|score_threshold)", _number(0, 1)),
+    (_MODEL + r"(?:test_cfg|tta_cfg).*\.max_per_img", _whole(-1, 10_000_000)),
+    (_MODEL + r"test_cfg.*\.nms_pre", _whole(-1)),
+    (_MODEL + r"test_cfg.*\.min_bbox_size", _number(-1)),
     (
         r"model\.test_cfg\.(?:threshold_with_centerness|clip_after_nms|sqrt_scores)",
         _BOOLEAN,
     ),
-    (r"resume|cudnn_benchmark", _BOOLEAN),
+    (r"(?:val|test)_evaluator(?:\[\d+\])?\.metric", (_names, "a name, or a list of names")),
+    (
+        r"(?:.*\.)?backend_args",
+        (lambda v: v is None or isinstance(v, dict), "a dict with backend, or None"),
+    ),
+    (r"resume", _BOOLEAN),
     (r"env_cfg\.cudnn_benchmark", _BOOLEAN),
-    (r"default_scope|load_from|work_dir|experiment_name", (lambda v: v is None or isinstance(v, str), "a text, or None")),
+    (
+        r"default_scope|load_from|work_dir|experiment_name",
+        _optional(_TEXT),
+    ),
+    (
+        r"(?:train|val|test)_dataloader(?:\.datasets?(?:\[\d+\])?)+\.metainfo\.classes",
+        (_names, "a list of names"),
+    ),
     (r"(?:train|val|test)_dataloader(?:\.dataset)+\.ann_file", _TEXT),
     (r"(?:train|val|test)_dataloader(?:\.dataset)+\.data_root", _optional(_TEXT)),
 ]

@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
+from condinst.config import check_config
 from condinst.convert.model_check import build_model
 from condinst.datasets.checks import check_datasets
 
@@ -22,7 +23,7 @@ _GROUP = "config"
 
 def check(cfg: Config) -> list[Finding]:
     """Look at everything that a run reads before its first iteration."""
-    found = [_tried("model", partial(_model, cfg))]
+    found = [_tried("settings", partial(_settings, cfg)), _tried("model", partial(_model, cfg))]
     data = _tried("data", lambda: str(check_datasets(cfg)))
     found.append(data)
     for split in ("train", "val"):
@@ -46,6 +47,11 @@ def _tried(name: str, function: Callable[[], str]) -> Finding:
 
 def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _settings(cfg: Config) -> str:
+    check_config(cfg)
+    return "every type and key is known"
 
 
 def _model(cfg: Config) -> str:

@@ -34,7 +34,7 @@ SMALL = REPO / "tests" / "integration" / "small_condinst.py"
 SECONDS = 120  # a case that takes longer hangs
 MEGABYTES = 1024  # more than before the case is a fault
 
-_BOXINST = '''
+_BOXINST = """
 _base_ = {small!r}
 model = dict(
     type="BoxInst",
@@ -49,8 +49,8 @@ train_pipeline = [
     dict(type="PackDetInputs"),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-'''
-_SEMANTIC = '''
+"""
+_SEMANTIC = """
 _base_ = {small!r}
 model = dict(
     semantic_head=dict(
@@ -59,26 +59,26 @@ model = dict(
         loss_semantic=dict(type="FocalLoss", use_sigmoid=True, gamma=2.0, alpha=0.25),
     )
 )
-'''
-_TIMM = '''
+"""
+_TIMM = """
 _base_ = {small!r}
 model = dict(
     backbone=dict(
         _delete_=True, type="TimmBackbone", model_name="mobilenetv3_small_050.lamb_in1k",
         pretrained=False, norm_eval=True,
     ),
-    neck=dict(in_channels=[16, 24, 48, 288], out_channels=32),
+    neck=dict(in_channels=[8, 16, 24, 288], out_channels=32),
 )
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))
 default_hooks = dict(visualization=dict(type="DetVisualizationHook", interval=10))
-'''
+"""
 BASES = {
     "condinst": "_base_ = {small!r}\n",
     "boxinst": _BOXINST,
     "semantic": _SEMANTIC,
     "timm": _TIMM,
 }
-_NEW_STYLE = '''
+_NEW_STYLE = """
 from mmengine.config import read_base
 
 with read_base():
@@ -90,7 +90,7 @@ model.update(dict(backbone=dict(
     type=ResNet, depth=18, base_channels=16, num_stages=4, out_indices=(0, 1, 2, 3),
     norm_cfg=dict(type="BN", requires_grad=True), norm_eval=True, style="pytorch"{more},
 )))
-'''
+"""
 
 _ROOTS = (
     *("model", "train_dataloader", "val_dataloader", "test_dataloader", "train_cfg", "val_cfg"),

@@ -69,11 +69,11 @@ def test_config_file(message, name, content, expected):
 @pytest.mark.parametrize(
     ("option", "expected"),
     [
-        ("modle.bbox_head.num_classes=5", "modle.bbox_head.num_classes: .*is 'model' meant"),
+        ("modle.bbox_head.num_classes=5", "modle.bbox_head.num_classes: .*did you mean 'model'"),
         ("train_cfg", "--cfg-options train_cfg: expected key=value"),
         ("train_cfg.val_interval.a=1", "val_interval={'a': 1}.*int"),
-        ("model.bbox_head.num_klasses=5", "CondInstBboxHead.*unexpected.*'num_klasses'"),
-        ("model.backbone.type=ResNot", "type='ResNot' cannot be built.*not in the condinst::model"),
+        ("model.bbox_head.num_klasses=5", "CondInstBboxHead has no 'num_klasses'.*'num_classes'"),
+        ("model.backbone.type=ResNot", "type='ResNot': no such class.*mean 'ResNet'"),
         ("data_root=nowhere", "nowhere/annotations/instances_train.json: file not found"),
         (
             "train_dataloader.dataset.metainfo.classes=(circle,square,triangle,star,ring)",

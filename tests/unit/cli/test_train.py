@@ -94,9 +94,9 @@ def test_the_switches_are_refused_for_other_models(tmp_path, kind):
     [
         ([], "rle"),
         (["model.test_cfg.mask_format=bool"], "bool"),
-        (["val_evaluator.type=CityScapesMetric"], None),
+        (["val_evaluator.type=mmdet.CocoPanopticMetric"], None),
         (["default_hooks.visualization.draw=True"], None),
-        (["model.type=SOLO"], None),
+        (["model.type=mmdet.CondInst"], None),
     ],
 )
 def test_masks_are_codes_where_only_ap_is_taken_of_them(tmp_path, options, expected):

@@ -1,0 +1,175 @@
+"""The parts of a config that have rules of their own: model, data loaders, optimizer, hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from . import known
+from .arguments import arguments_of, find_class
+from .problem import join, near, show, unknown, wrong
+
+
+def entries(path: str, value: Any) -> Iterator[str]:
+    """Steps, hooks and the like: each is a dict with a type, or an object."""
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                if "type" not in item:
+                    yield wrong(f"{path}[{index}]", item, "a dict with type")
+            elif not callable(item) and not _is_object(item):
+                yield wrong(f"{path}[{index}]", item, "a dict with type")
+
+
+def _is_object(value: Any) -> bool:
+    """Whether it was built already, by the config itself or the program that made it."""
+    return value is not None and type(value).__module__ != "builtins"
+
+
+def is_ours(cfg: Config) -> bool:
+    """Whether the model is condinst.CondInst or condinst.BoxInst itself."""
+    from condinst.models import BoxInst, CondInst
+
+    kind = (cfg.get("model") or {}).get("type")
+    found = find_class(kind, "MODELS", only=True) if isinstance(kind, str) else kind
+    return found in (CondInst, BoxInst)
+
+
+def check_model(cfg: Config, model: dict) -> Iterator[str]:
+    """What is wrong with the model as a whole."""
+    if "type" not in model:
+        yield wrong("model", model, "a dict with type")
+        return
+    test_cfg = model.get("test_cfg")
+    if is_ours(cfg):
+        tested = any(cfg.get(f"{split}_dataloader") for split in ("val", "test"))
+        yield from _our_test_cfg("model.test_cfg", test_cfg, tested)
+    elif isinstance(test_cfg, dict):
+        yield from near_misses("model.test_cfg", test_cfg, known.MMDET_TEST_CFG)
+        for key in ("rpn", "rcnn"):
+            if isinstance(test_cfg.get(key), dict):
+                path = f"model.test_cfg.{key}"
+                yield from near_misses(path, test_cfg[key], known.MMDET_TEST_CFG)
+    elif test_cfg is not None and not isinstance(test_cfg, list | tuple):
+        yield wrong("model.test_cfg", test_cfg, "a dict")
+
+
+def _our_test_cfg(path: str, test_cfg: Any, tested: bool) -> Iterator[str]:
+    if test_cfg is not None and not isinstance(test_cfg, dict):
+        yield wrong(path, test_cfg, "a dict")
+        return
+    settings = test_cfg or {}
+    lacking = [key for key in known.OUR_REQUIRED_TEST_CFG if key not in settings]
+    if lacking and tested:
+        got = show(test_cfg)
+        yield f"{path}={got}: expected a dict with {', '.join(lacking)}" + ", too" * bool(settings)
+    for key, value in settings.items():
+        if key not in known.OUR_TEST_CFG and key not in known.HARMLESS_TEST_CFG:
+            yield unknown(join(path, key), value, path, known.OUR_TEST_CFG)
+    if "nms" in settings:
+        yield from _nms(join(path, "nms"), settings["nms"])
+
+
+def _nms(path: str, nms: Any) -> Iterator[str]:
+    if not isinstance(nms, dict) or not isinstance(nms.get("type", ""), str):
+        yield wrong(path, nms, "a dict with type and iou_threshold")
+        return
+    kind = nms.get("type", "nms")
+    if kind not in known.NMS:
+        yield wrong(f"{path}.type", kind, f"one of {', '.join(known.NMS)}")
+        return
+    names = known.NMS[kind]
+    for key, value in nms.items():
+        if key not in names:
+            yield unknown(join(path, key), value, path, names)
+    if "iou_threshold" not in nms:
+        yield f"{path}={show(nms)}: iou_threshold is missing"
+
+
+def near_misses(path: str, node: dict, names: Sequence[str]) -> Iterator[str]:
+    """Keys that nobody reads, of dicts whose readers we do not all know: typos only."""
+    for key, value in node.items():
+        if key not in names:
+            meant = near(str(key), names, 0.8)
+            if meant:
+                yield f"{join(path, key)}={show(value)}: did you mean {meant!r}?"
+
+
+def check_loader(path: str, loader: dict) -> Iterator[str]:
+    """What is wrong with a data loader, but for its data set."""
+    if "dataset" not in loader:
+        yield f"{path}: dataset is missing, expected a dict with type"
+    elif isinstance(loader["dataset"], dict):
+        if "type" not in loader["dataset"]:
+            yield wrong(f"{path}.dataset", loader["dataset"], "a dict with type")
+    elif not _is_object(loader["dataset"]):
+        yield wrong(f"{path}.dataset", loader["dataset"], "a dict with type")
+    for key in ("sampler", "batch_sampler"):
+        value = loader.get(key)
+        if value is not None and not isinstance(value, dict) and not _is_object(value):
+            yield wrong(join(path, key), value, "a dict with type")
+    if not isinstance(loader.get("sampler", {}), dict) and loader.get("sampler") is None:
+        yield wrong(f"{path}.sampler", None, "a dict with type")
+    if "sampler" not in loader:
+        yield f"{path}: sampler is missing, expected a dict with type"
+    if "batch_size" not in loader and loader.get("batch_sampler") is None:
+        yield f"{path}: batch_size is missing, expected a whole number"
+    names = (*arguments_of(torch.utils.data.DataLoader).names, *known.DATA_LOADER)
+    for key, value in loader.items():
+        if key not in names and not key.startswith("_"):
+            yield unknown(join(path, key), value, path, names)
+
+
+def check_optimizer(path: str, node: dict) -> Iterator[str]:
+    """What is wrong with the optimizer's wrapper."""
+    if node.get("constructor") not in (None, "DefaultOptimWrapperConstructor"):
+        return  # it may read what it likes
+    optimizer = node.get("optimizer")
+    if isinstance(optimizer, dict):
+        if "type" not in optimizer:
+            yield wrong(f"{path}.optimizer", optimizer, "a dict with type")
+    elif node.get("type", "OptimWrapper") in ("OptimWrapper", "AmpOptimWrapper") and not _is_object(
+        optimizer
+    ):
+        yield wrong(f"{path}.optimizer", optimizer, "a dict with type")
+    yield from _clip(f"{path}.clip_grad", node.get("clip_grad"))
+    settings = node.get("paramwise_cfg")
+    if settings is not None and not isinstance(settings, dict):
+        yield wrong(f"{path}.paramwise_cfg", settings, "a dict, or None")
+    elif settings:
+        yield from near_misses(f"{path}.paramwise_cfg", settings, known.PARAMWISE)
+
+
+def _clip(path: str, clip: Any) -> Iterator[str]:
+    if clip is None:
+        return
+    if not isinstance(clip, dict) or not clip:
+        yield wrong(path, clip, "a dict with max_norm, or None")
+        return
+    kind = clip.get("type", "norm")
+    if not isinstance(kind, str) or kind not in known.CLIP_GRAD:
+        yield wrong(f"{path}.type", kind, "norm or value")
+        return
+    names = known.CLIP_GRAD[kind]
+    for key, value in clip.items():
+        if key not in names:
+            yield unknown(join(path, key), value, "clip_grad", names)
+
+
+def check_default_hooks(path: str, node: dict) -> Iterator[str]:
+    """Hooks by name, of which mmengine knows seven."""
+    for name, hook in node.items():
+        where = join(path, name)
+        if name not in known.DEFAULT_HOOKS:
+            meant = near(name, known.DEFAULT_HOOKS, 0.8)
+            if meant:
+                yield f"{where}={show(hook)}: did you mean {meant!r}?"
+                continue
+        if isinstance(hook, dict):
+            if "type" not in hook:
+                yield wrong(where, hook, "a dict with type")
+        elif hook is not None and not _is_object(hook):
+            yield wrong(where, hook, "a dict with type, or None")

@@ -1,0 +1,267 @@
+"""The pass over a config before anything is built: every kind of mistake is named with its key, and
+nothing that can be built is refused."""
+
+import re
+import time
+from pathlib import Path
+
+import mmdet
+import pytest
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+
+from condinst.config import ConfigError, check_config
+from condinst.config.check import find_problems
+from condinst.config.problem import is_slip, near
+
+REPO = Path(__file__).resolve().parents[3]
+SMALL = REPO / "tests" / "integration" / "small_condinst.py"
+OURS = sorted(p for p in (REPO / "configs").glob("*.py"))
+PUBLISHED = Path(mmdet.__file__).parent / ".mim" / "configs"
+
+# published by mmdet with a mistake in them; each ends in mmengine's error when it is built
+BROKEN = {
+    "bytetrack_yolox_x_8xb4-80e_crowdhuman-mot20train_test-mot20test.py": "MOTChallengeMetrics",
+    "openimagesv6.py": "sampler is missing",
+    "voc07.py": "sampler is missing",
+    "faster-rcnn_r50_fpn_1x_voc0712-cocofmt.py": "eval_mode",
+}
+
+
+@pytest.fixture(scope="module")
+def base() -> dict:
+    """The small config's settings, plain."""
+    return Config.fromfile(SMALL).to_dict()
+
+
+def message(base: dict, *options: tuple[str, object], drop: str | None = None) -> str:
+    cfg = Config(base)
+    for key, value in options:
+        set_at(cfg, key, value)
+    if drop:
+        *path, last = drop.split(".")
+        at(cfg, path).pop(last)
+    with pytest.raises(ConfigError) as raised:
+        check_config(cfg)
+    text = str(raised.value)
+    assert "\n" not in text
+    return text
+
+
+def at(node, path):
+    for key in path:
+        node = node[int(key) if isinstance(node, list) else key]
+    return node
+
+
+def set_at(cfg, key: str, value: object) -> None:
+    *path, last = key.split(".")
+    holder = at(cfg, path)
+    holder[int(last) if isinstance(holder, list) else last] = value
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("model.test_cfg.scoer_thr", "score_thr"),
+        ("model.test_cfg.score_th", "score_thr"),
+        ("model.test_cfg.max_per_image", "max_per_img"),
+        ("model.test_cfg.nms.iou_thr", "iou_threshold"),
+        ("model.data_preprocesor", "data_preprocessor"),
+        ("model.bbox_head.num_klasses", "num_classes"),
+        ("model.backbone.depht", "depth"),
+        ("train_cfg.max_iter", "max_iters"),
+        ("train_cfg.val_intervall", "val_interval"),
+        ("env_cfg.cudnn_benchmar", "cudnn_benchmark"),
+        ("env_cfg.mp_cfg.mp_start_metod", "mp_start_method"),
+        ("optim_wrapper.optimizer.weight_decy", "weight_decay"),
+        ("optim_wrapper.clip_gard", "clip_grad"),
+        ("param_scheduler.0.begn", "begin"),
+        ("train_dataloader.batchsize", "batch_size"),
+        ("train_dataloader.sampler.shufle", "shuffle"),
+        ("train_dataloader.dataset.filter_cfg.filter_empty", "filter_empty_gt"),
+        ("train_dataloader.dataset.pipeline.2.scal", "scale"),
+        ("default_hooks.checkpoint.intervall", "interval"),
+        ("default_hooks.checkpont", "checkpoint"),
+        ("log_processor.windw_size", "window_size"),
+        ("auto_scale_lr", "enable"),
+        ("val_evaluator.metrc", "metric"),
+        ("train_dataloder", "train_dataloader"),
+        ("optim_wraper", "optim_wrapper"),
+        ("custom_hook", "custom_hooks"),
+        ("load_form", "load_from"),
+    ],
+)
+def test_a_typo_is_named_with_what_was_meant(base, key, meant):
+    if key == "auto_scale_lr":  # the small config has none
+        text = message(base, ("auto_scale_lr", dict(enabl=True, base_batch_size=16)))
+    elif "." not in key:
+        text = message(base, (key, {}))
+    else:
+        text = message(base, (key, 3))
+    assert f"did you mean {meant!r}" in text, text
+
+
+def test_a_typo_of_clip_grad_is_named(base):
+    text = message(base, ("optim_wrapper.clip_grad", dict(max_nrm=35)))
+    assert "optim_wrapper.clip_grad.max_nrm=35: clip_grad has no 'max_nrm'" in text
+    assert "did you mean 'max_norm'?" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("optim_wrapper.optimizer.lr", "fast", "optimizer.lr='fast': expected a number"),
+        ("optim_wrapper.optimizer.lr", float("nan"), "expected a number"),
+        ("optim_wrapper.optimizer.type", "AdamX", "type='AdamX': no such class"),
+        ("train_dataloader.batch_size", "four", "batch_size='four': expected a whole number"),
+        ("train_dataloader.batch_size", 10**9, "expected a whole number, 1 to 4096"),
+        ("train_dataloader.num_workers", -1, "expected a whole number, 0 to 512"),
+        ("train_cfg.max_iters", -5, "train_cfg.max_iters=-5: expected a whole number, 1 or more"),
+        ("model.test_cfg.score_thr", 2, "score_thr=2: expected a number from 0 to 1"),
+        ("model.test_cfg.nms.iou_threshold", 5, "expected a number from 0 to 1"),
+        ("model.test_cfg.max_per_img", -3, "max_per_img=-3: expected a whole number, -1"),
+        ("model.test_cfg.nms.type", "nsm", "expected one of nms, soft_nms"),
+        ("model.bbox_head.strides", [8, 16, 0, 64, 128], "expected numbers above 0"),
+        ("model.bbox_head.num_classes", 0, "num_classes=0: expected a whole number, 1"),
+        ("model.bbox_head.num_classes", -1, "num_classes=-1: expected a whole number, 1"),
+        ("model.bbox_head.num_classes", "80", "num_classes='80': expected a whole number"),
+        ("model.bbox_head.num_classes", True, "num_classes=True: expected a whole number"),
+        ("model.neck.num_outs", 10**9, "num_outs=1000000000: expected a whole number, 1 to 1000"),
+        ("model.test_cfg", None, "model.test_cfg=None: expected a dict with nms"),
+        ("model.test_cfg", [1], "model.test_cfg=.1.: expected a dict"),
+        ("model.backbone.type", "ResNot", "type='ResNot'.*did you mean 'ResNet'"),
+        ("model.backbone.type", 3, "model.backbone.type=3: expected the name of a class"),
+        ("model", None, "model=None: expected a dict with type"),
+        ("model", "CondInst", "model='CondInst': expected a dict with type"),
+        ("train_dataloader.dataset.pipeline.1", True, r"pipeline\[1\]=True: expected a dict with"),
+        ("train_dataloader.dataset.pipeline", "x", "pipeline='x': expected a list of dicts"),
+        ("train_dataloader.dataset", 3, "train_dataloader.dataset=3: expected a dict with type"),
+        ("train_dataloader", 3, "train_dataloader=3: expected a dict"),
+        ("custom_hooks", [3], r"custom_hooks\[0\]=3: expected a dict with type"),
+        ("default_hooks.logger", "often", "default_hooks.logger='often': expected a dict"),
+        ("optim_wrapper.optimizer", None, "optimizer=None: expected a dict with type"),
+        ("default_scope", 3, "default_scope=3: expected a text"),
+    ],
+)
+def test_a_value_that_cannot_be_meant(base, key, value, expected):
+    text = message(base, (key, value))
+    assert re.search(expected, text), text
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("model.type", "model={.*: expected a dict with type"),
+        ("model.test_cfg", "model.test_cfg=None: expected a dict with nms, max_per_img, mask_thr"),
+        ("model.test_cfg.mask_thr", "mask_thr"),
+        ("train_dataloader.sampler", "train_dataloader: sampler is missing"),
+        ("train_dataloader.dataset.type", "train_dataloader.dataset={.*expected a dict with type"),
+        ("train_dataloader.dataset.pipeline.2.type", r"pipeline\[2\]={.*expected a dict with type"),
+    ],
+)
+def test_what_is_missing_is_named(base, key, expected):
+    text = message(base, drop=key)
+    assert re.search(expected, text), text
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+def test_our_configs_pass(path):
+    assert list(find_problems(Config.fromfile(path))) == []
+
+
+def _pass(paths) -> tuple[int, dict[str, list[str]], float]:
+    refused: dict[str, list[str]] = {}
+    slowest, number = 0.0, 0
+    for path in paths:
+        try:
+            cfg = Config.fromfile(path)
+        except Exception:  # needs mmpretrain, or is broken: nobody can run it
+            continue
+        number += 1
+        start = time.process_time()
+        problems = list(find_problems(cfg))
+        if number > 1:  # the first imports all classes
+            slowest = max(slowest, time.process_time() - start)
+        if problems:
+            refused[path.name] = problems
+    return number, refused, slowest
+
+
+def test_published_configs_pass():
+    """Two of each detector that the issue names, and some more."""
+    folders = ("condinst", "boxinst", "mask_rcnn", "rtmdet", "solov2", "fcos", "detr", "yolact")
+    paths = [p for f in folders for p in sorted((PUBLISHED / f).glob("*.py"))[:2]]
+    number, refused, slowest = _pass(paths)
+    assert number >= 13
+    assert refused == {}
+    assert slowest < 1
+
+
+@pytest.mark.slow
+def test_all_published_configs_pass():
+    paths = [p for p in sorted(PUBLISHED.glob("**/*.py")) if "_base_" not in p.parts]
+    number, refused, slowest = _pass(paths)
+    assert number > 800
+    assert refused.keys() == BROKEN.keys()
+    for name, word in BROKEN.items():
+        assert word in " ".join(refused[name])
+    assert slowest < 1
+
+
+def test_a_users_own_variables_and_classes_pass(base):
+    """Only near misses of names that are read are refused."""
+    cfg = Config(base)
+    cfg.update(dict(max_iters=3, model_a=dict(x=1), train_cfg2={}, my_dataset=1, models=[1]))
+    cfg["train_pipeline_stage2"] = [dict(type="Nobody")]
+
+    class Mine:
+        def __init__(self, **kwargs):
+            self.anything = kwargs.pop("anything")
+
+    cfg.custom_hooks = [dict(type=Mine, anything=3), Mine(anything=4)]
+    assert list(find_problems(cfg)) == []
+
+
+def test_a_config_in_the_new_style_is_checked(tmp_path):
+    """Classes themselves stand as types there."""
+    text = (
+        "from mmdet.models.backbones import ResNet\n"
+        "from mmdet.models.detectors import MaskRCNN\n"
+        "model = dict(type=MaskRCNN, backbone=dict(type=ResNet, {}=50))\n"
+    )
+    path = tmp_path / "lazy.py"
+    path.write_text(text.format("depth"))
+    assert list(find_problems(Config.fromfile(path))) == []
+    path.write_text(text.format("depht"))
+    (problem,) = find_problems(Config.fromfile(path))
+    assert problem == "model.backbone.depht=50: ResNet has no 'depht'; did you mean 'depth'?"
+
+
+def test_parts_that_are_not_used_are_not_judged(base):
+    """A stored config predicts where a hook of its training is unknown."""
+    cfg = Config(base)
+    cfg.custom_hooks = [dict(type="Nobody")]
+    cfg.optim_wrapper.optimizer.lr = "fast"
+    check_config(cfg, ("model", "test_dataloader"))
+    cfg.model.test_cfg.score_th = 0.5
+    with pytest.raises(ConfigError, match="score_th"):
+        check_config(cfg, ("model", "test_dataloader"))
+
+
+def test_the_check_changes_nothing(base):
+    before = repr(base)
+    cfg = Config(base)
+    check_config(cfg)
+    assert repr(cfg.to_dict()) == repr(Config(base).to_dict())
+    assert repr(base) == before
+    with DefaultScope.overwrite_default_scope("condinst"):
+        MODELS.build(cfg.model)
+
+
+def test_near_names():
+    assert near("scoer_thr", ["score_thr", "mask_thr"]) == "score_thr"
+    assert near("iou_thr", ["iou_threshold", "sigma"]) == "iou_threshold"
+    assert near("colour", ["score_thr", "mask_thr"]) is None
+    assert is_slip("depht", "depth")
+    assert not is_slip("bg_cls_weight", "class_weight")
