@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .examination import Examination, examine_file
 from .kinds import KINDS
+from .plain import plain
 from .repair_file import Change, FileCopy
 from .source import Source, make_source
 
@@ -73,7 +74,7 @@ def repair(examinations: Sequence[Examination], out: str | os.PathLike[str]) -> 
         data, changes, left = _repaired_data(examination)
         source = examination.source
         repaired.append(Repaired(source.name, path, source.pictures, changes, left))
-        _write(path, json.dumps(data))
+        _write(path, json.dumps(plain(data)))
     table = io.StringIO()
     rows = [
         (r.name, c.fault, c.action, c.annotation, c.picture, c.file)
