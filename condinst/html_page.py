@@ -19,6 +19,8 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
+from condinst.utils.files import write_whole
+
 __all__ = ["HtmlPage"]
 
 _STYLE = """
@@ -157,17 +159,14 @@ class HtmlPage:
             OSError: the folder cannot be written to.
         """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         folder = path.with_name(f"{path.stem}_data")
-        if self._tables:
-            folder.mkdir(exist_ok=True)
         for name, (columns, rows) in self._tables.items():
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-            _replace(folder / f"{name}.csv", text.getvalue())
+            write_whole(folder / f"{name}.csv", text.getvalue())
         body = "\n".join(self._parts).replace("{{data}}", quote(folder.name))
         title = html.escape(self.title)
-        _replace(
+        write_whole(
             path,
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             f'<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -202,9 +201,3 @@ def _jpeg(image: np.ndarray, max_pixels: int) -> str:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

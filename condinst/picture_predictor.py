@@ -108,8 +108,9 @@ class PicturePredictor(ABC, Generic[Prepared]):
         if is_single(source):
             opened = self._open(source)
             if self.tiling is not None:
-                return self._predict_by_tiles(opened, self._pixels(opened), self.tiling)
-            return self._predict([self._prepare(opened)])[0]
+                pixels = _usable(self._pixels, opened)
+                return self._predict_by_tiles(opened, pixels, self.tiling)
+            return self._predict([_usable(self._prepare, opened)])[0]
         return list(self.stream(source))
 
     def stream(self, source: Any) -> Iterator[Results]:
@@ -123,8 +124,14 @@ class PicturePredictor(ABC, Generic[Prepared]):
             yield from (self._predict_by_tiles(*item, self.tiling) for item in read)
             return
         prepared = self._without_broken(self._prepare, pictures)
-        while batch := list(itertools.islice(prepared, self.batch_size)):
-            yield from self._predict(batch)
+        while True:
+            batch, failed = _next_batch(prepared, self.batch_size)
+            if batch:
+                yield from self._predict(batch)
+            if failed is not None:
+                raise failed
+            if not batch:
+                return
 
     def _pixels(self, source: Source) -> np.ndarray:
         if source.image is not None:
@@ -146,8 +153,8 @@ class PicturePredictor(ABC, Generic[Prepared]):
         """The function of every picture; where it cannot be read, what ``on_error`` says."""
         for picture in pictures:
             try:
-                done = function(self._open(picture))
-            except (OSError, ValueError) as error:
+                done = _usable(function, self._open(picture))
+            except (OSError, ValueError, ImportError) as error:
                 if self.on_error == "raise":
                     raise
                 warnings.warn(f"skipped: {error}", stacklevel=2)
@@ -163,3 +170,31 @@ class PicturePredictor(ABC, Generic[Prepared]):
         if self.channel_order == "bgr" and picture.shape[2:] == (3,):
             picture = picture[:, :, ::-1]
         return Source(None, self.pixel_format.fit(picture))
+
+
+def _usable(function: Callable[[Source], T], source: Source) -> T:
+    """The function of the source.
+
+    Raises:
+        ValueError: it cannot be used; names the file where there is one, whatever went wrong.
+    """
+    try:
+        return function(source)
+    except (OSError, ValueError, ImportError):
+        raise
+    except Exception as error:  # OpenCV's, and what a pipeline's transforms may raise
+        if source.path is None:
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"image file {source.path}: cannot be used: {reason}") from error
+
+
+def _next_batch(items: Iterator[T], size: int) -> tuple[list[T], Exception | None]:
+    """So many items, or those before one fails, and why it did."""
+    batch: list[T] = []
+    try:
+        for item in itertools.islice(items, size):
+            batch.append(item)
+    except Exception as error:
+        return batch, error
+    return batch, None

@@ -5,9 +5,7 @@ numpy and pillow are enough, but for videos (OpenCV).
 
 from __future__ import annotations
 
-import io
 import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,13 @@ from PIL import Image, ImageOps
 
 from condinst.pixels import PixelFormat, to_display, turn_upright
 from condinst.stored_pixels import from_pillow, is_npy, read_stored
+from condinst.utils.files import check_regular, read_regular
+from condinst.utils.image_limit import check_size, open_image
 
 __all__ = [
     "VIDEO_SUFFIXES",
     "check_array",
+    "check_video",
     "is_single",
     "list_folder",
     "read_for_display",
@@ -76,7 +77,9 @@ def list_folder(folder: Path) -> list[Path]:
     Raises:
         ValueError: there are none.
     """
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+    named = (p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+    # what is neither a folder nor a file is an error when it is read, not left out silently
+    found = sorted(p for p in named if not p.is_dir())
     if not found:
         raise ValueError(f"folder {folder}: expected pictures, found no file named like one")
     return found
@@ -90,14 +93,18 @@ def read_video(path: Path) -> Iterator[np.ndarray]:
         ValueError: it cannot be read.
         ImportError: OpenCV is not installed.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"video file not found: {path}")
+    check_video(path)
     try:
         import cv2
     except ImportError as error:
         raise ImportError("videos need OpenCV: pip install opencv-python") from error
     capture = cv2.VideoCapture(str(path))
     try:
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        try:
+            check_size(*(int(capture.get(side)) for side in sides))
+        except ValueError as error:
+            raise ValueError(f"video file {path}: {error}") from None
         read, frame = capture.read()
         if not read:
             raise ValueError(f"video file {path}: not a video that OpenCV can read")
@@ -106,6 +113,16 @@ def read_video(path: Path) -> Iterator[np.ndarray]:
             read, frame = capture.read()
     finally:
         capture.release()
+
+
+def check_video(path: Path) -> None:
+    """Raises FileNotFoundError or ValueError for what is no file: OpenCV would wait for a pipe."""
+    try:
+        check_regular(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"video file not found: {path}") from None
+    except ValueError as error:
+        raise ValueError(f"video file {path}: {error}") from None
 
 
 def check_array(image: np.ndarray, pixel_format: PixelFormat = _RGB8) -> None:
@@ -145,9 +162,7 @@ def read_picture(
 
     def decode(data: bytes) -> Iterator[np.ndarray]:
         if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3) and not is_npy(data):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                stored: Image.Image = Image.open(io.BytesIO(data))
+            stored = open_image(data)
             _check_range(stored)  # turned, it does not know its format any more
             for image in (ImageOps.exif_transpose(stored), stored):
                 yield pixel_format.fit(to_rgb(image))
@@ -173,8 +188,11 @@ def read_for_display(path: str | Path, size: tuple[int, int] | None = None) -> n
 
     try:
         return _read(path, size, decode)
-    except ImportError:  # 8 bits of it will do
-        return read_picture(path, size)
+    except (ImportError, ValueError) as error:  # 8 bits of it will do, or its first page
+        try:
+            return read_picture(path, size)
+        except ValueError:
+            raise error from None
 
 
 def _read(
@@ -185,7 +203,7 @@ def _read(
     """The first picture of this size that the decoder makes of a file."""
     sizes = []
     try:
-        for image in decode(Path(path).read_bytes()):
+        for image in decode(read_regular(path)):
             if size is None or image.shape[:2] == size:
                 return image
             sizes.append(image.shape[:2])
@@ -193,6 +211,8 @@ def _read(
         raise FileNotFoundError(f"image file not found: {path}") from None
     except ImportError as error:
         raise ImportError(f"image file {path}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"image file {path}: {error}") from error
     except Exception as error:  # each format's reader raises its own kinds
         raise ValueError(f"image file {path}: not readable: {error}") from error
     assert size is not None

@@ -7,6 +7,7 @@ Letters in the comments: N = instances, H, W = height and width of the picture i
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections import Counter
@@ -18,6 +19,7 @@ import numpy as np
 
 from condinst.pixels import to_display
 from condinst.results_rle import encode_crop
+from condinst.utils.files import write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -208,8 +210,12 @@ class Results:
         if self.path is not None and path.exists() and path.samefile(self.path):
             raise ValueError(f"{path}: this is the picture itself; choose another name")
         picture: Image.Image = Image.fromarray(self.draw(image, score_thr=score_thr, boxes=boxes))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path, quality=92)
+        kind = Image.registered_extensions().get(path.suffix.lower())
+        if kind is None:
+            raise ValueError(f"{path}: expected a name that ends as an image file's, such as .jpg")
+        buffer = io.BytesIO()  # Pillow's JPEG writer says nothing of a full disk
+        picture.save(buffer, kind, quality=92)
+        write_whole(path, buffer.getvalue())
         return path
 
     def read_image(self) -> np.ndarray:

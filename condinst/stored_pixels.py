@@ -9,11 +9,12 @@ keeps only 8 of its bits. NPY files hold (H, W) or (H, W, C).
 from __future__ import annotations
 
 import io
-import warnings
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+
+from condinst.utils.image_limit import ImageTooLargeError, check_size, open_image
 
 __all__ = ["StoredPixels", "from_pillow", "is_npy", "read_stored"]
 
@@ -56,9 +57,9 @@ def read_stored(data: bytes) -> StoredPixels:
         return _read_npy(data)
     image: Any = None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+        image = open_image(data)
+    except ImageTooLargeError:
+        raise
     except Exception as error:  # each format's reader raises its own kinds
         if not data.startswith(_TIFF_STARTS):
             raise ValueError(f"not readable: {error}") from error
@@ -122,7 +123,7 @@ def _read_deep_color(data: bytes, orientation: int) -> StoredPixels:
 
 def _read_npy(data: bytes) -> StoredPixels:
     try:
-        pixels = np.load(io.BytesIO(data), allow_pickle=False)
+        pixels = np.load(io.BytesIO(data), allow_pickle=False, max_header_size=10_000)
     except Exception as error:  # of a cut header, or objects
         raise ValueError(f"not readable as NPY: {error}") from error
     if pixels.ndim not in (2, 3):
@@ -142,9 +143,13 @@ def _read_tiff(data: bytes) -> StoredPixels:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             series = file.series[0]
+            sizes = dict(zip(series.axes, series.shape, strict=True))
+            check_size(sizes.get("X", 1), sizes.get("Y", 1), math.prod(series.shape))
             pixels, axes, page = series.asarray(), series.axes, file.pages[0]
             orientation = page.tags.get(_ORIENTATION)
             extra = tuple(int(kind) for kind in getattr(page, "extrasamples", ()))
+    except ImageTooLargeError:
+        raise
     except Exception as error:
         if "imagecodecs" in str(error):
             raise ImportError(f"{error}: pip install imagecodecs") from error

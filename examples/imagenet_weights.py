@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 from pathlib import Path
 
 import timm
 import torch
 from torch import Tensor
+
+from condinst.utils.files import replacing
 
 # timm's name of the model -> package, its file, the package's name for pip
 PACKAGES = {
@@ -80,10 +81,8 @@ def main(argv: list[str] | None = None) -> Path:
     args = parser.parse_args(argv)
     out = args.out or Path("weights") / f"{args.model}.pth"
     weights = torch.load(find_file(args.model), map_location="cpu", weights_only=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    torch.save(to_timm(args.model, weights), partial)
-    os.replace(partial, out)
+    with replacing(out) as partial:
+        torch.save(to_timm(args.model, weights), partial)
     print(f"wrote {out}")
     return out
 

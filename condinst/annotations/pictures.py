@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image
+
+from condinst.utils.files import check_regular
+from condinst.utils.image_limit import open_image
 
 __all__ = ["check_mask_size", "picture_size", "read_label_map"]
 
@@ -71,10 +72,10 @@ def read_label_map(path: Path | IO[bytes]) -> np.ndarray:
     """
     name = f"mask file {path}" if isinstance(path, Path) else "embedded mask"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("L") if image.mode == "LA" else image)
+        if isinstance(path, Path):
+            check_regular(path)
+        with open_image(path if isinstance(path, Path) else path.read()) as image:
+            pixels = np.asarray(image.convert("L") if image.mode == "LA" else image)
     except Exception as error:  # each format's reader raises its own kinds
         raise ValueError(f"{name}: not readable: {error}") from None
     if pixels.dtype.kind not in "bui":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from condinst.annotations.sniff import WRITTEN_HERE
+from condinst.utils.files import replacing
+
 __all__ = ["output_path", "write_coco", "written_here"]
 
-_MARK = '{"written_by": "condinst.annotations",'
+_MARK = WRITTEN_HERE.decode()
 
 
 def output_path(out: Path, part: str) -> Path:
@@ -44,22 +46,15 @@ def write_coco(
     Args:
         head: other keys of the file, such as ``info`` and ``licenses``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write(_MARK + "\n")
-            for key, value in (head or {}).items():
-                file.write(f"{json.dumps(key)}: {json.dumps(value)},\n")
-            file.write(f'"categories": {json.dumps(categories)},\n')
-            _write_list(file, "images", images)
-            file.write(",\n")
-            _write_list(file, "annotations", annotations)
-            file.write("}\n")
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        file.write(_MARK + "\n")
+        for key, value in (head or {}).items():
+            file.write(f"{json.dumps(key)}: {json.dumps(value)},\n")
+        file.write(f'"categories": {json.dumps(categories)},\n')
+        _write_list(file, "images", images)
+        file.write(",\n")
+        _write_list(file, "annotations", annotations)
+        file.write("}\n")
 
 
 def _write_list(file: IO[str], key: str, entries: Iterable[dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ a module that mmdet lacks, such as a backbone of timm's, both have ours.
 from __future__ import annotations
 
 import copy
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from pycocotools.coco import COCO
 from condinst import registry
 from condinst.engine.curves import read_records
 from condinst.registry import MODELS
+from condinst.utils.files import replacing, write_whole
 
 __all__ = ["Learnt", "draw_learning", "mmdet_config", "read_learning", "save_start", "summary"]
 
@@ -35,8 +37,8 @@ def save_start(cfg: Config, path: Path, seed: int) -> None:
     with DefaultScope.overwrite_default_scope("condinst"):
         model = MODELS.build(copy.deepcopy(cfg.model))
     model.init_weights()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"state_dict": model.state_dict()}, path)
+    with replacing(path) as partial:
+        torch.save({"state_dict": model.state_dict()}, partial)
 
 
 def mmdet_config(cfg: Config) -> Config:
@@ -181,13 +183,15 @@ def draw_learning(runs: Sequence[Learnt], path: Path) -> None:
     for axes in (by_iteration, by_time):
         axes.grid(alpha=0.3)
         axes.legend()
-    FigureCanvasAgg(figure).print_figure(path, dpi=110)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(buffer, dpi=110)
+    write_whole(path, buffer.getvalue())
 
 
 def write(folder: Path, about: Mapping[str, Any], theirs: Learnt, ours: Learnt) -> list[Path]:
     """Write learning.json and learning.png; returns their paths."""
     paths = [folder / "learning.json", folder / "learning.png"]
     content = {"machine": dict(about), **summary(theirs, ours)}
-    paths[0].write_text(json.dumps(content, indent=1) + "\n")
+    write_whole(paths[0], json.dumps(content, indent=1) + "\n")
     draw_learning([theirs, ours], paths[1])
     return paths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import io
 import json
 import os
 import platform
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 
+from condinst.utils.files import write_whole
 from condinst.version import __version__
 
 from .measure import Comparison
@@ -102,9 +104,10 @@ def write_report(
         }
         for found in comparisons
     ]
-    paths[0].write_text(json.dumps({"machine": about, "results": rows}, indent=1) + "\n")
+    write_whole(paths[0], json.dumps({"machine": about, "results": rows}, indent=1) + "\n")
     versions = ", ".join(f"{key} {value}" for key, value in about.items() if key != "command")
-    paths[1].write_text(f"# {name}\n\n{versions}\n\n`{command}`\n\n{as_markdown(comparisons)}")
+    text = f"# {name}\n\n{versions}\n\n`{command}`\n\n{as_markdown(comparisons)}"
+    write_whole(paths[1], text)
     _draw(paths[2], comparisons, f"{about.get('gpu', about['processor'])}, {about['date']}")
     return paths
 
@@ -144,4 +147,6 @@ def _draw(path: Path, comparisons: Sequence[Comparison], title: str) -> None:
     axes.set_title(title, fontsize=9)
     if bars:
         axes.legend(loc="lower right", fontsize=8)
-    figure.savefig(path, dpi=110)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=110)
+    write_whole(path, buffer.getvalue())

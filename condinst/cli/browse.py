@@ -7,8 +7,12 @@ their centres; or, for BoxInst, how many of each cell's neighbours are alike in 
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from condinst.utils.files import write_whole
+from condinst.utils.names import printable, safe_part
 
 from .common import add_cfg_options, check_writable, read_config
 
@@ -66,11 +70,14 @@ def run(args: argparse.Namespace) -> int:
     for view in browser.views(args.num, args.repeat, args.seed):
         # the index keeps apart pictures of one name, and from the data set's own files
         again = f"_{written % args.repeat + 1}" if args.repeat > 1 else ""
-        path = args.out / f"{view.index:06d}{again}_{Path(view.path).stem}.jpg"
-        Image.fromarray(draw(view, browser.classes)).save(path, quality=95)
+        name = safe_part(Path(view.path).stem)
+        path = args.out / f"{view.index:06d}{again}_{name}.jpg"
+        buffer = io.BytesIO()
+        Image.fromarray(draw(view, browser.classes)).save(buffer, "JPEG", quality=95)
+        write_whole(path, buffer.getvalue())
         written += 1
         ignored = f", {view.num_ignored} ignored" if view.num_ignored else ""
-        print(f"{path}: {len(view.instances)} objects{ignored}", flush=True)
+        print(f"{printable(path)}: {len(view.instances)} objects{ignored}", flush=True)
     print(f"wrote {written} pictures to {args.out} (the data set has {len(browser)})")
     return 0
 

@@ -16,6 +16,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from condinst.utils.files import check_html as check_html
+from condinst.utils.files import check_writable as check_writable
+from condinst.utils.files import is_disk_error
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
@@ -224,31 +228,6 @@ def use_rle_masks(cfg: Config) -> None:
         cfg.model.test_cfg = dict(mask_format="rle") | test_cfg
 
 
-def check_writable(what: str, path: Path) -> None:
-    """Refuse a folder that exists but cannot be written to, or cannot be made.
-
-    Raises:
-        ValueError: naming ``what`` it was for.
-    """
-    path = path.absolute()
-    existing = next(folder for folder in (path, *path.parents) if folder.exists())
-    if not existing.is_dir():
-        raise ValueError(f"{what} {path}: {existing} is a file, expected a folder")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise ValueError(f"{what} {path}: no permission to write in {existing}")
-
-
-def check_html(what: str, path: Path) -> None:
-    """Refuse another ending than a page's, or a folder that cannot be written to.
-
-    Raises:
-        ValueError: naming ``what`` it was for.
-    """
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{what} {path}: the page is an .html file")
-    check_writable(what, path.parent)
-
-
 def is_first_process() -> bool:
     """Whether this is the process that speaks, before distributed training has started."""
     return all(int(os.environ.get(rank, 0)) == 0 for rank in _RANKS.values())
@@ -273,6 +252,8 @@ def run(main: Callable[[], object]) -> None:
 
 def explain(error: Exception) -> str | None:
     """What to tell the user; None where the error may be a bug, or came in the middle of a run."""
+    if is_disk_error(error):  # at any time, and nobody's bug
+        return str(error)
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     # an error that is raised by them finds them imported
     loops = sys.modules.get("mmengine.runner.loops")

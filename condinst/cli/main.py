@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 from condinst.version import __version__
 
@@ -35,6 +36,14 @@ _COMMANDS = {
     "list": ("list_models", "names of the published models"),
 }
 
+# Those that read images: --max-pixels is theirs. It is passed on by the environment, because data
+# workers and the processes of a distributed run read images too.
+_READ_IMAGES = {
+    *("new", "train", "test", "report", "predict", "export"),
+    *("benchmark", "browse", "tile", "doctor"),
+}
+_MAX_PIXELS = "CONDINST_MAX_PIXELS"  # condinst.utils.image_limit.VARIABLE
+
 _EPILOG = """examples:
   condinst list
   condinst new mine --data pictures/
@@ -57,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exception: a bug, or what goes wrong in the middle of a run; everything with ``--debug``.
     """
     try:
+        with suppress(AttributeError):  # of a stream that is none of Python's own
+            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
         return code
@@ -76,6 +87,9 @@ def _run(words: list[str]) -> int:
         return ended.code if isinstance(ended.code, int) else 0
     if args.debug:
         os.environ["CONDINST_DEBUG"] = "1"  # for the processes that are started, too
+    before = os.environ.get(_MAX_PIXELS)
+    if getattr(args, "max_pixels", None) is not None:
+        os.environ[_MAX_PIXELS] = str(args.max_pixels)
     try:
         return args.run(args)
     except BrokenPipeError:
@@ -86,6 +100,11 @@ def _run(words: list[str]) -> int:
             raise
         print(f"error: {message}", file=sys.stderr)
         return 1
+    finally:
+        if before is not None:
+            os.environ[_MAX_PIXELS] = before
+        else:
+            os.environ.pop(_MAX_PIXELS, None)
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -110,7 +129,20 @@ def _parse(words: list[str]) -> argparse.Namespace:
             module.add_arguments(command)
             # not set where it is absent: it would undo the one before the command
             _add_debug(command, default=argparse.SUPPRESS)
+            if name in _READ_IMAGES:
+                command.add_argument(
+                    "--max-pixels",
+                    type=_positive,
+                    metavar="N",
+                    help="refuse larger images by their headers (default 268435456, 16384 x 16384)",
+                )
     return parser.parse_args(words)
+
+
+def _positive(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and int(word) > 0):
+        raise argparse.ArgumentTypeError(f"{word}: expected a number above 0")
+    return int(word)
 
 
 def _add_debug(parser: argparse.ArgumentParser, default: bool | str) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import signal
 import sys
+import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from condinst.pictures import VIDEO_SUFFIXES, is_single, list_folder
+from condinst.pictures import VIDEO_SUFFIXES, check_video, is_single, list_folder
+from condinst.utils.names import printable
 
 from .common import check_writable
-from .predict_output import FORMATS, PictureOutput, VideoOutput
+from .predict_output import FORMATS, PictureOutput, UnreadableError, VideoOutput
 from .tile_arguments import add_tile_arguments, tile_arguments
 
 if TYPE_CHECKING:
@@ -71,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compile", action="store_true", help="compile the network first")
     add_tile_arguments(parser)
     parser.add_argument(
-        "--skip-broken", action="store_true", help="go on after a file that cannot be read"
+        "--skip-broken", action="store_true", help="go on after a file that cannot be used"
     )
 
 
@@ -98,9 +104,15 @@ def run(args: argparse.Namespace) -> int:
     start = time.monotonic()
     drawn = dict(draw=not args.no_pictures, boxes=not args.no_boxes, closeups=args.closeups)
     num_instances = num_pictures = 0
-    with PictureOutput(out, args.format, predictor.class_names, **drawn) as output:
+    with _ends_by_term(), PictureOutput(out, args.format, predictor.class_names, **drawn) as output:
         for results in _progress(predictor.stream(pictures), len(pictures)):
-            output.write(results)
+            try:
+                output.write(results)
+            except UnreadableError as error:
+                if not args.skip_broken:
+                    raise
+                warnings.warn(f"skipped: {error}", stacklevel=1)
+                continue
             num_pictures, num_instances = num_pictures + 1, num_instances + len(results)
         for video in videos:
             frames, instances = _predict_video(predictor, video, output)
@@ -150,6 +162,8 @@ def _find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
             pictures += list_folder(path)
         else:
             (pictures if is_single(path) else videos).append(path)
+    for video in videos:
+        check_video(video)
     return pictures, videos
 
 
@@ -160,9 +174,28 @@ def _check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> 
     if "labelme" in args.format and any(s.suffix.lower() in VIDEO_SUFFIXES for s in sources):
         raise ValueError("--format labelme: it is for picture files, not for videos")
     check_writable("--out", out)
+    place = os.path.realpath(out)
     for source in sources:
-        if out.resolve() == source.resolve().parent:
+        # realpath: of a link that leads to itself it gives a path, too
+        if place in (os.path.realpath(source.parent), os.path.dirname(os.path.realpath(source))):
             raise ValueError(f"--out {out}: {source} lies there; choose another folder")
+
+
+@contextlib.contextmanager
+def _ends_by_term() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does: what was found so far is written."""
+
+    def end(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _progress(stream: Iterator[Results], total: int) -> Iterator[Results]:
@@ -171,7 +204,7 @@ def _progress(stream: Iterator[Results], total: int) -> Iterator[Results]:
     for number, results in enumerate(stream, start=1):
         yield results
         if terminal:
-            name = Path(results.path).name if results.path else "frame"
+            name = printable(Path(results.path).name) if results.path else "frame"
             text = f"{number} of {total}  {name[:40]}  {len(results)} instances"
             print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
     if terminal and total:

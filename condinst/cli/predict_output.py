@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +15,10 @@ import numpy as np
 from PIL import Image
 
 from condinst.draw import class_color, draw_closeups
+from condinst.pictures import check_video
 from condinst.results_formats import coco_category_ids
+from condinst.utils.files import flush, names_file, write_whole
+from condinst.utils.names import NamesInFolder
 
 if TYPE_CHECKING:
     from condinst.results import Results
@@ -47,38 +53,53 @@ class PictureOutput:
         self._class_names = class_names
         self._images: list[dict] = []
         self._annotations: list[dict] = []
-        self._names: set[str] = set()
+        self._names = NamesInFolder(out, reserved=("annotations", "predictions"))
 
     def __enter__(self) -> PictureOutput:
-        self.out.mkdir(parents=True, exist_ok=True)
+        with names_file(self.out):
+            self.out.mkdir(parents=True, exist_ok=True)
         self._lines = None
         if "json" in self.formats:
-            self._lines = (self.out / "predictions.jsonl").open("w", encoding="utf-8")
+            self._lines = LinesFile(self.out / "predictions.jsonl")
         return self
 
     def __exit__(self, kind: Any, *error: Any) -> None:
-        if self._lines:
-            self._lines.close()
-        if "coco" in self.formats and kind is None:
-            self._write_coco()
+        """What was found so far is kept, whatever ended the work."""
+        try:
+            if self._lines:
+                self._lines.finish()
+            if "coco" in self.formats and (kind is None or self._images):
+                self._write_coco()
+        except OSError:
+            if kind is None:
+                raise
+            # what came before is told, such as the file at which the disk was full
 
     def write(self, results: Results) -> None:
-        """The files of one picture."""
+        """The files of one picture.
+
+        Raises:
+            UnreadableError: its file cannot be read again, to be drawn on.
+            OSError: a file cannot be written.
+        """
         assert results.path is not None
-        name = self.free_name(Path(results.path).stem)
+        if self.draw or self._closeups:
+            try:
+                image = results.read_image()
+            except (ValueError, OSError, ImportError) as error:
+                raise UnreadableError(str(error)) from error
+        name = self.free_name(Path(results.path).name)
         if self.draw:
-            results.save(self.out / f"{name}.jpg", score_thr=0.0, boxes=self.boxes)
+            results.save(self.out / f"{name}.jpg", image, score_thr=0.0, boxes=self.boxes)
         if self._closeups:
-            image = results.read_image()
             shown: Image.Image = Image.fromarray(
                 draw_closeups(image, results, self._class_names, score_thr=0.0)
             )
-            shown.save(self.out / f"{name}_edges.png")
+            _save_png(shown, self.out / f"{name}_edges.png")
         if "labelme" in self.formats:
             place = os.path.relpath(results.path, self.out)
             content = results.to_labelme(image_path=Path(place).as_posix())
-            path = self.out / f"{name}.json"
-            path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            write_whole(self.out / f"{name}.json", json.dumps(content, indent=1))
         self.write_data(results, name, results.path)
 
     def write_data(self, results: Results, name: str, file_name: str) -> None:
@@ -89,35 +110,79 @@ class PictureOutput:
             file_name: what COCO's and the JSON file call the picture.
         """
         if "png" in self.formats:
-            _instance_map(results).save(self.out / f"{name}_instances.png")
+            _save_png(_instance_map(results), self.out / f"{name}_instances.png")
         if self._lines:
             line = {**results.to_dict(), "path": file_name}
-            self._lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._lines.write(_dumps(line))
         if "coco" in self.formats:
             height, width = results.image_size
-            image_id = len(self._images) + 1
-            self._images.append(
-                dict(id=image_id, file_name=Path(file_name).name, height=height, width=width)
-            )
-            for found, area in zip(results.to_coco(image_id), results.areas, strict=True):
-                number = len(self._annotations) + 1
-                self._annotations.append(dict(id=number, area=int(area), iscrowd=0, **found))
+            image_id, first = len(self._images) + 1, len(self._annotations) + 1
+            found = zip(results.to_coco(image_id), results.areas, strict=True)
+            rows = [
+                dict(id=number, area=int(area), iscrowd=0, **row)
+                for number, (row, area) in enumerate(found, start=first)
+            ]
+            # last and together: the file is written from them if the work ends before its time
+            self._annotations += rows
+            self._images.append(dict(id=image_id, file_name=file_name, height=height, width=width))
 
     def free_name(self, name: str) -> str:
-        """The name, or one with a number if a picture of another folder has taken it."""
-        free, number = name, 1
-        while free in self._names:
-            number += 1
-            free = f"{name}-{number}"
-        self._names.add(free)
-        return free
+        """The file's name without its ending; with a number if another one has taken it."""
+        return self._names.take(name.replace("\\", "_")).name
 
     def _write_coco(self) -> None:
         ids = coco_category_ids(self._class_names)
         categories = [dict(id=i, name=n) for i, n in zip(ids, self._class_names, strict=True)]
-        content = dict(images=self._images, annotations=self._annotations, categories=categories)
-        text = json.dumps(content, ensure_ascii=False)
-        (self.out / "annotations.json").write_text(text, encoding="utf-8")
+        names = _distinct_names([image["file_name"] for image in self._images])
+        images = [
+            image | dict(file_name=name) for image, name in zip(self._images, names, strict=True)
+        ]
+        content = dict(images=images, annotations=self._annotations, categories=categories)
+        write_whole(self.out / "annotations.json", _dumps(content))
+
+
+class UnreadableError(ValueError):
+    """An image's file cannot be read any more."""
+
+
+class LinesFile:
+    """A file of whole lines, which gets its name when it is finished.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._partial = path, path.with_name(f"{path.name}.partial")
+        with names_file(path, self._partial):
+            self._partial.unlink(missing_ok=True)
+            self._file = self._partial.open("xb", buffering=0)
+        self._size = 0  # of the whole lines
+
+    def write(self, text: str) -> None:
+        """One more line."""
+        data = f"{text}\n".encode()
+        with names_file(self._path, self._partial):
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        self._size += len(data)
+
+    def finish(self) -> None:
+        """Give the file its name: with the lines that are whole, if there are any."""
+        with names_file(self._path, self._partial):
+            try:
+                self._file.truncate(self._size)
+                os.fsync(self._file.fileno())
+                self._file.close()
+                if self._size:
+                    os.replace(self._partial, self._path)
+            finally:
+                self._file.close()
+                self._partial.unlink(missing_ok=True)
 
 
 class VideoOutput:
@@ -131,41 +196,103 @@ class VideoOutput:
     def __init__(self, video: Path, output: PictureOutput) -> None:
         import cv2
 
+        check_video(video)
         capture = cv2.VideoCapture(str(video))
         self.num_frames = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self._rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
         capture.release()
         self._video, self._output = video, output
-        self._name = output.free_name(video.stem)
+        self._name = output.free_name(video.name)
+        self._path = output.out / f"{self._name}.mp4"
+        self._partial = output.out / f"{self._name}.partial.mp4"
         self._writer: Any = None
-        self._number = 0
+        self._number = self._drawn = 0
 
     def __enter__(self) -> VideoOutput:
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        if self._writer is not None:
-            self._writer.release()
+    def __exit__(self, kind: Any, *error: Any) -> None:
+        if self._writer is None:
+            return
+        self._writer.release()
+        try:
+            with names_file(self._path, self._partial):
+                self._check_whole()
+                flush(self._partial)
+                os.replace(self._partial, self._path)
+        except OSError:
+            if kind is None:
+                raise
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def _check_whole(self) -> None:
+        """OpenCV says nothing of frames that it could not write."""
+        import cv2
+
+        capture = cv2.VideoCapture(str(self._partial))
+        written = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+        capture.release()
+        if written < self._drawn:
+            if shutil.disk_usage(self._partial.parent).free < 1 << 16:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(
+                f"{self._path}: OpenCV wrote {written} of {self._drawn} frames; the disk may be "
+                "full, or the video too large"
+            )
 
     def write(self, results: Results) -> None:
         """The next frame."""
         self._number += 1
         if self._output.draw:
             self._write_frame(results.draw(score_thr=0.0, boxes=self._output.boxes))
-        frame_name = f"{self._name}_{self._number:06d}"
-        self._output.write_data(results, frame_name, f"{self._video.name}#{self._number}")
+        frame_name = self._output.free_name(f"{self._name}_{self._number:06d}.png")
+        film = f"{self._name}{self._video.suffix}"
+        self._output.write_data(results, frame_name, f"{film}#{self._number}")
 
     def _write_frame(self, drawn: np.ndarray) -> None:
         import cv2
 
         if self._writer is None:
-            path = self._output.out / f"{self._name}.mp4"
+            self._partial.unlink(missing_ok=True)
             size = (drawn.shape[1], drawn.shape[0])
             code = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(path), code, self._rate, size)
+            self._writer = cv2.VideoWriter(str(self._partial), code, self._rate, size)
             if not self._writer.isOpened():
-                raise OSError(f"{path}: OpenCV cannot write a video of {size[0]} x {size[1]} there")
+                raise OSError(
+                    f"{self._path}: OpenCV cannot write a video of {size[0]} x {size[1]} there"
+                )
         self._writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+        self._drawn += 1
+
+
+def _save_png(image: Image.Image, path: Path) -> None:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    write_whole(path, buffer.getvalue())
+
+
+def _dumps(content: dict) -> str:
+    """JSON with readable letters, but for names that are no text."""
+    text = json.dumps(content, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(content)
+    return text
+
+
+def _distinct_names(paths: Sequence[str]) -> list[str]:
+    """The names of the files; where two are equal, with the folders in which they differ."""
+    names = [Path(path).name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    absolute = [os.path.abspath(path) for path in paths]
+    try:
+        root = os.path.commonpath([os.path.dirname(path) for path in absolute])
+    except ValueError:  # on several drives of Windows
+        return [Path(path).as_posix() for path in absolute]
+    return [Path(os.path.relpath(path, root)).as_posix() for path in absolute]
 
 
 def _instance_map(results: Results) -> Image.Image:

@@ -11,6 +11,7 @@
 ``restricted_pickle``  the allow-list for torch before 2.6
 ``distributed``        the launchers start without CUDA
 ``workers``            data-loader workers that are spawned get the fixes too
+``disk``               what mmengine writes is whole and named where the disk is full
 ``noise``              silences deprecations that upstream owes to itself
 =====================  ============================================================================
 
@@ -41,6 +42,9 @@ _FIXES = (
     ("mmengine.dist.utils", "distributed", "mend_launchers"),
     ("mmengine.model.wrappers.distributed", "distributed", "mend_wrapper"),
     ("mmengine.fileio.file_client", "noise", "apply"),
+    ("mmengine.config.config", "disk", "apply"),
+    ("mmengine.visualization.vis_backend", "disk", "apply"),
+    ("mmengine.logging.logger", "disk", "apply"),
 )
 
 

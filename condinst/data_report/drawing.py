@@ -77,10 +77,7 @@ def draw_objects(examination: Examination, pictures: Sequence[int]) -> list[Draw
             (source.file.image_index == i) & (source.file.category_index >= 0) & ~source.file.crowd
         )
         chosen = chosen[examination.masks.usable[chosen]]
-        masks = [
-            Crop.of(coco_mask.decode(rasterise(source.mask(a), *size)))
-            for a in chosen
-        ]
+        masks = [Crop.of(coco_mask.decode(rasterise(source.mask(a), *size))) for a in chosen]
         objects = InstanceData(labels=source.file.category_index[chosen], masks=masks)
         named = len(names) > 1 and len(chosen) <= _NAMED
         shown = draw_instances(image, objects, names, names=named)

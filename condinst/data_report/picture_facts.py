@@ -22,6 +22,7 @@ import numpy as np
 from condinst.datasets.image_decode import decode_image
 from condinst.datasets.picture_files import PictureHeader, missing_files, read_header
 from condinst.pictures import PICTURE_SUFFIXES
+from condinst.utils.files import read_regular
 
 from .faults import Item
 from .source import Source
@@ -97,7 +98,7 @@ def _header(path: str) -> PictureHeader | str | None:
 def _decode(path: str) -> bytes | str:
     """A hash of the pixels, or what is wrong."""
     try:
-        image = decode_image(Path(path).read_bytes(), "color", "cv2")
+        image = decode_image(read_regular(path), "color", "cv2")
     except (ValueError, OSError) as error:
         return " ".join(str(error).split())
     code = hashlib.blake2b(str(image.shape).encode(), digest_size=16)

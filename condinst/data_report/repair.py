@@ -5,7 +5,6 @@ Pictures are never rewritten: the copy's file names start from the same folder a
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -15,9 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from condinst.utils.files import write_whole
+from condinst.utils.plain import plain, plain_annotation
+
 from .examination import Examination, examine_file
 from .kinds import KINDS
-from .plain import plain
 from .repair_file import Change, FileCopy
 from .source import Source, make_source
 
@@ -74,7 +75,7 @@ def repair(examinations: Sequence[Examination], out: str | os.PathLike[str]) -> 
         data, changes, left = _repaired_data(examination)
         source = examination.source
         repaired.append(Repaired(source.name, path, source.pictures, changes, left))
-        _write(path, json.dumps(plain(data)))
+        write_whole(path, json.dumps(_sound(data)))
     table = io.StringIO()
     rows = [
         (r.name, c.fault, c.action, c.annotation, c.picture, c.file)
@@ -83,20 +84,8 @@ def repair(examinations: Sequence[Examination], out: str | os.PathLike[str]) -> 
     ]
     columns = ("data set", "fault", "action", "annotation", "picture", "file")
     csv.writer(table, lineterminator="\n").writerows([columns, *rows])
-    _write(out / "repairs.csv", table.getvalue())
+    write_whole(out / "repairs.csv", table.getvalue())
     return repaired
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OSError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _repaired_data(examination: Examination) -> tuple[dict, list[Change], dict[str, int]]:
@@ -115,3 +104,12 @@ def _repaired_data(examination: Examination) -> tuple[dict, list[Change], dict[s
             break
     left |= {key: len(fault.items) for key, fault in examination.faults.items()}
     return data, changes, left
+
+
+def _sound(data: dict) -> dict:
+    """The file with extra keys that every JSON reader takes."""
+    annotations = data.get("annotations")
+    sound = plain({key: value for key, value in data.items() if key != "annotations"})
+    if annotations is not None:
+        sound["annotations"] = [plain_annotation(entry) for entry in annotations]
+    return sound

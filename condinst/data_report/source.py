@@ -128,4 +128,3 @@ def _near(folder: Path) -> list[Path]:
         except OSError:
             continue
     return near
-

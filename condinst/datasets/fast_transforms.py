@@ -31,6 +31,8 @@ class Resize(MMDetResize):
 
     def _resize_img(self, results: dict) -> None:
         image = results.get("img")
+        if image is not None and self.keep_ratio:
+            _check_sides(image, results)
         if image is not None and not _is_usual(image):
             self._resize_unusual(results, image)
             return
@@ -51,6 +53,17 @@ class Resize(MMDetResize):
         results["img_shape"] = resized.shape[:2]
         results["scale_factor"] = (size[0] / width, size[1] / height)
         results["keep_ratio"] = self.keep_ratio
+
+
+def _check_sides(image: np.ndarray, results: dict) -> None:
+    """Refuse an image of which nothing would be left; OpenCV would end in a failed assertion."""
+    height, width = image.shape[:2]
+    size = mmcv.rescale_size((width, height), results["scale"])
+    if min(size) < 1:
+        raise ValueError(
+            f"image file {results.get('img_path')}: {width} x {height} (width x height) is too "
+            f"thin: resized for the scale {tuple(results['scale'])} it has no pixel across"
+        )
 
 
 def _is_usual(image: np.ndarray) -> bool:

@@ -17,16 +17,14 @@ JPEG cut off in the middle         4.x: rest is gray        raises
 =================================  =======================  ==================================
 """
 
-import io
-import warnings
-
 import cv2
 import mmcv
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError
 
 from condinst.pixels import PixelFormat, turn_upright
 from condinst.stored_pixels import is_npy, read_stored
+from condinst.utils.image_limit import check_header, open_image
 
 __all__ = ["decode_image", "decode_pixels"]
 
@@ -45,6 +43,7 @@ def decode_image(data: bytes, flag: str, backend: str) -> np.ndarray:
         raise ValueError("the file is empty")
     # The bytes FF D9 and FF DA are markers wherever they stand after the header, and an embedded
     # thumbnail ends before the picture's own scan starts.
+    check_header(data)
     cut = data.startswith(_JPEG_START) and not data.endswith(_JPEG_END)
     if cut and data.rfind(_JPEG_END) <= data.rfind(_JPEG_SCAN):
         raise ValueError("the JPEG is truncated: its end-of-image marker is missing")
@@ -96,10 +95,8 @@ def _needs_look(data: bytes, backend: str) -> bool:
 def _decode_unusual(data: bytes, flag: str) -> np.ndarray | None:
     """Decode the pixel formats of the table above; None for every other one."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image: Image.Image = Image.open(io.BytesIO(data))
-    except (UnidentifiedImageError, Image.DecompressionBombError):
+        image = open_image(data)
+    except UnidentifiedImageError:
         return None  # the backend may know it, or says so itself
     tiff = image.format == "TIFF"
     if image.mode == "F" or (image.mode == "I" and tiff):

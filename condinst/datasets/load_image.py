@@ -1,5 +1,6 @@
 """Reading a picture from a file, in the orientation that its annotations were made in."""
 
+from contextlib import suppress
 from typing import Any
 
 import mmengine.fileio as fileio
@@ -9,6 +10,7 @@ from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from condinst.datasets.image_decode import decode_image, decode_pixels
 from condinst.pixels import PixelFormat
 from condinst.registry import TRANSFORMS
+from condinst.utils.files import check_regular
 
 __all__ = ["LoadImageFromFile"]
 
@@ -89,6 +91,11 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
         )
 
     def _read(self, path: str) -> bytes:
+        try:
+            with suppress(FileNotFoundError, NotADirectoryError):  # of another backend, or missing
+                check_regular(path)
+        except ValueError as error:  # a pipe would be waited for
+            raise ValueError(f"image file {path}: {error}") from error
         try:
             if self.file_client_args is not None:
                 client = fileio.FileClient.infer_client(self.file_client_args, path)

@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from condinst.utils.files import check_regular
+from condinst.utils.image_limit import ImageTooLargeError, open_image
 
 __all__ = ["PictureHeader", "header_size", "missing_files", "read_header"]
 
@@ -61,7 +65,9 @@ def read_header(path: str) -> PictureHeader | None:
     try:
         if path.lower().endswith(".npy"):
             return _npy_header(path)
-        with Image.open(path) as image:
+        with suppress(FileNotFoundError):
+            check_regular(path)
+        with open_image(path) as image:
             bits = _bits(image)  # getexif reads a PNG to its end, and its decoder is gone then
             return PictureHeader(
                 height=image.height,
@@ -76,8 +82,8 @@ def read_header(path: str) -> PictureHeader | None:
             return None
         reason = "empty" if os.path.getsize(path) == 0 else "not a picture"
         raise ValueError(reason) from None
-    except Image.DecompressionBombError:
-        return None
+    except ImageTooLargeError:
+        raise
     except Exception as error:  # a broken header raises what the format's reader happens to raise
         raise ValueError(f"not readable: {type(error).__name__}: {error}") from None
 

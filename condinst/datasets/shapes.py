@@ -24,6 +24,7 @@ import numpy as np
 from pycocotools import mask as mask_utils
 
 from condinst.datasets.shapes_scene import CLASSES, Scene, draw_scene
+from condinst.utils.files import write_whole
 
 __all__ = ["CLASSES", "make_shapes"]
 
@@ -122,10 +123,7 @@ def _clear(folder: Path) -> None:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write the whole file or nothing."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, json.dumps(content, separators=(",", ":")) + "\n")
 
 
 def _file_name(index: int) -> str:
@@ -161,7 +159,7 @@ def _write_picture(path: Path, image: np.ndarray) -> None:
     # Encoded here and written by Python: OpenCV's own writer fails on some path names on Windows.
     done, buffer = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
     assert done
-    path.write_bytes(buffer.tobytes())
+    write_whole(path, buffer.tobytes())
 
 
 def _annotate(rng: np.random.Generator, scene: Scene) -> list[dict[str, Any]]:

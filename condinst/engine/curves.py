@@ -7,6 +7,7 @@ run that began anew in the same folder replaces everything.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -14,6 +15,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from condinst.utils.files import write_whole
 
 __all__ = ["Curves", "draw_curves", "read_curves", "read_records"]
 
@@ -130,9 +133,9 @@ def draw_curves(
         loss_axes.set_title("dotted: resumed", fontsize="small", loc="right", color="gray")
 
     path = Path(out) if out is not None else Path(work_dir) / "curves.png"
-    partial = path.with_name(path.name + ".partial")
-    FigureCanvasAgg(figure).print_figure(partial, format="png", dpi=110)
-    os.replace(partial, path)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=110)
+    write_whole(path, buffer.getvalue())
     return path
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from mmdet.structures import DetDataSample
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from condinst.draw import draw_closeups, draw_instances, draw_side_by_side
 from condinst.pictures import read_for_display
 from condinst.registry import HOOKS
+from condinst.utils.files import write_whole
+from condinst.utils.names import NamesInFolder
 
 
 @HOOKS.register_module()
@@ -43,9 +47,18 @@ class PictureHook(Hook):
         self.closeups = closeups
         self.max_pictures = max_pictures
         self._num_written = 0
+        self._names = NamesInFolder(self.out_dir)
+        self._stems: dict[str, Path] = {}
 
     def before_test(self, runner: Runner) -> None:
         self._num_written = 0
+        self._names = NamesInFolder(self.out_dir)
+        self._stems = {}
+        if get_world_size() > 1:  # each process sees a part, and they have to agree on the names
+            dataset = runner.test_loop.dataloader.dataset
+            for i in range(len(dataset) if hasattr(dataset, "get_data_info") else 0):
+                path = dataset.get_data_info(i)["img_path"]
+                self._stems[path] = self._take(path, dataset)
         self.out_dir.mkdir(parents=True, exist_ok=True)
 
     def after_test_iter(
@@ -57,14 +70,20 @@ class PictureHook(Hook):
     ) -> None:
         dataset = runner.test_loop.dataloader.dataset
         classes = dataset.metainfo["classes"]
-        folder = getattr(dataset, "data_prefix", {}).get("img") or ""
         for sample in outputs:
             if self.max_pictures is not None and self._num_written >= self.max_pictures:
                 return
-            path = Path(sample.img_path)
-            name = path.relative_to(folder) if path.is_relative_to(folder) else path.name
-            self._write(sample, classes, (self.out_dir / name).with_suffix(".jpg"))
+            stem = self._stems.pop(sample.img_path, None) or self._take(sample.img_path, dataset)
+            self._write(sample, classes, stem.with_name(f"{stem.name}.jpg"))
             self._num_written += 1
+
+    def _take(self, path: str, dataset: Any) -> Path:
+        """Where the image's files lie, without their endings."""
+        folder = getattr(dataset, "data_prefix", {}).get("img") or ""
+        inside = Path(path).is_relative_to(folder)
+        return self._names.take(
+            Path(path).relative_to(folder).as_posix() if inside else Path(path).name
+        )
 
     def _write(self, sample: DetDataSample, classes: Sequence[str], path: Path) -> None:
         height, width = sample.ori_shape[:2]
@@ -85,9 +104,10 @@ class PictureHook(Hook):
 
 
 def _save(drawn: np.ndarray, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), drawn[..., ::-1]):
-        raise OSError(f"could not write the picture {path}")
+    done, data = cv2.imencode(path.suffix, drawn[..., ::-1])
+    if not done:
+        raise OSError(f"{path}: OpenCV cannot encode it")
+    write_whole(path, data.tobytes())
 
 
 def _size(masks) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from condinst.registry import HOOKS
+from condinst.utils.files import replacing
 
 __all__ = ["ReportHook"]
 
@@ -91,9 +91,8 @@ class ReportHook(Hook):
             validations["last"] = noted
             if _is_better(metrics, (validations.get("best") or {}).get("metrics") or {}):
                 best = _predictions(runner, "best")
-                partial = best.with_name(best.name + ".partial")
-                shutil.copyfile(path, partial)
-                os.replace(partial, best)
+                with replacing(best) as partial:
+                    shutil.copyfile(path, partial)
                 validations["best"] = noted
         write_info(runner.work_dir, info)
 

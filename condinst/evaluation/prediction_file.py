@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from condinst.utils.files import replacing
+
 __all__ = ["read_predictions", "write_predictions"]
 
 _KEYS = ("image_id", "category_id", "bbox", "score")
@@ -31,22 +33,15 @@ def write_predictions(
     Raises:
         OSError: the file cannot be written; the old one is still there.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write("[")
-            first = True
-            for prediction in predictions:  # picture by picture: the text of all may be large
-                rows = [json.dumps(row) for row in _rows(prediction, category_ids)]
-                if rows:
-                    file.write(("\n" if first else ",\n") + ",\n".join(rows))
-                    first = False
-            file.write("\n]\n")
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        file.write("[")
+        first = True
+        for prediction in predictions:  # picture by picture: the text of all may be large
+            rows = [json.dumps(row) for row in _rows(prediction, category_ids)]
+            if rows:
+                file.write(("\n" if first else ",\n") + ",\n".join(rows))
+                first = False
+        file.write("\n]\n")
 
 
 def _rows(prediction: dict[str, Any], category_ids: Sequence) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import onnx
 
 from condinst import predictor_setup
 from condinst.models import CondInst
+from condinst.utils.files import names_file
 
 from .agreement import BOUNDS, Agreement, Bounds
 from .boxes import BoxSettings
@@ -132,7 +133,11 @@ def export_model(
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     # beside the target, so that the last step is a change of name
-    with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
+    with (
+        names_file(path),
+        tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder,
+        names_file(path),  # before what fills the disk is removed
+    ):
         work = _Work(model, reader, options, metadata, Path(folder) / path.name, say)
         done = work.write_pt2() if options.format == "pt2" else work.write()
         return Export(_move(done.path, path, bool(done.failures)), *_rest(done))

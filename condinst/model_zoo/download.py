@@ -22,6 +22,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
+from condinst.utils.files import flush, names_file, write_whole
 from condinst.version import __version__
 
 from .progress import Progress
@@ -134,7 +135,7 @@ class _Part:
         # a weak one (W/) does not promise the same bytes
         version = etag if etag and etag.startswith('"') else headers.get("Last-Modified")
         if version:
-            self.note.write_text(json.dumps({"url": url, "version": version}), encoding="utf-8")
+            write_whole(self.note, json.dumps({"url": url, "version": version}))
 
     def append(self, response: HTTPResponse, total: int | None) -> None:
         """Write what the server sends to the end of the file."""
@@ -160,9 +161,9 @@ class _Part:
         except ValueError as error:
             self.discard()
             raise ValueError(f"{error} (done here)") from error
-        with self.path.open("rb+") as file:
-            os.fsync(file.fileno())
-        self.path.replace(self.target)
+        with names_file(self.target):
+            flush(self.path)
+            self.path.replace(self.target)
         self.note.unlink(missing_ok=True)
 
 

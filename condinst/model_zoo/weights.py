@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from condinst.utils.files import replacing
 from condinst.version import __version__
 
 from .download import check_file, download
@@ -115,12 +116,8 @@ def _convert(entry: Model, source: Path) -> Path:
     target = cache_folder() / f"{stem}.pth"
     with _lock(target):
         if not target.is_file():
-            temporary = target.with_name(f"{stem}.{os.getpid()}.pth.tmp")
-            try:
+            with replacing(target, ".pth") as temporary:
                 convert_file(source, temporary, config=entry.config)
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
     return target
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from condinst.datasets.file_cache import forget_files
+from condinst.utils.files import check_writable, replacing
+
 from .facts import collect_facts, describe, notes_on
 from .machine import Machine, find_machine
 from .models import find_recipe, weights_note
@@ -94,6 +97,8 @@ def create(
         if not existed:  # nothing in it but what was made here
             shutil.rmtree(folder, ignore_errors=True)
         raise
+    finally:
+        forget_files()
 
 
 @dataclass(frozen=True)
@@ -152,8 +157,6 @@ def _create(
 
 
 def _check_place(folder: Path, config: Path, force: bool) -> None:
-    from condinst.cli.common import check_writable
-
     check_writable("--out", folder)
     if force or not folder.exists():
         return
@@ -200,11 +203,6 @@ def _write(config: Path, text: str) -> None:
 
     from condinst.datasets.checks import check_datasets
 
-    # mmengine reads files whose name ends in .py only
-    partial = config.with_name(f"{config.stem}.partial.py")
-    try:
+    with replacing(config, ".py") as partial:  # mmengine reads files whose name ends so only
         partial.write_text(text, encoding="utf-8")
         check_datasets(Config.fromfile(partial), splits=("train", "val"))
-        os.replace(partial, config)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from condinst.pixels import PixelFormat
 from condinst.stored_pixels import read_stored
+from condinst.utils.files import read_regular
+from condinst.utils.image_limit import ImageTooLargeError, open_image
 
 _HEADERS = 500  # most files that are looked at
 _DECODED = 3  # files of each kind of header whose pixels are read
@@ -89,15 +89,15 @@ def look_at_inputs(paths: Sequence[Path]) -> Inputs:
 def _header(path: Path) -> tuple:
     """What files of equal pixels have in common."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                tile = image.tile[0] if image.tile else None
-                raw = str(tile[3]) if tile and len(tile) > 3 else ""
-                samples = image.tag_v2.get(277) if image.format == "TIFF" else None  # type: ignore
-                return image.format, image.mode, raw, samples
+        with open_image(path) as image:
+            tile = getattr(image, "tile", None)
+            raw = str(tile[0][3]) if tile and len(tile[0]) > 3 else ""
+            samples = image.tag_v2.get(277) if image.format == "TIFF" else None  # type: ignore
+            return image.format, image.mode, raw, samples
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: picture not found; the annotations name it") from None
+    except ImageTooLargeError as error:
+        raise ValueError(f"image file {path}: {error}") from None
     except Exception:  # one that Pillow does not know
         return (path.suffix.lower(),)
 
@@ -105,7 +105,7 @@ def _header(path: Path) -> tuple:
 def _read(path: Path) -> tuple[Kind, float, bool]:
     """Kind, largest value, and whether there is an alpha channel of several values."""
     try:
-        stored = read_stored(path.read_bytes())
+        stored = read_stored(read_regular(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     pixels, alpha = stored.pixels, stored.alpha

@@ -13,6 +13,7 @@ from condinst.report.analysis import analyse, as_dict
 from condinst.report.example_pictures import choose_pictures, draw_pictures
 from condinst.report.run import Run
 from condinst.report.split import read_split
+from condinst.utils.files import write_whole
 
 __all__ = ["write_report", "write_test_report"]
 
@@ -135,8 +136,5 @@ def _no_predictions(run: Run, which: str) -> str:
 
 def _write(page: HtmlPage, path: Path, content: dict[str, Any]) -> Path:
     page.write(path)
-    target = path.with_suffix(".json")
-    partial = target.with_name(target.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-    os.replace(partial, target)
+    write_whole(path.with_suffix(".json"), json.dumps(content, indent=1, allow_nan=False))
     return path

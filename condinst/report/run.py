@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from condinst.engine.curves import Curves, read_curves, read_records
+from condinst.utils.files import write_whole
 
 __all__ = ["INFO_FILE", "PREDICTIONS", "Run", "read_info", "read_run", "write_info"]
 
@@ -99,7 +100,4 @@ def read_info(work_dir: str | os.PathLike[str]) -> dict[str, Any]:
 
 def write_info(work_dir: str | os.PathLike[str], info: Mapping[str, Any]) -> None:
     """Replace the file whole."""
-    path = Path(work_dir) / INFO_FILE
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(info, indent=1), encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(Path(work_dir) / INFO_FILE, json.dumps(info, indent=1))

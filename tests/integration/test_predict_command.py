@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import signal
+import warnings
 from pathlib import Path
 
 import cv2
@@ -181,3 +185,144 @@ def test_as_a_process(checkpoint, folder, tmp_path):
     assert len([*(tmp_path / "out").iterdir()]) == 3
     done = run("-m", "condinst", "predict", checkpoint, "none.png", code=1)
     assert done.err == "error: none.png: there is no such file or folder\n"
+
+
+def many(folder: Path, into: Path, count: int) -> Path:
+    """So many images, with a broken one in the middle."""
+    into.mkdir()
+    files = sorted(folder.glob("*.png"))
+    for i in range(count):
+        shutil.copy(files[i % len(files)], into / f"{i:04d}.png")
+    (into / f"{count // 2:04d}.png").write_bytes(b"no image")
+    return into
+
+
+@pytest.mark.parametrize("count", [10, pytest.param(500, marks=pytest.mark.slow)])
+def test_what_was_found_before_a_broken_file_is_kept(checkpoint, folder, tmp_path, capsys, count):
+    images, out = many(folder, tmp_path / "many", count), tmp_path / "out"
+    words = [SMALL, checkpoint, images, "--out", out, "--format", "coco", "json"]
+    words += ["--batch-size", 4, "--no-pictures"]
+    assert start(*words) == 1
+    error = capsys.readouterr().err
+    assert f"{count // 2:04d}.png" in error
+    assert error.startswith("error: ")
+    kept = [f"{i:04d}.png" for i in range(count // 2)]
+    content = json.loads((out / "annotations.json").read_text())
+    assert [image["file_name"] for image in content["images"]] == kept
+    assert {a["image_id"] for a in content["annotations"]} <= {i["id"] for i in content["images"]}
+    lines = (out / "predictions.jsonl").read_text().splitlines()
+    assert [Path(json.loads(line)["path"]).name for line in lines] == kept
+    assert {path.name for path in out.iterdir()} == {"annotations.json", "predictions.jsonl"}
+
+    with pytest.warns(UserWarning, match=f"skipped: image file .*{count // 2:04d}.png"):
+        assert start(*words, "--skip-broken") == 0
+    assert len(json.loads((out / "annotations.json").read_text())["images"]) == count - 1
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_found_before_a_signal_is_kept(checkpoint, folder, tmp_path, monkeypatch, stop):
+    from condinst.cli.predict_output import PictureOutput
+
+    plain, out = PictureOutput.write, tmp_path / "out"
+
+    def write(self, results):
+        plain(self, results)
+        if results.path.endswith("000001.png"):
+            signal.raise_signal(stop)
+
+    monkeypatch.setattr(PictureOutput, "write", write)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        code = start(checkpoint, folder, "--out", out, "--format", "coco", "--no-pictures")
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 128 + stop
+    assert signal.getsignal(signal.SIGTERM) is before
+    content = json.loads((out / "annotations.json").read_text())
+    assert [image["file_name"] for image in content["images"]] == ["000000.png", "000001.png"]
+
+
+def odd_files(folder: Path) -> dict[str, str]:
+    """Files that cannot be used, and what is said of them."""
+    Image.fromarray(np.zeros((1, 20000, 3), np.uint8)).save(folder / "thin.png")
+    Image.fromarray(np.zeros((200, 200), np.uint8)).save(folder / "large.png")
+    os.mkfifo(folder / "pipe.png")
+    (folder / "device.png").symlink_to("/dev/zero")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "gone.png").symlink_to("nowhere.png")
+    (folder / "empty.png").touch()
+    (folder / "text.png").write_text("no image")
+    return {
+        "thin": "20000 x 1 .* too thin",
+        "large": "has 200 x 200 = 40,000 pixels, more than the 30,000",
+        "pipe": "is a pipe, expected a file",
+        "device": "is a device, expected a file",
+        "loop": "Too many levels of symbolic links",
+        "gone": "image file not found",
+        "empty": "the file is empty",
+        "text": "not a picture",
+    }
+
+
+@pytest.mark.parametrize("tile", [[], ["--tile", 64]])
+def test_every_file_that_cannot_be_used_is_skipped(checkpoint, folder, tmp_path, capsys, tile):
+    images = tmp_path / "images"
+    shutil.copytree(folder, images)
+    names = {path.name for path in images.iterdir()}
+    said = odd_files(images)
+    (images / "folder.png").mkdir()
+    (images / "notes.txt").write_text("no image")
+    odd = ["new\nline.png", "ü中.png", "annotations.png", "back\\slash.png", "n" * 240 + ".png"]
+    for name in odd:
+        shutil.copy(folder / "000000.png", images / name)
+    out = tmp_path / "out"
+    words = ["--out", out, "--format", "coco", "labelme", "json", "png", "--skip-broken"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert start(checkpoint, images, *words, "--max-pixels", 30_000, *tile) == 0
+    told = [str(warning.message) for warning in caught if "skipped" in str(warning.message)]
+    said.pop("thin") if tile else None  # by tiles it can be used
+    assert len(told) == len(said)
+    for name, pattern in said.items():
+        assert any(re.search(pattern, text) and f"{name}.png" in text for text in told), (
+            name,
+            told,
+        )
+    found = json.loads((out / "annotations.json").read_text())
+    used = {*names, *odd} | ({"thin.png"} if tile else set())
+    assert {image["file_name"] for image in found["images"]} == used
+    assert len([*out.glob("*.jpg")]) == len(used)
+    assert len([*out.glob("*_instances.png")]) == len(used)
+    lines = (out / "predictions.jsonl").read_text().splitlines()
+    assert {Path(json.loads(line)["path"]).name for line in lines} == used
+
+
+def test_an_odd_file_by_name_is_one_line(checkpoint, tmp_path, capsys):
+    for name, pattern in odd_files(tmp_path).items():
+        limit = ["--max-pixels", 30_000]
+        assert start(checkpoint, tmp_path / f"{name}.png", "--out", tmp_path / "out", *limit) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert error.count("\n") == 1
+        assert f"{name}.png" in error
+        assert re.search(pattern, error) or "there is no such file" in error
+    os.mkfifo(tmp_path / "film.mp4")
+    assert start(checkpoint, tmp_path / "film.mp4", "--out", tmp_path / "out") == 1
+    assert "film.mp4: is a pipe" in capsys.readouterr().err
+
+
+def test_images_of_one_name_in_two_folders_are_told_apart_in_the_data_set(
+    checkpoint, folder, tmp_path
+):
+    for name in ("left", "right"):
+        shutil.copytree(folder, tmp_path / "data" / name)
+    out = tmp_path / "out"
+    sources = [tmp_path / "data" / name for name in ("left", "right")]
+    assert (
+        start(checkpoint, *sources, "--out", out, "--no-pictures", "--format", "coco", "png") == 0
+    )
+    content = json.loads((out / "annotations.json").read_text())
+    assert {image["file_name"] for image in content["images"]} == {
+        f"{side}/00000{i}.png" for side in ("left", "right") for i in range(3)
+    }
+    assert len([*out.glob("*_instances.png")]) == 6

@@ -207,3 +207,46 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
     before = file.read_text()
     assert main([*words, "--overlap", "0.3"]) == 0  # its own files are replaced
     assert file.read_text() == before
+
+
+def test_names_that_leave_the_folder_or_meet(tmp_path):
+    """Absolute names, ``..`` and names that differ by ending or case: all tiles are inside."""
+    pictures = tmp_path / "data" / "pictures"
+    pictures.mkdir(parents=True)
+    names = [
+        "a.png",
+        "a.bmp",
+        "A.png",
+        "../a.png",
+        "../../b.png",
+        str(tmp_path / "abs.png"),
+        "./a.tif",
+    ]
+    for level, name in enumerate(names):
+        Image.fromarray(np.full((20, 30, 3), 30 * level, np.uint8)).save(pictures / name)
+    images = [dict(id=i, file_name=name, height=20, width=30) for i, name in enumerate(names, 1)]
+    data = dict(images=images, annotations=[], categories=[dict(id=1, name="cell")])
+    (tmp_path / "data" / "instances_x.json").write_text(json.dumps(data))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    done = cut_files(tmp_path / "data" / "instances_x.json", pictures, tmp_path / "out", tile=32)
+    written = json.loads(done.annotations.read_text())["images"]
+    files = [(done.pictures / image["file_name"]).resolve() for image in written]
+    assert len({str(file).casefold() for file in files}) == len(names)
+    for level, file in enumerate(files):
+        assert file.is_relative_to((tmp_path / "out").resolve())
+        assert np.unique(np.asarray(Image.open(file))).tolist() == [30 * level]
+    outside = [
+        p for p in tmp_path.rglob("*") if p.is_file() and not p.is_relative_to(tmp_path / "out")
+    ]
+    assert {path: path.read_bytes() for path in outside} == before
+
+
+def test_a_link_out_of_the_output_folder(tmp_path):
+    file = write(tmp_path, [])
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "train").mkdir(parents=True)
+    (tmp_path / "out" / "train" / "sub").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="a link leads out of"):
+        cut(file, tmp_path / "out")
+    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -94,3 +94,36 @@ def test_closeups_show_the_truths_edge_in_white(tmp_path, runner):
     # the highest pixel of the predicted square is at (10, 10): the part starts at the left side
     assert (shown[10:70, 20 * 8] == 255).all()
     assert not (shown[10 * 8, 90:150] == shown[10:11, 90:150]).all()
+
+
+def test_names_that_meet_and_names_that_leave_the_folder(tmp_path, runner):
+    hook = PictureHook(out_dir=str(tmp_path / "deep" / "out"), closeups=1)
+    hook.before_test(runner)
+    images = tmp_path / "images"
+    paths = [
+        images / "a.png",
+        images / "a.jpg",
+        images / ".." / "up.png",
+        images / "x" / "../../a.png",
+    ]
+    samples = [sample(images / "x" / "real.png"), *map(sample, paths)]
+    hook.after_test_iter(runner, 0, outputs=samples)
+    names = ["x/real", "a", "a-2", "up", "x/a"]
+    expected = {f"{name}{ending}" for name in names for ending in (".jpg", "_edges.png")}
+    assert set(written(tmp_path / "deep")) == {f"out/{name}" for name in expected}
+
+
+def test_processes_agree_on_the_names(tmp_path, runner, monkeypatch):
+    images = tmp_path / "images"
+    samples = [sample(images / name) for name in ("a.png", "a.jpg", "b.png")]
+    dataset = runner.test_loop.dataloader.dataset
+    paths = [item.img_path for item in samples]
+    dataset = type("Data", (), {**vars(dataset), "__len__": lambda self: len(paths)})()
+    dataset.get_data_info = lambda i: {"img_path": paths[i]}
+    runner.test_loop.dataloader.dataset = dataset
+    monkeypatch.setattr("condinst.engine.picture_hook.get_world_size", lambda: 2)
+    for rank in (0, 1):
+        hook = PictureHook(out_dir=str(tmp_path / "out"))
+        hook.before_test(runner)
+        hook.after_test_iter(runner, 0, outputs=samples[rank::2])
+    assert set(written(tmp_path / "out")) == {"a.jpg", "a-2.jpg", "b.jpg"}

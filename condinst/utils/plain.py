@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["plain"]
+__all__ = ["plain", "plain_annotation"]
 
 _MAX_DEPTH = 100
 _MAX_INT = 1 << 63
+_CHECKED = frozenset(("bbox", "segmentation"))  # by the reader, and long
 
 
 def plain(value: Any, depth: int = 0) -> Any:
@@ -25,3 +26,8 @@ def plain(value: Any, depth: int = 0) -> Any:
     if type(value) is int and not -_MAX_INT <= value < _MAX_INT:
         return None
     return value
+
+
+def plain_annotation(entry: dict[str, Any]) -> dict[str, Any]:
+    """The same for an annotation of the records, whose box and mask are sound."""
+    return {key: v if key in _CHECKED else plain(v) for key, v in entry.items()}

@@ -1,0 +1,137 @@
+"""How large an image may be, told by its header before memory is taken for its pixels."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from pathlib import Path
+
+from PIL import Image
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "VARIABLE",
+    "ImageTooLargeError",
+    "check_header",
+    "check_size",
+    "max_pixels",
+    "open_image",
+]
+
+# 268 million: 16,384 x 16,384. As 8-bit colours that is 0.8 GB, and a few copies are made on the
+# way. Aerial images of 10,000 x 10,000 pass; a file of a few hundred KB may unpack to more.
+DEFAULT_MAX_PIXELS = 2**28
+VARIABLE = "CONDINST_MAX_PIXELS"
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+
+
+class ImageTooLargeError(ValueError):
+    """An image has more pixels than are read."""
+
+
+def max_pixels() -> int:
+    """The most pixels of an image that is read.
+
+    An environment variable holds it, because data workers and started processes read images too.
+
+    Raises:
+        ValueError: the variable is no number above 0.
+    """
+    text = os.environ.get(VARIABLE, "")
+    if not text:
+        return DEFAULT_MAX_PIXELS
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ValueError(f"environment variable {VARIABLE}={text!r}: expected a number of pixels")
+    return int(text)
+
+
+def check_size(width: int, height: int, values: int | None = None) -> None:
+    """Refuse an image that has too many pixels.
+
+    Args:
+        values: how many numbers it holds, where they are not 1 to 4 per pixel.
+
+    Raises:
+        ImageTooLargeError: worded to follow the file's name.
+    """
+    limit = max_pixels()
+    if width * height > limit:
+        raise ImageTooLargeError(
+            f"has {width} x {height} = {width * height:,} pixels, more than the {limit:,} that are "
+            f"read; {_advice()}"
+        )
+    if values is not None and values > 4 * limit:
+        raise ImageTooLargeError(
+            f"holds {values:,} values, more than the {4 * limit:,} that are read; {_advice()}"
+        )
+
+
+def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
+    """Pillow's image of a file or of a file's bytes, once its size has been looked at.
+
+    Raises:
+        ImageTooLargeError: it has too many pixels.
+        Exception: what Pillow raises for a file that it cannot read.
+    """
+    limit = max_pixels()
+    if Image.MAX_IMAGE_PIXELS is not None and limit > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = limit  # else Pillow refuses what is allowed here
+    try:
+        image = _open(source)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageTooLargeError(f"has too many pixels ({error}); {_advice()}") from None
+    try:
+        check_size(*image.size)
+    except ImageTooLargeError:
+        image.close()
+        raise
+    return image
+
+
+def check_header(data: bytes) -> None:
+    """Refuse a file by its header that has too many pixels, for decoders that do not ask.
+
+    A file whose header Pillow does not know is left to the decoder.
+
+    Raises:
+        ImageTooLargeError: as :func:`check_size` has it.
+    """
+    if data.startswith(_PNG_START) and len(data) >= 24:
+        check_size(*struct.unpack(">II", data[16:24]))
+        return
+    try:
+        image = _open(data)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        open_image(data).close()
+    except Exception:  # the decoder says what is wrong with it
+        return
+    else:
+        check_size(*image.size)
+
+
+def _open(source: str | os.PathLike[str] | bytes) -> Image.Image:
+    """Without texts that Pillow finds too long: they are nothing to the pixels."""
+    try:
+        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except ValueError:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        if not data.startswith(_PNG_START):
+            raise
+        return Image.open(io.BytesIO(_without_texts(data)))
+
+
+def _without_texts(data: bytes) -> bytes:
+    kept, place = [data[:8]], 8
+    while place + 12 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        if data[place + 4 : place + 8] not in _PNG_TEXTS:
+            kept.append(data[place:end])
+        place = end
+    return b"".join(kept)
+
+
+def _advice() -> str:
+    return f"--max-pixels N or the environment variable {VARIABLE} raises the limit"
