@@ -177,8 +177,8 @@ _LISTED = [
         "other_type",
         "values of another type",
         "warning",
-        "numbers or flags written as text, points as pairs, ids as fractions: they are read as what "
-        "they mean here, and other programs may stop",
+        "numbers or flags written as text, points as pairs, ids as fractions: they are read as "
+        "what they mean here, and other programs may stop",
         "they are written as they were read",
     ),
     Kind(
