@@ -97,10 +97,10 @@ def _stated_size(path: Path, data: dict) -> tuple[int, int] | None:
             return None
         text = value if isinstance(value, str) else ""
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else value
-        if isinstance(number, float) and number.is_integer() or type(number) is int:
-            if 0 < number <= MAX_SIDE:
-                sides.append(int(number))
-                continue
+        whole = type(number) is int or (type(number) is float and number.is_integer())
+        if whole and 0 < number <= MAX_SIDE:
+            sides.append(int(number))
+            continue
         raise ValueError(f"{path}: {key}: expected a number of pixels, got {shown(value)}")
     return sides[0], sides[1]
 

@@ -61,6 +61,9 @@ def check_mask_size(path: Path, mask: np.ndarray, picture: Path, size: tuple[int
         )
 
 
+_LARGE = 1 << 24
+
+
 def _is_larger(size: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether one of the sides is, in both orientations."""
     return any(a > b for a, b in zip(sorted(size), sorted(other), strict=True))
@@ -73,7 +76,8 @@ def read_label_map(path: Path | IO[bytes], within: tuple[int, int] | None = None
     stored as colours the gray value is given. Alpha is dropped.
 
     Args:
-        within: height and width of its picture: a larger map, turned or not, is not decoded.
+        within: height and width of its picture: of 16 megapixels and more, a larger map, turned or
+            not, is not decoded.
 
     Raises:
         ValueError: not a picture, or its pixels are not integers.
@@ -83,7 +87,11 @@ def read_label_map(path: Path | IO[bytes], within: tuple[int, int] | None = None
         if isinstance(path, Path):
             check_regular(path)
         with open_image(path if isinstance(path, Path) else path.read()) as image:
-            if within is not None and _is_larger(image.size, within):
+            if (
+                within is not None
+                and image.width * image.height > _LARGE
+                and _is_larger(image.size, within)
+            ):
                 raise ValueError(
                     f"{image.width} x {image.height} (width x height), its picture is "
                     f"{within[1]} x {within[0]}"
