@@ -14,7 +14,8 @@ from typing import Any
 from condinst.annotations.folder import Folder, read_json, read_yaml, stated_part
 from condinst.annotations.label_maps import find_label_maps, mask_and_size
 from condinst.annotations.records import Label, Notes, Picture, Source
-from condinst.annotations.shapes import label_map_codes, rle_object
+from condinst.annotations.shapes import check_label, label_map_codes, rle_object
+from condinst.datasets.coco_faults import shown
 
 __all__ = ["find_cityscapes", "read_cityscapes"]
 
@@ -97,7 +98,7 @@ def _stated_classes(folder: Folder, notes: Notes) -> dict[Label, str] | None:
             if classes is None:
                 raise ValueError(
                     f"{path}: expected class numbers and names, {{number: name}} or a list of "
-                    f"{{id, name}}, got {str(data)[:80]}"
+                    f"{{id, name}}, got {shown(data)}"
                 )
             notes.say(f"Class numbers and names are those of {path}.")
             return classes
@@ -115,8 +116,10 @@ def _classes_in(data: Any) -> dict[Label, str] | None:
     else:
         return None
     try:
+        if not all(check_label(name) for _, name in pairs):
+            return None
         return dict(sorted((int(number), str(name)) for number, name in pairs)) or None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

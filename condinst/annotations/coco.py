@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from condinst.annotations.folder import Folder, read_json, stated_part
+from condinst.annotations.folder import Folder, stated_part
 from condinst.annotations.records import PARTS, Imported, Notes, Split
 from condinst.annotations.split import Sample
 from condinst.annotations.split_notes import note_shared_pictures, split_with_notes
-from condinst.annotations.write_coco import output_path, write_coco, written_here
+from condinst.annotations.write_coco import output_path, write_coco
+from condinst.utils.plain import plain, plain_annotation
 
 __all__ = ["find_coco_files", "import_coco"]
 
@@ -48,7 +49,7 @@ def find_coco_files(folder: Folder) -> list[str]:
     found = folder.json_kinds.get("coco", [])
     instances = [f for f in found if not Path(f).name.startswith(_OTHER_TASKS)]
     found = instances or found
-    return [f for f in found if not written_here(folder.root / f)] or found
+    return [f for f in found if not folder.sniffed(f).written_here] or found
 
 
 def import_coco(
@@ -110,15 +111,18 @@ def _by_part(folder: Folder, files: Sequence[str]) -> dict[str, str]:
 
 def _read(folder: Folder, file: str, part: str, notes: Notes) -> _Part:
     from condinst.datasets.coco_file import first_few, read_coco_file
+    from condinst.datasets.file_cache import keep_file, mark_of
 
     path = folder.root / file
     try:
-        data = read_coco_file(str(path))
+        mark = mark_of(str(path))
+        data = read_coco_file(str(path), keep_extras=True)
+        keep_file(data, mark)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if not data.file_names:
         raise ValueError(f"{path}: expected pictures under the key images, found none")
-    for problem in data.problems:
+    for problem in [*data.problems, *data.repairs]:
         notes.say(f"{path}: {problem}.")
     places = _locate(folder, file, data.file_names)
     missing = [n for n, p in zip(data.file_names, places, strict=True) if p is None]
@@ -204,7 +208,7 @@ class _Writer:
     """Writes parts anew, with one list of categories for all of them."""
 
     def __init__(self, out: Path, parts: Sequence[_Part], notes: Notes) -> None:
-        self._out = out
+        self._out, self._notes = out, notes
         self._same = len({tuple(part.data.categories) for part in parts}) == 1
         names = dict.fromkeys(str(name) for part in parts for _, name in part.data.categories)
         self._ids = {name: number for number, name in enumerate(names, 1)}
@@ -222,27 +226,39 @@ class _Writer:
 
     def write(self, part: _Part, name: str, chosen: set[int] | None) -> Split:
         """Write the chosen pictures of a part (None: all that there are) as the part ``name``."""
-        raw = read_json(part.path)
-        images = [
-            {**image, "file_name": file_name}
-            for index, (image, file_name) in enumerate(zip(raw["images"], part.found, strict=True))
+        data = part.data
+        used = [
+            index
+            for index, file_name in enumerate(part.found)
             if file_name is not None and (chosen is None or index in chosen)
         ]
-        ids = {image["id"] for image in images}
-        annotations = [a for a in raw.get("annotations") or () if a["image_id"] in ids]
-        categories = raw["categories"]
+        images = [plain({**data.images[i], "file_name": part.found[i]}) for i in used]
+        there = np.isin(data.image_index, used) & (data.category_index >= 0)
+        wrong = {
+            f.index: f.text for f in data.faults if f.where == "annotations" and not f.repaired
+        }
+        for i in sorted(wrong):
+            if there[i]:
+                self._notes.count(
+                    f"Annotations of {part.path} that cannot be used, left out",
+                    f"id {data.ann_ids[i]}",
+                )
+                there[i] = False
+        kept = np.flatnonzero(there).tolist()
+        categories = plain(data.category_entries)
         if not self._same:
-            new_ids = {c["id"]: self._ids[str(c["name"])] for c in categories}
-            annotations = [
-                {**a, "category_id": new_ids[a["category_id"]]}
-                for a in annotations
-                if a["category_id"] in new_ids
-            ]
             categories = [{"id": number, "name": text} for text, number in self._ids.items()]
         path = output_path(self._out, name)
-        head = {key: raw[key] for key in ("info", "licenses") if key in raw}
+        head = {key: plain(data.head[key]) for key in ("info", "licenses") if key in data.head}
+        annotations = (self._annotation(data, i) for i in kept)
         write_coco(path, images=images, annotations=annotations, categories=categories, head=head)
-        return Split(path, part.img_dir, len(images), len(annotations))
+        return Split(path, part.img_dir, len(images), len(kept))
+
+    def _annotation(self, data: Any, index: int) -> dict[str, Any]:
+        found = plain_annotation(data.annotation(index))
+        if not self._same:
+            found["category_id"] = self._ids[data.categories[data.category_index[index]][1]]
+        return found
 
 
 def _split(

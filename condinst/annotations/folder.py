@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -10,11 +9,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from condinst.annotations.sniff import json_kind
+from condinst.annotations.sniff import Sniffed, sniff
+from condinst.datasets.json_stream import load_json
 from condinst.pictures import PICTURE_SUFFIXES
 
 __all__ = ["Folder", "read_json", "read_text", "read_yaml", "stated_part"]
 
+_MAX_YAML_VALUES = 100_000
 _PART_NAMES = {
     "train": "train",
     "training": "train",
@@ -69,11 +70,21 @@ class Folder:
 
     @cached_property
     def json_kinds(self) -> dict[str, list[str]]:
-        """Kind of annotations (see :func:`json_kind`) -> the json files of that kind."""
+        """Kind of annotations (see :class:`Sniffed`) -> the json files of that kind."""
         kinds: dict[str, list[str]] = {}
         for file in self.with_suffix(".json"):
-            kinds.setdefault(json_kind(self.root / file) or "", []).append(file)
+            kinds.setdefault(self.sniffed(file).kind or "", []).append(file)
         return kinds
+
+    @cached_property
+    def _sniffed(self) -> dict[str, Sniffed]:
+        return {}
+
+    def sniffed(self, file: str) -> Sniffed:
+        """What kind of annotations a json file has; it is opened once."""
+        if file not in self._sniffed:
+            self._sniffed[file] = sniff(self.root / file)
+        return self._sniffed[file]
 
     @cached_property
     def by_stem(self) -> dict[str, str]:
@@ -138,6 +149,8 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ValueError(f"{path}: file not found") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a text in UTF-8: {error}") from None
 
@@ -145,18 +158,43 @@ def read_text(path: Path) -> str:
 def read_json(path: Path) -> Any:
     """Raises ValueError naming the file when it is missing or broken."""
     try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}"
-        ) from None
+        return load_json(str(path))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def read_yaml(path: Path) -> Any:
     """Raises ValueError naming the file when it is missing or broken."""
     import yaml
 
+    text = read_text(path)
     try:
-        return yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is not None:
+            _count_nodes(root, {})
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())[:300]}") from None
+
+
+def _count_nodes(node: Any, known: dict[int, int]) -> int:
+    """How many values a node stands for once its aliases are written out; refuse too many.
+
+    An alias costs nothing until something walks through what it stands for: to print it, say.
+    """
+    if id(node) in known:
+        count = known[id(node)]
+        if not count:
+            raise ValueError("an alias refers to what it is a part of")
+        return count
+    if not isinstance(node.value, list):
+        return 1
+    known[id(node)] = 0
+    count = 1
+    for part in node.value:
+        for child in part if isinstance(part, tuple) else (part,):
+            count += _count_nodes(child, known)
+            if count > _MAX_YAML_VALUES:
+                raise ValueError(f"its aliases stand for over {_MAX_YAML_VALUES} values")
+    known[id(node)] = count
+    return count

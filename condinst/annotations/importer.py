@@ -15,7 +15,6 @@ from condinst.annotations.mask_files import find_mask_files, read_mask_files
 from condinst.annotations.pascal import find_pascal, read_pascal
 from condinst.annotations.recognise import FORMATS, recognise
 from condinst.annotations.records import Imported, Notes, Source
-from condinst.annotations.sniff import json_kind
 from condinst.annotations.via import find_via, read_via
 from condinst.annotations.yolo import find_yolo, read_yolo
 
@@ -52,7 +51,7 @@ def import_data(
     path, out, notes = Path(os.path.abspath(path)), Path(os.path.abspath(out)), Notes()
     folder, only = _open(path, out)
     if fmt is None:
-        fmt = _format_of_file(path) if only else recognise(folder)
+        fmt = _format_of_file(folder, only) if only else recognise(folder)
     elif only is None and fmt not in ("masks", "cityscapes") and not FORMATS[fmt].find(folder):
         raise ValueError(f"{path}: expected {FORMATS[fmt].looked_for} ({fmt}), found none")
     if fmt == "coco":
@@ -110,10 +109,11 @@ _SOURCES = {
 }
 
 
-def _format_of_file(path: Path) -> str:
+def _format_of_file(folder: Folder, file: str) -> str:
+    path = folder.root / file
     if path.suffix.lower() in (".yaml", ".yml"):
         return "yolo"
-    kind = json_kind(path) if path.suffix.lower() == ".json" else None
+    kind = folder.sniffed(file).kind if path.suffix.lower() == ".json" else None
     if kind not in ("coco", "via", "labelme"):
         raise ValueError(
             f"{path}: expected a folder, a json of COCO, VIA or labelme, or YOLO's yaml"

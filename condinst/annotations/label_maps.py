@@ -71,7 +71,7 @@ def read_label_maps(folder: Folder, notes: Notes) -> Source:
         notes.count("Pictures without a mask, left out", name)
     for name in lonely:
         notes.count("Masks without a picture, left out", name)
-    binary = _are_binary(folder, [mask for _, mask in pairs])
+    binary = _are_binary(folder, pairs)
     if binary:
         notes.say(
             "No mask has more than one value beside 0: instances are the connected pieces (by edge "
@@ -82,11 +82,12 @@ def read_label_maps(folder: Folder, notes: Notes) -> Source:
     return Source("masks", _read_all(folder, pairs, binary, notes), {ONE_CLASS: ONE_CLASS})
 
 
-def _are_binary(folder: Folder, masks: Sequence[str]) -> bool:
+def _are_binary(folder: Folder, pairs: Sequence[tuple[str, str]]) -> bool:
     """Whether the masks have one value beside 0, all the same. Ends at the first that says no."""
     values: set[int] = set()
-    for mask in masks:
-        values.update(np.unique(read_label_map(folder.root / mask)).tolist())
+    for picture, mask in pairs:
+        size = picture_size(folder.root / picture)
+        values.update(np.unique(read_label_map(folder.root / mask, within=size)).tolist())
         if len(values - {0}) > 1:
             return False
     return True
@@ -119,8 +120,8 @@ def _read_all(
 
 def mask_and_size(mask: Path, picture: Path) -> tuple[np.ndarray, tuple[int, int]]:
     """The label map, and its picture's height and width (as stored, if the mask was made so)."""
-    labels = read_label_map(mask)
     size = picture_size(picture)
+    labels = read_label_map(mask, within=size)
     if labels.shape == size[::-1] != size:
         size = picture_size(picture, labels.shape)
     check_mask_size(mask, labels, picture, size)

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from condinst.annotations.folder import Folder, read_json, stated_part
 from condinst.annotations.pictures import picture_size, read_label_map
 from condinst.annotations.records import Notes, Picture, Source
 from condinst.annotations.shapes import (
+    check_label,
+    check_pixels,
     ellipse,
     mask_code,
     polygon_object,
@@ -29,6 +30,9 @@ from condinst.annotations.shapes import (
     rle_object,
     union_code,
 )
+from condinst.datasets.coco_entries import MAX_SIDE
+from condinst.datasets.coco_faults import shown
+from condinst.polygon_rle import polygons_to_rle
 
 __all__ = ["find_labelme", "read_labelme"]
 
@@ -68,8 +72,7 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[Pictur
         if name in used:
             raise ValueError(f"{path}: a second labelme file for the picture {name}")
         used.add(name)
-        stated = (data.get("imageHeight"), data.get("imageWidth"))
-        height, width = picture_size(folder.root / name, None if None in stated else stated)  # type: ignore[arg-type]
+        height, width = picture_size(folder.root / name, _stated_size(path, data))
         objects = list(_objects(path, file, data["shapes"], height, width, notes))
         if not objects:
             notes.count("Pictures without objects, kept as negatives", name)
@@ -85,11 +88,28 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[Pictur
             )
 
 
+def _stated_size(path: Path, data: dict) -> tuple[int, int] | None:
+    """Height and width; None where one is not given."""
+    sides = []
+    for key in ("imageHeight", "imageWidth"):
+        value = data.get(key)
+        if value is None:
+            return None
+        text = value if isinstance(value, str) else ""
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else value
+        whole = type(number) is int or (type(number) is float and number.is_integer())
+        if whole and 0 < number <= MAX_SIDE:
+            sides.append(int(number))
+            continue
+        raise ValueError(f"{path}: {key}: expected a number of pixels, got {shown(value)}")
+    return sides[0], sides[1]
+
+
 def _picture(folder: Folder, file: str, data: dict) -> str | None:
     """Its imagePath, or the picture beside the json that has its name."""
     beside = os.path.dirname(file)
     stated = data.get("imagePath")
-    if stated and (found := folder.find_picture(str(stated), beside)):
+    if isinstance(stated, str) and (found := folder.find_picture(stated, beside)):
         return found
     return folder.by_stem.get(os.path.splitext(file)[0])
 
@@ -101,15 +121,17 @@ def _objects(
     for number, shape in enumerate(shapes):
         where = f"{file}, shape {number}"
         try:
-            label, group = str(shape["label"]), shape.get("group_id")
+            label, group = _label(shape), _group(shape)
             drawn = _drawn(shape, height, width)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except KeyError as error:
             raise ValueError(
-                f"{path}: shapes[{number}]: not labelme's layout: {type(error).__name__}: {error}"
+                f"{path}: shapes[{number}]: not labelme's layout: needs the key {error.args[0]}"
             ) from None
+        except ValueError as error:
+            raise ValueError(f"{path}: shapes[{number}]: {error}") from None
         if drawn is None:
             kind = shape.get("shape_type")
-            notes.count(f"Shapes without an area ({kind}), left out", where)
+            notes.count(f"Shapes without an area ({shown(kind)}), left out", where)
         elif isinstance(drawn, np.ndarray) and len(drawn) < 3:
             notes.count("Polygons of fewer than three points, left out", where)
         else:
@@ -123,14 +145,28 @@ def _objects(
             yield found
 
 
+def _label(shape: Any) -> str:
+    if not isinstance(shape, dict):
+        raise ValueError(f"expected a dict, got {shown(shape)}")
+    label = shape["label"]
+    if type(label) not in (str, int) or not check_label(label):
+        raise ValueError(f"label: expected a short text, got {shown(label)}")
+    return str(label)
+
+
+def _group(shape: dict) -> Any:
+    group = shape.get("group_id")
+    if group is not None and type(group) not in (int, float, str):
+        raise ValueError(f"group_id: expected a number, got {shown(group)}")
+    return group
+
+
 def _joined(label: str, parts: list, height: int, width: int) -> dict[str, Any] | None:
     """An instance of polygons and run-length codes."""
     if all(isinstance(part, np.ndarray) for part in parts):
         return polygon_object(label, parts, height, width)
     codes = [
-        coco_mask.frPyObjects([part.ravel().tolist()], height, width)[0]
-        if isinstance(part, np.ndarray)
-        else part
+        polygons_to_rle([part.ravel()], height, width) if isinstance(part, np.ndarray) else part
         for part in parts
     ]
     return rle_object(label, union_code(codes))
@@ -139,9 +175,13 @@ def _joined(label: str, parts: list, height: int, width: int) -> dict[str, Any] 
 def _drawn(shape: dict, height: int, width: int) -> Any:
     """An (N, 2) polygon or a run-length code; None for lines and points."""
     kind = shape.get("shape_type") or "polygon"
-    points = np.array(shape["points"], float).reshape(-1, 2)
-    if not np.isfinite(points).all():
-        raise ValueError("expected finite points")
+    points = check_pixels(shape["points"])
+    if points.ndim != 2 or points.shape[1] != 2:
+        if points.size:
+            raise ValueError(f"points: expected [[x, y], ...], got {shown(shape['points'])}")
+        points = points.reshape(0, 2)
+    if kind in ("rectangle", "circle") and len(points) < 2 or kind == "mask" and not len(points):
+        raise ValueError(f"points: a {kind} needs more of them, got {len(points)}")
     if kind == "polygon" or (kind in ("rectangle", "oriented_rectangle") and len(points) > 2):
         return points
     if kind == "rectangle":
@@ -156,8 +196,11 @@ def _drawn(shape: dict, height: int, width: int) -> Any:
 
 def _mask(shape: dict, points: np.ndarray, height: int, width: int) -> dict[str, Any]:
     """A PNG in base64, whose first pixel is at the first point."""
-    data = base64.b64decode(shape["mask"], validate=True)
-    small = read_label_map(io.BytesIO(data)) != 0
+    text = shape["mask"]
+    if not isinstance(text, str) or not text.isascii():
+        raise ValueError(f"mask: expected a PNG in base64, got {shown(text)}")
+    data = base64.b64decode(text, validate=True)
+    small = read_label_map(io.BytesIO(data), within=(height, width)) != 0
     x, y = (int(v) for v in points[0])
     full = np.zeros((height, width), bool)
     if x < 0 or y < 0 or x + small.shape[1] > width or y + small.shape[0] > height:

@@ -60,7 +60,7 @@ def _read_all(folder: Folder, notes: Notes) -> Iterator[Picture]:
         size = picture_size(path)
         objects = []
         for number, file in enumerate(masks.get(parent, ())):
-            mask = read_label_map(folder.root / file)
+            mask = read_label_map(folder.root / file, within=size)
             if number == 0 and mask.shape == size[::-1]:  # the masks were made on the unturned one
                 size = picture_size(path, mask.shape)
             check_mask_size(folder.root / file, mask, path, size)

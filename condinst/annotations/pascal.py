@@ -96,9 +96,11 @@ def _label_map(root: Path, notes: Notes) -> tuple[dict[int, int] | None, dict[La
         if not line.strip() or line.startswith("#"):
             continue
         name, colour, *_ = [*line.split(":"), ""]
-        numbers = [int(n) for n in re.findall(r"\d+", colour)]
-        if len(numbers) != 3:
-            raise ValueError(f"{path}: expected name:red,green,blue:parts:actions, got {line!r}")
+        numbers = [int(n[:9]) for n in re.findall(r"\d+", colour)]
+        if len(numbers) != 3 or max(numbers) > 255:
+            raise ValueError(
+                f"{path}: expected name:red,green,blue:parts:actions, got {line[:80]!r}"
+            )
         index = len(colours)
         packed = (numbers[0] << 16) + (numbers[1] << 8) + numbers[2]
         if name.lower() in ("background", "void", "ignored"):
@@ -147,7 +149,7 @@ def _read_all(
             continue
         path = folder.root / picture
         instances, size = mask_and_size(mask, path)
-        kinds = read_label_map(kind)
+        kinds = read_label_map(kind, within=size)
         check_mask_size(kind, kinds, path, size)
         objects = list(_objects(name, instances, kinds, colours, classes, notes))
         if not objects:

@@ -61,11 +61,23 @@ def check_mask_size(path: Path, mask: np.ndarray, picture: Path, size: tuple[int
         )
 
 
-def read_label_map(path: Path | IO[bytes]) -> np.ndarray:
+_LARGE = 1 << 24
+
+
+def _is_larger(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one of the sides is, in both orientations."""
+    return any(a > b for a, b in zip(sorted(size), sorted(other), strict=True))
+
+
+def read_label_map(path: Path | IO[bytes], within: tuple[int, int] | None = None) -> np.ndarray:
     """The values of a picture's pixels, (H, W) int64: of a palette the index, 16 bit in full.
 
     Colours are told apart by their number, red * 65536 + green * 256 + blue; of a gray picture
     stored as colours the gray value is given. Alpha is dropped.
+
+    Args:
+        within: height and width of its picture: of 16 megapixels and more, a larger map, turned or
+            not, is not decoded.
 
     Raises:
         ValueError: not a picture, or its pixels are not integers.
@@ -75,12 +87,23 @@ def read_label_map(path: Path | IO[bytes]) -> np.ndarray:
         if isinstance(path, Path):
             check_regular(path)
         with open_image(path if isinstance(path, Path) else path.read()) as image:
+            if (
+                within is not None
+                and image.width * image.height > _LARGE
+                and _is_larger(image.size, within)
+            ):
+                raise ValueError(
+                    f"{image.width} x {image.height} (width x height), its picture is "
+                    f"{within[1]} x {within[0]}"
+                )
             pixels = np.asarray(image.convert("L") if image.mode == "LA" else image)
     except Exception as error:  # each format's reader raises its own kinds
         raise ValueError(f"{name}: not readable: {error}") from None
     if pixels.dtype.kind not in "bui":
         raise ValueError(f"{name}: expected integer pixels, got {pixels.dtype}")
     pixels = pixels.astype(np.int64)
+    if pixels.ndim == 3 and pixels.shape[2] < 3:
+        pixels = pixels[:, :, 0]
     if pixels.ndim == 2:
         return pixels
     red, green, blue = (pixels[:, :, channel] for channel in range(3))

@@ -14,7 +14,6 @@ from condinst.annotations.labelme import find_labelme
 from condinst.annotations.mask_files import find_mask_files
 from condinst.annotations.pascal import find_pascal
 from condinst.annotations.via import find_via
-from condinst.annotations.write_coco import written_here
 from condinst.annotations.yolo import find_yolo
 
 __all__ = ["FORMATS", "Format", "recognise"]
@@ -53,7 +52,7 @@ def recognise(folder: Folder) -> str:
     """
     found = {name: entry.find(folder) for name, entry in FORMATS.items()}
     fitting = [name for name, evidence in found.items() if evidence]
-    if len(fitting) > 1 and all(written_here(folder.root / file) for file in found["coco"]):
+    if len(fitting) > 1 and all(folder.sniffed(file).written_here for file in found["coco"]):
         fitting = [name for name in fitting if name != "coco"]  # made of the others
     if len(fitting) == 1:
         return fitting[0]

@@ -13,8 +13,14 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from condinst.datasets.coco_entries import MAX_SIDE
+from condinst.datasets.coco_faults import shown
+from condinst.polygon_rle import polygons_to_rle
+
 __all__ = [
     "box_object",
+    "check_label",
+    "check_pixels",
     "ellipse",
     "label_map_codes",
     "mask_code",
@@ -28,6 +34,31 @@ _DECIMALS = 3  # of a pixel
 _MAX_SAGITTA = 0.05  # pixels between an ellipse and the polygon that stands for it
 
 
+def check_label(value: Any) -> bool:
+    """Whether something can be the name of a class: text that can be printed, or a number."""
+    if type(value) is int:
+        return abs(value) < 1 << 63
+    return type(value) is str and value.isprintable() and len(value) <= 300
+
+
+def check_pixels(values: Any) -> np.ndarray:
+    """Coordinates or lengths in pixels as float64 of the same shape.
+
+    Raises:
+        ValueError: one is no number, not finite, or beyond every picture.
+    """
+    try:
+        numbers = np.asarray(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"expected numbers of pixels, got {shown(values)}") from None
+    wrong = numbers[~(np.abs(numbers) <= MAX_SIDE)]
+    if wrong.size:
+        raise ValueError(
+            f"expected pixels, no picture reaches {MAX_SIDE}, got {shown(float(wrong.flat[0]))}"
+        )
+    return numbers
+
+
 def rectangle(x1: float, y1: float, x2: float, y2: float) -> np.ndarray:
     """(4, 2) corners; the two given ones in any order."""
     left, right, top, bottom = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
@@ -36,6 +67,9 @@ def rectangle(x1: float, y1: float, x2: float, y2: float) -> np.ndarray:
 
 def ellipse(cx: float, cy: float, rx: float, ry: float, theta: float = 0.0) -> np.ndarray:
     """(N, 2) points of an ellipse; ``theta`` in radians, from the x to the y axis."""
+    check_pixels([cx, cy, rx, ry])
+    if not math.isfinite(theta):
+        raise ValueError(f"expected a finite angle, got {theta}")
     radius = max(rx, ry, 1e-9)
     step = 2 * math.acos(max(-1.0, 1 - _MAX_SAGITTA / radius)) if radius > _MAX_SAGITTA else 1.0
     angles = np.linspace(0, 2 * math.pi, max(16, math.ceil(2 * math.pi / step)), endpoint=False)
@@ -47,11 +81,13 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, theta: float = 0.0) -> n
 def polygon_object(
     label: Any, polygons: Sequence[np.ndarray], height: int, width: int
 ) -> dict[str, Any] | None:
-    """An instance of one or several (N, 2) polygons; None where it covers no pixel."""
-    rounded = [np.round(np.asarray(p, float), _DECIMALS) for p in polygons]
+    """An instance of one or several (N, 2) polygons; None where it covers no pixel.
+
+    Raises ValueError, worded to follow the shape's name, for coordinates that no picture has.
+    """
+    rounded = [np.round(check_pixels(polygon), _DECIMALS) for polygon in polygons]
     flat = [polygon.ravel().tolist() for polygon in rounded]
-    codes = coco_mask.frPyObjects(flat, height, width)
-    area = int(coco_mask.area(coco_mask.merge(codes)))
+    area = int(coco_mask.area(polygons_to_rle(flat, height, width)))
     if not area:
         return None
     points = np.concatenate(rounded)

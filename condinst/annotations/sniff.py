@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["json_kind"]
+__all__ = ["Sniffed", "sniff"]
 
+WRITTEN_HERE = b'{"written_by": "condinst.annotations",'
 _BLOCK = 1 << 16
 _KINDS = (  # the first that fits
     ("panoptic", (rb'"segments_info"\s*:',)),
@@ -18,8 +20,16 @@ _KINDS = (  # the first that fits
 )
 
 
-def json_kind(path: Path) -> str | None:
-    """coco, labelme, via or panoptic; None for anything else.
+@dataclass(frozen=True)
+class Sniffed:
+    """What the beginning and the end of a json file say."""
+
+    kind: str | None  # coco, labelme, via or panoptic; None for anything else
+    written_here: bool  # by condinst.annotations.write_coco
+
+
+def sniff(path: Path) -> Sniffed:
+    """Look at a json file.
 
     A large file is not read whole; a broken one still shows what it was meant to be, so that its
     reader can say what is wrong with it.
@@ -30,7 +40,8 @@ def json_kind(path: Path) -> str | None:
         if end > _BLOCK:
             file.seek(max(_BLOCK, end - _BLOCK))
             text += file.read()
+    ours = text.startswith(WRITTEN_HERE)
     for kind, patterns in _KINDS:
         if all(re.search(pattern, text) for pattern in patterns):
-            return kind
-    return None
+            return Sniffed(kind, ours)
+    return Sniffed(None, ours)

@@ -7,7 +7,6 @@ For training on pictures so large that reading one for a single tile is what tak
 from __future__ import annotations
 
 import io
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +15,21 @@ from typing import Any
 import cv2
 import numpy as np
 from mmdet.structures.mask import PolygonMasks
-from pycocotools import mask as coco_mask
 
 from condinst.crop_masks import CropMasks, crop_of_runs
-from condinst.datasets.coco_file import load_json
+from condinst.datasets.coco_file import CocoFile, read_coco_file
 from condinst.datasets.random_tile import crop_masks
 from condinst.pixels import turn_upright
+from condinst.polygon_rle import polygons_to_rle
 from condinst.results import Crop
 from condinst.results_rle import encode_crop
 from condinst.rle import checked_rle, read_counts
 from condinst.stored_pixels import read_stored
+from condinst.tangled import is_tangled
 from condinst.tiles import Tile, Tiling
 from condinst.utils.files import read_regular, write_whole
 from condinst.utils.names import NamesInFolder
+from condinst.utils.plain import plain, plain_annotation
 
 from .write_coco import output_path, write_coco
 
@@ -91,29 +92,20 @@ def cut_files(
     if not Path(ann_file).is_file():
         raise FileNotFoundError(f"annotation file not found: {ann_file}")
     try:
-        data = load_json(str(ann_file))
+        data = _records(str(ann_file))
     except ValueError as error:
-        raise ValueError(f"{ann_file}: {error}") from error
-    try:
-        images = [
-            (i["id"], i["file_name"], int(i["height"]), int(i["width"])) for i in data["images"]
-        ]
-        by_image = defaultdict(list)
-        for annotation in data["annotations"]:
-            by_image[annotation["image_id"]].append(annotation)
-        categories = data["categories"]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{ann_file}: not a COCO annotation file ({error!r})") from error
+        raise ValueError(f"{ann_file}: {error}") from None
     name = Path(ann_file).stem.removeprefix("instances_")
     path = output_path(Path(out), name)
     written = TiledFiles(path, Path(out) / name)
     names = NamesInFolder(written.pictures)
     new_images: list[dict] = []
     new_annotations: list[dict] = []
-    for image_id, file_name, height, width in images:
+    images = zip(data.file_names, data.sizes.tolist(), data.annotations_of_image, strict=True)
+    for file_name, (height, width), chosen in images:
         pixels = _read(Path(pictures) / file_name, (height, width))
         written.num_pictures += 1
-        objects = by_image[image_id]
+        objects = [plain_annotation(data.annotation(i)) for i in chosen.tolist()]
         where = f"{ann_file}: {file_name}"
         stem = names.take(file_name)
         for place in tiling.tiles((height, width)):
@@ -131,8 +123,25 @@ def cut_files(
                 new_annotations.append({**item, "id": len(new_annotations) + 1, "image_id": number})
     written.num_tiles, written.num_objects = len(new_images), len(new_annotations)
     written.num_crowds = sum(item["iscrowd"] for item in new_annotations)
-    write_coco(path, images=new_images, annotations=new_annotations, categories=categories)
+    write_coco(
+        path,
+        images=new_images,
+        annotations=new_annotations,
+        categories=plain(data.category_entries),
+    )
     return written
+
+
+def _records(path: str) -> CocoFile:
+    data = read_coco_file(path, keep_extras=True)
+    if not data.has_annotations:
+        raise ValueError("not COCO's layout: needs the key annotations")
+    if data.problems:
+        raise ValueError(
+            f"{'; '.join(data.problems)} (condinst doctor --data FILE --fix OUT writes a repaired "
+            "copy)"
+        )
+    return data
 
 
 def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
@@ -219,6 +228,9 @@ def _masks(segmentation: Any, size: tuple[int, int]) -> CropMasks | PolygonMasks
         code = checked_rle(segmentation, *size)
         return CropMasks([crop_of_runs(read_counts(code["counts"]), size[0])], *size)
     polygons = [np.array(p, float) for p in segmentation if len(p) >= 6 and len(p) % 2 == 0]
+    if any(is_tangled(polygon.reshape(-1, 2)) for polygon in polygons):  # too many cuts to make
+        code = polygons_to_rle(polygons, *size)
+        return CropMasks([crop_of_runs(read_counts(code["counts"]), size[0])], *size)
     return PolygonMasks([polygons or [np.zeros(6)]], *size)
 
 
@@ -227,7 +239,7 @@ def _pixels(masks: CropMasks | PolygonMasks) -> Crop:
     if isinstance(masks, CropMasks):
         found, (_, x, y) = Crop.of(masks.crops[0].mask), masks.crops[0]
         return Crop(found.mask, found.x + x, found.y + y) if found.mask.size else found
-    code = coco_mask.merge(coco_mask.frPyObjects(masks.masks[0], masks.height, masks.width))
+    code = polygons_to_rle(masks.masks[0], masks.height, masks.width)
     return crop_of_runs(read_counts(code["counts"]), masks.height)
 
 

@@ -13,7 +13,14 @@ import numpy as np
 from condinst.annotations.folder import Folder, read_json, stated_part
 from condinst.annotations.pictures import picture_size
 from condinst.annotations.records import Notes, Picture, Source
-from condinst.annotations.shapes import ellipse, polygon_object, rectangle
+from condinst.annotations.shapes import (
+    check_label,
+    check_pixels,
+    ellipse,
+    polygon_object,
+    rectangle,
+)
+from condinst.datasets.coco_faults import shown
 
 __all__ = ["find_via", "read_via"]
 
@@ -47,7 +54,7 @@ def _entries(path: Path) -> list[dict]:
     if isinstance(data, dict) and "_via_img_metadata" in data:
         data = data["_via_img_metadata"]
     entries = list(data.values()) if isinstance(data, dict) else []
-    sound = [e for e in entries if isinstance(e, dict) and "filename" in e and "regions" in e]
+    sound = [e for e in entries if isinstance(e, dict) and _is_entry(e)]
     if not sound or len(sound) < len(entries):
         raise ValueError(
             f"{path}: not VIA's layout: expected an entry for each picture with the keys filename "
@@ -55,12 +62,24 @@ def _entries(path: Path) -> list[dict]:
         )
     for entry in sound:
         for number, region in enumerate(_regions(entry)):
-            if not isinstance(region, dict) or not isinstance(region.get("shape_attributes"), dict):
+            attributes = region.get("region_attributes") if isinstance(region, dict) else 0
+            if not isinstance(attributes, dict | None):
+                raise ValueError(
+                    f"{path}: {entry['filename']}, region {number}: not VIA's layout: expected a "
+                    f"dict with region_attributes, got {shown(region)}"
+                )
+            if not isinstance(region.get("shape_attributes"), dict):
                 raise ValueError(
                     f"{path}: {entry['filename']}, region {number}: not VIA's layout: expected the "
                     "key shape_attributes"
                 )
     return sound
+
+
+def _is_entry(entry: dict) -> bool:
+    """Whether it has a file's name, and regions: a list in version 2, a dict in version 1."""
+    name, regions = entry.get("filename"), entry.get("regions", 0)
+    return isinstance(name, str) and name.isprintable() and isinstance(regions, list | dict | None)
 
 
 def _regions(entry: dict) -> list[dict]:
@@ -97,10 +116,10 @@ def _class_of(region: dict, attribute: str | None) -> str | None:
     if attribute is None:
         return _ONE_CLASS
     value = (region.get("region_attributes") or {}).get(attribute)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and len(value) <= 1000:
         ticked = [name for name, on in value.items() if on]
         value = ticked[0] if len(ticked) == 1 else None
-    text = str(value).strip() if value is not None else ""
+    text = str(value).strip() if check_label(value) else ""
     return text or None
 
 
@@ -138,13 +157,15 @@ def _objects(
         shape = region["shape_attributes"]
         try:
             points = _drawn(shape)
-        except (LookupError, TypeError, ValueError) as error:
+        except KeyError as error:
             raise ValueError(
-                f"{path}: {where}: not VIA's layout: {type(error).__name__}: {error}"
+                f"{path}: {where}: not VIA's layout: needs the key {error.args[0]}"
             ) from None
+        except ValueError as error:
+            raise ValueError(f"{path}: {where}: {error}") from None
         label = _class_of(region, attribute)
         if points is None:
-            notes.count(f"Regions without an area ({shape.get('name')}), left out", where)
+            notes.count(f"Regions without an area ({shown(shape.get('name'))}), left out", where)
         elif label is None:
             notes.count(f"Regions without the attribute {attribute!r}, left out", where)
         elif len(points) < 3:
@@ -159,14 +180,28 @@ def _drawn(shape: dict) -> np.ndarray | None:
     """(N, 2) points; None for points and lines."""
     kind = shape.get("name")
     if kind == "polygon":
-        xs, ys = np.array(shape["all_points_x"], float), np.array(shape["all_points_y"], float)
+        xs, ys = check_pixels(shape["all_points_x"]), check_pixels(shape["all_points_y"])
+        if xs.ndim != 1 or xs.shape != ys.shape:
+            raise ValueError(
+                "expected lists of as many numbers in all_points_x and all_points_y, got "
+                f"{shown(shape['all_points_x'])} and {shown(shape['all_points_y'])}"
+            )
         return np.stack([xs, ys], axis=1)
     if kind == "rect":
-        x, y = float(shape["x"]), float(shape["y"])
-        return rectangle(x, y, x + float(shape["width"]), y + float(shape["height"]))
+        x, y, width, height = _numbers(shape, "x", "y", "width", "height")
+        return rectangle(x, y, x + width, y + height)
     if kind == "circle":
-        return ellipse(float(shape["cx"]), float(shape["cy"]), float(shape["r"]), float(shape["r"]))
+        cx, cy, r = _numbers(shape, "cx", "cy", "r")
+        return ellipse(cx, cy, r, r)
     if kind == "ellipse":
-        cx, cy, rx, ry = (float(shape[key]) for key in ("cx", "cy", "rx", "ry"))
-        return ellipse(cx, cy, rx, ry, float(shape.get("theta", 0)))
+        cx, cy, rx, ry = _numbers(shape, "cx", "cy", "rx", "ry")
+        (theta,) = _numbers({"theta": 0, **shape}, "theta")
+        return ellipse(cx, cy, rx, ry, theta)
     return None
+
+
+def _numbers(shape: dict, *keys: str) -> list[float]:
+    found = check_pixels([shape[key] for key in keys])
+    if found.ndim != 1:
+        raise ValueError(f"expected a number for each of {', '.join(keys)}, got {shown(shape)}")
+    return found.tolist()

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from condinst.annotations.sniff import WRITTEN_HERE
 from condinst.utils.files import replacing
 
 __all__ = ["output_path", "write_coco", "written_here"]
 
-_MARK = '{"written_by": "condinst.annotations",'
+_MARK = WRITTEN_HERE.decode()
 
 
 def output_path(out: Path, part: str) -> Path:

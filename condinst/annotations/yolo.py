@@ -19,12 +19,14 @@ import numpy as np
 from condinst.annotations.folder import Folder, read_text, read_yaml, stated_part
 from condinst.annotations.pictures import picture_size
 from condinst.annotations.records import PARTS, Label, Notes, Picture, Source
-from condinst.annotations.shapes import box_object, polygon_object
+from condinst.annotations.shapes import box_object, check_label, polygon_object
+from condinst.datasets.coco_faults import shown
 from condinst.pictures import PICTURE_SUFFIXES
 
 __all__ = ["find_yolo", "read_yolo"]
 
 _CLASS_FILES = ("classes.txt", "obj.names", "labels.txt")
+_MAX_CLASS = 1_000_000
 _OUTSIDE = 0.5  # of the picture's side; a coordinate further out is not a normalised one
 
 
@@ -89,9 +91,12 @@ def _class_names(path: Path, data: Any) -> dict[Label, str]:
     names = data["names"]
     try:
         pairs = enumerate(names) if isinstance(names, list) else names.items()
-        return dict(sorted((int(k), str(v)) for k, v in pairs))
-    except (TypeError, ValueError):
-        raise ValueError(f"{path}: names: expected number: name, got {names}") from None
+        numbered = sorted((int(k), v) for k, v in pairs)
+        if all(check_label(name) and 0 <= k <= _MAX_CLASS for k, name in numbered):
+            return {number: str(name) for number, name in numbered}
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"{path}: names: expected number: name, got {shown(names)}")
 
 
 def _names_from_text(folder: Folder, notes: Notes) -> dict[Label, str] | None:
@@ -99,6 +104,8 @@ def _names_from_text(folder: Folder, notes: Notes) -> dict[Label, str] | None:
         for file in folder.files_named(name):
             lines = read_text(folder.root / file).splitlines()
             notes.say(f"Class names are those of {folder.root / file}.")
+            if not all(check_label(line.strip()) for line in lines):
+                raise ValueError(f"{folder.root / file}: expected a class name in each line")
             return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
     notes.say("There is no yaml file and no classes.txt: classes are named by their numbers.")
     return None
@@ -110,7 +117,14 @@ def _listed_pictures(path: Path, data: dict, notes: Notes) -> list[tuple[Path, s
     for key, part in (("train", "train"), ("val", "val"), ("valid", "val"), ("test", "test")):
         entries = data.get(key) or []
         for entry in entries if isinstance(entries, list) else [entries]:
-            place = _place(path, data.get("path"), str(entry))
+            if not isinstance(entry, str) or not check_label(entry):
+                raise ValueError(f"{path}: {key}: expected a folder or file, got {shown(entry)}")
+            place = _place(path, data.get("path"), entry)
+            if place is not None and place in path.parents[1:]:
+                raise ValueError(
+                    f"{path}: {key}: expected a folder of pictures, got {entry}, which holds the "
+                    "data set's own folder"
+                )
             if place is None and part == "test":
                 notes.say(f"{path}: the test part {entry} is not there.")
                 continue
@@ -131,7 +145,8 @@ def _listed_pictures(path: Path, data: dict, notes: Notes) -> list[tuple[Path, s
 def _place(yaml: Path, base: Any, entry: str) -> Path | None:
     """A folder or list of a yaml file, which may have been written on another machine."""
     entry = entry.replace("\\", "/")
-    bases = [yaml.parent / str(base or ""), yaml.parent]
+    base = base if isinstance(base, str) and check_label(base) else ""
+    bases = [yaml.parent / base, yaml.parent]
     tails = [entry, entry.removeprefix("../")]  # Roboflow's are relative to a folder deeper
     if entry.startswith("/") or entry[1:2] == ":":  # absolute: its end may be here too
         parts = entry.split("/")[1:]
@@ -139,7 +154,7 @@ def _place(yaml: Path, base: Any, entry: str) -> Path | None:
         tails += [end for end in ends if stated_part(end)]
     for tail in tails:
         for folder in bases:
-            if (folder / tail).exists():
+            if os.path.exists(folder / tail):  # False for names that no file can have
                 return Path(os.path.abspath(folder / tail))
     return None
 
@@ -153,8 +168,8 @@ def _pictures_at(place: Path) -> list[Path]:
     found = []
     for line in lines:
         path = Path(os.path.abspath(place.parent / line))
-        if not path.is_file():
-            raise ValueError(f"{place}: picture not found: {line}")
+        if not os.path.isfile(path):
+            raise ValueError(f"{place}: picture not found: {line[:200]}")
         found.append(path)
     return found
 
@@ -241,8 +256,8 @@ def _row(path: Path, number: int, line: str) -> _Row:
         raise ValueError(
             f"{path}: line {number}: expected a class number and coordinates, got {line[:80]!r}"
         ) from None
-    if not label.is_integer() or label < 0:
-        raise ValueError(f"{path}: line {number}: expected a class number, got {words[0]!r}")
+    if not label.is_integer() or not 0 <= label <= _MAX_CLASS:
+        raise ValueError(f"{path}: line {number}: expected a class number, got {words[0][:80]!r}")
     wrong = [n for n in numbers if not math.isfinite(n) or not -_OUTSIDE <= n <= 1 + _OUTSIDE]
     if wrong:
         raise ValueError(

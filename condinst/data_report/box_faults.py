@@ -33,11 +33,13 @@ def find_in_boxes(source: Source, masks: Masks) -> list[tuple[str, Item]]:
             | (x + width > columns + OUTSIDE)
             | (y + height > rows + OUTSIDE),
         }
+    told = {f.index: f.text for f in file.faults if f.rule == "bbox"}
     left = known.copy()
     found = []
     for key, test in tests.items():
         for i in np.flatnonzero(left & test).tolist():
-            found.append((key, _item(source, i, _box(file.boxes[i]))))
+            detail = told.get(i, "") if key == "no_box" else _box(file.boxes[i])
+            found.append((key, _item(source, i, detail)))
         left &= ~test
         if key == "degenerate_box":
             comparable = left.copy()  # with the mask: also where both leave the picture
@@ -66,7 +68,11 @@ def _edges(boxes: np.ndarray) -> np.ndarray:
 def _areas(source: Source, masks: Masks) -> list[tuple[str, Item]]:
     file = source.file
     known = file.image_index >= 0
-    found = [("no_area", _item(source, i)) for i in np.flatnonzero(source.no_area & known).tolist()]
+    told = {f.index: f.text for f in file.faults if f.rule == "area"}
+    found = [
+        ("no_area", _item(source, i, told.get(i, "")))
+        for i in np.flatnonzero(source.no_area & known).tolist()
+    ]
     zero = known & masks.usable & (file.areas <= 0)
     found += [
         ("area_zero", _item(source, i, f"area {file.areas[i]:g}"))
@@ -95,7 +101,7 @@ def _differ(area: np.ndarray | float, other: np.ndarray | float) -> np.ndarray:
 def pixel_area(source: Source, i: int) -> float:
     """Pixels of an annotation's mask in its picture."""
     height, width = (int(side) for side in source.file.sizes[source.file.image_index[i]])
-    return float(coco_mask.area(rasterise(source.annotations[i]["segmentation"], height, width)))
+    return float(coco_mask.area(rasterise(source.mask(i), height, width)))
 
 
 def _item(source: Source, i: int, detail: str = "") -> Item:

@@ -77,10 +77,7 @@ def draw_objects(examination: Examination, pictures: Sequence[int]) -> list[Draw
             (source.file.image_index == i) & (source.file.category_index >= 0) & ~source.file.crowd
         )
         chosen = chosen[examination.masks.usable[chosen]]
-        masks = [
-            Crop.of(coco_mask.decode(rasterise(source.annotations[a]["segmentation"], *size)))
-            for a in chosen
-        ]
+        masks = [Crop.of(coco_mask.decode(rasterise(source.mask(a), *size))) for a in chosen]
         objects = InstanceData(labels=source.file.category_index[chosen], masks=masks)
         named = len(names) > 1 and len(chosen) <= _NAMED
         shown = draw_instances(image, objects, names, names=named)
@@ -130,7 +127,7 @@ def _draw_annotation(examination: Examination, image: np.ndarray, i: int) -> np.
     box, mask_box = source.file.boxes[i], masks.boxes[i]
     window = _window([box, mask_box], image)
     part, scale = _cut(image, window)
-    mask = source.annotations[i].get("segmentation")
+    mask = source.mask(i)
     if masks.usable[i] and image.shape[:2] == tuple(source.size_of_annotation[i]):
         part = _blend(part, coco_mask.decode(rasterise(mask, *image.shape[:2])), window, scale)
     pen = ImageDraw.Draw(part)

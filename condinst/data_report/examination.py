@@ -67,7 +67,7 @@ def examine(
     trained = list(training or [i == 0 for i in range(len(sources))])
     all_masks, all_facts, all_found = [], [], []
     for source in sources:
-        tell(f"{source.name}: masks of {len(source.annotations)} annotations")
+        tell(f"{source.name}: masks of {source.num_annotations} annotations")
         masks, found = _look_at_file(source)
         tell(f"{source.name}: {len(source.file.file_names)} pictures")
         facts = look_at_pictures(source, None if deep else DECODED)

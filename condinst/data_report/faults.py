@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from condinst.datasets.coco_content import corners_for_sizes
 from condinst.datasets.coco_file import Segmentation, first_few
 
 from .kinds import KINDS, Kind
@@ -58,6 +59,7 @@ def find_in_file(source: Source, masks: Masks) -> list[tuple[str, Item]]:
     """What is wrong with ids, categories and masks, whatever the pictures' files hold."""
     found = [*_in_pictures(source), *_in_categories(source), *_in_ids(source)]
     found += _in_masks(source, masks)
+    found += _in_values(source)
     for i in _repeated_annotations(source, masks):
         found.append(("same_annotation", _of(source, i)))
     return found
@@ -118,30 +120,47 @@ def _in_categories(source: Source) -> list[tuple[str, Item]]:
 def _in_ids(source: Source) -> list[tuple[str, Item]]:
     file = source.file
     found = []
+    told = {(f.index, f.rule): f"{f.rule}: {f.text}" for f in file.faults}
     for key, name, index in (
         ("unknown_picture", "image_id", file.image_index),
         ("unknown_category", "category_id", file.category_index),
     ):
         for i in np.flatnonzero(index < 0).tolist():
-            value = source.annotations[i][name]
-            found.append((key, _of(source, i, f"{name} {value!r}")))
+            found.append((key, _of(source, i, told.get((i, name), f"{name} is not in the file"))))
     for i in _later(file.ann_ids):
         found.append(("annotation_id_twice", _of(source, i, f"id {file.ann_ids[i]!r}")))
-    found += [("no_crowd_flag", _of(source, i)) for i in np.flatnonzero(source.no_crowd).tolist()]
+    found += [("no_crowd_flag", _of(source, i)) for i in np.flatnonzero(file.no_crowd).tolist()]
+    return found
+
+
+def _in_values(source: Source) -> list[tuple[str, Item]]:
+    """What the reader read otherwise than it stands there, and flags that it could not read."""
+    found = []
+    for fault in source.file.faults:
+        detail = f"{fault.where}[{fault.index}]: {fault.text}"
+        if fault.where == "annotations":
+            item = _of(source, fault.index, detail)
+        else:
+            item = Item(picture=fault.index if fault.where == "images" else None, detail=detail)
+        if fault.repaired:
+            found.append(("other_type", item))
+        elif fault.rule in ("iscrowd", "ignore"):
+            found.append(("wrong_flag", _of(source, fault.index, f"{fault.rule}: {fault.text}")))
+    found += [("corner_boxes", Item(detail=text)) for text in corners_for_sizes(source.file)]
     return found
 
 
 def _in_masks(source: Source, masks: Masks) -> list[tuple[str, Item]]:
     found = []
     lacking = np.flatnonzero(source.file.segmentations == Segmentation.NONE).tolist()
-    if len(lacking) < len(source.annotations):  # a file of boxes only is made for BoxInst
+    if len(lacking) < source.num_annotations:  # a file of boxes only is made for BoxInst
         found += [("no_mask", _of(source, i)) for i in lacking]
     found += [("malformed_mask", _of(source, i, why)) for i, why in masks.malformed.items()]
     found += [("mask_size", _of(source, i, why)) for i, why in masks.other_size.items()]
     found += [("empty_mask", _of(source, i)) for i in masks.empty]
     for key, places in (("short_polygon", masks.short), ("flat_polygon", masks.flat)):
         for i, place in places:
-            polygon = source.annotations[i]["segmentation"][place]
+            polygon = source.file.polygons(i)[place]
             detail = f"polygon {place + 1}: {len(polygon) // 2} points"
             found.append((key, _of(source, i, detail)))
     for crossing in sorted(masks.crossings, key=lambda crossing: -crossing.share):
@@ -170,9 +189,17 @@ def _repeated_annotations(source: Source, masks: Masks) -> list[int]:
     seen: dict[int, list[Any]] = defaultdict(list)
     repeated = []
     for key, i in zip(inverse[shared].tolist(), number[shared].tolist(), strict=True):
-        mask = source.annotations[i].get("segmentation")
+        mask = _mask_key(source, i)
         if mask in seen[key]:
             repeated.append(i)
         else:
             seen[key].append(mask)
     return repeated
+
+
+def _mask_key(source: Source, i: int) -> Any:
+    """What is equal where two masks are written alike."""
+    mask = source.mask(i)
+    if isinstance(mask, dict):
+        return repr((mask["size"], mask["counts"]))
+    return [polygon.tobytes() for polygon in mask or ()]

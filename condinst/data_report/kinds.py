@@ -174,6 +174,21 @@ _LISTED = [
         "it is set to 0",
     ),
     Kind(
+        "other_type",
+        "values of another type",
+        "warning",
+        "numbers or flags written as text, points as pairs, ids as fractions: they are read as "
+        "what they mean here, and other programs may stop",
+        "they are written as they were read",
+    ),
+    Kind(
+        "wrong_flag",
+        "iscrowd or ignore unreadable",
+        "error",
+        "the value is neither 0 nor 1; training is refused",
+        "it is set to 0",
+    ),
+    Kind(
         "same_annotation",
         "annotations twice",
         "warning",
@@ -242,6 +257,13 @@ _LISTED = [
         "what lies inside the outline is filled",
     ),
     # boxes
+    Kind(
+        "corner_boxes",
+        "boxes written as corners",
+        "error",
+        "the boxes are x1, y1, x2, y2 where COCO has x, y, width, height; training is refused",
+        "all boxes of the file are rewritten",
+    ),
     Kind(
         "no_box",
         "boxes missing",

@@ -8,17 +8,19 @@ Letters in the comments: A = annotations, R = rings (polygons of three points an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import shapely
 from pycocotools import mask as coco_mask
 
-from condinst.datasets.coco_file import Segmentation
+from condinst.datasets.coco_entries import MAX_PIXELS
+from condinst.datasets.coco_faults import shown
+from condinst.datasets.coco_file import CocoFile, Segmentation
+from condinst.polygon_rle import polygons_to_rle
 from condinst.rle import checked_rle
+from condinst.tangled import is_tangled
 
 from .source import Source
 
@@ -80,7 +82,7 @@ class _Rings:
 
 def measure_masks(source: Source) -> Masks:
     """Measure every mask of a file; an annotation of an unknown picture has no readable RLE."""
-    number = len(source.annotations)
+    number = source.num_annotations
     masks = Masks(
         areas=np.full(number, np.nan),
         boxes=np.full((number, 4), np.nan),
@@ -88,12 +90,13 @@ def measure_masks(source: Source) -> Masks:
         num_points=np.zeros(number, np.int64),
     )
     kinds = source.file.segmentations
-    for i in np.flatnonzero(kinds == Segmentation.MALFORMED):
-        masks.malformed[int(i)] = "neither RLE nor a list of polygons [[x1, y1, x2, y2, ...]]"
+    for fault in source.file.faults:
+        if fault.rule in ("segmentation", "polygon", "rle"):
+            masks.malformed.setdefault(fault.index, fault.text)
     _measure_codes(source, masks, np.flatnonzero(_is_code(kinds)))
-    rings = _read_rings(source.annotations, np.flatnonzero(_is_polygons(kinds)), masks)
+    rings = _read_rings(source.file, masks)
     if len(rings.starts):
-        _measure_rings(rings, masks)
+        _measure_rings(source, rings, masks)
     _find_empty(source, masks)
     return masks
 
@@ -101,12 +104,12 @@ def measure_masks(source: Source) -> Masks:
 def rasterise(segmentation: Any, height: int, width: int) -> dict[str, Any]:
     """The pixels of a mask as compressed RLE; polygons under three points are left out.
 
-    Raises ValueError when a code is not one of that picture.
+    Raises ValueError when a code is not one of that picture, or there is no polygon.
     """
     if isinstance(segmentation, dict):
         return checked_rle(segmentation, height, width)
     polygons = [polygon for polygon in segmentation if len(polygon) >= 6 and not len(polygon) % 2]
-    return coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
+    return polygons_to_rle(polygons, height, width)
 
 
 def _is_code(kinds: np.ndarray) -> np.ndarray:
@@ -123,18 +126,22 @@ def _measure_codes(source: Source, masks: Masks, chosen: np.ndarray) -> None:
     read: list[int] = []
     codes = []
     for i in chosen.tolist():
-        segmentation = source.annotations[i]["segmentation"]
+        segmentation = source.file.codes[i]
         place = source.file.image_index[i]
         size = segmentation.get("size")
         if place >= 0:
             height, width = (int(x) for x in source.file.sizes[place])
             if _is_size(size) and size != [height, width]:
-                masks.other_size[i] = f"RLE of {size[1]} x {size[0]}, picture of {width} x {height}"
+                text = f"RLE of {shown(size[1])} x {shown(size[0])}, picture of {width} x {height}"
+                masks.other_size[i] = text
+                masks.malformed.pop(i, None)
                 continue
-        elif _is_size(size):
+        elif _is_size(size) and 0 < size[0] * size[1] <= MAX_PIXELS:
             height, width = size
         else:
             height = width = 0
+        if i in source.file.broken_codes:
+            continue
         try:
             codes.append(checked_rle(segmentation, height, width))
             read.append(i)
@@ -147,45 +154,24 @@ def _measure_codes(source: Source, masks: Masks, chosen: np.ndarray) -> None:
 
 
 def _is_size(size: Any) -> bool:
-    return isinstance(size, list) and len(size) == 2 and all(isinstance(x, int) for x in size)
+    return isinstance(size, list) and len(size) == 2 and all(type(x) is int for x in size)
 
 
-def _read_rings(annotations: Sequence[dict], chosen: np.ndarray, masks: Masks) -> _Rings:
-    polygons, owners, places = [], [], []
-    for i in chosen.tolist():
-        for place, polygon in enumerate(annotations[i]["segmentation"]):
-            if len(polygon) < 6 or len(polygon) % 2:
-                masks.short.append((i, place))
-            else:
-                polygons.append(polygon)
-                owners.append(i)
-                places.append(place)
-    values = _flat_numbers(polygons)
-    if values is None:  # something that is no number: which?
-        good = [j for j, polygon in enumerate(polygons) if _flat_numbers([polygon]) is not None]
-        bad = {owners[j] for j in set(range(len(polygons))) - set(good)}
-        for i in sorted(bad):
-            masks.malformed[i] = "a polygon has coordinates that are not finite numbers"
-        keep = [j for j in good if owners[j] not in bad]
-        polygons = [polygons[j] for j in keep]
-        owners, places = [owners[j] for j in keep], [places[j] for j in keep]
-        values = _flat_numbers(polygons)
-        assert values is not None  # what is left was read one by one
-    lengths = np.array([len(polygon) // 2 for polygon in polygons], np.int64)
-    starts = np.cumsum(lengths) - lengths
-    return _Rings(values.reshape(-1, 2), starts, np.array(owners, int), np.array(places, int))
+def _read_rings(file: CocoFile, masks: Masks) -> _Rings:
+    numbers = np.arange(len(file.polygon_ends))
+    lengths = np.diff(file.polygon_ends, prepend=0)
+    owners = np.searchsorted(file.last_polygons, numbers, side="right")
+    places = numbers - np.append(0, file.last_polygons)[owners]
+    read = _is_polygons(file.segmentations)[owners]
+    good = read & (lengths >= 6) & (lengths % 2 == 0)
+    for j in np.flatnonzero(read & ~good).tolist():
+        masks.short.append((int(owners[j]), int(places[j])))
+    points = file.coordinates[np.repeat(good, lengths)].reshape(-1, 2)
+    sizes = lengths[good] // 2
+    return _Rings(points, np.cumsum(sizes) - sizes, owners[good], places[good])
 
 
-def _flat_numbers(polygons: Sequence[Sequence[Any]]) -> np.ndarray | None:
-    """All coordinates in a row; None where one is not a finite number."""
-    try:
-        values = np.fromiter(chain.from_iterable(polygons), np.float64)
-    except (TypeError, ValueError):
-        return None
-    return values if np.isfinite(values).all() else None
-
-
-def _measure_rings(rings: _Rings, masks: Masks) -> None:
+def _measure_rings(source: Source, rings: _Rings, masks: Masks) -> None:
     low = np.minimum.reduceat(rings.points, rings.starts)
     high = np.maximum.reduceat(rings.points, rings.starts)
     first = np.flatnonzero(np.diff(rings.owners, prepend=-1))  # of each annotation's rings
@@ -195,7 +181,7 @@ def _measure_rings(rings: _Rings, masks: Masks) -> None:
     signed = _shoelace(rings)
     areas = np.abs(signed)
     for start in range(0, len(rings.starts), _CHUNK):
-        _measure_invalid(rings, slice(start, start + _CHUNK), areas, masks)
+        _measure_invalid(source, rings, slice(start, start + _CHUNK), areas, masks)
     masks.areas[owners] = np.add.reduceat(areas, first)
     np.add.at(masks.num_polygons, rings.owners, 1)
     np.add.at(masks.num_points, rings.owners, rings.lengths())
@@ -214,13 +200,21 @@ def _shoelace(rings: _Rings) -> np.ndarray:
     return np.add.reduceat(x * y[following] - x[following] * y, rings.starts) / 2
 
 
-def _measure_invalid(rings: _Rings, part: slice, areas: np.ndarray, masks: Masks) -> None:
+def _measure_invalid(
+    source: Source, rings: _Rings, part: slice, areas: np.ndarray, masks: Masks
+) -> None:
     """Areas of the rings that cross or meet themselves, by the even-odd rule; list them."""
     starts, lengths = rings.starts[part], rings.lengths()[part]
     points = rings.points[starts[0] : starts[-1] + lengths[-1]]
     index = np.repeat(np.arange(len(starts)), lengths)
     polygons = shapely.polygons(shapely.linearrings(points, indices=index))
     invalid = np.flatnonzero(~shapely.is_valid(polygons))
+    tangled = np.array(
+        [is_tangled(points[starts[j] - starts[0] :][: lengths[j]]) for j in invalid.tolist()], bool
+    )
+    for j in invalid[tangled].tolist():
+        _measure_tangled(source, rings, j + (part.start or 0), areas, masks)
+    invalid = invalid[~tangled]
     if not invalid.size:
         return
     polygons = polygons[invalid]
@@ -240,6 +234,21 @@ def _measure_invalid(rings: _Rings, part: slice, areas: np.ndarray, masks: Masks
         masks.crossings.append(Crossing(owner, place, min(share, 1.0), _point(reasons[j])))
 
 
+def _measure_tangled(
+    source: Source, rings: _Rings, ring: int, areas: np.ndarray, masks: Masks
+) -> None:
+    """An outline that crosses itself without end is measured by its pixels in the picture."""
+    owner, place = int(rings.owners[ring]), int(rings.places[ring])
+    picture = source.file.image_index[owner]
+    points = rings.points[rings.starts[ring] :][: rings.lengths()[ring]]
+    areas[ring] = 0.0
+    if picture >= 0:
+        size = (int(side) for side in source.file.sizes[picture])
+        areas[ring] = float(coco_mask.area(rasterise([points.ravel()], *size)))
+    x, y = points[0].tolist()
+    masks.crossings.append(Crossing(owner, place, 1.0, (x, y)))
+
+
 def _point(reason: str) -> tuple[float, float]:
     """Out of "Self-intersection[5 8.25]"; shapely has no other way to ask."""
     x, y, *_ = reason.rpartition("[")[2].rstrip("]").split()
@@ -254,6 +263,6 @@ def _find_empty(source: Source, masks: Masks) -> None:
     small = _is_polygons(kinds) & (masks.areas < _SMALL) & ~flat & (source.file.image_index >= 0)
     for i in np.flatnonzero(small).tolist():
         height, width = (int(x) for x in source.file.sizes[source.file.image_index[i]])
-        code = rasterise(source.annotations[i]["segmentation"], height, width)
+        code = rasterise(source.mask(i), height, width)
         if not coco_mask.area(code):
             masks.empty.append(i)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from condinst.utils.files import write_whole
+from condinst.utils.plain import plain, plain_annotation
 
 from .examination import Examination, examine_file
 from .kinds import KINDS
@@ -74,7 +75,7 @@ def repair(examinations: Sequence[Examination], out: str | os.PathLike[str]) -> 
         data, changes, left = _repaired_data(examination)
         source = examination.source
         repaired.append(Repaired(source.name, path, source.pictures, changes, left))
-        write_whole(path, json.dumps(data))
+        write_whole(path, json.dumps(_sound(data)))
     table = io.StringIO()
     rows = [
         (r.name, c.fault, c.action, c.annotation, c.picture, c.file)
@@ -103,3 +104,12 @@ def _repaired_data(examination: Examination) -> tuple[dict, list[Change], dict[s
             break
     left |= {key: len(fault.items) for key, fault in examination.faults.items()}
     return data, changes, left
+
+
+def _sound(data: dict) -> dict:
+    """The file with extra keys that every JSON reader takes."""
+    annotations = data.get("annotations")
+    sound = plain({key: value for key, value in data.items() if key != "annotations"})
+    if annotations is not None:
+        sound["annotations"] = [plain_annotation(entry) for entry in annotations]
+    return sound

@@ -16,6 +16,13 @@ from .repair_masks import Mended, mend
 
 __all__ = ["Change", "FileCopy"]
 
+_BY_BOX = (
+    "degenerate_box",
+    "tiny_box",
+    "box_outside",
+    "box_partly_outside",
+    "box_mask",
+)
 _NO_PICTURE = ("missing_file", "unreadable_file", "picture_id_twice", "same_pixels", "leak")
 
 
@@ -36,23 +43,27 @@ class FileCopy:
     def __init__(self, examination: Examination) -> None:
         self._of = examination
         self._file = examination.source.file
-        self._images: list[dict | None] = list(examination.source.data["images"])
-        self._annotations: list[dict | None] = list(examination.source.annotations)
+        self._images: list[dict | None] = list(self._file.images)
+        self._annotations: list[dict | None] = [
+            self._file.annotation(i) for i in range(examination.source.num_annotations)
+        ]
+        for i in examination.masks.other_size:  # the picture's size may be what is wrong
+            self._annotations[i] = self._file.annotation(i) | {"segmentation": self._file.codes[i]}
         self._picture = self._file.image_index.copy()  # (A,) of each annotation, by now
         self.changes: list[Change] = []
 
     def repaired(self) -> dict[str, Any]:
         """The whole file, with all repairs."""
+        self._note_values()
         categories = self._repair_categories()
         self._repair_pictures()
         self._repair_ids()
         self._repair_objects()
-        source = self._of.source
-        data = source.data | {
+        data = self._file.head | {
             "images": [image for image in self._images if image is not None],
             "categories": categories,
         }
-        if source.file.has_annotations:
+        if self._file.has_annotations:
             data["annotations"] = [ann for ann in self._annotations if ann is not None]
         return data
 
@@ -91,12 +102,24 @@ class FileCopy:
         self._images[picture] = None
         self._drop(fault, np.flatnonzero(self._picture == picture), "dropped with its picture")
 
+    def _note_values(self) -> None:
+        """The records hold these as they are read; boxes of corners are the exception."""
+        if "corner_boxes" in self._of.faults:
+            self._note("corner_boxes", "all boxes rewritten as x, y, width, height")
+            for i, ann in enumerate(self._annotations):
+                if ann is not None and "bbox" in ann:
+                    x1, y1, x2, y2 = ann["bbox"]
+                    self._annotations[i] = ann | {"bbox": [x1, y1, x2 - x1, y2 - y1]}
+        for key, action in (("other_type", "written as it was read"), ("wrong_flag", "set to 0")):
+            for item in self._of.faults[key].items if key in self._of.faults else ():
+                self._note(key, action, annotation=item.annotation, picture=item.picture)
+
     def _repair_categories(self) -> list[dict]:
         kept: list[dict] = []
         ids: dict[str, Any] = {}
         moved: dict[Any, Any] = {}
         seen = set()
-        for category in self._of.source.data["categories"]:
+        for category in self._file.category_entries:
             key, name = category["id"], category["name"]
             if key in seen:
                 self._note("category_id_twice", f"class {name!r} (id {key!r}) dropped")
@@ -110,7 +133,7 @@ class FileCopy:
                 ids[name] = key
             seen.add(key)
         for i, ann in enumerate(self._annotations):
-            if ann is not None and ann["category_id"] in moved:
+            if ann is not None and ann.get("category_id") in moved:
                 self._annotations[i] = ann | {"category_id": moved[ann["category_id"]]}
         return kept
 
@@ -193,6 +216,8 @@ class FileCopy:
         )
         faults: dict[int, list[str]] = {}
         for key in KINDS:
+            if "corner_boxes" in self._of.faults and key in _BY_BOX:
+                continue  # they are compared anew once they are rewritten
             for i in self._annotated(key):
                 faults.setdefault(i, []).append(key)
         boxes_only = (self._file.segmentations == Segmentation.NONE).all()

@@ -11,6 +11,8 @@ import numpy as np
 import shapely
 from pycocotools import mask as coco_mask
 
+from condinst.tangled import is_tangled
+
 from .masks import ZERO_AREA, rasterise
 
 __all__ = ["Mended", "mend"]
@@ -157,6 +159,9 @@ def _mended_polygons(
         if place not in filled:
             outlines.append(polygon)
             continue
+        if is_tangled(np.reshape(polygon, (-1, 2))):  # too many crossings to fill
+            kept = [p for n, p in enumerate(polygons) if n not in dropped]
+            return _stored(rasterise(kept, *size), size)
         shape = shapely.polygons(np.reshape(polygon, (-1, 2)))
         shape = shapely.make_valid(shape, method="structure", keep_collapsed=False)
         for part in shapely.get_parts(shape):
@@ -168,6 +173,10 @@ def _mended_polygons(
     mask = coco_mask.decode(rasterise(outlines, *size)).astype(bool)
     mask &= ~coco_mask.decode(rasterise(holes, *size)).astype(bool)
     code = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return _stored(code, size)
+
+
+def _stored(code: dict[str, Any], size: Size) -> dict[str, Any]:
     return {"size": list(size), "counts": code["counts"].decode()}
 
 

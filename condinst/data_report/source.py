@@ -1,21 +1,18 @@
-"""The data sets that a report is about: annotation files as they are, and where their pictures lie.
-
-What :func:`condinst.datasets.coco_file.parse_coco` refuses for a single annotation (no box, no
-area) is filled with NaN first, so that it can be reported among the other faults.
+"""The data sets that a report is about: the records of annotation files, and where their pictures
+lie.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from condinst.datasets.coco_file import CocoFile, load_json, parse_coco
+from condinst.datasets.coco_file import CocoFile, parse_coco, read_coco_file
 from condinst.datasets.picture_files import missing_files
 
 __all__ = ["Source", "find_pictures", "make_source", "read_source"]
@@ -28,20 +25,33 @@ class Source:
     """One annotation file. A annotations and N pictures, in the file's order."""
 
     name: str  # in the report: "train"
-    file: CocoFile  # boxes and areas are NaN where the annotation has none
-    data: dict[str, Any]  # the parsed file; never changed
+    file: CocoFile  # boxes and areas are NaN where the annotation has none that can be used
     pictures: str | None  # folder that the file names start from; None: pictures not looked at
-    no_box: np.ndarray  # (A,) bool: `bbox` is missing, or not four numbers
-    no_area: np.ndarray  # (A,) bool: `area` is missing, or not a number
-    no_crowd: np.ndarray  # (A,) bool: `iscrowd` is missing
 
     @property
     def path(self) -> str:
         return self.file.path
 
     @property
-    def annotations(self) -> list[dict[str, Any]]:
-        return self.data.get("annotations") or []
+    def num_annotations(self) -> int:
+        return len(self.file.ann_ids)
+
+    @property
+    def no_box(self) -> np.ndarray:
+        """(A,) bool: `bbox` is missing, or cannot be used."""
+        return np.isnan(self.file.boxes).any(axis=1)
+
+    @property
+    def no_area(self) -> np.ndarray:
+        """(A,) bool: `area` is missing, or cannot be used."""
+        return np.isnan(self.file.areas)
+
+    def mask(self, index: int) -> list[np.ndarray] | dict[str, Any] | None:
+        """An annotation's polygons, x1, y1, x2, y2, ... each, or RLE; None where there is none that
+        can be read."""
+        if index in self.file.codes:
+            return self.file.segmentation(index)  # type: ignore[return-value]
+        return self.file.polygons(index) or None
 
     def picture_path(self, index: int) -> str:
         """The file of the picture at ``index``, or its bare name where there is no folder."""
@@ -66,13 +76,12 @@ def read_source(path: str, pictures: str | None = None, name: str | None = None)
         ValueError: naming the file: it is missing, is not JSON or is not COCO's layout.
     """
     try:
-        data = load_json(path)
+        file = read_coco_file(path, keep_extras=True)
         if pictures is not None and not os.path.isdir(pictures):
             raise ValueError(f"expected the folder of its pictures at {pictures}, found none")
-        source = make_source(path, data, name=name)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return replace(source, pictures=pictures or find_pictures(path, source.file.file_names))
+    return Source(_name(path, name), file, pictures or find_pictures(path, file.file_names))
 
 
 def make_source(
@@ -82,10 +91,11 @@ def make_source(
 
     Raises ValueError, worded to follow the file's name, when it is not COCO's layout.
     """
-    filled, broken = _fill(data)
-    file = parse_coco(path, filled)
-    name = name or Path(path).stem.removeprefix("instances_")
-    return Source(name=name, file=file, data=data, pictures=pictures, **broken)
+    return Source(_name(path, name), parse_coco(path, data, keep_extras=True), pictures)
+
+
+def _name(path: str, name: str | None) -> str:
+    return name or Path(path).stem.removeprefix("instances_")
 
 
 def find_pictures(path: str, file_names: Sequence[str]) -> str | None:
@@ -118,34 +128,3 @@ def _near(folder: Path) -> list[Path]:
         except OSError:
             continue
     return near
-
-
-def _fill(data: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    """``data`` with NaN for each missing box and area, and which annotations lack what.
-
-    What is not a list of dicts is left to ``parse_coco``, which says so.
-    """
-    annotations = data.get("annotations") if isinstance(data, dict) else None
-    if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
-        none = np.zeros(0, bool)
-        return data, {"no_box": none, "no_area": none, "no_crowd": none}
-    no_box = np.array([not _is_box(ann.get("bbox")) for ann in annotations], bool)
-    no_area = np.array([not _is_number(ann.get("area")) for ann in annotations], bool)
-    no_crowd = np.array(["iscrowd" not in ann for ann in annotations], bool)
-    if no_box.any() or no_area.any():
-        annotations = list(annotations)
-        for i in np.flatnonzero(no_box):
-            annotations[i] = annotations[i] | {"bbox": [math.nan] * 4}
-        for i in np.flatnonzero(no_area):
-            annotations[i] = annotations[i] | {"area": math.nan}
-        data = data | {"annotations": annotations}
-    return data, {"no_box": no_box, "no_area": no_area, "no_crowd": no_crowd}
-
-
-def _is_box(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(_is_number(x) for x in value)
-
-
-def _is_number(value: Any) -> bool:
-    kind = type(value)
-    return (kind is int or kind is float) and math.isfinite(value)

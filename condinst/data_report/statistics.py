@@ -239,8 +239,9 @@ def _count_points(boxes: np.ndarray, size: np.ndarray, stride: int) -> tuple[int
     last = np.clip(np.floor((boxes[:, 2:] - stride / 2) / stride) + 1, 0, limit).astype(int)
     keep = (last > first).all(axis=1)
     (x1, y1), (x2, y2) = first[keep].T, last[keep].T
-    steps = np.zeros((rows + 1, columns + 1), np.int64)  # running sums give boxes per point
+    steps = np.zeros((rows + 1, columns + 1), np.int32)  # running sums give boxes per point
     for y, x, step in ((y1, x1, 1), (y1, x2, -1), (y2, x1, -1), (y2, x2, 1)):
         np.add.at(steps, (y, x), step)
-    counts = steps.cumsum(axis=0).cumsum(axis=1)
-    return int((counts > 0).sum()), int((counts > 1).sum())
+    for axis in (0, 1):
+        np.cumsum(steps, axis=axis, out=steps)
+    return int((steps > 0).sum()), int((steps > 1).sum())

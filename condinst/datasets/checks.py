@@ -23,8 +23,8 @@ from condinst.datasets.coco_checks import (
     describe,
 )
 from condinst.datasets.coco_dataset import CocoDataset
-from condinst.datasets.coco_file import CocoFile, read_coco_file
-from condinst.datasets.file_cache import keep_file, mark_of
+from condinst.datasets.coco_file import CocoFile
+from condinst.datasets.file_cache import keep_file, mark_of, take_file
 from condinst.datasets.input_checks import check_input
 from condinst.datasets.mmdet_limits import check_for_mmdet
 from condinst.registry import DATASETS, METRICS
@@ -66,7 +66,7 @@ class _FileCache:
             self._files[path] = None
             mark = mark_of(path)
             try:
-                self._files[path] = file = read_coco_file(path)
+                self._files[path] = file = take_file(path)
                 self.problems += [f"{path}: {problem}" for problem in file.problems]
                 keep_file(file, mark)
             except ValueError as error:

@@ -13,7 +13,7 @@ from condinst.rle import checked_rle, read_codes
 if TYPE_CHECKING:
     from condinst.datasets.coco_file import CocoFile
 
-__all__ = ["find_content_faults"]
+__all__ = ["corners_for_sizes", "find_content_faults"]
 
 _CHUNK = 1 << 20  # numbers looked at together
 _CODES = 2000  # run-length codes unpacked together
@@ -26,7 +26,7 @@ def find_content_faults(file: CocoFile) -> list[str]:
     the problems of the file as a whole."""
     _find_far_polygons(file)
     _find_broken_codes(file)
-    return _corners_for_sizes(file)
+    return corners_for_sizes(file)
 
 
 def _fault(file: CocoFile, rule: str, index: int, text: str) -> None:
@@ -100,7 +100,7 @@ def _sound_codes(file: CocoFile, part: list[int], sizes: np.ndarray) -> np.ndarr
     return sound
 
 
-def _corners_for_sizes(file: CocoFile) -> list[str]:
+def corners_for_sizes(file: CocoFile) -> list[str]:
     """Boxes written as x1, y1, x2, y2: the masks' bounds say so, or most leave their picture."""
     known = np.isfinite(file.boxes).all(axis=1) & (file.image_index >= 0)
     x, y, third, fourth = file.boxes[known].T

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from condinst.datasets.file_cache import forget_files
 from condinst.utils.files import check_writable, replacing
 
 from .facts import collect_facts, describe, notes_on
@@ -96,6 +97,8 @@ def create(
         if not existed:  # nothing in it but what was made here
             shutil.rmtree(folder, ignore_errors=True)
         raise
+    finally:
+        forget_files()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from condinst.datasets.coco_file import CocoFile, Segmentation, first_few, read_coco_file
+from condinst.datasets.coco_file import CocoFile, Segmentation, first_few
+from condinst.datasets.file_cache import keep_file, mark_of, take_file
 
 from .inputs import Inputs, look_at_inputs
 
@@ -136,7 +137,9 @@ def collect_facts(train: Split, val: Split) -> DataFacts:
 
 def _read(split: Split) -> CocoFile:
     try:
-        file = read_coco_file(str(split.ann_file))
+        mark = mark_of(str(split.ann_file))
+        file = take_file(str(split.ann_file))
+        keep_file(file, mark)  # for the look through the data at the end
     except ValueError as error:
         raise ValueError(f"{split.ann_file}: {error}") from None
     if file.problems:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.datasets.coco_file import first_few, load_json
+from condinst.datasets.coco_file import first_few, read_coco_file
 from condinst.evaluation.records import Truth, read_truth
 from condinst.registry import DATASETS
 
@@ -100,17 +100,18 @@ def _last_name(kind: Any) -> str:
 
 def _read(path: str, key: str) -> dict[str, Any]:
     try:
-        content = load_json(path)
+        file = read_coco_file(path)
+        if file.problems:
+            raise ValueError("; ".join(file.problems))
+        if not file.has_annotations:
+            raise ValueError("not COCO's layout: needs a list under the key annotations")
     except ValueError as error:
         moved = "" if Path(path).is_absolute() else f", seen from {Path.cwd()}"
         raise ValueError(
             f"{key} {path}: {error}{moved}; where the data have moved, "
             "--cfg-options data_root=FOLDER says so"
         ) from None
-    keys = ("images", "annotations", "categories")
-    if not (isinstance(content, dict) and all(isinstance(content.get(k), list) for k in keys)):
-        raise ValueError(f"{key} {path}: not COCO's layout, which has lists {', '.join(keys)}")
-    return content
+    return file.to_coco()
 
 
 def _categories(

@@ -190,7 +190,7 @@ def test_what_is_left_out_is_counted(labelled, tmp_path, draw, all_objects, note
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ({"points": [[1, 1]]}, r"a.json: shapes\[0\]: .*KeyError: 'label'"),
+        ({"points": [[1, 1]]}, r"a.json: shapes\[0\]: .*needs the key label"),
         (_shape([[1, 1], ["x", 2], [3, 3]]), r"a.json: shapes\[0\]"),
         (_shape([[1, 1]], kind="rectangle"), r"a.json: shapes\[0\]"),
         (_shape([[1, 1], [2, 2]], kind="mask", mask="&"), r"a.json: shapes\[0\]"),

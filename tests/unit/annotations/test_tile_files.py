@@ -177,7 +177,7 @@ def test_errors_name_what_is_wrong(tmp_path, capsys):
     assert "min_visible=2.0: expected 0 to 1" in failing("--min-visible", "2")
     assert "annotation file not found: none.json" in failing(file="none.json")
     (tmp_path / "list.json").write_text("[1]")
-    assert "list.json: not a COCO annotation file" in failing(file=str(tmp_path / "list.json"))
+    assert "list.json: not COCO's layout" in failing(file=str(tmp_path / "list.json"))
     (tmp_path / "broken.json").write_text("{")
     assert "broken.json" in failing(file=str(tmp_path / "broken.json"))
     (tmp_path / "out" / "annotations").mkdir(parents=True)
