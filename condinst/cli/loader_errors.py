@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import re
 import shutil
@@ -30,7 +31,21 @@ def explain_loader_error(error: BaseException, frames: Iterable[FrameType]) -> s
     frames = list(frames)
     for link in _chain(error):
         if isinstance(link, RuntimeError) and (died := _DIED.search(str(link))):
-            return _explain_death(died, frames)
+            iterator, worker = _find_worker([int(pid) for pid in died["pids"].split(",")])
+            pid = int(died["pids"].split(",")[0])
+            if code := _exit_code(worker) or int(died["code"] or 0) or -_number(died["signal"]):
+                return _explain_death(pid, code, iterator, frames)
+            name = _loader_name(iterator, frames)
+            return f"{name}: data worker with pid {pid} ended; its output above may say why"
+    # a batch was on its way when its worker died
+    for frame in frames if isinstance(error, OSError | EOFError) else ():
+        if frame.f_code.co_name == "_try_get_data":
+            iterator = frame.f_locals["self"]
+            for worker in iterator._workers:
+                with contextlib.suppress(RuntimeError):  # torch tells of the death here, too
+                    worker.join(1)
+                if code := _exit_code(worker):
+                    return _explain_death(worker.pid, code, iterator, frames)
     return _explain_sample(error, frames)
 
 
@@ -56,16 +71,14 @@ def _explain_sample(error: BaseException, frames: list[FrameType]) -> str | None
     return None
 
 
-def _explain_death(died: re.Match[str], frames: list[FrameType]) -> str:
-    pids = [int(pid) for pid in died["pids"].split(",")]
-    iterator, worker = _find_worker(pids)
+def _exit_code(worker: Any) -> int:
+    """0 where it has none yet; a signal counts below zero."""
+    return (worker.exitcode if worker is not None else None) or 0
+
+
+def _explain_death(pid: int, code: int, iterator: Any, frames: list[FrameType]) -> str:
     name = _loader_name(iterator, frames)
-    code = worker.exitcode if worker is not None else None
-    if code is None and died["code"]:
-        code = int(died["code"])
-    number = -code if code is not None and code < 0 else _number(died["signal"])
-    if code == OUT_OF_SHARED_MEMORY:
-        number = _signal("SIGBUS")
+    number = _signal("SIGBUS") if code == OUT_OF_SHARED_MEMORY else max(-code, 0)
     workers = "" if iterator is None else f" (now {iterator._num_workers})"
     fewer = f"lower {name}.num_workers{workers} or {name}.batch_size"
     one = f"{name}.num_workers=0 loads in the process itself and shows where it ends"
@@ -90,7 +103,7 @@ def _explain_death(died: re.Match[str], frames: list[FrameType]) -> str:
         if number
         else (f"ended with exit code {code}", "its output above may say why", one),
     )
-    return f"{name}: data worker with pid {pids[0]} {how}, {cause}; {remedy}"
+    return f"{name}: data worker with pid {pid} {how}, {cause}; {remedy}"
 
 
 def _find_worker(pids: list[int]) -> tuple[Any, Any]:

@@ -120,7 +120,7 @@ class Batches:
                 return
 
     def _set_epoch(self, epoch: int) -> None:
-        sampler = getattr(self._sampler, "sampler", None)
+        sampler: Any = getattr(self._sampler, "sampler", None)
         if hasattr(sampler, "set_epoch"):
             sampler.set_epoch(epoch)
 

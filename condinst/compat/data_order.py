@@ -60,8 +60,8 @@ def _lazy(base: Any) -> Any:
 
     class DataIterator(base):
         def __init__(self, dataloader: DataLoader) -> None:
-            self._dataloader, self._iterator, self._epoch = dataloader, None, 0
-            self._unread = 0
+            self._dataloader, self._epoch, self._unread = dataloader, 0, 0
+            self._iterator: Any = None
 
         def begin(self, plan: Plan) -> None:
             """Follow a plan; as many steps as it leaves out are free then."""

@@ -9,9 +9,9 @@ moving average of the weights. The second is killed twice, and each time started
     killed while the checkpoint of 8 is written      5 6 7 8
     to the end                                       5 6 7 8 9 10 11 12
 
-The order of the data is continued, not only the iteration: the sampler is advanced, and each sample
-and each iteration has a seed of its own (``condinst.compat.data_order``). So it does not matter that
-the last start loads with two workers, nor that images have more positives than
+The order of the data is continued, not only the iteration: the sampler is advanced, and each
+sample and each iteration has a seed of its own (``condinst.compat.data_order``). So it does not
+matter that the last start loads with two workers, nor that images have more positives than
 ``max_masks_to_train``, of which a random selection is drawn: all is equal to the last bit.
 
 The seed decides too: without ``--seed``, ``tools/train.py`` takes it from the checkpoint
