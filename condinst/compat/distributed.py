@@ -27,7 +27,7 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from condinst.compat import heartbeat
+from condinst.compat import heartbeat, meeting
 
 _WRAPPERS: weakref.WeakSet = weakref.WeakSet()
 
@@ -54,6 +54,8 @@ def _also_on_cpu(start: Callable[..., None], utils: Any) -> Callable[..., None]:
 
         limit = kwargs.get("timeout") or heartbeat.LIMIT
         kwargs["timeout"] = max(limit, heartbeat.LIMIT)  # to find each other: machines start slowly
+        if "pytorch" in start.__name__:
+            kwargs |= meeting.meet(kwargs["timeout"])
         if _has_accelerator(utils):
             start(backend, **kwargs)
             return heartbeat.start(limit)

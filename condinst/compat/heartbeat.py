@@ -223,7 +223,8 @@ class Heartbeats:
         while not self._left.wait(min(1.0, self.limit / 10)):
             now = time.monotonic()
             if blamed := self._blamed():
-                return self._report(blamed, self._describe(blamed, "another process has said so"))
+                self._report(blamed, self._describe(blamed, "another process has said so"))
+                return
             if self._has_left(0):
                 continue  # the store may end with the first process
             silence = f"no sign of life for {self.limit:.0f} s"
@@ -232,14 +233,16 @@ class Heartbeats:
                 if now - self._answered <= self.limit:
                     continue
                 text = self._unreachable() if self.rank else "lost the store of the processes"
-                return self._report([0], f"{text} for {self.limit:.0f} s")
+                self._report([0], f"{text} for {self.limit:.0f} s")
+                return
             lost = [
                 other
                 for other in self._others
                 if now - self._changed[other] > self.limit and not self._has_left(other)
             ]
             if lost:
-                return self._report(lost, self._describe(lost, silence))
+                self._report(lost, self._describe(lost, silence))
+                return
 
     def _report(self, lost: list[int], text: str) -> None:
         self.lost = lost

@@ -25,9 +25,7 @@ def main() -> int:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         code = failure.exitcode
-        how = (
-            f"was ended by {signal.Signals(-code).name}" if code < 0 else f"has code {code}"
-        )
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"has code {code}"
         print(f"torchrun: rank {rank} (process {failure.pid}) {how} first", file=sys.stderr)
         return 1
     except SignalException as error:

@@ -84,15 +84,15 @@ def _is_of_exchange(error: BaseException | None) -> bool:
     """Whether processes could not exchange something."""
     if error is None:
         return False
-    kinds = (distributed.DistBackendError, *_others())
+    kinds = _kinds()
     if isinstance(error, kinds):
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(word in text for word in _WORDS)
 
 
-def _others() -> tuple[type[BaseException], ...]:
-    names = ("DistError", "DistNetworkError", "DistStoreError")
+def _kinds() -> tuple[type[BaseException], ...]:
+    names = ("DistError", "DistBackendError", "DistNetworkError", "DistStoreError")
     return tuple(getattr(distributed, name) for name in names if hasattr(distributed, name))
 
 

@@ -27,7 +27,9 @@ def launched(monkeypatch, tmp_path):
             os.utime(path, (checkpoint_age,) * 2)
             found = path, {"iter": 5}
         monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", str(restarts))
-        monkeypatch.setattr("condinst.compat.checkpoint_search.newest_whole", lambda *_, **__: found)
+        monkeypatch.setattr(
+            "condinst.compat.checkpoint_search.newest_whole", lambda *_, **__: found
+        )
         elastic.go_on_after_restart(Config(dict(work_dir=str(tmp_path), launcher="pytorch")))
         return [str(path)] == resumed
 
