@@ -47,8 +47,9 @@ def _small_files(folder: Path, free: int) -> Iterator[None]:
 
     def limited(file: Any, *args: Any, **kwargs: Any) -> Any:
         opened = plain(file, *args, **kwargs)
-        inside = not isinstance(file, int) and Path(file).absolute().is_relative_to(folder)
-        if inside and opened.writable():
+        path = None if isinstance(file, int) else Path(os.fsdecode(file)).absolute()
+        inside = path is not None and path.is_relative_to(folder)
+        if inside and opened.writable() and "tfevents" not in str(path):  # TensorBoard's thread
             write = opened.write
 
             def write_some(data: Any) -> int:

@@ -1,6 +1,7 @@
 """Every command on a disk that is full: one line that names the file, and no half files.
 
-The disk is a tmpfs of a few pages where this process may mount one, else what Python writes has a limit.
+The disk is a tmpfs of a few pages where this process may mount one, else what Python writes has a
+limit.
 """
 
 from __future__ import annotations
