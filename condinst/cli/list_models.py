@@ -28,7 +28,10 @@ def run(args: argparse.Namespace) -> int:
     """What ``condinst list`` does."""
     from condinst.model_zoo import get, list_models
 
-    models = [get(name) for name in list_models(args.pattern)]
+    pattern = args.pattern
+    if pattern and not any(mark in pattern for mark in "*?["):
+        pattern = f"*{pattern}*"  # a part of a name
+    models = [get(name) for name in list_models(pattern)]
     if not models:
         raise ValueError(f"{args.pattern}: no model has such a name; condinst list has them all")
     if args.json:

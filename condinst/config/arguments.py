@@ -95,7 +95,7 @@ def _signatures(called: Callable) -> Iterator[inspect.Signature]:
             return
         for each in called.__mro__:
             if "__init__" in vars(each) and each is not object:
-                signature = inspect.signature(each.__init__)
+                signature = inspect.signature(vars(each)["__init__"])
                 rest: list[Any] = list(signature.parameters.values())[1:]
                 yield signature.replace(parameters=rest)
         if all("__init__" not in vars(each) for each in called.__mro__[:-1]):

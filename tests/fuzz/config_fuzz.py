@@ -177,7 +177,9 @@ class Workshop:
 def as_text(settings: dict[str, Any]) -> str:
     """A config file of plain values."""
     lines = [f"{key} = {value!r}" for key, value in settings.items()]
-    return "from math import inf, nan\n" + "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    # a report reads plain values alone, and an import is none
+    return f"from math import inf, nan\n{text}" if re.search(r"\b(inf|nan)\b", text) else text
 
 
 def nodes(value: Any, path: tuple = ()) -> Iterator[tuple]:

@@ -137,7 +137,7 @@ def test_a_sound_config(shapes, capsys):
     [
         ("data_root=nowhere/", "data", "nowhere/annotations/instances_train.json: file not found"),
         ("model.backbone.type=ResNot", "model", "ResNot"),
-        ("train_dataloader.num_workers=10000", "train workers", "10000 per process"),
+        ("train_dataloader.num_workers=500", "train workers", "500 per process"),
         (
             "train_dataloader.dataset.pipeline.2.type=Resise",
             "train pipeline",
