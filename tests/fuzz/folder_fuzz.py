@@ -1,4 +1,4 @@
-"""Small sound folders of labelme, VIA, YOLO, masks, Pascal VOC and Cityscapes, and damage to them."""
+"""Small sound folders of labelme, VIA, YOLO, masks, VOC and Cityscapes, and damage to them."""
 
 from __future__ import annotations
 
