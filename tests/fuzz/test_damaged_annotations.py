@@ -87,4 +87,5 @@ def test_a_process_that_dies_is_told_by_name_and_the_next_case_runs(tmp_path):
     found = run_cases([("a", dies), ("b", fails), ("c", ran.touch)], tmp_path)
     assert found["a"] == "ended by SIGSEGV"
     assert "KeyError: 'gone'" in found["b"]
-    assert set(found) == {"a", "b"} and ran.exists()
+    assert set(found) == {"a", "b"}
+    assert ran.exists()
