@@ -1,6 +1,7 @@
 """A small sound data set, and every fault of the catalogue put into it by hand."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,6 +240,15 @@ CASES = [
                                         bbox=[-5, 10, 20, 20]), [1]),
     Case("box_mask", _change(1, bbox=[10, 10, 23, 20]), [1]),
     Case("box_mask", _change(3, bbox=[10, 10, 23, 20]), [3]),
+    Case("no_box", _change(1, bbox=[10, math.nan, 20, 20]), [1]),
+    Case("no_box", _change(1, bbox=[10, 10, 1e12, 20]), [1]),
+    Case("malformed_mask", _change(1, segmentation=[[*SQUARE[:-1], math.nan]]), [1]),
+    Case("malformed_mask", _change(1, segmentation=[[*SQUARE[:-1], 1e12]]), [1]),
+    Case("no_area", _change(1, area=math.nan), [1]),
+    Case("other_type", _change(1, area="400"), [1]),
+    Case("other_type", _change(1, iscrowd="0"), [1]),
+    Case("other_type", _change(1, segmentation=[[[10, 10], [30, 10], [30, 30], [10, 30]]]), [1]),
+    Case("wrong_flag", _change(1, iscrowd=[]), [1]),
     Case("no_area", _remove(1, "area"), [1]),
     Case("area_zero", _change(1, area=0), [1]),
     Case("area_mask", _change(1, area=600), [1]),

@@ -5,6 +5,7 @@ import io
 import json
 
 import faulty_data
+import numpy as np
 import pytest
 from faulty_data import CASES, sound_data, write, write_json
 from pycocotools.coco import COCO
@@ -64,7 +65,7 @@ def test_repaired(broken, tmp_path):
 
 
 def test_every_kind_is_tried():
-    others = {"leak", "flat_picture"}
+    others = {"leak", "flat_picture", "corner_boxes"}
     assert {case.kind for case in CASES} | others == set(KINDS)
 
 
@@ -133,3 +134,34 @@ def test_real_annotations_are_sound(shared):
         (found,) = examine([read_source(str(tiny / f"instances_{name}2017.json"))])
         assert list(found.faults) == ["category_gaps"]
         assert found.looked_at == "All 80 pictures were read and decoded."
+
+
+def test_boxes_written_as_corners_are_rewritten(tmp_path):
+    data = sound_data()
+    for ann in data["annotations"]:
+        x, y, width, height = ann["bbox"]
+        ann["bbox"] = [x, y, x + width, y + height]
+    write(tmp_path / "set", sound_data())
+    source = read_source(str(write_json(tmp_path / "set", data)))
+    examinations = examine([source])
+    assert "corner_boxes" in examinations[0].faults
+    (repaired,) = repair(examinations, tmp_path / "out")
+    written = json.loads(repaired.path.read_text())["annotations"]
+    boxes = [ann["bbox"] for ann in sound_data()["annotations"]]
+    assert [ann["bbox"] for ann in written] == boxes
+    assert read_coco_file(str(repaired.path)).problems == []
+
+
+def test_an_outline_of_points_in_a_random_order_is_measured_in_bounds(tmp_path):
+    """100,000 points cross a thousand million times; its area is that of its pixels."""
+    points = np.random.default_rng(0).random((100_000, 2)) * (60, 44)
+    data = sound_data()
+    data["annotations"][0]["segmentation"] = [points.ravel().tolist()]
+    write(tmp_path / "set", sound_data())
+    source = read_source(str(write_json(tmp_path / "set", data)))
+    examinations = examine([source])
+    assert [crossing.annotation for crossing in examinations[0].masks.crossings] == [0]
+    (repaired,) = repair(examinations, tmp_path / "out")
+    found = json.loads(repaired.path.read_text())["annotations"][0]
+    assert found["segmentation"]["size"] == [faulty_data.HEIGHT, faulty_data.WIDTH]
+    assert read_coco_file(str(repaired.path)).problems == []

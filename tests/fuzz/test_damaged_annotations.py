@@ -1,0 +1,91 @@
+"""Damaged annotation files end in a report or one message: no traceback, signal, hang, nor 1 GB."""
+
+import itertools
+import shutil
+import sys
+
+import pytest
+from coco_commands import COMMANDS
+from coco_fuzz import damaged_coco
+from folder_commands import new_of_folder
+from folder_fuzz import KINDS
+from harness import run_cases
+
+import condinst.annotations.importer
+import condinst.annotations.tile_files
+import condinst.data_report
+import condinst.datasets.checks
+import condinst.new.create  # noqa: F401  what is imported here is not in every process of a case
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's here")
+
+
+def coco_cases(shapes, tmp_path, family, seeds, commands):
+    data, pictures = shapes
+
+    def make(seed, name):
+        def case():
+            folder = tmp_path / f"{family}{seed}{name}"
+            folder.mkdir()
+            file = folder / "broken.json"
+            file.write_bytes(damaged_coco(data, family, seed))
+            COMMANDS[name](file, pictures, folder / "out")
+            shutil.rmtree(folder)
+
+        return case
+
+    return [(f"{family} {s} {n}", make(s, n)) for s in seeds for n in commands]
+
+
+def folder_cases(tmp_path, seeds):
+    def make(kind, seed):
+        def case():
+            folder = tmp_path / f"{kind}{seed}"
+            new_of_folder(kind, seed, folder)
+            shutil.rmtree(folder)
+
+        return case
+
+    return [(f"{k} {s}", make(k, s)) for s in seeds for k in KINDS]
+
+
+def test_a_few(shapes, tmp_path):
+    names = itertools.cycle(COMMANDS)
+    cases = []
+    for seed in range(20):
+        cases += coco_cases(shapes, tmp_path, "structure", [seed], [next(names)])
+        cases += coco_cases(shapes, tmp_path, "polygons", [seed], [next(names)])
+    cases += folder_cases(tmp_path, range(2))
+    assert run_cases(cases, tmp_path) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_two_thousand_coco_files(shapes, tmp_path, name):
+    cases = coco_cases(shapes, tmp_path, "structure", range(1500), [name])
+    cases += coco_cases(shapes, tmp_path, "polygons", range(500), [name])
+    assert run_cases(cases, tmp_path) == {}
+
+
+@pytest.mark.slow
+def test_folders_of_other_formats(tmp_path):
+    assert run_cases(folder_cases(tmp_path, range(300)), tmp_path) == {}
+
+
+def test_a_process_that_dies_is_told_by_name_and_the_next_case_runs(tmp_path):
+    """Of the harness: a signal, an error, and a case behind them that writes a file."""
+    import os
+    import signal
+
+    def dies():
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def fails():
+        raise KeyError("gone")
+
+    ran = tmp_path / "ran"
+    found = run_cases([("a", dies), ("b", fails), ("c", ran.touch)], tmp_path)
+    assert found["a"] == "ended by SIGSEGV"
+    assert "KeyError: 'gone'" in found["b"]
+    assert set(found) == {"a", "b"}
+    assert ran.exists()
