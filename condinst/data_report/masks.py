@@ -28,6 +28,7 @@ __all__ = ["Crossing", "Masks", "measure_masks", "rasterise"]
 
 ZERO_AREA = 1e-3  # square pixels; what collinear points leave by rounding is below
 _SMALL = 4.0  # square pixels; polygons below may cover no pixel's centre
+_MANY_POINTS = 150  # of a ring that may be tangled
 _CHUNK = 200_000  # rings that shapely holds at once
 _CODES = 255  # codes at once: pycocotools 2.0.11 counts them in a byte, and fails with more
 
@@ -206,18 +207,22 @@ def _measure_invalid(
     """Areas of the rings that cross or meet themselves, by the even-odd rule; list them."""
     starts, lengths = rings.starts[part], rings.lengths()[part]
     points = rings.points[starts[0] : starts[-1] + lengths[-1]]
-    index = np.repeat(np.arange(len(starts)), lengths)
-    polygons = shapely.polygons(shapely.linearrings(points, indices=index))
-    invalid = np.flatnonzero(~shapely.is_valid(polygons))
-    tangled = np.array(
-        [is_tangled(points[starts[j] - starts[0] :][: lengths[j]]) for j in invalid.tolist()], bool
-    )
-    for j in invalid[tangled].tolist():
+    tangled = np.zeros(len(starts), bool)
+    for j in np.flatnonzero(lengths > _MANY_POINTS).tolist():  # before shapely looks at them
+        tangled[j] = is_tangled(points[starts[j] - starts[0] :][: lengths[j]])
+    for j in np.flatnonzero(tangled).tolist():
         _measure_tangled(source, rings, j + (part.start or 0), areas, masks)
-    invalid = invalid[~tangled]
+    index = np.repeat(np.arange(len(starts)), lengths)
+    plain = np.flatnonzero(~tangled)
+    if not plain.size:
+        return
+    chosen = ~tangled[index]
+    numbers = (np.cumsum(~tangled) - 1)[index[chosen]]
+    polygons = shapely.polygons(shapely.linearrings(points[chosen], indices=numbers))
+    bad = ~shapely.is_valid(polygons)
+    polygons, invalid = polygons[bad], plain[bad]
     if not invalid.size:
         return
-    polygons = polygons[invalid]
     numbers = invalid + (part.start or 0)
     filled = shapely.area(shapely.make_valid(polygons, method="structure", keep_collapsed=False))
     even_odd = shapely.area(shapely.make_valid(polygons))

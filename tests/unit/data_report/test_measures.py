@@ -43,7 +43,7 @@ def test_crossings_are_what_shapely_calls_invalid(shared):
     source = read_source(str(path))
     crossing = {(c.annotation, c.place) for c in measure_masks(source).crossings}
     invalid = set()
-    for i, ann in enumerate(source.annotations):
+    for i, ann in enumerate(source.file.to_coco()["annotations"]):
         if isinstance(ann["segmentation"], list):
             for place, polygon in enumerate(ann["segmentation"]):
                 ring = shapely.Polygon(np.reshape(polygon, (-1, 2)))
