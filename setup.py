@@ -91,6 +91,7 @@ setup(
             "nbformat>=5.7",
             "pip>=23.0",
             "pytest>=8.0",
+            "pytest-xdist>=3.5",
             "ruff>=0.6",
             "setuptools>=77",
         ],
