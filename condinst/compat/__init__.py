@@ -15,6 +15,7 @@
 ``restricted_pickle``  the reader that builds it
 ``checkpoint_content`` plain data only, and no more of it than can be used
 ``resume``             resuming runs no config of the checkpoint
+``inferencer``         nor does mmdet's inferencer
 ``checkpoint_writing`` checkpoints are written whole, and only a run's own ones are removed
 ``checkpoint_search``  a resumed run goes on from the newest whole checkpoint of its folder
 ``distributed``        the launchers start without CUDA
@@ -49,6 +50,7 @@ _NEEDED = {
 _FIXES = (
     ("mmengine.runner", "checkpoint", "apply"),
     ("mmengine.runner", "resume", "apply"),
+    ("mmengine.infer.infer", "inferencer", "apply"),
     ("mmengine.runner", "checkpoint_writing", "apply"),
     ("mmengine.runner", "checkpoint_search", "apply"),
     ("torch.utils.data._utils.signal_handling", "worker_signals", "apply"),

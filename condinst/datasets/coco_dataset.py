@@ -20,7 +20,7 @@ class CocoDataset(MmdetCocoDataset):
     """mmdet's ``CocoDataset``, its keys and its samples, from a file that was looked through.
 
     What :class:`~condinst.datasets.coco_file.CocoFile` repairs is repaired here, and its numbers
-    stay arrays until a sample is asked for: a file of COCO's size takes a third of the memory.
+    stay arrays until a sample is asked for.
 
     Raises:
         ValueError: naming the file and its entries: it is missing, is not COCO's layout, or has

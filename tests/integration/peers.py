@@ -12,7 +12,6 @@ import ctypes
 import functools
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -116,10 +115,3 @@ def end(children: list[Child]) -> None:
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(child.pid, 9)
             os.waitpid(child.pid, 0)
-
-
-def seconds_of(function: Callable[[], object]) -> float:
-    """How long a call takes."""
-    begun = time.monotonic()
-    function()
-    return time.monotonic() - begun

@@ -132,6 +132,7 @@ detector = init_detector(config, checkpoint, device="cpu")
 found = inference_detector(detector, picture).pred_instances
 inferencer = DetInferencer(model=config, weights=checkpoint, device="cpu")
 results = inferencer(picture, out_dir=out_dir, pred_score_thr=0.2)["predictions"][0]
+alone = DetInferencer(weights=checkpoint, device="cpu")  # its config is in the checkpoint
 result = dict(
     module=type(detector).__module__,
     inferencer_module=type(inferencer.model).__module__,
@@ -139,6 +140,7 @@ result = dict(
     areas=found.masks.sum(dim=(1, 2)).tolist(),
     inferencer_scores=results["scores"],
     inferencer_masks=results["masks"],
+    scores_alone=alone(picture)["predictions"][0]["scores"],
 )
 with open(out_dir + "/result.json", "w") as file:
     json.dump(result, file)
@@ -155,6 +157,7 @@ def test_training_in_mmdets_tool_then_mmdets_apis(ours, shapes, tmp_path):
     assert result["module"] == result["inferencer_module"] == "condinst.models.condinst"
     assert max(result["scores"]) > 0.3
     assert result["inferencer_scores"] == pytest.approx(result["scores"], abs=1e-6)
+    assert result["scores_alone"] == result["inferencer_scores"]
     areas = [int(mask_utils.area(rle)) for rle in result["inferencer_masks"]]
     assert areas == result["areas"]
     assert max(areas) > 50
