@@ -123,7 +123,13 @@ class PicturePredictor(ABC, Generic[Prepared]):
         pictures = single_pictures(source)
         if self.tiling is not None:
             read = self._without_broken(lambda s: (s, self._pixels(s)), pictures)
-            yield from (self._predict_by_tiles(*item, self.tiling) for item in read)
+            for item in read:
+                try:
+                    results = self._predict_by_tiles(*item, self.tiling)
+                except _UnusableTileError as error:
+                    self._skip(error)
+                    continue
+                yield results
             return
         prepared = self._without_broken(self._prepare, pictures)
         while True:
@@ -142,8 +148,15 @@ class PicturePredictor(ABC, Generic[Prepared]):
         return self._read(source.path)
 
     def _predict_by_tiles(self, source: Source, pixels: np.ndarray, tiling: Tiling) -> Results:
+        def prepare(tile: np.ndarray) -> Any:
+            try:
+                return _usable(self._prepare, Source(None, tile))
+            except (OSError, ValueError) as error:
+                text = str(error).removeprefix("image file None: ")
+                raise _UnusableTileError(f"image file {source.path}: {text}") from error
+
         def predict(images: list[np.ndarray]) -> list[Results]:
-            return self._predict([self._prepare(Source(None, image)) for image in images])
+            return self._predict([prepare(image) for image in images])
 
         results = predict_by_tiles(pixels, tiling, predict, self.batch_size)
         results.path, results.image = source
@@ -157,11 +170,15 @@ class PicturePredictor(ABC, Generic[Prepared]):
             try:
                 done = _usable(function, self._open(picture))
             except (OSError, ValueError, ImportError) as error:
-                if self.on_error == "raise":
-                    raise
-                warnings.warn(f"skipped: {error}", stacklevel=2)
+                self._skip(error)
                 continue
             yield done
+
+    def _skip(self, error: Exception) -> None:
+        """Warn of an image that cannot be used, or raise, as ``on_error`` says."""
+        if self.on_error == "raise":
+            raise error
+        warnings.warn(f"skipped: {error}", stacklevel=3)
 
     def _open(self, picture: Any) -> Source:
         if isinstance(picture, str | os.PathLike):
@@ -172,6 +189,10 @@ class PicturePredictor(ABC, Generic[Prepared]):
         if self.channel_order == "bgr" and picture.shape[2:] == (3,):
             picture = picture[:, :, ::-1]
         return Source(None, self.pixel_format.fit(picture))
+
+
+class _UnusableTileError(ValueError):
+    """A tile of an image cannot be prepared; names the image's file."""
 
 
 def _usable(function: Callable[[Source], T], source: Source) -> T:

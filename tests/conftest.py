@@ -1,5 +1,6 @@
 """Fixtures shared by every tier of the tests."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,23 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs ../shared")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_state_is_left():
+    """What a run in this process leaves in mmengine's globals is gone before the next test."""
+    from mmengine.logging import MessageHub, MMLogger
+    from mmengine.registry import DefaultScope
+    from mmengine.visualization import Visualizer
+
+    managers = (MMLogger, MessageHub, DefaultScope, Visualizer)
+    before = [manager._instance_dict.copy() for manager in managers]
+    yield
+    for name, logger in MMLogger._instance_dict.items():
+        if name not in before[0]:
+            for handler in logger.handlers:
+                with contextlib.suppress(OSError):  # its disk may be full
+                    handler.close()
+    for manager, instances in zip(managers, before, strict=True):
+        manager._instance_dict.clear()
+        manager._instance_dict.update(instances)

@@ -287,13 +287,21 @@ def run(main: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        message = explain(error)
+        message = told(error)
         if message is None or os.environ.get("CONDINST_DEBUG"):
             raise
         from .once import print_error
 
         print_error(f"{message}\n(set CONDINST_DEBUG=1 for the traceback)")
         sys.exit(1)
+
+
+def told(error: Exception) -> str | None:
+    """:func:`explain`, also where torch interrupts it to say that a data worker has died."""
+    try:
+        return explain(error)
+    except RuntimeError as interruption:  # raised by its handler of SIGCHLD
+        return explain(interruption)
 
 
 def explain(error: Exception) -> str | None:

@@ -6,6 +6,8 @@ Upstream faults:
 - mmengine's strategy (0.10.7) takes ``LOCAL_RANK`` for the number of a GPU.
 - It reads the optimizer's state with its arguments in the order of torch 2.0, which nothing can
   resume from.
+- torch's FSDP marks the tensors of a state dict, so that a file of them needs more than a reader of
+  plain tensors allows.
 
 Delete when mmengine uses ``fully_shard``.
 """
@@ -13,6 +15,7 @@ Delete when mmengine uses ``fully_shard``.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -42,6 +45,19 @@ def apply(strategy: Any) -> None:
 
     strategy._wrap_model = wrapper
     strategy.load_optim_state_dict = _load_optimizer
+    strategy.model_state_dict = _unmarked(strategy.model_state_dict)
+
+
+def _unmarked(state_dict: Callable[[Any], dict]) -> Callable[[Any], dict]:
+    @functools.wraps(state_dict)
+    def unmarked(self: Any) -> dict:
+        state = state_dict(self)
+        for name, value in state.items():  # in place: a state dict has metadata of its own
+            if type(value) is torch.Tensor:
+                state[name] = value.detach()
+        return state
+
+    return unmarked
 
 
 def _load_optimizer(self: Any, state_dict: dict) -> None:

@@ -61,7 +61,7 @@ def current() -> Heartbeats | None:
 def start(limit: timedelta) -> None:
     """Begin, right after the process group has; then the exchange waits for those who live."""
     global _current
-    if distributed.get_world_size() == 1:
+    if not distributed.is_initialized() or distributed.get_world_size() == 1:
         return
     wait = max(limit, timedelta(seconds=EXCHANGE_SECONDS))
     if hasattr(distributed, "set_timeout"):

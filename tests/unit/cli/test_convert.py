@@ -48,10 +48,11 @@ def test_the_script_there_and_back(source, repo):
         (["original.pth", "o.pth", "--config", "c.py"], "error: config c.py is not a file\n"),
     ],
 )
-def test_mistakes_end_with_one_line(source, arguments, message):
+def test_mistakes_end_with_one_line(source, capsys, arguments, message):
     with pytest.raises(SystemExit) as ended:
         common.run(lambda: convert.main(arguments))
-    assert ended.value.code == message + "(set CONDINST_DEBUG=1 for the traceback)"
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == message + "(set CONDINST_DEBUG=1 for the traceback)\n"
 
 
 def test_the_help_names_every_layout(capsys):

@@ -24,7 +24,7 @@ def shapes(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def message(shapes, tmp_path, monkeypatch):
+def message(shapes, tmp_path, monkeypatch, capsys):
     """The message that a command ends with; its exit code is 1."""
     monkeypatch.setenv("CONDINST_DATA_ROOT", f"{shapes.as_posix()}/")
     monkeypatch.delenv("RANK", raising=False)
@@ -38,12 +38,13 @@ def message(shapes, tmp_path, monkeypatch):
     def message(command, *arguments) -> str:
         with pytest.raises(SystemExit) as ended:
             common.run(lambda: command.main([str(word) for word in arguments]))
-        text = ended.value.code
+        text = str(ended.value.code)
         if text.startswith("usage: "):
             return text
-        assert text.startswith("error: ")
-        assert text.endswith("\n(set CONDINST_DEBUG=1 for the traceback)")
-        return text.removeprefix("error: ").rsplit("\n", 1)[0]
+        assert text == "1"
+        text = capsys.readouterr().err
+        assert text.endswith("\n(set CONDINST_DEBUG=1 for the traceback)\n")
+        return text.rsplit("error: ", 1)[1].rsplit("\n", 2)[0]
 
     return message
 

@@ -12,7 +12,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch.utils.data import DataLoader, get_worker_info
 
-from condinst.cli.common import explain
+from condinst.cli.common import told
 from condinst.compat.sample_errors import SampleError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -51,7 +51,7 @@ def failure(split, how, **options):
     try:
         Loop(split, Fails(how), **options).run()
     except Exception as error:
-        return explain(error)
+        return told(error)
     raise AssertionError("nothing has failed")
 
 
@@ -98,7 +98,7 @@ def test_a_worker_that_cannot_hand_over_its_batch_ends(capfd):
     loader = DataLoader([Unsendable()], num_workers=1, collate_fn=lambda batch: batch, timeout=60)
     with pytest.raises(RuntimeError) as caught:
         list(loader)
-    assert "the shared memory ran out" in explain(caught.value)
+    assert "the shared memory ran out" in told(caught.value)
     assert "cannot be handed over" in capfd.readouterr().err
 
 
@@ -127,5 +127,5 @@ def test_an_error_that_names_the_image_stays(workers):
 
 
 def test_other_errors_are_left_alone():
-    assert explain(RuntimeError("DataLoader works")) is None
-    assert explain(KeyError("DataLoader worker (pid 1) is killed by signal: Killed.")) is None
+    assert told(RuntimeError("DataLoader works")) is None
+    assert told(KeyError("DataLoader worker (pid 1) is killed by signal: Killed.")) is None

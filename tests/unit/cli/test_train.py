@@ -54,6 +54,7 @@ def test_resuming_a_run_that_saved_nothing_begins_it(tmp_path):
 )
 def test_mixed_precision(tmp_path, monkeypatch, arguments, dtype, scale):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     wrapper = config(tmp_path, *arguments).optim_wrapper
     assert (wrapper.type, wrapper.dtype) == ("AmpOptimWrapper", dtype)
     assert wrapper.loss_scale == scale
@@ -94,7 +95,7 @@ def test_the_switches_are_refused_for_other_models(tmp_path, kind):
     [
         ([], "rle"),
         (["model.test_cfg.mask_format=bool"], "bool"),
-        (["val_evaluator.type=mmdet.CocoPanopticMetric"], None),
+        (["val_evaluator.type=mmdet.LVISMetric"], None),
         (["default_hooks.visualization.draw=True"], None),
         (["model.type=mmdet.CondInst"], None),
     ],
