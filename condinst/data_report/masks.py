@@ -129,7 +129,7 @@ def _measure_codes(source: Source, masks: Masks, chosen: np.ndarray) -> None:
     for i in chosen.tolist():
         segmentation = source.file.codes[i]
         place = source.file.image_index[i]
-        size = segmentation.get("size")
+        size: Any = segmentation.get("size")
         if place >= 0:
             height, width = (int(x) for x in source.file.sizes[place])
             if _is_size(size) and size != [height, width]:
