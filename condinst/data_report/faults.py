@@ -126,7 +126,8 @@ def _in_ids(source: Source) -> list[tuple[str, Item]]:
         ("unknown_category", "category_id", file.category_index),
     ):
         for i in np.flatnonzero(index < 0).tolist():
-            found.append((key, _of(source, i, told.get((i, name), f"{name} is not in the file"))))
+            detail = told.get((i, name)) or f"{name} {file.unknown.get((name, i), 'missing')!r}"
+            found.append((key, _of(source, i, detail)))
     for i in _later(file.ann_ids):
         found.append(("annotation_id_twice", _of(source, i, f"id {file.ann_ids[i]!r}")))
     found += [("no_crowd_flag", _of(source, i)) for i in np.flatnonzero(file.no_crowd).tolist()]

@@ -135,6 +135,7 @@ class AnnotationColumns:
         self.ids: list[Any] = []
         self.image_ids: list[Any] = []  # None: no id
         self.category_ids: list[Any] = []
+        self.unknown: dict[tuple[str, int], Any] = {}  # ids that name nothing, by key and index
         self.boxes, self.areas = array("d"), array("d")
         self.crowd, self.ignore, self.no_crowd = bytearray(), bytearray(), bytearray()
         self.kinds, self.breaks = bytearray(), bytearray()

@@ -52,6 +52,7 @@ class CocoFile:
         images, category_entries: the dicts of the file, with sound ids, names and sizes.
         head: what the file has beside its three lists; empty unless extras are kept.
         image_index, category_index: (A,) places in ``images`` and ``categories``; -1: none.
+        unknown: ids that no picture or category has, by ("image_id" or "category_id", annotation).
         boxes: (A, 4) x, y, width, height.
         coordinates: of all polygons in a row: x1, y1, x2, y2, ...
         polygon_ends: (R,) ends of the polygons in ``coordinates``.
@@ -86,6 +87,7 @@ class CocoFile:
     coordinates: np.ndarray = field(default_factory=lambda: np.zeros(0))
     polygon_ends: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     last_polygons: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    unknown: dict[tuple[str, int], Any] = field(default_factory=dict)
     codes: dict[int, dict[str, Any]] = field(default_factory=dict)
     broken_codes: set[int] = field(default_factory=set)
     extras: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -240,6 +242,7 @@ def _make(path: str, top: Any, columns: AnnotationColumns, keep_extras: bool) ->
         category_entries=categories,
         head={k: v for k, v in top.items() if k not in _LISTS} if keep_extras else {},
         codes=columns.codes,
+        unknown=columns.unknown,
         extras=columns.extras,
         **made,
         **arrays,
@@ -283,6 +286,8 @@ def _places(
         if other in place:
             found[i] = place[other]
             columns.fault("id", f"{key} {reference!r}", i, repaired=True)
+        else:
+            columns.unknown[key, i] = reference
     return np.array(found, np.int64)
 
 
@@ -327,6 +332,7 @@ def _problems_of_references(file: CocoFile) -> list[str]:
         if lost:
             problems.append(
                 f"{len(lost)} annotations point to a {of_what} id that the file does not have: "
-                f"annotation ids {first_few(file.ann_ids[i] for i in lost)}"
+                f"annotation ids {first_few(file.ann_ids[i] for i in lost)} "
+                f"({rule} {first_few(dict.fromkeys(file.unknown.get((rule, i)) for i in lost))})"
             )
     return problems

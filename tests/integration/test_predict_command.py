@@ -253,7 +253,7 @@ def odd_files(folder: Path) -> dict[str, str]:
     (folder / "empty.png").touch()
     (folder / "text.png").write_text("no image")
     return {
-        "thin": "20000 x 1 .* too thin",
+        "thin": r"20*00 x 1 .* too thin",
         "large": "has 200 x 200 = 40,000 pixels, more than the 30,000",
         "pipe": "is a pipe, expected a file",
         "device": "is a device, expected a file",
@@ -281,7 +281,6 @@ def test_every_file_that_cannot_be_used_is_skipped(checkpoint, folder, tmp_path,
         warnings.simplefilter("always")
         assert start(checkpoint, images, *words, "--max-pixels", 30_000, *tile) == 0
     told = [str(warning.message) for warning in caught if "skipped" in str(warning.message)]
-    said.pop("thin") if tile else None  # by tiles it can be used
     assert len(told) == len(said)
     for name, pattern in said.items():
         assert any(re.search(pattern, text) and f"{name}.png" in text for text in told), (
@@ -289,7 +288,7 @@ def test_every_file_that_cannot_be_used_is_skipped(checkpoint, folder, tmp_path,
             told,
         )
     found = json.loads((out / "annotations.json").read_text())
-    used = {*names, *odd} | ({"thin.png"} if tile else set())
+    used = {*names, *odd}
     assert {image["file_name"] for image in found["images"]} == used
     assert len([*out.glob("*.jpg")]) == len(used)
     assert len([*out.glob("*_instances.png")]) == len(used)

@@ -140,11 +140,13 @@ FAULTS = {
     ),
     "unknown picture": (
         lambda d: set_annotation(d, image_id=77),
-        "1 annotations point to a picture id that the file does not have: annotation ids 3",
+        "1 annotations point to a picture id that the file does not have: annotation ids 3 "
+        "(image_id 77)",
     ),
     "unknown category": (
         lambda d: set_annotation(d, category_id=77),
-        "1 annotations point to a category id that the file does not have: annotation ids 3",
+        "1 annotations point to a category id that the file does not have: annotation ids 3 "
+        "(category_id 77)",
     ),
     "no images": (lambda d: drop(d, "images"), "images not there (keys: categories, annotations)"),
     "no categories": (lambda d: drop(d, "categories"), "categories not there"),
