@@ -17,8 +17,8 @@ compat.prepare()
 _PACKAGES = ("datasets", "engine", "evaluation", "models")
 # where the names that the package hands out come from
 _HOMES = {
-    "Predictor": "condinst.predictor",
-    "Results": "condinst.results",
+    "Predictor": "condinst.inference.predictor",
+    "Results": "condinst.results.results",
     "list_models": "condinst.model_zoo",
 }
 

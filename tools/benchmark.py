@@ -1,6 +1,12 @@
 """Measure ours beside mmdet's CondInst; see --help."""
 
-from condinst.cli import benchmark, common
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # benchmarks/ is not installed
+
+from benchmarks import command
+from condinst.cli import common
 
 if __name__ == "__main__":
-    common.run(benchmark.main)
+    common.run(command.main)

@@ -36,8 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     common.add_cfg_options(parser)
     args = parser.parse_args(words[: words.index("--")] if "--" in words else words)
 
-    from condinst.benchmark import learning
-    from condinst.benchmark.report import machine
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # benchmarks/ is not installed
+    from benchmarks import learning
+    from condinst.utils.environment import machine
 
     cfg = common.read_config(args.config, args.cfg_options)
     if args.only != "report":

@@ -11,15 +11,14 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from condinst.cli.common import add_cfg_options, check_writable, read_config
 from condinst.utils.files import write_whole
 from condinst.utils.names import printable, safe_part
-
-from .common import add_cfg_options, check_writable, read_config
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .browse_data import View
+    from condinst.cli.browse_data import View
 
 _EXAMPLES = """examples:
   %(prog)s CONFIG --out pictures
@@ -59,10 +58,9 @@ def run(args: argparse.Namespace) -> int:
 
     from PIL import Image
 
+    from condinst.cli.browse_data import Browser
     from condinst.config import blaming
-    from condinst.datasets.checks import check_datasets
-
-    from .browse_data import Browser
+    from condinst.datasets.checks.checks import check_datasets
 
     with blaming(cfg, "checking the data"):
         print(check_datasets(cfg, splits=(args.split,)))
@@ -94,8 +92,8 @@ def draw(view: View, classes: tuple[str, ...]) -> np.ndarray:
     """One view as a picture, its targets at its right where it has them."""
     import numpy as np
 
-    from condinst.draw import draw_instances
-    from condinst.draw_labels import with_title
+    from condinst.visualization.instances import draw_instances
+    from condinst.visualization.labels import with_title
 
     seen = draw_instances(view.image, view.instances, classes)
     if view.targets is None:
@@ -111,8 +109,8 @@ def _draw_targets(view: View, classes: tuple[str, ...]) -> tuple[str, np.ndarray
     import numpy as np
     from mmengine.structures import InstanceData
 
-    from condinst.draw import draw_instances
-    from condinst.structures import SampledMasks
+    from condinst.targets.target_types import SampledMasks
+    from condinst.visualization.instances import draw_instances
 
     targets = view.targets
     height, width = view.image.shape[:2]

@@ -16,8 +16,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
 from mmengine.structures import InstanceData
 
-from condinst.mask_samples import sample_masks
-from condinst.pixels import to_display
+from condinst.images.pixel_format import to_display
+from condinst.targets.mask_samples import sample_masks
 
 # what turns a picture into the model's input; everything before is seen
 _PREPARE = ("PrepareMaskTargets", "PrepareBoxTargets")
@@ -35,8 +35,8 @@ class View:
         instances: ``labels``, ``bboxes`` and, where they are loaded, ``masks``; ignored objects
             are left out.
         num_ignored: how many these are.
-        targets: what the training step reads, :class:`condinst.structures.SampledMasks` or
-            :class:`condinst.structures.SimilarColors`; None if not asked for.
+        targets: what the training step reads, ``SampledMasks`` or ``SimilarColors`` (see
+            :mod:`condinst.targets.target_types`); None if not asked for.
     """
 
     index: int

@@ -7,26 +7,21 @@ argument need neither, and importing them takes seconds.
 from __future__ import annotations
 
 import argparse
-import difflib
-import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from condinst.cli.loader_errors import explain_loader_error
+from condinst.cli.once import RANKS, print_error
 from condinst.utils.files import check_html as check_html
 from condinst.utils.files import check_writable as check_writable
 from condinst.utils.files import is_disk_error
 
-from .loader_errors import explain_loader_error
-
 if TYPE_CHECKING:
     from mmengine.config import Config
-
-# What the launchers leave in the environment of each process.
-_RANKS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 
 # endings of files that hold weights
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
@@ -77,7 +72,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     add_cfg_options(parser)
     parser.add_argument(
         "--launcher",
-        choices=["none", *_RANKS],
+        choices=["none", *RANKS],
         help="what started the processes of a distributed run (default: pytorch under torchrun)",
     )
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
@@ -100,25 +95,12 @@ def read_config(
         ValueError: there is no such model, the file cannot be read as a config, an option does not
             fit it, or what it says cannot be built.
     """
-    from condinst.config import read_config_file
+    from condinst.config import override, read_config_file
     from condinst.model_zoo import resolve_config
 
     cfg = read_config_file(resolve_config(config))
     override(cfg, dict(options or {}), parts)
     return cfg
-
-
-def override(cfg: Config, options: dict[str, Any], parts: Sequence[str] | None = None) -> None:
-    """Put ``--cfg-options`` into a config, and check what it says then.
-
-    Raises:
-        ValueError: an option does not fit, or the config cannot be built.
-    """
-    from condinst.config import check_config
-
-    _override(cfg, options)
-    check_config(cfg, parts)
-    _let_go_of_workers(cfg)
 
 
 def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) -> Config:
@@ -134,10 +116,10 @@ def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) ->
     # torchrun's own mark: a job of slurm may start one process, whose user wants no distribution
     by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     launcher = args.launcher or ("pytorch" if by_torchrun else "none")
-    if launcher != "none" and _RANKS[launcher] not in os.environ:
+    if launcher != "none" and RANKS[launcher] not in os.environ:
         raise ValueError(
             f"--launcher {launcher} expects the environment variable "
-            f"{_RANKS[launcher]}, which its launcher sets in every process; start with "
+            f"{RANKS[launcher]}, which its launcher sets in every process; start with "
             "tools/dist_train.sh, dist_test.sh or slurm_train.sh, or with your cluster's launcher"
         )
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
@@ -159,53 +141,6 @@ def _make(what: str, folder: Path) -> None:
     except (OSError, ValueError) as error:  # a name that is too long, or has a zero byte
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"{what} {folder}: cannot be made: {reason}") from error
-
-
-def _override(cfg: Config, options: dict[str, Any]) -> None:
-    _check_names(cfg, options)
-    if "data_root" in options:
-        from condinst.datasets.data_root import set_data_root
-
-        set_data_root(cfg, options.pop("data_root"))
-    try:
-        cfg.merge_from_dict(options)
-    except Exception as error:  # whatever a value does to a place that is not made for it
-        name = _first_that_fails(cfg, options)
-        raise ValueError(
-            f"--cfg-options {name}: does not fit the config, which has another kind of value there "
-            f"({_one_line(error)})"
-        ) from error
-
-
-def _first_that_fails(cfg: Config, options: Mapping[str, Any]) -> str:
-    for key, value in options.items():
-        try:
-            cfg.merge_from_dict({key: value})
-        except Exception:
-            return f"{key}={value!r}"
-    return " ".join(options)
-
-
-def _let_go_of_workers(cfg: Config) -> None:
-    """``num_workers=0`` is enough where a base config keeps its workers: PyTorch refuses both."""
-    for split in ("train", "val", "test"):
-        loader = cfg.get(f"{split}_dataloader")
-        if loader and not loader.get("num_workers"):
-            for name in ("persistent_workers", "prefetch_factor"):
-                loader.pop(name, None)
-
-
-def _check_names(cfg: Config, options: Iterable[str]) -> None:
-    """Refuse a first name that is new and nearly one that exists: it would change nothing."""
-    from mmengine.runner import Runner
-
-    known = {*cfg.keys(), *inspect.signature(Runner.__init__).parameters}
-    for option in options:
-        name = option.split(".")[0]
-        if name not in known and (close := difflib.get_close_matches(name, known, 1, 0.75)):
-            raise ValueError(
-                f"--cfg-options {option}: the config has no {name!r}; did you mean {close[0]!r}?"
-            )
 
 
 def add_speed_arguments(parser: argparse.ArgumentParser, amp: str) -> None:
@@ -271,11 +206,6 @@ def use_rle_masks(cfg: Config) -> None:
         cfg.model.test_cfg = dict(mask_format="rle") | test_cfg
 
 
-def is_first_process() -> bool:
-    """Whether this is the process that speaks, before distributed training has started."""
-    return all(int(os.environ.get(rank, 0)) == 0 for rank in _RANKS.values())
-
-
 def run(main: Callable[[], object]) -> None:
     """Run a command of ``tools/``; a user's mistake ends it with one line, where it is found before
     the first iteration.
@@ -290,8 +220,6 @@ def run(main: Callable[[], object]) -> None:
         message = told(error)
         if message is None or os.environ.get("CONDINST_DEBUG"):
             raise
-        from .once import print_error
-
         print_error(f"{message}\n(set CONDINST_DEBUG=1 for the traceback)")
         sys.exit(1)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .common import make_parser
+from condinst.cli.common import make_parser
 
 if TYPE_CHECKING:
-    from condinst.convert import Conversion
+    from condinst.checkpoints import Conversion
 
 _EPILOG = """what is read (recognised by itself):
 {layouts}
@@ -28,7 +28,7 @@ Files are read as weights only: nothing in them is run.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    from condinst.convert import LAYOUTS
+    from condinst.checkpoints import LAYOUTS
 
     layouts = "\n".join(f"  {name:21} {meaning}" for name, meaning in LAYOUTS.items())
     parser.epilog = _EPILOG.format(layouts=layouts)
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 def convert(args: argparse.Namespace) -> Conversion:
     """Convert a file, and say what became of it."""
-    from condinst.convert import LAYOUTS, convert_file
+    from condinst.checkpoints import LAYOUTS, convert_file
     from condinst.model_zoo import resolve_config
 
     config = resolve_config(args.config) if args.config else None

@@ -16,13 +16,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import add_cfg_options, explain, read_config
-from .doctor_data import add_data_arguments, check_data_arguments, report_on_data
+from condinst.cli.common import add_cfg_options, explain, read_config
+from condinst.cli.doctor_data import add_data_arguments, check_data_arguments, report_on_data
 
 if TYPE_CHECKING:
+    from condinst.cli.doctor_data import Report
     from condinst.doctor import Finding
-
-    from .doctor_data import Report
 
 _EXAMPLES = """examples:
   %(prog)s
@@ -69,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
 def _look(args: argparse.Namespace, with_data: bool) -> tuple[list[Finding], Report | None]:
     if args.data:
         return [], report_on_data(args, None)
-    from condinst.doctor import Finding, machine, packages
+    from condinst.doctor import Finding, machine
+    from condinst.doctor import installed as packages
 
     findings = packages.check() + machine.check(args.work_dir)
     if not args.config:

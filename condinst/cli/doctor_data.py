@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import check_writable
+from condinst.cli.common import check_writable
 
 if TYPE_CHECKING:
     from mmengine.config import Config

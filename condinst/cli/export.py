@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import make_parser
+from condinst.cli.common import make_parser
 
 _EPILOG = """formats:
   onnx      one file from the picture to boxes, scores, labels and masks (ONNX Runtime, ...)
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if args.int8 != bool(args.calibration_images):
         raise ValueError("--int8 and --calibration-images DIR: expected both or neither")
     try:
-        from condinst.export.export import Options, export_model
+        from condinst.export.exporter import Options, export_model
     except ImportError as error:
         if (error.name or "").split(".")[0] in ("onnx", "onnxscript", "onnxruntime", "openvino"):
             raise ImportError(
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
                 name=error.name,
             ) from error
         raise
-    from condinst.export.check import format_table
+    from condinst.export.verify import format_table
 
     done = export_model(
         args.config,

@@ -15,7 +15,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .common import CHECKPOINTS, add_cfg_options, override, read_config
+from condinst.cli.common import CHECKPOINTS, add_cfg_options, read_config
+from condinst.config.overrides import override
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -70,7 +71,7 @@ def _read(args: argparse.Namespace, parts: Sequence[str]) -> Config:
     """The config of a file, or the one that training wrote into a checkpoint."""
     if not args.config.endswith(CHECKPOINTS):
         return read_config(args.config, args.cfg_options, parts)
-    from condinst.predictor_setup import load
+    from condinst.inference.setup import load
 
     cfg, _, _ = load(None, args.config)
     cfg._filename = args.config
@@ -96,7 +97,7 @@ def describe(
     from mmengine.registry import DefaultScope
 
     from condinst.config import blaming
-    from condinst.convert.model_check import build_model
+    from condinst.config.build import build_model
     from condinst.info import count_flops, count_parameters
     from condinst.models import CondInst
 

@@ -14,10 +14,9 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 
+from condinst.cli.common import explain
+from condinst.cli.once import print_error
 from condinst.version import __version__
-
-from .common import explain
-from .once import print_error
 
 # Each module offers add_arguments(parser) and run(args) -> exit code. Only that of the command in
 # use is imported.
@@ -29,7 +28,6 @@ _COMMANDS = {
     "predict": ("predict", "find the instances in pictures, folders and videos"),
     "export": ("export", "write a model as one ONNX file that needs no PyTorch"),
     "convert": ("convert", "convert weights of other programs to ours, and back"),
-    "benchmark": ("benchmark", "measure speed and memory beside mmdet's CondInst"),
     "browse": ("browse", "draw a data set as training sees it"),
     "tile": ("tile", "cut a data set of large pictures into tiles"),
     "info": ("info", "parameters, FLOPs and memory of a model"),
@@ -41,9 +39,9 @@ _COMMANDS = {
 # workers and the processes of a distributed run read images too.
 _READ_IMAGES = {
     *("new", "train", "test", "report", "predict", "export"),
-    *("benchmark", "browse", "tile", "doctor"),
+    *("browse", "tile", "doctor"),
 }
-_MAX_PIXELS = "CONDINST_MAX_PIXELS"  # condinst.utils.image_limit.VARIABLE
+_MAX_PIXELS = "CONDINST_MAX_PIXELS"  # condinst.images.limit.VARIABLE
 
 _EPILOG = """examples:
   condinst list

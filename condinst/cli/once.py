@@ -6,9 +6,15 @@ import os
 import sys
 import time
 
-from .common import is_first_process
-
 _WAIT_SECONDS = 6
+
+# What the launchers leave in the environment of each process.
+RANKS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
+
+
+def is_first_process() -> bool:
+    """Tell whether this process is the one that prints, before distributed training has started."""
+    return all(int(os.environ.get(rank, 0)) == 0 for rank in RANKS.values())
 
 
 def print_error(text: str) -> None:

@@ -14,16 +14,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condinst.pictures import VIDEO_SUFFIXES, check_video, is_single, list_folder
+from condinst.cli.common import check_writable
+from condinst.cli.predict_output import FORMATS, PictureOutput, UnreadableError, VideoOutput
+from condinst.cli.tile_arguments import add_tile_arguments, tile_arguments
+from condinst.images.sources import VIDEO_SUFFIXES, check_video, is_single, list_folder
 from condinst.utils.names import printable
 
-from .common import check_writable
-from .predict_output import FORMATS, PictureOutput, UnreadableError, VideoOutput
-from .tile_arguments import add_tile_arguments, tile_arguments
-
 if TYPE_CHECKING:
-    from condinst.predictor import Predictor
-    from condinst.results import Results
+    from condinst.inference.predictor import Predictor
+    from condinst.results.results import Results
 
 _CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 
@@ -88,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     _check_out(out, [*pictures, *videos], args)
 
-    from condinst.predictor import Predictor
+    from condinst.inference.predictor import Predictor
 
     predictor = Predictor(
         model,

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from condinst.draw import class_color, draw_closeups
-from condinst.pictures import check_video
-from condinst.results_formats import coco_category_ids
+from condinst.images.sources import check_video
+from condinst.results.formats import coco_category_ids
 from condinst.utils.files import flush, names_file, write_whole
 from condinst.utils.names import NamesInFolder
+from condinst.visualization.instances import class_color, draw_closeups
 
 if TYPE_CHECKING:
-    from condinst.results import Results
+    from condinst.results.results import Results
 
 FORMATS = ("coco", "labelme", "png", "json")
 

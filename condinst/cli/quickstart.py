@@ -8,9 +8,8 @@ from pathlib import Path
 
 from mmengine.runner import find_latest_checkpoint
 
-from condinst.datasets.shapes import make_shapes
-
-from . import test, train
+from condinst.cli import test, train
+from condinst.datasets.shapes.make_shapes import make_shapes
 
 _COLUMNS = {
     "AP": "mAP",

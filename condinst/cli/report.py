@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import add_cfg_options, check_html, override, read_config
+from condinst.cli.common import add_cfg_options, check_html, read_config
+from condinst.config.overrides import override
 
 _EXAMPLES = """examples:
   %(prog)s work_dirs/NAME
@@ -56,12 +57,12 @@ def run(args: argparse.Namespace) -> int:
     if args.run_config:
         cfg = read_config(str(found.config), args.cfg_options, parts=())
     else:
-        from condinst.config.plain import read_plain_config
+        from condinst.config.plain_config import read_plain_config
 
         cfg = read_plain_config(found.config)
         override(cfg, dict(args.cfg_options), parts=())
 
-    from condinst.report.page import write_report
+    from condinst.report.report_page import write_report
 
     path, missing = write_report(found, cfg, args.out, which=args.predictions)
     for part in missing:

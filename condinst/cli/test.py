@@ -7,18 +7,18 @@ import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import (
+from condinst.cli.common import (
     add_config_arguments,
     add_speed_arguments,
     apply_speed_arguments,
     check_html,
     check_writable,
-    is_first_process,
     load_config,
     make_parser,
     use_rle_masks,
 )
-from .tile_arguments import add_tile_arguments, tile_arguments
+from condinst.cli.once import is_first_process
+from condinst.cli.tile_arguments import add_tile_arguments, tile_arguments
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -175,7 +175,7 @@ def _cut(cfg: Config, args: argparse.Namespace) -> None:
     """Wrap the model, and let the data set hand out the tiles of every picture."""
     from mmengine.config import ConfigDict
 
-    from condinst.tiles import Tiling
+    from condinst.tiling.tiling import Tiling
 
     switches = tile_arguments(args)
     Tiling.of(*switches.values())  # checks
@@ -232,7 +232,7 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
     from condinst.config import blaming
-    from condinst.datasets.checks import check_datasets
+    from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_test_runner
     from condinst.evaluation import DumpDetResults
 
@@ -270,7 +270,7 @@ def _keep_predictions(runner: Runner, page: Path) -> Path:
 
 
 def _write_page(cfg: Config, page: Path, predictions: Path, logger: MMLogger) -> None:
-    from condinst.report.page import write_test_report
+    from condinst.report.report_page import write_test_report
 
     path, missing = write_test_report(
         cfg, page, predictions=predictions, checkpoint=str(cfg.load_from)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import check_writable
-from .tile_arguments import tile_size
+from condinst.cli.common import check_writable
+from condinst.cli.tile_arguments import tile_size
 
 _EXAMPLES = """examples:
   %(prog)s slides/annotations/instances_train.json slides/train tiles --tile 1024
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """What ``condinst tile`` does."""
     check_writable("OUT", Path(args.out))
 
-    from condinst.annotations.tile_files import cut_files
+    from condinst.dataset_converters.tile_coco import cut_files
 
     done = cut_files(
         args.annotations,

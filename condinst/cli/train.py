@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .common import (
+from condinst.cli.common import (
     add_config_arguments,
     add_speed_arguments,
     apply_speed_arguments,
-    is_first_process,
     load_config,
     make_parser,
     use_rle_masks,
 )
+from condinst.cli.once import is_first_process
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -79,7 +79,7 @@ def build_config(args: argparse.Namespace) -> Config:
         from condinst.model_zoo import resolve_checkpoint
 
         cfg.load_from = resolve_checkpoint(cfg.load_from)  # a model's name will do
-    from condinst.engine.resume import set_resume
+    from condinst.engine.choose_checkpoint import set_resume
 
     set_resume(cfg, args.resume)
     return cfg
@@ -116,14 +116,13 @@ def train(args: argparse.Namespace) -> None:
     """Check the data, then train."""
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
+    from condinst.cli.train_folder import only_training
     from condinst.config import blaming
-    from condinst.datasets.checks import check_datasets
+    from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_runner
     from condinst.engine.elastic import go_on_after_restart
     from condinst.engine.lost_peers import end_when_peers_are_lost
     from condinst.engine.signals import StopHook, stop_on_signals
-
-    from .train_folder import only_training
 
     cfg = build_config(args)
     with stop_on_signals(), end_when_peers_are_lost(cfg) as save_of, only_training(cfg):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .common import is_first_process
+from condinst.cli.once import is_first_process
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -45,8 +45,8 @@ def _tidy(cfg: Config, problem: str | None) -> None:
 
     from mmengine.logging import print_log
 
-    from condinst.engine.checkpoint_writing import remove_leftovers
-    from condinst.engine.resume import checkpoint_folder
+    from condinst.engine.choose_checkpoint import checkpoint_folder
+    from condinst.engine.save_checkpoint import remove_leftovers
 
     if problem is not None:
         text = f"{cfg.work_dir}: cannot be locked ({problem}): nothing keeps a second training out"

@@ -14,7 +14,7 @@
 ``checkpoint_refusal`` how one is refused
 ``restricted_pickle``  the reader that builds it
 ``checkpoint_content`` plain data only, and no more of it than can be used
-``resume``             resuming runs no config of the checkpoint
+``resume_config``      resuming runs no config of the checkpoint
 ``inferencer``         nor does mmdet's inferencer
 ``checkpoint_writing`` checkpoints are written whole, and only a run's own ones are removed
 ``checkpoint_search``  a resumed run goes on from the newest whole checkpoint of its folder
@@ -49,7 +49,7 @@ _NEEDED = {
 # The upstream module after whose import a fix can be applied, our module, and its function.
 _FIXES = (
     ("mmengine.runner", "checkpoint", "apply"),
-    ("mmengine.runner", "resume", "apply"),
+    ("mmengine.runner", "resume_config", "apply"),
     ("mmengine.infer.infer", "inferencer", "apply"),
     ("mmengine.runner", "checkpoint_writing", "apply"),
     ("mmengine.runner", "checkpoint_search", "apply"),

@@ -37,10 +37,24 @@ def shipped_config(name: str) -> Path:
     Raises:
         FileNotFoundError: there is none of that name.
     """
-    from condinst.model_zoo.index import find_root
-
     folder = find_root() / "configs"
     path = folder / name
     if not path.is_file():
         raise FileNotFoundError(f"condinst::{name}: expected a config in {folder}")
     return path
+
+
+def find_root() -> Path:
+    """The folder that holds ``model-index.yml`` and ``configs``: a checkout's, or the wheel's.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for root in (package / ".mim", package.parent):
+        if (root / "model-index.yml").is_file():
+            return root
+    raise FileNotFoundError(
+        f"model-index.yml: expected in {package / '.mim'} (installed) or {package.parent} "
+        "(a checkout); install condinst again"
+    )

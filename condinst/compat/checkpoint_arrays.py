@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .checkpoint_refusal import are_sizes, demand, expect, show
+from condinst.compat.checkpoint_refusal import are_sizes, demand, expect, show
 
 _DTYPE = re.compile(r"b1|i[1248]|u[1248]|f[248]|c8|c16|[SU]\d{1,6}", re.ASCII)
 _MAX_DIMS = 32  # numpy 1's

@@ -17,7 +17,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
-from .checkpoint_list import History, stored_functions
+from condinst.compat.checkpoint_list import History, stored_functions
 
 _MAX_DEPTH = 64
 _MAX_VALUES = 1_000_000

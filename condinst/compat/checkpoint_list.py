@@ -24,8 +24,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
-from .checkpoint_arrays import ARRAYS, as_bytes
-from .checkpoint_refusal import are_sizes, demand, expect, show
+from condinst.compat.checkpoint_arrays import ARRAYS, as_bytes
+from condinst.compat.checkpoint_refusal import are_sizes, demand, expect, show
 
 _BUFFER_METHODS = ("current", "max", "mean", "min")
 _ANNEALING = ("_annealing_cos", "_annealing_linear")

@@ -22,7 +22,7 @@ def apply(upstream: str) -> None:
         from mmengine.config import Config
 
         def read(cfg_str: str, file_format: str) -> Config:
-            from condinst.stored_config import stored_config
+            from condinst.compat.stored_config import stored_config
 
             cfg = stored_config({"meta": {"cfg": cfg_str}}, str(weights))
             cfg.visualizer = dict(type="mmdet.DetLocalVisualizer")  # its own may name folders

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoint_arrays import Dtype, PlainArray
-from .checkpoint_list import ALLOWED, History, Settings, check_key
-from .checkpoint_refusal import demand, expect
+from condinst.compat.checkpoint_arrays import Dtype, PlainArray
+from condinst.compat.checkpoint_list import ALLOWED, History, Settings, check_key
+from condinst.compat.checkpoint_refusal import demand, expect
 
 _MAX_STEPS = 1_000_000  # a step takes 250 bytes at most, and a checkpoint 50,000 steps
 _SPARE = 64 << 20  # bytes

@@ -1,8 +1,9 @@
 """Configs: reading a file, and checking what it says before anything is built."""
 
-from .blame import blaming
-from .check import check_config
-from .problem import ConfigError
-from .read import read_config_file
+from condinst.config.blame import blaming
+from condinst.config.check import check_config
+from condinst.config.overrides import override
+from condinst.config.problem import ConfigError
+from condinst.config.read import read_config_file
 
-__all__ = ["ConfigError", "blaming", "check_config", "read_config_file"]
+__all__ = ["ConfigError", "blaming", "check_config", "override", "read_config_file"]

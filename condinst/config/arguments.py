@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from mmengine.registry import FUNCTIONS, Registry
 
 from condinst import registry
-
-from .problem import near
+from condinst.config.problem import near
 
 
 class Arguments(NamedTuple):

@@ -15,8 +15,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .problem import ConfigError
-from .read import one_line
+from condinst.config.problem import ConfigError
+from condinst.config.read import one_line
 
 
 @contextlib.contextmanager

@@ -17,10 +17,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from . import known
-from .arguments import arguments_of, find_class, registries, similar_class
-from .problem import ConfigError, is_slip, join, near, show, unknown, wrong
-from .sections import (
+from condinst.config import known
+from condinst.config.arguments import arguments_of, find_class, registries, similar_class
+from condinst.config.problem import ConfigError, is_slip, join, near, show, unknown, wrong
+from condinst.config.sections import (
     check_default_hooks,
     check_loader,
     check_model,
@@ -28,7 +28,7 @@ from .sections import (
     entries,
     near_misses,
 )
-from .values import check_value
+from condinst.config.values import check_value
 
 # the parts of a config, each with the registry of what its dicts name
 _PARTS: dict[str, str] = {

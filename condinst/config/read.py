@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .problem import ConfigError
+from condinst.config.problem import ConfigError
 
 CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 _SUFFIXES = (".py", ".json", ".yaml", ".yml")

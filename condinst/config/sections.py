@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from . import known
-from .arguments import arguments_of, find_class
-from .problem import join, near, show, unknown, wrong
+from condinst.config import known
+from condinst.config.arguments import arguments_of, find_class
+from condinst.config.problem import join, near, show, unknown, wrong
+from condinst.registry import MODELS
 
 
 def entries(path: str, value: Any) -> Iterator[str]:
@@ -31,11 +32,9 @@ def _is_object(value: Any) -> bool:
 
 def is_ours(cfg: Config) -> bool:
     """Whether the model is condinst.CondInst or condinst.BoxInst itself."""
-    from condinst.models import BoxInst, CondInst
-
     kind = (cfg.get("model") or {}).get("type")
     found = find_class(kind, "MODELS", only=True) if isinstance(kind, str) else kind
-    return found in (CondInst, BoxInst)
+    return found in [MODELS.get(f"condinst.{name}") for name in ("CondInst", "BoxInst")]
 
 
 def check_model(cfg: Config, model: dict) -> Iterator[str]:

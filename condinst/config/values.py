@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .problem import wrong
+from condinst.config.problem import wrong
 
 _Check = Callable[[Any], bool]
 

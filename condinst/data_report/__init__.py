@@ -6,11 +6,11 @@ write_page("report.html", examinations)
 repair(examinations, "repaired")
 """
 
-from .examination import Examination, examine
-from .page import write_page
-from .repair import Repaired, check_folder, repair
-from .source import Source, read_source
-from .summary import as_dict, findings, repair_findings
+from condinst.data_report.data_page import write_page
+from condinst.data_report.examination import Examination, examine
+from condinst.data_report.fix import Repaired, check_folder, repair
+from condinst.data_report.report_source import Source, read_source
+from condinst.data_report.text_report import as_dict, findings, repair_findings
 
 __all__ = [
     "Examination",

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from condinst.datasets.checks import coco_sets
-
-from .repair import Repaired
-from .source import Source, read_source
+from condinst.data_report.fix import Repaired
+from condinst.data_report.report_source import Source, read_source
+from condinst.datasets.checks.checks import coco_sets
 
 __all__ = ["ConfigSources", "read_config_sources"]
 

@@ -10,13 +10,12 @@ from mmengine.structures import InstanceData
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
-from condinst.draw import draw_instances
-from condinst.pictures import read_picture
-from condinst.results import Crop
-
-from .examination import Examination
-from .faults import Fault, Item
-from .masks import rasterise
+from condinst.data_report.examination import Examination
+from condinst.data_report.issues import Fault, Item
+from condinst.data_report.mask_measures import rasterise
+from condinst.images.sources import read_picture
+from condinst.masks.crop import Crop
+from condinst.visualization.instances import draw_instances
 
 __all__ = ["draw_fault", "draw_objects"]
 

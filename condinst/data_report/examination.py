@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from .box_faults import find_in_boxes
-from .faults import Fault, Item, find_in_file, group
-from .masks import Masks, measure_masks
-from .picture_facts import PictureFacts, find_in_pictures, look_at_pictures, same_pictures
-from .source import Source
-from .statistics import Statistics, measure
+from condinst.data_report.box_issues import find_in_boxes
+from condinst.data_report.image_facts import (
+    PictureFacts,
+    find_in_pictures,
+    look_at_pictures,
+    same_pictures,
+)
+from condinst.data_report.issues import Fault, Item, find_in_file, group
+from condinst.data_report.mask_measures import Masks, measure_masks
+from condinst.data_report.report_source import Source
+from condinst.data_report.statistics import Statistics, measure
 
 __all__ = ["DECODED", "Examination", "examine", "examine_file"]
 

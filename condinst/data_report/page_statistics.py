@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from condinst.html_page import HtmlPage
-
-from . import figures
-from .drawing import draw_objects
-from .examination import Examination
-from .statistics import ENLARGED, RANGES, STRIDES, Statistics
+from condinst.data_report import charts as figures
+from condinst.data_report.drawing import draw_objects
+from condinst.data_report.examination import Examination
+from condinst.data_report.statistics import ENLARGED, RANGES, STRIDES, Statistics
+from condinst.utils.html_page import HtmlPage
 
 __all__ = ["add_statistics"]
 

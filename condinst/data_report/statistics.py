@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from condinst.datasets.coco_file import Segmentation
-
-from .masks import Masks
-from .picture_facts import PictureFacts
-from .source import Source
+from condinst.data_report.image_facts import PictureFacts
+from condinst.data_report.mask_measures import Masks
+from condinst.data_report.report_source import Source
+from condinst.datasets.coco.coco_entries import Segmentation
 
 __all__ = ["RANGES", "STRIDES", "Statistics", "measure"]
 

@@ -2,13 +2,13 @@
 
 from condinst.datasets.class_balance import ClassBalancedDataset
 from condinst.datasets.coco_dataset import CocoDataset
-from condinst.datasets.cut_tiles import CutTiles
-from condinst.datasets.fast_transforms import PackDetInputs, Resize
-from condinst.datasets.load_annotations import LoadAnnotations
-from condinst.datasets.load_image import LoadImageFromFile
-from condinst.datasets.prepare_box_targets import PrepareBoxTargets
-from condinst.datasets.prepare_mask_targets import PrepareMaskTargets
-from condinst.datasets.random_tile import RandomTile
+from condinst.datasets.transforms.cut_tiles import CutTiles
+from condinst.datasets.transforms.fast_transforms import PackDetInputs, Resize
+from condinst.datasets.transforms.load_annotations import LoadAnnotations
+from condinst.datasets.transforms.load_image import LoadImageFromFile
+from condinst.datasets.transforms.prepare_box_targets import PrepareBoxTargets
+from condinst.datasets.transforms.prepare_mask_targets import PrepareMaskTargets
+from condinst.datasets.transforms.random_tile import RandomTile
 
 __all__ = [
     "ClassBalancedDataset",

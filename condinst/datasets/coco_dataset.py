@@ -8,8 +8,8 @@ import numpy as np
 from mmdet.datasets import CocoDataset as MmdetCocoDataset
 from mmengine.fileio import get_local_path
 
-from condinst.datasets.coco_file import CocoFile
-from condinst.datasets.file_cache import take_file
+from condinst.datasets.checks.file_cache import take_file
+from condinst.datasets.coco.coco_records import CocoFile
 from condinst.registry import DATASETS
 
 __all__ = ["CocoDataset"]
@@ -19,8 +19,8 @@ __all__ = ["CocoDataset"]
 class CocoDataset(MmdetCocoDataset):
     """mmdet's ``CocoDataset``, its keys and its samples, from a file that was looked through.
 
-    What :class:`~condinst.datasets.coco_file.CocoFile` repairs is repaired here, and its numbers
-    stay arrays until a sample is asked for.
+    What :class:`~condinst.datasets.coco.coco_records.CocoFile` repairs is repaired here, and its
+    numbers stay arrays until a sample is asked for.
 
     Raises:
         ValueError: naming the file and its entries: it is missing, is not COCO's layout, or has

@@ -1,5 +1,5 @@
 """Exported detectors, run without PyTorch: numpy, pillow and a runtime are enough."""
 
-from .predictor import OnnxPredictor, OpenVinoPredictor
+from condinst.deploy.predictors import OnnxPredictor, OpenVinoPredictor
 
 __all__ = ["OnnxPredictor", "OpenVinoPredictor"]

@@ -1,4 +1,4 @@
-"""What an exported file says about itself, as :mod:`condinst.export.metadata` wrote it."""
+"""What an exported file says about itself, as :mod:`condinst.export.write_metadata` wrote it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from condinst.pixels import DTYPES, PixelFormat
+from condinst.images.pixel_format import DTYPES, PixelFormat
 
 __all__ = ["FileInfo", "Resize", "decode"]
 

@@ -4,6 +4,6 @@ Every part is a module with ``check(...) -> list[Finding]``; none raises. Only t
 is imported at module level: what is looked at may be missing or broken.
 """
 
-from .finding import Finding, as_dict, as_text, worst
+from condinst.doctor.finding import Finding, as_dict, as_text, worst
 
 __all__ = ["Finding", "as_dict", "as_text", "worst"]

@@ -12,11 +12,10 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from condinst.config import check_config
-from condinst.convert.model_check import build_model
-from condinst.datasets.checks import check_datasets
-
-from .finding import ERROR, OK, WARNING, Finding
-from .machine import num_cpus
+from condinst.config.build import build_model
+from condinst.datasets.checks.checks import check_datasets
+from condinst.doctor.finding import ERROR, OK, WARNING, Finding
+from condinst.doctor.machine import num_cpus
 
 _GROUP = "config"
 

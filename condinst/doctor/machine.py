@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .finding import ERROR, OK, WARNING, Finding
+from condinst.doctor.finding import ERROR, OK, WARNING, Finding
 
 _GROUP = "machine"
 _GIB = 2**30

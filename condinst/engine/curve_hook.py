@@ -6,8 +6,8 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from condinst.engine.curves import draw_curves
 from condinst.registry import HOOKS
+from condinst.report.curves import draw_curves
 
 __all__ = ["CurveHook"]
 

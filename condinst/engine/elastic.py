@@ -10,7 +10,7 @@ import torch
 from mmengine.dist import all_reduce, init_dist, is_distributed, is_main_process
 from mmengine.logging import print_log
 
-from condinst.engine.resume import checkpoint_folder, set_resume
+from condinst.engine.choose_checkpoint import checkpoint_folder, set_resume
 
 if TYPE_CHECKING:
     from mmengine.config import Config

@@ -7,13 +7,13 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from condinst.inference import optimize_for_inference
+from condinst.models.optimize import optimize_for_inference
 from condinst.registry import HOOKS
 
 
 @HOOKS.register_module()
 class InferenceHook(Hook):
-    """Applies :func:`~condinst.inference.optimize_for_inference` before a test.
+    """Applies :func:`~condinst.models.optimize.optimize_for_inference` before a test.
 
     Args:
         switches: its arguments.

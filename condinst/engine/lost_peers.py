@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from torch import distributed
 
 from condinst.compat import heartbeat
-from condinst.engine.checkpoint_writing import last_checkpoint, save_now
+from condinst.engine.save_checkpoint import last_checkpoint, save_now
 
 if TYPE_CHECKING:
     from mmengine.config import Config

@@ -66,8 +66,9 @@ class ReportHook(Hook):
             runner.logger.warning(f"ReportHook: {type(error).__name__}: {error}")
 
     def _begin(self, runner: Runner) -> None:
-        from condinst.benchmark.report import machine
         from condinst.report.run import PREDICTIONS, read_info, write_info
+        from condinst.utils.environment import machine
+        from condinst.version import __version__
 
         info = read_info(runner.work_dir)
         if runner.iter == 0:  # begun anew: what an earlier training left would be taken for its own
@@ -76,7 +77,8 @@ class ReportHook(Hook):
                 _predictions(runner, which).unlink(missing_ok=True)
         self._seconds_before = float(info.get("seconds") or 0)
         device = next(iter(runner.model.parameters())).device.type
-        info["machine"] = machine(device) | {"processes": get_world_size()}
+        about = {"condinst": __version__, **machine(device)}
+        info["machine"] = about | {"processes": get_world_size()}
         write_info(runner.work_dir, info)
 
     def _note(self, runner: Runner, metrics: dict[str, float]) -> None:
@@ -97,7 +99,7 @@ class ReportHook(Hook):
         write_info(runner.work_dir, info)
 
     def _finish(self, runner: Runner) -> None:
-        from condinst.report.page import write_report
+        from condinst.report.report_page import write_report
         from condinst.report.run import read_info, read_run, write_info
 
         write_info(runner.work_dir, read_info(runner.work_dir) | {"seconds": self._seconds()})

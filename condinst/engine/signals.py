@@ -30,7 +30,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import distributed
 
 from condinst.compat import worker_signals
-from condinst.engine.checkpoint_writing import FinishedHook, last_checkpoint, save_now
+from condinst.engine.save_checkpoint import FinishedHook, last_checkpoint, save_now
 from condinst.registry import HOOKS
 
 __all__ = ["StopHook", "stop_on_signals"]

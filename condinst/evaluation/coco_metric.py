@@ -17,25 +17,19 @@ from mmdet.evaluation import CocoMetric as MmdetCocoMetric
 from mmengine.logging import MMLogger
 from torch import Tensor
 
-from condinst.evaluation.evaluators import choose_backend, evaluate
-from condinst.evaluation.ground_truth import read_ground_truth
-from condinst.evaluation.mask_encoding import encode_masks
-from condinst.evaluation.prediction_file import write_predictions
-from condinst.evaluation.recall import average_recalls
-from condinst.evaluation.records import (
-    Curves,
-    Detections,
-    Truth,
-    gather_detections,
-    read_truth,
-)
-from condinst.evaluation.summary import (
+from condinst.evaluation.coco_summary import (
     AP_ITEMS,
     class_table,
     item_names,
     read_class,
     read_items,
 )
+from condinst.evaluation.evaluators import choose_backend, evaluate
+from condinst.evaluation.mask_encoding import encode_masks
+from condinst.evaluation.matches import Curves, Detections, Truth, gather_detections, read_truth
+from condinst.evaluation.prediction_file import write_predictions
+from condinst.evaluation.read_ground_truth import read_ground_truth
+from condinst.evaluation.recall import average_recalls
 from condinst.registry import METRICS
 
 __all__ = ["CocoMetric"]

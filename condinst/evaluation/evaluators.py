@@ -18,7 +18,7 @@ from mmengine.logging import print_log
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from condinst.evaluation.records import Curves, Detections, Truth
+from condinst.evaluation.matches import Curves, Detections, Truth
 
 __all__ = ["BACKENDS", "choose_backend", "evaluate"]
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from pycocotools import mask as coco_mask
 from torch import Tensor
+
+from condinst.masks.rle import encode_changes
 
 __all__ = ["encode_masks"]
 
@@ -40,7 +41,7 @@ def encode_masks(masks: Tensor, max_pixels: int = MAX_PIXELS) -> list[dict[str, 
         changes = [_changes(mask) for mask in masks.view(torch.uint8).numpy()]
     else:
         changes = _changes_of_many(masks, max_pixels)
-    return [_rle(places, height, width) for places in changes]
+    return [encode_changes(places, height, width) for places in changes]
 
 
 def _changes(mask: np.ndarray) -> np.ndarray:
@@ -71,11 +72,3 @@ def _changes_of_many(masks: Tensor, max_pixels: int) -> list[np.ndarray]:
         ends = np.searchsorted(places[:, 0], np.arange(1, len(part)))
         changes += np.split(places[:, 1], ends)
     return changes
-
-
-def _rle(changes: np.ndarray, height: int, width: int) -> dict[str, Any]:
-    ends = changes.tolist()
-    if not ends or ends[-1] < height * width:
-        ends.append(height * width)
-    counts = np.diff(ends, prepend=0).tolist()
-    return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)

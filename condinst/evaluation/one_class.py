@@ -8,7 +8,7 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from pycocotools import mask as coco_mask
 
-from condinst.evaluation.records import Curves, Detections, Truth
+from condinst.evaluation.matches import Curves, Detections, Truth
 
 __all__ = ["curves_of_class"]
 

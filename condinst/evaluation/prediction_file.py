@@ -26,7 +26,7 @@ def write_predictions(
     pycocotools' ``loadRes`` reads the file. A file that was there before is replaced whole.
 
     Args:
-        predictions: of a picture each, as :func:`condinst.evaluation.records.gather_detections`
+        predictions: of a picture each, as :func:`condinst.evaluation.matches.gather_detections`
             takes them. ``mask_scores``, where a model has them, are the scores of the file.
         category_ids: the COCO id of every label.
 
@@ -71,7 +71,7 @@ def read_predictions(
     """Predictions of a picture each; of ``category_ids`` only, in whose order labels count.
 
     Returns:
-        The predictions, as :func:`condinst.evaluation.records.gather_detections` takes them
+        The predictions, as :func:`condinst.evaluation.matches.gather_detections` takes them
         together with ``category_ids``; and whether all of them have masks.
 
     Raises:

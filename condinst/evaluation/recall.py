@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from condinst.evaluation.records import Detections, Truth
+from condinst.evaluation.matches import Detections, Truth
 
 __all__ = ["average_recalls"]
 

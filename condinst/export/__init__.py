@@ -5,7 +5,7 @@ post-processing; ``onnx_model`` puts both into one model, ``quantize`` turns the
 ``export`` makes files, and ``check`` compares them with the detector.
 """
 
-from .export import Export, Options, export_model
-from .onnx_model import build_onnx
+from condinst.export.exporter import Export, Options, export_model
+from condinst.export.onnx_model import build_onnx
 
 __all__ = ["Export", "Options", "build_onnx", "export_model"]

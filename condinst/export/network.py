@@ -18,11 +18,10 @@ import torch
 from onnx import ModelProto, version_converter
 from torch import Tensor, nn
 
+from condinst.export.deform import replace_deform_convs, translations
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
 from condinst.models.speed import checked_fold_batch_norms
-
-from .deform import replace_deform_convs, translations
 
 __all__ = ["Network", "export_network", "input_shapes", "prepare", "split_outputs"]
 

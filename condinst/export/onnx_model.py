@@ -8,13 +8,12 @@ import onnx
 from onnx import ModelProto, TensorProto
 from torch import nn
 
+from condinst.export.box_graph import BoxSettings, as_float, candidates, size_of, suppress
+from condinst.export.builder import GraphBuilder
+from condinst.export.mask_graph import MaskSettings, draw_masks, mask_logits, predict_params
+from condinst.export.network import export_network, prepare, split_outputs
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
-
-from .boxes import BoxSettings, as_float, candidates, size_of, suppress
-from .builder import GraphBuilder
-from .masks import MaskSettings, draw_masks, mask_logits, predict_params
-from .network import export_network, prepare, split_outputs
 
 __all__ = ["OPSET", "OUTPUTS", "build_onnx", "opset_for", "pad_divisor"]
 

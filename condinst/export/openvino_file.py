@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .onnx_model import OUTPUTS
+from condinst.export.onnx_model import OUTPUTS
 
 __all__ = ["save_openvino"]
 

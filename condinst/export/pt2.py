@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from condinst.export.network import input_shapes, prepare
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
-
-from .network import input_shapes, prepare
 
 __all__ = ["check_pt2", "save_pt2"]
 

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto
 
-from .network import LAST_CONVS
+from condinst.export.network import LAST_CONVS
 
 __all__ = ["float_nodes", "quantize_network"]
 

@@ -1,7 +1,7 @@
 """What a model weighs: parameters, arithmetic, memory."""
 
-from .counts import Flops, PartSize, count_flops, count_parameters
-from .memory import Memory, measure_memory
+from condinst.info.counts import Flops, PartSize, count_flops, count_parameters
+from condinst.info.memory import Memory, measure_memory
 
 __all__ = [
     "Flops",

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
-from condinst.structures import Instances
+from condinst.models.structures import Instances
 
 
 class PartSize(NamedTuple):

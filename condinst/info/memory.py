@@ -16,9 +16,9 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import TRANSFORMS
 
-from condinst.benchmark.measure import peak_memory
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
+from condinst.utils.memory import peak_memory
 
 _NUM_OBJECTS = 10
 _OPTIMIZER = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=0.01, momentum=0.9))

@@ -4,8 +4,8 @@
 ``progress``), ``resolve`` takes a name wherever a path can stand.
 """
 
-from .index import Model, get, list_models
-from .resolve import resolve_checkpoint, resolve_config
-from .weights import fetch
+from condinst.model_zoo.index import Model, get, list_models
+from condinst.model_zoo.resolve import resolve_checkpoint, resolve_config
+from condinst.model_zoo.weights import fetch
 
 __all__ = ["Model", "fetch", "get", "list_models", "resolve_checkpoint", "resolve_config"]

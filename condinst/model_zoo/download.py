@@ -22,10 +22,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
+from condinst.model_zoo.progress import Progress
 from condinst.utils.files import flush, names_file, write_whole
 from condinst.version import __version__
-
-from .progress import Progress
 
 BLOCK = 1 << 18
 # Answers that may be others a little later.
@@ -93,7 +92,8 @@ def check_file(path: Path, checksum: str | None, source: str = "") -> None:
     """
     if checksum is None:
         return
-    from condinst.convert.files import sha256  # brings PyTorch, which listing models can do without
+    # brings PyTorch, which listing models can do without
+    from condinst.checkpoints.weight_files import sha256
 
     if not (found := sha256(path)).startswith(checksum.lower()):
         raise ValueError(

@@ -12,6 +12,8 @@ from urllib.parse import urlparse
 
 import yaml
 
+from condinst.compat.base_configs import find_root
+
 
 @dataclass(frozen=True)
 class Model:
@@ -32,7 +34,7 @@ class Model:
         weights: URL as published.
         weights_file: the weights' file name, in a folder of weights and in the cache.
         sha256: hexadecimal digits of the file's checksum: all 64, or the first 8.
-        layout: "original" or "mmdet", see ``condinst.convert``.
+        layout: "original" or "mmdet", see ``condinst.checkpoints``.
         license: of the weights.
         repository: URL of the program that the weights come from.
         source_config: the model's config file there.
@@ -105,22 +107,6 @@ def load_index() -> dict[str, Model]:
             assert model.name not in models, f"{metafile}: {model.name} is listed twice"
             models[model.name] = model
     return models
-
-
-def find_root() -> Path:
-    """The folder that holds ``model-index.yml`` and ``configs``: a checkout's, or the wheel's.
-
-    Raises:
-        FileNotFoundError: neither is there.
-    """
-    package = Path(__file__).resolve().parents[1]
-    for root in (package / ".mim", package.parent):
-        if (root / "model-index.yml").is_file():
-            return root
-    raise FileNotFoundError(
-        f"model-index.yml: expected in {package / '.mim'} (installed) or {package.parent} "
-        "(a checkout); install condinst again"
-    )
 
 
 def _read(path: Path) -> Any:

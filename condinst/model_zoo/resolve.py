@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .index import get, list_models, unknown
-from .weights import fetch
+from condinst.model_zoo.index import get, list_models, unknown
+from condinst.model_zoo.weights import fetch
 
 
 def resolve_config(name_or_path: str) -> str:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from condinst.model_zoo.download import check_file, download
+from condinst.model_zoo.index import Model, get
 from condinst.utils.files import replacing
 from condinst.version import __version__
-
-from .download import check_file, download
-from .index import Model, get
 
 HOME = "CONDINST_HOME"
 """Environment variable: the folder of the cache; if not set, ``condinst`` in the user's cache."""
@@ -109,8 +108,10 @@ def _download(entry: Model) -> Path:
 
 def _convert(entry: Model, source: Path) -> Path:
     """The file by our names; its name holds what it was made of and by."""
-    from condinst.convert import convert_file  # brings PyTorch, which listing models can do without
-    from condinst.convert.files import sha256
+    from condinst.checkpoints import (  # brings PyTorch, which listing models can do without
+        convert_file,
+    )
+    from condinst.checkpoints.weight_files import sha256
 
     stem = f"{entry.name}-{sha256(source)[:8]}-condinst{__version__}"
     target = cache_folder() / f"{stem}.pth"

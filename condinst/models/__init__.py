@@ -1,16 +1,21 @@
 """The detector and its parts; importing registers them under the scope ``condinst``."""
 
-from .backbones import IntervalDCNResNet, TimmBackbone
-from .bbox_head import CondInstBboxHead
-from .boxinst import BoxInst, BoxInstBboxHead, BoxInstDataPreprocessor, BoxInstMaskHead
-from .condinst import CondInst
-from .data_preprocessor import DetDataPreprocessor
-from .mask_branch import MaskBranch
-from .mask_head import CondInstMaskHead
-from .necks import BiFPN
-from .semantic_head import SemanticHead
-from .tiles import CondInstTiles
-from .tta import CondInstTTA
+from condinst.models.backbones import IntervalDCNResNet, TimmBackbone
+from condinst.models.boxinst import (
+    BoxInst,
+    BoxInstBboxHead,
+    BoxInstDataPreprocessor,
+    BoxInstMaskHead,
+)
+from condinst.models.condinst import CondInst
+from condinst.models.data_preprocessor import DetDataPreprocessor
+from condinst.models.heads.bbox_head import CondInstBboxHead
+from condinst.models.heads.mask_branch import MaskBranch
+from condinst.models.heads.mask_head import CondInstMaskHead
+from condinst.models.heads.semantic_head import SemanticHead
+from condinst.models.necks import BiFPN
+from condinst.models.test_time.tiled import CondInstTiles
+from condinst.models.test_time.tta import CondInstTTA
 
 __all__ = [
     "BiFPN",

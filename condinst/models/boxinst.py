@@ -14,16 +14,16 @@ import torch.nn.functional as F
 from mmengine.logging import MessageHub
 from torch import Tensor
 
-from condinst.color_similarity import alike_neighbors, neighbor_offsets, to_lab, valid_cells
+from condinst.models.condinst import CondInst
+from condinst.models.data_preprocessor import DetDataPreprocessor
+from condinst.models.heads.bbox_head import CondInstBboxHead
+from condinst.models.heads.mask_head import CondInstMaskHead
+from condinst.models.losses.box_losses import mean_count
+from condinst.models.losses.mask_loss import MaskTargets, sum_over_chunks
+from condinst.models.structures import GroundTruth, Instances
 from condinst.registry import MODELS
-from condinst.structures import GroundTruth, Instances, SimilarColors
-
-from .bbox_head import CondInstBboxHead
-from .condinst import CondInst
-from .data_preprocessor import DetDataPreprocessor
-from .losses import mean_count
-from .mask_head import CondInstMaskHead
-from .mask_loss import MaskTargets, sum_over_chunks
+from condinst.targets.color_similarity import alike_neighbors, neighbor_offsets, to_lab, valid_cells
+from condinst.targets.target_types import SimilarColors
 
 
 @MODELS.register_module()
@@ -49,7 +49,7 @@ class BoxInstMaskHead(CondInstMaskHead):
         pairwise_dilation: cells from one neighbour to the next.
         warmup_iters: iterations in which the pairwise loss's factor rises from 0 to 1.
         warmup_start: the count of the first iteration: 0 in mmdet, 1 in the original.
-        kwargs: see :class:`~condinst.models.mask_head.CondInstMaskHead`.
+        kwargs: see :class:`~condinst.models.heads.mask_head.CondInstMaskHead`.
     """
 
     def __init__(

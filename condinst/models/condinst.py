@@ -11,15 +11,14 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from condinst.models.input_channels import adapt_when_loading
+from condinst.models.postprocess.masks import postprocess_masks
+from condinst.models.speed import autocast, compile_networks, to_channels_last
+from condinst.models.structures import Assignment, DensePredictions, Instances
+from condinst.models.task_modules.ground_truth import prepare_ground_truth
+from condinst.models.task_modules.points import gather_points
+from condinst.models.task_modules.sampler import sample_positives
 from condinst.registry import MODELS
-from condinst.structures import Assignment, DensePredictions, Instances
-
-from .input_channels import adapt_when_loading
-from .mask_postprocess import postprocess_masks
-from .mask_targets import prepare_ground_truth
-from .points import gather_points
-from .sampler import sample_positives
-from .speed import autocast, compile_networks, to_channels_last
 
 
 @MODELS.register_module()
@@ -28,13 +27,13 @@ class CondInst(BaseDetector):
 
     Args:
         backbone, neck: configs of what makes the feature pyramid.
-        bbox_head: config of :class:`~condinst.models.bbox_head.CondInstBboxHead`.
-        mask_head: config of :class:`~condinst.models.mask_head.CondInstMaskHead`.
-        semantic_head: config of :class:`~condinst.models.semantic_head.SemanticHead`, an auxiliary
-            task of training; None for none. Its ``num_classes`` are the box head's if not given.
+        bbox_head: config of :class:`~condinst.models.heads.bbox_head.CondInstBboxHead`.
+        mask_head: config of :class:`~condinst.models.heads.mask_head.CondInstMaskHead`.
+        semantic_head: config of :class:`~condinst.models.SemanticHead`, an auxiliary task of
+            training; None for none. Its ``num_classes`` are the box head's if not given.
         train_cfg: handed to both heads.
         test_cfg: ``mask_thr``; ``mask_format``, see
-            :func:`~condinst.models.mask_postprocess.postprocess_masks`; ``autocast_dtype``,
+            :func:`~condinst.models.postprocess.masks.postprocess_masks`; ``autocast_dtype``,
             "bfloat16" or "float16" for mixed precision; and what the box head's post-processing
             reads.
         data_preprocessor: config of what turns pictures into a batch.
@@ -206,7 +205,7 @@ class CondInst(BaseDetector):
         Returns:
             The samples with ``pred_instances``: ``bboxes`` (N, 4) xyxy, ``scores`` (N,),
             ``labels`` (N,), ``masks`` as ``test_cfg.mask_format`` says (see
-            :func:`~condinst.models.mask_postprocess.postprocess_masks`), (N, H, W) bool if it says
+            :func:`~condinst.models.postprocess.masks.postprocess_masks`), (N, H, W) bool if it says
             nothing; by falling score.
         """
         metas = [sample.metainfo for sample in batch_data_samples]

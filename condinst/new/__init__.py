@@ -4,6 +4,6 @@
 ``schedule`` and ``plan`` choose; ``text`` puts it into words; ``create`` writes the file.
 """
 
-from .create import Created, create
+from condinst.new.create import Created, create
 
 __all__ = ["Created", "create"]

@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from condinst.datasets.file_cache import forget_files
+from condinst.datasets.checks.file_cache import forget_files
+from condinst.new.facts import collect_facts, describe, notes_on
+from condinst.new.models import find_recipe, weights_note
+from condinst.new.plan import Places, make_plan
+from condinst.new.resources import Machine, find_machine
+from condinst.new.text import config_text
 from condinst.utils.files import check_writable, replacing
 
-from .facts import collect_facts, describe, notes_on
-from .machine import Machine, find_machine
-from .models import find_recipe, weights_note
-from .plan import Places, make_plan
-from .text import config_text
-
 if TYPE_CHECKING:
-    from condinst.annotations import Imported
+    from condinst.dataset_converters import Imported
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -63,7 +62,7 @@ def create(
 
     Args:
         name: of the config; the folder's too, if ``out`` is not given.
-        data: folder or file of annotations, as ``condinst.annotations.import_data`` takes it.
+        data: folder or file of annotations, see ``condinst.dataset_converters.import_data``.
         model: a name of ``condinst.new.models.NAMES`` or of ``condinst list``.
         from_scratch: start from no weights.
         force: replace a config that is there. Other files in the folder stay.
@@ -120,7 +119,7 @@ def _create(
     model: str | None,
     from_scratch: bool,
 ) -> Created:
-    from condinst.annotations import import_data
+    from condinst.dataset_converters import import_data
 
     imported = import_data(
         source.data,
@@ -201,7 +200,7 @@ def _write(config: Path, text: str) -> None:
     """The file, once a run would accept it: its data are looked through as before training."""
     from mmengine.config import Config
 
-    from condinst.datasets.checks import check_datasets
+    from condinst.datasets.checks.checks import check_datasets
 
     with replacing(config, ".py") as partial:  # mmengine reads files whose name ends so only
         partial.write_text(text, encoding="utf-8")

@@ -9,10 +9,11 @@ from typing import Protocol
 
 import numpy as np
 
-from condinst.datasets.coco_file import CocoFile, Segmentation, first_few
-from condinst.datasets.file_cache import keep_file, mark_of, take_file
-
-from .inputs import Inputs, look_at_inputs
+from condinst.datasets.checks.file_cache import keep_file, mark_of, take_file
+from condinst.datasets.coco.coco_entries import Segmentation
+from condinst.datasets.coco.coco_records import CocoFile
+from condinst.datasets.coco.entry_issues import first_few
+from condinst.new.inputs import Inputs, look_at_inputs
 
 _MASKS = (
     Segmentation.POLYGONS,
@@ -23,7 +24,7 @@ _MASKS = (
 
 
 class Split(Protocol):
-    """Where a part of the data is, as ``condinst.annotations`` says it."""
+    """Where a part of the data is, as ``condinst.dataset_converters`` says it."""
 
     @property
     def ann_file(self) -> Path: ...

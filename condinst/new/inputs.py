@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from condinst.pixels import PixelFormat
-from condinst.stored_pixels import read_stored
+from condinst.images.decoding import read_stored
+from condinst.images.limit import ImageTooLargeError, open_image
+from condinst.images.pixel_format import PixelFormat
 from condinst.utils.files import read_regular
-from condinst.utils.image_limit import ImageTooLargeError, open_image
 
 _HEADERS = 500  # most files that are looked at
 _DECODED = 3  # files of each kind of header whose pixels are read

@@ -79,8 +79,9 @@ def find_recipe(name: str | None, device: str, masks: bool, from_scratch: bool) 
 
 
 def _from_index(name: str, from_scratch: bool) -> Recipe:
+    from condinst.compat.base_configs import find_root
     from condinst.model_zoo import get, list_models
-    from condinst.model_zoo.index import find_root, unknown
+    from condinst.model_zoo.index import unknown
 
     known = _ALIASES.get(name, name)
     if known not in list_models():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .facts import DataFacts
-from .machine import Machine
-from .models import Recipe
-from .schedule import (
+from condinst.new.facts import DataFacts
+from condinst.new.models import Recipe
+from condinst.new.resources import Machine
+from condinst.new.schedule import (
     Balance,
     Schedule,
     choose_balance,
@@ -16,7 +16,7 @@ from .schedule import (
     choose_schedule,
     memory_megapixels,
 )
-from .views import Views, choose_views
+from condinst.new.views import Views, choose_views
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _statistics(facts: DataFacts) -> tuple[tuple[float, ...], tuple[float, ...]]
     pixels = facts.inputs.pixels
     if pixels.is_rgb8:
         return None
-    from condinst.datasets.picture_statistics import channel_mean_std
+    from condinst.datasets.image_statistics import channel_mean_std
 
     paths = list(facts.img_paths)
     return channel_mean_std(paths, channels=pixels.channels, dtype=pixels.dtype)

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .facts import DataFacts
-from .machine import Machine
-from .models import Recipe
-from .views import Views
+from condinst.new.facts import DataFacts
+from condinst.new.models import Recipe
+from condinst.new.resources import Machine
+from condinst.new.views import Views
 
 _SHARE = 0.85  # of the memory, which a training may take
 # On a CPU memory is seldom what ends: so many megapixels an iteration take some seconds on two

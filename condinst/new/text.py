@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
+from condinst.new.lines import codes, dict_lines, line, value, wrapped
+from condinst.new.plan import Plan
+from condinst.new.text_training import model_lines, schedule_lines
 from condinst.version import __version__
-
-from .lines import codes, dict_lines, line, value, wrapped
-from .plan import Plan
-from .text_training import model_lines, schedule_lines
 
 
 def config_text(plan: Plan) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .lines import codes, dict_lines, line, value
-from .plan import Plan
+from condinst.new.lines import codes, dict_lines, line, value
+from condinst.new.plan import Plan
 
 
 def model_lines(plan: Plan) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .facts import DataFacts
+from condinst.new.facts import DataFacts
 
 # Sizes that objects should have in the network's input: (half of them, 90% of them), pixels. The
 # finest level has a point every 8. On COCO, whose recipe shows pictures 1.7 times as large, they

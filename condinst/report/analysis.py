@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from condinst.evaluation.coco_summary import AP_ITEMS, read_class, read_items
 from condinst.evaluation.evaluators import choose_backend, evaluate
+from condinst.evaluation.matches import Curves, Detections, gather_detections
 from condinst.evaluation.prediction_file import read_predictions
-from condinst.evaluation.records import Curves, Detections, gather_detections
-from condinst.evaluation.summary import AP_ITEMS, read_class, read_items
 from condinst.report.confusion import confusion_matrix
 from condinst.report.error_kinds import ErrorKinds, find_error_kinds
+from condinst.report.evaluated_split import Split
 from condinst.report.matching import FREE, Pairing, Picture, compare_pictures, pair
-from condinst.report.split import Split
 from condinst.report.thresholds import THRESHOLDS, ScoreCurve, best_threshold, score_curve
 
 __all__ = ["Accuracy", "Analysis", "Operating", "PictureScore", "analyse"]

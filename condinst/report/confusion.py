@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from condinst.evaluation.records import Detections, Truth
+from condinst.evaluation.matches import Detections, Truth
 from condinst.report.matching import FREE, Pairing
 
 __all__ = ["confusion_matrix"]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from condinst.evaluation.records import Detections, Truth
+from condinst.evaluation.matches import Detections, Truth
 from condinst.report.matching import FREE, Picture, pair
 
 __all__ = ["KINDS", "ErrorKinds", "average_precision", "find_error_kinds"]

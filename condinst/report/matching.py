@@ -2,7 +2,7 @@
 
 Letters: P pictures, and of one picture D detections, G objects that count, C crowds. Detections
 are always in falling order of their scores, and places are those in the flat arrays of
-:mod:`condinst.evaluation.records`.
+:mod:`condinst.evaluation.matches`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from condinst.evaluation.records import Detections, Truth
+from condinst.evaluation.matches import Detections, Truth
 
 __all__ = ["FREE", "IGNORED", "Pairing", "Picture", "compare_pictures", "pair"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from condinst.engine.curves import Curves, read_curves, read_records
+from condinst.report.curves import Curves, read_curves, read_records
 from condinst.utils.files import write_whole
 
 __all__ = ["INFO_FILE", "PREDICTIONS", "Run", "read_info", "read_run", "write_info"]

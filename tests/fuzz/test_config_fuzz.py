@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from config_fuzz import BASES, Workshop, judge, make_case, run_cases
 
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).parents[1] / "helpers"
 NUM = 500  # of all cases
 CHUNK = 100  # of them in one process
 
@@ -66,7 +66,7 @@ def test_the_judge(code, out, err, expected):
 @pytest.mark.parametrize("first", range(0, NUM, CHUNK))
 def test_all_configs_with_mistakes(tmp_path, first):
     """In a process of its own, whose death names the case after the last one told."""
-    words = [sys.executable, HERE / "config_fuzz.py", "--first", first, "--num", CHUNK]
+    words = [sys.executable, HELPERS / "config_fuzz.py", "--first", first, "--num", CHUNK]
     done = subprocess.run(
         [str(w) for w in (*words, "--folder", tmp_path)],
         capture_output=True,

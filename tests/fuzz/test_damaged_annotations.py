@@ -11,10 +11,10 @@ from folder_commands import new_of_folder
 from folder_fuzz import KINDS
 from harness import run_cases
 
-import condinst.annotations.importer
-import condinst.annotations.tile_files
 import condinst.data_report
-import condinst.datasets.checks
+import condinst.dataset_converters.importer
+import condinst.dataset_converters.tile_coco
+import condinst.datasets.checks.checks
 import condinst.new.create  # noqa: F401  what is imported here is not in every process of a case
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's here")

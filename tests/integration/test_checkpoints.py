@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from toy_training import Steps, build, quick
 
 from condinst.compat.checkpoint_writing import remove
-from condinst.engine.checkpoint_writing import remove_leftovers, save_now
+from condinst.engine.save_checkpoint import remove_leftovers, save_now
 
 BEST = dict(save_best="score", rule="greater")
 BOTH = dict(save_best=["score", "other"], rule="greater")

@@ -12,8 +12,8 @@ from commands import REPO, SMALL, run
 from PIL import Image
 
 from condinst.deploy import OnnxPredictor, OpenVinoPredictor
-from condinst.predictor import Predictor
-from condinst.results import Results
+from condinst.inference.predictor import Predictor
+from condinst.results.results import Results
 
 EXAMPLE = REPO / "examples" / "onnx_minimal.py"
 

@@ -13,15 +13,17 @@ import pytest
 import torch
 from commands import REPO, SMALL, run
 from mmengine.registry import DefaultScope
+from oracle import build_pair, published_config
 from PIL import Image
 
-from condinst import predictor_setup
-from condinst.export import agreement, export
-from condinst.export.export import Options, export_model
-from condinst.export.metadata import read_metadata, sha256
+from condinst.export import agreement
+from condinst.export import exporter as export
+from condinst.export.exporter import Options, export_model
 from condinst.export.onnx_model import build_onnx
 from condinst.export.openvino_file import save_openvino
-from condinst.predictor import Predictor
+from condinst.export.write_metadata import read_metadata, sha256
+from condinst.inference import setup as predictor_setup
+from condinst.inference.predictor import Predictor
 from condinst.registry import MODELS
 
 EXPORT = REPO / "tools" / "export.py"
@@ -203,9 +205,6 @@ def test_wrong_arguments_end_in_one_line(tmp_path, checkpoint, words, message, m
 @pytest.mark.slow
 def test_the_published_model_at_its_own_size(tmp_path, shared):
     """Weights are random, sizes and counts of detections are those of real use."""
-    sys.path.insert(0, str(REPO / "tests" / "parity"))
-    from oracle import build_pair, published_config
-
     cfg = published_config()
     _, model = build_pair(cfg)
     cfg.model.type = "condinst.CondInst"

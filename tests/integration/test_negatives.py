@@ -13,7 +13,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import Runner
 
-from condinst.datasets.checks import check_datasets
+from condinst.datasets.checks.checks import check_datasets
 from condinst.registry import MODELS
 
 NEGATIVES = 4  # of 8 pictures, the first ones

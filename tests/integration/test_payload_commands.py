@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import resource
-from pathlib import Path
 
 import pytest
 from commands import REPO, finish, start
 
-SCRIPT = Path(__file__).with_name("payload_commands.py")
+SCRIPT = REPO / "tests" / "helpers" / "payload_commands.py"
 MEMORY = 10 << 30  # address space
 
 

@@ -15,8 +15,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from condinst.compat.checkpoint import load_from_local
-from condinst.predictor import Predictor
-from condinst.results import Results
+from condinst.inference.predictor import Predictor
+from condinst.results.results import Results
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from condinst.cli.main import main
-from condinst.predictor import Predictor
+from condinst.inference.predictor import Predictor
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from commands import REPO, run
 
-from condinst.predictor import Predictor
+from condinst.inference.predictor import Predictor
 
 TRACK = REPO / "examples" / "track_video.py"
 NUM_FRAMES, STEP = 8, 2

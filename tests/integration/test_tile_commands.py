@@ -13,7 +13,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from condinst.cli.main import main
-from condinst.predictor import Predictor
+from condinst.inference.predictor import Predictor
 
 SIDE, GAP = 96, 96
 EXACT = dict(device="cpu", channels_last=False, fold_norms=False)

@@ -19,7 +19,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 
-from condinst.convert import to_condinst, to_original
+from condinst.checkpoints import to_condinst, to_original
 from condinst.datasets import PrepareBoxTargets
 from condinst.registry import MODELS
 

@@ -1,6 +1,6 @@
 """Backbones that mmdet lacks."""
 
-from .interval_dcn_resnet import IntervalDCNResNet
-from .timm_backbone import TimmBackbone
+from condinst.models.backbones.interval_dcn_resnet import IntervalDCNResNet
+from condinst.models.backbones.timm_backbone import TimmBackbone
 
 __all__ = ["IntervalDCNResNet", "TimmBackbone"]

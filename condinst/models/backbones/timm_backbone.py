@@ -9,9 +9,8 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from condinst.models.backbones.timm_models import build_features, fetched_weights, weights_of_file
 from condinst.registry import MODELS
-
-from .timm_models import build_features, fetched_weights, weights_of_file
 
 # What the levels C2 to C5 of a ResNet have, and necks expect.
 _PYRAMID = (4, 8, 16, 32)

@@ -1,5 +1,5 @@
 """Necks that mmdet lacks."""
 
-from .bifpn import BiFPN
+from condinst.models.necks.bifpn import BiFPN
 
 __all__ = ["BiFPN"]

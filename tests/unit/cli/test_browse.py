@@ -13,10 +13,10 @@ from condinst.cli.browse import draw
 from condinst.cli.browse_data import Browser, View
 from condinst.cli.common import read_config
 from condinst.cli.main import main
-from condinst.datasets.shapes import make_shapes
-from condinst.structures import SampledMasks, SimilarColors
+from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.targets.target_types import SampledMasks, SimilarColors
 
-SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
+SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
 SIZE = 96  # that of the config: nothing is resized
 
 

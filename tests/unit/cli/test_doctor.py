@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from condinst.cli.main import main
-from condinst.datasets.shapes import make_shapes
-from condinst.doctor import Finding, as_text, machine, packages, worst
+from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.doctor import Finding, as_text, machine, worst
+from condinst.doctor import installed as packages
 
-SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
+SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
 
 
 @pytest.fixture

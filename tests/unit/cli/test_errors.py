@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from condinst.cli import common, test, train
-from condinst.datasets.shapes import make_shapes
+from condinst.datasets.shapes.make_shapes import make_shapes
 
-SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
+SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from torchvision.models import ResNet18_Weights
 from condinst.cli import info
 from condinst.cli.common import read_config
 from condinst.cli.main import main
-from condinst.convert.model_check import build_model
+from condinst.config.build import build_model
 from condinst.info import count_flops, count_parameters
 
-INTEGRATION = Path(__file__).resolve().parents[2] / "integration"
-SMALL = INTEGRATION / "small_condinst.py"
+REPO = Path(__file__).resolve().parents[3]
+SMALL = REPO / "tests" / "helpers" / "small_condinst.py"
 RESNET18 = {
     "model.backbone.base_channels": 64,
     "model.backbone.frozen_stages": 1,
@@ -149,7 +149,7 @@ def test_mistakes(words, message, capsys):
 
 
 def test_boxinst_trains_on_the_targets_of_its_pipeline():
-    repo = INTEGRATION.parents[1]
+    repo = REPO
     cfg = read_config(
         str(repo / "configs" / "boxinst_r50_fpn_ms-90k_coco_instance.py"),
         {"model.backbone.depth": 18, "model.neck.in_channels": [64, 128, 256, 512]},

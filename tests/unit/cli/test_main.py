@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from condinst.cli.main import _COMMANDS, main
-from condinst.datasets.shapes import make_shapes
+from condinst.datasets.shapes.make_shapes import make_shapes
 from condinst.version import __version__
 
-SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
+SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
 
 
 def start(*words: object, code: str | None = None, **settings: str) -> subprocess.Popen[str]:

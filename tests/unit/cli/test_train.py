@@ -7,7 +7,7 @@ import torch
 
 from condinst.cli import train
 
-SMALL = Path(__file__).resolve().parents[2] / "integration" / "small_condinst.py"
+SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from condinst.config.check import find_problems
 from condinst.config.problem import is_slip, near
 
 REPO = Path(__file__).resolve().parents[3]
-SMALL = REPO / "tests" / "integration" / "small_condinst.py"
+SMALL = REPO / "tests" / "helpers" / "small_condinst.py"
 OURS = sorted(p for p in (REPO / "configs").glob("*.py"))
 PUBLISHED = Path(mmdet.__file__).parent / ".mim" / "configs"
 

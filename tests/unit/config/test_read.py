@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from condinst.config import ConfigError, read_config_file
-from condinst.config.plain import read_plain_config
+from condinst.config.plain_config import read_plain_config
 
 
 def message(path, reader=read_config_file) -> str:

@@ -11,7 +11,7 @@ from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image
 
 from condinst.cli.browse_data import Browser
-from condinst.datasets.checks import check_datasets
+from condinst.datasets.checks.checks import check_datasets
 from condinst.datasets.class_balance import spread_repeats
 
 CLASSES = ("common", "rare", "rarest")

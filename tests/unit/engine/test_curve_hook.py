@@ -13,8 +13,9 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from condinst.engine import curve_hook, curves
+from condinst.engine import curve_hook
 from condinst.registry import HOOKS
+from condinst.report import curves
 
 
 def write_records(work_dir, start, *records, tail=""):

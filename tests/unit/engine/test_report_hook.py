@@ -170,7 +170,7 @@ def test_a_failing_report_is_a_warning(tmp_path, truth, monkeypatch):
     def fail(*_):
         raise MemoryError("no more")
 
-    monkeypatch.setattr("condinst.report.page.write_report", fail)
+    monkeypatch.setattr("condinst.report.report_page.write_report", fail)
     run(tmp_path / "w", truth, (0,))
     assert "ReportHook: MemoryError: no more" in said
     assert (tmp_path / "w" / "iter_2.pth").is_file()

@@ -16,7 +16,7 @@ from mmengine.registry import DefaultScope
 from pycocotools import mask as coco_mask
 
 from condinst.evaluation import CocoMetric
-from condinst.evaluation.records import read_truth
+from condinst.evaluation.matches import read_truth
 from condinst.registry import METRICS
 
 BACKENDS = ("faster_coco_eval", "pycocotools")

@@ -11,9 +11,9 @@ from coco_sets import CATEGORY_IDS, as_predictions, by_pycocotools, random_set
 from pycocotools import mask as coco_mask
 
 from condinst.evaluation import evaluators
+from condinst.evaluation.coco_summary import item_names, read_items
 from condinst.evaluation.evaluators import choose_backend, evaluate
-from condinst.evaluation.records import gather_detections, read_truth
-from condinst.evaluation.summary import item_names, read_items
+from condinst.evaluation.matches import gather_detections, read_truth
 
 IOU_THRS = np.linspace(0.5, 0.95, 10)
 BACKENDS = ("faster_coco_eval", "pycocotools")

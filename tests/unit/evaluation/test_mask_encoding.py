@@ -5,7 +5,8 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from condinst.evaluation.mask_encoding import _changes_of_many, _rle, encode_masks
+from condinst.evaluation.mask_encoding import _changes_of_many, encode_masks
+from condinst.masks.rle import encode_changes
 
 
 def expected(masks):
@@ -40,7 +41,7 @@ def test_the_way_of_the_gpu_gives_the_same(max_pixels):
     """Its operations run on any device. 80 pixels are two masks at once."""
     masks = many_masks()
     changes = _changes_of_many(masks, max_pixels)
-    assert [_rle(places, 7, 5) for places in changes] == expected(masks)
+    assert [encode_changes(places, 7, 5) for places in changes] == expected(masks)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -6,10 +6,10 @@ import torch
 from onnx import TensorProto
 
 from condinst.export.builder import GraphBuilder
-from condinst.export.masks import MaskSettings, draw_masks
-from condinst.export.runtimes import onnx_runtime
-from condinst.models.dynamic_conv import aligned_upsample
-from condinst.models.mask_postprocess import whole_masks
+from condinst.export.compared_runtimes import onnx_runtime
+from condinst.export.mask_graph import MaskSettings, draw_masks
+from condinst.models.postprocess.masks import whole_masks
+from condinst.models.upsample import aligned_upsample
 
 
 @pytest.mark.parametrize(("feat_stride", "out_stride"), [(8, 4), (8, 8), (8, 2), (4, 4)])

@@ -5,9 +5,9 @@ from small_detector import picture
 
 from condinst.export import network
 from condinst.export.agreement import BOUNDS, Agreement
-from condinst.export.check import Picture, check
+from condinst.export.compared_runtimes import onnx_runtime
 from condinst.export.onnx_model import build_onnx
-from condinst.export.runtimes import onnx_runtime
+from condinst.export.verify import Picture, check
 
 
 def refuse(*args):

@@ -5,11 +5,11 @@ import pytest
 from small_detector import picture
 
 from condinst.export.agreement import Agreement, Bounds
-from condinst.export.check import Picture, check
+from condinst.export.compared_runtimes import onnx_runtime
 from condinst.export.network import LAST_CONVS
 from condinst.export.onnx_model import build_onnx
 from condinst.export.quantize import quantize_network
-from condinst.export.runtimes import onnx_runtime
+from condinst.export.verify import Picture, check
 
 
 @pytest.fixture(scope="module")

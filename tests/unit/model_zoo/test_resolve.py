@@ -2,7 +2,7 @@
 
 import pytest
 from mmengine.config import Config
-from test_weights import original_file
+from original_weights import original_file
 
 from condinst import model_zoo
 from condinst.cli import test, train

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import importlib.util
 import re
 import subprocess
 import sys
@@ -15,9 +14,10 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint
+from original_weights import original_file
 
 from condinst import model_zoo
-from condinst.convert import to_condinst
+from condinst.checkpoints import to_condinst
 from condinst.model_zoo import weights
 from condinst.registry import MODELS
 
@@ -174,18 +174,6 @@ def test_a_process_that_was_killed_leaves_what_the_next_goes_on_with(server, tmp
     path = model_zoo.fetch(entry(server, weights_file="b.pth"))
     assert path.read_bytes() == server.content
     assert server.ranges_asked() == [None, "bytes=300000-"]
-
-
-def original_file(shared, path, name):
-    """A checkpoint in the original's layout, as its programs write it; and its tensors."""
-    folder = shared / "golden/adelaidet"
-    spec = importlib.util.spec_from_file_location("golden_weights", folder / "weights.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    arrays = module.reference_state_dict(folder / f"{name}.json")
-    tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
-    torch.save({"model": tensors, "iteration": 89999}, path)
-    return tensors
 
 
 def build(config):

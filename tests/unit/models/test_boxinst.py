@@ -10,12 +10,13 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.logging import MessageHub
 from mmengine.structures import InstanceData
 
-from condinst.color_similarity import neighbor_offsets
 from condinst.datasets import PrepareBoxTargets
-from condinst.models import mask_loss as mask_loss_module
 from condinst.models.boxinst import BoxInstMaskHead, pairwise_loss
-from condinst.models.mask_targets import box_masks, prepare_ground_truth
-from condinst.structures import GroundTruth, Instances, SimilarColors
+from condinst.models.losses import mask_loss as mask_loss_module
+from condinst.models.structures import GroundTruth, Instances
+from condinst.models.task_modules.ground_truth import box_masks, prepare_ground_truth
+from condinst.targets.color_similarity import neighbor_offsets
+from condinst.targets.target_types import SimilarColors
 
 
 def test_filled_boxes_cover_the_pixels_that_they_touch():

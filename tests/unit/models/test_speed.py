@@ -7,10 +7,10 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.model import BaseTTAModel
-from test_condinst import BOX, build, losses_of, sample, small_model
+from small_model import BOX, build, losses_of, sample, small_model
 from torch import nn
 
-from condinst.inference import optimize_for_inference
+from condinst.models.optimize import optimize_for_inference
 from condinst.models.speed import fold_batch_norms
 
 

@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 from report_sets import coco_eval
 
-from condinst.report.page import write_report
+from condinst.report.report_page import write_report
 from condinst.report.run import read_run
 
 
@@ -260,9 +260,9 @@ def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
     import numpy as np
     from pycocotools import mask as coco_mask
 
-    from condinst.evaluation.records import read_truth
+    from condinst.evaluation.matches import read_truth
     from condinst.report.analysis import analyse
-    from condinst.report.split import Split
+    from condinst.report.evaluated_split import Split
 
     annotations = []
     for i in range(300):

@@ -1,0 +1,177 @@
+"""Picture files to run-length codes: exported files beside the detectors that run in PyTorch."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet.structures.mask import encode_mask_results
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
+
+from benchmarks.measure import Comparison
+from benchmarks.models import Context, build_pair, published_config
+from benchmarks.pipeline import CONFIG
+from condinst.deploy import OnnxPredictor, OpenVinoPredictor
+from condinst.export.agreement import Agreement, compare_instances
+from condinst.export.exporter import Options, export_model
+from condinst.inference.predictor import Predictor
+from condinst.results.results import Results
+
+_MAX_PICTURES = 4
+_NUM_CALIBRATION = 16
+_BARS = {"ONNX Runtime, fp32": 1.6, "ONNX Runtime, int8": 2.5}
+_OURS = "our eager model"
+
+
+def run(context: Context) -> list[Comparison]:
+    """All of them in turns, on real pictures, with seeded weights of the published ResNet-50.
+
+    Decoding the file, resizing, network, post-processing and codes of the masks are part of it.
+    Files run on the CPU, and so does everything that they are compared with.
+    """
+    pictures = sorted((context.root / "val2017").glob("*.jpg"))
+    pictures = pictures[: min(context.num_images, _MAX_PICTURES)]
+    with tempfile.TemporaryDirectory(prefix="condinst-benchmark-") as folder:
+        theirs, predictors = _build(context.root, Path(folder))
+        agreements = _agreements(predictors, pictures)
+        calls: dict[str, Callable[[], object]] = {"mmdet": lambda: list(map(theirs, pictures))}
+        for name, predictor in predictors.items():
+            calls[name] = partial(_codes, predictor, pictures)
+        times = in_turns(calls, max(context.rounds // 3, 3))
+    found = [
+        Comparison(
+            f"picture to masks: {name}",
+            times["mmdet"],
+            times[name],
+            note=f"{len(pictures)} pictures, {torch.get_num_threads()} threads, seeded weights; "
+            + agreements[name],
+            bar=_BARS.get(name),
+        )
+        for name in predictors
+    ]
+    return found + [
+        Comparison(
+            f"picture to masks: {name}", times[_OURS], times[name], against="our eager", note=""
+        )
+        for name in predictors
+        if name != _OURS
+    ]
+
+
+def _codes(predictor: Callable[[Path], Any], pictures: Sequence[Path]) -> list[list[dict]]:
+    return [predictor(path).rles for path in pictures]
+
+
+def in_turns(
+    calls: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1
+) -> dict[str, list[float]]:
+    """Seconds of every call; the one that begins changes from round to round."""
+    names = list(calls)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for i in range(-warmup, rounds):
+        first = i % len(names)
+        for name in names[first:] + names[:first]:
+            start = time.perf_counter()
+            result = calls[name]()
+            elapsed = time.perf_counter() - start
+            del result
+            if i >= 0:
+                times[name].append(elapsed)
+    return times
+
+
+def _build(root: Path, folder: Path) -> tuple[Callable[[Path], Any], dict[str, Any]]:
+    """mmdet's detector as a function of a picture's path, and our predictors by name."""
+    theirs, ours = build_pair("cpu")
+    checkpoint = folder / "seeded.pth"
+    torch.save(dict(state_dict=ours.state_dict()), checkpoint)
+    cfg = Config(
+        dict(
+            default_scope="condinst",
+            model=published_config().model,
+            test_dataloader=Config.fromfile(CONFIG).test_dataloader,
+        )
+    )
+
+    def export(name: str, **options: Any) -> Path:
+        path = folder / name
+        chosen = Options(batch=1, check_images=str(root / "val2017"), num_check=1, **options)
+        done = export_model(cfg, checkpoint, path, chosen, say=lambda text: None)
+        if done.path == path:
+            return path
+        # seeded weights have no margins: int8 may change them more than it would trained ones
+        assert chosen.precision == "int8", done.failures
+        return done.path.rename(path)
+
+    threads = torch.get_num_threads()
+    int8 = export(
+        "int8.onnx",
+        calibration_images=str(root / "train2017"),
+        num_calibration=_NUM_CALIBRATION,
+    )
+    predictors = {
+        _OURS: Predictor(cfg, checkpoint, device="cpu"),
+        "ONNX Runtime, fp32": OnnxPredictor(export("fp32.onnx"), threads=threads),
+        "OpenVINO, fp32": OpenVinoPredictor(export("fp32.xml", format="openvino"), threads=threads),
+        "ONNX Runtime, int8": OnnxPredictor(int8, threads=threads),
+    }
+    return _eager(theirs.eval(), cfg), predictors
+
+
+def _eager(model: Any, cfg: Config) -> Callable[[Path], Any]:
+    """mmdet's way from a picture's path to codes of its masks."""
+    steps = [s for s in cfg.test_dataloader.dataset.pipeline if s.type != "LoadAnnotations"]
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        transform = Compose(steps)
+
+    @torch.no_grad()
+    def predict(path: Path) -> Any:
+        item = transform(dict(img_path=str(path), img_id=0))
+        found = model.test_step({key: [value] for key, value in item.items()})[0].pred_instances
+        return found, encode_mask_results(found.masks.numpy())
+
+    return predict
+
+
+def _agreements(predictors: Mapping[str, Any], pictures: Sequence[Path]) -> dict[str, str]:
+    """How far each predictor agrees with our eager one, in words."""
+    expected = [predictors[_OURS](path) for path in pictures]
+    found = {_OURS: f"{sum(map(len, expected))} instances"}
+    for name, predictor in predictors.items():
+        if name != _OURS:
+            answers = [predictor(path) for path in pictures]
+            total = sum(map(_compare, expected, answers), Agreement())
+            found[name] = _in_words(total)
+            # an instance whose score is another's to the last digits may come behind it
+            assert "fp32" not in name or total.share > 0.98, found
+    return found
+
+
+def _compare(expected: Results, found: Results) -> Agreement:
+    fields = ("boxes", "scores", "labels", "masks")
+    both = ({key: getattr(results, key) for key in fields} for results in (expected, found))
+    settings = published_config().model.test_cfg
+    return compare_instances(
+        *both,
+        score_thr=settings.score_thr,
+        max_per_img=settings.max_per_img,
+        sqrt_scores=False,
+        margin=0.0,
+    )
+
+
+def _in_words(total: Agreement) -> str:
+    if not total.matched:
+        return "no instance is our eager model's"
+    ious = total.mask_ious
+    return (
+        f"{total.share:.1%} of our eager model's instances, mask IoU {sum(ious) / len(ious):.4f} "
+        f"(worst {min(ious):.4f}), boxes to {max(total.boxes):.2g} px"
+    )

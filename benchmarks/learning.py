@@ -1,0 +1,197 @@
+"""The same training with mmdet's modules and with ours: AP over iterations and over time.
+
+Both start from the same weights, with the same seed, data and schedule, and are measured by the
+same metric. mmdet's run has mmdet's transforms, detector, heads and assigner; where a config names
+a module that mmdet lacks, such as a backbone of timm's, both have ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from pycocotools.coco import COCO
+
+from condinst import registry
+from condinst.registry import MODELS
+from condinst.report.curves import read_records
+from condinst.utils.files import replacing, write_whole
+
+__all__ = ["Learnt", "draw_learning", "mmdet_config", "read_learning", "save_start", "summary"]
+
+# made from the annotations by our data workers; mmdet's losses do so themselves
+_OURS_ONLY = ("PrepareMaskTargets", "PrepareBoxTargets")
+
+
+def save_start(cfg: Config, path: Path, seed: int) -> None:
+    """Write the weights that both trainings start from."""
+    torch.manual_seed(seed)
+    with DefaultScope.overwrite_default_scope("condinst"):
+        model = MODELS.build(copy.deepcopy(cfg.model))
+    model.init_weights()
+    with replacing(path) as partial:
+        torch.save({"state_dict": model.state_dict()}, partial)
+
+
+def mmdet_config(cfg: Config) -> Config:
+    """The config with mmdet's modules in place of ours, as far as mmdet has them."""
+    cfg = copy.deepcopy(cfg)
+    cfg.default_scope = "mmdet"
+    dataset = cfg.train_dataloader.dataset
+    dataset.pipeline = [step for step in dataset.pipeline if step.type not in _OURS_ONLY]
+    if _has_rle(cfg):  # with poly2mask=False mmdet drops what is stored as RLE
+        for step in dataset.pipeline:
+            if step.type == "LoadAnnotations":
+                step.poly2mask = True
+    for name in ("val_evaluator", "test_evaluator"):
+        # mmdet's own says -1 with other numbers of detections than 100
+        cfg[name].type = "condinst.CocoMetric"
+    _prefix(cfg.model)
+    for hooks in (cfg.get("custom_hooks") or [], (cfg.get("default_hooks") or {}).values()):
+        for hook in hooks:
+            _prefix(hook)
+    return cfg
+
+
+def _has_rle(cfg: Config) -> bool:
+    dataset = cfg.train_dataloader.dataset
+    path = Path(dataset.get("data_root") or "", dataset.ann_file)
+    anns = COCO(path).anns.values()
+    return any(isinstance(a.get("segmentation"), dict) for a in anns if not a.get("iscrowd"))
+
+
+def _prefix(node: Any) -> None:
+    """Give the names that only our registries have their scope, as mmdet's configs need it."""
+    if isinstance(node, Mapping):
+        kind = node.get("type")
+        if isinstance(kind, str) and "." not in kind:
+            ours = [getattr(registry, name) for name in ("MODELS", "HOOKS", "TASK_UTILS")]
+            if any(kind in r.module_dict and r.parent.get(kind) is None for r in ours):
+                node["type"] = f"condinst.{kind}"  # type: ignore[index]
+        for value in node.values():
+            _prefix(value)
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for value in node:
+            _prefix(value)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What one training reached.
+
+    Attributes:
+        name: of the run.
+        iterations: at which it was validated.
+        seconds: spent on training until then, validations not counted.
+        mask_ap, box_ap: COCO's AP there.
+        mask_ap50, mask_ap75: at one IoU.
+        seconds_per_iteration: the mean.
+    """
+
+    name: str
+    iterations: list[int]
+    seconds: list[float]
+    mask_ap: list[float]
+    box_ap: list[float]
+    mask_ap50: list[float]
+    mask_ap75: list[float]
+    seconds_per_iteration: float
+
+    def seconds_to(self, mask_ap: float) -> float | None:
+        """Seconds of training to the first validation with this mask AP; None if none had it."""
+        reached = [s for s, ap in zip(self.seconds, self.mask_ap, strict=True) if ap >= mask_ap]
+        return reached[0] if reached else None
+
+
+def read_learning(work_dir: Path, name: str) -> Learnt:
+    """Read a run's log.
+
+    Raises:
+        FileNotFoundError: there is no log, or no validation in it.
+    """
+    logs = sorted(work_dir.glob("*/vis_data/scalars.json"))
+    records = read_records(logs[-1]) if logs else []
+    # A record's time is the mean over the log's window: taken as that since the record before,
+    # which is exact where the window is the interval, and close to it elsewhere.
+    seconds, last = 0.0, 0
+    steps: list[int] = []
+    ends: list[float] = []
+    validations: list[dict[str, Any]] = []
+    for record in records:
+        if "iter" in record:
+            seconds += (int(record["iter"]) - last) * float(record["time"])
+            last = int(record["iter"])
+        elif "coco/segm_mAP" in record:
+            # its step is that of the last log at best: mmengine counts epochs there, or nothing
+            validations.append(record)
+            steps.append(last)
+            ends.append(seconds)
+    if not validations or not last:
+        raise FileNotFoundError(f"{work_dir}: expected */vis_data/scalars.json with validations")
+
+    def values(key: str) -> list[float]:
+        return [float(record[f"coco/{key}"]) for record in validations]
+
+    return Learnt(
+        name=name,
+        iterations=steps,
+        seconds=ends,
+        mask_ap=values("segm_mAP"),
+        box_ap=values("bbox_mAP"),
+        mask_ap50=values("segm_mAP_50"),
+        mask_ap75=values("segm_mAP_75"),
+        seconds_per_iteration=seconds / last,
+    )
+
+
+def summary(theirs: Learnt, ours: Learnt) -> dict[str, Any]:
+    """Both runs, and how long each took to the AP that mmdet's ended with."""
+    target = theirs.mask_ap[-1]
+    reached = ours.seconds_to(target)
+    return {
+        "runs": [asdict(theirs), asdict(ours)],
+        "mask_ap": target,
+        "seconds_to_it": {
+            theirs.name: theirs.seconds_to(target),
+            ours.name: reached,
+        },
+        "times_as_fast_per_iteration": theirs.seconds_per_iteration / ours.seconds_per_iteration,
+    }
+
+
+def draw_learning(runs: Sequence[Learnt], path: Path) -> None:
+    """Mask AP over iterations and over minutes of training, side by side."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    by_iteration, by_time = figure.subplots(1, 2, sharey=True)
+    for run in runs:
+        label = f"{run.name}  {run.mask_ap[-1]:.3f}"
+        by_iteration.plot(run.iterations, run.mask_ap, marker="o", label=label)
+        by_time.plot([s / 60 for s in run.seconds], run.mask_ap, marker="o", label=label)
+    by_iteration.set(xlabel="iteration", ylabel="mask AP")
+    by_time.set(xlabel="minutes of training")
+    for axes in (by_iteration, by_time):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(buffer, dpi=110)
+    write_whole(path, buffer.getvalue())
+
+
+def write(folder: Path, about: Mapping[str, Any], theirs: Learnt, ours: Learnt) -> list[Path]:
+    """Write learning.json and learning.png; returns their paths."""
+    paths = [folder / "learning.json", folder / "learning.png"]
+    content = {"machine": dict(about), **summary(theirs, ours)}
+    write_whole(paths[0], json.dumps(content, indent=1) + "\n")
+    draw_learning([theirs, ours], paths[1])
+    return paths

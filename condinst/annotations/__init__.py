@@ -1,6 +1,0 @@
-"""Annotations of other programs, made COCO json with a split into training and validation."""
-
-from condinst.annotations.importer import FORMATS, import_data
-from condinst.annotations.records import Imported, Split
-
-__all__ = ["FORMATS", "Imported", "Split", "import_data"]

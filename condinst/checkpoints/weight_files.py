@@ -1,0 +1,129 @@
+"""Weight files of PyTorch and pickle, read without running what they may carry, written whole."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.fileio import LocalBackend
+from torch import Tensor
+
+from condinst.checkpoints.translation import listing
+from condinst.compat.checkpoint import load_from_local
+from condinst.compat.checkpoint_content import check_content
+from condinst.compat.restricted_pickle import Limits, Unpickler, refused_name
+
+# How the files that torch.save writes begin: as a zip archive, or with this number as a pickle.
+_TORCH_FILES = (b"PK", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
+# Where the weights are: detectron2's, mmengine's, Detectron's.
+_CONTAINERS = ("model", "state_dict", "blobs")
+
+
+@dataclass
+class WeightFile:
+    """What a file holds.
+
+    Attributes:
+        weights: tensors by name.
+        meta: mmengine's, where there is one.
+        other: the names of what lies beside the weights, such as the optimizer's state.
+    """
+
+    weights: dict[str, Tensor]
+    meta: dict[str, Any]
+    other: list[str]
+
+
+def read(path: Path) -> WeightFile:
+    """Read a checkpoint of PyTorch or a pickle of numpy arrays.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        ValueError: it is damaged, would run code, or holds no weights.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    with path.open("rb") as file:
+        is_torch = file.read(16).startswith(_TORCH_FILES)
+    content = load_from_local(str(path), "cpu") if is_torch else _unpickle(path)
+    inside = next((key for key in _CONTAINERS if isinstance(content.get(key), Mapping)), None)
+    weights = content if inside is None else content[inside]
+    meta = {} if inside is None else content.get("meta")
+    other = [] if inside is None else [str(k) for k in content if k not in (inside, "meta")]
+    return WeightFile(_tensors(path, weights), meta if isinstance(meta, dict) else {}, other)
+
+
+def sha256(path: Path) -> str:
+    """The checksum of a file, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write by ``torch.save``, or a name ending in .pkl as a pickle of arrays; whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; what was there before is untouched.
+    """
+    if path.suffix == ".pkl":
+        arrays = {name: tensor.numpy() for name, tensor in content["model"].items()}
+        data = pickle.dumps(content | {"model": arrays}, protocol=4)
+    else:
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        data = buffer.getvalue()
+    LocalBackend().put(data, str(path))  # condinst.compat: beside, then renamed
+
+
+def _tensors(path: Path, weights: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """Arrays as tensors, each with memory of its own."""
+    tensors, wrong = {}, []
+    for name, value in weights.items():
+        if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+            # other byte orders and read-only memory are nothing for torch
+            value = torch.from_numpy(value.astype(value.dtype.newbyteorder("="), order="C"))
+        elif isinstance(value, np.generic) and value.dtype.kind in "fiub":
+            value = torch.tensor(value.item())
+        if isinstance(value, Tensor) and isinstance(name, str):
+            tensors[name] = value.detach().clone()
+        else:
+            wrong.append(f"{str(name)[:200]}: {type(value).__name__}")
+    if wrong or not tensors:
+        found = listing("other entries", wrong) if wrong else "it is empty"
+        raise ValueError(f"{path}: expected a dict of tensors or arrays by name; {found}")
+    return tensors
+
+
+def _unpickle(path: Path) -> dict[str, Any]:
+    """Read a pickle that holds arrays; as Latin-1, in which Python 2's strings hold bytes."""
+    data = path.read_bytes()
+    limits = Limits(len(data), members={})
+    try:
+        content = Unpickler(io.BytesIO(data), encoding="latin1", limits=limits).load()
+        check_content(content)
+    except MemoryError as error:
+        raise ValueError(f"{path}: to read it takes more memory than there is") from error
+    except Exception as error:  # a damaged pickle can raise anything
+        refused = refused_name(error)
+        if refused:
+            raise ValueError(
+                f"{path}: refused, because loading it would use {refused}, which no weights need "
+                "and which may run code of the file's author"
+            ) from error
+        raise ValueError(
+            f"{path}: cannot be read as weights ({type(error).__name__}: {error}); the file may be "
+            "incomplete, damaged or something else"
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected a dict of weights, found a {type(content).__name__}")
+    return content

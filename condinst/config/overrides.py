@@ -1,0 +1,73 @@
+"""Settings of the command line that override those of a config."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from condinst.config.check import check_config
+from condinst.config.data_root import set_data_root
+from condinst.config.read import one_line
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["override"]
+
+
+def override(cfg: Config, options: dict[str, Any], parts: Sequence[str] | None = None) -> None:
+    """Put ``--cfg-options`` into a config, and check what it says then.
+
+    Raises:
+        ValueError: an option does not fit, or the config cannot be built.
+    """
+    _override(cfg, options)
+    check_config(cfg, parts)
+    _let_go_of_workers(cfg)
+
+
+def _override(cfg: Config, options: dict[str, Any]) -> None:
+    _check_names(cfg, options)
+    if "data_root" in options:
+        set_data_root(cfg, options.pop("data_root"))
+    try:
+        cfg.merge_from_dict(options)
+    except Exception as error:  # whatever a value does to a place that is not made for it
+        name = _first_that_fails(cfg, options)
+        raise ValueError(
+            f"--cfg-options {name}: does not fit the config, which has another kind of value there "
+            f"({one_line(error)})"
+        ) from error
+
+
+def _first_that_fails(cfg: Config, options: Mapping[str, Any]) -> str:
+    for key, value in options.items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except Exception:
+            return f"{key}={value!r}"
+    return " ".join(options)
+
+
+def _let_go_of_workers(cfg: Config) -> None:
+    """``num_workers=0`` is enough where a base config keeps its workers: PyTorch refuses both."""
+    for split in ("train", "val", "test"):
+        loader = cfg.get(f"{split}_dataloader")
+        if loader and not loader.get("num_workers"):
+            for name in ("persistent_workers", "prefetch_factor"):
+                loader.pop(name, None)
+
+
+def _check_names(cfg: Config, options: Iterable[str]) -> None:
+    """Refuse a first name that is new and nearly one that exists: it would change nothing."""
+    from mmengine.runner import Runner
+
+    known = {*cfg.keys(), *inspect.signature(Runner.__init__).parameters}
+    for option in options:
+        name = option.split(".")[0]
+        if name not in known and (close := difflib.get_close_matches(name, known, 1, 0.75)):
+            raise ValueError(
+                f"--cfg-options {option}: the config has no {name!r}; did you mean {close[0]!r}?"
+            )

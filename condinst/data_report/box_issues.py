@@ -1,0 +1,112 @@
+"""What is wrong with boxes and areas: by themselves, in their pictures, against their masks."""
+
+from __future__ import annotations
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from condinst.data_report.issues import Item
+from condinst.data_report.mask_measures import Masks, rasterise
+from condinst.data_report.report_source import Source
+
+__all__ = ["find_in_boxes"]
+
+OUTSIDE = 1.0  # pixels that a box may leave the picture by: rounding does
+EDGE = 2.0  # pixels between an edge of a box and of its mask: conventions differ by one
+AREA_SHARE, AREA_PIXELS = 0.1, 10.0  # that `area` may differ from the mask's by; either is enough
+
+
+def find_in_boxes(source: Source, masks: Masks) -> list[tuple[str, Item]]:
+    """The faults of A boxes and areas; a box has at most one fault of its own."""
+    file = source.file
+    x, y, width, height = file.boxes.T
+    rows, columns = source.size_of_annotation.T
+    known = file.image_index >= 0
+    with np.errstate(invalid="ignore"):  # NaN where something is missing
+        tests = {
+            "no_box": source.no_box,
+            "degenerate_box": (width <= 0) | (height <= 0),
+            "tiny_box": (width < 1) | (height < 1),
+            "box_outside": (x >= columns) | (y >= rows) | (x + width <= 0) | (y + height <= 0),
+            "box_partly_outside": (x < -OUTSIDE)
+            | (y < -OUTSIDE)
+            | (x + width > columns + OUTSIDE)
+            | (y + height > rows + OUTSIDE),
+        }
+    told = {f.index: f.text for f in file.faults if f.rule == "bbox"}
+    left = known.copy()
+    found = []
+    for key, test in tests.items():
+        for i in np.flatnonzero(left & test).tolist():
+            detail = told.get(i, "") if key == "no_box" else _box(file.boxes[i])
+            found.append((key, _item(source, i, detail)))
+        left &= ~test
+        if key == "degenerate_box":
+            comparable = left.copy()  # with the mask: also where both leave the picture
+    return found + _against_masks(source, masks, comparable) + _areas(source, masks)
+
+
+def _against_masks(source: Source, masks: Masks, comparable: np.ndarray) -> list[tuple[str, Item]]:
+    boxes, size = source.file.boxes, source.size_of_annotation
+    whole = _edges(masks.boxes)
+    cut = np.clip(whole, 0, size[:, [1, 0, 1, 0]])
+    edges = _edges(boxes)
+    # a box may be that of the whole mask, or of its part in the picture
+    with np.errstate(invalid="ignore"):
+        away = np.minimum(np.abs(edges - whole).max(axis=1), np.abs(edges - cut).max(axis=1))
+        wrong = comparable & masks.usable & (away > EDGE)
+    return [
+        ("box_mask", _item(source, i, f"{_box(boxes[i])}, the mask's {_box(masks.boxes[i])}"))
+        for i in sorted(np.flatnonzero(wrong).tolist(), key=lambda i: -away[i])
+    ]
+
+
+def _edges(boxes: np.ndarray) -> np.ndarray:
+    return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+
+
+def _areas(source: Source, masks: Masks) -> list[tuple[str, Item]]:
+    file = source.file
+    known = file.image_index >= 0
+    told = {f.index: f.text for f in file.faults if f.rule == "area"}
+    found = [
+        ("no_area", _item(source, i, told.get(i, "")))
+        for i in np.flatnonzero(source.no_area & known).tolist()
+    ]
+    zero = known & masks.usable & (file.areas <= 0)
+    found += [
+        ("area_zero", _item(source, i, f"area {file.areas[i]:g}"))
+        for i in np.flatnonzero(zero).tolist()
+    ]
+    with np.errstate(invalid="ignore"):
+        # nothing reads the area of a crowd, and COCO's own are wrong
+        wrong = known & masks.usable & ~zero & ~file.crowd & _differ(file.areas, masks.areas)
+    for i in np.flatnonzero(wrong).tolist():
+        # parts that overlap, or lines of a pixel's width, cover another number of pixels
+        pixels = pixel_area(source, i)
+        if _differ(file.areas[i], pixels):
+            width, height = file.boxes[i, 2:]
+            same = abs(file.areas[i] - width * height) < 1
+            of_box = " (that of the box)" if same else ""
+            detail = f"area {file.areas[i]:.0f}{of_box}, the mask's {pixels:.0f}"
+            found.append(("area_mask", _item(source, i, detail)))
+    return found
+
+
+def _differ(area: np.ndarray | float, other: np.ndarray | float) -> np.ndarray:
+    away = np.abs(np.asarray(area) - other)
+    return (away > AREA_PIXELS) & (away > AREA_SHARE * np.asarray(other))
+
+
+def pixel_area(source: Source, i: int) -> float:
+    """Pixels of an annotation's mask in its picture."""
+    height, width = (int(side) for side in source.file.sizes[source.file.image_index[i]])
+    return float(coco_mask.area(rasterise(source.mask(i), height, width)))
+
+
+def _item(source: Source, i: int, detail: str = "") -> Item:
+    return Item(i, int(source.file.image_index[i]), detail)
+
+
+def _box(box: np.ndarray) -> str:
+    return "box " + ", ".join(f"{value:.1f}".removesuffix(".0") for value in box)

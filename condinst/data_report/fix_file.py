@@ -1,0 +1,256 @@
+"""Repairing one annotation file: categories, pictures, ids, then every object by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from condinst.data_report.examination import Examination
+from condinst.data_report.fix_masks import Mended, mend
+from condinst.data_report.issue_types import KINDS
+from condinst.datasets.coco.coco_entries import Segmentation
+
+__all__ = ["Change", "FileCopy"]
+
+_BY_BOX = (
+    "degenerate_box",
+    "tiny_box",
+    "box_outside",
+    "box_partly_outside",
+    "box_mask",
+)
+_NO_PICTURE = ("missing_file", "unreadable_file", "picture_id_twice", "same_pixels", "leak")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One repair."""
+
+    fault: str  # the kind's key
+    action: str  # what was done
+    annotation: Any = None  # id in the original file
+    picture: Any = None  # id in the original file
+    file: str = ""  # the picture's
+
+
+class FileCopy:
+    """The lists of a file while they are repaired; None stands for what is dropped."""
+
+    def __init__(self, examination: Examination) -> None:
+        self._of = examination
+        self._file = examination.source.file
+        self._images: list[dict | None] = list(self._file.images)
+        self._annotations: list[dict | None] = [
+            self._file.annotation(i) for i in range(examination.source.num_annotations)
+        ]
+        for i in examination.masks.other_size:  # the picture's size may be what is wrong
+            self._annotations[i] = self._file.annotation(i) | {"segmentation": self._file.codes[i]}
+        self._picture = self._file.image_index.copy()  # (A,) of each annotation, by now
+        self.changes: list[Change] = []
+
+    def repaired(self) -> dict[str, Any]:
+        """The whole file, with all repairs."""
+        self._note_values()
+        categories = self._repair_categories()
+        self._repair_pictures()
+        self._repair_ids()
+        self._repair_objects()
+        data = self._file.head | {
+            "images": [image for image in self._images if image is not None],
+            "categories": categories,
+        }
+        if self._file.has_annotations:
+            data["annotations"] = [ann for ann in self._annotations if ann is not None]
+        return data
+
+    def _annotated(self, key: str) -> list[int]:
+        """The annotations with a fault that are still there."""
+        fault = self._of.faults.get(key)
+        return [i for i in fault.annotations if self._annotations[i] is not None] if fault else []
+
+    def _pictured(self, key: str) -> list[int]:
+        fault = self._of.faults.get(key)
+        return [i for i in fault.pictures if self._images[i] is not None] if fault else []
+
+    def _note(
+        self, fault: str, action: str, *, annotation: int | None = None, picture: int | None = None
+    ) -> None:
+        if picture is None and annotation is not None and self._picture[annotation] >= 0:
+            picture = int(self._picture[annotation])
+        self.changes.append(
+            Change(
+                fault,
+                action,
+                None if annotation is None else self._file.ann_ids[annotation],
+                None if picture is None else self._file.image_ids[picture],
+                "" if picture is None else self._file.file_names[picture],
+            )
+        )
+
+    def _drop(self, fault: str, annotations: Iterable[int], why: str = "dropped") -> None:
+        for i in annotations:
+            if self._annotations[i] is not None:
+                self._note(fault, f"annotation {why}", annotation=i)
+                self._annotations[i] = None
+
+    def _drop_picture(self, fault: str, picture: int) -> None:
+        self._note(fault, "picture dropped", picture=picture)
+        self._images[picture] = None
+        self._drop(fault, np.flatnonzero(self._picture == picture), "dropped with its picture")
+
+    def _note_values(self) -> None:
+        """The records hold these as they are read; boxes of corners are the exception."""
+        if "corner_boxes" in self._of.faults:
+            self._note("corner_boxes", "all boxes rewritten as x, y, width, height")
+            for i, ann in enumerate(self._annotations):
+                if ann is not None and "bbox" in ann:
+                    x1, y1, x2, y2 = ann["bbox"]
+                    self._annotations[i] = ann | {"bbox": [x1, y1, x2 - x1, y2 - y1]}
+        for key, action in (("other_type", "written as it was read"), ("wrong_flag", "set to 0")):
+            for item in self._of.faults[key].items if key in self._of.faults else ():
+                self._note(key, action, annotation=item.annotation, picture=item.picture)
+
+    def _repair_categories(self) -> list[dict]:
+        kept: list[dict] = []
+        ids: dict[str, Any] = {}
+        moved: dict[Any, Any] = {}
+        seen = set()
+        for category in self._file.category_entries:
+            key, name = category["id"], category["name"]
+            if key in seen:
+                self._note("category_id_twice", f"class {name!r} (id {key!r}) dropped")
+            elif name in ids:
+                moved[key] = ids[name]
+                self._note(
+                    "category_name_twice", f"class {name!r}: id {key!r} joined to {ids[name]!r}"
+                )
+            else:
+                kept.append(category)
+                ids[name] = key
+            seen.add(key)
+        for i, ann in enumerate(self._annotations):
+            if ann is not None and ann.get("category_id") in moved:
+                self._annotations[i] = ann | {"category_id": moved[ann["category_id"]]}
+        return kept
+
+    def _repair_pictures(self) -> None:
+        first = {}
+        for i, image_id in reversed(list(enumerate(self._file.image_ids))):
+            first[image_id] = i
+        if self._pictured("picture_id_twice"):  # the file's order gives them to the last one
+            for a, ann in enumerate(self._annotations):
+                if ann is not None and self._picture[a] >= 0:
+                    self._picture[a] = first[ann["image_id"]]
+        self._join_pictures()
+        for fault in _NO_PICTURE:
+            for i in self._pictured(fault):
+                self._drop_picture(fault, i)
+        for fault in ("picture_size", "flat_picture"):
+            for i in self._pictured(fault):
+                self._repair_size(fault, i)
+
+    def _join_pictures(self) -> None:
+        names: dict[str, int] = {}
+        for i, name in enumerate(self._file.file_names):
+            names.setdefault(name, i)
+        for i in self._pictured("picture_file_twice"):
+            kept = names[self._file.file_names[i]]
+            image = self._images[kept]
+            assert image is not None  # pictures are dropped later
+            for a in np.flatnonzero(self._picture == i):
+                ann = self._annotations[a]
+                if ann is not None:
+                    self._annotations[a] = ann | {"image_id": image["id"]}
+                    self._picture[a] = kept
+            self._note("picture_file_twice", "picture joined to the first of its file", picture=i)
+            self._images[i] = None
+
+    def _repair_size(self, fault: str, picture: int) -> None:
+        """Write the file's size, where nothing says that the objects were drawn on another one."""
+        header = self._of.facts.headers[picture]
+        objects = [
+            ann
+            for a in np.flatnonzero(self._picture == picture)
+            if (ann := self._annotations[a]) is not None
+        ]
+        if header is not None:
+            sizes = [(header.height, header.width)]
+            if header.orientation >= 5:
+                sizes.insert(0, (header.width, header.height))
+            for height, width in sizes:
+                if all(_is_code_of(ann, height, width) for ann in objects):
+                    image = self._images[picture]
+                    assert image is not None
+                    self._images[picture] = image | {"height": height, "width": width}
+                    self._note(fault, "the file's size written", picture=picture)
+                    return
+        self._drop_picture(fault, picture)
+
+    def _repair_ids(self) -> None:
+        for fault in ("unknown_picture", "unknown_category", "same_annotation"):
+            self._drop(fault, self._annotated(fault))
+        numbers = [i for i in self._file.ann_ids if isinstance(i, int)]
+        free = max(numbers, default=0) + 1
+        for i in self._annotated("annotation_id_twice"):
+            ann = self._annotations[i]
+            assert ann is not None
+            self._annotations[i] = ann | {"id": free}
+            self._note("annotation_id_twice", "new id", annotation=i)
+            free += 1
+        for i in self._annotated("no_crowd_flag"):
+            ann = self._annotations[i]
+            assert ann is not None
+            self._annotations[i] = ann | {"iscrowd": 0}
+            self._note("no_crowd_flag", "iscrowd set to 0", annotation=i)
+
+    def _repair_objects(self) -> None:
+        """Masks, boxes and areas, those of one annotation together."""
+        crossings = [(c.annotation, c.place) for c in self._of.masks.crossings]
+        filled, dropped = (
+            _by_annotation(crossings),
+            _by_annotation([*self._of.masks.short, *self._of.masks.flat]),
+        )
+        faults: dict[int, list[str]] = {}
+        for key in KINDS:
+            if "corner_boxes" in self._of.faults and key in _BY_BOX:
+                continue  # they are compared anew once they are rewritten
+            for i in self._annotated(key):
+                faults.setdefault(i, []).append(key)
+        boxes_only = (self._file.segmentations == Segmentation.NONE).all()
+        for i, keys in faults.items():
+            ann, image = self._annotations[i], self._images[self._picture[i]]
+            if ann is None or image is None or self._picture[i] < 0:
+                continue
+            size = int(image["height"]), int(image["width"])
+            if _is_code_of(ann, *size):  # the picture's size is another by now
+                keys = [key for key in keys if key != "mask_size"]
+            mended = mend(
+                ann,
+                keys,
+                size,
+                filled=filled.get(i, set()),
+                dropped=dropped.get(i, set()),
+                boxes_only=boxes_only,
+            )
+            self._apply(i, mended)
+
+    def _apply(self, i: int, mended: Mended) -> None:
+        for fault, action in mended.actions:
+            self._note(fault, action, annotation=i)
+        self._annotations[i] = mended.annotation
+
+
+def _by_annotation(places: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    for annotation, place in places:
+        found.setdefault(annotation, set()).add(place)
+    return found
+
+
+def _is_code_of(ann: dict[str, Any], height: int, width: int) -> bool:
+    """Whether the mask is a run-length code of that size."""
+    mask = ann.get("segmentation")
+    return isinstance(mask, dict) and mask.get("size") == [height, width]

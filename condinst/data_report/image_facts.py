@@ -1,0 +1,229 @@
+"""The picture files of a data set: their headers, which are the same, and whether they decode.
+
+Every header is read. Files of equal length have their bytes compared, as far as they agree; some
+pictures, or all, are decoded as training does it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from condinst.data_report.issues import Item
+from condinst.data_report.report_source import Source
+from condinst.images.decode_bgr import decode_image
+from condinst.images.headers import PictureHeader, missing_files, read_header
+from condinst.images.sources import PICTURE_SUFFIXES
+from condinst.utils.files import read_regular
+
+__all__ = ["PictureFacts", "find_in_pictures", "look_at_pictures", "same_pictures"]
+
+_THREADS = 8
+_START = 4096  # bytes that are compared before whole files are
+T = TypeVar("T")
+
+
+@dataclass
+class PictureFacts:
+    """What was found of N pictures' files."""
+
+    headers: list[PictureHeader | None]  # None: missing, broken, or known to OpenCV only
+    missing: list[int] = field(default_factory=list)
+    broken: dict[int, str] = field(default_factory=dict)  # why
+    decoded: list[int] = field(default_factory=list)  # those that were decoded, broken or not
+    pixels: dict[int, bytes] = field(default_factory=dict)  # hash of decoded pixels
+    not_listed: list[str] = field(default_factory=list)  # other picture files of the folders
+
+    def shown_size(self, index: int) -> tuple[int, int] | None:
+        """Height and width as viewers show the picture, turned by its EXIF orientation."""
+        header = self.headers[index]
+        if header is None:
+            return None
+        size = (header.height, header.width)
+        return size[::-1] if header.orientation >= 5 else size
+
+
+def look_at_pictures(source: Source, max_decoded: int | None) -> PictureFacts:
+    """Read all headers and decode ``max_decoded`` pictures evenly spaced; None: every one."""
+    number = len(source.file.file_names)
+    facts = PictureFacts([None] * number)
+    if source.pictures is None:
+        return facts
+    paths = [source.picture_path(i) for i in range(number)]
+    absent = set(missing_files(paths))
+    facts.missing = [i for i, path in enumerate(paths) if path in absent]
+    there = [i for i, path in enumerate(paths) if path not in absent]
+    for i, header in zip(there, _parallel(_header, [paths[i] for i in there]), strict=True):
+        if isinstance(header, str):
+            facts.broken[i] = header
+        else:
+            facts.headers[i] = header
+    readable = [i for i in there if i not in facts.broken]
+    count = len(readable) if max_decoded is None else min(len(readable), max_decoded)
+    facts.decoded = [readable[j] for j in np.linspace(0, len(readable) - 1, count).astype(int)]
+    with _silent_opencv():
+        results = _parallel(_decode, [paths[i] for i in facts.decoded])
+        for i, result in zip(facts.decoded, results, strict=True):
+            if isinstance(result, str):
+                facts.broken[i] = result
+            else:
+                facts.pixels[i] = result
+    facts.not_listed = _not_listed(paths)
+    return facts
+
+
+def _parallel(function: Callable[[str], T], paths: Sequence[str]) -> Iterator[T]:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        yield from pool.map(function, paths)
+
+
+def _header(path: str) -> PictureHeader | str | None:
+    try:
+        return read_header(path)
+    except (ValueError, OSError) as error:
+        return str(error)
+
+
+def _decode(path: str) -> bytes | str:
+    """A hash of the pixels, or what is wrong."""
+    try:
+        image = decode_image(read_regular(path), "color", "cv2")
+    except (ValueError, OSError) as error:
+        return " ".join(str(error).split())
+    code = hashlib.blake2b(str(image.shape).encode(), digest_size=16)
+    code.update(np.ascontiguousarray(image).data)
+    return code.digest()
+
+
+@contextlib.contextmanager
+def _silent_opencv() -> Iterator[None]:
+    """OpenCV prints what is wrong with a file, which is reported here."""
+    log = cv2.utils.logging
+    level = log.getLogLevel()
+    log.setLogLevel(log.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        log.setLogLevel(level)
+
+
+def _not_listed(paths: Sequence[str]) -> list[str]:
+    listed = set(paths)
+    found = []
+    for folder in sorted({os.path.dirname(path) for path in paths}):
+        try:
+            names = sorted(os.listdir(folder or os.curdir))
+        except OSError:  # its pictures are missing
+            continue
+        files = (os.path.join(folder, name) for name in names)
+        found += [
+            path
+            for path in files
+            if os.path.splitext(path)[1].lower() in PICTURE_SUFFIXES and path not in listed
+        ]
+    return found
+
+
+def find_in_pictures(source: Source, facts: PictureFacts) -> list[tuple[str, Item]]:
+    """The faults of the files, each by itself."""
+    found = [("missing_file", Item(picture=i)) for i in facts.missing]
+    found += [("unreadable_file", Item(picture=i, detail=facts.broken[i])) for i in facts.broken]
+    for i, header in enumerate(facts.headers):
+        if header is None or i in facts.broken:
+            continue
+        annotated = tuple(int(side) for side in source.file.sizes[i])
+        shown, stored = facts.shown_size(i), (header.height, header.width)
+        if min(annotated) < 1:
+            continue
+        if annotated not in (shown, stored):
+            height, width = shown or stored
+            detail = f"{width} x {height}, annotated {annotated[1]} x {annotated[0]}"
+            found.append(("picture_size", Item(picture=i, detail=detail)))
+        elif header.orientation not in (0, 1):
+            clear = shown != stored
+            as_stored = ", annotated as stored" if annotated == stored else ", annotated turned"
+            detail = f"orientation {header.orientation}{as_stored if clear else ''}"
+            found.append(("exif" if clear else "exif_unclear", Item(picture=i, detail=detail)))
+    found += [("not_listed", Item(file=path)) for path in facts.not_listed]
+    return found
+
+
+def same_pictures(
+    sources: Sequence[Source], facts: Sequence[PictureFacts]
+) -> list[list[tuple[int, int]]]:
+    """Groups of (source, picture) that are the same file, the same bytes, or the same pixels.
+
+    Pixels are compared of the pictures that were decoded; bytes of all.
+    """
+    every = [
+        (s, i)
+        for s, (source, fact) in enumerate(zip(sources, facts, strict=True))
+        if source.pictures is not None
+        for i in sorted(set(range(len(source.file.file_names))) - set(fact.missing))
+    ]
+    where = {place: os.path.abspath(sources[place[0]].picture_path(place[1])) for place in every}
+    parent = {place: place for place in every}
+
+    def root(place: tuple[int, int]) -> tuple[int, int]:
+        while parent[place] != place:
+            place = parent[place]
+        return place
+
+    by_pixels: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
+    for s, fact in enumerate(facts):
+        for i, code in fact.pixels.items():
+            by_pixels[code].append((s, i))
+    by_path: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for place, path in where.items():
+        by_path[path].append(place)
+    by_bytes = [[by_path[path][0] for path in same] for same in _same_bytes(sorted(by_path))]
+    for same in [*by_path.values(), *by_bytes, *by_pixels.values()]:
+        for place in same[1:]:
+            first, second = sorted((root(same[0]), root(place)))
+            parent[second] = first
+    groups: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    for place in every:
+        groups[root(place)].append(place)
+    return [places for places in groups.values() if len(places) > 1]
+
+
+def _same_bytes(paths: Sequence[str]) -> list[list[str]]:
+    """Groups of different files that hold the same bytes; empty files are none."""
+    groups = dict.fromkeys(paths, b"")
+    for look in (_length, _start, _whole):
+        left: dict[tuple[bytes, bytes], list[str]] = defaultdict(list)
+        for path, value in zip(groups, _parallel(look, list(groups)), strict=True):
+            if value:
+                left[groups[path], value].append(path)
+        shared = [same for same in left.values() if len(same) > 1]
+        groups = {path: str(n).encode() for n, same in enumerate(shared) for path in same}
+    same_bytes: dict[bytes, list[str]] = defaultdict(list)
+    for path, name in groups.items():
+        same_bytes[name].append(path)
+    return list(same_bytes.values())
+
+
+def _length(path: str) -> bytes:
+    try:
+        return str(os.path.getsize(path) or "").encode()
+    except OSError:  # reported as unreadable
+        return b""
+
+
+def _start(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(_START)
+
+
+def _whole(path: str) -> bytes:
+    return hashlib.blake2b(Path(path).read_bytes()).digest()

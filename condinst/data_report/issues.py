@@ -1,0 +1,206 @@
+"""Faults as they are found, and those that the annotation file shows by itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from condinst.data_report.issue_types import KINDS, Kind
+from condinst.data_report.mask_measures import Masks
+from condinst.data_report.report_source import Source
+from condinst.datasets.coco.coco_content import corners_for_sizes
+from condinst.datasets.coco.coco_entries import Segmentation
+from condinst.datasets.coco.entry_issues import first_few
+
+__all__ = ["Fault", "Item", "find_in_file", "group"]
+
+_SLIGHT = 0.01  # of a mask; what hangs on a crossing below is of no account
+
+
+@dataclass(frozen=True)
+class Item:
+    """Where a fault was found: indices into the file's lists, where they apply."""
+
+    annotation: int | None = None
+    picture: int | None = None
+    detail: str = ""
+    file: str = ""  # of a picture that the annotation file does not list
+
+
+@dataclass(frozen=True)
+class Fault:
+    """All places of one kind of fault."""
+
+    kind: Kind
+    items: list[Item]
+
+    @property
+    def annotations(self) -> list[int]:
+        return list(dict.fromkeys(i.annotation for i in self.items if i.annotation is not None))
+
+    @property
+    def pictures(self) -> list[int]:
+        return list(dict.fromkeys(i.picture for i in self.items if i.picture is not None))
+
+
+def group(found: Iterable[tuple[str, Item]]) -> dict[str, Fault]:
+    """Sort (kind's key, item) pairs by kind, in the catalogue's order."""
+    items: dict[str, list[Item]] = defaultdict(list)
+    for key, item in found:
+        items[key].append(item)
+    return {key: Fault(kind, items[key]) for key, kind in KINDS.items() if key in items}
+
+
+def find_in_file(source: Source, masks: Masks) -> list[tuple[str, Item]]:
+    """What is wrong with ids, categories and masks, whatever the pictures' files hold."""
+    found = [*_in_pictures(source), *_in_categories(source), *_in_ids(source)]
+    found += _in_masks(source, masks)
+    found += _in_values(source)
+    for i in _repeated_annotations(source, masks):
+        found.append(("same_annotation", _of(source, i)))
+    return found
+
+
+def _of(source: Source, i: int, detail: str = "") -> Item:
+    place = int(source.file.image_index[i])
+    return Item(i, place if place >= 0 else None, detail)
+
+
+def _in_pictures(source: Source) -> list[tuple[str, Item]]:
+    file = source.file
+    found = [
+        ("picture_id_twice", Item(picture=i, detail=f"id {file.image_ids[i]!r}"))
+        for i in _later(file.image_ids)
+    ]
+    twice = {item.picture for _, item in found}
+    found += [
+        ("picture_file_twice", Item(picture=i)) for i in _later(file.file_names) if i not in twice
+    ]
+    for i in np.flatnonzero(file.sizes.min(axis=1) < 1) if file.sizes.size else []:
+        height, width = file.sizes[i]
+        found.append(("flat_picture", Item(picture=int(i), detail=f"{width:g} x {height:g}")))
+    return found
+
+
+def _later(values: Sequence[Hashable]) -> list[int]:
+    """The places of values that stood there before."""
+    seen: set[Hashable] = set()
+    later = []
+    for i, value in enumerate(values):
+        if value in seen:
+            later.append(i)
+        seen.add(value)
+    return later
+
+
+def _in_categories(source: Source) -> list[tuple[str, Item]]:
+    categories = source.file.categories
+    ids, names = [c[0] for c in categories], [c[1] for c in categories]
+    found = []
+    by_id = _later(ids)
+    found += [("category_id_twice", Item(detail=f"{ids[i]!r}: {names[i]!r}")) for i in by_id]
+    found += [
+        ("category_name_twice", Item(detail=f"{names[i]!r}: id {ids[i]!r}"))
+        for i in _later(names)
+        if i not in by_id
+    ]
+    if sorted(map(str, ids)) != sorted(str(i + 1) for i in range(len(ids))) and not by_id:
+        found.append(("category_gaps", Item(detail=first_few(ids, 12))))
+    used = np.bincount(source.file.category_index + 1, minlength=len(ids) + 1)[1:]
+    if source.file.has_annotations:
+        for i in np.flatnonzero(used == 0):
+            found.append(("class_unused", Item(detail=names[i])))
+    return found
+
+
+def _in_ids(source: Source) -> list[tuple[str, Item]]:
+    file = source.file
+    found = []
+    told = {(f.index, f.rule): f"{f.rule}: {f.text}" for f in file.faults}
+    for key, name, index in (
+        ("unknown_picture", "image_id", file.image_index),
+        ("unknown_category", "category_id", file.category_index),
+    ):
+        for i in np.flatnonzero(index < 0).tolist():
+            detail = told.get((i, name)) or f"{name} {file.unknown.get((name, i), 'missing')!r}"
+            found.append((key, _of(source, i, detail)))
+    for i in _later(file.ann_ids):
+        found.append(("annotation_id_twice", _of(source, i, f"id {file.ann_ids[i]!r}")))
+    found += [("no_crowd_flag", _of(source, i)) for i in np.flatnonzero(file.no_crowd).tolist()]
+    return found
+
+
+def _in_values(source: Source) -> list[tuple[str, Item]]:
+    """What the reader read otherwise than it stands there, and flags that it could not read."""
+    found = []
+    for fault in source.file.faults:
+        detail = f"{fault.where}[{fault.index}]: {fault.text}"
+        if fault.where == "annotations":
+            item = _of(source, fault.index, detail)
+        else:
+            item = Item(picture=fault.index if fault.where == "images" else None, detail=detail)
+        if fault.repaired:
+            found.append(("other_type", item))
+        elif fault.rule in ("iscrowd", "ignore"):
+            found.append(("wrong_flag", _of(source, fault.index, f"{fault.rule}: {fault.text}")))
+    found += [("corner_boxes", Item(detail=text)) for text in corners_for_sizes(source.file)]
+    return found
+
+
+def _in_masks(source: Source, masks: Masks) -> list[tuple[str, Item]]:
+    found = []
+    lacking = np.flatnonzero(source.file.segmentations == Segmentation.NONE).tolist()
+    if len(lacking) < source.num_annotations:  # a file of boxes only is made for BoxInst
+        found += [("no_mask", _of(source, i)) for i in lacking]
+    found += [("malformed_mask", _of(source, i, why)) for i, why in masks.malformed.items()]
+    found += [("mask_size", _of(source, i, why)) for i, why in masks.other_size.items()]
+    found += [("empty_mask", _of(source, i)) for i in masks.empty]
+    for key, places in (("short_polygon", masks.short), ("flat_polygon", masks.flat)):
+        for i, place in places:
+            polygon = source.file.polygons(i)[place]
+            detail = f"polygon {place + 1}: {len(polygon) // 2} points"
+            found.append((key, _of(source, i, detail)))
+    for crossing in sorted(masks.crossings, key=lambda crossing: -crossing.share):
+        key = "crossing" if crossing.share > _SLIGHT else "crossing_slightly"
+        x, y = crossing.at
+        detail = f"polygon {crossing.place + 1} at {x:.1f}, {y:.1f}: {crossing.share:.1%} of it"
+        found.append((key, _of(source, crossing.annotation, detail)))
+    return found
+
+
+def _repeated_annotations(source: Source, masks: Masks) -> list[int]:
+    """Annotations of the picture, class and mask (without masks: box) of an earlier one."""
+    file = source.file
+    boxes = np.where(np.isnan(masks.boxes), file.boxes, masks.boxes)
+    number = np.arange(len(boxes))
+    rows = np.column_stack(
+        [file.image_index, file.category_index, file.crowd, masks.num_points, boxes]
+    )
+    known = (file.image_index >= 0) & np.isfinite(boxes).all(axis=1)
+    rows, number = rows[known], number[known]
+    if not len(rows):
+        return []
+    _, inverse = np.unique(rows, axis=0, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    shared = np.bincount(inverse)[inverse] > 1
+    seen: dict[int, list[Any]] = defaultdict(list)
+    repeated = []
+    for key, i in zip(inverse[shared].tolist(), number[shared].tolist(), strict=True):
+        mask = _mask_key(source, i)
+        if mask in seen[key]:
+            repeated.append(i)
+        else:
+            seen[key].append(mask)
+    return repeated
+
+
+def _mask_key(source: Source, i: int) -> Any:
+    """What is equal where two masks are written alike."""
+    mask = source.mask(i)
+    if isinstance(mask, dict):
+        return repr((mask["size"], mask["counts"]))
+    return [polygon.tobytes() for polygon in mask or ()]

@@ -1,0 +1,272 @@
+"""What the masks of an annotation file measure: areas, boxes, points, and what is wrong with them.
+
+Polygons are taken together as arrays: a file has a million of them. pycocotools fills a polygon by
+the even-odd rule: what its outline runs around twice is a hole.
+
+Letters in the comments: A = annotations, R = rings (polygons of three points and more), P = points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import shapely
+from pycocotools import mask as coco_mask
+
+from condinst.data_report.report_source import Source
+from condinst.datasets.coco.coco_entries import MAX_PIXELS, Segmentation
+from condinst.datasets.coco.coco_records import CocoFile
+from condinst.datasets.coco.entry_issues import shown
+from condinst.masks.polygon_rle import polygons_to_rle
+from condinst.masks.rle import checked_rle
+from condinst.masks.tangled import is_tangled
+
+__all__ = ["Crossing", "Masks", "measure_masks", "rasterise"]
+
+ZERO_AREA = 1e-3  # square pixels; what collinear points leave by rounding is below
+_SMALL = 4.0  # square pixels; polygons below may cover no pixel's centre
+_MANY_POINTS = 150  # of a ring that may be tangled
+_CHUNK = 200_000  # rings that shapely holds at once
+_CODES = 255  # codes at once: pycocotools 2.0.11 counts them in a byte, and fails with more
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A polygon whose outline crosses itself."""
+
+    annotation: int
+    place: int  # in the annotation's list of polygons
+    share: float  # of the filled outline that is wound twice, or turned over like half a bow tie
+    at: tuple[float, float]  # where it first crosses, xy in pixels
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Measures of A masks, in their pictures' pixels."""
+
+    areas: np.ndarray  # (A,) NaN where there is no mask that can be read
+    boxes: np.ndarray  # (A, 4) x, y, width, height of polygons' points or masks' pixels; NaN
+    num_polygons: np.ndarray  # (A,) with three points or more
+    num_points: np.ndarray  # (A,) of these
+    short: list[tuple[int, int]] = field(default_factory=list)  # annotation, place: under 3 points
+    flat: list[tuple[int, int]] = field(default_factory=list)  # annotation, place: of no area
+    crossings: list[Crossing] = field(default_factory=list)
+    malformed: dict[int, str] = field(default_factory=dict)  # by annotation, why
+    other_size: dict[int, str] = field(default_factory=dict)  # RLE for another picture's size
+    empty: list[int] = field(default_factory=list)  # annotations whose mask covers no pixel
+
+    @property
+    def usable(self) -> np.ndarray:
+        """(A,) bool: a mask that can be read and covers a pixel."""
+        usable = np.isfinite(self.areas) & (self.areas > 0)
+        usable[self.empty] = False
+        return usable
+
+
+@dataclass
+class _Rings:
+    points: np.ndarray  # (P, 2)
+    starts: np.ndarray  # (R,) of each ring's points
+    owners: np.ndarray  # (R,) annotation
+    places: np.ndarray  # (R,) in the annotation's list
+
+    def of_ring(self) -> np.ndarray:
+        """(P,) each point's ring."""
+        return np.repeat(np.arange(len(self.starts)), self.lengths())
+
+    def lengths(self) -> np.ndarray:
+        return np.diff(np.append(self.starts, len(self.points)))
+
+
+def measure_masks(source: Source) -> Masks:
+    """Measure every mask of a file; an annotation of an unknown picture has no readable RLE."""
+    number = source.num_annotations
+    masks = Masks(
+        areas=np.full(number, np.nan),
+        boxes=np.full((number, 4), np.nan),
+        num_polygons=np.zeros(number, np.int64),
+        num_points=np.zeros(number, np.int64),
+    )
+    kinds = source.file.segmentations
+    for fault in source.file.faults:
+        if fault.rule in ("segmentation", "polygon", "rle"):
+            masks.malformed.setdefault(fault.index, fault.text)
+    _measure_codes(source, masks, np.flatnonzero(_is_code(kinds)))
+    rings = _read_rings(source.file, masks)
+    if len(rings.starts):
+        _measure_rings(source, rings, masks)
+    _find_empty(source, masks)
+    return masks
+
+
+def rasterise(segmentation: Any, height: int, width: int) -> dict[str, Any]:
+    """The pixels of a mask as compressed RLE; polygons under three points are left out.
+
+    Raises ValueError when a code is not one of that picture, or there is no polygon.
+    """
+    if isinstance(segmentation, dict):
+        return checked_rle(segmentation, height, width)
+    polygons = [polygon for polygon in segmentation if len(polygon) >= 6 and not len(polygon) % 2]
+    return polygons_to_rle(polygons, height, width)
+
+
+def _is_code(kinds: np.ndarray) -> np.ndarray:
+    return np.isin(kinds, (Segmentation.RLE, Segmentation.UNCOMPRESSED_RLE))
+
+
+def _is_polygons(kinds: np.ndarray) -> np.ndarray:
+    return np.isin(
+        kinds, (Segmentation.POLYGONS, Segmentation.SOME_DEGENERATE, Segmentation.DEGENERATE)
+    )
+
+
+def _measure_codes(source: Source, masks: Masks, chosen: np.ndarray) -> None:
+    read: list[int] = []
+    codes = []
+    for i in chosen.tolist():
+        segmentation = source.file.codes[i]
+        place = source.file.image_index[i]
+        size: Any = segmentation.get("size")
+        if place >= 0:
+            height, width = (int(x) for x in source.file.sizes[place])
+            if _is_size(size) and size != [height, width]:
+                text = f"RLE of {shown(size[1])} x {shown(size[0])}, picture of {width} x {height}"
+                masks.other_size[i] = text
+                masks.malformed.pop(i, None)
+                continue
+        elif _is_size(size) and 0 < size[0] * size[1] <= MAX_PIXELS:
+            height, width = size
+        else:
+            height = width = 0
+        if i in source.file.broken_codes:
+            continue
+        try:
+            codes.append(checked_rle(segmentation, height, width))
+            read.append(i)
+        except ValueError as error:
+            masks.malformed[i] = str(error)
+    for start in range(0, len(codes), _CODES):
+        part = slice(start, start + _CODES)
+        masks.areas[read[part]] = coco_mask.area(codes[part])
+        masks.boxes[read[part]] = coco_mask.toBbox(codes[part])
+
+
+def _is_size(size: Any) -> bool:
+    return isinstance(size, list) and len(size) == 2 and all(type(x) is int for x in size)
+
+
+def _read_rings(file: CocoFile, masks: Masks) -> _Rings:
+    numbers = np.arange(len(file.polygon_ends))
+    lengths = np.diff(file.polygon_ends, prepend=0)
+    owners = np.searchsorted(file.last_polygons, numbers, side="right")
+    places = numbers - np.append(0, file.last_polygons)[owners]
+    read = _is_polygons(file.segmentations)[owners]
+    good = read & (lengths >= 6) & (lengths % 2 == 0)
+    for j in np.flatnonzero(read & ~good).tolist():
+        masks.short.append((int(owners[j]), int(places[j])))
+    points = file.coordinates[np.repeat(good, lengths)].reshape(-1, 2)
+    sizes = lengths[good] // 2
+    return _Rings(points, np.cumsum(sizes) - sizes, owners[good], places[good])
+
+
+def _measure_rings(source: Source, rings: _Rings, masks: Masks) -> None:
+    low = np.minimum.reduceat(rings.points, rings.starts)
+    high = np.maximum.reduceat(rings.points, rings.starts)
+    first = np.flatnonzero(np.diff(rings.owners, prepend=-1))  # of each annotation's rings
+    owners = rings.owners[first]
+    low, high = np.minimum.reduceat(low, first), np.maximum.reduceat(high, first)
+    masks.boxes[owners] = np.hstack([low, high - low])
+    signed = _shoelace(rings)
+    areas = np.abs(signed)
+    for start in range(0, len(rings.starts), _CHUNK):
+        _measure_invalid(source, rings, slice(start, start + _CHUNK), areas, masks)
+    masks.areas[owners] = np.add.reduceat(areas, first)
+    np.add.at(masks.num_polygons, rings.owners, 1)
+    np.add.at(masks.num_points, rings.owners, rings.lengths())
+    for j in np.flatnonzero(areas <= ZERO_AREA):
+        masks.flat.append((int(rings.owners[j]), int(rings.places[j])))
+
+
+def _shoelace(rings: _Rings) -> np.ndarray:
+    """(R,) signed areas."""
+    x, y = rings.points.T
+    following = np.arange(1, len(x) + 1)
+    ends = rings.starts + rings.lengths() - 1
+    following[ends] = rings.starts
+    origin = rings.points[rings.starts][rings.of_ring()]  # keeps products small, hence exact
+    x, y = x - origin[:, 0], y - origin[:, 1]
+    return np.add.reduceat(x * y[following] - x[following] * y, rings.starts) / 2
+
+
+def _measure_invalid(
+    source: Source, rings: _Rings, part: slice, areas: np.ndarray, masks: Masks
+) -> None:
+    """Areas of the rings that cross or meet themselves, by the even-odd rule; list them."""
+    starts, lengths = rings.starts[part], rings.lengths()[part]
+    points = rings.points[starts[0] : starts[-1] + lengths[-1]]
+    tangled = np.zeros(len(starts), bool)
+    for j in np.flatnonzero(lengths > _MANY_POINTS).tolist():  # before shapely looks at them
+        tangled[j] = is_tangled(points[starts[j] - starts[0] :][: lengths[j]])
+    for j in np.flatnonzero(tangled).tolist():
+        _measure_tangled(source, rings, j + (part.start or 0), areas, masks)
+    index = np.repeat(np.arange(len(starts)), lengths)
+    plain = np.flatnonzero(~tangled)
+    if not plain.size:
+        return
+    chosen = ~tangled[index]
+    numbers = (np.cumsum(~tangled) - 1)[index[chosen]]
+    polygons = shapely.polygons(shapely.linearrings(points[chosen], indices=numbers))
+    bad = ~shapely.is_valid(polygons)
+    polygons, invalid = polygons[bad], plain[bad]
+    if not invalid.size:
+        return
+    numbers = invalid + (part.start or 0)
+    filled = shapely.area(shapely.make_valid(polygons, method="structure", keep_collapsed=False))
+    even_odd = shapely.area(shapely.make_valid(polygons))
+    wound = areas[numbers]
+    # the ring's own sum counts what is wound twice once more, and subtracts a loop turned over
+    wrong = np.maximum(np.abs(filled - even_odd), np.abs(wound - even_odd) / 2)
+    areas[numbers] = even_odd
+    reasons = shapely.is_valid_reason(polygons)
+    for j, ring in enumerate(numbers.tolist()):
+        if filled[j] <= ZERO_AREA or wrong[j] <= ZERO_AREA:
+            continue  # flat, or the outline meets itself without crossing
+        owner, place = int(rings.owners[ring]), int(rings.places[ring])
+        share = float(wrong[j] / max(filled[j], even_odd[j]))
+        masks.crossings.append(Crossing(owner, place, min(share, 1.0), _point(reasons[j])))
+
+
+def _measure_tangled(
+    source: Source, rings: _Rings, ring: int, areas: np.ndarray, masks: Masks
+) -> None:
+    """An outline that crosses itself without end is measured by its pixels in the picture."""
+    owner, place = int(rings.owners[ring]), int(rings.places[ring])
+    picture = source.file.image_index[owner]
+    points = rings.points[rings.starts[ring] :][: rings.lengths()[ring]]
+    areas[ring] = 0.0
+    if picture >= 0:
+        size = (int(side) for side in source.file.sizes[picture])
+        areas[ring] = float(coco_mask.area(rasterise([points.ravel()], *size)))
+    x, y = points[0].tolist()
+    masks.crossings.append(Crossing(owner, place, 1.0, (x, y)))
+
+
+def _point(reason: str) -> tuple[float, float]:
+    """Out of "Self-intersection[5 8.25]"; shapely has no other way to ask."""
+    x, y, *_ = reason.rpartition("[")[2].rstrip("]").split()
+    return float(x), float(y)
+
+
+def _find_empty(source: Source, masks: Masks) -> None:
+    """Codes of no pixel, and small polygons that lie between the pixels' centres."""
+    kinds = source.file.segmentations
+    masks.empty.extend(np.flatnonzero(_is_code(kinds) & (masks.areas == 0)).tolist())
+    flat = np.isfinite(masks.areas) & (masks.areas <= ZERO_AREA)
+    small = _is_polygons(kinds) & (masks.areas < _SMALL) & ~flat & (source.file.image_index >= 0)
+    for i in np.flatnonzero(small).tolist():
+        height, width = (int(x) for x in source.file.sizes[source.file.image_index[i]])
+        code = rasterise(source.mask(i), height, width)
+        if not coco_mask.area(code):
+            masks.empty.append(i)

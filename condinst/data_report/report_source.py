@@ -1,0 +1,131 @@
+"""The data sets that a report is about: the records of annotation files, and where their pictures
+lie.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from condinst.datasets.coco.coco_file import parse_coco, read_coco_file
+from condinst.datasets.coco.coco_records import CocoFile
+from condinst.images.headers import missing_files
+
+__all__ = ["Source", "find_pictures", "make_source", "read_source"]
+
+_NAMES_TRIED = 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """One annotation file. A annotations and N pictures, in the file's order."""
+
+    name: str  # in the report: "train"
+    file: CocoFile  # boxes and areas are NaN where the annotation has none that can be used
+    pictures: str | None  # folder that the file names start from; None: pictures not looked at
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+    @property
+    def num_annotations(self) -> int:
+        return len(self.file.ann_ids)
+
+    @property
+    def no_box(self) -> np.ndarray:
+        """(A,) bool: `bbox` is missing, or cannot be used."""
+        return np.isnan(self.file.boxes).any(axis=1)
+
+    @property
+    def no_area(self) -> np.ndarray:
+        """(A,) bool: `area` is missing, or cannot be used."""
+        return np.isnan(self.file.areas)
+
+    def mask(self, index: int) -> list[np.ndarray] | dict[str, Any] | None:
+        """An annotation's polygons, x1, y1, x2, y2, ... each, or RLE; None where there is none that
+        can be read."""
+        if index in self.file.codes:
+            return self.file.segmentation(index)  # type: ignore[return-value]
+        return self.file.polygons(index) or None
+
+    def picture_path(self, index: int) -> str:
+        """The file of the picture at ``index``, or its bare name where there is no folder."""
+        return os.path.join(self.pictures or "", self.file.file_names[index])
+
+    @property
+    def size_of_annotation(self) -> np.ndarray:
+        """(A, 2) height and width of each annotation's picture; NaN where it has none."""
+        sizes = np.vstack([self.file.sizes, [[np.nan, np.nan]]])
+        return sizes[self.file.image_index]
+
+
+def read_source(path: str, pictures: str | None = None, name: str | None = None) -> Source:
+    """Read an annotation file.
+
+    Args:
+        path: of the COCO json.
+        pictures: folder of the pictures; None looks for it beside the file.
+        name: in the report; by default the file's stem without "instances_".
+
+    Raises:
+        ValueError: naming the file: it is missing, is not JSON or is not COCO's layout.
+    """
+    try:
+        file = read_coco_file(path, keep_extras=True)
+        if pictures is not None and not os.path.isdir(pictures):
+            raise ValueError(f"expected the folder of its pictures at {pictures}, found none")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return Source(_name(path, name), file, pictures or find_pictures(path, file.file_names))
+
+
+def make_source(
+    path: str, data: Any, *, name: str | None = None, pictures: str | None = None
+) -> Source:
+    """A data set of what a file holds.
+
+    Raises ValueError, worded to follow the file's name, when it is not COCO's layout.
+    """
+    return Source(_name(path, name), parse_coco(path, data, keep_extras=True), pictures)
+
+
+def _name(path: str, name: str | None) -> str:
+    return name or Path(path).stem.removeprefix("instances_")
+
+
+def find_pictures(path: str, file_names: Sequence[str]) -> str | None:
+    """The folder near an annotation file that has most of its pictures, or None.
+
+    Looked at are the file's folder, the folder above, and the folders in both; above and beside it,
+    a folder has to have half of the pictures, for "1.png" may lie in anyone's. One that the file is
+    named after ("val" of "instances_val.json") and that has half of the pictures goes first:
+    numbered pictures of train and val often have the same names.
+    """
+    home = Path(path).absolute().parent
+    places = np.linspace(0, len(file_names) - 1, min(len(file_names), _NAMES_TRIED)).astype(int)
+    names = [file_names[i] for i in places]
+    best, found = None, (False, 0)
+    for folder in _near(home):
+        count = len(names) - len(missing_files([os.path.join(folder, name) for name in names]))
+        in_name = bool(folder.name) and folder.name.lower() in Path(path).stem.lower()
+        half = 2 * count >= len(names)
+        named = in_name and half
+        if count and (half or home in (folder, folder.parent)) and (named, count) > found:
+            best, found = str(folder), (named, count)
+    return best
+
+
+def _near(folder: Path) -> list[Path]:
+    near = [folder, folder.parent]
+    for parent in (folder, folder.parent):
+        try:
+            near += sorted(child for child in parent.iterdir() if child.is_dir())
+        except OSError:
+            continue
+    return near

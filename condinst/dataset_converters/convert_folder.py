@@ -1,0 +1,212 @@
+"""The pictures of a reader -> one COCO json for each part."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from condinst.dataset_converters.outlines import rectangle
+from condinst.dataset_converters.records import (
+    PARTS,
+    Imported,
+    Label,
+    Notes,
+    Picture,
+    Source,
+    Split,
+)
+from condinst.dataset_converters.split import Sample
+from condinst.dataset_converters.split_notes import note_shared_pictures, split_with_notes
+from condinst.dataset_converters.write_coco import output_path, write_coco
+
+__all__ = ["convert"]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A picture whose objects wait as text, in a tenth of the memory that they would take."""
+
+    path: Path
+    height: int
+    width: int
+    objects: bytes
+    labels: frozenset[Label]
+    num_objects: int
+    part: str | None
+
+
+def convert(
+    source: Source, root: Path, out: Path, notes: Notes, *, val_fraction: float, seed: int
+) -> Imported:
+    """Read the source to its end and write what training needs.
+
+    Args:
+        root: the data set's folder, to name pictures in notes.
+
+    Raises:
+        ValueError: nothing to learn from, or what the readers raise.
+    """
+    boxes, masks, seen = 0, 0, set[Label]()
+    stored = []
+    for picture in source.pictures:
+        without = sum("segmentation" not in found for found in picture.objects)
+        boxes, masks = boxes + without, masks + len(picture.objects) - without
+        seen.update(found["label"] for found in picture.objects if not found["iscrowd"])
+        stored.append(_store(picture))
+    names = source.classes
+    if names is None:
+        names = {label: source.name_of(label) for label in sorted(seen)}  # type: ignore[type-var]
+    _check(source, root, stored, seen, notes)
+    if boxes:
+        _say_boxes(boxes, masks, notes)
+    parts, used_seed = _parts(stored, names, root, notes, val_fraction, seed)
+    img_dirs = {part: _common_folder(pictures) for part, pictures in parts.items()}
+    if used_seed is not None:  # of one source: one folder
+        shared = _common_folder([*parts["train"], *parts["val"]])
+        img_dirs |= {"train": shared, "val": shared}
+    made = {
+        part: _write(output_path(out, part), pictures, img_dirs[part], names, bool(masks))
+        for part, pictures in parts.items()
+    }
+    return Imported(
+        source.format,
+        made["train"],
+        made["val"],
+        made.get("test"),
+        tuple(names.values()),
+        notes.sentences(),
+        used_seed,
+    )
+
+
+def _store(picture: Picture) -> _Stored:
+    return _Stored(
+        picture.path,
+        picture.height,
+        picture.width,
+        json.dumps(picture.objects, separators=(",", ":")).encode(),
+        frozenset(found["label"] for found in picture.objects),
+        len(picture.objects),
+        picture.part,
+    )
+
+
+def _check(
+    source: Source, root: Path, stored: Sequence[_Stored], seen: set[Label], notes: Notes
+) -> None:
+    if stored and seen:
+        return
+    what = "pictures with annotations" if not stored else "objects in the pictures"
+    found = "".join(f"\n  {sentence}" for sentence in notes.sentences())
+    raise ValueError(f"{root}: read as {source.format}, no {what} found" + found)
+
+
+def _say_boxes(boxes: int, masks: int, notes: Notes) -> None:
+    if masks:
+        notes.say(
+            f"{boxes} objects have a box and no outline, beside {masks} that have one: the boxes "
+            "are crowd regions, neither learnt from nor counted."
+        )
+    else:
+        notes.say(f"All {boxes} objects are boxes without outlines: BoxInst can learn from them.")
+
+
+def _parts(
+    stored: Sequence[_Stored],
+    names: dict[Label, str],
+    root: Path,
+    notes: Notes,
+    val_fraction: float,
+    seed: int,
+) -> tuple[dict[str, list[_Stored]], int | None]:
+    """train, val and perhaps test, in the order of the source; the seed of a split made here."""
+    given: dict[str | None, list[_Stored]] = {}
+    for picture in stored:
+        given.setdefault(picture.part, []).append(picture)
+    if "test" in given and len(given) > 1 and not any(p.num_objects for p in given["test"]):
+        notes.say(f"The test part has no objects in its {len(given.pop('test'))} pictures: unused.")
+    if None in given and len(given) > 1:
+        for picture in given.pop(None):
+            notes.count("Pictures outside the folders of the parts, left out", _name(picture, root))
+    if {"train", "val"} <= given.keys():
+        parts = {name: given[name] for name in PARTS if name in given}
+        note_shared_pictures(
+            {name: [_sample(p, names, root) for p in group] for name, group in parts.items()}, notes
+        )
+        return parts, None
+    pool = given.pop("train", None) or [p for group in given.values() for p in group]
+    rest = {"test": given["test"]} if "test" in given and pool[0].part == "train" else {}
+    samples = [_sample(picture, names, root) for picture in pool]
+    flags = split_with_notes(samples, notes, val_fraction=val_fraction, seed=seed)
+    parts = {
+        "train": [p for p, flag in zip(pool, flags, strict=True) if not flag],
+        "val": [p for p, flag in zip(pool, flags, strict=True) if flag],
+        **rest,
+    }
+    return parts, seed
+
+
+def _name(picture: _Stored, root: Path) -> str:
+    return Path(os.path.relpath(picture.path, root)).as_posix()
+
+
+def _sample(picture: _Stored, names: dict[Label, str], root: Path) -> Sample:
+    labels = frozenset(names[label] for label in picture.labels if label in names)
+    return Sample(_name(picture, root), picture.path, labels)
+
+
+def _common_folder(pictures: Sequence[_Stored]) -> Path:
+    return Path(os.path.commonpath({os.path.dirname(picture.path) for picture in pictures}))
+
+
+def _write(
+    path: Path,
+    pictures: Sequence[_Stored],
+    img_dir: Path,
+    names: dict[Label, str],
+    with_masks: bool,
+) -> Split:
+    images = (
+        {
+            "id": number,
+            "file_name": Path(os.path.relpath(picture.path, img_dir)).as_posix(),
+            "height": picture.height,
+            "width": picture.width,
+        }
+        for number, picture in enumerate(pictures, 1)
+    )
+    ids = {label: number for number, label in enumerate(names, 1)}
+    counter: Counter[str] = Counter()
+    write_coco(
+        path,
+        images=images,
+        annotations=_annotations(pictures, ids, with_masks, counter),
+        categories=[{"id": number, "name": name} for number, name in enumerate(names.values(), 1)],
+    )
+    return Split(path, img_dir, len(pictures), counter["annotations"])
+
+
+def _annotations(
+    pictures: Sequence[_Stored], ids: dict[Label, int], with_masks: bool, counter: Counter[str]
+) -> Iterator[dict[str, Any]]:
+    for image_id, picture in enumerate(pictures, 1):
+        for found in json.loads(picture.objects):
+            category = ids.get(found.pop("label"))
+            if category is None:  # a group of a class without instances
+                continue
+            counter["annotations"] += 1
+            if with_masks and "segmentation" not in found:
+                x, y, width, height = found["bbox"]
+                corners = rectangle(x, y, x + width, y + height)
+                found |= {"iscrowd": 1, "segmentation": [corners.ravel().tolist()]}
+            yield {
+                "id": counter["annotations"],
+                "image_id": image_id,
+                "category_id": category,
+                **found,
+            }

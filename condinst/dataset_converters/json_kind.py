@@ -1,0 +1,47 @@
+"""What kind of annotations a json file holds, from its beginning and its end."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Sniffed", "sniff"]
+
+WRITTEN_HERE = b'{"written_by": "condinst.dataset_converters",'
+_BLOCK = 1 << 16
+_KINDS = (  # the first that fits
+    ("panoptic", (rb'"segments_info"\s*:',)),
+    ("via", (rb'"_via_img_metadata"\s*:',)),
+    ("via", (rb'"regions"\s*:', rb'"filename"\s*:')),
+    ("labelme", (rb'"shapes"\s*:\s*\[', rb'"image(Path|Height|Data)"\s*:')),
+    ("coco", (rb'"images"\s*:\s*\[', rb'"(categories|annotations)"\s*:\s*\[')),
+    ("coco", (rb'"image_id"\s*:', rb'"category_id"\s*:')),
+)
+
+
+@dataclass(frozen=True)
+class Sniffed:
+    """What the beginning and the end of a json file say."""
+
+    kind: str | None  # coco, labelme, via or panoptic; None for anything else
+    written_here: bool  # by condinst.dataset_converters.write_coco
+
+
+def sniff(path: Path) -> Sniffed:
+    """Look at a json file.
+
+    A large file is not read whole; a broken one still shows what it was meant to be, so that its
+    reader can say what is wrong with it.
+    """
+    with open(path, "rb") as file:
+        text = file.read(_BLOCK)
+        end = file.seek(0, 2)
+        if end > _BLOCK:
+            file.seek(max(_BLOCK, end - _BLOCK))
+            text += file.read()
+    ours = text.startswith(WRITTEN_HERE)
+    for kind, patterns in _KINDS:
+        if all(re.search(pattern, text) for pattern in patterns):
+            return Sniffed(kind, ours)
+    return Sniffed(None, ours)

@@ -1,0 +1,128 @@
+"""A folder of pictures and a folder of masks: one picture of labels for each, 0 for background."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from condinst.dataset_converters.folder import Folder, stated_part
+from condinst.dataset_converters.image_sizes import check_mask_size, picture_size, read_label_map
+from condinst.dataset_converters.outlines import label_map_codes, rle_object
+from condinst.dataset_converters.records import Notes, Picture, Source
+
+__all__ = ["find_label_maps", "mask_and_size", "read_label_maps"]
+
+ONE_CLASS = "object"
+_MASK_FOLDERS = ("masks", "mask", "labels", "label", "instances", "instance_masks", "gt")
+_PICTURE_FOLDERS = ("images", "image", "imgs", "img", "pictures", "raw")
+_MASK_ENDINGS = re.compile(r"_(masks?|labels?|instances?|gt|cp_masks)$")  # cell.png, cell_mask.png
+_MANY_PIECES = 3  # pieces of one value; instances seldom have as many
+
+
+def find_label_maps(folder: Folder) -> list[tuple[str, str]]:
+    """(picture, mask), relative to the root, by the picture's path."""
+    return _pairs(folder)[0]
+
+
+def _pairs(folder: Folder) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+    """Pairs; pictures without a mask; masks without a picture."""
+    pictures, masks = _keyed(folder, _PICTURE_FOLDERS), _keyed(folder, _MASK_FOLDERS)
+    by_stem = {(place, _MASK_ENDINGS.sub("", stem)): file for (place, stem), file in masks.items()}
+    by_stem |= masks
+    places = {place for place, _ in pictures} & {place for place, _ in masks}
+    pairs, alone = [], []
+    for key, picture in pictures.items():
+        if key[0] in places:
+            mask = by_stem.get(key)
+            if mask is None:
+                alone.append(picture)
+            else:
+                pairs.append((picture, mask))
+    used = {mask for _, mask in pairs}
+    return pairs, alone, [mask for mask in masks.values() if mask not in used] if pairs else []
+
+
+def _keyed(folder: Folder, names: Sequence[str]) -> dict[tuple[str, str], str]:
+    """(path of its folder with the name taken out, stem) -> picture."""
+    found = {}
+    for picture in folder.pictures:
+        parts = os.path.dirname(picture).split("/")
+        for index in reversed(range(len(parts))):
+            if parts[index].lower() in names:
+                place = "/".join([*parts[:index], "*", *parts[index + 1 :]])
+                found[place, os.path.splitext(os.path.basename(picture))[0]] = picture
+                break
+    return found
+
+
+def read_label_maps(folder: Folder, notes: Notes) -> Source:
+    """Each value is an instance. Where no mask has two values, connected pixels are.
+
+    Raises:
+        ValueError: a mask is not readable, or of another size than its picture.
+    """
+    pairs, alone, lonely = _pairs(folder)
+    for name in alone:
+        notes.count("Pictures without a mask, left out", name)
+    for name in lonely:
+        notes.count("Masks without a picture, left out", name)
+    binary = _are_binary(folder, pairs)
+    if binary:
+        notes.say(
+            "No mask has more than one value beside 0: instances are the connected pieces (by edge "
+            f"or corner), so that those that touch are one; all are of one class, {ONE_CLASS!r}."
+        )
+    else:
+        notes.say(f"Each value in a mask is one instance; all are of one class, {ONE_CLASS!r}.")
+    return Source("masks", _read_all(folder, pairs, binary, notes), {ONE_CLASS: ONE_CLASS})
+
+
+def _are_binary(folder: Folder, pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether the masks have one value beside 0, all the same. Ends at the first that says no."""
+    values: set[int] = set()
+    for picture, mask in pairs:
+        size = picture_size(folder.root / picture)
+        values.update(np.unique(read_label_map(folder.root / mask, within=size)).tolist())
+        if len(values - {0}) > 1:
+            return False
+    return True
+
+
+def _read_all(
+    folder: Folder, pairs: Sequence[tuple[str, str]], binary: bool, notes: Notes
+) -> Iterator[Picture]:
+    import cv2
+
+    pieces: Counter[str] = Counter()
+    for name, mask in pairs:
+        labels, (height, width) = mask_and_size(folder.root / mask, folder.root / name)
+        number, connected = cv2.connectedComponents((labels != 0).astype(np.uint8))
+        codes = label_map_codes(connected.astype(np.int64) if binary else labels)
+        pieces.update(values=len(codes), connected=number - 1)
+        found = [rle_object(ONE_CLASS, code) for code in codes.values()]
+        objects = [instance for instance in found if instance is not None]
+        if not objects:
+            notes.count("Pictures without objects, kept as negatives", name)
+        yield Picture(
+            folder.root / name, height, width, objects, stated_part(os.path.dirname(name))
+        )
+    if pieces["connected"] > _MANY_PIECES * pieces["values"]:
+        notes.say(
+            f"The {pieces['values']} instances lie in {pieces['connected']} pieces: if the values "
+            "are classes and not instances, these masks cannot be used as they are."
+        )
+
+
+def mask_and_size(mask: Path, picture: Path) -> tuple[np.ndarray, tuple[int, int]]:
+    """The label map, and its picture's height and width (as stored, if the mask was made so)."""
+    size = picture_size(picture)
+    labels = read_label_map(mask, within=size)
+    if labels.shape == size[::-1] != size:
+        size = picture_size(picture, labels.shape)
+    check_mask_size(mask, labels, picture, size)
+    return labels, size

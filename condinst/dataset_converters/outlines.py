@@ -1,0 +1,161 @@
+"""Drawn shapes and masks -> COCO annotations without ids.
+
+Coordinates are pixels from the picture's top left corner, as COCO's: the first pixel reaches from 0
+to 1. Areas and what counts as empty are pycocotools': those of the pixels that a mask covers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from condinst.datasets.coco.coco_entries import MAX_SIDE
+from condinst.datasets.coco.entry_issues import shown
+from condinst.masks.polygon_rle import polygons_to_rle
+from condinst.masks.rle import encode_runs
+
+__all__ = [
+    "box_object",
+    "check_label",
+    "check_pixels",
+    "ellipse",
+    "label_map_codes",
+    "mask_code",
+    "polygon_object",
+    "rectangle",
+    "rle_object",
+    "union_code",
+]
+
+_DECIMALS = 3  # of a pixel
+_MAX_SAGITTA = 0.05  # pixels between an ellipse and the polygon that stands for it
+
+
+def check_label(value: Any) -> bool:
+    """Whether something can be the name of a class: text that can be printed, or a number."""
+    if type(value) is int:
+        return abs(value) < 1 << 63
+    return type(value) is str and value.isprintable() and len(value) <= 300
+
+
+def check_pixels(values: Any) -> np.ndarray:
+    """Coordinates or lengths in pixels as float64 of the same shape.
+
+    Raises:
+        ValueError: one is no number, not finite, or beyond every picture.
+    """
+    try:
+        numbers = np.asarray(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"expected numbers of pixels, got {shown(values)}") from None
+    wrong = numbers[~(np.abs(numbers) <= MAX_SIDE)]
+    if wrong.size:
+        raise ValueError(
+            f"expected pixels, no picture reaches {MAX_SIDE}, got {shown(float(wrong.flat[0]))}"
+        )
+    return numbers
+
+
+def rectangle(x1: float, y1: float, x2: float, y2: float) -> np.ndarray:
+    """(4, 2) corners; the two given ones in any order."""
+    left, right, top, bottom = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
+
+
+def ellipse(cx: float, cy: float, rx: float, ry: float, theta: float = 0.0) -> np.ndarray:
+    """(N, 2) points of an ellipse; ``theta`` in radians, from the x to the y axis."""
+    check_pixels([cx, cy, rx, ry])
+    if not math.isfinite(theta):
+        raise ValueError(f"expected a finite angle, got {theta}")
+    radius = max(rx, ry, 1e-9)
+    step = 2 * math.acos(max(-1.0, 1 - _MAX_SAGITTA / radius)) if radius > _MAX_SAGITTA else 1.0
+    angles = np.linspace(0, 2 * math.pi, max(16, math.ceil(2 * math.pi / step)), endpoint=False)
+    x, y = rx * np.cos(angles), ry * np.sin(angles)
+    cos, sin = math.cos(theta), math.sin(theta)
+    return np.stack([cx + x * cos - y * sin, cy + x * sin + y * cos], axis=1)
+
+
+def polygon_object(
+    label: Any, polygons: Sequence[np.ndarray], height: int, width: int
+) -> dict[str, Any] | None:
+    """An instance of one or several (N, 2) polygons; None where it covers no pixel.
+
+    Raises ValueError, worded to follow the shape's name, for coordinates that no picture has.
+    """
+    rounded = [np.round(check_pixels(polygon), _DECIMALS) for polygon in polygons]
+    flat = [polygon.ravel().tolist() for polygon in rounded]
+    area = int(coco_mask.area(polygons_to_rle(flat, height, width)))
+    if not area:
+        return None
+    points = np.concatenate(rounded)
+    x1, y1 = np.clip(points.min(0), 0, (width, height)).tolist()
+    x2, y2 = np.clip(points.max(0), 0, (width, height)).tolist()
+    return _object(label, flat, [x1, y1, x2 - x1, y2 - y1], area)
+
+
+def rle_object(label: Any, code: dict[str, Any], *, crowd: bool = False) -> dict[str, Any] | None:
+    """An instance of a run-length code of pycocotools; None where it is empty."""
+    area = int(coco_mask.area(code))
+    if not area:
+        return None
+    segmentation = {"size": [int(v) for v in code["size"]], "counts": code["counts"].decode()}
+    return _object(label, segmentation, coco_mask.toBbox(code).tolist(), area, crowd)
+
+
+def box_object(
+    label: Any, x1: float, y1: float, x2: float, y2: float, height: int, width: int
+) -> dict[str, Any] | None:
+    """An instance of which only the box is known; None where it is empty."""
+    (x1, x2), (y1, y2) = np.clip([x1, x2], 0, width), np.clip([y1, y2], 0, height)
+    box = [round(float(v), _DECIMALS) for v in (x1, y1, x2 - x1, y2 - y1)]
+    if min(box[2:]) <= 0:
+        return None
+    return _object(label, None, box, box[2] * box[3])
+
+
+def _object(
+    label: Any, segmentation: Any, box: list[float], area: float, crowd: bool = False
+) -> dict[str, Any]:
+    found = {"label": label, "bbox": [round(v, _DECIMALS) for v in box], "area": area}
+    found["iscrowd"] = int(crowd)
+    if segmentation is not None:
+        found["segmentation"] = segmentation
+    return found
+
+
+def mask_code(mask: np.ndarray) -> dict[str, Any]:
+    """The run-length code of an (H, W) mask; what is not zero belongs to it."""
+    return coco_mask.encode(np.asfortranarray(mask != 0, dtype=np.uint8))
+
+
+def union_code(codes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The code of all pixels of the given ones."""
+    return coco_mask.merge(list(codes))
+
+
+def label_map_codes(labels: np.ndarray) -> dict[int, dict[str, Any]]:
+    """The run-length code of each value but 0 in an (H, W) integer map, by ascending value.
+
+    The map is read once, whatever the number of values.
+    """
+    height, width = labels.shape
+    flat = labels.T.ravel()  # COCO's runs go down the columns
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    values = flat[starts]
+    lengths = np.diff(starts, append=flat.size)
+    order = np.argsort(values, kind="stable")
+    order = order[values[order] != 0]
+    cuts = np.flatnonzero(np.diff(values[order])) + 1
+    codes = {}
+    for runs in np.split(order, cuts) if order.size else ():
+        ends = starts[runs] + lengths[runs]
+        gaps = starts[runs] - np.concatenate([[0], ends[:-1]])
+        counts = np.stack([gaps, lengths[runs]], axis=1).ravel()
+        if ends[-1] < flat.size:
+            counts = np.append(counts, flat.size - ends[-1])
+        codes[int(values[runs[0]])] = encode_runs(counts, height, width)
+    return codes

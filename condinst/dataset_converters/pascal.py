@@ -1,0 +1,190 @@
+"""Pascal VOC: a pixel's instance from SegmentationObject, its class from SegmentationClass.
+
+Value 0 is background, 255 is void: the border of 5 pixels that VOC leaves undecided.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from condinst.dataset_converters.folder import Folder, read_text, stated_part
+from condinst.dataset_converters.image_sizes import check_mask_size, read_label_map
+from condinst.dataset_converters.label_maps import mask_and_size
+from condinst.dataset_converters.outlines import label_map_codes, rle_object
+from condinst.dataset_converters.records import Label, Notes, Picture, Source
+
+__all__ = ["find_pascal", "read_pascal"]
+
+_VOC = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
+    *("train", "tvmonitor"),
+)
+_VOID = 255
+_VOID_COLOUR = (224, 224, 192)
+
+
+def find_pascal(folder: Folder) -> list[str]:
+    """The folders, relative to the root, that hold SegmentationObject."""
+    found = {
+        os.path.dirname(os.path.dirname(p))
+        for p in folder.pictures
+        if os.path.basename(os.path.dirname(p)) == "SegmentationObject"
+    }
+    return sorted(found)
+
+
+def read_pascal(folder: Folder, base: str, notes: Notes) -> Source:
+    """The data set below ``base``, a folder relative to the root.
+
+    Raises:
+        ValueError: a mask is missing, not readable, or of another size than its picture.
+    """
+    root = folder.root / base
+    colours, classes = _label_map(root, notes)
+    parts = _parts(root, notes)
+    name_of = _number_name
+    if classes is None and _is_voc(root):
+        name_of = _voc_name
+    elif classes is None:
+        notes.say("Neither labelmap.txt nor Annotations say VOC's classes: named by their numbers.")
+    pictures = _read_all(folder, root, parts, colours, classes, notes)
+    return Source("pascal", pictures, classes, name_of)
+
+
+def _number_name(label: Label) -> str:
+    return f"class_{label}"
+
+
+def _voc_name(label: Label) -> str:
+    number = int(label)
+    return _VOC[number - 1] if number <= len(_VOC) else _number_name(label)
+
+
+def _parts(root: Path, notes: Notes) -> dict[str, str | None]:
+    """Name without ending -> train, val, test or None."""
+    lists = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
+    named = {path: stated_part(path.name) for path in lists}
+    if any(named.values()):
+        named = {path: part for path, part in named.items() if part}
+    found: dict[str, str | None] = {}
+    for path, part in named.items():
+        for line in read_text(path).splitlines():
+            if words := line.split():
+                before = found.setdefault(words[0], part)
+                if before != part:
+                    notes.count(f"Names in two lists, taken for {before}", words[0])
+    if found:
+        return found
+    notes.say(f"{root} has no lists in ImageSets/Segmentation: all masks are used.")
+    return {path.stem: None for path in sorted((root / "SegmentationObject").glob("*.png"))}
+
+
+def _label_map(root: Path, notes: Notes) -> tuple[dict[int, int] | None, dict[Label, str] | None]:
+    """CVAT's labelmap.txt, ``name:r,g,b:parts:actions``: colour -> class, class -> name."""
+    path = root / "labelmap.txt"
+    if not path.is_file():
+        return None, None
+    colours: dict[int, int] = {}
+    names: dict[Label, str] = {}
+    for line in read_text(path).splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, colour, *_ = [*line.split(":"), ""]
+        numbers = [int(n[:9]) for n in re.findall(r"\d+", colour)]
+        if len(numbers) != 3 or max(numbers) > 255:
+            raise ValueError(
+                f"{path}: expected name:red,green,blue:parts:actions, got {line[:80]!r}"
+            )
+        index = len(colours)
+        packed = (numbers[0] << 16) + (numbers[1] << 8) + numbers[2]
+        if name.lower() in ("background", "void", "ignored"):
+            colours[packed] = 0
+        else:
+            colours[packed] = index = len(names) + 1
+            names[index] = name
+    notes.say(f"Class names and colours are those of {path}.")
+    return colours, names
+
+
+def _is_voc(root: Path) -> bool:
+    """Whether the names in the xml files beside the masks are VOC's; so are the numbers then."""
+    names = set()
+    for path in sorted((root / "Annotations").glob("*.xml"))[:200]:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        names.update(re.findall(r"<object>\s*<name>([^<]+)</name>", text))
+    return bool(names) and names <= set(_VOC)
+
+
+def _read_all(
+    folder: Folder,
+    root: Path,
+    parts: dict[str, str | None],
+    colours: dict[int, int] | None,
+    classes: dict[Label, str] | None,
+    notes: Notes,
+) -> Iterator[Picture]:
+    base = Path(os.path.relpath(root, folder.root)).as_posix()
+    prefix = "" if base == "." else base + "/"
+    stems = {
+        os.path.splitext(p)[0]: p for p in folder.pictures if p.startswith(prefix + "JPEGImages/")
+    }
+    for name, part in sorted(parts.items()):
+        picture = stems.get(f"{prefix}JPEGImages/{name}")
+        mask = root / "SegmentationObject" / f"{name}.png"
+        kind = root / "SegmentationClass" / f"{name}.png"
+        if picture is None:
+            notes.count("Masks or listed names without a picture, left out", name)
+            continue
+        if not mask.is_file() or not kind.is_file():
+            notes.count(
+                "Pictures without a mask in SegmentationObject and SegmentationClass, left out",
+                name,
+            )
+            continue
+        path = folder.root / picture
+        instances, size = mask_and_size(mask, path)
+        kinds = read_label_map(kind, within=size)
+        check_mask_size(kind, kinds, path, size)
+        objects = list(_objects(name, instances, kinds, colours, classes, notes))
+        if not objects:
+            notes.count("Pictures without objects, kept as negatives", name)
+        yield Picture(path, *size, objects, part)
+
+
+def _objects(
+    name: str,
+    instances: np.ndarray,
+    kinds: np.ndarray,
+    colours: dict[int, int] | None,
+    classes: dict[Label, str] | None,
+    notes: Notes,
+) -> Iterator[dict]:
+    void = (_VOID_COLOUR[0] << 16) + (_VOID_COLOUR[1] << 8) + _VOID_COLOUR[2]
+    if kinds.max(initial=0) > _VOID and colours is None:
+        raise ValueError(
+            f"SegmentationClass/{name}.png: its pixels are colours, expected palette indices, or a "
+            "labelmap.txt that gives the colours of the classes"
+        )
+    for value, code in label_map_codes(instances).items():
+        if value in (_VOID, void):
+            continue
+        inside, counts = np.unique(kinds[instances == value], return_counts=True)
+        votes = {
+            (colours or {}).get(k, k if k < _VOID else 0): n
+            for k, n in zip(inside.tolist(), counts.tolist(), strict=True)
+        }
+        votes.pop(0, None)
+        label = max(votes, key=lambda key: votes[key], default=0)
+        where = f"{name}, value {value}"
+        if not label:
+            notes.count("Instances whose class is background or void, left out", where)
+        elif classes is not None and label not in classes:
+            notes.count(f"Objects of class {label}, which has no name, left out", where)
+        else:
+            yield rle_object(label, code)  # type: ignore[misc]

@@ -1,0 +1,56 @@
+"""Splitting, and what has to be said about a split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from condinst.dataset_converters.records import Notes
+from condinst.dataset_converters.split import Sample, find_duplicates, split_samples
+
+__all__ = ["note_shared_pictures", "split_with_notes"]
+
+
+def note_shared_pictures(parts: Mapping[str, Sequence[Sample]], notes: Notes) -> None:
+    """Say which pictures of a split that the source had are in more than one part."""
+    samples = [sample for part in parts.values() for sample in part]
+    of = [name for name, part in parts.items() for _ in part]
+    for group in find_duplicates(samples):
+        names = ", ".join(f"{of[i]}: {samples[i].name}" for i in group)
+        if len({of[i] for i in group}) > 1:
+            notes.count(
+                "Pictures in more than one part (equal files), kept as the data have it", names
+            )
+        else:
+            notes.count("Equal files within one part", names)
+
+
+def split_with_notes(
+    samples: Sequence[Sample], notes: Notes, *, val_fraction: float, seed: int
+) -> list[bool]:
+    """As :func:`split_samples`, and say what came out."""
+    duplicates = find_duplicates(samples)
+    for group in duplicates:
+        names = " = ".join(samples[index].name for index in group[:3])
+        names += f" = ... ({len(group)} files)" if len(group) > 3 else ""
+        notes.count("Equal picture files (compared byte for byte), kept in the same part", names)
+    flags = split_samples(samples, duplicates, val_fraction=val_fraction, seed=seed)
+    notes.say(
+        f"No validation part is given: of {len(samples)} pictures {sum(flags)} are for validation "
+        f"and {len(flags) - sum(flags)} for training (fraction {val_fraction:g}, seed {seed}, "
+        "classes spread evenly)."
+    )
+    in_val: Counter = Counter()
+    in_all: Counter = Counter()
+    for sample, flag in zip(samples, flags, strict=True):
+        in_all.update(sample.labels)
+        in_val.update(sample.labels if flag else ())
+    for text, lacking in (
+        ("validation", [label for label in in_all if not in_val[label]]),
+        ("training", [label for label in in_all if in_val[label] == in_all[label]]),
+    ):
+        if lacking:
+            listed = ", ".join(sorted(map(str, lacking))[:10])
+            more = ", ..." if len(lacking) > 10 else ""
+            notes.say(f"{len(lacking)} classes are in no picture for {text}: {listed}{more}.")
+    return flags

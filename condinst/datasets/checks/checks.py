@@ -1,0 +1,272 @@
+"""Look through the data of a config before the first iteration.
+
+Everything wrong is said in one error, everything that training skips or repairs is counted in one
+report. Paths, classes and filters are those of mmengine's and mmdet's own data set objects.
+"""
+
+import inspect
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmdet.datasets import CocoDataset as MmdetCocoDataset
+from mmdet.evaluation import CocoMetric
+from mmengine.config import Config
+
+from condinst.datasets.checks.coco_checks import (
+    SplitFile,
+    check_classes,
+    check_contents,
+    check_for_metric,
+    check_pictures,
+    describe,
+)
+from condinst.datasets.checks.file_cache import keep_file, mark_of, take_file
+from condinst.datasets.checks.input_checks import check_input
+from condinst.datasets.checks.mmdet_limits import check_for_mmdet
+from condinst.datasets.coco.coco_records import CocoFile
+from condinst.datasets.coco_dataset import CocoDataset
+from condinst.registry import DATASETS, METRICS
+
+__all__ = ["CocoSet", "DatasetReport", "check_datasets", "coco_sets"]
+
+
+@dataclass
+class DatasetReport:
+    """What ``check_datasets`` found in data that can be used; ``str()`` gives one message."""
+
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        lines = "".join(f"\n  {note}" for note in self.notes)
+        return f"data checked in {self.seconds:.1f} s{lines}"
+
+
+@dataclass(frozen=True)
+class CocoSet:
+    """Where a data set of a config is stored."""
+
+    split: str  # "train"
+    key: str  # of the config: "train_dataloader.dataset"
+    ann_file: str
+    pictures: str | None  # folder; None where the pictures are not local files
+
+
+class _FileCache:
+    """Reads each annotation file once and lists its own problems once."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, CocoFile | None] = {}
+        self.problems: list[str] = []
+
+    def get(self, path: str, key: str) -> CocoFile | None:
+        if path not in self._files:
+            self._files[path] = None
+            mark = mark_of(path)
+            try:
+                self._files[path] = file = take_file(path)
+                self.problems += [f"{path}: {problem}" for problem in file.problems]
+                keep_file(file, mark)
+            except ValueError as error:
+                self.problems.append(f"{key}: {path}: {error}")
+        return self._files[path]
+
+
+def check_datasets(
+    cfg: Config,
+    splits: Sequence[str] = ("train", "val", "test"),
+    *,
+    header_sample: int = 200,
+) -> DatasetReport:
+    """Check every COCO data set and COCO metric of ``cfg`` (wrapped and nested ones too).
+
+    ``header_sample`` pictures per data set have their header read and compared with the
+    annotations' sizes. Data sets of other types and remote ones are left alone and named in the
+    report. Raises one ValueError that lists everything wrong.
+    """
+    start = time.perf_counter()
+    cache, report = _FileCache(), DatasetReport()
+    problems: list[str] = []
+    opened: dict[str, SplitFile | None] = {}
+    compared: set[str] = set()
+    for split in splits:
+        loader, evaluator = cfg.get(f"{split}_dataloader"), cfg.get(f"{split}_evaluator")
+        if not loader:
+            continue
+        node = loader.get("dataset")
+        files = []
+        for key, leaf, steps in _leaves(node, f"{split}_dataloader.dataset"):
+            model = cfg.get("model", {})
+            problems += _check_targets(key, steps, model) + check_input(key, steps, model)
+            name = repr(leaf)
+            if name not in opened:  # test is often val once more
+                opened[name] = file = _open(key, leaf, cfg, split, cache, problems, report)
+                if file is not None:
+                    found = [*check_classes(file), *check_contents(file)]
+                    found += check_pictures(file, header_sample)
+                    found += check_for_mmdet(file, leaf, cfg)
+                    problems += [f"{key}: {file.path}: {problem}" for problem in found]
+                    report.notes.append(f"{key}: {describe(file, header_sample)}")
+                    report.notes += [f"{key}: {file.path}: {r}" for r in file.file.repairs]
+            files += [file for file in [opened[name]] if file is not None]
+        if evaluator and files and repr((node, evaluator)) not in compared:
+            compared.add(repr((node, evaluator)))
+            _check_metrics(split, evaluator, files, cache, problems)
+    problems = list(dict.fromkeys(cache.problems + problems))
+    if problems:
+        listed = "".join(f"\n  {n}. {problem}" for n, problem in enumerate(problems, 1))
+        raise ValueError(f"the data of this config cannot be used as it is:{listed}")
+    report.seconds = time.perf_counter() - start
+    return report
+
+
+def _leaves(node: Any, key: str, outer: tuple = ()) -> Iterator[tuple[str, Any, list]]:
+    """The innermost data set configs under ``node``, each with its config key and all steps that
+    its pictures go through: wrappers may have steps of their own, which come last."""
+    steps = (*((node.get("pipeline") or ()) if isinstance(node, dict) else ()), *outer)
+    if isinstance(node, dict) and "dataset" in node:
+        yield from _leaves(node["dataset"], f"{key}.dataset", steps)
+    elif isinstance(node, dict) and "datasets" in node:
+        for index, child in enumerate(node["datasets"]):
+            yield from _leaves(child, f"{key}.datasets[{index}]", steps)
+    else:
+        yield key, node, list(steps)
+
+
+def _open(
+    key: str,
+    node: Any,
+    cfg: Config,
+    split: str,
+    cache: _FileCache,
+    problems: list[str],
+    report: DatasetReport,
+) -> SplitFile | None:
+    """The data set of a config node with its file read, or None where it is not for us."""
+    kind = node.get("type") if isinstance(node, dict) else type(node)
+    if not _reads_coco(node):
+        report.notes.append(f"{key}: not checked (type {getattr(kind, '__name__', kind)})")
+        return None
+    try:
+        dataset = _build(node)
+    except Exception as error:  # whatever a constructor raises for a wrong argument
+        problems.append(f"{key}: {type(error).__name__}: {error}")
+        return None
+    if not _is_local(dataset.ann_file, dataset.backend_args):
+        report.notes.append(f"{key}: not checked ({dataset.ann_file} is not a local file)")
+        return None
+    file = cache.get(dataset.ann_file, key)
+    prefix = dataset.data_prefix.get("img")
+    if prefix is None:
+        problems.append(f"{key}: data_prefix needs the key img, got {dataset.data_prefix}")
+    if file is None or prefix is None:
+        return None
+    loads_masks = any(
+        str(step.get("type")).endswith("LoadAnnotations") and step.get("with_mask")
+        for step in node.get("pipeline", [])
+    )
+    return SplitFile(
+        file=file,
+        classes=dataset.metainfo.get("classes"),
+        own_classes="classes" not in (node.get("metainfo") or {}),
+        num_classes=cfg.get("model", {}).get("bbox_head", {}).get("num_classes"),
+        prefix=prefix if _is_local(prefix, dataset.backend_args) else None,
+        filter_cfg=dict(dataset.filter_cfg or {}),
+        test_mode=dataset.test_mode,
+        training=split == "train",
+        needs_masks=loads_masks and split == "train",
+    )
+
+
+def coco_sets(cfg: Config, splits: Sequence[str] = ("train", "val", "test")) -> list[CocoSet]:
+    """The COCO data sets of ``cfg`` whose annotations are local files, wrapped and nested ones too.
+
+    Raises ValueError naming the config key when a data set cannot be built.
+    """
+    found = []
+    for split in splits:
+        node = (cfg.get(f"{split}_dataloader") or {}).get("dataset")
+        for key, leaf, _ in _leaves(node, f"{split}_dataloader.dataset"):
+            if not _reads_coco(leaf):
+                continue
+            try:
+                dataset = _build(leaf)
+            except Exception as error:  # whatever a constructor raises for a wrong argument
+                raise ValueError(f"{key}: {type(error).__name__}: {error}") from error
+            if _is_local(dataset.ann_file, dataset.backend_args):
+                prefix = dataset.data_prefix.get("img")
+                there = prefix is not None and _is_local(prefix, dataset.backend_args)
+                found.append(CocoSet(split, key, dataset.ann_file, prefix if there else None))
+    return found
+
+
+def _build(node: dict) -> Any:
+    return DATASETS.build({**node, "pipeline": [], "lazy_init": True})
+
+
+def _check_targets(key: str, pipeline: list, model: Any) -> list[str]:
+    """Compare how the pipeline makes mask targets with what the model draws."""
+    mask_head, semantic_head = model.get("mask_head", {}), model.get("semantic_head")
+    stride = ("stride", 4, "mask_head.mask_out_stride", mask_head.get("mask_out_stride", 4))
+    compared: dict[str, list[tuple]] = {
+        "PrepareMaskTargets": [stride],
+        "PrepareBoxTargets": [stride],
+    }
+    if semantic_head:
+        needed = semantic_head.get("stride", 8)
+        compared["PrepareMaskTargets"].append(
+            ("semantic_stride", None, "semantic_head.stride", needed)
+        )
+    for name, default in (("pairwise_size", 3), ("pairwise_dilation", 2)):
+        needed = mask_head.get(name, default)
+        compared["PrepareBoxTargets"].append((name, default, f"mask_head.{name}", needed))
+    return [
+        f"{key}.pipeline: {kind} has {name}={step.get(name, default)}, but model.{owner} is "
+        f"{needed}; they must be equal"
+        for step in pipeline
+        for kind in [str(step.get("type")).rpartition(".")[2]]
+        for name, default, owner, needed in compared.get(kind, [])
+        if step.get(name, default) != needed
+    ]
+
+
+def _reads_coco(node: Any) -> bool:
+    """Whether a data set's config is of a class that reads its file as ``CocoDataset`` does."""
+    if not isinstance(node, dict):
+        return False
+    kind = node.get("type")
+    cls: Any = DATASETS.get(kind) if isinstance(kind, str) else kind
+    methods = ("load_data_list", "parse_data_info")
+    return inspect.isclass(cls) and any(
+        issubclass(cls, kind) and all(getattr(cls, m) is getattr(kind, m) for m in methods)
+        for kind in (CocoDataset, MmdetCocoDataset)
+    )
+
+
+def _check_metrics(
+    split: str, evaluator: Any, files: list[SplitFile], cache: _FileCache, problems: list[str]
+) -> None:
+    """Check the annotation files that the COCO metrics of a split compare with."""
+    several = isinstance(evaluator, list | tuple)
+    for index, node in enumerate(evaluator if several else [evaluator]):
+        key = f"{split}_evaluator[{index}]" if several else f"{split}_evaluator"
+        kind = node.get("type") if isinstance(node, dict) else None
+        cls = METRICS.get(kind) if isinstance(kind, str) else kind
+        if not (inspect.isclass(cls) and issubclass(cls, CocoMetric)):
+            continue
+        path = node.get("ann_file")
+        if not path or not _is_local(path, node.get("backend_args")):
+            continue
+        truth = cache.get(path, key)
+        if truth is None or node.get("format_only"):
+            continue
+        metrics = node.get("metric", "bbox")
+        segm = "segm" in ([metrics] if isinstance(metrics, str) else metrics)
+        found = check_for_metric(truth, files, segm)
+        problems += [f"{key}: {path}: {problem}" for problem in found]
+
+
+def _is_local(path: str, backend_args: dict | None) -> bool:
+    return "://" not in path and (backend_args or {}).get("backend", "local") in (None, "local")

@@ -1,0 +1,285 @@
+"""What one data set of a config asks of its COCO file, and whether it gets it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from condinst.datasets.coco.coco_entries import Segmentation
+from condinst.datasets.coco.coco_records import CocoFile
+from condinst.datasets.coco.entry_issues import first_few
+from condinst.images.headers import header_size, missing_files
+
+__all__ = [
+    "SplitFile",
+    "check_classes",
+    "check_contents",
+    "check_for_metric",
+    "check_pictures",
+    "describe",
+]
+
+_IGNORED_KINDS = (Segmentation.NONE, Segmentation.DEGENERATE, Segmentation.MALFORMED)
+
+
+@dataclass(frozen=True)
+class SplitFile:
+    """An annotation file as one data set of the config uses it."""
+
+    file: CocoFile
+    classes: Any  # metainfo["classes"], whatever the user wrote
+    own_classes: bool  # the data set type's own classes, because the config gives none
+    num_classes: int | None  # model.bbox_head.num_classes
+    prefix: str | None  # folder of the pictures; None when they are not local files
+    filter_cfg: dict
+    test_mode: bool
+    training: bool
+    needs_masks: bool
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+    @cached_property
+    def of_a_class(self) -> np.ndarray:
+        """(A,) annotations of the config's classes on pictures that the file has."""
+        names = set(self.classes)
+        used = np.array([name in names for _, name in self.file.categories] + [False])
+        return used[self.file.category_index] & (self.file.image_index >= 0)
+
+    @cached_property
+    def skipped(self) -> dict[str, np.ndarray]:
+        """(A,) masks of what mmdet's ``CocoDataset`` leaves out, disjoint, by reason."""
+        file = self.file
+        x, y, width, height = file.boxes.T
+        size = file.sizes[file.image_index] if file.sizes.size else np.zeros((x.size, 2))
+        inside_width = np.minimum(x + width, size[:, 1]) - np.maximum(x, 0)
+        inside_height = np.minimum(y + height, size[:, 0]) - np.maximum(y, 0)
+        reasons = {
+            "flagged ignore": file.ignore,
+            "of zero area or under a pixel": (file.areas <= 0) | (width < 1) | (height < 1),
+            "with the box outside the picture": (inside_width <= 0) | (inside_height <= 0),
+        }
+        left, parts = self.of_a_class.copy(), {}
+        for reason, mask in reasons.items():
+            parts[reason] = left & mask
+            left &= ~mask
+        return parts
+
+    @cached_property
+    def learnable(self) -> np.ndarray:
+        """(A,) annotations that training learns from."""
+        keep = self.of_a_class & ~self.file.crowd
+        for mask in self.skipped.values():
+            keep = keep & ~mask
+        if self.needs_masks:
+            keep = keep & ~np.isin(self.file.segmentations, _IGNORED_KINDS)
+        return keep
+
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """(N,) pictures that mmdet's filter leaves."""
+        kept = np.ones(len(self.file.image_ids), bool)
+        if self.test_mode:
+            return kept
+        if self.filter_cfg.get("filter_empty_gt", False):
+            kept &= self.count_per_picture(self.of_a_class) > 0
+        if kept.size:
+            kept &= self.file.sizes.min(axis=1) >= self.filter_cfg.get("min_size", 0)
+        return kept
+
+    def count_per_picture(self, annotations: np.ndarray) -> np.ndarray:
+        index = self.file.image_index[annotations]
+        return np.bincount(index, minlength=len(self.file.image_ids))
+
+
+def check_classes(split: SplitFile) -> list[str]:
+    """Compare the classes of the config with the file's categories and the head's outputs."""
+    classes, names = split.classes, [name for _, name in split.file.categories]
+    if isinstance(classes, str) or not classes:
+        return [f'metainfo.classes must be a tuple of names such as ("{classes or "cat"}",)']
+    if split.own_classes and set(classes) - set(names):
+        return [
+            f"the config gives no classes, so those of the data set's type apply "
+            f"({first_few(classes, 3)}), and the file's categories are others: set "
+            f"metainfo=dict(classes={_as_tuple(names)}) and "
+            f"model.bbox_head.num_classes={len(names)}"
+        ]
+    problems = []
+    absent = [name for name in classes if name not in names]
+    if absent:
+        problems.append(
+            f"classes of the config's metainfo that the file does not have: "
+            f"{first_few((_with_matches(name, names) for name in absent), 10)}; the file's "
+            f"categories are {first_few((repr(name) for name in names), 20)}"
+        )
+    used = [name for name in names if name in set(classes)]
+    if len(set(used)) < len(used):
+        twice = {name for name in used if used.count(name) > 1}
+        problems.append(f"categories of the same name under several ids: {first_few(twice)}")
+    elif not absent and used != list(classes):
+        problems.append(
+            "mmdet numbers the classes in the file's order, so the names of the config's metainfo "
+            f"would be mixed up; write them in the file's order: classes={_as_tuple(used)}"
+        )
+    if split.num_classes is not None and split.num_classes != len(classes):
+        problems.append(
+            f"model.bbox_head.num_classes is {split.num_classes}, the data set has "
+            f"{len(classes)} classes"
+        )
+    return problems
+
+
+def _as_tuple(names: Sequence[str], limit: int = 40) -> str:
+    listed = [repr(name) for name in names[:limit]] + (["..."] if len(names) > limit else [])
+    return f"({', '.join(listed)},)"
+
+
+def _with_matches(name: str, names: list[str]) -> str:
+    by_lower = {str(known).lower(): known for known in names}
+    close = get_close_matches(str(name).lower(), by_lower, n=2)
+    if not close:
+        return repr(name)
+    return f"{name!r} (closest: {', '.join(repr(by_lower[match]) for match in close)})"
+
+
+def check_contents(split: SplitFile) -> list[str]:
+    """Whether pictures, and something to learn from, are left."""
+    if isinstance(split.classes, str) or not split.classes:
+        return []
+    file = split.file
+    if not file.image_ids:
+        return ["the file has no pictures"]
+    if split.training and not file.has_annotations:
+        return ["not COCO's layout: a training file needs the key annotations"]
+    if not set(split.classes) & {name for _, name in file.categories}:
+        return []  # check_classes says why nothing is left
+    if not split.kept.any():
+        return [
+            f"no picture is left of {len(file.image_ids)} after filter_cfg={split.filter_cfg}: "
+            f"{int(split.of_a_class.sum())} of {len(file.ann_ids)} annotations are of the "
+            "config's classes"
+        ]
+    if not split.training:
+        return []
+    if split.learnable.any():
+        return []
+    if split.needs_masks and replace(split, needs_masks=False).learnable.any():
+        return [
+            "the config trains masks (LoadAnnotations with_mask=True) and no annotation has a "
+            "usable segmentation"
+        ]
+    return [f"no annotation to learn from: {_counts(split) or 'there are none'}"]
+
+
+def check_pictures(split: SplitFile, header_sample: int) -> list[str]:
+    """Whether the files are there, and of the sizes that the annotations say (a sample)."""
+    if split.prefix is None or isinstance(split.classes, str) or not split.classes:
+        return []
+    kept = np.flatnonzero(split.kept)
+    paths = [os.path.join(split.prefix, split.file.file_names[i]) for i in kept]
+    missing = set(missing_files(paths))
+    problems = []
+    if missing:
+        problems.append(
+            f"{len(missing)} of {len(paths)} pictures are missing: {first_few(sorted(missing), 3)}"
+        )
+    there = [(path, i) for path, i in zip(paths, kept, strict=True) if path not in missing]
+    places = np.linspace(0, len(there) - 1, min(len(there), header_sample)).astype(int)
+    sample = [there[i] for i in places]
+    wrong = []
+    for path, index in sample:
+        height, width = (int(x) for x in split.file.sizes[index])
+        try:
+            header = header_size(path)
+        except ValueError as error:
+            wrong.append(f"{path} ({error})")
+            continue
+        if header is None or header[:2] == (height, width):
+            continue
+        if not (header[2] and header[1::-1] == (height, width)):
+            wrong.append(f"{path} ({header[1]} x {header[0]}, annotated {width} x {height})")
+    if wrong:
+        problems.append(
+            f"{len(wrong)} of {len(sample)} pictures whose headers were read are broken or of "
+            f"another size (width x height) than annotated: {first_few(wrong, 3)}"
+        )
+    return problems
+
+
+def check_for_metric(truth: CocoFile, splits: list[SplitFile], segm: bool) -> list[str]:
+    """Whether a COCO metric can compare the predictions of ``splits`` with ``truth``."""
+    if not truth.has_annotations:
+        return ["has no annotations to evaluate with; format_only=True writes predictions only"]
+    problems = []
+    known = set(truth.image_ids)
+    for split in splits:
+        as_truth = replace(split, file=truth)
+        if truth is not split.file:
+            problems += check_classes(as_truth)
+            strange = [i for i in split.file.image_ids if i not in known]
+            if strange:
+                problems.append(
+                    f"lacks {len(strange)} picture ids of {split.path}: {first_few(strange)}"
+                )
+        if segm and not isinstance(split.classes, str) and split.classes:
+            broken = np.flatnonzero(truth.breaks_segm_ap & as_truth.of_a_class)
+            if broken.size:
+                problems.append(
+                    f"{broken.size} annotations without a usable segmentation, on which mask AP "
+                    f"(metric segm) would fail: ids {first_few(truth.ann_ids[i] for i in broken)}"
+                )
+    return problems
+
+
+def describe(split: SplitFile, header_sample: int) -> str:
+    """One line about a data set: its size, and what training skips or ignores."""
+    file = split.file
+    if isinstance(split.classes, str) or not split.classes:
+        return file.path
+    kept = int(split.kept.sum())
+    without = int((split.count_per_picture(split.learnable)[split.kept] == 0).sum())
+    parts = [
+        f"{file.path}: {len(file.image_ids)} pictures, {len(file.ann_ids)} annotations, "
+        f"{len(split.classes)} classes"
+    ]
+    if kept < len(file.image_ids):
+        parts.append(f"{len(file.image_ids) - kept} pictures left out by filter_cfg")
+    if without:
+        parts.append(f"{without} pictures without an object to learn from are kept")
+    counts = _counts(split)
+    if counts:
+        parts.append(counts)
+    if split.prefix is None:
+        parts.append("pictures not local, not looked at")
+    else:
+        parts.append(f"headers of {min(kept, header_sample)} pictures read")
+    return "; ".join(parts)
+
+
+def _counts(split: SplitFile) -> str:
+    """What is skipped, ignored or stored in RLE, in words; empty when there is nothing."""
+    file, used = split.file, split.of_a_class
+    other = int((~used).sum())
+    found = [(int(mask.sum()), reason) for reason, mask in split.skipped.items()]
+    found += [(other, "of other classes"), (int((used & file.crowd).sum()), "crowds")]
+    of_kind = {kind: int((used & (file.segmentations == kind)).sum()) for kind in Segmentation}
+    found += [
+        (of_kind[Segmentation.NONE], "without a segmentation"),
+        (of_kind[Segmentation.DEGENERATE], "without one polygon of 3 points"),
+        (of_kind[Segmentation.SOME_DEGENERATE], "that lose a polygon of under 3 points"),
+    ]
+    text = ", ".join(f"{count} {reason}" for count, reason in found if count)
+    rle = [
+        f"{of_kind[kind]} in {word} RLE"
+        for kind, word in (
+            (Segmentation.RLE, "compressed"),
+            (Segmentation.UNCOMPRESSED_RLE, "uncompressed"),
+        )
+        if of_kind[kind]
+    ]
+    return "; ".join(part for part in (text and f"skipped or ignored: {text}", *rle) if part)

@@ -1,0 +1,108 @@
+"""Whether a config's pipelines hand out the pictures that its model is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from condinst.images.pixel_format import PixelFormat
+
+__all__ = ["check_input", "pixel_format_of"]
+
+# What changes colours of 8-bit BGR, and gives errors or nonsense otherwise.
+_FOR_COLOURS = (
+    "AutoContrast",
+    "Brightness",
+    "Color",
+    "Contrast",
+    "Equalize",
+    "Invert",
+    "PhotoMetricDistortion",
+    "Posterize",
+    "Sharpness",
+    "Solarize",
+    "SolarizeAdd",
+    "YOLOXHSVRandomAug",
+)
+
+
+def pixel_format_of(pipeline: Any) -> PixelFormat | None:
+    """What a pipeline's LoadImageFromFile hands out; None where that is not known.
+
+    Raises:
+        ValueError: its keys have other values than they may have.
+    """
+    for step in pipeline or ():
+        if _name(step) == "LoadImageFromFile":
+            flag = str(step.get("color_type", "color"))
+            default = 1 if flag.startswith("grayscale") else 3
+            if flag == "unchanged":
+                return None
+            channels = step.get("channels")
+            return PixelFormat(
+                default if channels is None else channels, step.get("dtype", "uint8")
+            )
+    return None
+
+
+def check_input(key: str, pipeline: Any, model: Any) -> list[str]:
+    """Compare what a pipeline loads with the model's preprocessor and backbone.
+
+    Args:
+        key: of the data set in the config.
+        pipeline: its steps.
+        model: the config's.
+    """
+    try:
+        found = pixel_format_of(pipeline)
+    except ValueError as error:
+        return [f"{key}.pipeline: LoadImageFromFile: {error}"]
+    if found is None or not model:
+        return []
+    return [*_check_model(key, found, model), *_check_steps(key, found, pipeline)]
+
+
+def _check_model(key: str, found: PixelFormat, model: Any) -> Iterator[str]:
+    loads = f"{key}.pipeline: LoadImageFromFile hands out {found}"
+    backbone = model.get("backbone") or {}
+    name = "in_chans" if "in_chans" in backbone else "in_channels"
+    if backbone.get(name, 3) != found.channels:
+        yield f"{loads}, but model.backbone.{name} is {backbone.get(name, 3)}"
+    preprocessor = model.get("data_preprocessor") or {}
+    mean = preprocessor.get("mean")
+    if mean is not None and len(mean) not in (1, found.channels):
+        yield f"{loads}, but model.data_preprocessor.mean has {len(mean)} numbers"
+    swaps = preprocessor.get("bgr_to_rgb") or preprocessor.get("rgb_to_bgr")
+    if swaps and found.channels != 3:
+        yield f"{loads}, but model.data_preprocessor swaps red and blue; set bgr_to_rgb=False"
+    if mean is not None and found.dtype == "uint16" and max(mean) < 256:
+        yield (
+            f"{loads}, up to 65535, but model.data_preprocessor.mean is {tuple(mean)}, as of 8 "
+            "bits; condinst.datasets.image_statistics.channel_mean_std computes it"
+        )
+
+
+def _check_steps(key: str, found: PixelFormat, pipeline: Any) -> Iterator[str]:
+    for step in _flat(pipeline):
+        name = _name(step)
+        if name in _FOR_COLOURS and not found.is_rgb8:
+            yield (
+                f"{key}.pipeline: {name} is for 8-bit colours, but LoadImageFromFile hands out "
+                f"{found}; leave it out"
+            )
+        if name == "PrepareBoxTargets" and found.dtype == "float32" and not step.get("value_range"):
+            yield f"{key}.pipeline: PrepareBoxTargets needs value_range, the value of white"
+
+
+def _flat(steps: Any) -> Iterator[Any]:
+    """The steps, and those that they choose from."""
+    for step in steps or ():
+        if isinstance(step, list | tuple):
+            yield from _flat(step)
+        elif isinstance(step, dict):
+            yield step
+            yield from _flat(step.get("transforms"))
+
+
+def _name(step: Any) -> str:
+    return str(step.get("type")).rpartition(".")[2] if isinstance(step, dict) else ""

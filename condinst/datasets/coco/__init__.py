@@ -1,0 +1,15 @@
+"""The one reader of COCO files."""
+
+from condinst.utils.lazy import lazy_names
+
+_MODULES = {
+    "CocoFile": "coco_records",
+    "Fault": "entry_issues",
+    "Segmentation": "coco_entries",
+    "load_json": "json_stream",
+    "parse_coco": "coco_file",
+    "read_coco_file": "coco_file",
+}
+
+__all__ = [*_MODULES]
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -1,0 +1,398 @@
+"""The entries of a COCO file, one at a time -> columns of numbers.
+
+Pictures and categories are few and everything refers to them: a fault in one of them refuses the
+file. A fault in an annotation is kept as a :class:`~condinst.datasets.coco.entry_issues.Fault`.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+from condinst.datasets.coco.entry_issues import Fault, shown
+
+__all__ = [
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "AnnotationColumns",
+    "Segmentation",
+    "read_categories",
+    "read_images",
+]
+
+MAX_SIDE = 1 << 20  # pixels; OpenCV reads no longer side, nor more pixels than the next
+MAX_PIXELS = 1 << 30
+_MAX_AREA = float(MAX_SIDE) ** 2
+_MAX_ID = 1 << 63
+_TYPED = frozenset(
+    ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "ignore", "segmentation")
+)
+_NEEDED = ("id", "image_id", "category_id", "bbox", "area")
+_NAN_BOX = [math.nan] * 4
+
+
+class Segmentation(IntEnum):
+    """How an annotation stores its mask."""
+
+    NONE = 0
+    POLYGONS = 1
+    SOME_DEGENERATE = 2  # at least one polygon is usable
+    DEGENERATE = 3  # no polygon of 3 points or more with an even count of numbers
+    RLE = 4
+    UNCOMPRESSED_RLE = 5
+    MALFORMED = 6
+
+
+def read_images(entries: Sequence[Any], faults: list[Fault]) -> list[dict[str, Any]]:
+    """The pictures with sound ids, names and sizes; what is repaired is added to ``faults``.
+
+    A side of 0 or less is left to the caller. Raises ValueError naming the entries that cannot be.
+    """
+    made, broken = [], []
+    for index, entry in enumerate(entries):
+        try:
+            made.append(_read_image(index, entry, faults))
+        except ValueError as error:
+            broken.append(str(error))
+    _refuse(broken)
+    _one_type([entry["id"] for entry in made], "images")
+    return made
+
+
+def _read_image(index: int, entry: Any, faults: list[Fault]) -> dict[str, Any]:
+    _require(entry, "images", index, ("id", "file_name", "height", "width"))
+    key = _read_id(entry["id"], f"images[{index}]")
+    where = f"images[{index}] (id {shown(key)})"
+    name = entry["file_name"]
+    if not _is_name(name):
+        raise ValueError(
+            f"{where}: file_name: expected the name of a file, got {shown(name) or 'an empty one'}"
+        )
+    made = {**entry, "id": key}
+    if type(entry["id"]) is not type(key):
+        faults.append(Fault("id", "images", index, key, f"got {shown(entry['id'])}", True))
+    for side in ("height", "width"):
+        made[side] = _read_side(entry[side], f"{where}: {side}")
+        if isinstance(entry[side], str):
+            text = f"{side} {shown(entry[side])!r}"
+            faults.append(Fault("text", "images", index, key, text, True))
+    if made["height"] * made["width"] > MAX_PIXELS:
+        raise ValueError(
+            f"{where}: expected at most {MAX_PIXELS} pixels, got {made['width']} x {made['height']}"
+        )
+    return made
+
+
+def _read_side(value: Any, where: str) -> int:
+    number = _as_number(value)
+    if number is None or not number.is_integer() or abs(number) > MAX_SIDE:
+        raise ValueError(
+            f"{where}: expected a whole number of pixels, {MAX_SIDE} at most, got {shown(value)}"
+        )
+    return int(number)
+
+
+def read_categories(entries: Sequence[Any], faults: list[Fault]) -> list[dict[str, Any]]:
+    """The same for categories: their ids and names."""
+    made, broken = [], []
+    for index, entry in enumerate(entries):
+        try:
+            _require(entry, "categories", index, ("id", "name"))
+            key = _read_id(entry["id"], f"categories[{index}]")
+            name = entry["name"]
+            if type(name) in (int, float) and math.isfinite(_as_number(name) or 0.0):
+                name = shown(name)
+                faults.append(Fault("name", "categories", index, key, f"got {name}", True))
+            if not _is_name(name):
+                raise ValueError(
+                    f"categories[{index}] (id {shown(key)}): name: expected text, got "
+                    f"{shown(name) or 'an empty one'}"
+                )
+            if type(entry["id"]) is not type(key):
+                text = f"got {shown(entry['id'])}"
+                faults.append(Fault("id", "categories", index, key, text, True))
+            made.append({**entry, "id": key, "name": name})
+        except ValueError as error:
+            broken.append(str(error))
+    _refuse(broken)
+    _one_type([entry["id"] for entry in made], "categories")
+    return made
+
+
+class AnnotationColumns:
+    """Annotations in the file's order, taken apart as they come.
+
+    Args:
+        faults: where what is wrong with one of them is added.
+        keep_extras: whether keys that COCO does not have are kept.
+    """
+
+    def __init__(self, faults: list[Fault], keep_extras: bool = False) -> None:
+        self.faults, self.keep_extras = faults, keep_extras
+        self.ids: list[Any] = []
+        self.image_ids: list[Any] = []  # None: no id
+        self.category_ids: list[Any] = []
+        self.unknown: dict[tuple[str, int], Any] = {}  # ids that name nothing, by key and index
+        self.boxes, self.areas = array("d"), array("d")
+        self.crowd, self.ignore, self.no_crowd = bytearray(), bytearray(), bytearray()
+        self.kinds, self.breaks = bytearray(), bytearray()
+        self.coordinates = array("d")
+        self.polygon_ends = array("q")  # in ``coordinates``
+        self.last_polygons = array("q")  # polygons of all annotations up to each one
+        self.codes: dict[int, dict] = {}
+        self.extras: dict[int, dict[str, Any]] = {}
+        self._broken: list[str] = []
+
+    def add(self, entry: Any) -> None:
+        """Take in one annotation."""
+        index = len(self.ids)
+        if type(entry) is not dict or "id" not in entry:
+            self.ids.append(None)
+            self._refuse_entry(entry, index)
+            entry = {}
+        else:
+            self.ids.append(self._id(entry["id"], index))
+            if not entry.keys() >= _NEEDED_SET:
+                text = _missing(entry, "annotations", index, _NEEDED)
+                self.faults.append(Fault("keys", "annotations", index, self.ids[-1], text))
+        self.image_ids.append(self._reference(entry, "image_id"))
+        self.category_ids.append(self._reference(entry, "category_id"))
+        self._add_box(entry)
+        self._add_area(entry)
+        self.crowd.append(self._flag(entry, "iscrowd"))
+        self.ignore.append(self._flag(entry, "ignore"))
+        self.no_crowd.append(entry.get("iscrowd") is None)
+        self.breaks.append(False)
+        self.kinds.append(self._add_segmentation(entry.get("segmentation"), index))
+        self.last_polygons.append(len(self.polygon_ends))
+        if self.keep_extras and not entry.keys() <= _TYPED:
+            self.extras[index] = {k: v for k, v in entry.items() if k not in _TYPED}
+
+    def finish(self) -> None:
+        """Raise ValueError when entries are no annotations."""
+        _refuse(self._broken)
+
+    def fault(self, rule: str, text: str, index: int = -1, *, repaired: bool = False) -> None:
+        """Note what is wrong with an annotation, by default the latest."""
+        index %= len(self.ids)
+        self.faults.append(Fault(rule, "annotations", index, self.ids[index], text, repaired))
+
+    def _refuse_entry(self, entry: Any, index: int) -> None:
+        self._broken.append(_missing(entry, "annotations", index, _NEEDED))
+
+    def _id(self, value: Any, index: int) -> Any:
+        if type(value) is int and -_MAX_ID < value < _MAX_ID:
+            return value
+        try:
+            key = _read_id(value, f"annotations[{index}]")
+        except ValueError as error:
+            self._broken.append(str(error))
+            return None
+        if type(key) is not type(value):
+            self.faults.append(
+                Fault("id", "annotations", index, key, f"got {shown(value)}", repaired=True)
+            )
+        return key
+
+    def _reference(self, entry: dict, key: str) -> Any:
+        """An id of a picture or category."""
+        value = entry.get(key)
+        if type(value) is int and -_MAX_ID < value < _MAX_ID:
+            return value
+        if key not in entry:
+            return None
+        try:
+            return _read_id(value, key)
+        except ValueError:
+            self.fault(key, f"expected a whole number or text, got {shown(value)}")
+            return None
+
+    def _add_box(self, entry: dict) -> None:
+        box = entry.get("bbox")
+        if type(box) is list and len(box) == 4:
+            try:
+                self.boxes.fromlist(box)
+            except (TypeError, OverflowError):
+                pass
+            else:
+                # NaN is in no range, infinity beyond it
+                if all(-MAX_SIDE <= x <= MAX_SIDE for x in box):
+                    return
+                del self.boxes[-4:]
+                far = all(math.isfinite(x) for x in box)
+                self.fault("bbox", _far(box) if far else f"expected 4 number(s), got {shown(box)}")
+                self.boxes.extend(_NAN_BOX)
+                return
+            numbers = [_as_number(x) for x in box]
+            read = [x for x in numbers if x is not None and abs(x) <= MAX_SIDE]
+            if len(read) == 4:
+                self.fault("text", f"bbox {shown(box)}", repaired=True)
+                self.boxes.fromlist(read)
+                return
+        if "bbox" in entry:
+            self.fault("bbox", f"expected 4 number(s), got {shown(box)}")
+        self.boxes.extend(_NAN_BOX)
+
+    def _add_area(self, entry: dict) -> None:
+        area = entry.get("area")
+        number = area if type(area) is float else _as_number(area)
+        if number is not None and abs(number) <= _MAX_AREA:
+            if type(area) is str:
+                self.fault("text", f"area {shown(area)}", repaired=True)
+            self.areas.append(number)
+            return
+        if "area" in entry:
+            self.fault("area", f"expected 1 number(s) of pixels, got {shown(area)}")
+        self.areas.append(math.nan)
+
+    def _flag(self, entry: dict, key: str) -> bool:
+        value = entry.get(key)
+        if value is None or value is False or (type(value) in (int, float) and value == 0):
+            return False
+        if value is True or (type(value) in (int, float) and value == 1):
+            return True
+        if type(value) is str and value.strip().lower() in ("0", "1", "true", "false"):
+            self.fault("flags", f"{key} {shown(value)}", repaired=True)
+            return value.strip().lower() in ("1", "true")
+        self.fault(key, f"expected 0 or 1, got {shown(value)}")
+        return False
+
+    def _add_segmentation(self, mask: Any, index: int) -> Segmentation:
+        if mask is None or mask == []:
+            self.breaks[index] = True
+            return Segmentation.NONE
+        if type(mask) is dict and mask:
+            self.codes[index] = mask
+            listed = isinstance(mask.get("counts"), list)
+            return Segmentation.UNCOMPRESSED_RLE if listed else Segmentation.RLE
+        if type(mask) is not list:
+            return self._malformed(f"got {shown(mask)}")
+        if len(mask) >= 3 and all(_is_pair(point) for point in mask):
+            mask = [mask]  # polygons of one point each are none: these are one polygon's points
+        before = len(self.coordinates), len(self.polygon_ends)
+        degenerate, first = 0, 0
+        for place, polygon in enumerate(mask):
+            if type(polygon) is not list:
+                return self._malformed(f"got {shown(mask)}", before)
+            length = len(polygon)
+            try:
+                self.coordinates.fromlist(polygon)
+            except (TypeError, OverflowError):
+                numbers = self._repair_polygon(polygon, place)
+                if numbers is None:
+                    return self._malformed(
+                        f"polygon {place}: expected numbers x1, y1, x2, y2, ..., got "
+                        f"{_not_a_number(polygon)}",
+                        before,
+                        rule="polygon",
+                    )
+                self.coordinates.fromlist(numbers)
+                length = len(numbers)
+            self.polygon_ends.append(len(self.coordinates))
+            degenerate += length < 6 or length % 2
+            first = first or length + 1
+        if not degenerate:
+            return Segmentation.POLYGONS
+        # pycocotools decides by the first polygon, and fails on one of up to four numbers
+        self.breaks[index] = first - 1 <= 4
+        some = degenerate < len(mask)
+        return Segmentation.SOME_DEGENERATE if some else Segmentation.DEGENERATE
+
+    def _repair_polygon(self, polygon: list, place: int) -> list[float] | None:
+        """The numbers of a polygon written as pairs, or with numbers as text; None: of neither."""
+        pairs = bool(polygon) and all(_is_pair(point) for point in polygon)
+        flat = [x for point in polygon for x in point] if pairs else polygon
+        numbers = [_as_number(x) for x in flat]
+        read = [x for x in numbers if x is not None]
+        if len(read) < len(flat):
+            return None
+        if pairs:
+            self.fault("pairs", f"polygon {place}", repaired=True)
+        if any(type(x) is str for x in flat):
+            self.fault("text", f"polygon {place}", repaired=True)
+        return read
+
+    def _malformed(
+        self, text: str, before: tuple[int, int] | None = None, rule: str = "segmentation"
+    ) -> Segmentation:
+        if before is not None:
+            del self.coordinates[before[0] :]
+            del self.polygon_ends[before[1] :]
+        self.fault(rule, text)
+        self.breaks[-1] = True
+        return Segmentation.MALFORMED
+
+
+_NEEDED_SET = frozenset(_NEEDED)
+
+
+def _is_pair(point: Any) -> bool:
+    return type(point) is list and len(point) == 2 and type(point[0]) is not list
+
+
+def _as_number(value: Any) -> float | None:
+    """A number, also one written as text, as float; None for anything else, NaN and infinity."""
+    if type(value) not in (int, float, str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _not_a_number(polygon: list) -> str:
+    wrong = (x for x in polygon if _as_number(x) is None)
+    return shown(next(wrong, polygon))
+
+
+def _far(numbers: Any) -> str:
+    return f"got {shown(numbers)}, expected pixels: no picture reaches {MAX_SIDE}"
+
+
+def _read_id(value: Any, where: str) -> Any:
+    """A whole number or text. A float that is whole is the number that it equals."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if (type(value) is int and abs(value) < _MAX_ID) or _is_name(value):
+        return value
+    raise ValueError(f"{where}: id: expected a whole number or text, got {shown(value)}")
+
+
+def _is_name(value: Any) -> bool:
+    """Whether something is text that a file system and a terminal take."""
+    if type(value) is not str or not value or "\0" in value or len(value) > 4096:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a character pair
+        return False
+    return True
+
+
+def _require(entry: Any, name: str, index: int, keys: tuple[str, ...]) -> None:
+    if type(entry) is not dict or not entry.keys() >= set(keys):
+        raise ValueError(_missing(entry, name, index, keys))
+
+
+def _missing(entry: Any, name: str, index: int, keys: tuple[str, ...]) -> str:
+    got = sorted(entry) if isinstance(entry, dict) else entry
+    return f"{name}[{index}] needs the keys {', '.join(keys)}, got {shown(got, 200)}"
+
+
+def _one_type(ids: Sequence[Any], name: str) -> None:
+    kinds = {type(key): key for key in ids}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"not COCO's layout: {name}: expected ids of one kind, got numbers and text: "
+            f"{', '.join(repr(key) for key in kinds.values())}"
+        )
+
+
+def _refuse(broken: Sequence[str], limit: int = 3) -> None:
+    if broken:
+        more = f"; ... ({len(broken)} in all)" if len(broken) > limit else ""
+        raise ValueError(f"not COCO's layout: {'; '.join(broken[:limit])}{more}")

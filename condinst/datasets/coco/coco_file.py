@@ -1,0 +1,213 @@
+"""The one reader of COCO files: typed records, and what is wrong with the file whoever uses it.
+
+A file is read once, entry by entry: numbers go into arrays, and neither its text nor its lists of
+numbers lie in memory as a whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from condinst.datasets.coco.coco_content import find_content_faults
+from condinst.datasets.coco.coco_entries import (
+    AnnotationColumns,
+    read_categories,
+    read_images,
+)
+from condinst.datasets.coco.coco_records import CocoFile
+from condinst.datasets.coco.entry_issues import first_few, shown, summarise
+from condinst.datasets.coco.json_stream import JsonStream, open_json, without_gc
+
+__all__ = ["parse_coco", "read_coco_file"]
+
+_LISTS = ("images", "categories", "annotations")
+
+
+def read_coco_file(path: str, *, keep_extras: bool = False) -> CocoFile:
+    """Read and look through the annotation file at ``path``.
+
+    Faults that leave the rest readable are listed in ``problems``.
+
+    Args:
+        path: of the file.
+        keep_extras: keep the keys that only somebody who writes the file anew needs.
+
+    Raises:
+        ValueError: worded to follow the file's name: it is missing, is not JSON or not COCO's
+            layout, or one of its pictures or categories is unusable.
+    """
+    columns = AnnotationColumns([], keep_extras)
+    with without_gc(), open_json(path) as stream:
+        top = _read_top(stream, columns)
+        file = _make(path, top, columns, keep_extras)
+    if stream.repeated_keys:
+        file.repairs.append(
+            f"{stream.repeated_keys} keys stand more than once in their entry: the last one counts"
+        )
+    return file
+
+
+def parse_coco(path: str, data: Any, *, keep_extras: bool = False) -> CocoFile:
+    """The same for what a COCO file of the name ``path`` would hold."""
+    columns = AnnotationColumns([], keep_extras)
+    with without_gc():
+        if isinstance(data, dict) and isinstance(data.get("annotations"), list):
+            for entry in data["annotations"]:
+                columns.add(entry)
+        return _make(path, data, columns, keep_extras)
+
+
+def _read_top(stream: JsonStream, columns: AnnotationColumns) -> Any:
+    """The top level of a file, with its annotations read into ``columns``."""
+    if stream.peek() != "{":
+        kind = type(stream.value()).__name__
+        stream.end()
+        raise ValueError(f"not COCO's layout: the top level is a {kind}, not a dict")
+    top: dict[str, Any] = {}
+    for key in stream.members():
+        if key in _LISTS and key in top:
+            raise ValueError(f"not COCO's layout: the key {key} stands twice")
+        if key == "annotations" and stream.peek() == "[":
+            for entry in stream.entries():
+                columns.add(entry)
+            top[key] = []
+        else:
+            top[key] = stream.value()
+    stream.end()
+    return top
+
+
+def _make(path: str, top: Any, columns: AnnotationColumns, keep_extras: bool) -> CocoFile:
+    if not isinstance(top, dict):
+        kind = type(top).__name__
+        raise ValueError(f"not COCO's layout: the top level is a {kind}, not a dict")
+    missing = [key for key in ("images", "categories") if not isinstance(top.get(key), list)]
+    if missing:
+        raise ValueError(
+            f"not COCO's layout: needs a list under each of the keys images, annotations and "
+            f"categories; {' and '.join(missing)} not there (keys: {first_few(top, 8)})"
+        )
+    annotations = top.get("annotations")
+    if annotations is not None and not isinstance(annotations, list):
+        raise ValueError(
+            f"not COCO's layout: annotations: expected a list, got {shown(annotations)}"
+        )
+    faults = columns.faults
+    images = read_images(top["images"], faults)
+    categories = read_categories(top["categories"], faults)
+    columns.finish()
+    made: dict[str, Any] = {
+        "categories": [(category["id"], category["name"]) for category in categories],
+        "image_ids": [image["id"] for image in images],
+        "file_names": [image["file_name"] for image in images],
+        "sizes": np.array([(i["height"], i["width"]) for i in images], np.int64).reshape(-1, 2),
+    }
+    problems = _problems_of_ids(made, columns.ids)
+    arrays = _arrays(columns, made)
+    file = CocoFile(
+        path,
+        problems,
+        has_annotations=annotations is not None,
+        faults=faults,
+        images=images,
+        category_entries=categories,
+        head={k: v for k, v in top.items() if k not in _LISTS} if keep_extras else {},
+        codes=columns.codes,
+        unknown=columns.unknown,
+        extras=columns.extras,
+        **made,
+        **arrays,
+    )
+    problems += _problems_of_references(file)
+    problems += find_content_faults(file)
+    problems += summarise(faults, repaired=False)
+    file.repairs.extend(summarise(faults, repaired=True))
+    return file
+
+
+def _arrays(columns: AnnotationColumns, made: dict[str, Any]) -> dict[str, Any]:
+    categories = [key for key, _ in made["categories"]]
+    return {
+        "ann_ids": columns.ids,
+        "image_index": _places(columns, columns.image_ids, made["image_ids"], "image_id"),
+        "category_index": _places(columns, columns.category_ids, categories, "category_id"),
+        "boxes": np.array(columns.boxes, np.float64).reshape(-1, 4),
+        "areas": np.array(columns.areas, np.float64),
+        "crowd": np.array(columns.crowd, bool),
+        "no_crowd": np.array(columns.no_crowd, bool),
+        "ignore": np.array(columns.ignore, bool),
+        "segmentations": np.array(columns.kinds, np.uint8),
+        "breaks_segm_ap": np.array(columns.breaks, bool),
+        "coordinates": np.frombuffer(columns.coordinates, np.float64),
+        "polygon_ends": np.frombuffer(columns.polygon_ends, np.int64),
+        "last_polygons": np.frombuffer(columns.last_polygons, np.int64),
+    }
+
+
+def _places(
+    columns: AnnotationColumns, references: Sequence[Any], ids: Sequence[Any], key: str
+) -> np.ndarray:
+    """The place of each id that annotations refer to; a number and its digits are one id."""
+    place = {value: index for index, value in enumerate(ids)}
+    found = [place.get(reference, -1) for reference in references]
+    for i, reference in enumerate(references):
+        if found[i] >= 0 or reference is None:
+            continue
+        other = str(reference) if type(reference) is int else _whole(reference)
+        if other in place:
+            found[i] = place[other]
+            columns.fault("id", f"{key} {reference!r}", i, repaired=True)
+        else:
+            columns.unknown[key, i] = reference
+    return np.array(found, np.int64)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def _problems_of_ids(made: dict[str, Any], ann_ids: Sequence[Any]) -> list[str]:
+    flat = [i for i, size in zip(made["image_ids"], made["sizes"], strict=True) if size.min() < 1]
+    return [
+        *_repeated(made["image_ids"], "images"),
+        *_repeated([category_id for category_id, _ in made["categories"]], "categories"),
+        *(
+            [f"{len(flat)} pictures with a height or width below 1: ids {first_few(flat)}"]
+            if flat
+            else []
+        ),
+        *_repeated(ann_ids, "annotations"),
+    ]
+
+
+def _repeated(ids: Sequence[Any], name: str) -> list[str]:
+    if len(set(ids)) == len(ids):
+        return []
+    twice = [key for key, count in Counter(ids).items() if count > 1]
+    return [f"{name}: ids used more than once: {first_few(twice)}"]
+
+
+def _problems_of_references(file: CocoFile) -> list[str]:
+    """Annotations of pictures and categories that the file does not have."""
+    named: dict[str, set[int]] = {rule: set() for rule in ("image_id", "category_id", "keys")}
+    for fault in file.faults:
+        if fault.rule in named:
+            named[fault.rule].add(fault.index)
+    problems = []
+    for index, of_what, rule in (
+        (file.image_index, "picture", "image_id"),
+        (file.category_index, "category", "category_id"),
+    ):
+        told = named[rule] | named["keys"]
+        lost = [i for i in np.flatnonzero(index < 0).tolist() if i not in told]
+        if lost:
+            problems.append(
+                f"{len(lost)} annotations point to a {of_what} id that the file does not have: "
+                f"annotation ids {first_few(file.ann_ids[i] for i in lost)} "
+                f"({rule} {first_few(dict.fromkeys(file.unknown.get((rule, i)) for i in lost))})"
+            )
+    return problems

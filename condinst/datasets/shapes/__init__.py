@@ -1,0 +1,12 @@
+"""The generated dataset: images of shapes with exact ground truth."""
+
+from condinst.utils.lazy import lazy_names
+
+_MODULES = {
+    "Scene": "scene",
+    "draw_scene": "scene",
+    "make_shapes": "make_shapes",
+}
+
+__all__ = [*_MODULES]
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -1,0 +1,207 @@
+"""The generated data set "shapes": COCO json and pictures, the same from the same seed.
+
+Layout of the folder that :func:`make_shapes` writes::
+
+    train/000000.png ...   val/000000.png ...
+    annotations/instances_train.json   annotations/instances_val.json
+    shapes.json            the parameters; written last, so its presence means "complete"
+
+Segmentations come in the three forms of COCO: polygons, compressed and uncompressed RLE. Polygons
+run a quarter of a pixel inside the mask's border, so that pycocotools draws exactly the mask from
+them. A polygon cannot have a hole: a shape with one is always stored as RLE.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as mask_utils
+
+from condinst.datasets.shapes.scene import CLASSES, Scene, draw_scene
+from condinst.utils.files import write_whole
+
+__all__ = ["CLASSES", "make_shapes"]
+
+_PARAMETERS_FILE = "shapes.json"
+_VERSION = 1  # raise it when the same parameters give other pictures or annotations
+_SPLITS = ("train", "val")
+_EMPTY_EVERY = 20  # each 20th picture has no objects
+_SIZE_RANGE = (64, 2048)
+
+
+def make_shapes(
+    out: str | os.PathLike[str],
+    *,
+    num_train: int = 1000,
+    num_val: int = 60,
+    size: int = 128,
+    seed: int = 0,
+) -> bool:
+    """Write the data set into the folder ``out``, unless it already is there.
+
+    Every picture depends on ``seed``, its split and its index only: a larger ``num_train`` keeps
+    the pictures that a smaller one has.
+
+    Returns:
+        True when the data set was written, False when ``out`` held it with these parameters.
+
+    Raises:
+        ValueError: a number is out of range, or ``out`` holds something that is not a data set of
+            ours. One of ours with other parameters, or a half-written one, is replaced.
+    """
+    _check_arguments(num_train=num_train, num_val=num_val, size=size, seed=seed)
+    folder = Path(out)
+    counts = {"train": num_train, "val": num_val}
+    parameters = {"version": _VERSION, "seed": seed, "size": size, **counts}
+    found = _read_parameters(folder)
+    if found == {**parameters, "complete": True} and _has_all_files(folder, counts):
+        return False
+    _clear(folder)
+    _write_json(folder / _PARAMETERS_FILE, {**parameters, "complete": False})
+    annotations = {split: _write_split(folder, split, parameters) for split in _SPLITS}
+    for split, content in annotations.items():
+        _write_json(_annotation_file(folder, split), content)
+    _write_json(folder / _PARAMETERS_FILE, {**parameters, "complete": True})
+    return True
+
+
+def _check_arguments(*, num_train: int, num_val: int, size: int, seed: int) -> None:
+    low, high = _SIZE_RANGE
+    if not low <= size <= high:
+        raise ValueError(f"size: expected {low} to {high} pixels, got {size}")
+    for name, count in (("num_train", num_train), ("num_val", num_val)):
+        if count < 1:
+            raise ValueError(f"{name}: expected at least 1 picture, got {count}")
+    if seed < 0:
+        raise ValueError(f"seed: expected 0 or more, got {seed}")
+
+
+def _annotation_file(folder: Path, split: str) -> Path:
+    return folder / "annotations" / f"instances_{split}.json"
+
+
+def _read_parameters(folder: Path) -> dict[str, Any] | None:
+    """What an earlier run wrote, None when ``folder`` is new or empty."""
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: expected a folder, found a file")
+    if not any(folder.iterdir()):
+        return None
+    try:
+        found = json.loads((folder / _PARAMETERS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or "complete" not in found:
+        raise ValueError(
+            f"{folder}: expected a new or empty folder or an earlier shapes data set, found a "
+            f"folder without a readable {_PARAMETERS_FILE}; nothing was changed"
+        )
+    return found
+
+
+def _has_all_files(folder: Path, counts: dict[str, int]) -> bool:
+    return all(
+        _annotation_file(folder, split).is_file()
+        and all((folder / split / _file_name(i)).is_file() for i in range(count))
+        for split, count in counts.items()
+    )
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier run wrote, annotations first; files of others stay."""
+    for name in ("annotations", *_SPLITS):
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
+        (folder / name).mkdir(parents=True)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_whole(path, json.dumps(content, separators=(",", ":")) + "\n")
+
+
+def _file_name(index: int) -> str:
+    return f"{index:06d}.png"
+
+
+def _write_split(folder: Path, split: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Write the pictures of one split; returns its COCO dictionary."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    size = parameters["size"]
+    for index in range(parameters[split]):
+        rng = np.random.default_rng([parameters["seed"], _SPLITS.index(split), index])
+        scene = draw_scene(rng, size, empty=index % _EMPTY_EVERY == _EMPTY_EVERY - 1)
+        _write_picture(folder / split / _file_name(index), scene.image)
+        images.append(
+            {"id": index + 1, "file_name": _file_name(index), "width": size, "height": size}
+        )
+        for annotation in _annotate(rng, scene):
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": index + 1, "iscrowd": 0, **annotation}
+            )
+    return {
+        "info": {"description": "condinst shapes", **parameters},
+        "licenses": [],
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CLASSES)],
+    }
+
+
+def _write_picture(path: Path, image: np.ndarray) -> None:
+    # Encoded here and written by Python: OpenCV's own writer fails on some path names on Windows.
+    done, buffer = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+    assert done
+    write_whole(path, buffer.tobytes())
+
+
+def _annotate(rng: np.random.Generator, scene: Scene) -> list[dict[str, Any]]:
+    """COCO annotations of one scene without ids; bbox is xywh and encloses the mask's pixels."""
+    annotations = []
+    for mask, label in zip(scene.masks, scene.labels, strict=True):
+        rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+        x, y = int(columns[0]), int(rows[0])
+        annotations.append(
+            {
+                "category_id": int(label) + 1,
+                "bbox": [x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y],
+                "area": int(mask.sum()),
+                "segmentation": _segmentation(rng, mask),
+            }
+        )
+    return annotations
+
+
+def _segmentation(rng: np.random.Generator, mask: np.ndarray) -> list | dict[str, Any]:
+    polygons = _polygons(mask)
+    if polygons is not None and rng.random() < 0.6:
+        return polygons
+    rle = mask_utils.encode(np.asfortranarray(mask, dtype=np.uint8))
+    if rng.random() < 0.5:
+        return {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
+    return {"size": rle["size"], "counts": _run_lengths(mask)}
+
+
+def _polygons(mask: np.ndarray) -> list[list[float]] | None:
+    """The outline of every connected part as flat xy lists, None when a part has a hole."""
+    doubled = mask.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    contours, hierarchy = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    if (np.asarray(hierarchy)[0, :, 3] >= 0).any():  # a contour with a parent is a hole
+        return None
+    # The middle of the doubled picture's pixel 0 lies at 0.25 of the picture's.
+    return [(c.reshape(-1) / 2.0 + 0.25).tolist() for c in contours]
+
+
+def _run_lengths(mask: np.ndarray) -> list[int]:
+    """Uncompressed RLE: lengths of the runs in column order, the first one of zeros."""
+    flat = mask.ravel(order="F")
+    borders = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff(np.concatenate([[0], borders, [flat.size]])).tolist()
+    return [0, *runs] if flat[0] else runs

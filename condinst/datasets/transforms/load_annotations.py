@@ -1,0 +1,88 @@
+"""Ground truth from polygons, compressed RLE, uncompressed RLE or a mix."""
+
+from typing import Any
+
+import numpy as np
+from mmdet.datasets.transforms import LoadAnnotations as MMDetLoadAnnotations
+from mmdet.structures.mask import PolygonMasks
+
+from condinst.masks.crop import Crop
+from condinst.masks.crop_masks import CropMasks, crop_of_runs
+from condinst.masks.polygon_rle import is_quick_to_draw, polygons_to_rle
+from condinst.masks.rle import checked_rle, read_counts
+from condinst.registry import TRANSFORMS
+
+__all__ = ["LoadAnnotations"]
+
+
+@TRANSFORMS.register_module()
+class LoadAnnotations(MMDetLoadAnnotations):
+    """mmdet's transform, but with ``poly2mask=False`` RLE instances are trained on.
+
+    mmdet turns every RLE instance into an ignored one then. Here a picture whose instances to
+    learn from are all polygons gets ``PolygonMasks`` exactly as in mmdet (crowds, which COCO
+    stores in RLE, stay ignored instances with a stand-in polygon); a picture with any RLE instance
+    to learn from gets ``BitmapMasks`` for all its instances, as
+    :class:`~condinst.masks.crop_masks.CropMasks`. Later stages take either kind.
+
+    Polygons whose outline is too long to be drawn often (millions of pixels, of a million points or
+    far outside the picture) are drawn once, here, and are RLE from then on.
+
+    An instance without one polygon of 3 points or more (or without a segmentation) is ignored, as
+    in mmdet. Raises ValueError naming the picture and the instance when an RLE is not one of that
+    picture or a segmentation has another layout.
+    """
+
+    def _load_masks(self, results: dict) -> None:
+        height, width = results["ori_shape"]
+        instances = results.get("instances", [])
+        masks = []
+        for index, instance in enumerate(instances):
+            try:
+                mask = _read_segmentation(instance.get("mask"), height, width)
+            except ValueError as error:
+                raise ValueError(
+                    f"{results.get('img_path')}: annotation {index + 1} of {len(instances)} (box "
+                    f"{[round(float(x), 1) for x in instance['bbox']]}, label "
+                    f"{instance['bbox_label']}): {error}"
+                ) from None
+            if not mask:
+                instance["ignore_flag"] = 1
+                mask = [np.zeros(6)]
+            masks.append(mask)
+        ignored = np.array([instance["ignore_flag"] for instance in instances], dtype=bool)
+        results["gt_ignore_flags"] = ignored
+        has_rle = any(
+            isinstance(mask, dict) and not skip for mask, skip in zip(masks, ignored, strict=True)
+        )
+        if self.poly2mask or has_rle:
+            crops = [_to_crop(mask, height, width) for mask in masks]
+            results["gt_masks"] = CropMasks(crops, height, width)
+        else:
+            polygons = [[np.zeros(6)] if isinstance(mask, dict) else mask for mask in masks]
+            results["gt_masks"] = PolygonMasks(polygons, height, width)
+
+
+def _read_segmentation(segmentation: Any, height: int, width: int) -> dict | list[np.ndarray]:
+    """Compressed RLE, or the polygons with 3 points or more (an empty list if there are none)."""
+    if isinstance(segmentation, dict):
+        return checked_rle(segmentation, height, width)
+    try:
+        polygons = [
+            np.array(polygon, np.float64)
+            for polygon in segmentation or []
+            if len(polygon) % 2 == 0 and len(polygon) >= 6
+        ]
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            "its segmentation must be RLE (a dict) or a list of polygons [[x1, y1, x2, y2, ...]], "
+            f"got {str(segmentation)[:60]}"
+        ) from None
+    # NaN is not quick to draw, and refused when it is drawn
+    return polygons if is_quick_to_draw(polygons) else polygons_to_rle(polygons, height, width)
+
+
+def _to_crop(mask: dict | list[np.ndarray], height: int, width: int) -> Crop:
+    """Compressed RLE or polygons -> the part that holds the pixels."""
+    code = mask if isinstance(mask, dict) else polygons_to_rle(mask, height, width)
+    return crop_of_runs(read_counts(code["counts"]), height)

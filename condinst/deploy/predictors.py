@@ -1,0 +1,243 @@
+"""Prediction with exported files: pictures in, :class:`~condinst.results.results.Results` out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from condinst.deploy.metadata import FileInfo, decode
+from condinst.deploy.preprocess import to_input
+from condinst.deploy.runtimes import Arrays, OnnxRuntime, OpenVino
+from condinst.images.sources import read_picture
+from condinst.inference.base import PicturePredictor, Source
+from condinst.masks.resize import draw_crop
+from condinst.results.results import Results
+from condinst.tiling.tiling import Tiling
+
+__all__ = ["OnnxPredictor", "OpenVinoPredictor"]
+
+# 100 masks of so many pixels take 3 GB.
+MAX_MASK_PIXELS = 2**22
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One picture on its way.
+
+    Attributes:
+        pixels: (C, H', W') float32, the file's input.
+        inner_size: height and width of what of the input is the picture.
+        size: height and width of the picture itself.
+        mask_size: height and width that the file draws masks at.
+        path, image: as in :class:`~condinst.results.results.Results`.
+    """
+
+    pixels: np.ndarray
+    inner_size: tuple[int, int]
+    size: tuple[int, int]
+    mask_size: tuple[int, int]
+    path: str | None
+    image: np.ndarray | None
+
+
+class _FilePredictor(PicturePredictor[_Picture]):
+    """What predictors have in common, whatever program runs the file."""
+
+    def __init__(
+        self,
+        path: Path,
+        runtime: OnnxRuntime | OpenVino,
+        *,
+        score_thr: float,
+        channel_order: str,
+        on_error: str,
+        max_mask_pixels: int | None,
+        tiling: Tiling | None,
+    ) -> None:
+        if max_mask_pixels is not None and max_mask_pixels < 1:
+            raise ValueError(f"max_mask_pixels={max_mask_pixels}: expected 1 or more, or None")
+        try:
+            self.metadata = decode(runtime.metadata)
+            self._info = FileInfo.from_metadata(self.metadata)
+        except ValueError as error:
+            raise ValueError(f"model file {path}: {error}") from error
+        if self._info.fixed_size is None and (self._info.batch or 1) > 1:
+            raise ValueError(
+                f"model file {path}: metadata condinst.batch: expected 1 or null where sizes vary, "
+                f"got {self._info.batch}: pictures have sizes of their own"
+            )
+        super().__init__(
+            batch_size=self._info.batch or 1,
+            score_thr=score_thr,
+            channel_order=channel_order,
+            on_error=on_error,
+            tiling=tiling,
+        )
+        self._runtime = runtime
+        self.class_names = self._info.class_names
+        self.pixel_format = self._info.pixel_format
+        self.max_mask_pixels = max_mask_pixels
+
+    def _read(self, path: str) -> np.ndarray:
+        return read_picture(path, pixel_format=self.pixel_format)
+
+    def _prepare(self, source: Source) -> _Picture:
+        path, kept = source
+        image = kept
+        if image is None:
+            assert path is not None
+            image = self._read(path)
+        size: tuple[int, int] = (image.shape[0], image.shape[1])
+        pixels, inner_size = to_input(image, self._info)
+        return _Picture(pixels, inner_size, size, self._mask_size(size), path, kept)
+
+    def _mask_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        height, width = size
+        if self.max_mask_pixels is None or height * width <= self.max_mask_pixels:
+            return size
+        factor = (self.max_mask_pixels / (height * width)) ** 0.5
+        return max(int(height * factor), 1), max(int(width * factor), 1)
+
+    def _predict(self, batch: list[_Picture]) -> list[Results]:
+        images = np.stack([picture.pixels for picture in batch])
+        missing = self.batch_size - len(batch)
+        if missing:  # the last pictures of many
+            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
+        out_size = np.array(batch[0].mask_size, np.int64)
+        outputs = self._runtime.run(dict(images=images, out_size=out_size))
+        if self._info.fixed_size is None:
+            return [self._to_results(outputs, batch[0], batch[0].mask_size)]
+        return [
+            self._to_results(
+                {key: value[i] for key, value in outputs.items()}, picture, picture.inner_size
+            )
+            for i, picture in enumerate(batch)
+        ]
+
+    def _to_results(
+        self, outputs: Arrays, picture: _Picture, drawn_size: tuple[int, int]
+    ) -> Results:
+        """The instances of one picture.
+
+        Args:
+            outputs: those of the picture: boxes (N, 4), scores and labels (N,), masks (N, h, w);
+                label -1 where there is no instance.
+            drawn_size: height and width of what of the masks is the picture; boxes are in its
+                pixels.
+        """
+        (height, width), (rows, columns) = picture.size, drawn_size
+        boxes, masks = outputs["boxes"], outputs["masks"]
+        found = (outputs["labels"] >= 0) & (outputs["scores"] >= self.score_thr)
+        if drawn_size != picture.size:
+            boxes = boxes * np.array([width / columns, height / rows] * 2, np.float32)
+        if drawn_size != masks.shape[1:]:  # what lies in the padding is nothing
+            boxes = np.clip(boxes, 0, np.array([width, height] * 2, np.float32))
+            found &= (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        return Results(
+            image_size=picture.size,
+            boxes=boxes[found],
+            scores=outputs["scores"][found],
+            labels=outputs["labels"][found],
+            crops=[draw_crop(mask[:rows, :columns], picture.size) for mask in masks[found]],
+            class_names=self.class_names,
+            path=picture.path,
+            image=picture.image,
+        )
+
+
+class OnnxPredictor(_FilePredictor):
+    """A file of ``condinst export`` in ONNX Runtime, for pictures of every kind.
+
+    It is called as :class:`condinst.Predictor` is, and prepares pictures as the config's test
+    pipeline does, without PyTorch. After construction it may be called from several threads.
+
+    Args:
+        file: path of the .onnx file, of any size or of a fixed one.
+        providers: ONNX Runtime's execution providers, best first; None for the CPU.
+        threads: of one prediction; None for one per core.
+        score_thr: instances with a lower score are left out.
+        channel_order: of arrays, "rgb" or "bgr".
+        on_error: what a file that cannot be read does: "raise", or "skip" for a warning and no
+            results of it.
+        max_mask_pixels: in larger pictures, masks are drawn at so many pixels and enlarged. The
+            file draws all masks of a picture at once, which takes 8 bytes per pixel and instance:
+            10 GB for 100 of them in 12 megapixels. None for no bound.
+        tile, tile_overlap, tile_standard_pred, tile_match_threshold: as for
+            :class:`condinst.Predictor`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or none of ours; an argument is wrong.
+        ImportError: onnxruntime is not installed.
+
+    Attributes:
+        class_names: the name of every label.
+        metadata: what the file says about itself.
+    """
+
+    def __init__(
+        self,
+        file: str | os.PathLike,
+        *,
+        providers: Sequence[Any] | None = None,
+        threads: int | None = None,
+        score_thr: float = 0.0,
+        channel_order: str = "rgb",
+        on_error: str = "raise",
+        max_mask_pixels: int | None = MAX_MASK_PIXELS,
+        tile: int | Sequence[int] | None = None,
+        tile_overlap: float = 0.2,
+        tile_standard_pred: bool = False,
+        tile_match_threshold: float = 0.5,
+    ) -> None:
+        super().__init__(
+            Path(file),
+            OnnxRuntime(Path(file), providers, threads),
+            score_thr=score_thr,
+            channel_order=channel_order,
+            on_error=on_error,
+            max_mask_pixels=max_mask_pixels,
+            tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
+        )
+
+
+class OpenVinoPredictor(_FilePredictor):
+    """The same in OpenVINO, from the file of ``condinst export --format openvino``.
+
+    Args:
+        file: path of the .xml file; its .bin lies beside it.
+        device: OpenVINO's name of the device, such as "CPU" or "GPU".
+        threads, score_thr, channel_order, on_error, max_mask_pixels, tile, tile_overlap,
+            tile_standard_pred, tile_match_threshold: as for :class:`OnnxPredictor`, and so are
+            errors and attributes.
+    """
+
+    def __init__(
+        self,
+        file: str | os.PathLike,
+        *,
+        device: str = "CPU",
+        threads: int | None = None,
+        score_thr: float = 0.0,
+        channel_order: str = "rgb",
+        on_error: str = "raise",
+        max_mask_pixels: int | None = MAX_MASK_PIXELS,
+        tile: int | Sequence[int] | None = None,
+        tile_overlap: float = 0.2,
+        tile_standard_pred: bool = False,
+        tile_match_threshold: float = 0.5,
+    ) -> None:
+        super().__init__(
+            Path(file),
+            OpenVino(Path(file), device, threads),
+            score_thr=score_thr,
+            channel_order=channel_order,
+            on_error=on_error,
+            max_mask_pixels=max_mask_pixels,
+            tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
+        )

@@ -1,0 +1,96 @@
+"""Pictures to a file's inputs, with numpy and pillow.
+
+Sizes are (height, width) but for pillow's own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from condinst.deploy.metadata import FileInfo, Resize
+
+__all__ = ["input_size", "resize_picture", "to_input"]
+
+
+def input_size(size: tuple[int, int], info: FileInfo) -> tuple[int, int]:
+    """The size that a picture of ``size`` is resized to, before any padding.
+
+    That of the config's test pipeline, rounded as mmdet rounds. A file of a fixed size has the
+    picture fitted into it if the pipeline keeps ratios (and enlarged only if there is a resize at
+    all), stretched to it otherwise.
+    """
+    height, width = size
+    resize = info.resize
+    if info.fixed_size is not None:
+        if resize is not None and not resize.keep_ratio:
+            return info.fixed_size
+        factor = min(info.fixed_size[0] / height, info.fixed_size[1] / width)
+        if resize is None:
+            factor = min(factor, 1.0)
+    elif resize is None:
+        return size
+    else:
+        scale = resize.scale_of(height, width)
+        if not resize.keep_ratio:
+            return scale[1], scale[0]
+        factor = min(max(scale) / max(height, width), min(scale) / min(height, width))
+    new = max(int(height * factor + 0.5), 1), max(int(width * factor + 0.5), 1)
+    if info.fixed_size is not None:
+        new = min(new[0], info.fixed_size[0]), min(new[1], info.fixed_size[1])
+    return new
+
+
+def resize_picture(image: np.ndarray, size: tuple[int, int], resize: Resize | None) -> np.ndarray:
+    """An (H, W, C) picture, or (H, W) of one channel, at another size; the type stays.
+
+    pillow's filters widen where a picture shrinks; OpenCV's bilinear one takes four pixels then,
+    too. pillow's affine transform does the same, to one level of 255.
+    """
+    if image.shape[:2] == size:
+        return image
+    if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)):
+        channels = image[:, :, None] if image.ndim == 2 else image
+        parts = [_resize_channel(channels[:, :, i], size, resize) for i in range(channels.shape[2])]
+        return parts[0] if image.ndim == 2 else np.stack(parts, axis=2)
+    return _resize(image, size, resize)
+
+
+def _resize_channel(
+    channel: np.ndarray, size: tuple[int, int], resize: Resize | None
+) -> np.ndarray:
+    """One (H, W) channel of any type; 16 bits as floats, rounded at the end."""
+    kept = channel if channel.dtype == np.uint8 else channel.astype(np.float32)
+    resized = _resize(np.ascontiguousarray(kept), size, resize)
+    if channel.dtype == np.uint16:
+        return np.clip(np.rint(resized), 0, 65535).astype(np.uint16)
+    return resized
+
+
+def _resize(image: np.ndarray, size: tuple[int, int], resize: Resize | None) -> np.ndarray:
+    height, width = size
+    picture: Image.Image = Image.fromarray(image)
+    if resize is not None and resize.backend == "cv2":
+        factors = (image.shape[1] / width, 0, 0, 0, image.shape[0] / height, 0)
+        affine, bilinear = Image.Transform.AFFINE, Image.Resampling.BILINEAR
+        return np.asarray(picture.transform((width, height), affine, factors, bilinear))
+    name = "bilinear" if resize is None else resize.interpolation
+    return np.asarray(picture.resize((width, height), Image.Resampling[name.upper()]))
+
+
+def to_input(image: np.ndarray, info: FileInfo) -> tuple[np.ndarray, tuple[int, int]]:
+    """A picture of the file's format as the file takes it.
+
+    Returns:
+        (C, H', W') float32, in the picture's units, padded at the right and the bottom to a fixed
+        size; and the size of the picture in it.
+    """
+    size = input_size(image.shape[:2], info)
+    resized = resize_picture(image, size, info.resize)
+    if resized.ndim == 2:
+        resized = resized[:, :, None]
+    padded = np.empty((info.pixel_format.channels, *(info.fixed_size or size)), np.float32)
+    if padded.shape[1:] != size:
+        padded[:] = np.array(info.fill, np.float32)[:, None, None]
+    padded[:, : size[0], : size[1]] = resized.transpose(2, 0, 1)
+    return padded, size

@@ -1,0 +1,228 @@
+"""What an evaluation reads and gives: flat arrays, whatever the evaluator.
+
+Shapes: P pictures, K classes, G annotated objects, D detections; T IoU thresholds, R = 101 recalls,
+A = 4 ranges of size (all, small, medium, large), M caps on the detections. Pictures and classes are
+numbered in the ascending order of their COCO ids. Boxes are (x, y, width, height) in pixels of the
+original picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from condinst.masks.polygon_rle import polygons_to_rle
+from condinst.masks.rle import checked_rle
+
+__all__ = ["Curves", "Detections", "Truth", "gather_detections", "read_truth"]
+
+_NUM_NAMED = 5
+# pycocotools 2.0.11 on numpy 2 fails from 256 masks on: "out of bounds for uint8".
+_MAX_MASKS = 255
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The annotations of the classes that are evaluated.
+
+    Attributes:
+        name: of the annotation file, for messages.
+        image_ids, category_ids: (P,), (K,) COCO ids, ascending.
+        sizes: (P,) (height, width); None where the file does not say.
+        images, categories: (G,) places in the two lists above.
+        boxes, areas, crowds: (G, 4), (G,), (G,) bool.
+        segmentations: (G,) as in the file: polygons, RLE with or without compression, or None.
+    """
+
+    name: str
+    image_ids: list
+    category_ids: list
+    sizes: list[tuple[int, int] | None]
+    images: np.ndarray
+    categories: np.ndarray
+    boxes: np.ndarray
+    areas: np.ndarray
+    crowds: np.ndarray
+    segmentations: list
+
+    @cached_property
+    def masks(self) -> list[dict[str, Any]]:
+        """(G,) compressed RLE. ValueError where an object has no segmentation."""
+        return [self._mask(index) for index in range(len(self.segmentations))]
+
+    def _mask(self, index: int) -> dict[str, Any]:
+        segmentation, size = self.segmentations[index], self.sizes[self.images[index]]
+        image = self.image_ids[self.images[index]]
+        if not segmentation:
+            raise ValueError(f"{self.name}: an object of picture {image} has no segmentation")
+        if size is None:
+            raise ValueError(f"{self.name}: picture {image} has no height and width")
+        try:
+            if isinstance(segmentation, dict):
+                return checked_rle(segmentation, *size)
+            # a line or a point covers nothing, and of an odd number at the end nothing is drawn
+            drawn = [p[: len(p) // 2 * 2] for p in segmentation if len(p) >= 6]
+            if not drawn:
+                return coco_mask.frPyObjects({"size": size, "counts": [size[0] * size[1]]}, *size)
+            return polygons_to_rle(drawn, *size)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: an object of picture {image}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Predictions in the numbering of a :class:`Truth`.
+
+    Attributes:
+        images, categories: (D,).
+        scores: (D,) float64; of the masks, where a model gives its masks scores of their own.
+        boxes, areas: (D, 4), (D,); the areas are the masks' where there are masks.
+        masks: (D,) compressed RLE, or None when boxes are compared.
+    """
+
+    images: np.ndarray
+    categories: np.ndarray
+    scores: np.ndarray
+    boxes: np.ndarray
+    areas: np.ndarray
+    masks: list[dict[str, Any]] | None
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """precision (T, R, K, A, M) and recall (T, K, A, M); -1 where there is no object.
+
+    Class-agnostic evaluation has K = 1.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+
+
+def read_truth(dataset: dict[str, Any], category_ids: Sequence, name: str) -> Truth:
+    """The content of a COCO file, of ``category_ids`` only.
+
+    Raises:
+        ValueError: an annotation lacks a key that evaluation needs.
+    """
+    images = sorted(dataset.get("images", ()), key=lambda image: image["id"])
+    image_index = {image["id"]: index for index, image in enumerate(images)}
+    ids = sorted(set(category_ids))
+    category_index = {category_id: index for index, category_id in enumerate(ids)}
+    annotations = [
+        annotation
+        for annotation in dataset.get("annotations", ())
+        if annotation["image_id"] in image_index and annotation["category_id"] in category_index
+    ]
+
+    def column(key: str) -> list:
+        try:
+            return [annotation[key] for annotation in annotations]
+        except KeyError:
+            without = next(a for a in annotations if key not in a)
+            raise ValueError(
+                f"{name}: annotation {without.get('id')} has no {key!r}, which evaluation needs"
+            ) from None
+
+    return Truth(
+        name=name,
+        image_ids=[image["id"] for image in images],
+        category_ids=ids,
+        sizes=[_size(image) for image in images],
+        images=np.array([image_index[a["image_id"]] for a in annotations], int),
+        categories=np.array([category_index[a["category_id"]] for a in annotations], int),
+        boxes=np.array(column("bbox"), float).reshape(-1, 4),
+        areas=np.array(column("area"), float),
+        crowds=np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool),
+        segmentations=[a.get("segmentation") for a in annotations],
+    )
+
+
+def _size(image: dict[str, Any]) -> tuple[int, int] | None:
+    if "height" not in image or "width" not in image:
+        return None
+    return int(image["height"]), int(image["width"])
+
+
+def gather_detections(
+    predictions: Sequence[dict[str, Any]], truth: Truth, category_ids: Sequence, iou_type: str
+) -> Detections:
+    """Number the predictions of all pictures as ``truth`` is numbered.
+
+    Args:
+        predictions: of a picture each: ``img_id``, ``bboxes`` (N, 4) xyxy, ``scores``, ``labels``
+            (N,), and for masks ``masks``, a list of N RLE dicts, and if any ``mask_scores``.
+        category_ids: the COCO id of every label; None where nothing is predicted of one.
+        iou_type: "bbox" or "segm".
+
+    Raises:
+        ValueError: a picture that the annotation file lacks, a label without a class, masks that
+            are missing or of another size than the picture.
+    """
+    image_index = {image_id: index for index, image_id in enumerate(truth.image_ids)}
+    unknown = [p["img_id"] for p in predictions if p["img_id"] not in image_index]
+    if unknown:
+        raise ValueError(
+            f"{truth.name} lacks {len(unknown)} of the {len(predictions)} pictures that were "
+            f"predicted, by id: {', '.join(map(repr, unknown[:_NUM_NAMED]))}"
+        )
+    counts = [len(p["labels"]) for p in predictions]
+    score_key = "mask_scores" if iou_type == "segm" else "scores"
+    labels = _join([p["labels"] for p in predictions], (0,), int)
+    if labels.size and not 0 <= labels.min() <= labels.max() < len(category_ids):
+        raise ValueError(
+            f"the predictions have labels from {labels.min()} to {labels.max()}, the data set's "
+            f"metainfo has {len(category_ids)} classes"
+        )
+    category_index = {category_id: index for index, category_id in enumerate(truth.category_ids)}
+    category_of_label = np.array([category_index.get(c, -1) for c in category_ids], int)
+    corners = _join([p["bboxes"] for p in predictions], (0, 4), float)
+    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    masks = _masks(predictions, truth, image_index) if iou_type == "segm" else None
+    return Detections(
+        images=np.repeat([image_index[p["img_id"]] for p in predictions], counts).astype(int),
+        categories=category_of_label[labels],
+        scores=_join([p.get(score_key, p["scores"]) for p in predictions], (0,), float),
+        boxes=boxes,
+        areas=boxes[:, 2] * boxes[:, 3] if masks is None else _areas(masks),
+        masks=masks,
+    )
+
+
+def _join(arrays: list, empty: tuple[int, ...], dtype: type) -> np.ndarray:
+    return np.concatenate([np.empty(empty), *arrays]).astype(dtype)
+
+
+def _masks(
+    predictions: Sequence[dict[str, Any]], truth: Truth, image_index: dict
+) -> list[dict[str, Any]]:
+    joined: list[dict[str, Any]] = []
+    for prediction in predictions:
+        masks, image_id = prediction.get("masks", ()), prediction["img_id"]
+        if len(masks) != len(prediction["labels"]):
+            raise ValueError(
+                f"metric segm: picture {image_id!r} has {len(prediction['labels'])} predictions "
+                f"and {len(masks)} masks"
+            )
+        size = truth.sizes[image_index[image_id]]
+        wrong = next((m["size"] for m in masks if size and tuple(m["size"]) != size), None)
+        if wrong is not None:
+            raise ValueError(
+                f"picture {image_id!r} has a predicted mask of size {list(wrong)} (height, width), "
+                f"in {truth.name} it is of {list(size or ())}"
+            )
+        joined += masks
+    return joined
+
+
+def _areas(masks: list[dict[str, Any]]) -> np.ndarray:
+    parts = [masks[i : i + _MAX_MASKS] for i in range(0, len(masks), _MAX_MASKS)]
+    return _join([coco_mask.area(part) for part in parts], (0,), float)

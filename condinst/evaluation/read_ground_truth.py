@@ -1,0 +1,52 @@
+"""The ground truth of an evaluation, from the records of the one reader."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from typing import Any
+
+from mmdet.datasets.api_wrappers import COCO
+from mmengine.fileio import get_local_path
+
+from condinst.datasets.checks.file_cache import take_file
+
+__all__ = ["read_ground_truth"]
+
+
+def read_ground_truth(
+    ann_file: str, backend_args: dict[str, Any] | None = None, *, sort_categories: bool = False
+) -> COCO:
+    """What pycocotools makes of a COCO file, with what is repaired in the records.
+
+    Args:
+        ann_file: path of the file, or an address that ``backend_args`` can read.
+        sort_categories: by their ids.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: naming the file and its entries: it is not COCO's layout, or has what cannot be
+            evaluated.
+    """
+    with get_local_path(ann_file, backend_args=backend_args) as path:
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"{ann_file}: there is no such annotation file")
+        try:
+            file = take_file(str(path))
+        except ValueError as error:
+            raise ValueError(f"{ann_file}: not a COCO annotation file ({error})") from None
+    if file.problems:
+        listed = "".join(f"\n  {n}. {text}" for n, text in enumerate(file.problems, 1))
+        raise ValueError(f"{ann_file}: cannot be evaluated with as it is:{listed}")
+    content = file.to_coco()
+    if sort_categories:
+        content["categories"] = sorted(content["categories"], key=lambda entry: entry["id"])
+    if not file.has_annotations:
+        del content["annotations"]
+    api = COCO()
+    api.dataset = content
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints what it does
+        api.createIndex()
+    api.img_ann_map, api.cat_img_map = api.imgToAnns, api.catToImgs  # mmdet's second names
+    return api

@@ -1,0 +1,295 @@
+"""Dense predictions -> detections, as ONNX: what ``condinst.models.postprocess.boxes`` does.
+
+Letters: B images, L levels, C classes, P_l points of a level, n candidates of an image, K the most
+detections of an image, N detections of all images.
+
+A candidate is a pair of point and class. Each level gives a fixed number of them, the best; those
+below the threshold are marked by a score of -1, which non-maximum suppression passes over. So until
+then no shape depends on the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from condinst.export.builder import GraphBuilder
+
+# The name of the constant that holds the score threshold, in the finished file.
+SCORE_THR = "condinst/score_thr"
+
+_NO_SCORE = -1.0
+_INT64, _FLOAT = 7, 1  # onnx.TensorProto
+
+
+@dataclass(frozen=True)
+class BoxSettings:
+    """What of ``test_cfg`` and the box head the graph is made for.
+
+    Attributes are those of :func:`condinst.models.postprocess.boxes.postprocess_boxes`; ``nms_pre``
+    is -1 for all pairs.
+    """
+
+    num_classes: int
+    strides: tuple[int, ...]
+    score_thr: float
+    nms_pre: int
+    min_bbox_size: float
+    iou_threshold: float
+    class_agnostic: bool
+    max_per_img: int
+    threshold_with_centerness: bool
+    clip_after_nms: bool
+    sqrt_scores: bool
+
+    @classmethod
+    def from_model(cls, model) -> BoxSettings:
+        """Those of a detector.
+
+        Raises:
+            ValueError: its ``test_cfg`` asks for what the exported file has not.
+        """
+        cfg = model.bbox_head.test_cfg or {}
+        nms = dict(cfg.get("nms") or {})
+        kind = nms.pop("type", "nms")
+        if kind != "nms" or set(nms) - {"iou_threshold", "class_agnostic"}:
+            raise ValueError(
+                f"model.test_cfg.nms={dict(cfg['nms'])}: exported models have plain non-maximum "
+                "suppression only: expected dict(type='nms', iou_threshold=NUMBER)"
+            )
+        if not cfg.get("max_per_img", -1) > 0:
+            raise ValueError(
+                f"model.test_cfg.max_per_img={cfg.get('max_per_img')}: expected 1 or more"
+            )
+        coder = model.bbox_head.bbox_coder
+        if type(coder).__name__ != "DistancePointBBoxCoder" or not coder.clip_border:
+            raise ValueError(
+                f"model.bbox_head.bbox_coder={type(coder).__name__}: exported models decode boxes "
+                "as DistancePointBBoxCoder(clip_border=True) does, and in no other way"
+            )
+        return cls(
+            num_classes=model.bbox_head.num_classes,
+            strides=tuple(model.bbox_head.strides),
+            score_thr=float(cfg.get("score_thr", 0)),
+            nms_pre=int(cfg.get("nms_pre", -1)),
+            min_bbox_size=float(cfg.get("min_bbox_size", -1)),
+            iou_threshold=float(nms["iou_threshold"]),
+            class_agnostic=bool(nms.get("class_agnostic", False)),
+            max_per_img=int(cfg["max_per_img"]),
+            threshold_with_centerness=bool(cfg.get("threshold_with_centerness", False)),
+            clip_after_nms=bool(cfg.get("clip_after_nms", False)),
+            sqrt_scores=bool(cfg.get("sqrt_scores", False)),
+        )
+
+
+class Candidates(NamedTuple):
+    """Names of values: what the pairs of all levels are.
+
+    boxes (B, n, 4) in input-image pixels; scores (B, n), -1 for what does not count;
+    numbers (B, n, 3) float32, the x and y of the point and the stride of its level;
+    places (B, n, 3) int64, the class, the point's cell in the levels' padded maps
+    (see :func:`padded_levels`) and the cells of one row there.
+    """
+
+    boxes: str
+    scores: str
+    numbers: str
+    places: str
+
+
+class Detections(NamedTuple):
+    """Names of values, of N detections.
+
+    ``image_inds`` (N,), ``boxes`` (N, 4) in input-image pixels, ``scores`` (N,); ``numbers`` and
+    ``places`` (N, 3) as in :class:`Candidates`. In a file of fixed size N is B times K, and
+    ``valid`` (N,) says which are detections; else it is None.
+    """
+
+    image_inds: str
+    boxes: str
+    scores: str
+    numbers: str
+    places: str
+    valid: str | None
+
+
+def size_of(g: GraphBuilder, value: str, axis: int) -> str:
+    """(1,) int64, one size of a value."""
+    return g.Shape(value, start=axis, end=axis + 1)
+
+
+def as_float(g: GraphBuilder, value: str) -> str:
+    """The same in float32."""
+    return g.Cast(value, to=_FLOAT)
+
+
+def candidates(
+    g: GraphBuilder,
+    cls_scores: Sequence[str],
+    bbox_preds: Sequence[str],
+    centernesses: Sequence[str],
+    limits: str,
+    settings: BoxSettings,
+    sizes: Sequence[tuple[int, int]] | None,
+) -> Candidates:
+    """The best pairs of every level.
+
+    Args:
+        cls_scores, bbox_preds, centernesses: as in ``DensePredictions``, float32.
+        limits: (4,) float32: width, height, width, height of the images without padding.
+        sizes: rows and columns of every level, where they are fixed.
+    """
+    levels = []
+    start: str | int = 0
+    for i, (cls, box, center) in enumerate(zip(cls_scores, bbox_preds, centernesses, strict=True)):
+        height, width = size_of(g, cls, 2), size_of(g, cls, 3)
+        count = g.Mul(height, width)
+        most = g.Mul(count, [settings.num_classes])
+        top = g.Min(most, [settings.nms_pre]) if settings.nms_pre > 0 else most
+        if sizes is not None:
+            rows, columns = sizes[i]
+            pairs = rows * columns * settings.num_classes
+            top = g.constant([min(pairs, settings.nms_pre) if settings.nms_pre > 0 else pairs])
+        scores, labels, points = _best_pairs(g, cls, center, top, settings)
+        row = g.Div(points, width)
+        column = g.Sub(points, g.Mul(row, width))
+        stride = float(settings.strides[i])
+        x, y = (g.Mul(g.Add(as_float(g, v), 0.5), stride) for v in (column, row))
+        boxes = _decode(g, box, points, x, y)
+        if not settings.clip_after_nms:
+            boxes = g.Min(g.Max(boxes, 0.0), limits)
+        # maps are padded by one cell on every side
+        wide = g.Add(width, [2])
+        cell = g.Add(g.Add(g.Mul(g.Add(row, [1]), wide), g.Add(column, [1])), start)
+        start = g.Add(g.Mul(g.Add(height, [2]), wide), start)
+        strides = g.Add(g.Mul(x, 0.0), stride)
+        wides = g.Add(g.Mul(row, [0]), wide)
+        numbers = g.Concat(*(g.Unsqueeze(v, [2]) for v in (x, y, strides)), axis=2)
+        places = g.Concat(*(g.Unsqueeze(v, [2]) for v in (labels, cell, wides)), axis=2)
+        levels.append((boxes, scores, numbers, places))
+    boxes, scores, numbers, places = (
+        g.Concat(*parts, axis=1) for parts in zip(*levels, strict=True)
+    )
+    if settings.min_bbox_size >= 0:
+        scores = g.Where(_is_large(g, boxes, settings.min_bbox_size), scores, _NO_SCORE)
+    return Candidates(boxes, scores, numbers, places)
+
+
+def _best_pairs(
+    g: GraphBuilder, cls: str, center: str, top: str, settings: BoxSettings
+) -> tuple[str, str, str]:
+    """Scores, classes and points (B, top) of one level's best pairs, by falling score."""
+    threshold = g.named(SCORE_THR, np.float32(settings.score_thr))
+    # equal scores rank by point, then class, as TopK prefers lower indices
+    by_point = g.Transpose(_flatten_map(g, cls), perm=[0, 2, 1])
+    quality = g.Sigmoid(_flatten_map(g, center))  # (B, 1, P)
+    if settings.threshold_with_centerness:
+        ranked = g.Mul(g.Sigmoid(by_point), g.Transpose(quality, perm=[0, 2, 1]))
+    else:
+        ranked = by_point  # logits: a sigmoid of the chosen ones is enough
+    best, inds = g.TopK(g.Reshape(ranked, [0, -1]), top, axis=1, outputs=2)
+    points = g.Div(inds, [settings.num_classes])
+    labels = g.Sub(inds, g.Mul(points, [settings.num_classes]))
+    if settings.threshold_with_centerness:
+        scores = best
+        above = g.Greater(scores, threshold)
+    else:
+        class_scores = g.Sigmoid(best)
+        above = g.Greater(class_scores, threshold)
+        found = g.GatherElements(g.Squeeze(quality, [1]), points, axis=1)
+        scores = g.Mul(class_scores, found)
+    return g.Where(above, scores, _NO_SCORE), labels, points
+
+
+def _flatten_map(g: GraphBuilder, value: str) -> str:
+    """(B, X, H, W) -> (B, X, P)"""
+    return g.Reshape(value, [0, 0, -1])
+
+
+def _decode(g: GraphBuilder, distances: str, points: str, x: str, y: str) -> str:
+    """Distances (B, 4, H, W) at ``points`` (B, n) -> boxes (B, n, 4), not clipped."""
+    by_point = g.Transpose(_flatten_map(g, distances), perm=[0, 2, 1])
+    found = g.GatherND(by_point, g.Unsqueeze(points, [2]), batch_dims=1)
+    signed = g.Mul(found, [-1.0, -1.0, 1.0, 1.0])
+    return g.Add(g.Concat(*(g.Unsqueeze(v, [2]) for v in (x, y, x, y)), axis=2), signed)
+
+
+def _is_large(g: GraphBuilder, boxes: str, min_size: float) -> str:
+    """(..., 4) -> (...): whether a box is wider and higher than so many pixels."""
+    sizes = g.Sub(g.Slice(boxes, [2], [4], [-1]), g.Slice(boxes, [0], [2], [-1]))
+    smaller = g.ReduceMin(sizes, [-1], keepdims=0)
+    return g.Greater(smaller, min_size)
+
+
+def suppress(
+    g: GraphBuilder, found: Candidates, limits: str, settings: BoxSettings, batch: int | None
+) -> Detections:
+    """Non-maximum suppression within each class, and what follows it.
+
+    Args:
+        limits: as for :func:`candidates`.
+        batch: B of a file of fixed size; None where everything varies.
+    """
+    counts = g.Greater(found.scores, 0.0)
+    # of boxes that do not count, the coordinates may be anything
+    apart = g.Where(g.Unsqueeze(counts, [2]), found.boxes, 0.0)
+    if not settings.class_agnostic:  # each class in a place of its own, as in batched_nms
+        largest = g.ReduceMax(apart, [1, 2], keepdims=1)
+        labels = as_float(g, g.Slice(found.places, [0], [1], [2]))
+        apart = g.Add(apart, g.Mul(labels, g.Add(largest, 1.0)))
+    most, iou_threshold = [settings.max_per_img], [settings.iou_threshold]
+    per_class = g.Unsqueeze(found.scores, [1])
+    if batch is None:
+        chosen = g.NonMaxSuppression(apart, per_class, most, iou_threshold, [0.0])  # (N, 3)
+        where = g.Gather(chosen, [0, 2], axis=1)
+        image_inds = g.Reshape(g.Slice(where, [0], [1], [1]), [-1])
+        valid = None
+    else:
+        where, image_inds, valid = _chosen_of_fixed(g, apart, per_class, settings, batch)
+    boxes, scores, numbers, places = (g.GatherND(value, where) for value in found)
+    if settings.clip_after_nms:
+        boxes = g.Min(g.Max(boxes, 0.0), limits)
+        large = _is_large(g, boxes, 0.0)
+        if valid is not None:
+            valid = g.And(valid, large)
+            kept = _valid_first(g, scores, valid, settings.max_per_img, batch)
+            valid = g.Gather(valid, kept, axis=0)
+        else:
+            kept = g.Reshape(g.NonZero(g.Cast(large, to=_INT64)), [-1])
+        image_inds, boxes, scores, numbers, places = (
+            g.Gather(value, kept, axis=0) for value in (image_inds, boxes, scores, numbers, places)
+        )
+    if settings.sqrt_scores:
+        scores = g.Sqrt(g.Max(scores, 0.0))
+    return Detections(image_inds, boxes, scores, numbers, places, valid)
+
+
+def _chosen_of_fixed(
+    g: GraphBuilder, apart: str, scores: str, settings: BoxSettings, batch: int
+) -> tuple[str, str, str]:
+    """K places of each image, filled up: (B * K, 2) image and candidate, image, whether chosen."""
+    most = settings.max_per_img
+    rows = []
+    for i in range(batch):
+        one = [g.Slice(value, [i], [i + 1], [0]) for value in (apart, scores)]
+        chosen = g.NonMaxSuppression(*one, [most], [settings.iou_threshold], [0.0])
+        inds = g.Reshape(g.Slice(chosen, [2], [3], [1]), [-1])
+        filled = g.Concat(inds, [-1] * most, axis=0)
+        rows.append(g.Reshape(g.Slice(filled, [0], [most], [0]), [most]))
+    inds = g.Concat(*rows, axis=0) if batch > 1 else rows[0]
+    valid = g.Greater(inds, [-1])
+    images = g.constant([i for i in range(batch) for _ in range(most)])
+    columns = (g.Unsqueeze(value, [1]) for value in (images, g.Max(inds, [0])))
+    return g.Concat(*columns, axis=1), images, valid
+
+
+def _valid_first(g: GraphBuilder, scores: str, valid: str, most: int, batch: int | None) -> str:
+    """(B * K,) the order in which those of each image that are left come first."""
+    assert batch is not None
+    ranked = g.Reshape(g.Where(valid, scores, _NO_SCORE), [batch, most])
+    _, inds = g.TopK(ranked, [most], axis=1, outputs=2)
+    starts = g.constant([[i * most] for i in range(batch)])
+    return g.Reshape(g.Add(inds, starts), [-1])

@@ -1,0 +1,261 @@
+"""From a config and a checkpoint to a checked file."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from condinst.export.agreement import BOUNDS, Agreement, Bounds
+from condinst.export.box_graph import BoxSettings
+from condinst.export.compared_runtimes import Runner, onnx_runtime, openvino_runtime
+from condinst.export.onnx_model import build_onnx, opset_for, pad_divisor
+from condinst.export.quantize import quantize_network
+from condinst.export.sample_images import PictureReader, generated_pictures
+from condinst.export.verify import Picture, Row, check, resize_to, thresholds, with_threshold
+from condinst.export.write_metadata import build_metadata, sha256, write_metadata
+from condinst.inference import setup as predictor_setup
+from condinst.models import CondInst
+from condinst.utils.files import names_file
+
+__all__ = ["FORMATS", "Export", "Options", "export_model"]
+
+FORMATS = {"onnx": ".onnx", "pt2": ".pt2", "openvino": ".xml"}
+
+# Relative to the largest value; a network's roundings come in another order in a file.
+_PT2_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What kind of file. See ``condinst export --help``.
+
+    Raises:
+        ValueError: two of them do not go together.
+    """
+
+    format: str = "onnx"
+    fixed_size: tuple[int, int] | None = None
+    batch: int | None = None
+    half: bool = False
+    calibration_images: str | None = None
+    num_calibration: int = 32
+    check_images: str | None = None
+    num_check: int = 8
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise ValueError(f"format={self.format!r}: expected one of {', '.join(FORMATS)}")
+        if self.calibration_images and (self.half or self.format == "pt2"):
+            raise ValueError(
+                "int8 is for the formats onnx and openvino, and does not go with float16"
+            )
+        for name in ("num_calibration", "num_check"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected 1 or more")
+
+    @property
+    def precision(self) -> str:
+        """Of the network's weights and activations."""
+        return "int8" if self.calibration_images else "float16" if self.half else "float32"
+
+
+@dataclass(frozen=True)
+class Export:
+    """What became of it.
+
+    Attributes:
+        path: of the written file; of the one named ".failed" if it is out of bounds.
+        rows: of the check, picture by picture.
+        bounds: that it was held to.
+        failures: what is out of bounds, in words; empty if nothing is.
+        figure: of a .pt2, the largest relative difference of the network's outputs.
+    """
+
+    path: Path
+    rows: list[Row]
+    bounds: Bounds
+    failures: list[str]
+    figure: float | None = None
+
+
+def export_model(
+    config: Any,
+    checkpoint: Any,
+    output: str | Path | None = None,
+    options: Options | None = None,
+    say: Callable[[str], None] = print,
+) -> Export:
+    """Write a detector as a file, after comparing it with the detector.
+
+    The file appears under its name when it is whole and has passed; what is out of bounds is kept
+    under the name with ".failed" behind it.
+
+    Args:
+        config, checkpoint: as for :class:`condinst.Predictor`.
+        output: path of the file; None for the config's name in the working folder.
+        options: what kind of file.
+        say: is told what is being done.
+
+    Raises:
+        ValueError: the detector cannot be exported so.
+        FileNotFoundError: a file or folder is missing.
+        ImportError: a package for this format is missing.
+    """
+    options = options or Options()
+    cfg, content, file = predictor_setup.load(config, checkpoint)
+    model = predictor_setup.build(cfg, content, file)
+    name = Path(cfg.filename or file).stem
+    path = Path(output or f"{name}{FORMATS[options.format]}")
+    if path.suffix != FORMATS[options.format]:
+        raise ValueError(
+            f"output {path}: expected a name that ends in {FORMATS[options.format]}, for the "
+            f"format {options.format}"
+        )
+    reader = PictureReader(cfg)
+    predictor_setup.check_channels(cfg, model, reader.pixel_format)
+    metadata = build_metadata(
+        model,
+        pixel_format=reader.pixel_format,
+        classes=predictor_setup.class_names(cfg, content, model.bbox_head.num_classes),
+        steps=reader.steps(),
+        boxes=BoxSettings.from_model(model),
+        source=dict(config=name, checkpoint_sha256=sha256(file) if Path(file).is_file() else None),
+        options=options,
+        opset=opset_for(model),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # beside the target, so that the last step is a change of name
+    with (
+        names_file(path),
+        tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder,
+        names_file(path),  # before what fills the disk is removed
+    ):
+        work = _Work(model, reader, options, metadata, Path(folder) / path.name, say)
+        done = work.write_pt2() if options.format == "pt2" else work.write()
+        return Export(_move(done.path, path, bool(done.failures)), *_rest(done))
+
+
+def _rest(done: Export) -> tuple:
+    return done.rows, done.bounds, done.failures, done.figure
+
+
+def _move(written: Path, path: Path, failed: bool) -> Path:
+    """Give the files their names, weights first."""
+    suffix = ".failed" if failed else ""
+    if written.suffix == ".xml":
+        shutil.move(written.with_suffix(".bin"), f"{path.with_suffix('.bin')}{suffix}")
+    target = Path(f"{path}{suffix}")
+    shutil.move(written, target)
+    return target
+
+
+@dataclass
+class _Work:
+    """One export: the detector, and where the file is written until it has passed."""
+
+    model: CondInst
+    reader: PictureReader
+    options: Options
+    metadata: dict[str, Any]
+    path: Path
+    say: Callable[[str], None]
+
+    def write(self) -> Export:
+        """ONNX, and OpenVINO's from that."""
+        options = self.options
+        bounds = BOUNDS[options.precision]
+        self.say(f"exporting to ONNX, {options.precision} ...")
+        exported = build_onnx(
+            self.model,
+            fixed_size=options.fixed_size,
+            batch=options.batch,
+            half=options.half,
+            quantize=self._quantize if options.calibration_images else None,
+        )
+        write_metadata(exported, self.metadata)
+        self.say("comparing with the detector ...")
+        rows: list[Row] = []
+        pictures = self._pictures()
+        for runner, note, chosen in self._runs(exported, pictures):
+            batch = options.batch or 1
+            rows += check(self.model, runner, chosen, bounds, batch=batch, note=note)
+        total = sum((row.agreement for row in rows), Agreement())
+        failures = total.failures(bounds)
+        return Export(self.path, rows, bounds, failures)
+
+    def _runs(
+        self, exported: onnx.ModelProto, pictures: list[Picture]
+    ) -> Iterator[tuple[Runner, str, list[Picture]]]:
+        """The file, and the same with thresholds at which the first picture has no detections, one
+        and many: what pictures of its own do not show."""
+        yield self._runner(exported, self.path), "", pictures
+        if self.options.precision != "float32":
+            return  # a threshold in the midst of the scores shows nothing but their roundings
+        levels = thresholds(self.model, pictures[0], (0, 1, 300))
+        for what, score_thr in zip(("none", "one", "many"), levels, strict=True):
+            with with_threshold(self.model, exported, score_thr) as changed:
+                file = self.path.with_name(f"{what}-{self.path.name}")
+                yield self._runner(changed, file), f", {what}", pictures[:1]
+
+    def _runner(self, exported: onnx.ModelProto, path: Path) -> Runner:
+        """Write a model, and run it from its file."""
+        onnx_file = path.with_suffix(".onnx")
+        onnx.save(exported, onnx_file)
+        if self.options.format == "onnx":
+            return onnx_runtime(onnx_file)
+        from condinst.export.openvino_file import save_openvino
+
+        save_openvino(onnx_file, path, self.metadata, half=self.options.half)
+        return openvino_runtime(path)
+
+    def _pictures(self) -> list[Picture]:
+        """For the check, at the file's size if that is fixed."""
+        options = self.options
+        if options.check_images:
+            pictures = list(self.reader.folder(options.check_images, options.num_check))
+        else:
+            pictures = generated_pictures(self.reader)
+        if options.fixed_size:
+            pictures = [resize_to(picture, options.fixed_size) for picture in pictures]
+        return pictures
+
+    def _quantize(self, part: onnx.ModelProto) -> onnx.ModelProto:
+        options = self.options
+        assert options.calibration_images is not None
+        self.say(f"calibrating with pictures of {options.calibration_images} ...")
+        pictures = self.reader.folder(options.calibration_images, options.num_calibration)
+        return quantize_network(part, map(self._network_input, pictures))
+
+    def _network_input(self, picture: Picture) -> np.ndarray:
+        """(B, C, H, W) normalised and padded."""
+        if self.options.fixed_size:
+            picture = resize_to(picture, self.options.fixed_size)
+        batch = dict(inputs=[picture.as_loaded()], data_samples=None)
+        batch = self.model.data_preprocessor(batch, False)
+        count = (self.options.batch or 1) if self.options.fixed_size else 1
+        return batch["inputs"].repeat(count, 1, 1, 1).numpy()
+
+    def write_pt2(self) -> Export:
+        """The network alone, see :mod:`condinst.export.pt2`."""
+        from condinst.export.pt2 import check_pt2, save_pt2
+
+        options, divisor = self.options, pad_divisor(self.model)
+        fixed = None
+        if options.fixed_size:
+            height, width = (-(-side // divisor) * divisor for side in options.fixed_size)
+            fixed = (options.batch or 1, height, width)
+        self.say("exporting the network with torch.export ...")
+        kinds: dict[str, Any] = dict(divisor=divisor, fixed=fixed, half=options.half)
+        save_pt2(self.model, self.path, self.metadata, **kinds)
+        worst = check_pt2(self.model, self.path, **kinds)
+        failures = []
+        if not worst <= _PT2_TOLERANCE * (20 if options.half else 1):
+            failures.append(f"outputs differ by {worst:.1g} of the largest value")
+        return Export(self.path, [], BOUNDS[options.precision], failures, worst)

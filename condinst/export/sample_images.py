@@ -1,0 +1,96 @@
+"""Pictures for the check of an exported file, and for calibration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+
+from condinst.datasets.shapes.scene import draw_scene
+from condinst.export.verify import Picture
+from condinst.images.pixel_format import to_gray
+from condinst.images.sources import list_folder
+from condinst.inference.setup import pipeline
+
+__all__ = ["PictureReader", "generated_pictures"]
+
+# Heights and widths, pixels: a square, both orientations, and a side that nothing divides.
+_GENERATED_SIZES = ((480, 480), (360, 500), (427, 261))
+
+
+class PictureReader:
+    """Reads pictures as the config's test pipeline does.
+
+    Args:
+        cfg: config of the detector.
+    """
+
+    def __init__(self, cfg: Config) -> None:
+        self._read_file, self._transform = pipeline(cfg)
+        self.pixel_format = self._read_file.pixel_format
+
+    def steps(self) -> list[Any]:
+        """The transforms after the reading of the file."""
+        return list(self._transform.transforms)
+
+    def file(self, path: Path) -> Picture:
+        """Of a picture's file.
+
+        Raises:
+            FileNotFoundError, ValueError: it is missing, or no picture.
+        """
+        return self._finish(path.name, self._read_file(dict(img_path=str(path), img_id=0)))
+
+    def array(self, name: str, image: np.ndarray) -> Picture:
+        """Of a picture in memory, (H, W, 3) uint8 RGB, made one of the model's format.
+
+        Channels beyond the third are the first ones once more; values fill the type's range.
+        """
+        shape, wanted = image.shape[:2], self.pixel_format
+        if wanted.channels != 1:
+            image = image[:, :, np.arange(wanted.channels) % 3]
+        else:
+            image = to_gray(image)
+        if wanted.dtype != "uint8":
+            image = (image * (np.float32(wanted.largest) / 255)).astype(wanted.dtype)
+        pixels = np.ascontiguousarray(wanted.to_loaded(image))
+        if self._read_file.to_float32:
+            pixels = pixels.astype(np.float32)
+        record = dict(img=pixels, img_shape=shape, ori_shape=shape, img_path=None, img_id=0)
+        return self._finish(name, record)
+
+    def folder(self, folder: str | os.PathLike, most: int) -> Iterator[Picture]:
+        """At most so many pictures of a folder, spread evenly by name.
+
+        Raises:
+            FileNotFoundError, ValueError: there is no such folder, or no picture in it.
+        """
+        root = Path(folder)
+        if not root.is_dir():
+            raise FileNotFoundError(f"folder of pictures {root} is not a folder")
+        paths = list_folder(root)
+        count = min(most, len(paths))
+        for i in range(count):
+            yield self.file(paths[i * len(paths) // count])
+
+    def _finish(self, name: str, record: dict[str, Any]) -> Picture:
+        height, width = record["ori_shape"]
+        inputs = self._transform(record)["inputs"]
+        image = inputs.numpy().astype(np.float32)
+        image = image[::-1] if len(image) == 3 else image
+        return Picture(name, np.ascontiguousarray(image), (int(height), int(width)))
+
+
+def generated_pictures(reader: PictureReader) -> list[Picture]:
+    """Scenes of shapes in several sizes, and noise; always the same."""
+    rng = np.random.default_rng(0)
+    pictures = []
+    for height, width in _GENERATED_SIZES:
+        scene = draw_scene(rng, max(height, width)).image[:height, :width]
+        pictures.append(reader.array("shapes", scene))
+    noise = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    return [*pictures, reader.array("noise", noise)]

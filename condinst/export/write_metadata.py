@@ -1,0 +1,128 @@
+"""What an exported file says about itself: JSON under keys that begin with ``condinst.``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from onnx import ModelProto
+
+from condinst.version import __version__
+
+__all__ = ["build_metadata", "read_metadata", "resize_settings", "sha256", "write_metadata"]
+
+_PREFIX = "condinst."
+
+
+def build_metadata(
+    model, *, pixel_format, classes, steps, boxes, source: Mapping[str, Any], options, opset: int
+) -> dict[str, Any]:
+    """What a file says.
+
+    Args:
+        model: the detector.
+        pixel_format: of the pictures, :class:`~condinst.images.pixel_format.PixelFormat`.
+        classes: names of the labels.
+        steps: transforms of the test pipeline.
+        boxes: :class:`~condinst.export.box_graph.BoxSettings`.
+        source: ``config`` and ``checkpoint_sha256``, each None where there is none.
+        options: :class:`~condinst.export.exporter.Options`.
+        opset: of ONNX.
+    """
+    pre = model.data_preprocessor
+    normalised = getattr(pre, "_enable_normalize", False)
+    return dict(
+        version=__version__,
+        task="instance segmentation",
+        classes=list(classes),
+        channels=pixel_format.channels,
+        dtype=pixel_format.dtype,
+        input_order="RGB" if pixel_format.channels == 3 else "as stored",
+        input_range=None if pixel_format.dtype == "float32" else [0, pixel_format.largest],
+        mean=pre.mean.flatten().tolist() if normalised else None,
+        std=pre.std.flatten().tolist() if normalised else None,
+        mean_order=_mean_order(pre, pixel_format.channels),
+        resize=resize_settings(steps),
+        pad_divisor=int(getattr(pre, "pad_size_divisor", 1)),
+        conventions=dict(
+            threshold_with_centerness=boxes.threshold_with_centerness,
+            clip_after_nms=boxes.clip_after_nms,
+            sqrt_scores=boxes.sqrt_scores,
+        ),
+        max_per_img=boxes.max_per_img,
+        score_thr=boxes.score_thr,
+        mask_thr=float(model.test_cfg["mask_thr"]),
+        variant="fixed" if options.fixed_size else "dynamic",
+        fixed_size=list(options.fixed_size) if options.fixed_size else None,
+        batch=(options.batch or 1) if options.fixed_size else options.batch,
+        precision=options.precision,
+        opset=opset,
+        **source,
+    )
+
+
+def _mean_order(preprocessor, channels: int) -> str:
+    if channels != 3:
+        return "as stored"
+    return "RGB" if preprocessor._channel_conversion else "BGR"
+
+
+def resize_settings(steps) -> dict[str, Any] | None:
+    """What a test pipeline does; None without a resize.
+
+    ``scale`` (as in mmdet: two sides that the picture is fitted into, or width and height) or
+    ``scale_factor`` (of width and height), ``keep_ratio``, ``interpolation`` and ``backend``.
+
+    Raises:
+        ValueError: it resizes in another way, which users of the file could not repeat.
+    """
+    resizes = [step for step in steps if "Resize" in type(step).__name__]
+    if not resizes:
+        return None
+    step = resizes[0]
+    if len(resizes) > 1 or type(step).__name__ != "Resize":
+        names = ", ".join(type(step).__name__ for step in resizes)
+        raise ValueError(
+            f"test pipeline: it resizes by {names}: expected one Resize, which the users of an "
+            "exported file can repeat"
+        )
+    if step.scale is None:
+        size = dict(scale_factor=[float(factor) for factor in step.scale_factor])
+    else:  # mmcv's transform does not look at a factor then
+        size = dict(scale=[int(side) for side in step.scale])
+    return dict(
+        **size,
+        keep_ratio=bool(step.keep_ratio),
+        interpolation=step.interpolation,
+        backend=step.backend,
+    )
+
+
+def write_metadata(model: ModelProto, values: Mapping[str, Any]) -> None:
+    """Put each value into the file's ``metadata_props``, in place of one of the same name."""
+    names = {_PREFIX + key for key in values}
+    kept = [(entry.key, entry.value) for entry in model.metadata_props if entry.key not in names]
+    del model.metadata_props[:]
+    for key, value in [*kept, *((_PREFIX + k, json.dumps(v)) for k, v in values.items())]:
+        model.metadata_props.add(key=key, value=value)
+
+
+def read_metadata(model: ModelProto) -> dict[str, Any]:
+    """What :func:`write_metadata` wrote."""
+    return {
+        entry.key.removeprefix(_PREFIX): json.loads(entry.value)
+        for entry in model.metadata_props
+        if entry.key.startswith(_PREFIX)
+    }
+
+
+def sha256(path: str | Path) -> str:
+    """Hexadecimal digits of a file's checksum."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

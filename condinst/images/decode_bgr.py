@@ -1,0 +1,114 @@
+"""Decoding a picture file to 8-bit BGR, whatever its pixel format, or refusing it.
+
+Ordinary files take mmcv's path and give mmcv's bytes. The rules for the others are the same for
+both backends: 16-bit values keep their upper byte (cv2 rounds in color TIFF), alpha is dropped and
+never blended, CMYK and palettes are converted, EXIF orientation is applied unless the flag says
+otherwise. Where a backend does otherwise (measured with OpenCV 4.10 and 5.0, Pillow 13), Pillow
+decodes the file and the pixels are converted here:
+
+=================================  =======================  ==================================
+file                               cv2                      pillow through mmcv
+=================================  =======================  ==================================
+16-bit grayscale                   upper byte               clipped to white
+gray and alpha                     drops alpha              blends with a brown background
+TIFF with alpha                    multiplies by alpha      drops alpha
+32-bit integer, float              None, or garbage         clipped to white or to black
+JPEG cut off in the middle         4.x: rest is gray        raises
+=================================  =======================  ==================================
+"""
+
+import cv2
+import mmcv
+import numpy as np
+from PIL import ImageOps, UnidentifiedImageError
+
+from condinst.images.decoding import is_npy, read_stored
+from condinst.images.limit import check_header, open_image
+from condinst.images.pixel_format import PixelFormat, turn_upright
+
+__all__ = ["decode_image", "decode_pixels"]
+
+_COLOR_FLAGS = ("color", "color_ignore_orientation")
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+def decode_image(data: bytes, flag: str, backend: str) -> np.ndarray:
+    """Decode the bytes of a file; ``flag`` and ``backend`` are those of ``mmcv.imfrombytes``.
+
+    With the color flags and the backends cv2 and pillow: uint8, (H, W, 3), BGR. Other flags and
+    backends give what mmcv gives. Raises ValueError with the reason, without the file's name.
+    """
+    if not data:
+        raise ValueError("the file is empty")
+    # The bytes FF D9 and FF DA are markers wherever they stand after the header, and an embedded
+    # thumbnail ends before the picture's own scan starts.
+    check_header(data)
+    cut = data.startswith(_JPEG_START) and not data.endswith(_JPEG_END)
+    if cut and data.rfind(_JPEG_END) <= data.rfind(_JPEG_SCAN):
+        raise ValueError("the JPEG is truncated: its end-of-image marker is missing")
+    image = None
+    try:
+        if flag in _COLOR_FLAGS and _needs_look(data, backend):
+            image = _decode_unusual(data, flag)
+        if image is None:
+            image = mmcv.imfrombytes(data, flag=flag, backend=backend)
+    except UnidentifiedImageError:
+        pass
+    except ValueError:
+        raise
+    except Exception as error:  # each backend raises its own kinds
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    if image is None:
+        raise ValueError(f"truncated, or not a picture that the backend {backend} can read")
+    return image
+
+
+def decode_pixels(data: bytes, flag: str, backend: str, pixel_format: PixelFormat) -> np.ndarray:
+    """Decode the bytes of a file to a picture of this format, blue first where it has 3 channels.
+
+    8-bit gray and colours are decoded by :func:`decode_image`; others keep what is stored.
+
+    Args:
+        flag, backend: as for :func:`decode_image`, a color flag.
+
+    Raises:
+        ValueError, ImportError: see :func:`decode_image` and
+            :func:`~condinst.images.decoding.read_stored`.
+    """
+    if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3) and not is_npy(data):
+        image = decode_image(data, flag, backend)
+        return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if pixel_format.channels == 1 else image
+    stored = read_stored(data)
+    upright = 1 if flag.endswith("ignore_orientation") else stored.orientation
+    image = pixel_format.fit(turn_upright(stored.pixels, upright), alpha=stored.alpha)
+    return np.ascontiguousarray(pixel_format.to_loaded(image))
+
+
+def _needs_look(data: bytes, backend: str) -> bool:
+    """Whether the file may hold pixels that ``backend`` gets wrong."""
+    if backend == "cv2":
+        return not data.startswith((_JPEG_START, _PNG_START))
+    return backend == "pillow" and not data.startswith(_JPEG_START)
+
+
+def _decode_unusual(data: bytes, flag: str) -> np.ndarray | None:
+    """Decode the pixel formats of the table above; None for every other one."""
+    try:
+        image = open_image(data)
+    except UnidentifiedImageError:
+        return None  # the backend may know it, or says so itself
+    tiff = image.format == "TIFF"
+    if image.mode == "F" or (image.mode == "I" and tiff):
+        kind = "floating point" if image.mode == "F" else "32-bit integer"
+        raise ValueError(f"{kind} pixels have no defined range; convert the file to 8 or 16 bit")
+    sixteen_bit = image.mode == "I" or image.mode.startswith("I;16")
+    alpha = image.mode in ("LA", "PA") or (tiff and image.mode == "RGBA")
+    if not (sixteen_bit or alpha):
+        return None
+    if flag == "color":
+        image = ImageOps.exif_transpose(image)
+    if sixteen_bit:
+        gray = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(gray[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])

@@ -1,0 +1,253 @@
+"""Pictures from wherever they are: files, folders, videos, arrays, and whatever yields them.
+
+numpy and pillow are enough, but for videos (OpenCV).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from condinst.images.decoding import from_pillow, is_npy, read_stored
+from condinst.images.limit import check_size, open_image
+from condinst.images.pixel_format import PixelFormat, to_display, turn_upright
+from condinst.utils.files import check_regular, read_regular
+
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "check_array",
+    "check_video",
+    "is_single",
+    "list_folder",
+    "read_for_display",
+    "read_picture",
+    "read_video",
+    "single_pictures",
+    "to_pixels",
+    "to_rgb",
+]
+
+PICTURE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+_RGB8 = PixelFormat()
+
+VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
+
+
+def is_single(source: Any) -> bool:
+    """Whether the source is one picture: an array, a PIL image, or the path of a picture file."""
+    if isinstance(source, str | os.PathLike):
+        return not Path(source).is_dir() and Path(source).suffix.lower() not in VIDEO_SUFFIXES
+    return isinstance(source, np.ndarray | Image.Image)
+
+
+def single_pictures(source: Any) -> Iterator[Any]:
+    """The pictures of a source, one after the other: paths, arrays and PIL images.
+
+    Args:
+        source: one of these; the path of a folder (its picture files by name, not those of its
+            folders) or of a video (its frames); or anything that yields such sources.
+
+    Raises:
+        FileNotFoundError, ValueError: a folder has no pictures, a video cannot be read.
+        TypeError: something else.
+    """
+    if is_single(source):
+        yield source
+    elif isinstance(source, str | os.PathLike):
+        path = Path(source)
+        yield from list_folder(path) if path.is_dir() else read_video(path)
+    elif isinstance(source, Iterable) and not isinstance(source, bytes | dict):
+        for item in source:
+            yield from single_pictures(item)
+    else:
+        raise TypeError(
+            "source: expected a path, an (H, W, 3) array, a PIL image, or a list or generator of "
+            f"such, got {type(source).__name__}"
+        )
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """The picture files of a folder, by name.
+
+    Raises:
+        ValueError: there are none.
+    """
+    named = (p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+    # what is neither a folder nor a file is an error when it is read, not left out silently
+    found = sorted(p for p in named if not p.is_dir())
+    if not found:
+        raise ValueError(f"folder {folder}: expected pictures, found no file named like one")
+    return found
+
+
+def read_video(path: Path) -> Iterator[np.ndarray]:
+    """The frames of a video, (H, W, 3) uint8 RGB.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it cannot be read.
+        ImportError: OpenCV is not installed.
+    """
+    check_video(path)
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError("videos need OpenCV: pip install opencv-python") from error
+    capture = cv2.VideoCapture(str(path))
+    try:
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        try:
+            check_size(*(int(capture.get(side)) for side in sides))
+        except ValueError as error:
+            raise ValueError(f"video file {path}: {error}") from None
+        read, frame = capture.read()
+        if not read:
+            raise ValueError(f"video file {path}: not a video that OpenCV can read")
+        while read:
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            read, frame = capture.read()
+    finally:
+        capture.release()
+
+
+def check_video(path: Path) -> None:
+    """Raises FileNotFoundError or ValueError for what is no file: OpenCV would wait for a pipe."""
+    try:
+        check_regular(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"video file not found: {path}") from None
+    except ValueError as error:
+        raise ValueError(f"video file {path}: {error}") from None
+
+
+def check_array(image: np.ndarray, pixel_format: PixelFormat = _RGB8) -> None:
+    """Raises ValueError if it is not a picture for a model of this format.
+
+    A model for gray takes colours too, one for float32 values of every type.
+    """
+    channels = 1 if image.ndim == 2 else image.shape[-1]
+    known = {pixel_format.channels, 3} if pixel_format.channels == 1 else {pixel_format.channels}
+    of_type = image.dtype == pixel_format.dtype or pixel_format.dtype == "float32"
+    if image.ndim not in (2, 3) or channels not in known or not of_type or not image.size:
+        shape = "" if pixel_format.channels == 1 else f", {pixel_format.channels}"
+        raise ValueError(
+            f"picture: expected an array (height, width{shape}) of {pixel_format.dtype}, got "
+            f"{image.shape} of {image.dtype}"
+        )
+
+
+def read_picture(
+    path: str | Path, size: tuple[int, int] | None = None, pixel_format: PixelFormat = _RGB8
+) -> np.ndarray:
+    """The picture of a file, (H, W, 3) uint8 RGB, or in another format.
+
+    As 8-bit gray or colours, 16-bit values keep their upper byte and alpha is dropped, as in
+    :mod:`condinst.images.decode_bgr`.
+
+    Args:
+        size: height and width of the picture that is meant: says whether the EXIF orientation is
+            applied. None applies it.
+        pixel_format: what the picture is to be.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a picture, one of another size, or of another format.
+        ImportError: see :func:`~condinst.images.decoding.read_stored`.
+    """
+
+    def decode(data: bytes) -> Iterator[np.ndarray]:
+        if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3) and not is_npy(data):
+            stored = open_image(data)
+            _check_range(stored)  # turned, it does not know its format any more
+            for image in (ImageOps.exif_transpose(stored), stored):
+                yield pixel_format.fit(to_rgb(image))
+        else:
+            pixels, alpha, orientation = read_stored(data)
+            for turn in (orientation, 1):
+                yield pixel_format.fit(turn_upright(pixels, turn), alpha=alpha)
+
+    return _read(path, size, decode)
+
+
+def read_for_display(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The picture of a file of any format to look at, (H, W, 3) uint8 RGB.
+
+    8-bit gray and colours are shown as they are, other values stretched, of many channels the first
+    three. Arguments and errors are those of :func:`read_picture`.
+    """
+
+    def decode(data: bytes) -> Iterator[np.ndarray]:
+        pixels, alpha, orientation = read_stored(data)
+        for turn in (orientation, 1):
+            yield to_display(turn_upright(pixels[:, :, :-1] if alpha else pixels, turn))
+
+    try:
+        return _read(path, size, decode)
+    except (ImportError, ValueError) as error:  # 8 bits of it will do, or its first page
+        try:
+            return read_picture(path, size)
+        except ValueError:
+            raise error from None
+
+
+def _read(
+    path: str | Path,
+    size: tuple[int, int] | None,
+    decode: Callable[[bytes], Iterator[np.ndarray]],
+) -> np.ndarray:
+    """The first picture of this size that the decoder makes of a file."""
+    sizes = []
+    try:
+        for image in decode(read_regular(path)):
+            if size is None or image.shape[:2] == size:
+                return image
+            sizes.append(image.shape[:2])
+    except FileNotFoundError:
+        raise FileNotFoundError(f"image file not found: {path}") from None
+    except ImportError as error:
+        raise ImportError(f"image file {path}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"image file {path}: {error}") from error
+    except Exception as error:  # each format's reader raises its own kinds
+        raise ValueError(f"image file {path}: not readable: {error}") from error
+    assert size is not None
+    raise ValueError(
+        f"image file {path}: the picture is {sizes[0][1]} x {sizes[0][0]} (width x height), "
+        f"expected {size[1]} x {size[0]}"
+    )
+
+
+def to_pixels(image: Image.Image, pixel_format: PixelFormat) -> np.ndarray:
+    """The pixels of a PIL image, in this format.
+
+    Raises:
+        ValueError: it cannot be had.
+    """
+    if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3):
+        return pixel_format.fit(to_rgb(image))
+    pixels, alpha, _ = from_pillow(image, 1)
+    return pixel_format.fit(pixels, alpha=alpha)
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, whatever the mode.
+
+    Raises:
+        ValueError: the pixels have no defined range, as in :mod:`condinst.images.decode_bgr`.
+    """
+    _check_range(image)
+    if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bit: the upper byte
+        gray = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(gray[:, :, None], 3, axis=2)
+    return np.asarray(image.convert("RGB"))
+
+
+def _check_range(image: Image.Image) -> None:
+    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
+        kind = "floating point" if image.mode == "F" else "32-bit integer"
+        raise ValueError(f"{kind} pixels have no defined range; convert the file to 8 or 16 bit")

@@ -1,0 +1,11 @@
+"""Prediction in programs: ``Predictor``, what exported files share with it, and making it fast."""
+
+from condinst.utils.lazy import lazy_names
+
+_MODULES = {
+    "PicturePredictor": "base",
+    "Predictor": "predictor",
+}
+
+__all__ = [*_MODULES]
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -1,0 +1,223 @@
+"""What predictors have in common, whatever runs the network: sources in, results out.
+
+numpy and pillow are enough.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from condinst.images.pixel_format import PixelFormat
+from condinst.images.sources import check_array, is_single, single_pictures, to_pixels
+from condinst.results.results import Results
+from condinst.tiling.tiling import Tiling, predict_by_tiles
+
+__all__ = ["PicturePredictor", "Source"]
+
+Prepared = TypeVar("Prepared")
+T = TypeVar("T")
+
+
+class Source(NamedTuple):
+    """One picture: the path of its file, or its pixels, (H, W, 3) uint8 RGB.
+
+    Where the model takes other pictures, pixels are of its
+    :class:`~condinst.images.pixel_format.PixelFormat`.
+    """
+
+    path: str | None
+    image: np.ndarray | None
+
+
+class PicturePredictor(ABC, Generic[Prepared]):
+    """Takes sources of every kind apart, and hands out results a batch at a time.
+
+    Args:
+        batch_size: pictures at a time.
+        score_thr: instances with a lower score are left out.
+        channel_order: of arrays, "rgb" or "bgr".
+        on_error: what a file that cannot be read does: "raise" or "skip".
+        tiling: how to cut pictures into tiles, or None to look at them as they are. ``batch_size``
+            counts tiles then.
+
+    Attributes:
+        pixel_format: of the pictures that the model takes.
+
+    Raises:
+        ValueError: an argument is wrong.
+    """
+
+    pixel_format = PixelFormat()
+
+    def __init__(
+        self,
+        *,
+        batch_size: int,
+        score_thr: float,
+        channel_order: str,
+        on_error: str,
+        tiling: Tiling | None = None,
+    ) -> None:
+        for name, value, known in (
+            ("channel_order", channel_order, ("rgb", "bgr")),
+            ("on_error", on_error, ("raise", "skip")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name}={value!r}: expected {known[0]!r} or {known[1]!r}")
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size}: expected 1 or more")
+        if not 0 <= score_thr <= 1:
+            raise ValueError(f"score_thr={score_thr}: expected a number from 0 to 1")
+        self.batch_size = batch_size
+        self.score_thr = score_thr
+        self.channel_order = channel_order
+        self.on_error = on_error
+        self.tiling = tiling
+
+    @abstractmethod
+    def _read(self, path: str) -> np.ndarray:
+        """The pixels of a file, as :meth:`_prepare` takes them of a source without a path."""
+
+    @abstractmethod
+    def _prepare(self, source: Source) -> Prepared:
+        """The network's input, and what the results need to know of the picture."""
+
+    @abstractmethod
+    def _predict(self, batch: list[Prepared]) -> list[Results]:
+        """The instances of at most ``batch_size`` pictures."""
+
+    def __call__(self, source: Any) -> Results | list[Results]:
+        """The instances of one picture, or a list of them for more.
+
+        Args:
+            source: one picture: an (H, W, 3) uint8 array, a PIL image, the path of a file; or more:
+                the path of a folder or video (with OpenCV), a list, a generator. A model for other
+                pictures takes arrays of its ``pixel_format`` as well: (H, W) for one channel,
+                (H, W, C) for more.
+
+        Raises:
+            FileNotFoundError: a file is missing.
+            ValueError: a file is no picture or broken, an array is no picture.
+        """
+        if is_single(source):
+            opened = self._open(source)
+            if self.tiling is not None:
+                pixels = _usable(self._pixels, opened)
+                return self._predict_by_tiles(opened, pixels, self.tiling)
+            return self._predict([_usable(self._prepare, opened)])[0]
+        return list(self.stream(source))
+
+    def stream(self, source: Any) -> Iterator[Results]:
+        """The same, a batch at a time as they are asked for: for long videos, large folders.
+
+        A picture of a file is not kept in memory, but read again when it is drawn on.
+        """
+        pictures = single_pictures(source)
+        if self.tiling is not None:
+            read = self._without_broken(lambda s: (s, self._pixels(s)), pictures)
+            for item in read:
+                try:
+                    results = self._predict_by_tiles(*item, self.tiling)
+                except _UnusableTileError as error:
+                    self._skip(error)
+                    continue
+                yield results
+            return
+        prepared = self._without_broken(self._prepare, pictures)
+        while True:
+            batch, failed = _next_batch(prepared, self.batch_size)
+            if batch:
+                yield from self._predict(batch)
+            if failed is not None:
+                raise failed
+            if not batch:
+                return
+
+    def _pixels(self, source: Source) -> np.ndarray:
+        if source.image is not None:
+            return source.image
+        assert source.path is not None
+        return self._read(source.path)
+
+    def _predict_by_tiles(self, source: Source, pixels: np.ndarray, tiling: Tiling) -> Results:
+        def prepare(tile: np.ndarray) -> Any:
+            try:
+                return _usable(self._prepare, Source(None, tile))
+            except (OSError, ValueError) as error:
+                text = str(error).removeprefix("image file None: ")
+                raise _UnusableTileError(f"image file {source.path}: {text}") from error
+
+        def predict(images: list[np.ndarray]) -> list[Results]:
+            return self._predict([prepare(image) for image in images])
+
+        results = predict_by_tiles(pixels, tiling, predict, self.batch_size)
+        results.path, results.image = source
+        return results
+
+    def _without_broken(
+        self, function: Callable[[Source], T], pictures: Iterable[Any]
+    ) -> Iterator[T]:
+        """The function of every picture; where it cannot be read, what ``on_error`` says."""
+        for picture in pictures:
+            try:
+                done = _usable(function, self._open(picture))
+            except (OSError, ValueError, ImportError) as error:
+                self._skip(error)
+                continue
+            yield done
+
+    def _skip(self, error: Exception) -> None:
+        """Warn of an image that cannot be used, or raise, as ``on_error`` says."""
+        if self.on_error == "raise":
+            raise error
+        warnings.warn(f"skipped: {error}", stacklevel=3)
+
+    def _open(self, picture: Any) -> Source:
+        if isinstance(picture, str | os.PathLike):
+            return Source(os.fspath(picture), None)
+        if isinstance(picture, Image.Image):
+            return Source(None, to_pixels(picture, self.pixel_format))
+        check_array(picture, self.pixel_format)
+        if self.channel_order == "bgr" and picture.shape[2:] == (3,):
+            picture = picture[:, :, ::-1]
+        return Source(None, self.pixel_format.fit(picture))
+
+
+class _UnusableTileError(ValueError):
+    """A tile of an image cannot be prepared; names the image's file."""
+
+
+def _usable(function: Callable[[Source], T], source: Source) -> T:
+    """The function of the source.
+
+    Raises:
+        ValueError: it cannot be used; names the file where there is one, whatever went wrong.
+    """
+    try:
+        return function(source)
+    except (OSError, ValueError, ImportError):
+        raise
+    except Exception as error:  # OpenCV's, and what a pipeline's transforms may raise
+        if source.path is None:
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"image file {source.path}: cannot be used: {reason}") from error
+
+
+def _next_batch(items: Iterator[T], size: int) -> tuple[list[T], Exception | None]:
+    """So many items, or those before one fails, and why it did."""
+    batch: list[T] = []
+    try:
+        for item in itertools.islice(items, size):
+            batch.append(item)
+    except Exception as error:
+        return batch, error
+    return batch, None

@@ -1,0 +1,162 @@
+"""Prediction in programs: pictures in, :class:`~condinst.results.results.Results` out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+
+from condinst.config import blaming
+from condinst.inference import setup as predictor_setup
+from condinst.inference.base import PicturePredictor, Source
+from condinst.masks.crop import Crop
+from condinst.results.results import Results
+from condinst.tiling.tiling import Tiling
+
+__all__ = ["Predictor"]
+
+
+class Predictor(PicturePredictor[dict[str, Any]]):
+    """A trained detector for pictures of every kind.
+
+    The config's test pipeline prepares the pictures, so that the answers are those of
+    ``tools/test.py``; ``channels_last`` and ``fold_norms`` change the order of roundings.
+    After construction it may be called from several threads.
+
+    Args:
+        config: path of a config, mmengine's ``Config``, the name of a model
+            (``condinst.list_models()``), or None (or the checkpoint's path) for the config that
+            training wrote into the checkpoint.
+        checkpoint: path, URL or name of a model; None for the weights that ``config`` names.
+        device: such as "cuda:0" or "cpu"; None for the GPU if there is one.
+        dtype: "bfloat16" or "float16" for mixed precision; None for float32.
+        channels_last: keep the channels of each pixel together: mostly faster.
+        fold_norms: put batch norms into their convolutions: faster; None where it changes nothing.
+        compile: compile the network by ``torch.compile``, at the first picture.
+        batch_size: pictures at a time. Those of a batch are padded to one size.
+        score_thr: instances with a lower score are left out, beside those that the config's
+            ``model.test_cfg`` leaves out.
+        channel_order: of arrays, "rgb" or "bgr".
+        on_error: what a file that cannot be read does: "raise", or "skip" for a warning and no
+            results of it.
+        tile: side, or height and width, of the tiles that pictures are cut into, in their pixels;
+            None looks at pictures as they are. Each tile goes through the test pipeline as a
+            picture does, ``batch_size`` tiles at a time.
+        tile_overlap, tile_standard_pred, tile_match_threshold: see
+            :class:`~condinst.tiling.tiling.Tiling`.
+
+    Raises:
+        FileNotFoundError: there is no such config or checkpoint.
+        ValueError: an argument is wrong, or the checkpoint does not fit the config's model.
+
+    Attributes:
+        class_names: the name of every label.
+        pixel_format: what the model takes, as the test pipeline's LoadImageFromFile says.
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike | Config | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        channels_last: bool = True,
+        fold_norms: bool | None = None,
+        compile: bool = False,
+        batch_size: int = 1,
+        score_thr: float = 0.0,
+        channel_order: str = "rgb",
+        on_error: str = "raise",
+        tile: int | Sequence[int] | None = None,
+        tile_overlap: float = 0.2,
+        tile_standard_pred: bool = False,
+        tile_match_threshold: float = 0.5,
+    ) -> None:
+        super().__init__(
+            batch_size=batch_size,
+            score_thr=score_thr,
+            channel_order=channel_order,
+            on_error=on_error,
+            tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
+        )
+        cfg, content, file = predictor_setup.load(config, checkpoint)
+        self._cfg, self._works = cfg, False
+        self._read_file, self._transform = predictor_setup.pipeline(cfg)
+        self.pixel_format = self._read_file.pixel_format
+        model = predictor_setup.build(cfg, content, file)
+        predictor_setup.check_channels(cfg, model, self.pixel_format)
+        self.class_names = predictor_setup.class_names(cfg, content, model.bbox_head.num_classes)
+        self._model, self.device = predictor_setup.make_fast(
+            model,
+            device=device,
+            dtype=dtype,
+            channels_last=channels_last,
+            fold_norms=fold_norms,
+            compile=compile,
+        )
+
+    def _read(self, path: str) -> np.ndarray:
+        return self.pixel_format.to_loaded(self._load(path)["img"])
+
+    def _load(self, path: str) -> dict[str, Any]:
+        if os.path.isdir(path):
+            raise ValueError(f"image file {path}: is a folder")
+        return self._read_file(dict(img_path=path, img_id=0))
+
+    def _prepare(self, source: Source) -> dict[str, Any]:
+        """What the pipeline makes of one picture, with its ``path`` and ``image``."""
+        record: dict[str, Any]
+        path, image = source
+        if image is None:
+            assert path is not None
+            record = self._load(path)
+        else:
+            pixels = self.pixel_format.to_loaded(image)
+            if self._read_file.to_float32:
+                pixels = pixels.astype(np.float32)
+            shape = image.shape[:2]
+            record = dict(img=pixels, img_shape=shape, ori_shape=shape, img_path=None, img_id=0)
+        size = record["ori_shape"]
+        with self._blaming():
+            record = self._transform(record)
+        return {**record, "path": path, "image": image, "size": size}
+
+    @torch.no_grad()
+    def _predict(self, batch: list[dict[str, Any]]) -> list[Results]:
+        with self._blaming():
+            found = self._model.test_step(
+                dict(
+                    inputs=[item["inputs"] for item in batch],
+                    data_samples=[item["data_samples"] for item in batch],
+                )
+            )
+        self._works = True
+        return [
+            self._to_results(sample.pred_instances, item)
+            for sample, item in zip(found, batch, strict=True)
+        ]
+
+    def _blaming(self) -> AbstractContextManager[None]:
+        """Before the first picture is through, what fails has failed for the config."""
+        return nullcontext() if self._works else blaming(self._cfg, "the first picture")
+
+    def _to_results(self, found: InstanceData, item: dict[str, Any]) -> Results:
+        scores = found.scores.float().cpu().numpy()
+        results = Results(
+            image_size=item["size"],
+            boxes=found.bboxes.float().cpu().numpy(),
+            scores=scores,
+            labels=found.labels.cpu().numpy(),
+            crops=[Crop(crop.mask.cpu().numpy(), crop.x, crop.y) for crop in found.masks],
+            class_names=self.class_names,
+            path=item["path"],
+            image=item["image"],
+        )
+        return results[scores >= self.score_thr] if self.score_thr > 0 else results

@@ -1,0 +1,182 @@
+"""From a config and a checkpoint to a detector, its classes and its pipeline."""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet.evaluation import get_classes
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from condinst.checkpoints.model_check import check_complete
+from condinst.compat.stored_config import stored_config
+from condinst.config import blaming, check_config, read_config_file
+from condinst.config.check import PREDICTION
+from condinst.images.pixel_format import PixelFormat
+from condinst.model_zoo import list_models, resolve_checkpoint, resolve_config
+from condinst.models import CondInst
+from condinst.models.input_channels import input_channels
+from condinst.models.optimize import optimize_for_inference
+from condinst.models.speed import AUTOCAST_DTYPES
+from condinst.registry import DATASETS, MODELS, TRANSFORMS
+
+CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
+
+
+def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
+    """Read both, from what :class:`condinst.Predictor` takes.
+
+    Returns:
+        The config, the checkpoint's content, and what to call it in a message.
+    """
+    if isinstance(config, str | os.PathLike) and os.path.isdir(config):
+        raise ValueError(f"config {config}: is a folder, expected a config, a checkpoint or a name")
+    if checkpoint is None and isinstance(config, str | os.PathLike):
+        if Path(config).suffix in CHECKPOINT_SUFFIXES:
+            config, checkpoint = None, config
+        elif str(config) in list_models():
+            checkpoint = config
+    if checkpoint is None:
+        if isinstance(config, str):
+            resolve_config(config)  # says so where it is neither a file nor a model's name
+        raise ValueError(
+            f"config {config}: expected a checkpoint beside it; only the names of published "
+            "models bring their own (condinst.list_models())"
+        )
+    file = resolve_checkpoint(os.fspath(checkpoint))
+    try:
+        content = CheckpointLoader.load_checkpoint(file, map_location="cpu", logger="silent")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"checkpoint {file} is not a file") from error
+    if config is None:
+        cfg = stored_config(content, file)
+    elif isinstance(config, Config):
+        cfg = copy.deepcopy(config)
+    else:
+        cfg = read_config_file(resolve_config(os.fspath(config)))
+    check_config(cfg, PREDICTION)
+    return cfg, content, file
+
+
+def build(cfg: Config, content: dict[str, Any], file: str) -> CondInst:
+    """The detector with its weights, on the CPU, for prediction only.
+
+    Raises:
+        ValueError: it is another detector than ours, or the checkpoint does not fit it.
+    """
+    if "model" not in cfg:
+        raise ValueError(f"config {cfg.filename}: has no model")
+    with blaming(cfg), DefaultScope.overwrite_default_scope(_scope(cfg)):
+        model = MODELS.build(cfg.model)
+    if not isinstance(model, CondInst):
+        raise ValueError(
+            f"config {cfg.filename}: expected model.type condinst.CondInst, got {cfg.model.type!r}"
+        )
+    model.load_state_dict(check_complete(model, content, f"checkpoint {file}"), strict=False)
+    return model.eval().requires_grad_(False)
+
+
+def check_channels(cfg: Config, model: CondInst, pixel_format: PixelFormat) -> None:
+    """Raises ValueError where pipeline and network are for pictures of different channels."""
+    expected = input_channels(model.backbone)
+    if pixel_format.channels != expected:
+        raise ValueError(
+            f"config {cfg.filename}: the test pipeline's LoadImageFromFile hands out "
+            f"{pixel_format}, but model.backbone takes {expected}; set the former's channels or "
+            "the latter's in_channels"
+        )
+
+
+def make_fast(
+    model: CondInst,
+    *,
+    device: str | torch.device | None,
+    dtype: str | torch.dtype | None,
+    channels_last: bool,
+    fold_norms: bool | None,
+    compile: bool,
+) -> tuple[CondInst, torch.device]:
+    """The switches of :class:`condinst.Predictor`; returns the detector and its device."""
+    name = str(dtype).removeprefix("torch.")
+    if name not in (*AUTOCAST_DTYPES, "float32", "None"):
+        raise ValueError(f"dtype={dtype!r}: expected float32, {', '.join(AUTOCAST_DTYPES)} or None")
+    switches: dict[str, Any] = dict(
+        channels_last=channels_last,
+        dtype=name if name in AUTOCAST_DTYPES else None,
+        compile=compile,
+        mask_format="crop",
+    )
+    try:
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model = model.to(place)
+    except (RuntimeError, AssertionError) as error:  # no such device, or no driver for it
+        raise ValueError(f"device={device!r}: {str(error).splitlines()[0]}") from error
+    if fold_norms is None:
+        try:
+            model = optimize_for_inference(copy.deepcopy(model), fold_norms=True, **switches)
+        except ValueError:  # a network that normalises before it convolves
+            model = optimize_for_inference(model, fold_norms=False, **switches)
+    else:
+        model = optimize_for_inference(model, fold_norms=fold_norms, **switches)
+    return model, place
+
+
+def class_names(cfg: Config, content: dict[str, Any], num_classes: int) -> tuple[str, ...]:
+    """The checkpoint's, else the config's, else its data set's, else COCO's with a warning."""
+    meta = content.get("meta") or {}
+    stored = meta.get("dataset_meta") or {}
+    names = stored.get("classes") or stored.get("CLASSES") or meta.get("CLASSES")
+    names = names or _names_of_data_set(cfg)
+    if names is None:
+        warnings.warn(
+            "neither checkpoint nor config name the classes: COCO's are used", stacklevel=3
+        )
+        names = get_classes("coco")
+    names = (names,) if isinstance(names, str) else tuple(names)
+    # a model may have more outputs than its data set has classes
+    return names + tuple(f"class {i}" for i in range(len(names), num_classes))
+
+
+def _names_of_data_set(cfg: Config) -> Any:
+    data_set = _test_data_set(cfg)
+    names = (data_set.get("metainfo") or {}).get("classes")
+    if names is None and "type" in data_set:
+        with DefaultScope.overwrite_default_scope(_scope(cfg)):
+            kind = data_set["type"]
+            known = DATASETS.get(kind) if isinstance(kind, str) else kind
+        names = getattr(known, "METAINFO", {}).get("classes")
+    return names
+
+
+def pipeline(cfg: Config) -> tuple[Any, Compose]:
+    """What reads a file, and what follows: the test pipeline without annotations."""
+    steps = _test_data_set(cfg).get("pipeline") or cfg.get("test_pipeline")
+    if not steps or not str(steps[0].get("type")).endswith("LoadImageFromFile"):
+        first = steps[0]["type"] if steps else "no pipeline"
+        raise ValueError(
+            f"config {cfg.filename}: test_dataloader.dataset.pipeline: expected LoadImageFromFile "
+            f"at its beginning, got {first}"
+        )
+    steps = [step for step in steps if not str(step["type"]).endswith("Annotations")]
+    with blaming(cfg), DefaultScope.overwrite_default_scope(_scope(cfg)):
+        # mmdet's reader leaves truncated files unnamed; ours gives the same bytes of the others
+        first = {**steps[0], "type": "condinst.LoadImageFromFile"}
+        return TRANSFORMS.build(first), Compose([TRANSFORMS.build(step) for step in steps[1:]])
+
+
+def _test_data_set(cfg: Config) -> Any:
+    data_set = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    while "pipeline" not in data_set and ("dataset" in data_set or "datasets" in data_set):
+        data_set = data_set["dataset"] if "dataset" in data_set else data_set["datasets"][0]
+    return data_set
+
+
+def _scope(cfg: Config) -> str:
+    return cfg.get("default_scope") or "mmdet"

@@ -1,0 +1,171 @@
+"""Masks of one picture, each kept as the part that holds its pixels.
+
+A picture with hundreds of small objects has hundreds of bitmaps of its own size, nearly all of it
+background: 375 nuclei on 603 x 1272 pixels take 290 MB, and the steps of a training pipeline copy
+them. Their parts take less than one megabyte.
+
+Letters: N masks of H rows and W columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import mmcv
+import numpy as np
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
+
+from condinst.masks.crop import Crop
+
+__all__ = ["CropMasks", "crop_of_runs"]
+
+
+class CropMasks(BitmapMasks):
+    """mmdet's ``BitmapMasks``, whose bitmaps exist only once somebody asks for them.
+
+    Indexing, cropping, resizing, flipping and padding work on the parts, and give what
+    ``BitmapMasks`` gives, to the pixel. Everything else reads ``masks``, the bitmaps: from then on
+    they are what counts, so that changes made to them are kept.
+
+    Args:
+        crops: of N masks, each the part that holds its pixels.
+        height, width: of the picture.
+    """
+
+    def __init__(self, crops: Sequence[Crop], height: int, width: int) -> None:
+        self.height, self.width = height, width
+        self._crops = list(crops)
+        self._bitmaps: np.ndarray | None = None
+
+    @property
+    def masks(self) -> np.ndarray:
+        """(N, H, W) uint8."""
+        if self._bitmaps is None:
+            self._bitmaps = np.zeros((len(self), self.height, self.width), np.uint8)
+            for bitmap, (mask, x, y) in zip(self._bitmaps, self._crops, strict=True):
+                bitmap[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
+        return self._bitmaps
+
+    @masks.setter
+    def masks(self, bitmaps: np.ndarray) -> None:
+        self._bitmaps = bitmaps
+
+    @property
+    def crops(self) -> list[Crop]:
+        """N masks, each the part that holds its pixels (an empty one may have no pixels)."""
+        return self._crops if self._bitmaps is None else [Crop.of(mask) for mask in self._bitmaps]
+
+    def __len__(self) -> int:
+        return len(self._crops) if self._bitmaps is None else len(self._bitmaps)
+
+    def __repr__(self) -> str:
+        return f"CropMasks(num_masks={len(self)}, height={self.height}, width={self.width})"
+
+    def __getitem__(self, index: Any) -> CropMasks:
+        crops = self.crops
+        chosen = np.arange(len(crops))[index].reshape(-1)
+        return CropMasks([crops[i] for i in chosen], self.height, self.width)
+
+    def rescale(self, scale: Any, interpolation: str = "nearest") -> BitmapMasks:
+        if interpolation != "nearest":
+            return super().rescale(scale, interpolation)
+        width, height = mmcv.rescale_size((self.width, self.height), scale)
+        return self.resize((height, width))
+
+    def resize(self, out_shape: tuple[int, int], interpolation: str = "nearest") -> BitmapMasks:
+        if interpolation != "nearest" or min(self.height, self.width, *out_shape) == 0:
+            return super().resize(out_shape, interpolation)
+        rows, columns = (
+            _nearest(old, new)
+            for old, new in zip((self.height, self.width), out_shape, strict=True)
+        )
+        crops = []
+        for mask, x, y in self.crops:
+            top, bottom = np.searchsorted(rows, [y, y + mask.shape[0]])
+            left, right = np.searchsorted(columns, [x, x + mask.shape[1]])
+            resized = mask[rows[top:bottom] - y][:, columns[left:right] - x]
+            crops.append(_placed(resized, int(left), int(top)))
+        return CropMasks(crops, *out_shape)
+
+    def flip(self, flip_direction: str = "horizontal") -> BitmapMasks:
+        assert flip_direction in ("horizontal", "vertical", "diagonal")
+        crops = []
+        for mask, x, y in self.crops:
+            if flip_direction != "vertical":
+                mask, x = mask[:, ::-1], self.width - x - mask.shape[1]
+            if flip_direction != "horizontal":
+                mask, y = mask[::-1], self.height - y - mask.shape[0]
+            crops.append(_placed(mask, x, y))
+        return CropMasks(crops, self.height, self.width)
+
+    def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> BitmapMasks:
+        if pad_val != 0:
+            return super().pad(out_shape, pad_val)
+        return CropMasks(self.crops, *out_shape)
+
+    def crop(self, bbox: np.ndarray) -> BitmapMasks:
+        x1, x2 = (int(v) for v in np.clip(bbox[0::2], 0, self.width))
+        y1, y2 = (int(v) for v in np.clip(bbox[1::2], 0, self.height))
+        if x1 >= x2 or y1 >= y2:
+            return super().crop(bbox)
+        crops = []
+        for mask, x, y in self.crops:
+            left, top = max(x, x1), max(y, y1)
+            right, bottom = min(x + mask.shape[1], x2), min(y + mask.shape[0], y2)
+            part = mask[top - y : max(bottom - y, top - y), left - x : max(right - x, left - x)]
+            crops.append(_placed(part, left - x1, top - y1))
+        return CropMasks(crops, y2 - y1, x2 - x1)
+
+    @property
+    def areas(self) -> np.ndarray:
+        return np.array([np.count_nonzero(mask) for mask, _, _ in self.crops], np.int64)
+
+    def get_bboxes(self, dst_type: Any = "hbox") -> Any:
+        if dst_type not in ("hbox", HorizontalBoxes):
+            return super().get_bboxes(dst_type)
+        boxes = np.zeros((len(self), 4), np.float32)
+        for box, crop in zip(boxes, self.crops, strict=True):
+            mask, x, y = Crop.of(crop.mask)
+            if mask.size:
+                x, y = x + crop.x, y + crop.y
+                box[:] = x, y, x + mask.shape[1], y + mask.shape[0]
+        return HorizontalBoxes(boxes)
+
+
+def crop_of_runs(runs: np.ndarray, height: int) -> Crop:
+    """A mask's run lengths (down the columns, background first) -> the part with its pixels.
+
+    Args:
+        runs: int64; they cover the picture.
+        height: of the picture.
+    """
+    ends = np.cumsum(runs)
+    starts, ends = ends[0::2][: len(runs) // 2], ends[1::2]
+    filled = ends > starts
+    starts, ends = starts[filled], ends[filled]
+    if not len(starts):
+        return Crop(np.zeros((0, 0), bool), 0, 0)
+    first, last = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
+    borders = np.stack([starts, ends], axis=1).ravel()
+    lengths = np.diff(borders, prepend=first * height, append=last * height)
+    covered = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(last - first, height)
+    rows = np.flatnonzero(covered.any(axis=0))
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    return Crop(np.ascontiguousarray(covered[:, top:bottom].T), first, top)
+
+
+def _placed(mask: np.ndarray, x: int, y: int) -> Crop:
+    """A crop; one without pixels lies at the corner, which is inside every picture."""
+    return Crop(mask, x, y) if mask.size else Crop(np.zeros((0, 0), bool), 0, 0)
+
+
+def _nearest(old: int, new: int) -> np.ndarray:
+    """Which of ``old`` pixels each of ``new`` ones is, in OpenCV's resizing by nearest neighbour.
+
+    OpenCV itself is asked, so that its rounding is met.
+    """
+    places = np.arange(old, dtype=np.float32)[None]  # exact up to 2 ** 24
+    return cv2.resize(places, (new, 1), interpolation=cv2.INTER_NEAREST)[0].astype(np.int64)

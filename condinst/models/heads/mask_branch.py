@@ -1,0 +1,112 @@
+"""FPN levels -> mask features (paper, Section 3.1: the mask branch)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule, kaiming_init
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from condinst.models.upsample import aligned_upsample
+
+
+class MaskBranch(BaseModule):
+    """One convolution per level, the sum of all at the finest level's size, a tower, a projection.
+
+    Args:
+        in_channels: of each pyramid level.
+        feat_channels: of the tower.
+        start_level: first pyramid level used (0 is the neck's first output).
+        end_level: last pyramid level used, included.
+        out_channels: mask feature channels.
+        mask_stride: stride of the finest level used, pixels.
+        num_stacked_convs: convolutions in the tower.
+        norm_eval: whether batch norms keep their running averages in training, for batches of too
+            few pictures to average over; with ``norm_cfg.requires_grad=False`` they are frozen.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        feat_channels: int,
+        start_level: int,
+        end_level: int,
+        out_channels: int,
+        mask_stride: int = 4,
+        num_stacked_convs: int = 4,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        norm_eval: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if not 0 <= start_level <= end_level:
+            raise ValueError(
+                "mask_feature_head needs 0 <= start_level <= end_level, got "
+                f"start_level={start_level}, end_level={end_level}"
+            )
+        self.start_level = start_level
+        self.end_level = end_level
+        self.out_channels = out_channels
+        self.mask_stride = mask_stride
+        self.norm_eval = norm_eval
+
+        def conv3x3(channels: int, inplace: bool) -> ConvModule:
+            return ConvModule(
+                channels,
+                feat_channels,
+                3,
+                padding=1,
+                conv_cfg=conv_cfg,
+                norm_cfg=norm_cfg,
+                bias=False,
+                inplace=inplace,
+            )
+
+        # The names are those of mmdet's checkpoints. Levels are summed after their ReLU, which may
+        # not overwrite what the sum's gradient needs.
+        self.convs_all_levels = nn.ModuleList(
+            nn.Sequential() for _ in range(start_level, end_level + 1)
+        )
+        for level, convs in enumerate(self.convs_all_levels, start_level):
+            convs.add_module(f"conv{level}", conv3x3(in_channels, inplace=False))
+        self.conv_branch = nn.Sequential(
+            *(conv3x3(feat_channels, inplace=True) for _ in range(num_stacked_convs))
+        )
+        self.conv_pred = nn.Conv2d(feat_channels, out_channels, 1)
+
+    def init_weights(self) -> None:
+        """Kaiming uniform with a = 1 for every convolution: the bound is sqrt(3 / fan_in)."""
+        super().init_weights()
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                kaiming_init(
+                    module, a=1, mode="fan_in", nonlinearity="leaky_relu", distribution="uniform"
+                )
+
+    def train(self, mode: bool = True) -> MaskBranch:
+        """With ``norm_eval``, batch norms stay in evaluation mode."""
+        super().train(mode)
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def forward(self, feats: Sequence[Tensor]) -> Tensor:
+        """Args:
+            feats: pyramid levels, each (B, in_channels, H_l, W_l), finest first.
+
+        Returns:
+            (B, out_channels, H, W) at the size of level ``start_level``.
+        """
+        levels = feats[self.start_level : self.end_level + 1]
+        height, width = levels[0].shape[-2:]
+        total = self.convs_all_levels[0](levels[0])
+        for i, level in enumerate(levels[1:], 1):
+            # a level's size is rounded up at each halving, so the enlarged map can be larger
+            enlarged = aligned_upsample(self.convs_all_levels[i](level), 2**i)
+            total = total + enlarged[..., :height, :width]
+        return self.conv_pred(self.conv_branch(total))

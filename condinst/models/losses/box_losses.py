@@ -1,0 +1,119 @@
+"""Dense predictions + targets -> losses (paper, Equations 1 and 2).
+
+Shapes: B images, P points of all levels, X channels, N positive points.
+"""
+
+from __future__ import annotations
+
+import torch
+from mmdet.utils import reduce_mean
+from torch import Tensor, nn
+
+from condinst.models.structures import Assignment, DensePredictions
+from condinst.models.task_modules.points import flatten_levels, gather_points
+
+
+def centerness_targets(bbox_targets: Tensor) -> Tensor:
+    """FCOS, Equation 3.
+
+    Args:
+        bbox_targets: (N, 4) distances left, top, right, bottom, all positive.
+
+    Returns:
+        (N,) in [0, 1].
+    """
+    x_sides, y_sides = bbox_targets[:, 0::2], bbox_targets[:, 1::2]
+    ratio = (x_sides.amin(1) / x_sides.amax(1)) * (y_sides.amin(1) / y_sides.amax(1))
+    return ratio.sqrt()
+
+
+def mean_count(count: int | Tensor, like: Tensor) -> Tensor:
+    """Mean of ``count`` over all processes, one at least, as a scalar on the device of ``like``."""
+    # float32 whatever the predictions: float16 counts no further than 2048
+    total = torch.as_tensor(count, dtype=torch.float32).to(like.device)
+    return reduce_mean(total).clamp(min=1.0)
+
+
+def smoothed_ious(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Overlap of boxes around the same point, (intersection + 1) / (union + 1).
+
+    The one is the original implementation's; it is in units of the stride squared.
+
+    Args:
+        predictions: (N, 4) distances left, top, right, bottom, strides.
+        targets: (N, 4).
+
+    Returns:
+        (N,) in (0, 1].
+    """
+    inner = torch.minimum(predictions, targets)
+    intersections, *areas = (
+        (box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3]) for box in (inner, predictions, targets)
+    )
+    return (intersections + 1) / (sum(areas) - intersections + 1)
+
+
+def box_losses(
+    dense: DensePredictions,
+    assignment: Assignment,
+    points: Tensor,
+    target_scales: Tensor,
+    *,
+    loss_cls: nn.Module,
+    loss_bbox: nn.Module,
+    loss_centerness: nn.Module,
+    bbox_coder,
+    box_quality: str = "centerness",
+) -> dict[str, Tensor]:
+    """Focal, IoU and box quality losses, averaged over the positive points of all processes.
+
+    Without a positive point the box and quality losses are zero, and still attached to the
+    graph: distributed training waits for the gradient of every parameter.
+
+    Args:
+        dense: the head's predictions.
+        assignment: their targets.
+        points: (P, 2) xy, input-image pixels.
+        target_scales: (P,) pixels per unit of the box predictions.
+        loss_cls: class loss over logits (B * P, C) and labels.
+        loss_bbox: IoU loss over xyxy boxes.
+        loss_centerness: binary cross entropy over logits.
+        bbox_coder: decodes points and distances to boxes.
+        box_quality: what the centerness branch learns: "centerness", which also weighs the box
+            loss, or "iou", the overlap of the predicted box, which does not.
+
+    Returns:
+        ``loss_cls``, ``loss_bbox``, and ``loss_centerness`` or ``loss_quality``.
+    """
+    cls_scores = flatten_levels(dense.cls_scores)
+    img_inds, point_inds = assignment.img_inds, assignment.point_inds
+    num_pos = mean_count(len(img_inds), cls_scores)
+    losses = {
+        "loss_cls": loss_cls(
+            cls_scores.flatten(0, 1), assignment.labels.flatten(), avg_factor=num_pos
+        )
+    }
+
+    distances = gather_points(dense.bbox_preds, img_inds, point_inds)
+    targets = assignment.bbox_targets / target_scales[point_inds, None]
+    if box_quality == "iou":
+        name, quality = "loss_quality", smoothed_ious(distances.detach(), targets)
+        weight, normalizer = torch.ones_like(quality), num_pos
+    else:
+        name, quality = "loss_centerness", centerness_targets(assignment.bbox_targets)
+        weight, normalizer = quality, reduce_mean(quality.sum()).clamp(min=1e-6)
+    # decoded in units of the predictions, like the published implementations: the loss is nearly,
+    # but not quite, invariant to scale
+    pos_points = points[point_inds]
+    losses["loss_bbox"] = loss_bbox(
+        bbox_coder.decode(pos_points, distances),
+        bbox_coder.decode(pos_points, targets),
+        weight=weight,
+        avg_factor=normalizer,
+    )
+    losses[name] = loss_centerness(
+        gather_points(dense.centernesses, img_inds, point_inds).squeeze(1),
+        quality,
+        avg_factor=num_pos,
+    )
+    return losses

@@ -1,0 +1,138 @@
+"""Mask logits -> masks at the size of the picture that is asked for.
+
+Scores, not logits, are interpolated, first to the network's input, then to the output; a pixel
+belongs to the mask if its score exceeds the threshold. :func:`whole_masks` does just that. But an
+interpolated score lies between those of the cells that it is made of, so only a mask's outline has
+to be interpolated, and only near the mask anything has to be done at all.
+
+Shapes: N instances, H' x W' cells of the logits, H x W pixels of the output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from condinst.masks.crop import Crop
+from condinst.masks.rle import encode_crop_changes
+from condinst.models.postprocess.mask_outline import ResizeAxis, enlarge_outline, support_boxes
+from condinst.models.upsample import aligned_upsample
+
+# Most elements of one float map held at once while whole masks are enlarged: 64 MiB in float32, so
+# 300 masks of a 12-megapixel picture need no more memory than a few of them.
+MAX_ELEMENTS = 2**24
+
+# A GPU enlarges whole masks in chunks: there, launching many small operations costs more than the
+# pixels.
+_ONLY_OUTLINES = ("cpu",)
+
+MASK_FORMATS = ("bool", "crop", "rle")
+
+
+def postprocess_masks(
+    mask_logits: Tensor,
+    *,
+    stride: int,
+    img_shape: tuple[int, int],
+    out_shape: tuple[int, int],
+    mask_thr: float,
+    mask_format: str = "bool",
+    max_elements: int = MAX_ELEMENTS,
+) -> Tensor | list[Crop] | list[dict]:
+    """Enlarge and threshold; the result is that of :func:`whole_masks`, bit for bit.
+
+    Args:
+        mask_logits: (N, H', W'), one cell per ``stride`` input-image pixels.
+        stride: of the logits.
+        img_shape: height and width of the input image without padding.
+        out_shape: height and width of the masks handed out.
+        mask_thr: scores must exceed it.
+        mask_format: "bool" for one (N, H, W) tensor; "crop" for the part of each mask around its
+            pixels; "rle" for COCO's compressed run-length codes. The last two never hold a whole
+            mask of the output's size for more than a few instances.
+        max_elements: bound on the size of intermediate maps; changes memory, never the result.
+
+    Raises:
+        ValueError: there is no such format.
+    """
+    if mask_format not in MASK_FORMATS:
+        raise ValueError(
+            f"test_cfg.mask_format={mask_format!r}: expected one of {', '.join(MASK_FORMATS)}"
+        )
+    crops = mask_crops(
+        mask_logits,
+        stride=stride,
+        img_shape=img_shape,
+        out_shape=out_shape,
+        mask_thr=mask_thr,
+        max_elements=max_elements,
+    )
+    if mask_format == "crop":
+        return list(crops)
+    if mask_format == "rle":
+        return [encode_tensor_crop(crop, out_shape) for crop in crops]
+    masks = torch.zeros((len(mask_logits), *out_shape), dtype=torch.bool, device=mask_logits.device)
+    for mask, crop in zip(masks, crops, strict=True):
+        height, width = crop.mask.shape
+        mask[crop.y : crop.y + height, crop.x : crop.x + width] = crop.mask
+    return masks
+
+
+def whole_masks(
+    mask_logits: Tensor,
+    stride: int,
+    img_shape: tuple[int, int],
+    out_shape: tuple[int, int],
+    mask_thr: float,
+) -> Tensor:
+    """The plain way, all pixels of all instances at once: (N, H, W) bool."""
+    scores = mask_logits.unsqueeze(1).sigmoid()
+    scores = aligned_upsample(scores, stride)[..., : img_shape[0], : img_shape[1]]
+    if tuple(out_shape) != tuple(img_shape):
+        scores = F.interpolate(scores, out_shape, mode="bilinear", align_corners=False)
+    return scores.squeeze(1) > mask_thr
+
+
+def mask_crops(
+    mask_logits: Tensor,
+    *,
+    stride: int,
+    img_shape: tuple[int, int],
+    out_shape: tuple[int, int],
+    mask_thr: float,
+    max_elements: int = MAX_ELEMENTS,
+) -> Iterator[Crop]:
+    """The part of each mask that can hold pixels, one instance after the other."""
+    axes = tuple(
+        ResizeAxis.between(cells, stride, img, out)
+        for cells, img, out in zip(mask_logits.shape[-2:], img_shape, out_shape, strict=True)
+    )
+    boxes = support_boxes(mask_logits, axes, mask_thr)
+
+    def whole(instances: slice) -> Tensor:
+        return whole_masks(mask_logits[instances], stride, img_shape, out_shape, mask_thr)
+
+    if mask_logits.device.type in _ONLY_OUTLINES:
+        for i, (y1, x1, y2, x2) in enumerate(boxes):
+            crop = enlarge_outline(mask_logits[i], axes, (y1, x1, y2, x2), mask_thr)
+            if crop is None:  # too close to the threshold to be sure
+                crop = whole(slice(i, i + 1))[0, y1:y2, x1:x2]
+            yield Crop(crop, x=x1, y=y1)
+        return
+    enlarged_size = mask_logits.shape[-2] * mask_logits.shape[-1] * stride**2
+    chunk = max(1, max_elements // max(out_shape[0] * out_shape[1], enlarged_size))
+    for start in range(0, len(mask_logits), chunk):
+        masks = whole(slice(start, start + chunk))
+        for mask, (y1, x1, y2, x2) in zip(masks, boxes[start : start + chunk], strict=True):
+            yield Crop(mask[y1:y2, x1:x2], x=x1, y=y1)
+
+
+def encode_tensor_crop(crop: Crop, out_shape: tuple[int, int]) -> dict:
+    """COCO's compressed run-length code of the whole mask: ``size`` and ``counts`` (bytes)."""
+    # columns with a pixel of background above and below each; only the changes leave a GPU
+    columns = F.pad(crop.mask.t().to(torch.uint8), (1, 1)).flatten()
+    changes = (columns[1:] != columns[:-1]).nonzero().squeeze(1).cpu().numpy()
+    return encode_crop_changes(changes, crop, out_shape)

@@ -1,0 +1,121 @@
+"""Typed records that flow between the stages, one way.
+
+Letters used in shapes here and in the models:
+    B images, L levels, P points of all levels, C classes, K parameters of one dynamic network,
+    M objects of one picture, N instances, H and W rows and columns of a map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class DensePredictions(NamedTuple):
+    """What the box head says at every point, one tensor per pyramid level.
+
+    Attributes:
+        cls_scores: (B, C, H, W) class logits.
+        bbox_preds: (B, 4, H, W) distances left, top, right, bottom from the point to the box, not
+            negative. In units of the level's stride while training with ``norm_on_bbox``, in
+            input-image pixels otherwise.
+        centernesses: (B, 1, H, W) logits.
+        param_feats: (B, X, H, W) features that the controller reads, at the points of instances
+            only: at all others its K channels would be thrown away.
+    """
+
+    cls_scores: list[Tensor]
+    bbox_preds: list[Tensor]
+    centernesses: list[Tensor]
+    param_feats: list[Tensor]
+
+
+@dataclass
+class GroundTruth:
+    """The annotations of one picture, in input-image pixels.
+
+    Attributes:
+        bboxes: (M, 4) xyxy.
+        labels: (M,) class indices.
+        centers: (M, 2) xy, the point around which locations become positive: the centroid of the
+            mask, or the centre of the box where there is no mask.
+        masks: (M, H, W) bool, the masks read at every ``mask_out_stride``-th pixel, or None.
+        semantic: (H', W') class index of every cell of the semantic logits, -1 for background;
+            None without a semantic head.
+        similar: (E, H, W) bool, which neighbours are alike in colour, where boxes supervise the
+            masks; ``masks`` are the filled boxes then. None otherwise.
+    """
+
+    bboxes: Tensor
+    labels: Tensor
+    centers: Tensor
+    masks: Tensor | None
+    semantic: Tensor | None = None
+    similar: Tensor | None = None
+
+
+@dataclass
+class Assignment:
+    """What every point of a batch has to learn.
+
+    Attributes:
+        labels: (B, P) class index, C for background.
+        img_inds: (N,) index of the image of each positive point, ascending.
+        point_inds: (N,) index of the point among all P, ascending within an image.
+        gt_inds: (N,) index of its object in its picture.
+        bbox_targets: (N, 4) distances to that object's box in input-image pixels.
+        counts: positive points of each of the B images; they sum to N.
+    """
+
+    labels: Tensor
+    img_inds: Tensor
+    point_inds: Tensor
+    gt_inds: Tensor
+    bbox_targets: Tensor
+    counts: list[int]
+
+
+@dataclass
+class Instances:
+    """Instances whose masks are to be drawn: training positives or detections, all images.
+
+    Attributes:
+        params: (N, K) parameters of each instance's dynamic network, ordered by image.
+        points: (N, 2) xy of the point that predicted it, input-image pixels.
+        strides: (N,) stride of that point's level, pixels.
+        counts: instances of each image of the batch; they sum to N.
+        gt_inds: (N,) index of the object in its picture; None for detections.
+    """
+
+    params: Tensor
+    points: Tensor
+    strides: Tensor
+    counts: list[int]
+    gt_inds: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.params.shape[0]
+
+    def chunks(self, size: int) -> Iterator[tuple[slice, Instances]]:
+        """At most ``size`` instances at a time, of all the images: their range, and they."""
+        ends = list(accumulate(self.counts))
+        for start in range(0, len(self), size):
+            part = slice(start, min(start + size, len(self)))
+            counts = [
+                max(min(end, part.stop) - max(end - count, part.start), 0)
+                for end, count in zip(ends, self.counts, strict=True)
+            ]
+            yield (
+                part,
+                Instances(
+                    params=self.params[part],
+                    points=self.points[part],
+                    strides=self.strides[part],
+                    counts=counts,
+                    gt_inds=None if self.gt_inds is None else self.gt_inds[part],
+                ),
+            )

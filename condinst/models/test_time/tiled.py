@@ -1,0 +1,121 @@
+"""Testing by tiles: what is found on the tiles of a picture becomes its instances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.model import BaseTTAModel
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from condinst.masks.crop import Crop
+from condinst.models.condinst import CondInst
+from condinst.registry import MODELS
+from condinst.results.results import Results
+from condinst.tiling.merging import merge_views
+from condinst.tiling.tiling import Tile, view_of_tile, view_of_whole
+
+__all__ = ["CondInstTiles"]
+
+
+@MODELS.register_module()
+class CondInstTiles(BaseTTAModel):
+    """Looks at the tiles that ``CutTiles`` hands out, and merges what it finds.
+
+    The answers are those of ``Predictor(..., tile=...)``. A picture has as many instances as its
+    tiles have together: ``test_cfg.max_per_img`` counts those of a tile.
+
+    Args:
+        module: the detector, or its config, with ``test_cfg.mask_format`` "crop".
+        tile_match_threshold: see :class:`~condinst.tiling.tiling.Tiling`.
+        batch_size: tiles at a time.
+        mask_format: of the masks handed out, "rle" or "bool".
+    """
+
+    def __init__(
+        self,
+        tile_match_threshold: float = 0.5,
+        batch_size: int = 1,
+        mask_format: str = "rle",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(self.module, CondInst):
+            raise ValueError(
+                "CondInstTiles: module: expected condinst.CondInst or condinst.BoxInst, got "
+                f"{type(self.module).__name__}"
+            )
+        if mask_format not in ("rle", "bool"):
+            raise ValueError(f"CondInstTiles: mask_format={mask_format!r}: expected rle or bool")
+        self.tile_match_threshold = tile_match_threshold
+        self.batch_size = batch_size
+        self.mask_format = mask_format
+
+    @torch.no_grad()
+    def test_step(self, data: dict[str, Any]) -> list[DetDataSample]:
+        """Args:
+            data: a batch of what ``CutTiles`` makes.
+
+        Returns:
+            The pictures' samples with ``pred_instances``.
+        """
+        wholes = data.get("whole_input") or [None] * len(data["inputs"])
+        pictures = zip(data["inputs"], wholes, data["data_samples"], strict=True)
+        return self.merge_preds([self._look(*picture) for picture in pictures])
+
+    def _look(
+        self, inputs: Tensor, whole: Tensor | None, picture: DetDataSample
+    ) -> list[DetDataSample]:
+        """The picture's own sample, and those of its views with their predictions."""
+        meta = picture.metainfo
+        views = [DetDataSample(metainfo={**meta["tile_meta"], "tile": t}) for t in meta["tiles"]]
+        found = [picture]
+        for start in range(0, len(views), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            batch = dict(inputs=list(inputs[part]), data_samples=views[part])
+            found += self.module.test_step(batch)
+        if whole is not None:
+            sample = DetDataSample(metainfo=meta["whole_meta"])
+            found += self.module.test_step(dict(inputs=[whole], data_samples=[sample]))
+        return found
+
+    def merge_preds(self, data_samples_list: list[list[DetDataSample]]) -> list[DetDataSample]:
+        """Args:
+        data_samples_list: per picture, its own sample and those of its views.
+        """
+        return [self._merge(picture, found) for picture, *found in data_samples_list]
+
+    def _merge(self, picture: DetDataSample, found: list[DetDataSample]) -> DetDataSample:
+        size = tuple(picture.ori_shape[:2])
+        views = [
+            view_of_tile(self._results(sample), Tile(*sample.tile), size)
+            if "tile" in sample
+            else view_of_whole(self._results(sample), picture.reduction, size)
+            for sample in found
+        ]
+        merged = merge_views(views, self.tile_match_threshold)
+        picture.pred_instances = InstanceData(
+            bboxes=torch.from_numpy(merged.boxes),
+            scores=torch.from_numpy(merged.scores),
+            labels=torch.from_numpy(merged.labels),
+            masks=_rles(merged) if self.mask_format == "rle" else torch.from_numpy(merged.masks),
+        )
+        return picture
+
+    def _results(self, sample: DetDataSample) -> Results:
+        found = sample.pred_instances
+        return Results(
+            image_size=sample.ori_shape[:2],
+            boxes=found.bboxes.float().cpu().numpy(),
+            scores=found.scores.float().cpu().numpy(),
+            labels=found.labels.cpu().numpy(),
+            crops=[Crop(crop.mask.cpu().numpy(), crop.x, crop.y) for crop in found.masks],
+            class_names=[str(i) for i in range(self.module.bbox_head.num_classes)],
+        )
+
+
+def _rles(results: Results) -> list[dict]:
+    """Codes as pycocotools gives them, with counts in bytes."""
+    return [{**code, "counts": code["counts"].encode()} for code in results.rles]

@@ -1,0 +1,131 @@
+"""Which pictures a config validates on, what is to be found there, and by what rules it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from condinst.datasets.coco.coco_file import read_coco_file
+from condinst.datasets.coco.entry_issues import first_few
+from condinst.evaluation.matches import Truth, read_truth
+from condinst.registry import DATASETS
+
+__all__ = ["Split", "read_split"]
+
+_IOU_THRS = np.linspace(0.5, 0.95, 10)
+_DEFAULT_NUMS = [100, 300, 1000]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A data set with its ground truth, and the settings of the metric.
+
+    Attributes:
+        ann_file: the annotation file.
+        folder: of the pictures.
+        file_names: (P,) of the pictures in ``truth.image_ids``.
+        truth: objects of the evaluated classes.
+        class_names: (K,) of ``truth.category_ids``.
+        iou_types: "segm" and "bbox", those that the metric measures, masks first.
+        iou_thrs: ascending.
+        max_dets: detections per picture and class, ascending, as ``proposal_nums``.
+        cap_of_map: the one of them that "mAP" is read at.
+    """
+
+    ann_file: str
+    folder: str
+    file_names: list[str]
+    truth: Truth
+    class_names: list[str]
+    iou_types: list[str]
+    iou_thrs: np.ndarray
+    max_dets: list[int]
+    cap_of_map: int
+
+
+def read_split(cfg: Mapping[str, Any], name: str) -> Split:
+    """The pictures of ``NAME_dataloader``, the rules of ``NAME_evaluator``.
+
+    Args:
+        cfg: the config of a run.
+        name: "val" or "test".
+
+    Raises:
+        ValueError: the config has none, or none that COCO's AP is measured on; or its annotation
+            file is missing or not COCO's.
+    """
+    metric = _coco_metric(cfg.get(f"{name}_evaluator"), name)
+    node = (cfg.get(f"{name}_dataloader") or {}).get("dataset")
+    while isinstance(node, Mapping) and "dataset" in node:
+        node = node["dataset"]
+    if not isinstance(node, Mapping) or "datasets" in node:
+        raise ValueError(f"the config's {name}_dataloader.dataset is not a single data set")
+    dataset = DATASETS.build({**node, "pipeline": [], "lazy_init": True})
+    path = str(metric.get("ann_file") or dataset.ann_file)
+    content = _read(path, f"{name}_evaluator.ann_file")
+    categories = _categories(content, dataset.metainfo.get("classes"), path)
+    truth = read_truth(content, list(categories), path)
+    names = {image["id"]: str(image["file_name"]) for image in content["images"]}
+    kinds = metric.get("metric", "bbox")
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    nums = sorted({int(num) for num in metric.get("proposal_nums") or _DEFAULT_NUMS})
+    thrs = metric.get("iou_thrs")
+    return Split(
+        ann_file=path,
+        folder=str(dataset.data_prefix.get("img") or ""),
+        file_names=[names[image_id] for image_id in truth.image_ids],
+        truth=truth,
+        class_names=[categories[category_id] for category_id in truth.category_ids],
+        iou_types=[kind for kind in ("segm", "bbox") if kind in kinds],
+        iou_thrs=_IOU_THRS if thrs is None else np.array(thrs, float, ndmin=1),
+        max_dets=nums,
+        cap_of_map=100 if nums == _DEFAULT_NUMS else nums[-1],
+    )
+
+
+def _coco_metric(evaluator: Any, name: str) -> Mapping[str, Any]:
+    nodes = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+    for node in nodes:
+        if isinstance(node, Mapping) and _last_name(node.get("type")) == "CocoMetric":
+            return node
+    raise ValueError(f"the config's {name}_evaluator is no CocoMetric, so there is no AP to read")
+
+
+def _last_name(kind: Any) -> str:
+    return str(getattr(kind, "__name__", kind)).rpartition(".")[2]
+
+
+def _read(path: str, key: str) -> dict[str, Any]:
+    try:
+        file = read_coco_file(path)
+        if file.problems:
+            raise ValueError("; ".join(file.problems))
+        if not file.has_annotations:
+            raise ValueError("not COCO's layout: needs a list under the key annotations")
+    except ValueError as error:
+        moved = "" if Path(path).is_absolute() else f", seen from {Path.cwd()}"
+        raise ValueError(
+            f"{key} {path}: {error}{moved}; where the data have moved, "
+            "--cfg-options data_root=FOLDER says so"
+        ) from None
+    return file.to_coco()
+
+
+def _categories(
+    content: dict[str, Any], classes: Sequence[str] | None, path: str
+) -> dict[Any, str]:
+    """Name of each category that is evaluated, by id."""
+    everything = {c["id"]: str(c["name"]) for c in content["categories"]}
+    if classes is None:
+        return everything
+    chosen = {i: name for i, name in everything.items() if name in classes}
+    if not chosen:
+        raise ValueError(
+            f"{path}: has none of the config's classes {first_few(classes)}; its categories are "
+            f"{first_few(everything.values())}"
+        )
+    return chosen

@@ -1,0 +1,127 @@
+"""Which pictures the report shows, and how: ground truth beside prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.structures import InstanceData
+from pycocotools import mask as coco_mask
+
+from condinst.images.sources import read_for_display
+from condinst.masks.crop import Crop
+from condinst.report.analysis import Analysis, PictureScore
+from condinst.report.evaluated_split import Split
+from condinst.report.matching import FREE
+from condinst.visualization.instances import draw_side_by_side
+
+__all__ = ["CROWDED", "GROUPS", "choose_pictures", "draw_pictures"]
+
+CROWDED = 30
+# by the colours that draw gives to labels: 0 is red, 2 is green
+_OUTCOMES, _RIGHT = ("wrong", "", "right"), 2
+
+# heading and how many
+GROUPS = {
+    "Worst pictures": 6,
+    "Best pictures": 6,
+    "Most false positives": 4,
+    "Most missed objects": 4,
+}
+
+
+def choose_pictures(scores: Sequence[PictureScore]) -> dict[str, list[PictureScore]]:
+    """For each of GROUPS the pictures, the most telling first.
+
+    Worst and best go by quality, of equals those with more objects first; best pictures have at
+    least one right detection, worst ones at least one error.
+    """
+    judged = [score for score in scores if score.quality is not None]
+    by_quality = sorted(judged, key=lambda score: (score.quality, -score.objects))
+    chosen = {
+        "Worst pictures": [s for s in by_quality if s.false_positives or s.missed],
+        "Best pictures": sorted(
+            (s for s in judged if s.right), key=lambda s: (-(s.quality or 0), -s.objects)
+        ),
+        "Most false positives": sorted(
+            (s for s in judged if s.false_positives), key=lambda s: -s.false_positives
+        ),
+        "Most missed objects": sorted((s for s in judged if s.missed), key=lambda s: -s.missed),
+    }
+    # few pictures: none is both among the worst and among the best
+    half = (len(judged) + 1) // 2
+    limits = {name: min(count, half) for name, count in GROUPS.items()}
+    return {name: pictures[: limits[name]] for name, pictures in chosen.items()}
+
+
+def draw_pictures(
+    split: Split, analysis: Analysis, scores: Sequence[PictureScore], problems: list[str]
+) -> Iterator[tuple[np.ndarray, str]]:
+    """(RGB picture, caption) of each; one that cannot be read is left out and said in ``problems``.
+
+    Detections under the report's threshold are not drawn. Colours are those of the classes; with
+    a single class, or CROWDED instances or more, whose names would hide the picture, they say what
+    is right (green) and what is wrong or missed (red).
+    """
+    for score in scores:
+        size = split.truth.sizes[score.index]
+        path = Path(split.folder) / split.file_names[score.index]
+        try:
+            image = read_for_display(path, size)
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+            continue
+        most = max(score.objects, score.right + score.false_positives)
+        by_outcome = most >= CROWDED or len(split.class_names) == 1
+        drawn = draw_side_by_side(
+            image,
+            *_sides(split, analysis, score.index, by_outcome),
+            _OUTCOMES if by_outcome else split.class_names,
+            analysis.threshold,
+            boxes=not by_outcome,
+            names=not by_outcome,
+        )
+        yield drawn, _caption(split.file_names[score.index], score)
+
+
+def _caption(name: str, score: PictureScore) -> str:
+    quality = "" if score.quality is None else f", quality {score.quality:.2f}"
+    wrong = score.false_positives
+    return (
+        f"{name}: {score.right} of {score.objects} found, "
+        f"{wrong} false positive{'' if wrong == 1 else 's'}{quality}"
+    )
+
+
+def _sides(
+    split: Split, analysis: Analysis, index: int, by_outcome: bool
+) -> tuple[InstanceData, InstanceData]:
+    """Objects and detections of a picture; their labels are classes, or places in _OUTCOMES."""
+    truth, detections = split.truth, analysis.detections
+    objects = np.flatnonzero((truth.images == index) & ~truth.crowds)
+    found = np.flatnonzero((detections.images == index) & (detections.scores >= analysis.threshold))
+    found = found[analysis.pairing.object_of[found] >= FREE]
+    labels = truth.categories[objects], detections.categories[found]
+    if by_outcome:
+        object_of = analysis.pairing.object_of[found]
+        labels = np.isin(objects, object_of) * _RIGHT, (object_of >= 0) * _RIGHT
+    left = InstanceData(labels=labels[0], bboxes=_corners(truth.boxes[objects]))
+    if all(truth.segmentations[i] for i in objects):
+        left.masks = [_crop(truth.masks[i]) for i in objects]
+    right = InstanceData(
+        labels=labels[1],
+        scores=detections.scores[found],
+        bboxes=_corners(detections.boxes[found]),
+    )
+    if detections.masks is not None:
+        right.masks = [_crop(detections.masks[i]) for i in found]
+    return left, right
+
+
+def _corners(boxes: np.ndarray) -> np.ndarray:
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+
+def _crop(code: dict) -> Crop:
+    return Crop.of(coco_mask.decode(code))

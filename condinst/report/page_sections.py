@@ -1,0 +1,287 @@
+"""The parts of the page that are numbers: each adds its text, table or figure.
+
+Those that return something return what report.json says of it, by name.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from condinst.evaluation.coco_summary import AP_ITEMS
+from condinst.report import figures
+from condinst.report.analysis import IOU_THR, Analysis, known
+from condinst.report.curves import Curves, Line
+from condinst.report.evaluated_split import Split
+from condinst.report.example_images import CROWDED
+from condinst.report.thresholds import THRESHOLDS
+from condinst.utils.html_page import HtmlPage
+
+__all__ = [
+    "accuracy",
+    "confusion",
+    "errors",
+    "picture_table",
+    "precision_recall",
+    "thresholds",
+    "training",
+]
+
+NAMES = {"segm": "mask", "bbox": "box"}
+_AP = dict(zip(AP_ITEMS, ("AP", "AP50", "AP75", "small", "medium", "large"), strict=True))
+_SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}
+_MOST_LINES = 12  # classes that can be told apart in one figure
+_WORST_SHOWN = 20
+
+
+def training(page: HtmlPage, curves: Curves) -> dict[str, Any]:
+    """Losses, AP and learning rate over the iterations."""
+    page.heading("Training")
+    if curves.resumed_at:
+        page.paragraph(f"Dotted lines: resumed at {', '.join(map(str, curves.resumed_at))}.")
+    loss = figures.line_figure(curves.losses, "training losses", log=True, marks=curves.resumed_at)
+    page.figure(loss, "Losses.", name="losses", **_by_iteration(curves.losses))
+    ap = {name: _without_gaps(line) for name, line in curves.metrics.items()}
+    ap = {name: line for name, line in ap.items() if line}
+    if ap:
+        figure = figures.line_figure(ap, "validation", marks=curves.resumed_at)
+        page.figure(figure, "AP at each validation.", name="validation", **_by_iteration(ap))
+    else:
+        page.paragraph("No validation has been logged.", "warning")
+    if curves.learning_rate:
+        rate = {"lr": curves.learning_rate}
+        figure = figures.line_figure(rate, "learning rate", marks=curves.resumed_at, height=2.2)
+        page.figure(figure, "Learning rate.", name="learning_rate", **_by_iteration(rate))
+    lines = curves.losses | curves.metrics | {"lr": curves.learning_rate}
+    return {
+        "curves": {
+            name: [[i, v if math.isfinite(v) else None] for i, v in line]
+            for name, line in lines.items()
+        },
+        "resumed_at": curves.resumed_at,
+    }
+
+
+def _without_gaps(line: Line) -> Line:
+    """-1 is COCO's word for "no object of this kind"."""
+    return [point for point in line if point[1] >= 0]
+
+
+def _by_iteration(lines: dict[str, Line]) -> dict[str, Any]:
+    """Columns and rows; an iteration that one line lacks has an empty cell there."""
+    columns = [dict(line) for line in lines.values()]
+    iterations = sorted({iteration for column in columns for iteration in column})
+    rows = [[i, *(column.get(i) for column in columns)] for i in iterations]
+    return {"columns": ["iteration", *lines], "rows": rows}
+
+
+def accuracy(page: HtmlPage, split: Split, analysis: Analysis) -> None:
+    """AP by size, then by class, with the number of objects."""
+    page.heading("Average precision")
+    truth = split.truth
+    is_object = ~truth.crowds
+    page.paragraph(
+        f"{len(truth.image_ids):,} pictures, {is_object.sum():,} objects, "
+        f"{len(analysis.detections):,} detections; up to {split.max_dets[-1]} detections per "
+        "picture and class count. AP is the mean over IoU thresholds from "
+        f"{split.iou_thrs[0]:g} to {split.iou_thrs[-1]:g}, AP50 and AP75 are at 0.5 and 0.75. "
+        "Small, medium and large: areas under 32 x 32 and 96 x 96 pixels, and above."
+    )
+    if not len(analysis.detections):
+        page.paragraph("Nothing was detected on any picture.", "warning")
+    busiest = np.bincount(truth.images[is_object], minlength=1).max()
+    if busiest > split.cap_of_map:
+        page.paragraph(
+            f"A picture has {busiest} objects, and AP counts {split.cap_of_map} detections of a "
+            f'class: set val_evaluator.proposal_nums="(1,10,{busiest + 100})".',
+            "warning",
+        )
+    rows = [
+        [NAMES[kind], *(known(one.items[name]) for name in AP_ITEMS)]
+        for kind, one in analysis.accuracy.items()
+    ]
+    areas = truth.areas[is_object]
+    counts = [int(((areas >= low) & (areas < high)).sum()) for low, high in _SIZES.values()]
+    page.table(
+        ["", *_AP.values()], [*rows, ["objects", len(areas), None, None, *counts]], name="ap"
+    )
+    page.heading("By class", 3)
+    objects = np.bincount(truth.categories[is_object], minlength=len(split.class_names))
+    for kind, one in analysis.accuracy.items():
+        rows = [
+            [name, int(objects[index]), *map(known, one.classes[index])]
+            for index, name in enumerate(split.class_names)
+        ]
+        columns = [f"{NAMES[kind]} {name}" for name in _AP.values()]
+        page.table(["class", "objects", *columns], rows, name=f"ap_by_class_{NAMES[kind]}")
+
+
+def precision_recall(page: HtmlPage, split: Split, analysis: Analysis) -> None:
+    """The curves that AP is the area of."""
+    page.heading("Precision and recall")
+    kind = NAMES[analysis.iou_type]
+    precision = analysis.accuracy[analysis.iou_type].curves.precision[..., 0, -1]  # (T, R, K)
+    recalls = np.linspace(0, 1, 101)
+    overall: dict[str, np.ndarray] = {}
+    by_class: dict[str, np.ndarray] = {}
+    for thr in (0.5, 0.75):
+        for curves in precision[np.isclose(split.iou_thrs, thr)]:
+            known_classes = [k for k in range(curves.shape[1]) if curves[0, k] > -1]
+            if known_classes:
+                overall[f"IoU {thr:g}"] = curves[:, known_classes].mean(axis=1)
+            by_class |= {
+                f"{split.class_names[k]}, IoU {thr:g}": curves[:, k] for k in known_classes
+            }
+    if not overall:
+        page.paragraph("There is no object, or no IoU threshold of 0.5 or 0.75.", "warning")
+        return
+    at_half = {
+        name.removesuffix(", IoU 0.5"): line
+        for name, line in by_class.items()
+        if name.endswith(", IoU 0.5")
+    }
+    shown = at_half if 1 < len(at_half) <= _MOST_LINES else {}
+    lines = overall | by_class
+    page.figure(
+        figures.precision_recall_figure(recalls, overall, shown),
+        f"Precision over recall, by {kind} IoU, at COCO's 101 recalls.",
+        name="precision_recall",
+        columns=["recall", *lines],
+        rows=np.column_stack([recalls, *lines.values()]).tolist(),
+    )
+
+
+def thresholds(page: HtmlPage, split: Split, analysis: Analysis) -> None:
+    """Where F1 is highest, of all classes together and of each."""
+    page.heading("Score threshold")
+    best, curve = analysis.operating, analysis.score_curve
+    if best.threshold is None:
+        page.paragraph(
+            f"No detection is right at IoU {IOU_THR:g}, so there is no best threshold; what "
+            f"follows takes {analysis.threshold:g}.",
+            "warning",
+        )
+    else:
+        page.paragraph(
+            f"F1 is highest, {best.f1:.3f}, with scores from {best.threshold:g} on: precision "
+            f"{best.precision:.3f}, recall {best.recall:.3f} at {NAMES[analysis.iou_type]} IoU "
+            f"{IOU_THR:g}, all classes together. For predictions: condinst predict CONFIG "
+            f"CHECKPOINT PICTURES --score-thr {best.threshold:g}. It is chosen on these pictures, "
+            "so on others F1 will be a little lower."
+        )
+    lines = {"precision": curve.precision, "recall": curve.recall, "F1": curve.f1}
+    page.figure(
+        figures.threshold_figure(THRESHOLDS, lines, best.threshold),
+        "Precision, recall and F1 over the score threshold.",
+        name="score_threshold",
+        columns=["threshold", *lines],
+        rows=[
+            [t, *(known(v) for v in values)]
+            for t, *values in zip(THRESHOLDS.tolist(), *lines.values(), strict=True)
+        ],
+    )
+    if len(split.class_names) > 1:
+        page.table(
+            ["class", "threshold", "F1", "precision", "recall"],
+            [
+                [name, one.threshold, one.f1, one.precision, one.recall]
+                for name, one in zip(split.class_names, analysis.operating_of, strict=True)
+            ],
+            name="score_threshold_by_class",
+        )
+
+
+def confusion(page: HtmlPage, split: Split, analysis: Analysis) -> None:
+    """Which class is taken for which."""
+    page.heading("Confusion matrix")
+    names = [*split.class_names, "background"]
+    page.figure(
+        figures.confusion_figure(analysis.confusion, names),
+        f"Rows: ground truth; columns: detections with a score of {analysis.threshold:g} or more. "
+        f"Each detection, best first, takes the free object that it overlaps most, whatever the "
+        f"class, from {NAMES[analysis.iou_type]} IoU {IOU_THR:g} on. Last row: detections of "
+        "nothing; last column: objects not found. Colours are shares of a row.",
+        name="confusion_matrix",
+        columns=["ground truth", *names],
+        rows=[[name, *row] for name, row in zip(names, analysis.confusion.tolist(), strict=True)],
+    )
+    off = analysis.confusion[:-1, :-1].copy()
+    np.fill_diagonal(off, 0)
+    order = [i for i in np.argsort(-off, axis=None, kind="stable")[:10] if off.flat[i]]
+    if order and len(names) > 6:
+        page.paragraph("Most frequent confusions:")
+        pairs = [np.unravel_index(i, off.shape) for i in order]
+        page.table(
+            ["ground truth", "taken for", "times"],
+            [[names[row], names[column], int(off[row, column])] for row, column in pairs],
+        )
+
+
+def errors(page: HtmlPage, analysis: Analysis) -> None:
+    """What each kind of error costs."""
+    page.heading("What the errors cost")
+    found = analysis.errors
+    page.figure(
+        figures.error_figure(found.gains),
+        f"AP at IoU 0.5 is {found.ap:.3f}; a bar is what mending one kind of error alone would "
+        "add (TIDE, Bolya et al. 2020). The bars need not add up to what is missing from 1. All "
+        "detections count, also those with low scores: many errors may cost little.",
+        name="errors",
+        columns=["kind", "errors", "AP50 gained"],
+        rows=[[kind, found.counts[kind], gain] for kind, gain in found.gains.items()],
+    )
+    page.table(
+        ["kind", "errors", "AP50 gained", "meaning"],
+        [
+            [kind, found.counts[kind], found.gains[kind], meaning]
+            for kind, meaning in _MEANINGS.items()
+        ]
+        + [
+            ["all false positives", None, found.false_positives, "if there were none"],
+            ["all missed", None, found.false_negatives, "if what is not found were not there"],
+        ],
+    )
+
+
+_MEANINGS = {
+    "classification": "right place (IoU 0.5 or more), wrong class",
+    "localisation": "right class, IoU between 0.1 and 0.5",
+    "both": "wrong class, IoU between 0.1 and 0.5",
+    "duplicate": "right, but a better scored detection has the object",
+    "background": "IoU of 0.1 or less with every object",
+    "missed": "objects with none of the first two kinds of error",
+}
+
+
+def picture_table(page: HtmlPage, split: Split, analysis: Analysis) -> None:
+    """Every picture's numbers, those of the worst on the page."""
+    page.heading("Pictures")
+    page.paragraph(
+        f"At the threshold {analysis.threshold:g} and IoU {IOU_THR:g}. Quality is the sum of the "
+        "IoUs of right detections over their number plus half of the false positives and of the "
+        "missed objects (panoptic quality of the picture). The file has all pictures. With "
+        f"a single class, and in pictures of {CROWDED} instances or more, colours say what is "
+        "right (green) and what is wrong or missed (red)."
+    )
+    order = sorted(
+        (score for score in analysis.pictures),
+        key=lambda score: 2.0 if score.quality is None else score.quality,
+    )
+    page.table(
+        ["picture", "objects", "right", "false positives", "missed", "quality"],
+        [
+            [
+                split.file_names[score.index],
+                score.objects,
+                score.right,
+                score.false_positives,
+                score.missed,
+                score.quality,
+            ]
+            for score in order
+        ],
+        name="pictures",
+        shown=_WORST_SHOWN,
+    )

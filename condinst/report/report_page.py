@@ -1,0 +1,141 @@
+"""The page: a run's files in, one HTML file, its CSV files and report.json out."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from condinst.report import page_head as summary
+from condinst.report import page_sections as sections
+from condinst.report.analysis import analyse, as_dict
+from condinst.report.evaluated_split import read_split
+from condinst.report.example_images import choose_pictures, draw_pictures
+from condinst.report.run import Run
+from condinst.utils.files import write_whole
+from condinst.utils.html_page import HtmlPage
+
+__all__ = ["write_report", "write_test_report"]
+
+
+def write_report(
+    run: Run, cfg: Any, out: str | os.PathLike[str] | None = None, *, which: str = "last"
+) -> tuple[Path, list[str]]:
+    """Write the page of a training.
+
+    Args:
+        run: its files, from :func:`condinst.report.run.read_run`.
+        cfg: its config; ``val_dataloader`` and ``val_evaluator`` say where the data are.
+        out: the page; ``report.html`` in the work folder when None. Its numbers go to
+            ``STEM_data`` and ``STEM.json`` beside it.
+        which: whose predictions, those of the "last" or of the "best" validation.
+
+    Returns:
+        The page, and what it could not show, in words.
+
+    Raises:
+        OSError: the page cannot be written.
+    """
+    predictions = run.predictions(which)
+    if predictions is None:
+        run.missing.append(_no_predictions(run, which))
+    path = Path(out) if out is not None else run.work_dir / "report.html"
+    page = HtmlPage(f"Results of {run.work_dir.resolve().name}")
+    content = summary.summary(page, run, cfg, which if predictions else None)
+    content |= _sections(page, run, cfg, "val", predictions)
+    return _write(page, path, content), run.missing
+
+
+def write_test_report(
+    cfg: Any,
+    out: str | os.PathLike[str],
+    *,
+    predictions: str | os.PathLike[str],
+    checkpoint: str,
+) -> tuple[Path, list[str]]:
+    """Write the page of a test, without curves.
+
+    Args:
+        cfg: the config of the test.
+        out: the page, as in :func:`write_report`.
+        predictions: what CocoMetric has saved.
+        checkpoint: what was tested, for the page.
+
+    Returns:
+        The page, and what it could not show, in words.
+    """
+    run = Run(Path(cfg.work_dir), Path(cfg.filename or "config"), None)
+    page = HtmlPage(f"Test of {Path(checkpoint).name}")
+    content = summary.test_summary(page, cfg, checkpoint)
+    content |= _sections(page, run, cfg, "test", Path(predictions))
+    return _write(page, Path(out), content), run.missing
+
+
+def _sections(
+    page: HtmlPage, run: Run, cfg: Any, split_name: str, predictions: Path | None
+) -> dict[str, Any]:
+    """Everything below the summary; what is missing is said on the page and noted in the run."""
+    content: dict[str, Any] = {}
+    if run.curves is not None:
+        content |= sections.training(page, run.curves)
+    if predictions is not None:
+        try:
+            split = read_split(cfg, split_name)
+            analysis = analyse(split, predictions)
+        except (ValueError, FileNotFoundError) as error:
+            run.missing.append(f"everything about the predictions: {error}")
+        else:
+            sections.accuracy(page, split, analysis)
+            sections.precision_recall(page, split, analysis)
+            sections.thresholds(page, split, analysis)
+            sections.confusion(page, split, analysis)
+            sections.errors(page, analysis)
+            _pictures(page, run, split, analysis)
+            content |= as_dict(analysis, split)
+    if run.missing:
+        page.heading("What is missing")
+        page.bullets(run.missing)
+    return content | {"missing": list(run.missing)}
+
+
+def _pictures(page: HtmlPage, run: Run, split: Any, analysis: Any) -> None:
+    sections.picture_table(page, split, analysis)
+    problems: list[str] = []
+    shown: set[int] = set()
+    for heading, scores in choose_pictures(analysis.pictures).items():
+        if not scores:
+            continue
+        page.heading(heading, 3)
+        again = [split.file_names[score.index] for score in scores if score.index in shown]
+        drawn = list(
+            draw_pictures(
+                split, analysis, [score for score in scores if score.index not in shown], problems
+            )
+        )
+        if drawn:
+            page.pictures(drawn)
+        if again:
+            page.paragraph(f"Shown above: {', '.join(again)}.")
+        shown |= {score.index for score in scores}
+    if problems:
+        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        run.missing.append(f"{len(problems)} pictures: {problems[0]}{more}")
+
+
+def _no_predictions(run: Run, which: str) -> str:
+    if which == "best" and run.predictions("last"):
+        return "predictions of the best validation: none was saved; those of the last one were"
+    checkpoint = run.checkpoints.get("last", "CHECKPOINT")
+    return (
+        "everything about the predictions: the run has saved none; either it has not validated "
+        "yet, or its config has no ReportHook (custom_hooks) or no condinst.CocoMetric. A test "
+        f"makes up for it: condinst test {run.config} {run.work_dir / checkpoint} "
+        f"--report {run.work_dir / 'report.html'}"
+    )
+
+
+def _write(page: HtmlPage, path: Path, content: dict[str, Any]) -> Path:
+    page.write(path)
+    write_whole(path.with_suffix(".json"), json.dumps(content, indent=1, allow_nan=False))
+    return path

@@ -1,0 +1,111 @@
+"""Results in the forms of other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["coco_category_ids", "to_coco", "to_labelme", "to_supervision"]
+
+# COCO's ids go from 1 to 90; these are not used.
+_UNUSED_COCO_IDS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+_LABELME_FORMAT = "5.5.0"
+
+
+def coco_category_ids(class_names: Sequence[str]) -> list[int]:
+    """COCO's own ids for COCO's 80 classes, 1, 2, 3, ... for others."""
+    ends = (class_names[0], class_names[-1]) if len(class_names) == 80 else ()
+    if ends == ("person", "toothbrush"):
+        return [i for i in range(1, 91) if i not in _UNUSED_COCO_IDS]
+    return list(range(1, len(class_names) + 1))
+
+
+def to_coco(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    boxes: np.ndarray,
+    rles: Sequence[dict],
+    class_names: Sequence[str],
+    image_id: int | str,
+    category_ids: Sequence[int] | None,
+) -> list[dict]:
+    """Write N detections as :meth:`condinst.results.Results.to_coco` says."""
+    if category_ids is None:
+        category_ids = coco_category_ids(class_names)
+    if len(category_ids) != len(class_names):
+        raise ValueError(
+            f"category_ids: expected one for each of the {len(class_names)} classes, "
+            f"got {len(category_ids)}"
+        )
+    rows = zip(labels, scores, boxes, rles, strict=True)
+    return [
+        dict(
+            image_id=image_id,
+            category_id=int(category_ids[label]),
+            bbox=[float(v) for v in (box[0], box[1], box[2] - box[0], box[3] - box[1])],
+            score=float(score),
+            segmentation=rle,
+        )
+        for label, score, box, rle in rows
+    ]
+
+
+def to_labelme(
+    names: Sequence[str],
+    scores: np.ndarray,
+    boxes: np.ndarray,
+    polygons: Sequence[Sequence[np.ndarray]],
+    image_size: tuple[int, int],
+    image_path: str,
+) -> dict:
+    """Write N instances as :meth:`condinst.results.Results.to_labelme` says."""
+    shapes: list[dict] = []
+    rows = zip(names, scores, boxes, polygons, strict=True)
+    for i, (name, score, box, parts) in enumerate(rows):
+        kind = "polygon" if parts else "rectangle"  # a mask may have no pixels
+        for part in parts or [box.reshape(2, 2)]:
+            shapes.append(
+                dict(
+                    label=name,
+                    points=part.astype(float).tolist(),
+                    group_id=i if len(parts) > 1 else None,
+                    description=f"score {score:.3f}",
+                    shape_type=kind,
+                    flags={},
+                    mask=None,
+                )
+            )
+    return dict(
+        version=_LABELME_FORMAT,
+        flags={},
+        shapes=shapes,
+        imagePath=image_path,
+        imageData=None,
+        imageHeight=image_size[0],
+        imageWidth=image_size[1],
+    )
+
+
+def to_supervision(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    boxes: np.ndarray,
+    masks: np.ndarray,
+    names: Sequence[str],
+) -> Any:
+    """Hand N instances over as :meth:`condinst.results.Results.to_supervision` says."""
+    try:
+        import supervision
+    except ImportError as error:
+        raise ImportError(
+            'to_supervision() needs supervision: pip install "condinst[video]"'
+        ) from error
+    return supervision.Detections(
+        xyxy=boxes.copy(),
+        mask=masks,
+        confidence=scores.copy(),
+        class_id=labels.copy(),
+        data={"class_name": np.array(names, dtype=str)},
+    )

@@ -1,0 +1,209 @@
+"""Masks of one picture -> what training reads of them, without drawing the masks.
+
+Training reads a mask's centre of mass and every few pixels of it. Polygons become a run-length
+code, and both follow from the borders of its runs.
+
+Letters: M masks of H rows and W columns, h and w rows and columns of samples. Pixels of a mask are
+numbered down the columns, as in COCO's codes: pixel n lies at column n // H and row n % H.
+"""
+
+from __future__ import annotations
+
+import math
+from multiprocessing.reduction import ForkingPickler
+
+import cv2
+import numpy as np
+import torch
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
+
+from condinst.masks.crop import Crop
+from condinst.masks.crop_masks import CropMasks
+from condinst.masks.polygon_rle import polygons_to_rle
+from condinst.masks.rle import read_many_counts
+from condinst.targets.target_types import SampledMasks
+
+__all__ = ["pack_bools", "sample_masks", "unpack_bools"]
+
+
+def sample_masks(
+    masks: BitmapMasks | PolygonMasks, stride: int, semantic_stride: int | None = None
+) -> SampledMasks:
+    """Read every ``stride``-th pixel of each mask, from ``stride // 2`` on, its centre and area.
+
+    Polygons cover the pixels that ``PolygonMasks.to_ndarray`` would give. Sums are whole numbers,
+    so the centres are exact but for one rounding to float32.
+
+    Args:
+        masks: of one picture.
+        stride: of the mask loss's targets.
+        semantic_stride: of the semantic loss's targets, if there is one.
+    """
+    height, width = masks.height, masks.width
+    strides = [stride] if semantic_stride is None else [stride, semantic_stride]
+    grids = [_SampleGrid(height, width, s) for s in strides]
+    if len(masks) == 0:
+        sampled = [np.zeros((0, grid.rows, grid.columns), bool) for grid in grids]
+        sums = np.zeros((0, 3))
+    elif isinstance(masks, PolygonMasks):
+        starts, stops, owners = _runs(masks)
+        sampled = [grid.draw(starts, stops, owners, len(masks)) for grid in grids]
+        sums = _sums_of_runs(starts, stops, owners, len(masks), height)
+    elif isinstance(masks, CropMasks):
+        sampled = [np.stack([grid.sample(crop) for crop in masks.crops]) for grid in grids]
+        sums = np.stack([_sums_of_crop(crop) for crop in masks.crops])
+    else:
+        bitmaps = masks.to_ndarray()
+        views = [bitmaps[:, s // 2 :: s, s // 2 :: s] for s in strides]
+        sampled = [np.ascontiguousarray(view) != 0 for view in views]
+        sums = np.stack([_sums_of_bitmap(bitmap) for bitmap in bitmaps])
+    areas = torch.from_numpy(sums[:, 0]).long()
+    centers = torch.from_numpy(sums[:, 1:] / np.maximum(sums[:, :1], 1)).float()
+    fine, *coarse = (
+        SampledMasks(torch.from_numpy(samples), centers, areas, s)
+        for samples, s in zip(sampled, strides, strict=True)
+    )
+    if coarse:
+        fine.coarse = coarse[0]
+    return fine
+
+
+def _runs(masks: PolygonMasks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The covered runs of all masks: first pixel, pixel after the last, index of the mask."""
+    codes = [
+        polygons_to_rle(polygons, masks.height, masks.width)["counts"] for polygons in masks.masks
+    ]
+    runs, num_runs = read_many_counts(codes)
+    owners = np.repeat(np.arange(len(codes)), num_runs)
+    index = np.arange(len(runs)) - np.repeat(np.cumsum(num_runs) - num_runs, num_runs)
+    covered = index % 2 == 1
+    # every code covers its picture, so the masks lie one after the other
+    stops = (np.cumsum(runs) - owners * (masks.height * masks.width))[covered]
+    return stops - runs[covered], stops, owners[covered]
+
+
+def _sums_of_runs(
+    starts: np.ndarray, stops: np.ndarray, owners: np.ndarray, num_masks: int, height: int
+) -> np.ndarray:
+    """Number of pixels, sum of their x and sum of their y of each mask, (M, 3) float64."""
+    areas = stops - starts
+    x_sums, y_sums = (
+        after - before
+        for after, before in zip(
+            _coordinate_sums(stops, height), _coordinate_sums(starts, height), strict=True
+        )
+    )
+    # bincount adds in float64, which is exact for whole numbers below 2 ** 53; the codes hold no
+    # picture whose sums are larger
+    return np.stack(
+        [np.bincount(owners, values, minlength=num_masks) for values in (areas, x_sums, y_sums)],
+        axis=1,
+    )
+
+
+def _coordinate_sums(pixels: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of x and of y over all pixels before the given ones."""
+    columns, rows = np.divmod(pixels, height)
+    x_sums = height * (columns * (columns - 1) // 2) + columns * rows
+    y_sums = columns * (height * (height - 1) // 2) + rows * (rows - 1) // 2
+    return x_sums, y_sums
+
+
+def _sums_of_bitmap(bitmap: np.ndarray) -> np.ndarray:
+    """Number of covered pixels, sum of their x and sum of their y, (3,) float64."""
+    covered = (bitmap != 0).view(np.uint8)
+    per_column = cv2.reduce(covered, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0].astype(np.int64)
+    per_row = cv2.reduce(covered, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0].astype(np.int64)
+    x_sum = (per_column * np.arange(len(per_column))).sum()
+    y_sum = (per_row * np.arange(len(per_row))).sum()
+    return np.array([per_row.sum(), x_sum, y_sum], np.float64)
+
+
+def _sums_of_crop(crop: Crop) -> np.ndarray:
+    """The same for a part of a bitmap, in the picture's coordinates."""
+    if not crop.mask.size:
+        return np.zeros(3)
+    area, x_sum, y_sum = _sums_of_bitmap(crop.mask)
+    return np.array([area, x_sum + crop.x * area, y_sum + crop.y * area])
+
+
+class _SampleGrid:
+    """The sampled pixels of a mask of ``height`` x ``width``, numbered down the columns too."""
+
+    def __init__(self, height: int, width: int, stride: int) -> None:
+        self.height, self.stride = height, stride
+        self.rows, self.columns = self._before(height), self._before(width)
+
+    def _before(self, position):
+        """Samples of one row or column that lie before a position."""
+        return (position + self.stride - 1 - self.stride // 2) // self.stride
+
+    def _samples_before(self, pixels: np.ndarray) -> np.ndarray:
+        """Samples of the mask that lie before the given pixels."""
+        columns, rows = np.divmod(pixels, self.height)
+        sampled = columns % self.stride == self.stride // 2
+        return self._before(columns) * self.rows + sampled * self._before(rows)
+
+    def sample(self, crop: Crop) -> np.ndarray:
+        """A part of a mask -> (h, w) bool."""
+        samples = np.zeros((self.rows, self.columns), bool)
+        # the first sampled row and column of the part, and which samples of the picture they are
+        top, left = (-(place - self.stride // 2) % self.stride for place in (crop.y, crop.x))
+        part = crop.mask[top :: self.stride, left :: self.stride]
+        row, column = ((crop.y + top) // self.stride, (crop.x + left) // self.stride)
+        samples[row : row + part.shape[0], column : column + part.shape[1]] = part
+        return samples
+
+    def draw(
+        self, starts: np.ndarray, stops: np.ndarray, owners: np.ndarray, num_masks: int
+    ) -> np.ndarray:
+        """Covered runs of pixels -> (M, h, w) bool."""
+        size = self.rows * self.columns
+        borders = np.zeros((len(starts) + 1, 2), np.int64)
+        borders[:-1, 0] = self._samples_before(starts) + owners * size
+        borders[:-1, 1] = self._samples_before(stops) + owners * size
+        borders[-1] = num_masks * size
+        lengths = np.diff(borders.ravel(), prepend=0)
+        covered = np.arange(len(lengths)) % 2 == 1
+        masks = np.repeat(covered, lengths).reshape(num_masks, self.columns, self.rows)
+        turned = np.empty((num_masks, self.rows, self.columns), bool)
+        for mask, out in zip(masks, turned, strict=True):
+            if size:
+                cv2.transpose(mask.view(np.uint8), out.view(np.uint8))  # twice as fast as numpy
+        return turned
+
+
+def _to_bits(masks: SampledMasks) -> tuple:
+    """How masks go from a data worker to the training process: as bits, in the message itself.
+
+    A tensor would take a file of shared memory of its own, which costs more than the masks do.
+    """
+    coarse = None
+    if masks.coarse is not None:
+        coarse = pack_bools(masks.coarse.samples), masks.coarse.stride
+    numbers = masks.centers.numpy(), masks.areas.numpy(), masks.stride
+    return _from_bits, (pack_bools(masks.samples), *numbers, coarse)
+
+
+def _from_bits(
+    samples: tuple, centers: np.ndarray, areas: np.ndarray, stride: int, coarse: tuple | None
+) -> SampledMasks:
+    per_mask = torch.from_numpy(centers), torch.from_numpy(areas)
+    masks = SampledMasks(unpack_bools(samples), *per_mask, stride)
+    if coarse is not None:
+        masks.coarse = SampledMasks(unpack_bools(coarse[0]), *per_mask, coarse[1])
+    return masks
+
+
+def pack_bools(bools: torch.Tensor) -> tuple[np.ndarray, tuple[int, ...]]:
+    """A bool tensor as bits and its shape."""
+    return np.packbits(bools.numpy()), tuple(bools.shape)
+
+
+def unpack_bools(packed: tuple[np.ndarray, tuple[int, ...]]) -> torch.Tensor:
+    """The tensor that :func:`pack_bools` packed."""
+    bits, shape = packed
+    return torch.from_numpy(np.unpackbits(bits, count=math.prod(shape)).view(bool).reshape(shape))
+
+
+ForkingPickler.register(SampledMasks, _to_bits)

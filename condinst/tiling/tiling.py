@@ -1,0 +1,179 @@
+"""Large pictures by overlapping tiles: where the tiles lie, and how a picture goes through them.
+
+numpy alone, so that predictors without PyTorch have it too. The terms are those of SAHI (Akyon,
+Altinuc and Temizel, ICIP 2022), "tile" standing for its "slice". SAHI itself is not used: it keeps
+masks as polygons, each of which is filled, so that holes are lost, and matches what two tiles found
+by boxes, by which neighbours in a crowd become one (docs/large_pictures.md has the figures).
+:mod:`condinst.tiling.merging` compares masks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from condinst.masks.crop import Crop
+from condinst.masks.resize import draw_crop
+from condinst.results.results import Results
+from condinst.tiling.merging import Tile, View, merge_views
+
+__all__ = ["Tile", "Tiling", "predict_by_tiles", "reduce_picture"]
+
+# A reduced picture is averaged this many of its rows at a time.
+_ROWS_AT_A_TIME = 64
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How pictures are cut into tiles, and when two tiles mean the same object.
+
+    Attributes:
+        size: height and width of a tile, pixels of the picture.
+        overlap: of neighbouring tiles, as a share of their side; at least so much. An object up to
+            this size is seen whole by some tile.
+        standard_pred: also look at the whole picture, reduced to the size of a tile, for objects
+            that no tile sees whole (SAHI's ``perform_standard_pred``).
+        match_threshold: least IoU of two masks, in the zone that both tiles see, for them to be one
+            object; and the share of a cut object that another tile's must cover to replace it.
+
+    Raises:
+        ValueError: a value is outside its range.
+    """
+
+    size: tuple[int, int]
+    overlap: float = 0.2
+    standard_pred: bool = False
+    match_threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise ValueError(f"tile={self.size}: expected a side in pixels, or (height, width)")
+        if not 0 <= self.overlap < 1:
+            raise ValueError(f"tile_overlap={self.overlap}: expected 0 or more, and less than 1")
+        if not 0 < self.match_threshold <= 1:
+            raise ValueError(
+                f"tile_match_threshold={self.match_threshold}: expected more than 0, at most 1"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        tile: int | Sequence[int] | None,
+        overlap: float,
+        standard_pred: bool,
+        match_threshold: float,
+    ) -> Tiling | None:
+        """From the arguments of a predictor; None without ``tile``."""
+        if tile is None:
+            return None
+        sides = (tile, tile) if isinstance(tile, int) else tuple(int(side) for side in tile)
+        return cls(sides, overlap, standard_pred, match_threshold)  # type: ignore[arg-type]
+
+    def tiles(self, image_size: tuple[int, int]) -> list[Tile]:
+        """Tiles of one size, row by row, that cover a picture of (height, width).
+
+        As few as the overlap allows, spread evenly. A side that is shorter than a tile's has one.
+        """
+        (rows, height), (columns, width) = (
+            (_starts(picture, tile, self.overlap), min(picture, tile))
+            for picture, tile in zip(image_size, self.size, strict=True)
+        )
+        return [Tile(x, y, x + width, y + height) for y in rows for x in columns]
+
+    def reduction(self, image_size: tuple[int, int]) -> int:
+        """By what whole factor a picture has to shrink to fit into one tile."""
+        return max(math.ceil(p / t) for p, t in zip(image_size, self.size, strict=True))
+
+
+def _starts(length: int, tile: int, overlap: float) -> list[int]:
+    if length <= tile:
+        return [0]
+    step = max(tile - math.ceil(tile * overlap), 1)
+    steps = math.ceil((length - tile) / step)
+    return [round(i * (length - tile) / steps) for i in range(steps + 1)]
+
+
+def reduce_picture(image: np.ndarray, factor: int) -> np.ndarray:
+    """Means of squares of ``factor`` pixels: (H, W, C) -> (H // factor, W // factor, C).
+
+    The pixels that fill no square, at the right and at the bottom, are left out. The type stays.
+    """
+    rows, columns = (max(side // factor, 1) for side in image.shape[:2])
+    down, across = (min(factor, side) for side in image.shape[:2])
+    reduced = np.empty((rows, columns, *image.shape[2:]), image.dtype)
+    for start in range(0, rows, _ROWS_AT_A_TIME):
+        part = image[start * down : min(start + _ROWS_AT_A_TIME, rows) * down, : columns * across]
+        squares = part.reshape(-1, down, columns, across, *image.shape[2:])
+        means = squares.mean(axis=(1, 3), dtype=np.float32)
+        if np.issubdtype(image.dtype, np.integer):
+            means = np.rint(means)
+        reduced[start : start + _ROWS_AT_A_TIME] = means
+    return reduced
+
+
+def predict_by_tiles(
+    image: np.ndarray,
+    tiling: Tiling,
+    predict: Callable[[list[np.ndarray]], list[Results]],
+    batch_size: int,
+) -> Results:
+    """The instances of one picture.
+
+    Args:
+        image: (H, W, C).
+        tiling: how to cut it.
+        predict: gives the results of a list of pictures.
+        batch_size: tiles at a time.
+    """
+    size = (image.shape[0], image.shape[1])
+    tiles = tiling.tiles(size)
+    views = []
+    for start in range(0, len(tiles), batch_size):
+        batch = tiles[start : start + batch_size]
+        found = predict([image[tile.y1 : tile.y2, tile.x1 : tile.x2] for tile in batch])
+        views += [view_of_tile(r, tile, size) for tile, r in zip(batch, found, strict=True)]
+    factor = tiling.reduction(size)
+    if tiling.standard_pred and factor > 1:
+        (results,) = predict([reduce_picture(image, factor)])
+        views.append(view_of_whole(results, factor, size))
+    return merge_views(views, tiling.match_threshold)
+
+
+def view_of_tile(results: Results, tile: Tile, image_size: tuple[int, int]) -> View:
+    """What was found on a tile, put where the tile lies in the picture."""
+    crops = []
+    for crop in results.crops:
+        tight = Crop.of(crop.mask)
+        # copied, because what it is cut out of would stay in memory with it
+        place = (crop.x + tight.x + tile.x1, crop.y + tight.y + tile.y1)
+        crops.append(Crop(tight.mask.copy(), *place) if tight.mask.size else tight)
+    corner = np.array([tile.x1, tile.y1] * 2, np.float32)
+    return View(tile, _moved(results, results.boxes + corner, crops, image_size))
+
+
+def view_of_whole(results: Results, factor: int, image_size: tuple[int, int]) -> View:
+    """What was found on a picture that :func:`reduce_picture` made, in the picture itself."""
+    height, width = image_size
+    rows, columns = results.image_size
+    down, across = (min(factor, side) for side in image_size)
+    drawn_size = (rows * down, columns * across)
+    crops = [draw_crop(mask, drawn_size) for mask in results.masks]
+    boxes = results.boxes * np.array([across, down] * 2, np.float32)
+    whole = Tile(0, 0, width, height)
+    return View(whole, _moved(results, boxes, crops, image_size), reduced=True)
+
+
+def _moved(
+    results: Results, boxes: np.ndarray, crops: list[Crop], image_size: tuple[int, int]
+) -> Results:
+    return Results(
+        image_size=image_size,
+        boxes=boxes,
+        scores=results.scores,
+        labels=results.labels,
+        crops=crops,
+        class_names=results.class_names,
+    )

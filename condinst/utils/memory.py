@@ -1,0 +1,56 @@
+"""The memory that a function needs at its peak."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+__all__ = ["peak_memory", "synchronize"]
+
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+
+
+_STATUS = Path("/proc/self/status")
+
+
+def peak_memory(function: Callable[[], object], device: str = "cpu") -> int:
+    """Most memory in use while ``function`` runs, above what was in use before, in bytes.
+
+    On CUDA what PyTorch allocated; on the CPU the process's resident memory, freed memory given
+    back to the system first. The CPU's figure needs Linux.
+
+    Raises:
+        OSError: the system does not say.
+    """
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        function()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    if not _CLEAR_REFS.exists():
+        raise OSError("the peak of resident memory is read from /proc, which only Linux has")
+    ctypes.CDLL(None).malloc_trim(0)
+    _CLEAR_REFS.write_text("5")  # forget the peak so far
+    before = _resident("VmRSS")
+    function()
+    return _resident("VmHWM") - before
+
+
+def _resident(key: str) -> int:
+    """A size of ``/proc/self/status`` in bytes."""
+    line = next(x for x in _STATUS.read_text().splitlines() if x.startswith(key + ":"))
+    return int(line.split()[1]) * 1024
+
+
+def synchronize(device: str) -> None:
+    """Wait for the GPU's work."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()

@@ -1,0 +1,85 @@
+"""Writing on pictures: names of instances where they hide little, and titles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from condinst.visualization.selection import Shown
+
+__all__ = ["draw_labels", "with_title"]
+
+Color = tuple[int, int, int]
+Rectangle = tuple[int, int, int, int]  # xyxy
+
+
+def draw_labels(
+    picture: Image.Image, shown: Shown, colors: Sequence[Color], classes: Sequence[str]
+) -> None:
+    """Write each name near its instance, where it hides no other name.
+
+    A name without such a place is left out: two over each other cannot be read. The best instances
+    choose first.
+    """
+    pen = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(_font_size(picture.size))
+    taken: list[Rectangle] = []
+    for i in _best_first(shown):
+        label, color = shown.labels[i], colors[i]
+        text = classes[label] if shown.scores is None else f"{classes[label]} {shown.scores[i]:.2f}"
+        left, _, right, _ = pen.textbbox((0, 0), text, font=font)
+        # the same height for every name, and the letters on one line in it
+        # where pillow has no FreeType, its own font is 11 pixels high
+        scalable = isinstance(font, ImageFont.FreeTypeFont)
+        ascent, descent = font.getmetrics() if scalable else (11, 0)  # type: ignore[union-attr]
+        width, height = round(right - left) + 6, ascent + descent + 2
+        place = _find_place(shown.frame(i), width, height, picture.size, taken)
+        if place is None:
+            continue
+        taken.append(place)
+        pen.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), fill=color)
+        bright = np.dot(color, (0.299, 0.587, 0.114)) > 110
+        ink = (0, 0, 0) if bright else (255, 255, 255)
+        pen.text((place[0] + 3 - left, place[1] + 1), text, font=font, fill=ink)
+
+
+def with_title(panel: np.ndarray, title: str) -> np.ndarray:
+    """The picture under a strip with its title."""
+    font_size = _font_size((panel.shape[1], panel.shape[0])) + 2
+    strip = Image.new("RGB", (panel.shape[1], font_size + 10), "white")
+    font = ImageFont.load_default(font_size)
+    ImageDraw.Draw(strip).text((4, 3), title, font=font, fill="black")
+    return np.concatenate([np.asarray(strip), panel], axis=0)
+
+
+def _font_size(size: tuple[int, int]) -> int:
+    return max(10, round(max(size) / 45))
+
+
+def _best_first(shown: Shown) -> list[int]:
+    """The order in which names choose their places."""
+    if shown.scores is None:
+        return list(range(len(shown)))
+    return np.argsort(-shown.scores, kind="stable").tolist()
+
+
+def _find_place(
+    box: np.ndarray, width: int, height: int, size: tuple[int, int], taken: list[Rectangle]
+) -> Rectangle | None:
+    """Above the box, else inside its top, below it, inside its bottom, at its sides, in it."""
+    x1, y1, x2, y2 = (round(float(v)) for v in box)
+    middle = (y1 + y2 - height) // 2
+    corners = [(x1, y1 - height), (x1, y1), (x1, y2), (x1, y2 - height), (x2 - width, y1)]
+    corners += [(x2 - width, y1 - height), (x2, y1), (x1 - width, y1), (x2 - width, y2)]
+    corners += [((x1 + x2 - width) // 2, middle), (x2, middle), (x1 - width, middle)]
+    places = []
+    for x, y in corners:
+        x, y = max(0, min(x, size[0] - width)), max(0, min(y, size[1] - height))
+        places.append((x, y, x + width, y + height))
+    return next((p for p in places if not any(_overlap(p, t) for t in taken)), None)
+
+
+def _overlap(a: Rectangle, b: Rectangle) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

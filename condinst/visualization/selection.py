@@ -1,0 +1,125 @@
+"""What is to be drawn, whatever form it comes in: checked, chosen, and largest first.
+
+Letters in the comments: M = instances, H, W = height and width of the picture in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from condinst.masks.crop import Crop
+
+__all__ = ["Shown", "select"]
+
+
+@dataclass
+class Shown:
+    """The instances to draw, as numpy arrays in the picture's pixels."""
+
+    labels: np.ndarray  # (M,) int
+    crops: list[Crop] | None  # M masks
+    boxes: np.ndarray | None  # (M, 4) xyxy
+    scores: np.ndarray | None  # (M,)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, order: np.ndarray) -> Shown:
+        return Shown(
+            self.labels[order],
+            None if self.crops is None else [self.crops[i] for i in order],
+            None if self.boxes is None else self.boxes[order],
+            None if self.scores is None else self.scores[order],
+        )
+
+    def frame(self, index: int) -> np.ndarray:
+        """(4,) xyxy: the box, or what the mask's pixels fill."""
+        if self.boxes is not None:
+            return self.boxes[index]
+        assert self.crops is not None  # select has seen masks or boxes
+        crop = self.crops[index]
+        return np.array([crop.x, crop.y, crop.x + crop.mask.shape[1], crop.y + crop.mask.shape[0]])
+
+    def enlarged(self, factor: int) -> Shown:
+        """For the picture enlarged by a whole number."""
+        crops = self.crops and [
+            Crop(
+                crop.mask.repeat(factor, axis=0).repeat(factor, axis=1),
+                crop.x * factor,
+                crop.y * factor,
+            )
+            for crop in self.crops
+        ]
+        boxes = None if self.boxes is None else self.boxes * factor
+        return Shown(self.labels, crops, boxes, self.scores)
+
+
+def select(image: np.ndarray, instances: Any, classes: Sequence[str], score_thr: float) -> Shown:
+    """Check the arguments and take the instances above the threshold, largest first.
+
+    The arguments are those of :func:`condinst.visualization.instances.draw_instances`.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"image: expected (H, W, 3) uint8, got {image.shape} {image.dtype}")
+    read = _from_crops if hasattr(instances, "crops") else _from_fields
+    shown = read(instances, image)
+    if len(shown) and not 0 <= shown.labels.min() <= shown.labels.max() < len(classes):
+        raise ValueError(
+            f"labels: expected 0 to {len(classes) - 1}, got {np.unique(shown.labels).tolist()}"
+        )
+    if shown.crops is not None:
+        areas = np.array([np.count_nonzero(crop.mask) for crop in shown.crops])
+    elif shown.boxes is not None:
+        boxes = shown.boxes
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    else:
+        raise ValueError("instances: expected masks or bboxes, found neither")
+    order = np.argsort(-areas, kind="stable")  # the small ones end up on top
+    if shown.scores is not None:
+        order = order[shown.scores[order] >= score_thr]
+    return shown[order]
+
+
+def _from_crops(results: Any, image: np.ndarray) -> Shown:
+    _check_size(results.image_size, image)
+    return Shown(results.labels, results.crops, results.boxes, results.scores)
+
+
+def _from_fields(instances: Any, image: np.ndarray) -> Shown:
+    crops = _to_crops(instances.masks, image) if "masks" in instances else None
+    boxes = _to_numpy(instances.bboxes).reshape(-1, 4) if "bboxes" in instances else None
+    scores = _to_numpy(instances.scores) if "scores" in instances else None
+    return Shown(_to_numpy(instances.labels).astype(int), crops, boxes, scores)
+
+
+def _to_crops(masks: Any, image: np.ndarray) -> list[Crop]:
+    if isinstance(masks, list) and all(hasattr(mask, "mask") for mask in masks):
+        crops = [Crop.of(_to_numpy(crop.mask)) for crop in masks]
+        return [
+            Crop(cut.mask, cut.x + crop.x, cut.y + crop.y)
+            for cut, crop in zip(crops, masks, strict=True)
+        ]
+    if hasattr(masks, "to_ndarray"):  # BitmapMasks, PolygonMasks
+        masks = masks.to_ndarray()
+    elif isinstance(masks, list) and masks and isinstance(masks[0], dict):  # COCO's RLE
+        from pycocotools import mask as coco_mask
+
+        masks = coco_mask.decode(masks).transpose(2, 0, 1)
+    masks = _to_numpy(masks)
+    if len(masks):
+        _check_size(masks.shape[1:], image)
+    return [Crop.of(mask) for mask in masks]
+
+
+def _check_size(size: Sequence[int], image: np.ndarray) -> None:
+    if tuple(size) != image.shape[:2]:
+        raise ValueError(f"masks: expected the picture's size {image.shape[:2]}, got {tuple(size)}")
+
+
+def _to_numpy(values: Any) -> np.ndarray:
+    values = getattr(values, "tensor", values)  # HorizontalBoxes
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)

@@ -1,0 +1,168 @@
+"""Every fault is found where it was put, and nothing else is; repaired, it is gone."""
+
+import contextlib
+import io
+import json
+
+import faulty_data
+import numpy as np
+import pytest
+from faulty_data import CASES, sound_data, write, write_json
+from pycocotools.coco import COCO
+
+from condinst.data_report import examine, read_source
+from condinst.data_report import fix as repair
+from condinst.data_report.issue_types import KINDS
+from condinst.datasets.coco.coco_file import read_coco_file
+
+
+def place(examination, item):
+    file = examination.source.file
+    if item.annotation is not None:
+        return file.ann_ids[item.annotation]
+    if item.picture is not None:
+        return ("picture", file.image_ids[item.picture])
+    return item.file.rpartition("/")[2] or item.detail
+
+
+def named(case):
+    number = [c.kind for c in CASES[: CASES.index(case)]].count(case.kind)
+    return f"{case.kind}-{number}"
+
+
+@pytest.fixture
+def broken(request, tmp_path):
+    case, data = request.param, sound_data()
+    write(tmp_path / "set", data)
+    case.put(data, tmp_path / "set")
+    return case, write_json(tmp_path / "set", data)
+
+
+@pytest.mark.parametrize("broken", CASES, indirect=True, ids=named)
+def test_found_there_and_nothing_else(broken):
+    case, path = broken
+    (found,) = examine([read_source(str(path))])
+    assert set(found.faults) == {case.kind, *case.along}
+    assert [place(found, item) for item in found.faults[case.kind].items] == case.places
+
+
+@pytest.mark.parametrize("broken", CASES, indirect=True, ids=named)
+def test_repaired(broken, tmp_path):
+    case, path = broken
+    before = path.read_bytes()
+    source = read_source(str(path))
+    (repaired,) = repair(examine([source]), tmp_path / "out")
+    assert path.read_bytes() == before
+    (again,) = examine([read_source(str(repaired.path), source.pictures)])
+    assert not [key for key in again.faults if KINDS[key].repair]
+    assert (case.kind in again.faults) == (not KINDS[case.kind].repair)
+    assert read_coco_file(str(repaired.path)).problems == []
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(repaired.path))
+    for ann in coco.loadAnns(coco.getAnnIds()):
+        assert coco.annToMask(ann).any()
+    fixed = {change.fault for change in repaired.changes}
+    assert fixed == {case.kind} if KINDS[case.kind].repair else fixed == set()
+
+
+def test_every_kind_is_tried():
+    others = {"leak", "flat_picture", "corner_boxes"}
+    assert {case.kind for case in CASES} | others == set(KINDS)
+
+
+def test_sound_data(tmp_path):
+    path = write(tmp_path / "set", sound_data())
+    (found,) = examine([read_source(str(path))])
+    assert found.faults == {}
+    assert found.looked_at == "All 3 pictures were read and decoded."
+    (repaired,) = repair([found], tmp_path / "out")
+    assert json.loads(repaired.path.read_text()) == sound_data()
+    assert repaired.changes == []
+
+
+def test_another_mask_of_the_same_extent_is_another_object(tmp_path):
+    """Box, class and the number of points are those of annotation 1."""
+    data = sound_data()
+    write(tmp_path / "set", data)
+    other = [10, 10, 30, 10, 30, 30, 11, 29]
+    for polygon in (other, faulty_data.SQUARE[2:] + faulty_data.SQUARE[:2], other):
+        number = len(data["annotations"]) + 1
+        made = faulty_data.annotation(number, 1, 1, polygon, bbox=[10, 10, 20, 20], area=390)
+        data["annotations"].append(made)
+    (found,) = examine([read_source(str(write_json(tmp_path / "set", data)))])
+    (item,) = found.faults["same_annotation"].items
+    assert place(found, item) == 8
+
+
+def test_a_picture_of_no_size(tmp_path):
+    data = sound_data()
+    write(tmp_path / "set", data)
+    data["images"][0]["width"] = 0
+    data["annotations"] = data["annotations"][2:]
+    (found,) = examine([read_source(str(write_json(tmp_path / "set", data)))])
+    assert "flat_picture" in found.faults
+    (repaired,) = repair([found], tmp_path / "out")
+    assert json.loads(repaired.path.read_text())["images"][0]["width"] == faulty_data.WIDTH
+
+
+def test_a_picture_of_both_sets(tmp_path):
+    """Under another name, and another format."""
+    train, val = sound_data(), sound_data()
+    for image in val["images"]:
+        image |= {"id": image["id"] + 10, "file_name": f"{image['id'] + 10}.png"}
+    for ann in val["annotations"]:
+        ann["image_id"] += 10
+    paths = [write(tmp_path / "train", train), write(tmp_path / "val", val)]
+    kept = faulty_data.Image.open(tmp_path / "train" / "pictures" / "2.png")
+    kept.save(tmp_path / "val" / "pictures" / "13.png", compress_level=1)
+    sources = [read_source(str(path), name=path.parent.name) for path in paths]
+    found = examine(sources)
+    assert [list(e.faults) for e in found] == [["leak"], []]
+    (item,) = found[0].faults["leak"].items
+    assert (found[0].source.file.image_ids[item.picture], item.detail) == (2, "in val as 13.png")
+    repaired = repair(found, tmp_path / "out")
+    assert [r.path.name for r in repaired] == ["train.json", "val.json"]
+    left = json.loads(repaired[0].path.read_text())
+    assert [image["id"] for image in left["images"]] == [1, 3]
+    assert [ann["id"] for ann in left["annotations"]] == [1, 2, 5]
+    assert json.loads(repaired[1].path.read_text()) == val
+
+
+def test_real_annotations_are_sound(shared):
+    """COCO's category ids have gaps; one outline of coco_small has a knot, as shapely says."""
+    tiny = shared / "coco_tiny" / "annotations"
+    for name in ("train", "val"):
+        (found,) = examine([read_source(str(tiny / f"instances_{name}2017.json"))])
+        assert list(found.faults) == ["category_gaps"]
+        assert found.looked_at == "All 80 pictures were read and decoded."
+
+
+def test_boxes_written_as_corners_are_rewritten(tmp_path):
+    data = sound_data()
+    for ann in data["annotations"]:
+        x, y, width, height = ann["bbox"]
+        ann["bbox"] = [x, y, x + width, y + height]
+    write(tmp_path / "set", sound_data())
+    source = read_source(str(write_json(tmp_path / "set", data)))
+    examinations = examine([source])
+    assert "corner_boxes" in examinations[0].faults
+    (repaired,) = repair(examinations, tmp_path / "out")
+    written = json.loads(repaired.path.read_text())["annotations"]
+    boxes = [ann["bbox"] for ann in sound_data()["annotations"]]
+    assert [ann["bbox"] for ann in written] == boxes
+    assert read_coco_file(str(repaired.path)).problems == []
+
+
+def test_an_outline_of_points_in_a_random_order_is_measured_in_bounds(tmp_path):
+    """100,000 points cross a thousand million times; its area is that of its pixels."""
+    points = np.random.default_rng(0).random((100_000, 2)) * (60, 44)
+    data = sound_data()
+    data["annotations"][0]["segmentation"] = [points.ravel().tolist()]
+    write(tmp_path / "set", sound_data())
+    source = read_source(str(write_json(tmp_path / "set", data)))
+    examinations = examine([source])
+    assert [crossing.annotation for crossing in examinations[0].masks.crossings] == [0]
+    (repaired,) = repair(examinations, tmp_path / "out")
+    found = json.loads(repaired.path.read_text())["annotations"][0]
+    assert found["segmentation"]["size"] == [faulty_data.HEIGHT, faulty_data.WIDTH]
+    assert read_coco_file(str(repaired.path)).problems == []

@@ -1,0 +1,209 @@
+"""COCO json: used as it is, written anew, split."""
+
+import json
+import shutil
+
+import pytest
+
+from condinst.dataset_converters import import_data
+
+CATEGORIES = [{"id": 3, "name": "cell"}, {"id": 7, "name": "dot"}]
+
+
+def _coco(names, *, categories=CATEGORIES, first=1):
+    """One annotation per picture: polygon, RLE and crowd in turn."""
+    shapes = [
+        {"segmentation": [[2, 2, 12, 2, 12, 8, 2, 8]], "iscrowd": 0, "area": 60},
+        {"segmentation": {"size": [30, 40], "counts": [30, 60, 1110]}, "iscrowd": 1, "area": 60},
+    ]
+    return {
+        "info": {"year": 2024},
+        "images": [
+            {"id": first + i, "file_name": name, "height": 30, "width": 40, "licence": "kept"}
+            for i, name in enumerate(names)
+        ],
+        "annotations": [
+            {"id": 100 + i, "image_id": first + i, "bbox": [2, 2, 10, 6], "extra": i}
+            | {"category_id": categories[i % len(categories)]["id"], **shapes[i % 2]}
+            for i, _ in enumerate(names)
+        ],
+        "categories": categories,
+    }
+
+
+@pytest.fixture
+def pictures(tmp_path, draw):
+    """Ten pictures in ``images``."""
+    return [draw(tmp_path / f"data/images/{i}.png", value=i).name for i in range(10)]
+
+
+def test_a_split_is_used_where_it_is(shared, tmp_path):
+    imported = import_data(shared / "coco_tiny", tmp_path)
+    assert imported.format == "coco"
+    assert imported.seed is None
+    assert imported.test is None
+    for split, part, number in ((imported.train, "train2017", 80), (imported.val, "val2017", 80)):
+        path = shared / f"coco_tiny/annotations/instances_{part}.json"
+        assert split.ann_file == path
+        assert split.img_dir == shared / "coco_tiny" / part
+        assert (split.num_images, split.num_annotations) == (
+            number,
+            len(json.loads(path.read_text())["annotations"]),
+        )
+    names = [c["name"] for c in json.loads(path.read_text())["categories"]]
+    assert list(imported.classes) == names
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_file_is_split_and_its_entries_are_kept(tmp_path, pictures, write_json):
+    source = _coco(pictures)
+    path = write_json(tmp_path / "data/labels.json", source)
+    before = path.read_bytes()
+    imported = import_data(path, tmp_path / "out", val_fraction=0.3)
+    assert (imported.train.num_images, imported.val.num_images, imported.seed) == (7, 3, 0)
+    parts = [json.loads(split.ann_file.read_text()) for split in (imported.train, imported.val)]
+    for key in ("images", "annotations"):
+        merged = sorted((e for part in parts for e in part[key]), key=lambda entry: entry["id"])
+        assert merged == source[key]
+    for part, split in zip(parts, (imported.train, imported.val), strict=True):
+        ids = {image["id"] for image in part["images"]}
+        assert {a["image_id"] for a in part["annotations"]} <= ids
+        assert part["categories"] == CATEGORIES
+        assert part["info"] == {"year": 2024}
+        assert split.img_dir == tmp_path / "data/images"
+    assert path.read_bytes() == before
+    assert any("3 are for validation and 7 for training" in note for note in imported.notes)
+
+
+def test_the_same_split_every_time_and_from_the_folder(tmp_path, pictures, write_json):
+    path = write_json(tmp_path / "data/labels.json", _coco(pictures))
+    texts = set()
+    for number, source in enumerate((path, path.parent, path.parent)):
+        imported = import_data(source, tmp_path / f"out{number}", seed=5)
+        texts.add(imported.val.ann_file.read_text())
+    assert len(texts) == 1
+    assert import_data(path, tmp_path / "other", seed=6).val.ann_file.read_text() not in texts
+
+
+def test_equal_pictures_go_to_one_part_and_are_named(tmp_path, pictures, write_json, note):
+    images = tmp_path / "data/images"
+    copies = [shutil.copy(images / f"{i}.png", images / f"copy{i}.png").name for i in range(5)]
+    path = write_json(tmp_path / "data/labels.json", _coco(pictures + copies))
+    imported = import_data(path, tmp_path / "out", val_fraction=0.4)
+    val = {i["file_name"] for i in json.loads(imported.val.ann_file.read_text())["images"]}
+    for i in range(5):
+        assert (f"{i}.png" in val) == (f"copy{i}.png" in val)
+    assert "5 (images/0.png = images/copy0.png" in note(imported, "byte for byte")
+
+
+def test_a_picture_in_both_parts_of_a_given_split_is_named(tmp_path, draw, write_json, note):
+    for part in ("train", "val"):
+        names = [draw(tmp_path / f"{part}/{part}{i}.png", value=50 * i).name for i in range(2)]
+        draw(tmp_path / f"{part}/{part}0.png", value=ord(part[0]))
+        write_json(tmp_path / f"annotations/{part}.json", _coco(names))
+    imported = import_data(tmp_path, tmp_path / "out")
+    text = note(imported, "in more than one part")
+    assert "1 (train: train/train1.png, val: val/val1.png)" in text
+
+
+def test_roboflow_folders(tmp_path, draw, write_json, note):
+    categories = [{"id": 0, "name": "things"}, {"id": 1, "name": "cell"}, {"id": 2, "name": "dot"}]
+    for part in ("train", "valid", "test"):
+        names = [draw(tmp_path / f"{part}/{part}{i}.png").name for i in range(4)]
+        source = _coco(names, categories=categories[1:]) | {"categories": categories}
+        write_json(tmp_path / part / "_annotations.coco.json", source)
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert imported.classes == ("cell", "dot")
+    assert imported.val.ann_file == tmp_path / "valid/_annotations.coco.json"
+    assert imported.test.img_dir == tmp_path / "test"
+    assert "'things'" in note(imported, "Roboflow")
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_pictures_are_left_out_of_a_new_file(tmp_path, pictures, draw, write_json, note):
+    write_json(tmp_path / "data/train.json", _coco([*pictures, "lost.png"]))
+    draw(tmp_path / "data/images/v.png", value=99)
+    write_json(tmp_path / "data/val.json", _coco(["v.png"]))
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    assert imported.train.num_images == imported.train.num_annotations == 10
+    assert imported.train.ann_file.parent.parent == tmp_path / "out"
+    assert imported.val.ann_file == tmp_path / "data/val.json"
+    assert "1 (lost.png)" in note(imported, "missing")
+
+
+def test_paths_of_another_machine_are_found_by_name(tmp_path, pictures, write_json, objects):
+    names = ["C:\\data\\" + name if i % 2 else name for i, name in enumerate(pictures)]
+    path = write_json(tmp_path / "data/labels.json", _coco(names))
+    imported = import_data(path, tmp_path / "out")
+    found = objects(imported.train) | objects(imported.val)
+    assert set(found) == set(pictures)
+
+
+def test_files_that_number_categories_differently_get_one_list(tmp_path, draw, write_json, objects):
+    turned = [{"id": 1, "name": "dot"}, {"id": 2, "name": "cell"}]
+    for part, categories in (("train", CATEGORIES), ("val", turned)):
+        names = [draw(tmp_path / f"{part}/{part}{i}.png").name for i in range(2)]
+        write_json(tmp_path / f"annotations/{part}.json", _coco(names, categories=categories))
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert imported.classes == ("cell", "dot")
+    assert [found[0][0] for found in objects(imported.train).values()] == ["cell", "dot"]
+    assert [found[0][0] for found in objects(imported.val).values()] == ["dot", "cell"]
+    lists = [
+        json.loads(s.ann_file.read_text())["categories"] for s in (imported.train, imported.val)
+    ]
+    assert lists[0] == lists[1]
+
+
+def test_a_test_part_is_kept_and_not_split(tmp_path, draw, write_json):
+    for part in ("train", "test"):
+        names = [draw(tmp_path / f"{part}/{part}{i}.png", value=i).name for i in range(5)]
+        write_json(tmp_path / f"annotations/instances_{part}.json", _coco(names))
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert imported.test.ann_file == tmp_path / "annotations/instances_test.json"
+    assert (imported.train.num_images, imported.val.num_images) == (4, 1)
+
+
+def test_other_tasks_beside_the_instances_are_passed_over(tmp_path, draw, write_json):
+    for part in ("train2017", "val2017"):
+        names = [draw(tmp_path / f"{part}/{part}.png").name]
+        for task in ("instances", "person_keypoints", "captions"):
+            write_json(tmp_path / f"annotations/{task}_{part}.json", _coco(names))
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert imported.train.ann_file.name == "instances_train2017.json"
+
+
+def test_two_files_without_a_part_are_refused(tmp_path, pictures, write_json):
+    for name in ("one", "two"):
+        write_json(tmp_path / f"data/{name}.json", _coco(pictures))
+    with pytest.raises(ValueError, match="several COCO files(.|\n)*one.json: no part in its name"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_no_picture_is_there(tmp_path, write_json):
+    path = write_json(tmp_path / "labels.json", _coco(["a.png"]))
+    with pytest.raises(ValueError, match=r"labels.json: none of its pictures.*expected a.png"):
+        import_data(path, tmp_path / "out")
+
+
+def test_broken_json_is_named(tmp_path, pictures):
+    path = tmp_path / "data/labels.json"
+    path.write_text('{"images": [], "annotations": [{"id": 1,')
+    with pytest.raises(ValueError, match=r"labels.json: not JSON: .* line 1"):
+        import_data(path, tmp_path / "out")
+
+
+def test_the_data_sets_own_file_is_not_replaced(tmp_path, pictures, write_json):
+    path = write_json(tmp_path / "data/annotations/instances_train.json", _coco(pictures))
+    before = path.read_bytes()
+    with pytest.raises(
+        ValueError, match="instances_train.json exists and was not written by condinst"
+    ):
+        import_data(tmp_path / "data", tmp_path / "data")
+    assert path.read_bytes() == before
+
+
+def test_a_failure_while_writing_leaves_no_file(tmp_path, pictures, write_json, monkeypatch):
+    path = write_json(tmp_path / "data/labels.json", _coco(pictures))
+    (tmp_path / "out").write_text("a file where the folder should be")
+    with pytest.raises(OSError, match="out"):
+        import_data(path, tmp_path / "out")

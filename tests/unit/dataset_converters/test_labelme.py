@@ -1,0 +1,220 @@
+"""labelme's files."""
+
+import base64
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from condinst.dataset_converters import import_data
+from condinst.masks.crop import Crop
+from condinst.results.results import Results
+
+
+def _shape(points, label="cat", kind="polygon", **more):
+    return {"label": label, "points": points, "shape_type": kind, "group_id": None} | more
+
+
+def _png(mask):
+    data = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * 255).save(data, "PNG")
+    return base64.b64encode(data.getvalue()).decode()
+
+
+@pytest.fixture
+def labelled(tmp_path, draw, write_json):
+    """labelled(name, shapes): a picture of 40 x 30 and its file."""
+
+    def write(name, shapes, **more):
+        draw(tmp_path / f"{name}.png", value=len(list(tmp_path.rglob("*.png"))))
+        data = {
+            "version": "5.5.0",
+            "flags": {},
+            "shapes": shapes,
+            "imagePath": f"{name.split('/')[-1]}.png",
+            "imageData": None,
+            "imageHeight": 30,
+            "imageWidth": 40,
+        }
+        return write_json(tmp_path / f"{name}.json", data | more)
+
+    return write
+
+
+def _one(labelled, tmp_path, all_objects, shapes):
+    """The objects of a picture with these shapes, beside another picture."""
+    labelled("a", shapes)
+    labelled("b", [_shape([[1, 1], [5, 1], [5, 5]])])
+    return all_objects(import_data(tmp_path, tmp_path / "out"))["a.png"]
+
+
+def test_polygon_and_rectangle(labelled, tmp_path, all_objects):
+    shapes = [
+        _shape([[10, 6], [30, 6], [30, 18.5], [10, 18.5]], "dog"),
+        _shape([[20, 25], [5, 20]], kind="rectangle"),
+    ]
+    polygon, box = _one(labelled, tmp_path, all_objects, shapes)
+    assert polygon[0] == "dog"
+    assert polygon[1]["bbox"] == [10, 6, 20, 12.5]
+    assert polygon[1]["segmentation"] == [[10, 6, 30, 6, 30, 18.5, 10, 18.5]]
+    assert box[1]["bbox"] == [5, 20, 15, 5]
+    assert box[1]["area"] == box[2].sum() == 75
+
+
+def test_circle(labelled, tmp_path, all_objects):
+    shapes = [_shape([[20, 15], [20, 25]], kind="circle")]
+    ((_, annotation, mask),) = _one(labelled, tmp_path, all_objects, shapes)
+    y, x = np.mgrid[:30, :40] + 0.5
+    exact = np.hypot(x - 20, y - 15) <= 10
+    assert (mask != exact).sum() < 0.03 * math.pi * 100
+    np.testing.assert_allclose(annotation["bbox"], [10, 5, 20, 20], atol=0.1)
+
+
+def test_mask_keeps_its_hole_and_place(labelled, tmp_path, all_objects):
+    small = np.ones((6, 8), bool)
+    small[2:4, 3:5] = False
+    shapes = [_shape([[11, 7], [18, 12]], kind="mask", mask=_png(small))]
+    ((_, annotation, mask),) = _one(labelled, tmp_path, all_objects, shapes)
+    expected = np.zeros((30, 40), bool)
+    expected[7:13, 11:19] = small
+    np.testing.assert_array_equal(mask, expected)
+    assert annotation["area"] == 44
+
+
+def test_groups_are_one_instance_each(labelled, tmp_path, all_objects):
+    def square(x, y):
+        return [[x, y], [x + 4, y], [x + 4, y + 4], [x, y + 4]]
+
+    shapes = [
+        _shape(square(0, 0), group_id=1),
+        _shape(square(20, 20), group_id=1),
+        _shape(square(10, 10), "dog", group_id=1),
+        _shape(square(30, 0), group_id=2),
+        _shape([[32, 2], [35, 5]], kind="mask", mask=_png(np.ones((4, 4))), group_id=2),
+        _shape(square(0, 20)),
+        _shape(square(6, 20)),
+    ]
+    found = _one(labelled, tmp_path, all_objects, shapes)
+    assert [(name, int(mask.sum())) for name, _, mask in found] == [
+        ("cat", 32),
+        ("dog", 16),
+        ("cat", 16 + 16 - 4),
+        ("cat", 16),
+        ("cat", 16),
+    ]
+
+
+def test_round_trip_of_our_own_labelme_files(shared, tmp_path, all_objects, iou):
+    source = json.loads((shared / "coco_tiny/annotations/instances_val2017.json").read_text())
+    names = {category["id"]: category["name"] for category in source["categories"]}
+    expected = {}
+    for image in source["images"][:12]:
+        kept = [
+            a for a in source["annotations"] if a["image_id"] == image["id"] and not a["iscrowd"]
+        ]
+        kept = [a for a in kept if a["area"] > 400]
+        if not kept:
+            continue
+        size = (image["height"], image["width"])
+        codes = [coco_mask.merge(coco_mask.frPyObjects(a["segmentation"], *size)) for a in kept]
+        picture = tmp_path / image["file_name"]
+        picture.write_bytes((shared / "coco_tiny/val2017" / image["file_name"]).read_bytes())
+        results = Results(
+            boxes=np.array([[0, 0, 1, 1]] * len(kept), np.float32),
+            scores=np.ones(len(kept), np.float32),
+            labels=np.arange(len(kept)),
+            crops=[Crop.of(coco_mask.decode(code)) for code in codes],
+            class_names=tuple(names[a["category_id"]] for a in kept),
+            image_size=size,
+            path=str(picture),
+        )
+        picture.with_suffix(".json").write_text(json.dumps(results.to_labelme(tolerance=0)))
+        expected[image["file_name"]] = (results.names, coco_mask.decode(codes))
+    found = all_objects(import_data(tmp_path, tmp_path / "out"))
+    assert len(expected) > 8
+    for name, (labels, masks) in expected.items():
+        assert [label for label, *_ in found[name]] == list(labels)
+        for index, (_, _, mask) in enumerate(found[name]):
+            assert iou(mask, masks[:, :, index].astype(bool)) > 0.97
+
+
+def test_folders_of_parts(labelled, tmp_path):
+    for name in ("train/a", "train/b", "valid/c", "test/d"):
+        labelled(name, [_shape([[1, 1], [9, 1], [9, 9]])])
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert imported.seed is None
+    assert [s.num_images for s in (imported.train, imported.val, imported.test)] == [2, 1, 1]
+    assert imported.val.img_dir == tmp_path / "valid"
+
+
+def test_classes_are_sorted(labelled, tmp_path):
+    labelled("a", [_shape([[1, 1], [9, 1], [9, 9]], name) for name in ("dog", "ant", "cat")])
+    labelled("b", [])
+    assert import_data(tmp_path, tmp_path / "out").classes == ("ant", "cat", "dog")
+
+
+def test_what_is_left_out_is_counted(labelled, tmp_path, draw, all_objects, note):
+    good = _shape([[1, 1], [9, 1], [9, 9]])
+    labelled(
+        "a",
+        [
+            _shape([[1, 1], [9, 9]], kind="line"),
+            _shape([[1, 1], [9, 9]]),
+            _shape([[5.1, 5.1], [5.2, 5.1], [5.2, 5.2]]),
+            good,
+        ],
+    )
+    labelled("b", [])
+    labelled("gone", [good], imageData="aGk=")
+    labelled("lost", [good])
+    for name in ("gone", "lost"):
+        (tmp_path / f"{name}.png").unlink()
+    draw(tmp_path / "new.png", value=99)
+    imported = import_data(tmp_path, tmp_path / "out")
+    found = all_objects(imported)
+    assert len(found["a.png"]) == 1
+    assert found["b.png"] == []
+    assert set(found) == {"a.png", "b.png"}
+    assert "1 (a.json, shape 0)" in note(imported, "(line)")
+    assert "1 (a.json, shape 1)" in note(imported, "fewer than three")
+    assert "1 (a.json, shape 2)" in note(imported, "no pixel")
+    assert "1 (b.png)" in note(imported, "negatives")
+    assert "1 (gone.json)" in note(imported, "embedded")
+    assert "1 (lost.json)" in note(imported, "labelme files without a picture")
+    assert "1 (new.png)" in note(imported, "without a labelme file")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ({"points": [[1, 1]]}, r"a.json: shapes\[0\]: .*needs the key label"),
+        (_shape([[1, 1], ["x", 2], [3, 3]]), r"a.json: shapes\[0\]"),
+        (_shape([[1, 1]], kind="rectangle"), r"a.json: shapes\[0\]"),
+        (_shape([[1, 1], [2, 2]], kind="mask", mask="&"), r"a.json: shapes\[0\]"),
+        (
+            _shape([[38, 1], [45, 9]], kind="mask", mask=_png(np.ones((8, 8)))),
+            r"a.json: shapes\[0\].*8 x 8 at 38, 1 leaves the picture of 40 x 30",
+        ),
+    ],
+)
+def test_broken_shapes_are_named(labelled, tmp_path, shape, message):
+    labelled("a", [shape])
+    with pytest.raises(ValueError, match=message):
+        import_data(tmp_path, tmp_path / "out")
+
+
+def test_another_size_than_stated_is_an_error(labelled, tmp_path):
+    labelled("a", [], imageWidth=80)
+    with pytest.raises(ValueError, match=r"a.png: the picture is 40 x 30 .* say 80 x 30"):
+        import_data(tmp_path, tmp_path / "out")
+
+
+def test_broken_json_is_named(labelled, tmp_path):
+    path = labelled("a", [])
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(ValueError, match=r"a.json: not JSON"):
+        import_data(tmp_path, tmp_path / "out")

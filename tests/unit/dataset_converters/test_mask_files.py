@@ -1,0 +1,208 @@
+"""Masks as PNG: one per instance, or one of labels per picture."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+from condinst.dataset_converters import import_data
+
+
+def _squares(*places, shape=(30, 40), dtype=np.uint8, value=None):
+    """5 x 5 squares at (x, y), numbered from 1, or all of one value."""
+    labels = np.zeros(shape, dtype)
+    for number, (x, y) in enumerate(places, 1):
+        labels[y : y + 5, x : x + 5] = number if value is None else value
+    return labels
+
+
+@pytest.fixture
+def bowl(tmp_path, draw, write_png):
+    """bowl(id, masks, part=""): ID/images/ID.png and ID/masks."""
+
+    def write(name, masks, part=""):
+        folder = tmp_path / part / name
+        draw(folder / "images" / f"{name}.png", value=sum(map(ord, name)) % 256)
+        (folder / "masks").mkdir()
+        for number, mask in enumerate(masks):
+            write_png(folder / "masks" / f"{number}.png", mask)
+
+    return write
+
+
+@pytest.fixture
+def maps(tmp_path, draw, write_png):
+    """maps(name, labels): images/NAME.jpg and masks/NAME.png."""
+
+    def write(name, labels, masks="masks/{}.png", images="images/{}.jpg"):
+        path = draw(tmp_path / images.format(name), value=sum(map(ord, name)) % 256)
+        if labels is not None:
+            write_png(tmp_path / masks.format(name), labels)
+        return path
+
+    return write
+
+
+def _areas(found):
+    return sorted((annotation["area"], annotation["bbox"]) for _, annotation, _ in found)
+
+
+def test_a_file_per_instance(bowl, tmp_path, all_objects, note):
+    apart = _squares((2, 3), (20, 20), value=255)  # one instance in two pieces
+    overlapping = _squares((4, 3), value=255)
+    bowl("a", [apart, overlapping])
+    bowl("b", [])
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert (imported.format, imported.classes) == ("masks", ("object",))
+    found = all_objects(imported)
+    assert found["b/images/b.png"] == []
+    (_, first, mask), (_, second, _) = found["a/images/a.png"]
+    np.testing.assert_array_equal(mask, apart > 0)
+    assert (first["area"], first["bbox"]) == (50, [2, 3, 23, 22])
+    assert second["bbox"] == [4, 3, 5, 5]
+    assert "1 (b/images/b.png)" in note(imported, "negatives")
+
+
+def test_faults_of_mask_files(bowl, tmp_path, draw, note, all_objects):
+    bowl("a", [_squares((2, 3)), _squares()])
+    bowl("b", [_squares((2, 3))])
+    draw(tmp_path / "c/images/c.png", value=7)
+    (tmp_path / "b/images/b.png").unlink()
+    bowl("d", [_squares((2, 3))])
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert set(all_objects(imported)) == {"a/images/a.png", "d/images/d.png"}
+    assert "1 (a/masks/1.png)" in note(imported, "Empty masks")
+    assert "1 (b)" in note(imported, "without a picture")
+    assert "1 (c/images/c.png)" in note(imported, "without a folder of masks")
+
+
+def test_parts_of_mask_files(bowl, tmp_path):
+    for part, names in (("stage1_train", "ab"), ("stage1_val", "c")):
+        for name in names:
+            bowl(name, [_squares((2, 3))], part)
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert (imported.train.num_images, imported.val.num_images, imported.seed) == (2, 1, None)
+
+
+def test_a_mask_of_another_size_is_named(bowl, tmp_path):
+    bowl("a", [_squares((2, 3), shape=(30, 41))])
+    bowl("b", [_squares((2, 3))])
+    with pytest.raises(ValueError, match=r"a/masks/0.png: 41 x 30 .*a/images/a.png is 40 x 30"):
+        import_data(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_each_value_is_an_instance(maps, tmp_path, all_objects, dtype, note):
+    labels = _squares((0, 0), (5, 0), (30, 24), dtype=dtype)  # two that touch
+    labels[labels == 3] = 200 if dtype == np.uint8 else 60000
+    labels[10:12, 10:12] = 1  # a second piece
+    maps("a", labels)
+    maps("b", _squares(dtype=dtype))
+    imported = import_data(tmp_path, tmp_path / "out")
+    found = all_objects(imported)
+    assert _areas(found["a.jpg"]) == [
+        (25, [5, 0, 5, 5]),
+        (25, [30, 24, 5, 5]),
+        (29, [0, 0, 12, 12]),
+    ]
+    assert found["b.jpg"] == []
+    assert note(imported, "Each value in a mask is one instance")
+
+
+def test_binary_masks_are_taken_apart(maps, tmp_path, all_objects, note):
+    maps("a", _squares((0, 0), (5, 5), (20, 20), value=255))  # the first two touch at a corner
+    maps("b", _squares((1, 2), value=255))
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert _areas(all_objects(imported)["a.jpg"]) == [(25, [20, 20, 5, 5]), (50, [0, 0, 10, 10])]
+    assert note(imported, "connected pieces")
+
+
+def test_one_instance_per_picture_is_not_binary_where_another_has_two(maps, tmp_path, all_objects):
+    maps("a", _squares((0, 0), (20, 20), value=1))
+    maps("b", _squares((1, 2), (9, 9)))
+    assert len(all_objects(import_data(tmp_path, tmp_path / "out"))["a.jpg"]) == 1
+
+
+def test_palettes_bits_and_gray_colours(tmp_path, maps, all_objects):
+    labels = _squares((0, 0), (20, 20))
+    for name in ("palette", "colours", "alpha"):
+        maps(name, None)
+    (tmp_path / "masks").mkdir()
+    palette = Image.fromarray(labels).convert("P")
+    palette.putdata(labels.ravel().tolist())
+    palette.putpalette([9, 9, 9, 200, 0, 0, 0, 200, 0])
+    palette.save(tmp_path / "masks/palette.png")
+    Image.fromarray(np.stack([labels] * 3, 2)).save(tmp_path / "masks/colours.png")
+    Image.merge("LA", [Image.fromarray(labels), Image.new("L", (40, 30), 255)]).save(
+        tmp_path / "masks/alpha.png"
+    )
+    found = all_objects(import_data(tmp_path, tmp_path / "out"))
+    assert len(found) == 3
+    for objects in found.values():
+        assert _areas(objects) == [(25, [0, 0, 5, 5]), (25, [20, 20, 5, 5])]
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("train/images/{}.jpg", "train/masks/{}.png"),
+        ("img/{}.png", "labels/{}_label.png"),
+        ("images/train/{}.jpg", "masks/train/{}.png"),
+        ("set/raw/{}.jpg", "set/gt/{}_cp_masks.png"),
+    ],
+)
+def test_names_of_folders_and_files(maps, tmp_path, all_objects, images, masks):
+    for name in ("a", "b"):
+        maps(name, _squares((0, 0), (20, 20)), images=images, masks=masks)
+    found = all_objects(import_data(tmp_path, tmp_path / "out"))
+    assert [len(objects) for objects in found.values()] == [2, 2]
+
+
+def test_pictures_and_masks_alone_are_counted(maps, tmp_path, write_png, all_objects, note):
+    for name in ("a", "b"):
+        maps(name, _squares((0, 0), (20, 20)))
+    maps("c", None)
+    write_png(tmp_path / "masks/d.png", _squares((0, 0)))
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert set(all_objects(imported)) == {"a.jpg", "b.jpg"}
+    assert "1 (images/c.jpg)" in note(imported, "without a mask")
+    assert "1 (masks/d.png)" in note(imported, "Masks without a picture")
+
+
+def test_values_in_many_pieces_are_suspected_to_be_classes(maps, tmp_path, note):
+    dots = np.zeros((30, 40), np.uint8)
+    dots[::4, :20:4], dots[::4, 20::4] = 1, 2
+    maps("a", dots)
+    maps("b", dots)
+    assert note(import_data(tmp_path, tmp_path / "out"), "if the values are classes")
+
+
+def test_a_broken_mask_is_named(maps, tmp_path):
+    for name in ("a", "b"):
+        maps(name, _squares((0, 0), (20, 20)))
+    path = tmp_path / "masks/b.png"
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"mask file .*masks/b.png: not readable"):
+        import_data(tmp_path, tmp_path / "out")
+
+
+def test_real_nuclei_come_back(shared, tmp_path, bowl, all_objects, write_png):
+    """Real pictures written as a file per instance: every code is the original's."""
+    coco = COCO(str(shared / "nuclei/annotations/instances_val.json"))
+    expected = {}
+    for image_id in sorted(coco.imgs)[:3]:
+        image = coco.imgs[image_id]
+        stem = image["file_name"][:-4]
+        codes = [a["segmentation"] for a in coco.imgToAnns[image_id]]
+        bowl(stem, [coco_mask.decode(code) * 255 for code in codes])
+        real = shared / "nuclei/val" / image["file_name"]
+        (tmp_path / stem / "images" / f"{stem}.png").write_bytes(real.read_bytes())
+        expected[f"{stem}/images/{stem}.png"] = sorted(code["counts"] for code in codes)
+    found = all_objects(import_data(tmp_path, tmp_path / "out"))
+    got = {
+        name: sorted(annotation["segmentation"]["counts"] for _, annotation, _ in objects)
+        for name, objects in found.items()
+    }
+    assert got == expected
+    assert sum(map(len, got.values())) > 50

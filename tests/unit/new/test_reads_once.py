@@ -1,0 +1,59 @@
+"""`new` opens a json twice, to sniff and to read, and reads it once; a NaN does not pass."""
+
+import json
+import math
+import sys
+
+import pytest
+from tiny_data import write_part
+
+from condinst.datasets.coco import coco_file, json_stream
+from condinst.new import create
+
+OPENED: list[str] = []
+sys.addaudithook(lambda event, args: OPENED.append(str(args[0])) if event == "open" else None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("train", "val"):
+        pictures = [[("cat", 20), ("dog", 12)] for _ in range(3)]
+        write_part(tmp_path / "data", name, pictures, ["cat", "dog"])
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("of_file", [False, True])
+def test_a_json_is_read_once(folder, tmp_path, monkeypatch, of_file):
+    """As a folder with its split, and as one file that is split here."""
+    parsed = []
+    real = json_stream.open_json
+    for module in (json_stream, coco_file):
+        monkeypatch.setattr(module, "open_json", lambda path: (parsed.append(path), real(path))[1])
+    train = folder / "annotations" / "instances_train.json"
+    OPENED.clear()
+    create("x", train if of_file else folder, out=tmp_path / "out", device="cpu")
+    assert OPENED.count(str(train)) == 2
+    assert len(parsed) == len(set(parsed))
+    assert str(train) in parsed
+
+
+@pytest.mark.parametrize("of_file", [False, True])
+@pytest.mark.parametrize("key", ["bbox", "area", "segmentation"])
+def test_a_nan_does_not_pass(folder, tmp_path, key, of_file):
+    train = folder / "annotations" / "instances_train.json"
+    data = json.loads(train.read_text())
+    values = dict(bbox=[1, 1, math.nan, 5], area=math.nan, segmentation=[[1, 1, 9, 1, 9, math.nan]])
+    data["annotations"][0][key] = values[key]
+    train.write_text(json.dumps(data))
+    if not of_file:  # used where it is
+        with pytest.raises(ValueError, match=r"instances_train.json: 1 .*id 1: "):
+            create("x", folder, out=tmp_path / "out", device="cpu")
+        return
+    made = create("x", train, out=tmp_path / "out", device="cpu")
+    assert any("cannot be used, left out: 1 (id 1)" in note for note in made.notes)
+    written = [
+        json.loads((tmp_path / "out" / "annotations" / f"instances_{n}.json").read_text())
+        for n in ("train", "val")
+    ]
+    assert sum(len(part["annotations"]) for part in written) == 5
+    assert "NaN" not in json.dumps(written)
