@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Comparison, compare, compare_peaks
 from benchmarks.models import Context, build_pair
-from condinst.models.losses.mask_loss import mask_loss
+from condinst.models.losses.mask_losses import mask_loss
 from condinst.models.structures import Instances
 from condinst.models.task_modules.ground_truth import prepare_ground_truth
 

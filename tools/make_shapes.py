@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 
 
 def main() -> None:

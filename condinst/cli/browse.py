@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from PIL import Image
 
     from condinst.cli.browse_data import Browser
-    from condinst.config import blaming
+    from condinst.config.blame import blaming
     from condinst.datasets.checks.checks import check_datasets
 
     with blaming(cfg, "checking the data"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from condinst.cli.loader_errors import explain_loader_error
 from condinst.cli.once import RANKS, print_error
+from condinst.config.problem import ConfigError
 from condinst.utils.files import check_html as check_html
 from condinst.utils.files import check_writable as check_writable
 from condinst.utils.files import is_disk_error
@@ -95,7 +96,8 @@ def read_config(
         ValueError: there is no such model, the file cannot be read as a config, an option does not
             fit it, or what it says cannot be built.
     """
-    from condinst.config import override, read_config_file
+    from condinst.config.overrides import override
+    from condinst.config.read import read_config_file
     from condinst.model_zoo import resolve_config
 
     cfg = read_config_file(resolve_config(config))
@@ -236,10 +238,7 @@ def explain(error: Exception) -> str | None:
     """What to tell the user; None where the error may be a bug, or came in the middle of a run."""
     if is_disk_error(error):  # at any time, and nobody's bug
         return str(error)
-    config = sys.modules.get("condinst.config")
-    if config and isinstance(
-        error, config.ConfigError
-    ):  # wherever it was raised, it was meant for the user
+    if isinstance(error, ConfigError):  # wherever it was raised, it was meant for the user
         return str(error)
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     if loader := explain_loader_error(error, frames):

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import CHECKPOINTS, add_cfg_options, read_config
-from condinst.config.overrides import override
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -75,6 +74,8 @@ def _read(args: argparse.Namespace, parts: Sequence[str]) -> Config:
 
     cfg, _, _ = load(None, args.config)
     cfg._filename = args.config
+    from condinst.config.overrides import override
+
     override(cfg, dict(args.cfg_options), parts)
     return cfg
 
@@ -96,7 +97,7 @@ def describe(
     from mmengine.logging import MMLogger
     from mmengine.registry import DefaultScope
 
-    from condinst.config import blaming
+    from condinst.config.blame import blaming
     from condinst.config.build import build_model
     from condinst.info import count_flops, count_parameters
     from condinst.models import CondInst

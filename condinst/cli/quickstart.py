@@ -9,7 +9,7 @@ from pathlib import Path
 from mmengine.runner import find_latest_checkpoint
 
 from condinst.cli import test, train
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 
 _COLUMNS = {
     "AP": "mAP",

@@ -12,7 +12,6 @@ import argparse
 from pathlib import Path
 
 from condinst.cli.common import add_cfg_options, check_html, read_config
-from condinst.config.overrides import override
 
 _EXAMPLES = """examples:
   %(prog)s work_dirs/NAME
@@ -60,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         from condinst.config.plain_config import read_plain_config
 
         cfg = read_plain_config(found.config)
+        from condinst.config.overrides import override
+
         override(cfg, dict(args.cfg_options), parts=())
 
     from condinst.report.report_page import write_report

@@ -231,7 +231,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
 def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
-    from condinst.config import blaming
+    from condinst.config.blame import blaming
     from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_test_runner
     from condinst.evaluation import DumpDetResults

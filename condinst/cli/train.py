@@ -117,7 +117,7 @@ def train(args: argparse.Namespace) -> None:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
     from condinst.cli.train_folder import only_training
-    from condinst.config import blaming
+    from condinst.config.blame import blaming
     from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_runner
     from condinst.engine.elastic import go_on_after_restart

@@ -1,9 +1,15 @@
-"""Configs: reading a file, and checking what it says before anything is built."""
+"""Configs: reading a file, overriding its settings, checking it before anything is built."""
 
-from condinst.config.blame import blaming
-from condinst.config.check import check_config
-from condinst.config.overrides import override
-from condinst.config.problem import ConfigError
-from condinst.config.read import read_config_file
+from condinst.utils.lazy import lazy_names
 
-__all__ = ["ConfigError", "blaming", "check_config", "override", "read_config_file"]
+_MODULES = {
+    "ConfigError": "problem",
+    "blaming": "blame",
+    "build_model": "build",
+    "check_config": "check",
+    "override": "overrides",
+    "read_config_file": "read",
+}
+
+__all__ = [*_MODULES]
+__getattr__ = lazy_names(__name__, _MODULES)

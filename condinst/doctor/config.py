@@ -11,8 +11,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from condinst.config import check_config
 from condinst.config.build import build_model
+from condinst.config.check import check_config
 from condinst.datasets.checks.checks import check_datasets
 from condinst.doctor.finding import ERROR, OK, WARNING, Finding
 from condinst.doctor.machine import num_cpus

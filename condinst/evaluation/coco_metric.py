@@ -24,11 +24,11 @@ from condinst.evaluation.coco_summary import (
     read_class,
     read_items,
 )
+from condinst.evaluation.coco_truth import read_ground_truth
 from condinst.evaluation.evaluators import choose_backend, evaluate
 from condinst.evaluation.mask_encoding import encode_masks
 from condinst.evaluation.matches import Curves, Detections, Truth, gather_detections, read_truth
 from condinst.evaluation.prediction_file import write_predictions
-from condinst.evaluation.read_ground_truth import read_ground_truth
 from condinst.evaluation.recall import average_recalls
 from condinst.registry import METRICS
 

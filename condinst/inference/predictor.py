@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-from condinst.config import blaming
+from condinst.config.blame import blaming
 from condinst.inference import setup as predictor_setup
 from condinst.inference.base import PicturePredictor, Source
 from condinst.masks.crop import Crop

@@ -17,8 +17,9 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from condinst.checkpoints.model_check import check_complete
 from condinst.compat.stored_config import stored_config
-from condinst.config import blaming, check_config, read_config_file
-from condinst.config.check import PREDICTION
+from condinst.config.blame import blaming
+from condinst.config.check import PREDICTION, check_config
+from condinst.config.read import read_config_file
 from condinst.images.pixel_format import PixelFormat
 from condinst.model_zoo import list_models, resolve_checkpoint, resolve_config
 from condinst.models import CondInst

@@ -18,8 +18,8 @@ from condinst.models.condinst import CondInst
 from condinst.models.data_preprocessor import DetDataPreprocessor
 from condinst.models.heads.bbox_head import CondInstBboxHead
 from condinst.models.heads.mask_head import CondInstMaskHead
-from condinst.models.losses.box_losses import mean_count
-from condinst.models.losses.mask_loss import MaskTargets, sum_over_chunks
+from condinst.models.losses.detection_losses import mean_count
+from condinst.models.losses.mask_losses import MaskTargets, sum_over_chunks
 from condinst.models.structures import GroundTruth, Instances
 from condinst.registry import MODELS
 from condinst.targets.color_similarity import alike_neighbors, neighbor_offsets, to_lab, valid_cells

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,7 @@ class Workshop:
     def __init__(self, folder: Path) -> None:
         from mmengine.config import Config
 
-        from condinst.datasets.shapes.make_shapes import make_shapes
+        from condinst.datasets.shapes.generator import make_shapes
 
         self.folder = folder
         self.data = folder / "shapes"

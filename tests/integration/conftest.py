@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from commands import SMALL, TRAIN, run
 
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 
 
 @pytest.fixture(scope="session")

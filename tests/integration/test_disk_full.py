@@ -15,7 +15,7 @@ from commands import SMALL
 from small_disk import damaged, small_disk
 
 from condinst.cli.main import main
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from condinst.utils.lazy import lazy_names
 _MODULES = {
     "Scene": "scene",
     "draw_scene": "scene",
-    "make_shapes": "make_shapes",
+    "make_shapes": "generator",
 }
 
 __all__ = [*_MODULES]

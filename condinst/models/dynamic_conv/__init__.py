@@ -1,6 +1,6 @@
 """The network that each instance brings along: in PyTorch, and as fused GPU kernels."""
 
-from condinst.models.dynamic_conv.dynamic_conv import (
+from condinst.models.dynamic_conv.dynamic_network import (
     dynamic_conv,
     layer_channels,
     map_locations,

@@ -118,7 +118,7 @@ def is_applicable(features: Tensor, params: Tensor, channels: list[int]) -> bool
     Args:
         features: (B, C, H, W).
         params: (N, K).
-        channels: as :func:`~condinst.models.dynamic_conv.dynamic_conv.layer_channels` gives them.
+        channels: as :func:`~condinst.models.dynamic_conv.layer_channels` gives them.
     """
     if triton is None or features.device != params.device:
         return False
@@ -159,7 +159,7 @@ def fused_dynamic_conv(
         points: (N, 2) xy, input-image pixels.
         coord_scales: (N,) pixels per unit of relative coordinate.
         img_inds: (N,) index of the image, int64, ascending.
-        channels: as :func:`~condinst.models.dynamic_conv.dynamic_conv.layer_channels` gives them.
+        channels: as :func:`~condinst.models.dynamic_conv.layer_channels` gives them.
         stride: of ``features``, pixels.
 
     Returns:

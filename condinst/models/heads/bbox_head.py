@@ -12,7 +12,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from condinst.models.losses.box_losses import box_losses
+from condinst.models.losses.detection_losses import box_losses
 from condinst.models.postprocess.boxes import postprocess_boxes
 from condinst.models.structures import Assignment, DensePredictions, GroundTruth
 from condinst.models.task_modules.assigner import PointAssigner
@@ -42,7 +42,7 @@ class CondInstBboxHead(BaseModule):
         centerness_on_reg: whether centerness comes from the box tower instead of the class tower.
         loss_cls, loss_bbox, loss_centerness: configs of the losses.
         box_quality: what the centerness branch learns, "centerness" or "iou"; see
-            :func:`~condinst.models.losses.box_losses.box_losses`.
+            :func:`~condinst.models.losses.detection_losses.box_losses`.
         bbox_coder: config of the coder between distances and boxes.
         train_cfg: not used; detectors hand it in.
         test_cfg: see :func:`~condinst.models.postprocess.boxes.postprocess_boxes`.
@@ -201,7 +201,7 @@ class CondInstBboxHead(BaseModule):
     def loss(
         self, dense: DensePredictions, assignment: Assignment, points: Sequence[Tensor]
     ) -> dict[str, Tensor]:
-        """See :func:`~condinst.models.losses.box_losses.box_losses`."""
+        """See :func:`~condinst.models.losses.detection_losses.box_losses`."""
         scales = self.point_strides(points)
         if not self.norm_on_bbox:
             scales = torch.ones_like(scales)

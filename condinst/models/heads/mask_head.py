@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from condinst.models.dynamic_conv.dynamic_conv import (
+from condinst.models.dynamic_conv.dynamic_network import (
     dynamic_conv,
     layer_channels,
     num_dynamic_params,
 )
 from condinst.models.heads.mask_branch import MaskBranch
-from condinst.models.losses.mask_loss import mask_loss
+from condinst.models.losses.mask_losses import mask_loss
 from condinst.models.structures import GroundTruth, Instances
 from condinst.models.upsample import aligned_upsample
 from condinst.registry import MODELS
@@ -96,7 +96,7 @@ class CondInstMaskHead(BaseModule):
     def loss(
         self, mask_feats: Tensor, instances: Instances, ground_truths: Sequence[GroundTruth]
     ) -> dict[str, Tensor]:
-        """See :func:`~condinst.models.losses.mask_loss.mask_loss`.
+        """See :func:`~condinst.models.losses.mask_losses.mask_loss`.
 
         Returns:
             ``loss_mask``.

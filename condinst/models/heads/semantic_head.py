@@ -13,7 +13,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule, bias_init_with_prob, kaiming_init
 from torch import Tensor, nn
 
-from condinst.models.losses.box_losses import mean_count
+from condinst.models.losses.detection_losses import mean_count
 from condinst.registry import MODELS
 
 

@@ -13,7 +13,7 @@ from condinst.cli.browse import draw
 from condinst.cli.browse_data import Browser, View
 from condinst.cli.common import read_config
 from condinst.cli.main import main
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 from condinst.targets.target_types import SampledMasks, SimilarColors
 
 SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"

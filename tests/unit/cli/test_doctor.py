@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from condinst.cli.main import main
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 from condinst.doctor import Finding, as_text, machine, worst
 from condinst.doctor import installed as packages
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from condinst.cli.main import main
 from condinst.data_report import read_source
 from condinst.data_report.config_sources import read_config_sources
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 
 SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from condinst.cli import common, test, train
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 
 SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from condinst.cli.main import _COMMANDS, main
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 from condinst.version import __version__
 
 SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"

@@ -27,7 +27,12 @@ PEAK = 600_000  # KiB
 def outcomes(request, tmp_path_factory, repo) -> dict:
     folder = tmp_path_factory.mktemp("payloads")
     done = subprocess.run(
-        [sys.executable, str(repo / "tests" / "payload_reader.py"), str(folder), request.param],
+        [
+            sys.executable,
+            str(repo / "tests" / "helpers" / "payload_reader.py"),
+            str(folder),
+            request.param,
+        ],
         env={**os.environ, "PYTHONPATH": str(repo), "OMP_NUM_THREADS": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
         capture_output=True,

@@ -5,7 +5,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from condinst.config import ConfigError, blaming
+from condinst.config.blame import blaming
+from condinst.config.problem import ConfigError
 from condinst.registry import MODELS, TRANSFORMS
 
 

@@ -10,9 +10,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from condinst.config import ConfigError, check_config
-from condinst.config.check import find_problems
-from condinst.config.problem import is_slip, near
+from condinst.config.check import check_config, find_problems
+from condinst.config.problem import ConfigError, is_slip, near
 
 REPO = Path(__file__).resolve().parents[3]
 SMALL = REPO / "tests" / "helpers" / "small_condinst.py"

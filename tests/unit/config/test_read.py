@@ -5,8 +5,9 @@ import os
 import pytest
 from mmengine.config import Config
 
-from condinst.config import ConfigError, read_config_file
 from condinst.config.plain_config import read_plain_config
+from condinst.config.problem import ConfigError
+from condinst.config.read import read_config_file
 
 
 def message(path, reader=read_config_file) -> str:

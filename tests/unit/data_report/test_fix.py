@@ -11,8 +11,7 @@ from faulty_data import LOOP, SQUARE, annotation, rle, sound_data, write, write_
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from condinst.data_report import examine, read_source
-from condinst.data_report import fix as repair
+from condinst.data_report import examine, read_source, repair
 
 
 def repaired(folder, data):

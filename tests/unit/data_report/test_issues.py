@@ -10,8 +10,7 @@ import pytest
 from faulty_data import CASES, sound_data, write, write_json
 from pycocotools.coco import COCO
 
-from condinst.data_report import examine, read_source
-from condinst.data_report import fix as repair
+from condinst.data_report import examine, read_source, repair
 from condinst.data_report.issue_types import KINDS
 from condinst.datasets.coco.coco_file import read_coco_file
 

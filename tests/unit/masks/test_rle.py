@@ -48,7 +48,7 @@ def test_several_codes_are_read_at_once():
 @pytest.mark.parametrize("broken", [b"", b"5o", b"\xff"])
 def test_a_broken_code_among_others_is_refused(broken):
     good = coco_mask.encode(np.asfortranarray(masks()[-1]))["counts"]
-    with pytest.raises(ValueError, match="not a compressed run-length code"):
+    with pytest.raises(ValueError, match="not compressed RLE"):
         read_many_counts([good, broken, good])
 
 
@@ -57,13 +57,13 @@ def test_a_broken_code_among_others_is_refused(broken):
     [
         ({"size": [4, 5]}, "needs the keys counts and size"),
         ({"size": [5, 4], "counts": [20]}, r"size \[5, 4\].*\[4, 5\]"),
-        ({"size": [4, 5], "counts": [19]}, "cover 19 pixels, the picture has 20"),
+        ({"size": [4, 5], "counts": [19]}, "cover 19 pixels, the image has 20"),
         ({"size": [4, 5], "counts": [25, -5]}, "negative"),
         ({"size": [4, 5], "counts": ["x"]}, "neither a string nor a list of integers"),
         ({"size": [4, 5], "counts": 20}, "counts cover 20 pixels|neither"),
-        ({"size": [4, 5], "counts": ""}, "not a compressed run-length code"),
-        ({"size": [4, 5], "counts": "\xff\xff"}, "not a compressed run-length code"),
-        ({"size": [4, 5], "counts": "oooooooooooooooo0"}, "not a compressed run-length code"),
+        ({"size": [4, 5], "counts": ""}, "not compressed RLE"),
+        ({"size": [4, 5], "counts": "\xff\xff"}, "not compressed RLE"),
+        ({"size": [4, 5], "counts": "oooooooooooooooo0"}, "not compressed RLE"),
     ],
 )
 def test_a_malformed_code_is_refused(segmentation, message):
@@ -77,5 +77,5 @@ def test_a_code_cut_short_is_refused_where_pycocotools_decodes_it():
     code = coco_mask.encode(np.asfortranarray(mask))
     code["counts"] = code["counts"][:-40]
     assert coco_mask.decode(code).shape == (40, 50)  # no error, but memory noise from there on
-    with pytest.raises(ValueError, match="the picture has 2000"):
+    with pytest.raises(ValueError, match="the image has 2000"):
         checked_rle(code, 40, 50)

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 import condinst
 from condinst import model_zoo
-from condinst.model_zoo import index
+from condinst.compat import base_configs
 
 # The numbers of the original's own tables (configs/CondInst/README.md, configs/BoxInst/README.md of
 # AdelaiDet) and of mmdet's metafiles: box AP, mask AP on val2017, mask AP on test-dev.
@@ -138,14 +138,14 @@ def test_licenses_in_short_are_those_of_the_index():
 
 
 def test_a_package_without_its_index_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(index, "__file__", str(tmp_path / "condinst/model_zoo/index.py"))
+    monkeypatch.setattr(base_configs, "__file__", str(tmp_path / "condinst/compat/base_configs.py"))
     with pytest.raises(FileNotFoundError, match=r"model-index.yml: .*install condinst again"):
-        index.find_root()
+        base_configs.find_root()
 
 
 def test_an_installed_package_has_its_index_in_the_folder_mim(monkeypatch, tmp_path):
-    monkeypatch.setattr(index, "__file__", str(tmp_path / "condinst/model_zoo/index.py"))
+    monkeypatch.setattr(base_configs, "__file__", str(tmp_path / "condinst/compat/base_configs.py"))
     mim = tmp_path / "condinst" / ".mim"
     mim.mkdir(parents=True)
     (mim / "model-index.yml").touch()
-    assert index.find_root() == mim
+    assert base_configs.find_root() == mim

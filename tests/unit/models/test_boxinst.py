@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 
 from condinst.datasets import PrepareBoxTargets
 from condinst.models.boxinst import BoxInstMaskHead, pairwise_loss
-from condinst.models.losses import mask_loss as mask_loss_module
+from condinst.models.losses import mask_losses as mask_loss_module
 from condinst.models.structures import GroundTruth, Instances
 from condinst.models.task_modules.ground_truth import box_masks, prepare_ground_truth
 from condinst.targets.color_similarity import neighbor_offsets

@@ -10,7 +10,7 @@ from mmdet.structures.mask import PolygonMasks
 from pycocotools import mask as coco_mask
 from small_model import BOX, build, losses_of, sample, small_model
 
-from condinst.models.losses.box_losses import mean_count
+from condinst.models.losses.detection_losses import mean_count
 
 
 @pytest.mark.parametrize(

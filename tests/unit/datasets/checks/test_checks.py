@@ -175,7 +175,7 @@ FAULTS = {
     ),
     "rle too short": (
         lambda d: set_annotation(d, segmentation={"size": [40, 60], "counts": [100]}),
-        "id 3: its RLE counts cover 100 pixels, the picture has 2400",
+        "id 3: its RLE counts cover 100 pixels, the image has 2400",
     ),
     "no pictures": (lambda d: d["images"].clear(), "the file has no pictures"),
     "only crowds": (

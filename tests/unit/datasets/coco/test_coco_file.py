@@ -180,17 +180,17 @@ REFUSED_ANNOTATIONS = {
     "rle negative": (
         dict(segmentation={"size": [40, 60], "counts": [-1, 2401]}),
         "rle",
-        r"cover 2400 pixels, the picture has 2400 \(some counts are negative\)",
+        r"cover 2400 pixels, the image has 2400 \(some counts are negative\)",
     ),
     "rle short": (
         dict(segmentation={"size": [40, 60], "counts": [100, 5]}),
         "rle",
-        "cover 105 pixels, the picture has 2400",
+        "cover 105 pixels, the image has 2400",
     ),
     "rle that overflows": (
         dict(segmentation={"size": [40, 60], "counts": [2**62] * 4 + [2400]}),
         "rle",
-        "the picture has 2400",
+        "the image has 2400",
     ),
     "rle of halves": (dict(segmentation={"size": [40, 60], "counts": [0.5, 2399.5]}), "rle", "nei"),
     "rle of NaN": (dict(segmentation={"size": [40, 60], "counts": [math.nan]}), "rle", "neither"),
@@ -204,12 +204,12 @@ REFUSED_ANNOTATIONS = {
     "rle of other letters": (
         dict(segmentation={"size": [40, 60], "counts": "zz\u00e9"}),
         "rle",
-        "not a compressed run-length code",
+        "not compressed RLE",
     ),
     "rle of half a character": (
         dict(segmentation={"size": [40, 60], "counts": "\ud800"}),
         "rle",
-        "not a compressed run-length code",
+        "not compressed RLE",
     ),
     "rle without counts": (dict(segmentation={"size": [40, 60]}), "rle", "needs the keys counts"),
 }

@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
 from condinst.datasets import PrepareMaskTargets
-from condinst.datasets.shapes.make_shapes import make_shapes
+from condinst.datasets.shapes.generator import make_shapes
 from condinst.registry import DATASETS, MODELS
 from condinst.targets.target_types import SampledMasks
 

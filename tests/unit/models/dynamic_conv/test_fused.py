@@ -17,7 +17,7 @@ from mmdet.models.utils import relative_coordinate_maps
 
 from condinst.models.dynamic_conv import fused as fused
 from condinst.models.dynamic_conv import kernels as kernels
-from condinst.models.dynamic_conv.dynamic_conv import (
+from condinst.models.dynamic_conv.dynamic_network import (
     layer_channels,
     num_dynamic_params,
     split_params,

@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmdet.models.losses import DiceLoss
 
-from condinst.models.losses import mask_loss as module
-from condinst.models.losses.mask_loss import mask_loss
+from condinst.models.losses import mask_losses as module
+from condinst.models.losses.mask_losses import mask_loss
 from condinst.models.structures import GroundTruth, Instances
 
 

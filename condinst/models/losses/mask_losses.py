@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from condinst.models.losses.box_losses import mean_count
+from condinst.models.losses.detection_losses import mean_count
 from condinst.models.structures import GroundTruth, Instances
 
 # Most elements of one float map of a chunk. On the CPU, 4 MiB in float32, so that the maps between

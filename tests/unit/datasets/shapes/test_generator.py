@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from condinst.datasets.shapes import make_shapes as shapes
+from condinst.datasets.shapes import generator as shapes
 from condinst.datasets.shapes import scene as shapes_scene
 
 NUM = {"train": 60, "val": 20}

@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmdet.models.utils import aligned_bilinear
 
-from condinst.models.dynamic_conv import dynamic_conv as module
-from condinst.models.dynamic_conv.dynamic_conv import (
+from condinst.models.dynamic_conv import dynamic_network as module
+from condinst.models.dynamic_conv.dynamic_network import (
     dynamic_conv,
     layer_channels,
     num_dynamic_params,

@@ -7,7 +7,7 @@ import torch
 from mmdet.models.losses import CrossEntropyLoss, FocalLoss, GIoULoss
 from mmdet.models.task_modules.coders import DistancePointBBoxCoder
 
-from condinst.models.losses.box_losses import box_losses, centerness_targets, smoothed_ious
+from condinst.models.losses.detection_losses import box_losses, centerness_targets, smoothed_ious
 from condinst.models.structures import Assignment, DensePredictions
 
 
