@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from condinst.utils.files import check_html as check_html
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # What the launchers leave in the environment of each process.
 _RANKS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
+
+_INTERRUPTIONS = 5  # by workers that die while the message is made
 
 # endings of files that hold weights
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
@@ -298,14 +301,21 @@ def run(main: Callable[[], object]) -> None:
 
 def told(error: Exception) -> str | None:
     """:func:`explain`, also where torch interrupts it to say that a data worker has died."""
-    try:
-        return explain(error)
-    except RuntimeError as interruption:  # raised by its handler of SIGCHLD
-        return explain(interruption)
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for _ in range(_INTERRUPTIONS):
+        try:
+            return explain(error, frames)
+        except RuntimeError as interruption:  # raised by torch's handler of SIGCHLD
+            error = interruption
+    return str(error)
 
 
-def explain(error: Exception) -> str | None:
-    """What to tell the user; None where the error may be a bug, or came in the middle of a run."""
+def explain(error: Exception, frames: Sequence[FrameType] | None = None) -> str | None:
+    """What to tell the user; None where the error may be a bug, or came in the middle of a run.
+
+    Args:
+        frames: where the command was when it failed; None for those of the error's traceback.
+    """
     if is_disk_error(error):  # at any time, and nobody's bug
         return str(error)
     config = sys.modules.get("condinst.config")
@@ -313,7 +323,8 @@ def explain(error: Exception) -> str | None:
         error, config.ConfigError
     ):  # wherever it was raised, it was meant for the user
         return str(error)
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if frames is None:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     if loader := explain_loader_error(error, frames):
         return loader
     # an error that is raised by them finds them imported

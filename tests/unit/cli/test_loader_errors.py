@@ -12,6 +12,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch.utils.data import DataLoader, get_worker_info
 
+from condinst.cli import common
 from condinst.cli.common import told
 from condinst.compat.sample_errors import SampleError
 
@@ -129,3 +130,19 @@ def test_an_error_that_names_the_image_stays(workers):
 def test_other_errors_are_left_alone():
     assert told(RuntimeError("DataLoader works")) is None
     assert told(KeyError("DataLoader worker (pid 1) is killed by signal: Killed.")) is None
+
+
+def test_a_worker_that_dies_while_the_message_is_made(monkeypatch):
+    """torch's handler of SIGCHLD interrupts; the loader is still found where the error came from."""
+    asked, calls = common.explain_loader_error, []
+
+    def interrupted(error, frames):
+        calls.append(error)
+        if len(calls) == 1:
+            raise RuntimeError(str(error))
+        return asked(error, frames)
+
+    monkeypatch.setattr(common, "explain_loader_error", interrupted)
+    message = failure("test", die(signal.SIGKILL), other=Loop("train", Fails(int)))
+    assert message.startswith("test_dataloader: data worker with pid ")
+    assert len(calls) > 1
