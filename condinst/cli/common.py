@@ -7,12 +7,15 @@ argument need neither, and importing them takes seconds.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import inspect
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
 
 # What the launchers leave in the environment of each process.
 _RANKS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
-
-_INTERRUPTIONS = 5  # by workers that die while the message is made
 
 # endings of files that hold weights
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
@@ -300,14 +301,28 @@ def run(main: Callable[[], object]) -> None:
 
 
 def told(error: Exception) -> str | None:
-    """:func:`explain`, also where torch interrupts it to say that a data worker has died."""
+    """:func:`explain`, which the death of a further data worker does not interrupt."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    for _ in range(_INTERRUPTIONS):
-        try:
+    try:
+        with _children_die_silently():
             return explain(error, frames)
-        except RuntimeError as interruption:  # raised by torch's handler of SIGCHLD
-            error = interruption
-    return str(error)
+    except RuntimeError as interruption:  # raised before torch's handler of SIGCHLD was off
+        with _children_die_silently():
+            return explain(interruption, frames)
+
+
+@contextlib.contextmanager
+def _children_die_silently() -> Iterator[None]:
+    """Switch off torch's handler of SIGCHLD, which raises wherever the program stands."""
+    number = getattr(signal, "SIGCHLD", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, handler)
 
 
 def explain(error: Exception, frames: Sequence[FrameType] | None = None) -> str | None:
