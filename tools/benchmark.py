@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # benchmarks/ is not installed
 
 from benchmarks import command
-from condinst.cli import common
+from condinst.cli import errors
 
 if __name__ == "__main__":
-    common.run(command.main)
+    errors.run(command.main)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from condinst.cli import common
+from condinst.cli import common, errors
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -79,4 +79,4 @@ def _train(folder: Path, name: str, seed: int, words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    common.run(main)
+    errors.run(main)

@@ -1,6 +1,6 @@
 """Convert weights between layouts; see --help."""
 
-from condinst.cli import common, convert
+from condinst.cli import convert, errors
 
 if __name__ == "__main__":
-    common.run(convert.main)
+    errors.run(convert.main)

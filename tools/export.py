@@ -1,6 +1,6 @@
 """Export a detector; see ``python tools/export.py --help``."""
 
-from condinst.cli import common, export
+from condinst.cli import errors, export
 
 if __name__ == "__main__":
-    common.run(export.main)
+    errors.run(export.main)

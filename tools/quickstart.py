@@ -3,9 +3,9 @@
 from functools import partial
 from pathlib import Path
 
-from condinst.cli import common, quickstart
+from condinst.cli import errors, quickstart
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "quickstart_condinst_r18_fpn_shapes.py"
 
 if __name__ == "__main__":
-    common.run(partial(quickstart.main, CONFIG))
+    errors.run(partial(quickstart.main, CONFIG))

@@ -1,6 +1,6 @@
 """Evaluate a checkpoint; see --help."""
 
-from condinst.cli import common, test
+from condinst.cli import errors, test
 
 if __name__ == "__main__":
-    common.run(test.main)
+    errors.run(test.main)

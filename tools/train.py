@@ -1,6 +1,6 @@
 """Train a model from a config; see --help."""
 
-from condinst.cli import common, train
+from condinst.cli import errors, train
 
 if __name__ == "__main__":
-    common.run(train.main)
+    errors.run(train.main)

@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condinst.cli.loader_errors import explain_loader_error
-from condinst.cli.once import RANKS, print_error
-from condinst.config.problem import ConfigError
+from condinst.cli.once import RANKS
 from condinst.utils.files import check_html as check_html
 from condinst.utils.files import check_writable as check_writable
-from condinst.utils.files import is_disk_error
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -206,62 +201,3 @@ def use_rle_masks(cfg: Config) -> None:
     if _is_condinst(cfg) and only_coco and not drawn.get("draw"):
         test_cfg = dict(cfg.model.get("test_cfg") or {})
         cfg.model.test_cfg = dict(mask_format="rle") | test_cfg
-
-
-def run(main: Callable[[], object]) -> None:
-    """Run a command of ``tools/``; a user's mistake ends it with one line, where it is found before
-    the first iteration.
-
-    The exit code is then 1. What goes wrong later keeps its traceback.
-    """
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except Exception as error:
-        message = told(error)
-        if message is None or os.environ.get("CONDINST_DEBUG"):
-            raise
-        print_error(f"{message}\n(set CONDINST_DEBUG=1 for the traceback)")
-        sys.exit(1)
-
-
-def told(error: Exception) -> str | None:
-    """:func:`explain`, also where torch interrupts it to say that a data worker has died."""
-    try:
-        return explain(error)
-    except RuntimeError as interruption:  # raised by its handler of SIGCHLD
-        return explain(interruption)
-
-
-def explain(error: Exception) -> str | None:
-    """What to tell the user; None where the error may be a bug, or came in the middle of a run."""
-    if is_disk_error(error):  # at any time, and nobody's bug
-        return str(error)
-    if isinstance(error, ConfigError):  # wherever it was raised, it was meant for the user
-        return str(error)
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if loader := explain_loader_error(error, frames):
-        return loader
-    # an error that is raised by them finds them imported
-    loops = sys.modules.get("mmengine.runner.loops")
-    registry = sys.modules.get("mmengine.registry")
-    if loops and any(frame.f_code.co_filename == loops.__file__ for frame in frames):
-        return None
-    if isinstance(error, (ValueError, OSError)):
-        return str(error)
-    if registry:  # names and arguments come from the config
-        code = registry.build_from_cfg.__code__
-        built = [frame.f_locals["cfg"] for frame in frames if frame.f_code is code]
-        if built:
-            return (
-                f"the config's type={built[-1].get('type')!r} cannot be built: {_one_line(error)}"
-            )
-    if isinstance(error, ImportError) and (error.name or "").split(".")[0] != "condinst":
-        return f"{error} (condinst doctor looks through what is installed)"
-    return None
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error.args[0] if isinstance(error, KeyError) else error).split())
-    return f"{type(error).__name__}: {text}"

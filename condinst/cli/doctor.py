@@ -16,8 +16,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from condinst.cli.common import add_cfg_options, explain, read_config
+from condinst.cli.common import add_cfg_options, read_config
 from condinst.cli.doctor_data import add_data_arguments, check_data_arguments, report_on_data
+from condinst.cli.errors import explain
 
 if TYPE_CHECKING:
     from condinst.cli.doctor_data import Report

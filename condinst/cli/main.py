@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 
-from condinst.cli.common import explain
+from condinst.cli.errors import explain
 from condinst.cli.once import print_error
 from condinst.version import __version__
 

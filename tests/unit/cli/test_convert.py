@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from condinst.cli import common, convert
+from condinst.cli import convert, errors
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_script_there_and_back(source, repo):
 )
 def test_mistakes_end_with_one_line(source, capsys, arguments, message):
     with pytest.raises(SystemExit) as ended:
-        common.run(lambda: convert.main(arguments))
+        errors.run(lambda: convert.main(arguments))
     assert ended.value.code == 1
     assert capsys.readouterr().err == message + "(set CONDINST_DEBUG=1 for the traceback)\n"
 

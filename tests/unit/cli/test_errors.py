@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from condinst.cli import common, test, train
+from condinst.cli import common, errors, test, train
 from condinst.datasets.shapes.generator import make_shapes
 
 SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
@@ -37,7 +37,7 @@ def message(shapes, tmp_path, monkeypatch, capsys):
 
     def message(command, *arguments) -> str:
         with pytest.raises(SystemExit) as ended:
-            common.run(lambda: command.main([str(word) for word in arguments]))
+            errors.run(lambda: command.main([str(word) for word in arguments]))
         text = str(ended.value.code)
         if text.startswith("usage: "):
             return text
@@ -154,4 +154,4 @@ def test_bugs_and_errors_in_the_middle_of_a_run_keep_their_traceback():
         raise TypeError("of ours")
 
     with pytest.raises(TypeError):
-        common.run(bug)
+        errors.run(bug)

@@ -12,7 +12,8 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch.utils.data import DataLoader, get_worker_info
 
-from condinst.cli.common import told
+from condinst.cli import errors
+from condinst.cli.errors import told
 from condinst.compat.sample_errors import SampleError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -129,3 +130,19 @@ def test_an_error_that_names_the_image_stays(workers):
 def test_other_errors_are_left_alone():
     assert told(RuntimeError("DataLoader works")) is None
     assert told(KeyError("DataLoader worker (pid 1) is killed by signal: Killed.")) is None
+
+
+def test_a_worker_that_dies_while_the_message_is_made(monkeypatch):
+    """The loader is still found where the first error came from."""
+    calls = []
+
+    def interrupted(error, frames):
+        calls.append((str(error), [frame.f_code.co_name for frame in frames]))
+        if len(calls) == 1:
+            raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed. ")
+        return "told"
+
+    monkeypatch.setattr(errors, "explain_loader_error", interrupted)
+    assert failure("test", fail, workers=0) == "told"
+    assert calls[1][0].startswith("DataLoader worker")
+    assert "run" in calls[1][1]
