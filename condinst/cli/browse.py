@@ -18,7 +18,7 @@ from condinst.utils.names import printable, safe_part
 if TYPE_CHECKING:
     import numpy as np
 
-    from condinst.cli.browse_data import View
+    from condinst.cli.browse_data import BrowsedSample
 
 _EXAMPLES = """examples:
   %(prog)s CONFIG --out pictures
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def draw(view: View, classes: tuple[str, ...]) -> np.ndarray:
+def draw(view: BrowsedSample, classes: tuple[str, ...]) -> np.ndarray:
     """One view as a picture, its targets at its right where it has them."""
     import numpy as np
 
@@ -105,7 +105,7 @@ def draw(view: View, classes: tuple[str, ...]) -> np.ndarray:
     return np.concatenate([panels[0], gap, panels[1]], axis=1)
 
 
-def _draw_targets(view: View, classes: tuple[str, ...]) -> tuple[str, np.ndarray]:
+def _draw_targets(view: BrowsedSample, classes: tuple[str, ...]) -> tuple[str, np.ndarray]:
     import numpy as np
     from mmengine.structures import InstanceData
 

@@ -25,7 +25,7 @@ _LAST = (*_PREPARE, "PackDetInputs")
 
 
 @dataclass(frozen=True)
-class View:
+class BrowsedSample:
     """One picture of the data set, augmented once.
 
     Attributes:
@@ -94,7 +94,7 @@ class Browser:
     def __len__(self) -> int:
         return len(self._dataset)
 
-    def views(self, num: int, repeat: int = 1, seed: int = 0) -> Iterator[View]:
+    def views(self, num: int, repeat: int = 1, seed: int = 0) -> Iterator[BrowsedSample]:
         """The first ``num`` pictures, each augmented ``repeat`` times.
 
         A view depends on the seed, the picture and the repetition, not on the views before it.
@@ -105,7 +105,7 @@ class Browser:
                 with DefaultScope.overwrite_default_scope(self._scope):
                     yield self._view(index, self._dataset[index])
 
-    def _view(self, index: int, results: dict) -> View:
+    def _view(self, index: int, results: dict) -> BrowsedSample:
         if "gt_bboxes" not in results:
             raise ValueError(f"{self._where}.pipeline: expected LoadAnnotations, found none")
         ignored = np.asarray(results.get("gt_ignore_flags", np.zeros(len(results["gt_bboxes"]))))
@@ -120,7 +120,7 @@ class Browser:
         if image.dtype == np.float32 and self._is_rgb8:  # to_float32, or changed colours
             image = np.clip(image, 0, 255).astype(np.uint8)
         image = to_display(image[..., ::-1] if image.shape[2:] == (3,) else image)
-        return View(
+        return BrowsedSample(
             index=index,
             path=str(results.get("img_path", "")),
             image=np.ascontiguousarray(image),

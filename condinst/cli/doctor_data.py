@@ -15,7 +15,7 @@ from condinst.cli.common import check_writable
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-    from condinst.data_report import Source
+    from condinst.data_report import ReportSource
     from condinst.doctor import Finding
 
 
@@ -129,7 +129,7 @@ def report_on_data(args: argparse.Namespace, cfg: Config | None) -> Report:
     return report
 
 
-def _read(args: argparse.Namespace, tell: Callable[[str], None]) -> list[Source]:
+def _read(args: argparse.Namespace, tell: Callable[[str], None]) -> list[ReportSource]:
     from condinst.data_report import read_source
 
     stems = Counter(Path(path).stem for path in args.data)

@@ -122,7 +122,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.show_dir is not None:
         hooks.append(
             dict(
-                type="condinst.PictureHook",
+                type="condinst.VisualizationHook",
                 out_dir=args.show_dir,
                 score_thr=args.show_score_thr,
             )

@@ -47,7 +47,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """Where a pass through the data begins.
 
     Attributes:
@@ -73,9 +73,9 @@ class Batches:
 
     def __init__(self, sampler: Any) -> None:
         self._sampler = sampler
-        self._plan: Plan | None = None
+        self._plan: BatchPlan | None = None
 
-    def begin(self, plan: Plan) -> None:
+    def begin(self, plan: BatchPlan) -> None:
         """Let the next pass through the data follow a plan."""
         self._plan = plan
 
@@ -97,7 +97,7 @@ class Batches:
         for iteration, indices in enumerate(self._follow(plan), plan.iteration):
             yield Batch(indices, (plan.seed, SAMPLE, rank, iteration))
 
-    def _follow(self, plan: Plan) -> Iterator[Sequence[Any]]:
+    def _follow(self, plan: BatchPlan) -> Iterator[Sequence[Any]]:
         skip = plan.skip
         for epoch in itertools.count(plan.epoch):
             if epoch > plan.epoch:

@@ -23,7 +23,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from condinst.compat.batches import MODEL, Plan, planned_batches
+from condinst.compat.batches import MODEL, BatchPlan, planned_batches
 from condinst.compat.random_state import seed_all
 
 
@@ -63,7 +63,7 @@ def _lazy(base: Any) -> Any:
             self._dataloader, self._epoch, self._unread = dataloader, 0, 0
             self._iterator: Any = None
 
-        def begin(self, plan: Plan) -> None:
+        def begin(self, plan: BatchPlan) -> None:
             """Follow a plan; as many steps as it leaves out are free then."""
             batches = planned_batches(self._dataloader)
             if batches is not None:
@@ -105,7 +105,7 @@ def _mend_seed(loop: Any) -> None:
 def _run_iterations(original: Callable[..., Any], loop: Any) -> Any:
     _mend_seed(loop)
     if hasattr(loop.dataloader_iterator, "begin"):
-        plan = Plan(_seed(loop), loop.iter, skip=loop.iter, endless=True)
+        plan = BatchPlan(_seed(loop), loop.iter, skip=loop.iter, endless=True)
         loop.dataloader_iterator.begin(plan)
     return original(loop)
 
@@ -141,7 +141,7 @@ def _batches_of_begun_epoch(loop: Any) -> int:
 def _run_epoch(original: Callable[..., Any], loop: Any) -> Any:
     batches = planned_batches(loop.dataloader)
     if batches is not None:
-        batches.begin(Plan(_seed(loop), loop.iter, skip=loop._first_batch, epoch=loop.epoch))
+        batches.begin(BatchPlan(_seed(loop), loop.iter, skip=loop._first_batch, epoch=loop.epoch))
     try:
         return original(loop)
     finally:

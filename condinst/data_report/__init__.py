@@ -9,13 +9,13 @@ repair(examinations, "repaired")
 from condinst.data_report.data_page import write_page
 from condinst.data_report.examination import Examination, examine
 from condinst.data_report.fix import Repaired, check_folder, repair
-from condinst.data_report.report_source import Source, read_source
+from condinst.data_report.report_source import ReportSource, read_source
 from condinst.data_report.text_report import as_dict, findings, repair_findings
 
 __all__ = [
     "Examination",
     "Repaired",
-    "Source",
+    "ReportSource",
     "as_dict",
     "check_folder",
     "examine",

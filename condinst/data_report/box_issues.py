@@ -7,7 +7,7 @@ from pycocotools import mask as coco_mask
 
 from condinst.data_report.issues import Item
 from condinst.data_report.mask_measures import Masks, rasterise
-from condinst.data_report.report_source import Source
+from condinst.data_report.report_source import ReportSource
 
 __all__ = ["find_in_boxes"]
 
@@ -16,7 +16,7 @@ EDGE = 2.0  # pixels between an edge of a box and of its mask: conventions diffe
 AREA_SHARE, AREA_PIXELS = 0.1, 10.0  # that `area` may differ from the mask's by; either is enough
 
 
-def find_in_boxes(source: Source, masks: Masks) -> list[tuple[str, Item]]:
+def find_in_boxes(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
     """The faults of A boxes and areas; a box has at most one fault of its own."""
     file = source.file
     x, y, width, height = file.boxes.T
@@ -46,7 +46,9 @@ def find_in_boxes(source: Source, masks: Masks) -> list[tuple[str, Item]]:
     return found + _against_masks(source, masks, comparable) + _areas(source, masks)
 
 
-def _against_masks(source: Source, masks: Masks, comparable: np.ndarray) -> list[tuple[str, Item]]:
+def _against_masks(
+    source: ReportSource, masks: Masks, comparable: np.ndarray
+) -> list[tuple[str, Item]]:
     boxes, size = source.file.boxes, source.size_of_annotation
     whole = _edges(masks.boxes)
     cut = np.clip(whole, 0, size[:, [1, 0, 1, 0]])
@@ -65,7 +67,7 @@ def _edges(boxes: np.ndarray) -> np.ndarray:
     return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
 
 
-def _areas(source: Source, masks: Masks) -> list[tuple[str, Item]]:
+def _areas(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
     file = source.file
     known = file.image_index >= 0
     told = {f.index: f.text for f in file.faults if f.rule == "area"}
@@ -98,13 +100,13 @@ def _differ(area: np.ndarray | float, other: np.ndarray | float) -> np.ndarray:
     return (away > AREA_PIXELS) & (away > AREA_SHARE * np.asarray(other))
 
 
-def pixel_area(source: Source, i: int) -> float:
+def pixel_area(source: ReportSource, i: int) -> float:
     """Pixels of an annotation's mask in its picture."""
     height, width = (int(side) for side in source.file.sizes[source.file.image_index[i]])
     return float(coco_mask.area(rasterise(source.mask(i), height, width)))
 
 
-def _item(source: Source, i: int, detail: str = "") -> Item:
+def _item(source: ReportSource, i: int, detail: str = "") -> Item:
     return Item(i, int(source.file.image_index[i]), detail)
 
 

@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 
 from condinst.data_report.statistics import RANGES, Statistics
 
-__all__ = ["Shown", "class_figure", "points_figure", "size_figure", "crowd_figure"]
+__all__ = ["Chart", "class_figure", "points_figure", "size_figure", "crowd_figure"]
 
 _COLORS = ("#2a6fd6", "#e07b39", "#2f9e6e", "#8e5bb5")
 _BARS = 40  # classes of a figure
 
 
 @dataclass(frozen=True)
-class Shown:
+class Chart:
     """A figure and its numbers."""
 
     figure: Figure
@@ -26,7 +26,7 @@ class Shown:
     rows: list[list[Any]]
 
 
-def class_figure(statistics: Sequence[Statistics]) -> Shown:
+def class_figure(statistics: Sequence[Statistics]) -> Chart:
     """Objects by class, most first, as shares of each data set."""
     totals: dict[str, int] = {}
     for s in statistics:
@@ -46,14 +46,14 @@ def class_figure(statistics: Sequence[Statistics]) -> Shown:
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel("% of the objects")
     _finish(figure, axes, statistics)
-    return Shown(figure, ["class", *(s.name for s in statistics)], rows)
+    return Chart(figure, ["class", *(s.name for s in statistics)], rows)
 
 
 def _count(s: Statistics, name: str) -> int:
     return sum(int(n) for c, n in zip(s.classes, s.class_objects, strict=True) if c == name)
 
 
-def size_figure(statistics: Sequence[Statistics]) -> Shown:
+def size_figure(statistics: Sequence[Statistics]) -> Chart:
     """Square roots of the objects' areas, on a logarithmic scale."""
     values = [s.sizes[s.sizes > 0] for s in statistics]
     top = max([float(v.max()) for v in values if len(v)], default=1.0)
@@ -70,13 +70,13 @@ def size_figure(statistics: Sequence[Statistics]) -> Shown:
     return shown
 
 
-def crowd_figure(statistics: Sequence[Statistics]) -> Shown:
+def crowd_figure(statistics: Sequence[Statistics]) -> Chart:
     """Objects per picture."""
     values = [s.per_picture for s in statistics]
     return _counts(statistics, values, "objects in a picture", "pictures")
 
 
-def points_figure(statistics: Sequence[Statistics]) -> Shown:
+def points_figure(statistics: Sequence[Statistics]) -> Chart:
     """Points of polygons per object."""
     values = [s.num_points for s in statistics]
     return _counts(statistics, values, "points of an object's polygons", "objects")
@@ -84,7 +84,7 @@ def points_figure(statistics: Sequence[Statistics]) -> Shown:
 
 def _counts(
     statistics: Sequence[Statistics], values: Sequence[np.ndarray], what: str, of: str
-) -> Shown:
+) -> Chart:
     """Whole numbers: one bar each where they are few, else thirty."""
     top = max((int(v.max()) for v in values if len(v)), default=1)
     width = max(1, -(-(top + 1) // 30))
@@ -98,7 +98,7 @@ def _histogram(
     edges: np.ndarray,
     what: str,
     of: str,
-) -> Shown:
+) -> Chart:
     counts = [np.histogram(v, edges)[0] for v in values]
     figure = Figure(figsize=(8, 3))
     axes = figure.subplots()
@@ -116,7 +116,7 @@ def _histogram(
         [float(low), float(high), *(int(count[i]) for count in counts)]
         for i, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True))
     ]
-    return Shown(figure, columns, rows)
+    return Chart(figure, columns, rows)
 
 
 def _finish(figure: Figure, axes: Any, statistics: Sequence[Statistics]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from condinst.data_report.fix import Repaired
-from condinst.data_report.report_source import Source, read_source
+from condinst.data_report.report_source import ReportSource, read_source
 from condinst.datasets.checks.checks import coco_sets
 
 __all__ = ["ConfigSources", "read_config_sources"]
@@ -19,7 +19,7 @@ __all__ = ["ConfigSources", "read_config_sources"]
 class ConfigSources:
     """Data sets of a config, each annotation file once."""
 
-    sources: list[Source]
+    sources: list[ReportSource]
     training: list[bool]  # which are trained on
     keys: list[list[str]]  # the settings of the config that name each file
 
@@ -40,7 +40,7 @@ def read_config_sources(cfg: Any) -> ConfigSources:
             set in local files.
     """
     by_file: dict[str, list[str]] = {}
-    sources: list[Source] = []
+    sources: list[ReportSource] = []
     training: list[bool] = []
     for found in coco_sets(cfg, ("train", "val")):
         if found.ann_file not in by_file:

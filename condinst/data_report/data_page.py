@@ -11,7 +11,7 @@ from condinst.data_report.drawing import draw_fault
 from condinst.data_report.examination import Examination
 from condinst.data_report.fix import Repaired
 from condinst.data_report.issue_types import KINDS
-from condinst.data_report.issues import Fault
+from condinst.data_report.issues import Issue
 from condinst.data_report.page_statistics import add_statistics
 from condinst.data_report.statistics import Statistics
 from condinst.data_report.text_report import count, faults_of, place_of
@@ -106,7 +106,7 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _places(page: HtmlPage, examination: Examination, fault: Fault) -> None:
+def _places(page: HtmlPage, examination: Examination, fault: Issue) -> None:
     name = examination.source.name
     page.paragraph(f"{name}: {count(fault)}" if count(fault) else f"{name}:")
     drawn = draw_fault(examination, fault)
@@ -118,7 +118,7 @@ def _places(page: HtmlPage, examination: Examination, fault: Fault) -> None:
         page.bullets([*filter(None, named), *([f"and {more} more"] if more else [])])
 
 
-def _row(examination: Examination, fault: Fault, item: Any) -> list[Any]:
+def _row(examination: Examination, fault: Issue, item: Any) -> list[Any]:
     file = examination.source.file
     picture = item.picture
     return [

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
 from condinst.data_report.examination import Examination
-from condinst.data_report.issues import Fault, Item
+from condinst.data_report.issues import Issue, Item
 from condinst.data_report.mask_measures import rasterise
 from condinst.images.sources import read_picture
 from condinst.masks.crop import Crop
@@ -31,7 +31,7 @@ Window = tuple[int, int, int, int]  # xyxy in the picture's pixels; may leave it
 Drawn = tuple[np.ndarray, str]  # RGB, caption
 
 
-def draw_fault(examination: Examination, fault: Fault, limit: int = _SHOWN) -> list[Drawn]:
+def draw_fault(examination: Examination, fault: Issue, limit: int = _SHOWN) -> list[Drawn]:
     """The first places of a fault, of as many pictures as there are, each with a caption.
 
     What cannot be read is left out.
@@ -51,11 +51,11 @@ def draw_fault(examination: Examination, fault: Fault, limit: int = _SHOWN) -> l
         caption = [examination.source.file.file_names[item.picture]]
         if item.annotation is None:
             whole = draw_objects(examination, [item.picture])
-            picture = whole[0][0] if whole else _draw_boxes(examination, image, item.picture)
+            canvas = whole[0][0] if whole else _draw_boxes(examination, image, item.picture)
         else:
             caption.append(f"annotation {examination.source.file.ann_ids[item.annotation]}")
-            picture = _draw_annotation(examination, image, item.annotation)
-        drawn.append((picture, ": ".join(filter(None, [", ".join(caption), item.detail]))))
+            canvas = _draw_annotation(examination, image, item.annotation)
+        drawn.append((canvas, ": ".join(filter(None, [", ".join(caption), item.detail]))))
     return drawn
 
 
@@ -105,11 +105,11 @@ def _read(examination: Examination, picture: int) -> np.ndarray:
         return read_picture(path)
 
 
-def _draw_boxes(examination: Examination, image: np.ndarray, picture: int) -> np.ndarray:
+def _draw_boxes(examination: Examination, image: np.ndarray, canvas: int) -> np.ndarray:
     """The whole picture with the boxes that its annotations give, whatever its size."""
     file = examination.source.file
-    boxes = file.boxes[(file.image_index == picture) & np.isfinite(file.boxes).all(axis=1)]
-    height, width = (int(side) for side in file.sizes[picture])
+    boxes = file.boxes[(file.image_index == canvas) & np.isfinite(file.boxes).all(axis=1)]
+    height, width = (int(side) for side in file.sizes[canvas])
     right = min(max(image.shape[1], width), 2 * image.shape[1])
     low = min(max(image.shape[0], height), 2 * image.shape[0])
     window = (0, 0, right, low)

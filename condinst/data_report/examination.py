@@ -13,9 +13,9 @@ from condinst.data_report.image_facts import (
     look_at_pictures,
     same_pictures,
 )
-from condinst.data_report.issues import Fault, Item, find_in_file, group
+from condinst.data_report.issues import Issue, Item, find_in_file, group
 from condinst.data_report.mask_measures import Masks, measure_masks
-from condinst.data_report.report_source import Source
+from condinst.data_report.report_source import ReportSource
 from condinst.data_report.statistics import Statistics, measure
 
 __all__ = ["DECODED", "Examination", "examine", "examine_file"]
@@ -27,10 +27,10 @@ DECODED = 1000  # pictures of a data set that are decoded unless all are asked f
 class Examination:
     """What was found of one data set."""
 
-    source: Source
+    source: ReportSource
     masks: Masks
     facts: PictureFacts
-    faults: dict[str, Fault]  # by the kind's key
+    faults: dict[str, Issue]  # by the kind's key
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -54,7 +54,7 @@ class Examination:
 
 
 def examine(
-    sources: Sequence[Source],
+    sources: Sequence[ReportSource],
     *,
     deep: bool = False,
     training: Sequence[bool] | None = None,
@@ -92,20 +92,20 @@ def examine(
     ]
 
 
-def examine_file(source: Source) -> Examination:
+def examine_file(source: ReportSource) -> Examination:
     """Look through an annotation file without the pictures."""
     masks, found = _look_at_file(source)
     facts = PictureFacts([None] * len(source.file.file_names))
     return Examination(source, masks, facts, group(found))
 
 
-def _look_at_file(source: Source) -> tuple[Masks, list[tuple[str, Item]]]:
+def _look_at_file(source: ReportSource) -> tuple[Masks, list[tuple[str, Item]]]:
     masks = measure_masks(source)
     return masks, [*find_in_file(source, masks), *find_in_boxes(source, masks)]
 
 
 def _same(
-    sources: Sequence[Source], trained: Sequence[bool], same: Sequence[tuple[int, int]]
+    sources: Sequence[ReportSource], trained: Sequence[bool], same: Sequence[tuple[int, int]]
 ) -> list[tuple[int, Item, str]]:
     """What is wrong with one picture that is there several times."""
     found = []
@@ -128,5 +128,5 @@ def _same(
     return found
 
 
-def _num_annotations(source: Source, picture: int) -> int:
+def _num_annotations(source: ReportSource, picture: int) -> int:
     return int((source.file.image_index == picture).sum())

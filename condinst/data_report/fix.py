@@ -17,7 +17,7 @@ from pathlib import Path
 from condinst.data_report.examination import Examination, examine_file
 from condinst.data_report.fix_file import Change, FileCopy
 from condinst.data_report.issue_types import KINDS
-from condinst.data_report.report_source import Source, make_source
+from condinst.data_report.report_source import ReportSource, make_source
 from condinst.utils.files import write_whole
 from condinst.utils.plain import plain, plain_annotation
 
@@ -44,7 +44,7 @@ class Repaired:
         return [(fault, action, counted[fault, action]) for fault, action in ordered]
 
 
-def check_folder(sources: Sequence[Source], out: Path) -> list[Path]:
+def check_folder(sources: Sequence[ReportSource], out: Path) -> list[Path]:
     """The files that :func:`repair` would write.
 
     Raises:

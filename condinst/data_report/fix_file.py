@@ -168,12 +168,12 @@ class FileCopy:
             self._note("picture_file_twice", "picture joined to the first of its file", picture=i)
             self._images[i] = None
 
-    def _repair_size(self, fault: str, picture: int) -> None:
+    def _repair_size(self, fault: str, index: int) -> None:
         """Write the file's size, where nothing says that the objects were drawn on another one."""
-        header = self._of.facts.headers[picture]
+        header = self._of.facts.headers[index]
         objects = [
             ann
-            for a in np.flatnonzero(self._picture == picture)
+            for a in np.flatnonzero(self._picture == index)
             if (ann := self._annotations[a]) is not None
         ]
         if header is not None:
@@ -182,12 +182,12 @@ class FileCopy:
                 sizes.insert(0, (header.width, header.height))
             for height, width in sizes:
                 if all(_is_code_of(ann, height, width) for ann in objects):
-                    image = self._images[picture]
+                    image = self._images[index]
                     assert image is not None
-                    self._images[picture] = image | {"height": height, "width": width}
-                    self._note(fault, "the file's size written", picture=picture)
+                    self._images[index] = image | {"height": height, "width": width}
+                    self._note(fault, "the file's size written", picture=index)
                     return
-        self._drop_picture(fault, picture)
+        self._drop_picture(fault, index)
 
     def _repair_ids(self) -> None:
         for fault in ("unknown_picture", "unknown_category", "same_annotation"):

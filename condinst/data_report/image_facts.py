@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 
 from condinst.data_report.issues import Item
-from condinst.data_report.report_source import Source
+from condinst.data_report.report_source import ReportSource
 from condinst.images.decode_bgr import decode_image
-from condinst.images.headers import PictureHeader, missing_files, read_header
+from condinst.images.headers import ImageHeader, missing_files, read_header
 from condinst.images.sources import PICTURE_SUFFIXES
 from condinst.utils.files import read_regular
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 class PictureFacts:
     """What was found of N pictures' files."""
 
-    headers: list[PictureHeader | None]  # None: missing, broken, or known to OpenCV only
+    headers: list[ImageHeader | None]  # None: missing, broken, or known to OpenCV only
     missing: list[int] = field(default_factory=list)
     broken: dict[int, str] = field(default_factory=dict)  # why
     decoded: list[int] = field(default_factory=list)  # those that were decoded, broken or not
@@ -53,7 +53,7 @@ class PictureFacts:
         return size[::-1] if header.orientation >= 5 else size
 
 
-def look_at_pictures(source: Source, max_decoded: int | None) -> PictureFacts:
+def look_at_pictures(source: ReportSource, max_decoded: int | None) -> PictureFacts:
     """Read all headers and decode ``max_decoded`` pictures evenly spaced; None: every one."""
     number = len(source.file.file_names)
     facts = PictureFacts([None] * number)
@@ -87,7 +87,7 @@ def _parallel(function: Callable[[str], T], paths: Sequence[str]) -> Iterator[T]
         yield from pool.map(function, paths)
 
 
-def _header(path: str) -> PictureHeader | str | None:
+def _header(path: str) -> ImageHeader | str | None:
     try:
         return read_header(path)
     except (ValueError, OSError) as error:
@@ -134,7 +134,7 @@ def _not_listed(paths: Sequence[str]) -> list[str]:
     return found
 
 
-def find_in_pictures(source: Source, facts: PictureFacts) -> list[tuple[str, Item]]:
+def find_in_pictures(source: ReportSource, facts: PictureFacts) -> list[tuple[str, Item]]:
     """The faults of the files, each by itself."""
     found = [("missing_file", Item(picture=i)) for i in facts.missing]
     found += [("unreadable_file", Item(picture=i, detail=facts.broken[i])) for i in facts.broken]
@@ -159,7 +159,7 @@ def find_in_pictures(source: Source, facts: PictureFacts) -> list[tuple[str, Ite
 
 
 def same_pictures(
-    sources: Sequence[Source], facts: Sequence[PictureFacts]
+    sources: Sequence[ReportSource], facts: Sequence[PictureFacts]
 ) -> list[list[tuple[int, int]]]:
     """Groups of (source, picture) that are the same file, the same bytes, or the same pixels.
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["KINDS", "IssueType"]
 
 
 @dataclass(frozen=True)
-class Kind:
+class IssueType:
     """One kind of fault."""
 
     key: str
@@ -30,21 +30,21 @@ _DROP = "the annotations are dropped"
 
 _LISTED = [
     # pictures
-    Kind(
+    IssueType(
         "missing_file",
         "picture files missing",
         "error",
         "training stops at the first one",
         "the pictures and their annotations are dropped",
     ),
-    Kind(
+    IssueType(
         "unreadable_file",
         "picture files broken",
         "error",
         "the file is empty, cut off, or not a picture; training stops at the first one",
         "the pictures and their annotations are dropped",
     ),
-    Kind(
+    IssueType(
         "picture_size",
         "picture size wrong",
         "error",
@@ -53,21 +53,21 @@ _LISTED = [
         "the file's size is written where nothing is annotated, or where all masks are run-length "
         "codes of the file's size; otherwise the pictures and their annotations are dropped",
     ),
-    Kind(
+    IssueType(
         "flat_picture",
         "picture size below 1",
         "error",
         "the annotations give a width or height below 1",
         "as for a wrong picture size",
     ),
-    Kind(
+    IssueType(
         "picture_id_twice",
         "picture ids used twice",
         "error",
         "annotations cannot say which picture they belong to",
         "the first picture keeps the id and the annotations, the others are dropped",
     ),
-    Kind(
+    IssueType(
         "picture_file_twice",
         "one file, several pictures",
         "warning",
@@ -75,7 +75,7 @@ _LISTED = [
         "as background",
         "the annotations are joined under the first id",
     ),
-    Kind(
+    IssueType(
         "same_pixels",
         "pictures stored twice",
         "warning",
@@ -83,14 +83,14 @@ _LISTED = [
         "annotations differ, they contradict each other",
         "the one with the most annotations is kept, of equal ones the first",
     ),
-    Kind(
+    IssueType(
         "leak",
         "pictures in both sets",
         "warning",
         "a picture to validate on has been learnt from: the AP is too high",
         "they are dropped from the training set",
     ),
-    Kind(
+    IssueType(
         "exif_unclear",
         "EXIF rotation unclear",
         "warning",
@@ -98,7 +98,7 @@ _LISTED = [
         "whether it was annotated so; look whether the masks fit",
         "",
     ),
-    Kind(
+    IssueType(
         "exif",
         "EXIF rotation",
         "ok",
@@ -106,7 +106,7 @@ _LISTED = [
         "other tools may not do that",
         "",
     ),
-    Kind(
+    IssueType(
         "not_listed",
         "pictures not listed",
         "ok",
@@ -115,21 +115,21 @@ _LISTED = [
         "",
     ),
     # categories
-    Kind(
+    IssueType(
         "category_id_twice",
         "category ids used twice",
         "error",
         "annotations cannot say which class they are of",
         "the first category keeps the id, the others are dropped",
     ),
-    Kind(
+    IssueType(
         "category_name_twice",
         "class names used twice",
         "error",
         "mmdet numbers classes by name, so that the ids are mixed up",
         "the annotations move to the first id of the name",
     ),
-    Kind(
+    IssueType(
         "category_gaps",
         "category ids",
         "ok",
@@ -137,7 +137,7 @@ _LISTED = [
         "tools may expect it",
         "",
     ),
-    Kind(
+    IssueType(
         "class_unused",
         "classes without objects",
         "ok",
@@ -145,35 +145,35 @@ _LISTED = [
         "",
     ),
     # annotations
-    Kind(
+    IssueType(
         "unknown_picture",
         "unknown pictures",
         "error",
         "the annotations' image_id is no picture's: their objects are lost",
         _DROP,
     ),
-    Kind(
+    IssueType(
         "unknown_category",
         "unknown classes",
         "error",
         "the annotations' category_id is no category's: their objects are lost",
         _DROP,
     ),
-    Kind(
+    IssueType(
         "annotation_id_twice",
         "annotation ids used twice",
         "error",
         "evaluation finds annotations by their id, so that objects are lost",
         "all but the first get new ids",
     ),
-    Kind(
+    IssueType(
         "no_crowd_flag",
         "iscrowd missing",
         "warning",
         "it is taken as 0 here; pycocotools' own evaluation stops with KeyError",
         "it is set to 0",
     ),
-    Kind(
+    IssueType(
         "other_type",
         "values of another type",
         "warning",
@@ -181,14 +181,14 @@ _LISTED = [
         "what they mean here, and other programs may stop",
         "they are written as they were read",
     ),
-    Kind(
+    IssueType(
         "wrong_flag",
         "iscrowd or ignore unreadable",
         "error",
         "the value is neither 0 nor 1; training is refused",
         "it is set to 0",
     ),
-    Kind(
+    IssueType(
         "same_annotation",
         "annotations twice",
         "warning",
@@ -197,28 +197,28 @@ _LISTED = [
         "the first is kept",
     ),
     # masks
-    Kind(
+    IssueType(
         "no_mask",
         "masks missing",
         "warning",
         "the annotation has no segmentation: ignored in training, and mask AP cannot be computed",
         _CROWD,
     ),
-    Kind(
+    IssueType(
         "malformed_mask",
         "masks malformed",
         "error",
         "the segmentation cannot be read; training stops at the first one",
         _CROWD,
     ),
-    Kind(
+    IssueType(
         "mask_size",
         "RLE of another size",
         "error",
         "the run-length code is of another size than the picture; training stops at the first one",
         _CROWD,
     ),
-    Kind(
+    IssueType(
         "empty_mask",
         "masks without a pixel",
         "warning",
@@ -226,7 +226,7 @@ _LISTED = [
         "is a box to find and nothing to draw",
         _CROWD,
     ),
-    Kind(
+    IssueType(
         "short_polygon",
         "polygons under 3 points",
         "warning",
@@ -234,14 +234,14 @@ _LISTED = [
         "first, pycocotools stops",
         f"these polygons are dropped; where none is left, {_CROWD}",
     ),
-    Kind(
+    IssueType(
         "flat_polygon",
         "polygons of no area",
         "warning",
         "their points lie on one line: there is nothing to draw",
         f"these polygons are dropped; where none is left, {_CROWD}",
     ),
-    Kind(
+    IssueType(
         "crossing",
         "polygons crossing themselves",
         "warning",
@@ -249,7 +249,7 @@ _LISTED = [
         "order; over 1 % of the mask hangs on it",
         "what lies inside the outline is filled; an order of points cannot be guessed",
     ),
-    Kind(
+    IssueType(
         "crossing_slightly",
         "outlines with small knots",
         "ok",
@@ -257,28 +257,28 @@ _LISTED = [
         "what lies inside the outline is filled",
     ),
     # boxes
-    Kind(
+    IssueType(
         "corner_boxes",
         "boxes written as corners",
         "error",
         "the boxes are x1, y1, x2, y2 where COCO has x, y, width, height; training is refused",
         "all boxes of the file are rewritten",
     ),
-    Kind(
+    IssueType(
         "no_box",
         "boxes missing",
         "error",
         "bbox is missing, or not four finite numbers; the file cannot be read",
         "it is made from the mask; without a usable mask the annotation is dropped",
     ),
-    Kind(
+    IssueType(
         "degenerate_box",
         "boxes without area",
         "warning",
         "width or height is zero or below: the object is left out",
         "it is made from the mask; without a usable mask the annotation is dropped",
     ),
-    Kind(
+    IssueType(
         "tiny_box",
         "boxes under a pixel",
         "warning",
@@ -286,14 +286,14 @@ _LISTED = [
         "the box is enlarged to a pixel where the mask covers one; otherwise the annotation is "
         "dropped",
     ),
-    Kind(
+    IssueType(
         "box_outside",
         "boxes outside the picture",
         "warning",
         "no part of the box is in the picture: the object is left out",
         "it is made from the mask; without a mask in the picture the annotation is dropped",
     ),
-    Kind(
+    IssueType(
         "box_partly_outside",
         "boxes partly outside",
         "warning",
@@ -301,7 +301,7 @@ _LISTED = [
         "to be seen, or the annotations were made for another picture size",
         "the box is made from the part of the mask in the picture, without a mask cut off",
     ),
-    Kind(
+    IssueType(
         "box_mask",
         "box and mask disagree",
         "warning",
@@ -310,21 +310,21 @@ _LISTED = [
         "the box is made from the mask",
     ),
     # areas
-    Kind(
+    IssueType(
         "no_area",
         "areas missing",
         "error",
         "area is missing, or not a finite number; the file cannot be read",
         "it is made from the mask, without one from the box",
     ),
-    Kind(
+    IssueType(
         "area_zero",
         "areas of zero",
         "warning",
         "area is zero or below while the mask has pixels: the object is left out of training",
         "it is made from the mask",
     ),
-    Kind(
+    IssueType(
         "area_mask",
         "area and mask disagree",
         "warning",

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from condinst.data_report.issue_types import KINDS, Kind
+from condinst.data_report.issue_types import KINDS, IssueType
 from condinst.data_report.mask_measures import Masks
-from condinst.data_report.report_source import Source
+from condinst.data_report.report_source import ReportSource
 from condinst.datasets.coco.coco_content import corners_for_sizes
 from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.entry_issues import first_few
 
-__all__ = ["Fault", "Item", "find_in_file", "group"]
+__all__ = ["Issue", "Item", "find_in_file", "group"]
 
 _SLIGHT = 0.01  # of a mask; what hangs on a crossing below is of no account
 
@@ -32,10 +32,10 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Fault:
+class Issue:
     """All places of one kind of fault."""
 
-    kind: Kind
+    kind: IssueType
     items: list[Item]
 
     @property
@@ -47,15 +47,15 @@ class Fault:
         return list(dict.fromkeys(i.picture for i in self.items if i.picture is not None))
 
 
-def group(found: Iterable[tuple[str, Item]]) -> dict[str, Fault]:
+def group(found: Iterable[tuple[str, Item]]) -> dict[str, Issue]:
     """Sort (kind's key, item) pairs by kind, in the catalogue's order."""
     items: dict[str, list[Item]] = defaultdict(list)
     for key, item in found:
         items[key].append(item)
-    return {key: Fault(kind, items[key]) for key, kind in KINDS.items() if key in items}
+    return {key: Issue(kind, items[key]) for key, kind in KINDS.items() if key in items}
 
 
-def find_in_file(source: Source, masks: Masks) -> list[tuple[str, Item]]:
+def find_in_file(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
     """What is wrong with ids, categories and masks, whatever the pictures' files hold."""
     found = [*_in_pictures(source), *_in_categories(source), *_in_ids(source)]
     found += _in_masks(source, masks)
@@ -65,12 +65,12 @@ def find_in_file(source: Source, masks: Masks) -> list[tuple[str, Item]]:
     return found
 
 
-def _of(source: Source, i: int, detail: str = "") -> Item:
+def _of(source: ReportSource, i: int, detail: str = "") -> Item:
     place = int(source.file.image_index[i])
     return Item(i, place if place >= 0 else None, detail)
 
 
-def _in_pictures(source: Source) -> list[tuple[str, Item]]:
+def _in_pictures(source: ReportSource) -> list[tuple[str, Item]]:
     file = source.file
     found = [
         ("picture_id_twice", Item(picture=i, detail=f"id {file.image_ids[i]!r}"))
@@ -97,7 +97,7 @@ def _later(values: Sequence[Hashable]) -> list[int]:
     return later
 
 
-def _in_categories(source: Source) -> list[tuple[str, Item]]:
+def _in_categories(source: ReportSource) -> list[tuple[str, Item]]:
     categories = source.file.categories
     ids, names = [c[0] for c in categories], [c[1] for c in categories]
     found = []
@@ -117,7 +117,7 @@ def _in_categories(source: Source) -> list[tuple[str, Item]]:
     return found
 
 
-def _in_ids(source: Source) -> list[tuple[str, Item]]:
+def _in_ids(source: ReportSource) -> list[tuple[str, Item]]:
     file = source.file
     found = []
     told = {(f.index, f.rule): f"{f.rule}: {f.text}" for f in file.faults}
@@ -134,7 +134,7 @@ def _in_ids(source: Source) -> list[tuple[str, Item]]:
     return found
 
 
-def _in_values(source: Source) -> list[tuple[str, Item]]:
+def _in_values(source: ReportSource) -> list[tuple[str, Item]]:
     """What the reader read otherwise than it stands there, and flags that it could not read."""
     found = []
     for fault in source.file.faults:
@@ -151,7 +151,7 @@ def _in_values(source: Source) -> list[tuple[str, Item]]:
     return found
 
 
-def _in_masks(source: Source, masks: Masks) -> list[tuple[str, Item]]:
+def _in_masks(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
     found = []
     lacking = np.flatnonzero(source.file.segmentations == Segmentation.NONE).tolist()
     if len(lacking) < source.num_annotations:  # a file of boxes only is made for BoxInst
@@ -172,7 +172,7 @@ def _in_masks(source: Source, masks: Masks) -> list[tuple[str, Item]]:
     return found
 
 
-def _repeated_annotations(source: Source, masks: Masks) -> list[int]:
+def _repeated_annotations(source: ReportSource, masks: Masks) -> list[int]:
     """Annotations of the picture, class and mask (without masks: box) of an earlier one."""
     file = source.file
     boxes = np.where(np.isnan(masks.boxes), file.boxes, masks.boxes)
@@ -198,7 +198,7 @@ def _repeated_annotations(source: Source, masks: Masks) -> list[int]:
     return repeated
 
 
-def _mask_key(source: Source, i: int) -> Any:
+def _mask_key(source: ReportSource, i: int) -> Any:
     """What is equal where two masks are written alike."""
     mask = source.mask(i)
     if isinstance(mask, dict):

@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from pycocotools import mask as coco_mask
 
-from condinst.data_report.report_source import Source
+from condinst.data_report.report_source import ReportSource
 from condinst.datasets.coco.coco_entries import MAX_PIXELS, Segmentation
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.entry_issues import shown
@@ -80,7 +80,7 @@ class _Rings:
         return np.diff(np.append(self.starts, len(self.points)))
 
 
-def measure_masks(source: Source) -> Masks:
+def measure_masks(source: ReportSource) -> Masks:
     """Measure every mask of a file; an annotation of an unknown picture has no readable RLE."""
     number = source.num_annotations
     masks = Masks(
@@ -122,7 +122,7 @@ def _is_polygons(kinds: np.ndarray) -> np.ndarray:
     )
 
 
-def _measure_codes(source: Source, masks: Masks, chosen: np.ndarray) -> None:
+def _measure_codes(source: ReportSource, masks: Masks, chosen: np.ndarray) -> None:
     read: list[int] = []
     codes = []
     for i in chosen.tolist():
@@ -171,7 +171,7 @@ def _read_rings(file: CocoFile, masks: Masks) -> _Rings:
     return _Rings(points, np.cumsum(sizes) - sizes, owners[good], places[good])
 
 
-def _measure_rings(source: Source, rings: _Rings, masks: Masks) -> None:
+def _measure_rings(source: ReportSource, rings: _Rings, masks: Masks) -> None:
     low = np.minimum.reduceat(rings.points, rings.starts)
     high = np.maximum.reduceat(rings.points, rings.starts)
     first = np.flatnonzero(np.diff(rings.owners, prepend=-1))  # of each annotation's rings
@@ -201,7 +201,7 @@ def _shoelace(rings: _Rings) -> np.ndarray:
 
 
 def _measure_invalid(
-    source: Source, rings: _Rings, part: slice, areas: np.ndarray, masks: Masks
+    source: ReportSource, rings: _Rings, part: slice, areas: np.ndarray, masks: Masks
 ) -> None:
     """Areas of the rings that cross or meet themselves, by the even-odd rule; list them."""
     starts, lengths = rings.starts[part], rings.lengths()[part]
@@ -239,7 +239,7 @@ def _measure_invalid(
 
 
 def _measure_tangled(
-    source: Source, rings: _Rings, ring: int, areas: np.ndarray, masks: Masks
+    source: ReportSource, rings: _Rings, ring: int, areas: np.ndarray, masks: Masks
 ) -> None:
     """An outline that crosses itself without end is measured by its pixels in the picture."""
     owner, place = int(rings.owners[ring]), int(rings.places[ring])
@@ -259,7 +259,7 @@ def _point(reason: str) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def _find_empty(source: Source, masks: Masks) -> None:
+def _find_empty(source: ReportSource, masks: Masks) -> None:
     """Codes of no pixel, and small polygons that lie between the pixels' centres."""
     kinds = source.file.segmentations
     masks.empty.extend(np.flatnonzero(_is_code(kinds) & (masks.areas == 0)).tolist())

@@ -29,7 +29,7 @@ def add_statistics(
     _masks(page, statistics)
 
 
-def _figure(page: HtmlPage, shown: figures.Shown, caption: str, name: str) -> None:
+def _figure(page: HtmlPage, shown: figures.Chart, caption: str, name: str) -> None:
     page.figure(shown.figure, caption, name=name, columns=shown.columns, rows=shown.rows)
 
 

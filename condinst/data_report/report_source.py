@@ -16,13 +16,13 @@ from condinst.datasets.coco.coco_file import parse_coco, read_coco_file
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.images.headers import missing_files
 
-__all__ = ["Source", "find_pictures", "make_source", "read_source"]
+__all__ = ["ReportSource", "find_pictures", "make_source", "read_source"]
 
 _NAMES_TRIED = 20
 
 
 @dataclass(frozen=True)
-class Source:
+class ReportSource:
     """One annotation file. A annotations and N pictures, in the file's order."""
 
     name: str  # in the report: "train"
@@ -65,7 +65,7 @@ class Source:
         return sizes[self.file.image_index]
 
 
-def read_source(path: str, pictures: str | None = None, name: str | None = None) -> Source:
+def read_source(path: str, pictures: str | None = None, name: str | None = None) -> ReportSource:
     """Read an annotation file.
 
     Args:
@@ -82,17 +82,17 @@ def read_source(path: str, pictures: str | None = None, name: str | None = None)
             raise ValueError(f"expected the folder of its pictures at {pictures}, found none")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return Source(_name(path, name), file, pictures or find_pictures(path, file.file_names))
+    return ReportSource(_name(path, name), file, pictures or find_pictures(path, file.file_names))
 
 
 def make_source(
     path: str, data: Any, *, name: str | None = None, pictures: str | None = None
-) -> Source:
+) -> ReportSource:
     """A data set of what a file holds.
 
     Raises ValueError, worded to follow the file's name, when it is not COCO's layout.
     """
-    return Source(_name(path, name), parse_coco(path, data, keep_extras=True), pictures)
+    return ReportSource(_name(path, name), parse_coco(path, data, keep_extras=True), pictures)
 
 
 def _name(path: str, name: str | None) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from condinst.data_report.image_facts import PictureFacts
 from condinst.data_report.mask_measures import Masks
-from condinst.data_report.report_source import Source
+from condinst.data_report.report_source import ReportSource
 from condinst.datasets.coco.coco_entries import Segmentation
 
 __all__ = ["RANGES", "STRIDES", "Statistics", "measure"]
@@ -128,7 +128,7 @@ def _quantiles(values: np.ndarray) -> dict[str, float]:
     return {name: float(np.percentile(values, share)) for name, share in names.items()}
 
 
-def measure(source: Source, masks: Masks, facts: PictureFacts) -> Statistics:
+def measure(source: ReportSource, masks: Masks, facts: PictureFacts) -> Statistics:
     """Measure a data set."""
     file = source.file
     known = (file.image_index >= 0) & (file.category_index >= 0)

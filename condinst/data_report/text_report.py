@@ -8,7 +8,7 @@ from typing import Any
 from condinst.data_report.examination import Examination
 from condinst.data_report.fix import Repaired
 from condinst.data_report.issue_types import KINDS
-from condinst.data_report.issues import Fault, Item
+from condinst.data_report.issues import Issue, Item
 from condinst.doctor.finding import ERROR, OK, WARNING, Finding
 
 __all__ = ["as_dict", "count", "faults_of", "findings", "place_of", "repair_findings"]
@@ -17,7 +17,7 @@ _NAMED = 3  # places of a fault in a finding
 _ORDER = (ERROR, WARNING, OK)
 
 
-def faults_of(examinations: Sequence[Examination]) -> list[tuple[Examination, Fault]]:
+def faults_of(examinations: Sequence[Examination]) -> list[tuple[Examination, Issue]]:
     """All faults, the gravest first, those of a kind together."""
     return [
         (examination, examination.faults[kind.key])
@@ -29,7 +29,7 @@ def faults_of(examinations: Sequence[Examination]) -> list[tuple[Examination, Fa
     ]
 
 
-def count(fault: Fault) -> str:
+def count(fault: Issue) -> str:
     """How many of what: "3 annotations in 2 pictures"; empty for the single place of a class."""
     annotations, pictures = len(fault.annotations), len(fault.pictures)
     if annotations:
@@ -82,7 +82,7 @@ def findings(examinations: Sequence[Examination]) -> list[Finding]:
     return found
 
 
-def _finding(group: str, examination: Examination, fault: Fault) -> Finding:
+def _finding(group: str, examination: Examination, fault: Issue) -> Finding:
     kind = fault.kind
     named = [place_of(examination, item) for item in fault.items[:_NAMED]]
     more = "; ..." if len(fault.items) > _NAMED else ""

@@ -14,7 +14,7 @@ from typing import Any
 from condinst.dataset_converters.folder import Folder, read_json, read_yaml, stated_part
 from condinst.dataset_converters.label_maps import find_label_maps, mask_and_size
 from condinst.dataset_converters.outlines import check_label, label_map_codes, rle_object
-from condinst.dataset_converters.records import Label, Notes, Picture, Source
+from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes
 from condinst.datasets.coco.entry_issues import shown
 
 __all__ = ["find_cityscapes", "read_cityscapes"]
@@ -49,7 +49,7 @@ def find_cityscapes(folder: Folder) -> list[str]:
     return [f for f in found if "gtCoarse" not in f] or found
 
 
-def read_cityscapes(folder: Folder, files: Sequence[str], notes: Notes) -> Source:
+def read_cityscapes(folder: Folder, files: Sequence[str], notes: Notes) -> AnnotationSource:
     """The data set of these files; of pairs of a picture and a mask where there are none.
 
     Raises:
@@ -65,7 +65,7 @@ def read_cityscapes(folder: Folder, files: Sequence[str], notes: Notes) -> Sourc
             f"None of {', '.join(_CLASS_FILES)} is there: classes are named by their numbers."
         )
     pictures = _read_all(folder, pairs, classes, notes)
-    return Source("cityscapes", pictures, classes, lambda label: f"class_{label}")
+    return AnnotationSource("cityscapes", pictures, classes, lambda label: f"class_{label}")
 
 
 def _pairs(folder: Folder, files: Sequence[str], notes: Notes) -> Iterator[tuple[str, str]]:
@@ -128,7 +128,7 @@ def _read_all(
     pairs: Sequence[tuple[str, str]],
     classes: dict[Label, str] | None,
     notes: Notes,
-) -> Iterator[Picture]:
+) -> Iterator[ImageRecord]:
     for name, mask in pairs:
         labels, size = mask_and_size(folder.root / mask, folder.root / name)
         objects = []
@@ -141,4 +141,4 @@ def _read_all(
             instance = rle_object(label, code, crowd=value < 1000)
             if instance is not None:
                 objects.append(instance)
-        yield Picture(folder.root / name, *size, objects, stated_part(os.path.dirname(mask)))
+        yield ImageRecord(folder.root / name, *size, objects, stated_part(os.path.dirname(mask)))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from condinst.dataset_converters.folder import Folder, stated_part
-from condinst.dataset_converters.records import PARTS, Imported, Notes, Split
+from condinst.dataset_converters.records import PARTS, DatasetPart, Imported, Notes
 from condinst.dataset_converters.split import Sample
 from condinst.dataset_converters.split_notes import note_shared_pictures, split_with_notes
 from condinst.dataset_converters.write_coco import output_path, write_coco
@@ -85,7 +85,7 @@ def import_coco(
 
 
 def _imported(
-    made: dict[str, Split], classes: tuple[str, ...], notes: Notes, seed: int | None
+    made: dict[str, DatasetPart], classes: tuple[str, ...], notes: Notes, seed: int | None
 ) -> Imported:
     return Imported(
         "coco", made["train"], made["val"], made.get("test"), classes, notes.sentences(), seed
@@ -219,13 +219,15 @@ class _Writer:
                 f"{len(names)} names of all."
             )
 
-    def keep_or_write(self, part: _Part, name: str) -> Split:
+    def keep_or_write(self, part: _Part, name: str) -> DatasetPart:
         """The part itself where it can be used as it is."""
         if not (self._same and part.as_it_is):
             return self.write(part, name, None)
-        return Split(part.path, part.img_dir, len(part.data.image_ids), len(part.data.ann_ids))
+        return DatasetPart(
+            part.path, part.img_dir, len(part.data.image_ids), len(part.data.ann_ids)
+        )
 
-    def write(self, part: _Part, name: str, chosen: set[int] | None) -> Split:
+    def write(self, part: _Part, name: str, chosen: set[int] | None) -> DatasetPart:
         """Write the chosen pictures of a part (None: all that there are) as the part ``name``."""
         data = part.data
         used = [
@@ -253,7 +255,7 @@ class _Writer:
         head = {key: plain(data.head[key]) for key in ("info", "licenses") if key in data.head}
         annotations = (self._annotation(data, i) for i in kept)
         write_coco(path, images=images, annotations=annotations, categories=categories, head=head)
-        return Split(path, part.img_dir, len(images), len(kept))
+        return DatasetPart(path, part.img_dir, len(images), len(kept))
 
     def _annotation(self, data: Any, index: int) -> dict[str, Any]:
         found = plain_annotation(data.annotation(index))
@@ -264,7 +266,7 @@ class _Writer:
 
 def _split(
     parts: dict[str, _Part], writer: _Writer, notes: Notes, val_fraction: float, seed: int
-) -> dict[str, Split]:
+) -> dict[str, DatasetPart]:
     """Take the validation part from the training part, or from the only one there is."""
     name = "train" if "train" in parts else next(iter(parts))
     if len(parts) > 1 and name != "train":

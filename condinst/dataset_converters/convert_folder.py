@@ -13,12 +13,12 @@ from typing import Any
 from condinst.dataset_converters.outlines import rectangle
 from condinst.dataset_converters.records import (
     PARTS,
+    AnnotationSource,
+    DatasetPart,
+    ImageRecord,
     Imported,
     Label,
     Notes,
-    Picture,
-    Source,
-    Split,
 )
 from condinst.dataset_converters.split import Sample
 from condinst.dataset_converters.split_notes import note_shared_pictures, split_with_notes
@@ -41,7 +41,7 @@ class _Stored:
 
 
 def convert(
-    source: Source, root: Path, out: Path, notes: Notes, *, val_fraction: float, seed: int
+    source: AnnotationSource, root: Path, out: Path, notes: Notes, *, val_fraction: float, seed: int
 ) -> Imported:
     """Read the source to its end and write what training needs.
 
@@ -84,7 +84,7 @@ def convert(
     )
 
 
-def _store(picture: Picture) -> _Stored:
+def _store(picture: ImageRecord) -> _Stored:
     return _Stored(
         picture.path,
         picture.height,
@@ -97,7 +97,7 @@ def _store(picture: Picture) -> _Stored:
 
 
 def _check(
-    source: Source, root: Path, stored: Sequence[_Stored], seen: set[Label], notes: Notes
+    source: AnnotationSource, root: Path, stored: Sequence[_Stored], seen: set[Label], notes: Notes
 ) -> None:
     if stored and seen:
         return
@@ -170,8 +170,8 @@ def _write(
     img_dir: Path,
     names: dict[Label, str],
     with_masks: bool,
-) -> Split:
-    images = (
+) -> DatasetPart:
+    entries = (
         {
             "id": number,
             "file_name": Path(os.path.relpath(picture.path, img_dir)).as_posix(),
@@ -184,11 +184,11 @@ def _write(
     counter: Counter[str] = Counter()
     write_coco(
         path,
-        images=images,
+        images=entries,
         annotations=_annotations(pictures, ids, with_masks, counter),
         categories=[{"id": number, "name": name} for number, name in enumerate(names.values(), 1)],
     )
-    return Split(path, img_dir, len(pictures), counter["annotations"])
+    return DatasetPart(path, img_dir, len(pictures), counter["annotations"])
 
 
 def _annotations(

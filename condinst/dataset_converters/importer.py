@@ -14,7 +14,7 @@ from condinst.dataset_converters.label_maps import read_label_maps
 from condinst.dataset_converters.labelme import find_labelme, read_labelme
 from condinst.dataset_converters.mask_files import find_mask_files, read_mask_files
 from condinst.dataset_converters.pascal import find_pascal, read_pascal
-from condinst.dataset_converters.records import Imported, Notes, Source
+from condinst.dataset_converters.records import AnnotationSource, Imported, Notes
 from condinst.dataset_converters.via import find_via, read_via
 from condinst.dataset_converters.yolo import find_yolo, read_yolo
 
@@ -61,7 +61,7 @@ def import_data(
     return convert(source, folder.root, out, notes, val_fraction=val_fraction, seed=seed)
 
 
-def _yolo(folder: Folder, only: str | None, notes: Notes) -> Source:
+def _yolo(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
     yamls = [only] if only else [f for f in find_yolo(folder) if f.endswith((".yaml", ".yml"))]
     if len(yamls) > 1:
         raise ValueError(
@@ -71,21 +71,21 @@ def _yolo(folder: Folder, only: str | None, notes: Notes) -> Source:
     return read_yolo(folder, yamls[0] if yamls else None, notes)
 
 
-def _labelme(folder: Folder, only: str | None, notes: Notes) -> Source:
+def _labelme(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
     return read_labelme(folder, [only] if only else find_labelme(folder), notes)
 
 
-def _via(folder: Folder, only: str | None, notes: Notes) -> Source:
+def _via(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
     return read_via(folder, [only] if only else find_via(folder), notes)
 
 
-def _masks(folder: Folder, only: str | None, notes: Notes) -> Source:
+def _masks(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
     if find_mask_files(folder):
         return read_mask_files(folder, notes)
     return read_label_maps(folder, notes)
 
 
-def _pascal(folder: Folder, only: str | None, notes: Notes) -> Source:
+def _pascal(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
     bases = find_pascal(folder)
     if len(bases) > 1:
         raise ValueError(
@@ -95,7 +95,7 @@ def _pascal(folder: Folder, only: str | None, notes: Notes) -> Source:
     return read_pascal(folder, bases[0], notes)
 
 
-def _cityscapes(folder: Folder, only: str | None, notes: Notes) -> Source:
+def _cityscapes(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
     return read_cityscapes(folder, find_cityscapes(folder), notes)
 
 

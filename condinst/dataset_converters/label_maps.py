@@ -13,7 +13,7 @@ import numpy as np
 from condinst.dataset_converters.folder import Folder, stated_part
 from condinst.dataset_converters.image_sizes import check_mask_size, picture_size, read_label_map
 from condinst.dataset_converters.outlines import label_map_codes, rle_object
-from condinst.dataset_converters.records import Notes, Picture, Source
+from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
 
 __all__ = ["find_label_maps", "mask_and_size", "read_label_maps"]
 
@@ -60,7 +60,7 @@ def _keyed(folder: Folder, names: Sequence[str]) -> dict[tuple[str, str], str]:
     return found
 
 
-def read_label_maps(folder: Folder, notes: Notes) -> Source:
+def read_label_maps(folder: Folder, notes: Notes) -> AnnotationSource:
     """Each value is an instance. Where no mask has two values, connected pixels are.
 
     Raises:
@@ -79,7 +79,9 @@ def read_label_maps(folder: Folder, notes: Notes) -> Source:
         )
     else:
         notes.say(f"Each value in a mask is one instance; all are of one class, {ONE_CLASS!r}.")
-    return Source("masks", _read_all(folder, pairs, binary, notes), {ONE_CLASS: ONE_CLASS})
+    return AnnotationSource(
+        "masks", _read_all(folder, pairs, binary, notes), {ONE_CLASS: ONE_CLASS}
+    )
 
 
 def _are_binary(folder: Folder, pairs: Sequence[tuple[str, str]]) -> bool:
@@ -95,7 +97,7 @@ def _are_binary(folder: Folder, pairs: Sequence[tuple[str, str]]) -> bool:
 
 def _read_all(
     folder: Folder, pairs: Sequence[tuple[str, str]], binary: bool, notes: Notes
-) -> Iterator[Picture]:
+) -> Iterator[ImageRecord]:
     import cv2
 
     pieces: Counter[str] = Counter()
@@ -108,7 +110,7 @@ def _read_all(
         objects = [instance for instance in found if instance is not None]
         if not objects:
             notes.count("Pictures without objects, kept as negatives", name)
-        yield Picture(
+        yield ImageRecord(
             folder.root / name, height, width, objects, stated_part(os.path.dirname(name))
         )
     if pieces["connected"] > _MANY_PIECES * pieces["values"]:

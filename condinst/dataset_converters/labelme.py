@@ -29,7 +29,7 @@ from condinst.dataset_converters.outlines import (
     rle_object,
     union_code,
 )
-from condinst.dataset_converters.records import Notes, Picture, Source
+from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
 from condinst.datasets.coco.coco_entries import MAX_SIDE
 from condinst.datasets.coco.entry_issues import shown
 from condinst.masks.polygon_rle import polygons_to_rle
@@ -42,16 +42,16 @@ def find_labelme(folder: Folder) -> list[str]:
     return folder.json_kinds.get("labelme", [])
 
 
-def read_labelme(folder: Folder, files: list[str], notes: Notes) -> Source:
+def read_labelme(folder: Folder, files: list[str], notes: Notes) -> AnnotationSource:
     """Shapes with the same label and ``group_id`` are one instance.
 
     Raises:
         ValueError: a file is broken, or its sizes are not its picture's.
     """
-    return Source("labelme", _read_all(folder, files, notes), None)
+    return AnnotationSource("labelme", _read_all(folder, files, notes), None)
 
 
-def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[Picture]:
+def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageRecord]:
     used = set()
     for file in files:
         path = folder.root / file
@@ -76,7 +76,7 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[Pictur
         objects = list(_objects(path, file, data["shapes"], height, width, notes))
         if not objects:
             notes.count("Pictures without objects, kept as negatives", name)
-        yield Picture(
+        yield ImageRecord(
             folder.root / name, height, width, objects, stated_part(os.path.dirname(file))
         )
     for name in folder.pictures:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from condinst.dataset_converters.folder import Folder, stated_part
 from condinst.dataset_converters.image_sizes import check_mask_size, picture_size, read_label_map
 from condinst.dataset_converters.outlines import mask_code, rle_object
-from condinst.dataset_converters.records import Notes, Picture, Source
+from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
 
 __all__ = ["find_mask_files", "read_mask_files"]
 
@@ -35,17 +35,17 @@ def _by_parent(folder: Folder, name: str) -> dict[str, list[str]]:
     return found
 
 
-def read_mask_files(folder: Folder, notes: Notes) -> Source:
+def read_mask_files(folder: Folder, notes: Notes) -> AnnotationSource:
     """A mask's file is one instance, in however many pieces.
 
     Raises:
         ValueError: a mask is not readable, or of another size than its picture.
     """
     notes.say(f"Each mask file is one instance; all are of one class, {ONE_CLASS!r}.")
-    return Source("masks", _read_all(folder, notes), {ONE_CLASS: ONE_CLASS})
+    return AnnotationSource("masks", _read_all(folder, notes), {ONE_CLASS: ONE_CLASS})
 
 
-def _read_all(folder: Folder, notes: Notes) -> Iterator[Picture]:
+def _read_all(folder: Folder, notes: Notes) -> Iterator[ImageRecord]:
     pictures, masks = _by_parent(folder, "images"), _by_parent(folder, "masks")
     for parent, found in pictures.items():
         if len(found) > 1:
@@ -71,7 +71,7 @@ def _read_all(folder: Folder, notes: Notes) -> Iterator[Picture]:
                 objects.append(instance)
         if not objects:
             notes.count("Pictures without objects, kept as negatives", name)
-        yield Picture(path, *size, objects, stated_part(parent))
+        yield ImageRecord(path, *size, objects, stated_part(parent))
     for parent in masks:
         if parent not in pictures:
             notes.count("Folders of masks without a picture, left out", parent)

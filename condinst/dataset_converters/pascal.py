@@ -16,7 +16,7 @@ from condinst.dataset_converters.folder import Folder, read_text, stated_part
 from condinst.dataset_converters.image_sizes import check_mask_size, read_label_map
 from condinst.dataset_converters.label_maps import mask_and_size
 from condinst.dataset_converters.outlines import label_map_codes, rle_object
-from condinst.dataset_converters.records import Label, Notes, Picture, Source
+from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes
 
 __all__ = ["find_pascal", "read_pascal"]
 
@@ -39,7 +39,7 @@ def find_pascal(folder: Folder) -> list[str]:
     return sorted(found)
 
 
-def read_pascal(folder: Folder, base: str, notes: Notes) -> Source:
+def read_pascal(folder: Folder, base: str, notes: Notes) -> AnnotationSource:
     """The data set below ``base``, a folder relative to the root.
 
     Raises:
@@ -54,7 +54,7 @@ def read_pascal(folder: Folder, base: str, notes: Notes) -> Source:
     elif classes is None:
         notes.say("Neither labelmap.txt nor Annotations say VOC's classes: named by their numbers.")
     pictures = _read_all(folder, root, parts, colours, classes, notes)
-    return Source("pascal", pictures, classes, name_of)
+    return AnnotationSource("pascal", pictures, classes, name_of)
 
 
 def _number_name(label: Label) -> str:
@@ -128,7 +128,7 @@ def _read_all(
     colours: dict[int, int] | None,
     classes: dict[Label, str] | None,
     notes: Notes,
-) -> Iterator[Picture]:
+) -> Iterator[ImageRecord]:
     base = Path(os.path.relpath(root, folder.root)).as_posix()
     prefix = "" if base == "." else base + "/"
     stems = {
@@ -154,7 +154,7 @@ def _read_all(
         objects = list(_objects(name, instances, kinds, colours, classes, notes))
         if not objects:
             notes.count("Pictures without objects, kept as negatives", name)
-        yield Picture(path, *size, objects, part)
+        yield ImageRecord(path, *size, objects, part)
 
 
 def _objects(

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PARTS", "Imported", "Label", "Notes", "Picture", "Source", "Split"]
+__all__ = ["PARTS", "Imported", "Label", "Notes", "ImageRecord", "AnnotationSource", "DatasetPart"]
 
 Label = int | str
 PARTS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
-class Split:
+class DatasetPart:
     """One part of a data set, in COCO's layout."""
 
     ann_file: Path
@@ -29,16 +29,16 @@ class Imported:
     """A data set that training can use."""
 
     format: str
-    train: Split
-    val: Split
-    test: Split | None
+    train: DatasetPart
+    val: DatasetPart
+    test: DatasetPart | None
     classes: tuple[str, ...]  # in the order of the json's categories
     notes: tuple[str, ...]  # every decision, and everything that was left out
     seed: int | None  # of the split that was made here; None: the source had one
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageRecord:
     """A picture and its objects, as a reader found them.
 
     ``objects`` are COCO annotations without ids: ``label`` (a key of the source's classes),
@@ -54,11 +54,11 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Source:
+class AnnotationSource:
     """Pictures of one format, read while they are asked for."""
 
     format: str
-    pictures: Iterable[Picture]
+    pictures: Iterable[ImageRecord]
     classes: dict[Label, str] | None  # label -> name, in order; None: those that occur, sorted
     name_of: Callable[[Any], str] = str  # of a label, where ``classes`` is None
 

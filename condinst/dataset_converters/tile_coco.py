@@ -57,7 +57,7 @@ class TiledFiles:
 
 def cut_files(
     ann_file: str | Path,
-    pictures: str | Path,
+    img_dir: str | Path,
     out: str | Path,
     *,
     tile: int | tuple[int, int],
@@ -102,7 +102,7 @@ def cut_files(
     new_annotations: list[dict] = []
     images = zip(data.file_names, data.sizes.tolist(), data.annotations_of_image, strict=True)
     for file_name, (height, width), chosen in images:
-        pixels = _read(Path(pictures) / file_name, (height, width))
+        pixels = _read(Path(img_dir) / file_name, (height, width))
         written.num_pictures += 1
         objects = [plain_annotation(data.annotation(i)) for i in chosen.tolist()]
         where = f"{ann_file}: {file_name}"

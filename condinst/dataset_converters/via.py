@@ -19,7 +19,7 @@ from condinst.dataset_converters.outlines import (
     polygon_object,
     rectangle,
 )
-from condinst.dataset_converters.records import Notes, Picture, Source
+from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
 from condinst.datasets.coco.entry_issues import shown
 
 __all__ = ["find_via", "read_via"]
@@ -34,7 +34,7 @@ def find_via(folder: Folder) -> list[str]:
     return folder.json_kinds.get("via", [])
 
 
-def read_via(folder: Folder, files: list[str], notes: Notes) -> Source:
+def read_via(folder: Folder, files: list[str], notes: Notes) -> AnnotationSource:
     """The class is the region attribute that most regions have.
 
     Raises:
@@ -45,7 +45,7 @@ def read_via(folder: Folder, files: list[str], notes: Notes) -> Source:
         [region for entries in loaded.values() for entry in entries for region in _regions(entry)],
         notes,
     )
-    return Source("via", _read_all(folder, loaded, attribute, notes), None)
+    return AnnotationSource("via", _read_all(folder, loaded, attribute, notes), None)
 
 
 def _entries(path: Path) -> list[dict]:
@@ -125,7 +125,7 @@ def _class_of(region: dict, attribute: str | None) -> str | None:
 
 def _read_all(
     folder: Folder, loaded: dict[str, list[dict]], attribute: str | None, notes: Notes
-) -> Iterator[Picture]:
+) -> Iterator[ImageRecord]:
     used = set()
     for file, entries in loaded.items():
         beside = os.path.dirname(file)
@@ -143,7 +143,7 @@ def _read_all(
             if not objects:
                 notes.count("Pictures without regions, kept as negatives", name)
             part = stated_part(file) or stated_part(os.path.dirname(name))
-            yield Picture(folder.root / name, height, width, objects, part)
+            yield ImageRecord(folder.root / name, height, width, objects, part)
     for name in folder.pictures:
         if name not in used:
             notes.count("Pictures that no VIA file names, left out", name)

@@ -19,7 +19,7 @@ import numpy as np
 from condinst.dataset_converters.folder import Folder, read_text, read_yaml, stated_part
 from condinst.dataset_converters.image_sizes import picture_size
 from condinst.dataset_converters.outlines import box_object, check_label, polygon_object
-from condinst.dataset_converters.records import PARTS, Label, Notes, Picture, Source
+from condinst.dataset_converters.records import PARTS, AnnotationSource, ImageRecord, Label, Notes
 from condinst.datasets.coco.entry_issues import shown
 from condinst.images.sources import PICTURE_SUFFIXES
 
@@ -53,7 +53,7 @@ def _label_folders(folder: Folder) -> set[str]:
     return found
 
 
-def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Source:
+def read_yolo(folder: Folder, description: str | None, notes: Notes) -> AnnotationSource:
     """The data set of a yaml file (relative to the folder), or of the folders as they lie there.
 
     Raises:
@@ -72,7 +72,9 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Source:
             if "images" in p.split("/")[:-1] or _label_file(folder.root / p).is_file()
         ]
         classes = _names_from_text(folder, notes)
-    return Source("yolo", _read_all(pictures, folder, classes, notes), classes, _number_name)
+    return AnnotationSource(
+        "yolo", _read_all(pictures, folder, classes, notes), classes, _number_name
+    )
 
 
 def _number_name(label: Label) -> str:
@@ -186,7 +188,7 @@ def _read_all(
     folder: Folder,
     classes: dict[Label, str] | None,
     notes: Notes,
-) -> Iterator[Picture]:
+) -> Iterator[ImageRecord]:
     expected: set[Path] = set()
     for path, part in pictures:
         labels = _label_file(path)
@@ -200,7 +202,7 @@ def _read_all(
         else:
             objects = []
             notes.count("Pictures without a label file, kept as negatives", name)
-        yield Picture(path, height, width, objects, part)
+        yield ImageRecord(path, height, width, objects, part)
     for parent in sorted({labels.parent for labels in expected}):
         for path in sorted(parent.glob("*.txt")) if parent.is_dir() else ():
             lonely = path not in expected and path.name not in _CLASS_FILES

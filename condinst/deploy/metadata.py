@@ -10,7 +10,7 @@ from typing import Any
 
 from condinst.images.pixel_format import DTYPES, PixelFormat
 
-__all__ = ["FileInfo", "Resize", "decode"]
+__all__ = ["FileInfo", "ResizeInfo", "decode"]
 
 PREFIX = "condinst."
 FILTERS: dict[str, tuple[str, ...]] = {
@@ -20,7 +20,7 @@ FILTERS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Resize:
+class ResizeInfo:
     """How pictures are resized before the detector sees them: mmdet's transform of that name.
 
     Attributes:
@@ -60,7 +60,7 @@ class FileInfo:
     """
 
     class_names: tuple[str, ...]
-    resize: Resize | None
+    resize: ResizeInfo | None
     fixed_size: tuple[int, int] | None
     batch: int | None
     fill: tuple[float, ...]
@@ -186,11 +186,11 @@ def _mean(value: Any, channels: int) -> tuple[float, ...]:
     return numbers
 
 
-def _resize(value: Any) -> Resize | None:
+def _resize(value: Any) -> ResizeInfo | None:
     if value is None:
         return None
     factors = value.get("scale_factor")  # files of earlier versions have none
-    found = Resize(
+    found = ResizeInfo(
         scale=None if factors else _sides(value["scale"]),
         keep_ratio=bool(value["keep_ratio"]),
         interpolation=value["interpolation"],

@@ -14,7 +14,7 @@ from condinst.deploy.metadata import FileInfo, decode
 from condinst.deploy.preprocess import to_input
 from condinst.deploy.runtimes import Arrays, OnnxRuntime, OpenVino
 from condinst.images.sources import read_picture
-from condinst.inference.base import PicturePredictor, Source
+from condinst.inference.base import BasePredictor, ImageSource
 from condinst.masks.resize import draw_crop
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling
@@ -45,7 +45,7 @@ class _Picture:
     image: np.ndarray | None
 
 
-class _FilePredictor(PicturePredictor[_Picture]):
+class _FilePredictor(BasePredictor[_Picture]):
     """What predictors have in common, whatever program runs the file."""
 
     def __init__(
@@ -86,7 +86,7 @@ class _FilePredictor(PicturePredictor[_Picture]):
     def _read(self, path: str) -> np.ndarray:
         return read_picture(path, pixel_format=self.pixel_format)
 
-    def _prepare(self, source: Source) -> _Picture:
+    def _prepare(self, source: ImageSource) -> _Picture:
         path, kept = source
         image = kept
         if image is None:
@@ -120,7 +120,7 @@ class _FilePredictor(PicturePredictor[_Picture]):
         ]
 
     def _to_results(
-        self, outputs: Arrays, picture: _Picture, drawn_size: tuple[int, int]
+        self, outputs: Arrays, source: _Picture, drawn_size: tuple[int, int]
     ) -> Results:
         """The instances of one picture.
 
@@ -130,23 +130,23 @@ class _FilePredictor(PicturePredictor[_Picture]):
             drawn_size: height and width of what of the masks is the picture; boxes are in its
                 pixels.
         """
-        (height, width), (rows, columns) = picture.size, drawn_size
+        (height, width), (rows, columns) = source.size, drawn_size
         boxes, masks = outputs["boxes"], outputs["masks"]
         found = (outputs["labels"] >= 0) & (outputs["scores"] >= self.score_thr)
-        if drawn_size != picture.size:
+        if drawn_size != source.size:
             boxes = boxes * np.array([width / columns, height / rows] * 2, np.float32)
         if drawn_size != masks.shape[1:]:  # what lies in the padding is nothing
             boxes = np.clip(boxes, 0, np.array([width, height] * 2, np.float32))
             found &= (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
         return Results(
-            image_size=picture.size,
+            image_size=source.size,
             boxes=boxes[found],
             scores=outputs["scores"][found],
             labels=outputs["labels"][found],
-            crops=[draw_crop(mask[:rows, :columns], picture.size) for mask in masks[found]],
+            crops=[draw_crop(mask[:rows, :columns], source.size) for mask in masks[found]],
             class_names=self.class_names,
-            path=picture.path,
-            image=picture.image,
+            path=source.path,
+            image=source.image,
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from condinst.deploy.metadata import FileInfo, Resize
+from condinst.deploy.metadata import FileInfo, ResizeInfo
 
 __all__ = ["input_size", "resize_picture", "to_input"]
 
@@ -41,7 +41,9 @@ def input_size(size: tuple[int, int], info: FileInfo) -> tuple[int, int]:
     return new
 
 
-def resize_picture(image: np.ndarray, size: tuple[int, int], resize: Resize | None) -> np.ndarray:
+def resize_picture(
+    image: np.ndarray, size: tuple[int, int], resize: ResizeInfo | None
+) -> np.ndarray:
     """An (H, W, C) picture, or (H, W) of one channel, at another size; the type stays.
 
     pillow's filters widen where a picture shrinks; OpenCV's bilinear one takes four pixels then,
@@ -57,7 +59,7 @@ def resize_picture(image: np.ndarray, size: tuple[int, int], resize: Resize | No
 
 
 def _resize_channel(
-    channel: np.ndarray, size: tuple[int, int], resize: Resize | None
+    channel: np.ndarray, size: tuple[int, int], resize: ResizeInfo | None
 ) -> np.ndarray:
     """One (H, W) channel of any type; 16 bits as floats, rounded at the end."""
     kept = channel if channel.dtype == np.uint8 else channel.astype(np.float32)
@@ -67,15 +69,15 @@ def _resize_channel(
     return resized
 
 
-def _resize(image: np.ndarray, size: tuple[int, int], resize: Resize | None) -> np.ndarray:
+def _resize(image: np.ndarray, size: tuple[int, int], resize: ResizeInfo | None) -> np.ndarray:
     height, width = size
-    picture: Image.Image = Image.fromarray(image)
+    loaded: Image.Image = Image.fromarray(image)
     if resize is not None and resize.backend == "cv2":
         factors = (image.shape[1] / width, 0, 0, 0, image.shape[0] / height, 0)
         affine, bilinear = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-        return np.asarray(picture.transform((width, height), affine, factors, bilinear))
+        return np.asarray(loaded.transform((width, height), affine, factors, bilinear))
     name = "bilinear" if resize is None else resize.interpolation
-    return np.asarray(picture.resize((width, height), Image.Resampling[name.upper()]))
+    return np.asarray(loaded.resize((width, height), Image.Resampling[name.upper()]))
 
 
 def to_input(image: np.ndarray, info: FileInfo) -> tuple[np.ndarray, tuple[int, int]]:

@@ -8,17 +8,17 @@ import mmdet.visualization  # noqa: F401
 from condinst.engine.checkpoint_hook import CompleteCheckpointHook
 from condinst.engine.cpu_amp import CpuAmpOptimWrapper
 from condinst.engine.curve_hook import CurveHook
-from condinst.engine.image_hook import PictureHook
 from condinst.engine.inference_hook import InferenceHook
 from condinst.engine.report_hook import ReportHook
 from condinst.engine.signals import StopHook
+from condinst.engine.visualization_hook import VisualizationHook
 
 __all__ = [
     "CompleteCheckpointHook",
     "CpuAmpOptimWrapper",
     "CurveHook",
     "InferenceHook",
-    "PictureHook",
+    "VisualizationHook",
     "ReportHook",
     "StopHook",
 ]

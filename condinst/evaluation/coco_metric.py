@@ -27,7 +27,13 @@ from condinst.evaluation.coco_summary import (
 from condinst.evaluation.coco_truth import read_ground_truth
 from condinst.evaluation.evaluators import choose_backend, evaluate
 from condinst.evaluation.mask_encoding import encode_masks
-from condinst.evaluation.matches import Curves, Detections, Truth, gather_detections, read_truth
+from condinst.evaluation.matches import (
+    Detections,
+    PrecisionCurves,
+    Truth,
+    gather_detections,
+    read_truth,
+)
 from condinst.evaluation.prediction_file import write_predictions
 from condinst.evaluation.recall import average_recalls
 from condinst.registry import METRICS
@@ -232,7 +238,9 @@ class CocoMetric(MmdetCocoMetric):
                 f"COCO does, and there are up to {most}: proposal_nums=(1, 10, {most}) counts all"
             )
 
-    def _by_class(self, curves: Curves, truth: Truth, logger: MMLogger) -> dict[str, float]:
+    def _by_class(
+        self, curves: PrecisionCurves, truth: Truth, logger: MMLogger
+    ) -> dict[str, float]:
         names = [self._coco_api.cats[category_id]["name"] for category_id in truth.category_ids]
         values = [read_class(curves, i, self.iou_thrs) for i in range(len(names))]
         logger.info("\n" + class_table(names, values))

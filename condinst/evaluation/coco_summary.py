@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from terminaltables import AsciiTable
 
-from condinst.evaluation.matches import Curves
+from condinst.evaluation.matches import PrecisionCurves
 
 __all__ = ["AP_ITEMS", "class_table", "item_names", "read_class", "read_items"]
 
@@ -23,7 +23,7 @@ def item_names(max_dets: Sequence[int]) -> tuple[str, ...]:
 
 
 def read_items(
-    curves: Curves, iou_thrs: np.ndarray, max_dets: Sequence[int], cap_of_map: int
+    curves: PrecisionCurves, iou_thrs: np.ndarray, max_dets: Sequence[int], cap_of_map: int
 ) -> dict[str, float]:
     """All numbers, not rounded; -1 where there is no object or no such threshold.
 
@@ -49,7 +49,7 @@ def read_items(
     return items
 
 
-def read_class(curves: Curves, index: int, iou_thrs: np.ndarray) -> list[float]:
+def read_class(curves: PrecisionCurves, index: int, iou_thrs: np.ndarray) -> list[float]:
     """AP_ITEMS of one class at the largest cap; nan where it has no object or no such threshold."""
     precision = curves.precision[:, :, index, :, -1]  # (T, R, A)
     parts = [precision[..., 0]]

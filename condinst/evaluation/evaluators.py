@@ -18,7 +18,7 @@ from mmengine.logging import print_log
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from condinst.evaluation.matches import Curves, Detections, Truth
+from condinst.evaluation.matches import Detections, PrecisionCurves, Truth
 
 __all__ = ["BACKENDS", "choose_backend", "evaluate"]
 
@@ -72,7 +72,7 @@ def evaluate(
     iou_thrs: np.ndarray,
     max_dets: Sequence[int],
     use_cats: bool = True,
-) -> Curves:
+) -> PrecisionCurves:
     """Match detections with objects at every threshold, and draw the curves.
 
     Args:
@@ -82,13 +82,16 @@ def evaluate(
         use_cats: False compares whatever the class, as proposals are.
     """
     assert list(max_dets) == sorted(max_dets)
-    run: Callable[..., Curves] = {"faster_coco_eval": _faster, "pycocotools": _pycocotools}[backend]
+    run: Callable[..., PrecisionCurves] = {
+        "faster_coco_eval": _faster,
+        "pycocotools": _pycocotools,
+    }[backend]
     return run(truth, detections, iou_thrs, list(max_dets), use_cats)
 
 
 def _faster(
     truth: Truth, detections: Detections, iou_thrs: np.ndarray, max_dets: list[int], use_cats: bool
-) -> Curves:
+) -> PrecisionCurves:
     from condinst.evaluation.one_class import curves_of_class
 
     sides: tuple[Truth | Detections, ...] = (truth, detections)
@@ -111,12 +114,12 @@ def _faster(
             continue
         curves = curves_of_class(truth, detections, objects, found, iou_thrs, max_dets)
         precision[:, :, index], recall[:, index] = curves.precision, curves.recall
-    return Curves(precision, recall)
+    return PrecisionCurves(precision, recall)
 
 
 def _pycocotools(
     truth: Truth, detections: Detections, iou_thrs: np.ndarray, max_dets: list[int], use_cats: bool
-) -> Curves:
+) -> PrecisionCurves:
     # pycocotools looks up the size of every mask, also of one that is RLE and needs none
     images = [
         {"id": index, "height": height, "width": width}
@@ -140,7 +143,7 @@ def _pycocotools(
         run.params.useCats = int(use_cats)
         run.evaluate()
         run.accumulate()
-    return Curves(run.eval["precision"], run.eval["recall"])
+    return PrecisionCurves(run.eval["precision"], run.eval["recall"])
 
 
 def _annotations(record: Truth | Detections, masks: list | None) -> list[dict[str, Any]]:

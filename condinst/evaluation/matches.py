@@ -19,7 +19,7 @@ from pycocotools import mask as coco_mask
 from condinst.masks.polygon_rle import polygons_to_rle
 from condinst.masks.rle import checked_rle
 
-__all__ = ["Curves", "Detections", "Truth", "gather_detections", "read_truth"]
+__all__ = ["PrecisionCurves", "Detections", "Truth", "gather_detections", "read_truth"]
 
 _NUM_NAMED = 5
 # pycocotools 2.0.11 on numpy 2 fails from 256 masks on: "out of bounds for uint8".
@@ -97,7 +97,7 @@ class Detections:
 
 
 @dataclass(frozen=True)
-class Curves:
+class PrecisionCurves:
     """precision (T, R, K, A, M) and recall (T, K, A, M); -1 where there is no object.
 
     Class-agnostic evaluation has K = 1.

@@ -8,7 +8,7 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from pycocotools import mask as coco_mask
 
-from condinst.evaluation.matches import Curves, Detections, Truth
+from condinst.evaluation.matches import Detections, PrecisionCurves, Truth
 
 __all__ = ["curves_of_class"]
 
@@ -61,7 +61,7 @@ def curves_of_class(
     found: np.ndarray,
     iou_thrs: np.ndarray,
     max_dets: list[int],
-) -> Curves:
+) -> PrecisionCurves:
     """Precision (T, R, A, M) and recall (T, A, M) of the objects and detections of a class.
 
     Args:
@@ -72,15 +72,15 @@ def curves_of_class(
     run.evaluate()
     run.accumulate()
     num_thrs, num_recalls, _, num_sizes, num_caps = run.eval["counts"]
-    return Curves(
+    return PrecisionCurves(
         np.reshape(run.eval["precision"], (num_thrs, num_recalls, num_sizes, num_caps)),
         np.reshape(run.eval["recall"], (num_thrs, num_sizes, num_caps)),
     )
 
 
 def _by_picture(images: np.ndarray, places: np.ndarray) -> dict[int, np.ndarray]:
-    pictures, starts = np.unique(images[places], return_index=True)
-    return dict(zip(pictures.tolist(), np.split(places, starts[1:]), strict=len(places) > 0))
+    found, starts = np.unique(images[places], return_index=True)
+    return dict(zip(found.tolist(), np.split(places, starts[1:]), strict=len(places) > 0))
 
 
 def _coco(

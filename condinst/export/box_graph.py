@@ -100,7 +100,7 @@ class Candidates(NamedTuple):
     places: str
 
 
-class Detections(NamedTuple):
+class GraphDetections(NamedTuple):
     """Names of values, of N detections.
 
     ``image_inds`` (N,), ``boxes`` (N, 4) in input-image pixels, ``scores`` (N,); ``numbers`` and
@@ -226,7 +226,7 @@ def _is_large(g: GraphBuilder, boxes: str, min_size: float) -> str:
 
 def suppress(
     g: GraphBuilder, found: Candidates, limits: str, settings: BoxSettings, batch: int | None
-) -> Detections:
+) -> GraphDetections:
     """Non-maximum suppression within each class, and what follows it.
 
     Args:
@@ -264,7 +264,7 @@ def suppress(
         )
     if settings.sqrt_scores:
         scores = g.Sqrt(g.Max(scores, 0.0))
-    return Detections(image_inds, boxes, scores, numbers, places, valid)
+    return GraphDetections(image_inds, boxes, scores, numbers, places, valid)
 
 
 def _chosen_of_fixed(

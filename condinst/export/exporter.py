@@ -18,7 +18,7 @@ from condinst.export.compared_runtimes import Runner, onnx_runtime, openvino_run
 from condinst.export.onnx_model import build_onnx, opset_for, pad_divisor
 from condinst.export.quantize import quantize_network
 from condinst.export.sample_images import PictureReader, generated_pictures
-from condinst.export.verify import Picture, Row, check, resize_to, thresholds, with_threshold
+from condinst.export.verify import CheckedImage, Row, check, resize_to, thresholds, with_threshold
 from condinst.export.write_metadata import build_metadata, sha256, write_metadata
 from condinst.inference import setup as predictor_setup
 from condinst.models import CondInst
@@ -191,8 +191,8 @@ class _Work:
         return Export(self.path, rows, bounds, failures)
 
     def _runs(
-        self, exported: onnx.ModelProto, pictures: list[Picture]
-    ) -> Iterator[tuple[Runner, str, list[Picture]]]:
+        self, exported: onnx.ModelProto, pictures: list[CheckedImage]
+    ) -> Iterator[tuple[Runner, str, list[CheckedImage]]]:
         """The file, and the same with thresholds at which the first picture has no detections, one
         and many: what pictures of its own do not show."""
         yield self._runner(exported, self.path), "", pictures
@@ -215,7 +215,7 @@ class _Work:
         save_openvino(onnx_file, path, self.metadata, half=self.options.half)
         return openvino_runtime(path)
 
-    def _pictures(self) -> list[Picture]:
+    def _pictures(self) -> list[CheckedImage]:
         """For the check, at the file's size if that is fixed."""
         options = self.options
         if options.check_images:
@@ -233,7 +233,7 @@ class _Work:
         pictures = self.reader.folder(options.calibration_images, options.num_calibration)
         return quantize_network(part, map(self._network_input, pictures))
 
-    def _network_input(self, picture: Picture) -> np.ndarray:
+    def _network_input(self, picture: CheckedImage) -> np.ndarray:
         """(B, C, H, W) normalised and padded."""
         if self.options.fixed_size:
             picture = resize_to(picture, self.options.fixed_size)

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from condinst.export.box_graph import Detections, as_float, size_of
+from condinst.export.box_graph import GraphDetections, as_float, size_of
 from condinst.export.builder import GraphBuilder
 
 
@@ -65,7 +65,7 @@ def padded_levels(g: GraphBuilder, maps: Sequence[str]) -> str:
 
 
 def predict_params(
-    g: GraphBuilder, param_feats: Sequence[str], found: Detections, settings: MaskSettings
+    g: GraphBuilder, param_feats: Sequence[str], found: GraphDetections, settings: MaskSettings
 ) -> str:
     """(N, K): the controller's convolution, at the points of detections only."""
     cells = padded_levels(g, param_feats)
@@ -89,7 +89,7 @@ def mask_logits(
     g: GraphBuilder,
     mask_feats: str,
     params: str,
-    found: Detections,
+    found: GraphDetections,
     settings: MaskSettings,
     batch: int | None,
 ) -> str:
@@ -141,7 +141,7 @@ def _range(g: GraphBuilder, size: str) -> str:
 
 
 def _layers(
-    g: GraphBuilder, params: str, found: Detections, settings: MaskSettings
+    g: GraphBuilder, params: str, found: GraphDetections, settings: MaskSettings
 ) -> tuple[list[str], list[str]]:
     """Weights (N, c_out, c_in) and biases (N, c_out, 1); the first layer's are for the cells'
     places in the picture, with the detection's point in its bias."""

@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.config import Config
 
 from condinst.datasets.shapes.scene import draw_scene
-from condinst.export.verify import Picture
+from condinst.export.verify import CheckedImage
 from condinst.images.pixel_format import to_gray
 from condinst.images.sources import list_folder
 from condinst.inference.setup import pipeline
@@ -37,7 +37,7 @@ class PictureReader:
         """The transforms after the reading of the file."""
         return list(self._transform.transforms)
 
-    def file(self, path: Path) -> Picture:
+    def file(self, path: Path) -> CheckedImage:
         """Of a picture's file.
 
         Raises:
@@ -45,7 +45,7 @@ class PictureReader:
         """
         return self._finish(path.name, self._read_file(dict(img_path=str(path), img_id=0)))
 
-    def array(self, name: str, image: np.ndarray) -> Picture:
+    def array(self, name: str, image: np.ndarray) -> CheckedImage:
         """Of a picture in memory, (H, W, 3) uint8 RGB, made one of the model's format.
 
         Channels beyond the third are the first ones once more; values fill the type's range.
@@ -63,7 +63,7 @@ class PictureReader:
         record = dict(img=pixels, img_shape=shape, ori_shape=shape, img_path=None, img_id=0)
         return self._finish(name, record)
 
-    def folder(self, folder: str | os.PathLike, most: int) -> Iterator[Picture]:
+    def folder(self, folder: str | os.PathLike, most: int) -> Iterator[CheckedImage]:
         """At most so many pictures of a folder, spread evenly by name.
 
         Raises:
@@ -77,15 +77,15 @@ class PictureReader:
         for i in range(count):
             yield self.file(paths[i * len(paths) // count])
 
-    def _finish(self, name: str, record: dict[str, Any]) -> Picture:
+    def _finish(self, name: str, record: dict[str, Any]) -> CheckedImage:
         height, width = record["ori_shape"]
         inputs = self._transform(record)["inputs"]
         image = inputs.numpy().astype(np.float32)
         image = image[::-1] if len(image) == 3 else image
-        return Picture(name, np.ascontiguousarray(image), (int(height), int(width)))
+        return CheckedImage(name, np.ascontiguousarray(image), (int(height), int(width)))
 
 
-def generated_pictures(reader: PictureReader) -> list[Picture]:
+def generated_pictures(reader: PictureReader) -> list[CheckedImage]:
     """Scenes of shapes in several sizes, and noise; always the same."""
     rng = np.random.default_rng(0)
     pictures = []

@@ -19,14 +19,22 @@ from condinst.export.box_graph import SCORE_THR, BoxSettings
 from condinst.export.compared_runtimes import Runner, find_instances
 from condinst.models import CondInst
 
-__all__ = ["Picture", "Row", "check", "format_table", "resize_to", "thresholds", "with_threshold"]
+__all__ = [
+    "CheckedImage",
+    "Row",
+    "check",
+    "format_table",
+    "resize_to",
+    "thresholds",
+    "with_threshold",
+]
 
 # From this score on, an instance is mostly shown to somebody.
 _CONFIDENT = 0.3
 
 
 @dataclass(frozen=True)
-class Picture:
+class CheckedImage:
     """What a detector is given.
 
     Attributes:
@@ -59,7 +67,7 @@ class Row:
 def check(
     model: CondInst,
     runner: Runner,
-    pictures: Iterable[Picture],
+    pictures: Iterable[CheckedImage],
     bounds: Bounds,
     *,
     batch: int = 1,
@@ -79,9 +87,9 @@ def check(
     rows = []
     for picture in pictures:
         expected = run_eager(model, picture)
-        images = np.repeat(picture.image[None], batch, axis=0)
+        inputs = np.repeat(picture.image[None], batch, axis=0)
         out_size = np.array(picture.out_size, np.int64)
-        found = find_instances(runner(images, out_size), batch - 1)
+        found = find_instances(runner(inputs, out_size), batch - 1)
         agreement = compare_instances(
             expected,
             found,
@@ -97,7 +105,7 @@ def check(
 
 
 @torch.no_grad()
-def run_eager(model: CondInst, picture: Picture) -> dict[str, np.ndarray]:
+def run_eager(model: CondInst, picture: CheckedImage) -> dict[str, np.ndarray]:
     """The detector's own answer at the original picture's size, with boolean masks."""
     height, width = picture.image.shape[1:]
     out_height, out_width = picture.out_size
@@ -123,14 +131,14 @@ def run_eager(model: CondInst, picture: Picture) -> dict[str, np.ndarray]:
     )
 
 
-def resize_to(picture: Picture, size: tuple[int, int]) -> Picture:
+def resize_to(picture: CheckedImage, size: tuple[int, int]) -> CheckedImage:
     """The picture at a fixed size, whatever its shape; boxes and masks are of that size too."""
     height, width = size
     resized = [Image.fromarray(channel).resize((width, height)) for channel in picture.image]
-    return Picture(picture.name, np.stack([np.asarray(channel) for channel in resized]), size)
+    return CheckedImage(picture.name, np.stack([np.asarray(channel) for channel in resized]), size)
 
 
-def thresholds(model: CondInst, picture: Picture, counts: Sequence[int]) -> list[float]:
+def thresholds(model: CondInst, picture: CheckedImage, counts: Sequence[int]) -> list[float]:
     """Score thresholds that so many pairs of point and class of a picture pass, as nearly as scores
     that are equal allow; 0 passes none."""
     settings = BoxSettings.from_model(model)

@@ -13,11 +13,11 @@ from PIL import Image, UnidentifiedImageError
 from condinst.images.limit import ImageTooLargeError, open_image
 from condinst.utils.files import check_regular
 
-__all__ = ["PictureHeader", "header_size", "missing_files", "read_header"]
+__all__ = ["ImageHeader", "header_size", "missing_files", "read_header"]
 
 
 @dataclass(frozen=True)
-class PictureHeader:
+class ImageHeader:
     """What a picture file says of itself before its pixels."""
 
     height: int  # as stored, before EXIF orientation
@@ -56,7 +56,7 @@ def header_size(path: str) -> tuple[int, int, bool] | None:
     return header.height, header.width, header.orientation >= 5
 
 
-def read_header(path: str) -> PictureHeader | None:
+def read_header(path: str) -> ImageHeader | None:
     """The header of a picture file.
 
     None for a picture that OpenCV reads and Pillow does not know. Raises ValueError, worded to
@@ -69,7 +69,7 @@ def read_header(path: str) -> PictureHeader | None:
             check_regular(path)
         with open_image(path) as image:
             bits = _bits(image)  # getexif reads a PNG to its end, and its decoder is gone then
-            return PictureHeader(
+            return ImageHeader(
                 height=image.height,
                 width=image.width,
                 orientation=image.getexif().get(0x0112, 1),
@@ -88,13 +88,13 @@ def read_header(path: str) -> PictureHeader | None:
         raise ValueError(f"not readable: {type(error).__name__}: {error}") from None
 
 
-def _npy_header(path: str) -> PictureHeader:
+def _npy_header(path: str) -> ImageHeader:
     """Of an array (H, W) or (H, W, C); the mode is ``C x type``."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.ndim not in (2, 3):
         raise ValueError(f"an array {array.shape}, expected (height, width[, channels])")
     channels = array.shape[2] if array.ndim == 3 else 1
-    return PictureHeader(
+    return ImageHeader(
         height=array.shape[0],
         width=array.shape[1],
         orientation=1,

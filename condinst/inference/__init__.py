@@ -3,7 +3,7 @@
 from condinst.utils.lazy import lazy_names
 
 _MODULES = {
-    "PicturePredictor": "base",
+    "BasePredictor": "base",
     "Predictor": "predictor",
 }
 

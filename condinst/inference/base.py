@@ -20,13 +20,13 @@ from condinst.images.sources import check_array, is_single, single_pictures, to_
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling, predict_by_tiles
 
-__all__ = ["PicturePredictor", "Source"]
+__all__ = ["BasePredictor", "ImageSource"]
 
 Prepared = TypeVar("Prepared")
 T = TypeVar("T")
 
 
-class Source(NamedTuple):
+class ImageSource(NamedTuple):
     """One picture: the path of its file, or its pixels, (H, W, 3) uint8 RGB.
 
     Where the model takes other pictures, pixels are of its
@@ -37,7 +37,7 @@ class Source(NamedTuple):
     image: np.ndarray | None
 
 
-class PicturePredictor(ABC, Generic[Prepared]):
+class BasePredictor(ABC, Generic[Prepared]):
     """Takes sources of every kind apart, and hands out results a batch at a time.
 
     Args:
@@ -87,7 +87,7 @@ class PicturePredictor(ABC, Generic[Prepared]):
         """The pixels of a file, as :meth:`_prepare` takes them of a source without a path."""
 
     @abstractmethod
-    def _prepare(self, source: Source) -> Prepared:
+    def _prepare(self, source: ImageSource) -> Prepared:
         """The network's input, and what the results need to know of the picture."""
 
     @abstractmethod
@@ -141,16 +141,16 @@ class PicturePredictor(ABC, Generic[Prepared]):
             if not batch:
                 return
 
-    def _pixels(self, source: Source) -> np.ndarray:
+    def _pixels(self, source: ImageSource) -> np.ndarray:
         if source.image is not None:
             return source.image
         assert source.path is not None
         return self._read(source.path)
 
-    def _predict_by_tiles(self, source: Source, pixels: np.ndarray, tiling: Tiling) -> Results:
+    def _predict_by_tiles(self, source: ImageSource, pixels: np.ndarray, tiling: Tiling) -> Results:
         def prepare(tile: np.ndarray) -> Any:
             try:
-                return _usable(self._prepare, Source(None, tile))
+                return _usable(self._prepare, ImageSource(None, tile))
             except (OSError, ValueError) as error:
                 text = str(error).removeprefix("image file None: ")
                 raise _UnusableTileError(f"image file {source.path}: {text}") from error
@@ -163,7 +163,7 @@ class PicturePredictor(ABC, Generic[Prepared]):
         return results
 
     def _without_broken(
-        self, function: Callable[[Source], T], pictures: Iterable[Any]
+        self, function: Callable[[ImageSource], T], pictures: Iterable[Any]
     ) -> Iterator[T]:
         """The function of every picture; where it cannot be read, what ``on_error`` says."""
         for picture in pictures:
@@ -180,22 +180,22 @@ class PicturePredictor(ABC, Generic[Prepared]):
             raise error
         warnings.warn(f"skipped: {error}", stacklevel=3)
 
-    def _open(self, picture: Any) -> Source:
+    def _open(self, picture: Any) -> ImageSource:
         if isinstance(picture, str | os.PathLike):
-            return Source(os.fspath(picture), None)
+            return ImageSource(os.fspath(picture), None)
         if isinstance(picture, Image.Image):
-            return Source(None, to_pixels(picture, self.pixel_format))
+            return ImageSource(None, to_pixels(picture, self.pixel_format))
         check_array(picture, self.pixel_format)
         if self.channel_order == "bgr" and picture.shape[2:] == (3,):
             picture = picture[:, :, ::-1]
-        return Source(None, self.pixel_format.fit(picture))
+        return ImageSource(None, self.pixel_format.fit(picture))
 
 
 class _UnusableTileError(ValueError):
     """A tile of an image cannot be prepared; names the image's file."""
 
 
-def _usable(function: Callable[[Source], T], source: Source) -> T:
+def _usable(function: Callable[[ImageSource], T], source: ImageSource) -> T:
     """The function of the source.
 
     Raises:

@@ -14,7 +14,7 @@ from mmengine.structures import InstanceData
 
 from condinst.config.blame import blaming
 from condinst.inference import setup as predictor_setup
-from condinst.inference.base import PicturePredictor, Source
+from condinst.inference.base import BasePredictor, ImageSource
 from condinst.masks.crop import Crop
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling
@@ -22,7 +22,7 @@ from condinst.tiling.tiling import Tiling
 __all__ = ["Predictor"]
 
 
-class Predictor(PicturePredictor[dict[str, Any]]):
+class Predictor(BasePredictor[dict[str, Any]]):
     """A trained detector for pictures of every kind.
 
     The config's test pipeline prepares the pictures, so that the answers are those of
@@ -110,7 +110,7 @@ class Predictor(PicturePredictor[dict[str, Any]]):
             raise ValueError(f"image file {path}: is a folder")
         return self._read_file(dict(img_path=path, img_id=0))
 
-    def _prepare(self, source: Source) -> dict[str, Any]:
+    def _prepare(self, source: ImageSource) -> dict[str, Any]:
         """What the pipeline makes of one picture, with its ``path`` and ``image``."""
         record: dict[str, Any]
         path, image = source

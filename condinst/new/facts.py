@@ -23,7 +23,7 @@ _MASKS = (
 )
 
 
-class Split(Protocol):
+class SplitFiles(Protocol):
     """Where a part of the data is, as ``condinst.dataset_converters`` says it."""
 
     @property
@@ -80,7 +80,7 @@ class DataFacts:
     img_paths: tuple[Path, ...]
 
 
-def collect_facts(train: Split, val: Split) -> DataFacts:
+def collect_facts(train: SplitFiles, val: SplitFiles) -> DataFacts:
     """Read both annotation files, and look at pictures of them.
 
     Raises:
@@ -136,7 +136,7 @@ def collect_facts(train: Split, val: Split) -> DataFacts:
     )
 
 
-def _read(split: Split) -> CocoFile:
+def _read(split: SplitFiles) -> CocoFile:
     try:
         mark = mark_of(str(split.ann_file))
         file = take_file(str(split.ann_file))

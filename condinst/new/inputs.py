@@ -19,7 +19,7 @@ _DECODED = 3  # files of each kind of header whose pixels are read
 
 
 @dataclass(frozen=True)
-class Kind:
+class InputKind:
     """Pixels of a file.
 
     Attributes:
@@ -45,7 +45,7 @@ class Inputs:
         notes: sentences.
     """
 
-    kinds: dict[Kind, int]
+    kinds: dict[InputKind, int]
     pixels: PixelFormat
     largest: float
     notes: tuple[str, ...]
@@ -60,9 +60,9 @@ def look_at_inputs(paths: Sequence[Path]) -> Inputs:
         ImportError: the files need a package that is not installed.
     """
     step = -(-len(paths) // _HEADERS)
-    examples: dict[Kind, Path] = {}
-    counts: Counter[Kind] = Counter()
-    seen: dict[tuple, list[Kind]] = {}
+    examples: dict[InputKind, Path] = {}
+    counts: Counter[InputKind] = Counter()
+    seen: dict[tuple, list[InputKind]] = {}
     largest, alphas = 0.0, []
     for path in paths[::step]:
         key = _header(path)
@@ -102,8 +102,8 @@ def _header(path: Path) -> tuple:
         return (path.suffix.lower(),)
 
 
-def _read(path: Path) -> tuple[Kind, float, bool]:
-    """Kind, largest value, and whether there is an alpha channel of several values."""
+def _read(path: Path) -> tuple[InputKind, float, bool]:
+    """InputKind, largest value, and whether there is an alpha channel of several values."""
     try:
         stored = read_stored(read_regular(path))
     except ValueError as error:
@@ -114,10 +114,10 @@ def _read(path: Path) -> tuple[Kind, float, bool]:
         varies = bool(np.ptp(pixels[..., -1]) > 0)
         pixels = pixels[..., :-1]
     dtype = "uint8" if pixels.dtype == np.bool_ else str(pixels.dtype)
-    return Kind(pixels.shape[2], dtype), float(pixels.max()), varies
+    return InputKind(pixels.shape[2], dtype), float(pixels.max()), varies
 
 
-def _choose(examples: dict[Kind, Path]) -> tuple[PixelFormat, list[str]]:
+def _choose(examples: dict[InputKind, Path]) -> tuple[PixelFormat, list[str]]:
     """One format for all."""
     channels = {kind.channels for kind in examples}
     dtypes = {kind.dtype for kind in examples}

@@ -14,12 +14,12 @@ import numpy as np
 
 from condinst.evaluation.coco_summary import AP_ITEMS, read_class, read_items
 from condinst.evaluation.evaluators import choose_backend, evaluate
-from condinst.evaluation.matches import Curves, Detections, gather_detections
+from condinst.evaluation.matches import Detections, PrecisionCurves, gather_detections
 from condinst.evaluation.prediction_file import read_predictions
 from condinst.report.confusion import confusion_matrix
 from condinst.report.error_kinds import ErrorKinds, find_error_kinds
-from condinst.report.evaluated_split import Split
-from condinst.report.matching import FREE, Pairing, Picture, compare_pictures, pair
+from condinst.report.evaluated_split import EvaluatedSplit
+from condinst.report.matching import FREE, MatchedImage, Pairing, compare_pictures, pair
 from condinst.report.thresholds import THRESHOLDS, ScoreCurve, best_threshold, score_curve
 
 __all__ = ["Accuracy", "Analysis", "Operating", "PictureScore", "analyse"]
@@ -40,7 +40,7 @@ class Accuracy:
 
     items: dict[str, float]
     classes: list[list[float]]
-    curves: Curves
+    curves: PrecisionCurves
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Analysis:
     pictures: list[PictureScore]
 
 
-def analyse(split: Split, predictions_file: str | Path) -> Analysis:
+def analyse(split: EvaluatedSplit, predictions_file: str | Path) -> Analysis:
     """Evaluate saved predictions.
 
     Raises:
@@ -140,7 +140,7 @@ def analyse(split: Split, predictions_file: str | Path) -> Analysis:
     )
 
 
-def _accuracy(split: Split, detections: Detections) -> Accuracy:
+def _accuracy(split: EvaluatedSplit, detections: Detections) -> Accuracy:
     curves = evaluate(
         split.truth,
         detections,
@@ -156,7 +156,7 @@ def _accuracy(split: Split, detections: Detections) -> Accuracy:
 
 
 def _operate(
-    split: Split, detections: Detections, pairing: Pairing, category: int | None
+    split: EvaluatedSplit, detections: Detections, pairing: Pairing, category: int | None
 ) -> tuple[ScoreCurve, Operating]:
     """Of one class, or of all where ``category`` is None."""
     counted = pairing.object_of >= FREE
@@ -175,7 +175,7 @@ def _operate(
 
 
 def _score_pictures(
-    pictures: Sequence[Picture], detections: Detections, pairing: Pairing, threshold: float
+    pictures: Sequence[MatchedImage], detections: Detections, pairing: Pairing, threshold: float
 ) -> list[PictureScore]:
     scores = []
     for index, picture in enumerate(pictures):
@@ -189,7 +189,7 @@ def _score_pictures(
     return scores
 
 
-def as_dict(analysis: Analysis, split: Split) -> dict[str, Any]:
+def as_dict(analysis: Analysis, split: EvaluatedSplit) -> dict[str, Any]:
     """What report.json says of it, nan and -1 as None."""
     names = split.class_names
     errors = analysis.errors

@@ -18,7 +18,7 @@ from typing import Any
 
 from condinst.utils.files import write_whole
 
-__all__ = ["Curves", "draw_curves", "read_curves", "read_records"]
+__all__ = ["TrainingCurves", "draw_curves", "read_curves", "read_records"]
 
 Line = list[tuple[int, float]]  # (iteration, value)
 
@@ -27,7 +27,7 @@ _DETAIL_METRICS = ("_75", "_s", "_m", "_l")  # too many lines for one picture
 
 
 @dataclass
-class Curves:
+class TrainingCurves:
     """What one training logged, as lists of (iteration, value) by name."""
 
     losses: dict[str, Line] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Curves:
     resumed_at: list[int] = field(default_factory=list)  # iteration of each resume's first record
 
 
-def read_curves(work_dir: str | os.PathLike[str]) -> Curves:
+def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
     """Collect the scalars of all starts of a run.
 
     Raises:
@@ -63,7 +63,7 @@ def read_curves(work_dir: str | os.PathLike[str]) -> Curves:
         else:
             resumed_at.clear()
         _append(lines, records)
-    return Curves(
+    return TrainingCurves(
         losses={k: v for k, v in lines["train"].items() if "loss" in k and v},
         metrics={k: v for k, v in lines["val"].items() if not k.endswith(_DETAIL_METRICS) and v},
         learning_rate=lines["train"]["lr"],

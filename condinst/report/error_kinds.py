@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from condinst.evaluation.matches import Detections, Truth
-from condinst.report.matching import FREE, Picture, pair
+from condinst.report.matching import FREE, MatchedImage, pair
 
 __all__ = ["KINDS", "ErrorKinds", "average_precision", "find_error_kinds"]
 
@@ -57,7 +57,7 @@ class _Ranked:
 
 
 def find_error_kinds(
-    pictures: Sequence[Picture],
+    pictures: Sequence[MatchedImage],
     truth: Truth,
     detections: Detections,
     *,
@@ -108,7 +108,7 @@ def find_error_kinds(
 
 
 def _rank(
-    pictures: Sequence[Picture],
+    pictures: Sequence[MatchedImage],
     truth: Truth,
     detections: Detections,
     object_of: np.ndarray,
@@ -132,7 +132,7 @@ def _rank(
 
 
 def _sort_out(
-    picture: Picture,
+    picture: MatchedImage,
     truth: Truth,
     detections: Detections,
     object_of: np.ndarray,

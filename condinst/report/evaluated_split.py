@@ -14,14 +14,14 @@ from condinst.datasets.coco.entry_issues import first_few
 from condinst.evaluation.matches import Truth, read_truth
 from condinst.registry import DATASETS
 
-__all__ = ["Split", "read_split"]
+__all__ = ["EvaluatedSplit", "read_split"]
 
 _IOU_THRS = np.linspace(0.5, 0.95, 10)
 _DEFAULT_NUMS = [100, 300, 1000]
 
 
 @dataclass(frozen=True)
-class Split:
+class EvaluatedSplit:
     """A data set with its ground truth, and the settings of the metric.
 
     Attributes:
@@ -47,7 +47,7 @@ class Split:
     cap_of_map: int
 
 
-def read_split(cfg: Mapping[str, Any], name: str) -> Split:
+def read_split(cfg: Mapping[str, Any], name: str) -> EvaluatedSplit:
     """The pictures of ``NAME_dataloader``, the rules of ``NAME_evaluator``.
 
     Args:
@@ -74,7 +74,7 @@ def read_split(cfg: Mapping[str, Any], name: str) -> Split:
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     nums = sorted({int(num) for num in metric.get("proposal_nums") or _DEFAULT_NUMS})
     thrs = metric.get("iou_thrs")
-    return Split(
+    return EvaluatedSplit(
         ann_file=path,
         folder=str(dataset.data_prefix.get("img") or ""),
         file_names=[names[image_id] for image_id in truth.image_ids],

@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 from condinst.images.sources import read_for_display
 from condinst.masks.crop import Crop
 from condinst.report.analysis import Analysis, PictureScore
-from condinst.report.evaluated_split import Split
+from condinst.report.evaluated_split import EvaluatedSplit
 from condinst.report.matching import FREE
 from condinst.visualization.instances import draw_side_by_side
 
@@ -56,7 +56,7 @@ def choose_pictures(scores: Sequence[PictureScore]) -> dict[str, list[PictureSco
 
 
 def draw_pictures(
-    split: Split, analysis: Analysis, scores: Sequence[PictureScore], problems: list[str]
+    split: EvaluatedSplit, analysis: Analysis, scores: Sequence[PictureScore], problems: list[str]
 ) -> Iterator[tuple[np.ndarray, str]]:
     """(RGB picture, caption) of each; one that cannot be read is left out and said in ``problems``.
 
@@ -95,7 +95,7 @@ def _caption(name: str, score: PictureScore) -> str:
 
 
 def _sides(
-    split: Split, analysis: Analysis, index: int, by_outcome: bool
+    split: EvaluatedSplit, analysis: Analysis, index: int, by_outcome: bool
 ) -> tuple[InstanceData, InstanceData]:
     """Objects and detections of a picture; their labels are classes, or places in _OUTCOMES."""
     truth, detections = split.truth, analysis.detections

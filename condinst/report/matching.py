@@ -15,13 +15,13 @@ from pycocotools import mask as coco_mask
 
 from condinst.evaluation.matches import Detections, Truth
 
-__all__ = ["FREE", "IGNORED", "Pairing", "Picture", "compare_pictures", "pair"]
+__all__ = ["FREE", "IGNORED", "Pairing", "MatchedImage", "compare_pictures", "pair"]
 
 FREE, IGNORED = -1, -2
 
 
 @dataclass(frozen=True)
-class Picture:
+class MatchedImage:
     """One picture's detections and objects, and how far they overlap.
 
     Attributes:
@@ -56,7 +56,7 @@ class Pairing:
     found: np.ndarray
 
 
-def compare_pictures(truth: Truth, detections: Detections, max_dets: int) -> list[Picture]:
+def compare_pictures(truth: Truth, detections: Detections, max_dets: int) -> list[MatchedImage]:
     """The P pictures in the order of ``truth.image_ids``.
 
     Args:
@@ -98,7 +98,7 @@ def _rank_in_class(detections: Detections, order: np.ndarray) -> np.ndarray:
 
 def _compare(
     truth: Truth, detections: Detections, found: np.ndarray, annotated: np.ndarray
-) -> Picture:
+) -> MatchedImage:
     is_crowd = truth.crowds[annotated]
     objects, crowds = annotated[~is_crowd], annotated[is_crowd]
 
@@ -111,11 +111,11 @@ def _compare(
         masks = [truth.masks[i] for i in places]
         return coco_mask.iou([detections.masks[i] for i in found], masks, flags)
 
-    return Picture(found, objects, crowds, overlap(objects, 0), overlap(crowds, 1))
+    return MatchedImage(found, objects, crowds, overlap(objects, 0), overlap(crowds, 1))
 
 
 def pair(
-    pictures: Sequence[Picture],
+    pictures: Sequence[MatchedImage],
     truth: Truth,
     detections: Detections,
     *,

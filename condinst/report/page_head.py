@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from condinst.report.curves import Curves
+from condinst.report.curves import TrainingCurves
 from condinst.report.run import Run
 from condinst.utils.html_page import HtmlPage
 
@@ -66,7 +66,7 @@ def _model_and_data(cfg: Mapping[str, Any], split: str) -> dict[str, str | None]
     }
 
 
-def _iterations(curves: Curves | None, cfg: Mapping[str, Any]) -> str | None:
+def _iterations(curves: TrainingCurves | None, cfg: Mapping[str, Any]) -> str | None:
     if curves is None:
         return None
     done = max((line[-1][0] for line in curves.losses.values() if line), default=0)
@@ -86,7 +86,7 @@ def _duration(seconds: float | None) -> str | None:
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
 
 
-def _scores(curves: Curves | None) -> dict[str, str | None]:
+def _scores(curves: TrainingCurves | None) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for label, key in _METRICS.items():
         line = [point for point in (curves.metrics.get(key, []) if curves else []) if point[1] >= 0]

@@ -13,8 +13,8 @@ import numpy as np
 from condinst.evaluation.coco_summary import AP_ITEMS
 from condinst.report import figures
 from condinst.report.analysis import IOU_THR, Analysis, known
-from condinst.report.curves import Curves, Line
-from condinst.report.evaluated_split import Split
+from condinst.report.curves import Line, TrainingCurves
+from condinst.report.evaluated_split import EvaluatedSplit
 from condinst.report.example_images import CROWDED
 from condinst.report.thresholds import THRESHOLDS
 from condinst.utils.html_page import HtmlPage
@@ -36,7 +36,7 @@ _MOST_LINES = 12  # classes that can be told apart in one figure
 _WORST_SHOWN = 20
 
 
-def training(page: HtmlPage, curves: Curves) -> dict[str, Any]:
+def training(page: HtmlPage, curves: TrainingCurves) -> dict[str, Any]:
     """Losses, AP and learning rate over the iterations."""
     page.heading("Training")
     if curves.resumed_at:
@@ -77,7 +77,7 @@ def _by_iteration(lines: dict[str, Line]) -> dict[str, Any]:
     return {"columns": ["iteration", *lines], "rows": rows}
 
 
-def accuracy(page: HtmlPage, split: Split, analysis: Analysis) -> None:
+def accuracy(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
     """AP by size, then by class, with the number of objects."""
     page.heading("Average precision")
     truth = split.truth
@@ -118,7 +118,7 @@ def accuracy(page: HtmlPage, split: Split, analysis: Analysis) -> None:
         page.table(["class", "objects", *columns], rows, name=f"ap_by_class_{NAMES[kind]}")
 
 
-def precision_recall(page: HtmlPage, split: Split, analysis: Analysis) -> None:
+def precision_recall(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
     """The curves that AP is the area of."""
     page.heading("Precision and recall")
     kind = NAMES[analysis.iou_type]
@@ -153,7 +153,7 @@ def precision_recall(page: HtmlPage, split: Split, analysis: Analysis) -> None:
     )
 
 
-def thresholds(page: HtmlPage, split: Split, analysis: Analysis) -> None:
+def thresholds(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
     """Where F1 is highest, of all classes together and of each."""
     page.heading("Score threshold")
     best, curve = analysis.operating, analysis.score_curve
@@ -193,7 +193,7 @@ def thresholds(page: HtmlPage, split: Split, analysis: Analysis) -> None:
         )
 
 
-def confusion(page: HtmlPage, split: Split, analysis: Analysis) -> None:
+def confusion(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
     """Which class is taken for which."""
     page.heading("Confusion matrix")
     names = [*split.class_names, "background"]
@@ -255,7 +255,7 @@ _MEANINGS = {
 }
 
 
-def picture_table(page: HtmlPage, split: Split, analysis: Analysis) -> None:
+def picture_table(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
     """Every picture's numbers, those of the worst on the page."""
     page.heading("Pictures")
     page.paragraph(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from condinst.report.curves import Curves, read_curves, read_records
+from condinst.report.curves import TrainingCurves, read_curves, read_records
 from condinst.utils.files import write_whole
 
 __all__ = ["INFO_FILE", "PREDICTIONS", "Run", "read_info", "read_run", "write_info"]
@@ -32,7 +32,7 @@ class Run:
 
     work_dir: Path
     config: Path
-    curves: Curves | None
+    curves: TrainingCurves | None
     info: dict[str, Any] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 

@@ -192,12 +192,12 @@ class Results:
         path = Path(path)
         if self.path is not None and path.exists() and path.samefile(self.path):
             raise ValueError(f"{path}: this is the picture itself; choose another name")
-        picture: Image.Image = Image.fromarray(self.draw(image, score_thr=score_thr, boxes=boxes))
+        drawn: Image.Image = Image.fromarray(self.draw(image, score_thr=score_thr, boxes=boxes))
         kind = Image.registered_extensions().get(path.suffix.lower())
         if kind is None:
             raise ValueError(f"{path}: expected a name that ends as an image file's, such as .jpg")
         buffer = io.BytesIO()  # Pillow's JPEG writer says nothing of a full disk
-        picture.save(buffer, kind, quality=92)
+        drawn.save(buffer, kind, quality=92)
         write_whole(path, buffer.getvalue())
         return path
 

@@ -17,7 +17,7 @@ import numpy as np
 from condinst.masks.crop import Crop
 from condinst.results.results import Results
 
-__all__ = ["Tile", "View", "merge_views"]
+__all__ = ["Tile", "TileView", "merge_views"]
 
 # An object that comes nearer than this to its tile's edge may go on beyond it: masks and boxes are
 # exact to about a cell of the logits. As a share of the tile's side, and at least so many pixels.
@@ -39,7 +39,7 @@ class Tile(NamedTuple):
 
 
 @dataclass(frozen=True)
-class View:
+class TileView:
     """What was found by looking at a part of a picture.
 
     Attributes:
@@ -75,7 +75,7 @@ class _Pair(NamedTuple):
     iou: float  # inside the zone that both views see
 
 
-def merge_views(views: Sequence[View], match_threshold: float = 0.5) -> Results:
+def merge_views(views: Sequence[TileView], match_threshold: float = 0.5) -> Results:
     """The instances of a picture from its views, best first.
 
     - Two detections of one class are the same object when the IoU of their masks, in the zone that
@@ -119,7 +119,7 @@ def merge_views(views: Sequence[View], match_threshold: float = 0.5) -> Results:
     )
 
 
-def _instances(view: View, index: int) -> list[_Instance]:
+def _instances(view: TileView, index: int) -> list[_Instance]:
     results = view.results
     rows = zip(results.labels, results.scores, results.boxes, results.crops, strict=True)
     return [
@@ -139,7 +139,12 @@ def _extent(box: np.ndarray, crop: Crop) -> np.ndarray:
 
 
 def _pairs(
-    one: View, other: View, start: int, other_start: int, extents: np.ndarray, instances: list
+    one: TileView,
+    other: TileView,
+    start: int,
+    other_start: int,
+    extents: np.ndarray,
+    instances: list,
 ) -> list[_Pair]:
     """The detections of two views that share pixels."""
     zone = Tile(
@@ -226,7 +231,9 @@ class _Object:
     crop: Crop
 
     @classmethod
-    def of(cls, members: list[int], instances: list[_Instance], views: Sequence[View]) -> _Object:
+    def of(
+        cls, members: list[int], instances: list[_Instance], views: Sequence[TileView]
+    ) -> _Object:
         found = [instances[i] for i in members]
         score = max(part.score for part in found)
         parts = [part for part in found if part.score >= _TRUSTED_SHARE * score]
@@ -240,7 +247,7 @@ class _Object:
         return cls(members, False, score, parts[0].label, box, crop)
 
 
-def _sees_whole(view: View, extent: np.ndarray) -> bool:
+def _sees_whole(view: TileView, extent: np.ndarray) -> bool:
     """Whether something of this extent would lie clear of the tile's edges inside the picture."""
     (x1, y1, x2, y2), (height, width) = view.tile, view.results.image_size
     across = max(_EDGE_PIXELS, (x2 - x1) * _EDGE_SHARE)

@@ -18,7 +18,7 @@ import numpy as np
 from condinst.masks.crop import Crop
 from condinst.masks.resize import draw_crop
 from condinst.results.results import Results
-from condinst.tiling.merging import Tile, View, merge_views
+from condinst.tiling.merging import Tile, TileView, merge_views
 
 __all__ = ["Tile", "Tiling", "predict_by_tiles", "reduce_picture"]
 
@@ -142,7 +142,7 @@ def predict_by_tiles(
     return merge_views(views, tiling.match_threshold)
 
 
-def view_of_tile(results: Results, tile: Tile, image_size: tuple[int, int]) -> View:
+def view_of_tile(results: Results, tile: Tile, image_size: tuple[int, int]) -> TileView:
     """What was found on a tile, put where the tile lies in the picture."""
     crops = []
     for crop in results.crops:
@@ -151,10 +151,10 @@ def view_of_tile(results: Results, tile: Tile, image_size: tuple[int, int]) -> V
         place = (crop.x + tight.x + tile.x1, crop.y + tight.y + tile.y1)
         crops.append(Crop(tight.mask.copy(), *place) if tight.mask.size else tight)
     corner = np.array([tile.x1, tile.y1] * 2, np.float32)
-    return View(tile, _moved(results, results.boxes + corner, crops, image_size))
+    return TileView(tile, _moved(results, results.boxes + corner, crops, image_size))
 
 
-def view_of_whole(results: Results, factor: int, image_size: tuple[int, int]) -> View:
+def view_of_whole(results: Results, factor: int, image_size: tuple[int, int]) -> TileView:
     """What was found on a picture that :func:`reduce_picture` made, in the picture itself."""
     height, width = image_size
     rows, columns = results.image_size
@@ -163,7 +163,7 @@ def view_of_whole(results: Results, factor: int, image_size: tuple[int, int]) ->
     crops = [draw_crop(mask, drawn_size) for mask in results.masks]
     boxes = results.boxes * np.array([across, down] * 2, np.float32)
     whole = Tile(0, 0, width, height)
-    return View(whole, _moved(results, boxes, crops, image_size), reduced=True)
+    return TileView(whole, _moved(results, boxes, crops, image_size), reduced=True)
 
 
 def _moved(

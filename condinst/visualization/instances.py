@@ -132,19 +132,19 @@ def draw_closeups(
         left = max(0, min(x - size // 2, image.shape[1] - size))
         top = max(0, min(y - size // 2, image.shape[0] - size))
         part = Image.fromarray(image[top : top + size, left : left + size])
-        picture = part.resize((part.width * zoom, part.height * zoom), Image.Resampling.NEAREST)
+        canvas = part.resize((part.width * zoom, part.height * zoom), Image.Resampling.NEAREST)
         window = (left, top, left + part.width, top + part.height)
         for layer, white in ((true, True), (shown, False)):
             if layer is not None:
-                _draw_pixel_edges(picture, layer, window, zoom, white)
-        panels.append(np.asarray(picture))
+                _draw_pixel_edges(canvas, layer, window, zoom, white)
+        panels.append(np.asarray(canvas))
     return _in_a_row(panels)
 
 
 def _draw_pixel_edges(
-    picture: Image.Image, shown: Shown, window: tuple[int, int, int, int], zoom: int, white: bool
+    canvas: Image.Image, shown: Shown, window: tuple[int, int, int, int], zoom: int, white: bool
 ) -> None:
-    pen = ImageDraw.Draw(picture)
+    pen = ImageDraw.Draw(canvas)
     x1, y1, x2, y2 = window
     for label, crop in zip(shown.labels, shown.crops or (), strict=True):
         # one pixel around the window, whose outline is not seen
@@ -184,22 +184,22 @@ def _draw(
     boxes: bool = True,
     names: bool = True,
 ) -> np.ndarray:
-    picture: Image.Image = Image.fromarray(image).copy()
+    canvas: Image.Image = Image.fromarray(image).copy()
     thickness = max(1, round(max(image.shape[:2]) / 400))
     colors = [class_color(label) for label in shown.labels]
     for crop, color in zip(shown.crops or (), colors, strict=False):
-        _draw_mask(picture, crop, color, thickness)
+        _draw_mask(canvas, crop, color, thickness)
     if shown.boxes is not None and (boxes or shown.crops is None):
-        pen = ImageDraw.Draw(picture)
+        pen = ImageDraw.Draw(canvas)
         for (x1, y1, x2, y2), color in zip(np.rint(shown.boxes).astype(int), colors, strict=True):
             corners = (x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))
             pen.rectangle(corners, outline=color, width=(thickness + 1) // 2)
     if names:
-        draw_labels(picture, shown, colors, classes)
-    return np.asarray(picture)
+        draw_labels(canvas, shown, colors, classes)
+    return np.asarray(canvas)
 
 
-def _draw_mask(picture: Image.Image, crop: Crop, color: Color, thickness: int) -> None:
+def _draw_mask(canvas: Image.Image, crop: Crop, color: Color, thickness: int) -> None:
     """Blend the mask's pixels, then a smooth line over its edge.
 
     The blurred mask tells the distance from its edge, as a straight edge would have it; so the line
@@ -209,16 +209,16 @@ def _draw_mask(picture: Image.Image, crop: Crop, color: Color, thickness: int) -
         return
     margin = 3 * thickness + 3
     x1, y1 = max(0, crop.x - margin), max(0, crop.y - margin)
-    x2 = min(picture.width, crop.x + crop.mask.shape[1] + margin)
-    y2 = min(picture.height, crop.y + crop.mask.shape[0] + margin)
+    x2 = min(canvas.width, crop.x + crop.mask.shape[1] + margin)
+    y2 = min(canvas.height, crop.y + crop.mask.shape[0] + margin)
     part = np.zeros((y2 - y1, x2 - x1), bool)
     _paste(part, crop, x1, y1)
     mask = Image.fromarray(part.astype(np.uint8) * 255)
-    picture.paste(color, (x1, y1), mask.point([round(i * _MASK_ALPHA) for i in range(256)]))
+    canvas.paste(color, (x1, y1), mask.point([round(i * _MASK_ALPHA) for i in range(256)]))
     soft = mask.filter(ImageFilter.GaussianBlur(thickness))
     # Dark below bright: seen on every ground, also where the object has its class's colour.
-    picture.paste((0, 0, 0), (x1, y1), soft.point(_line_table(thickness, thickness + 2, 0.7)))
-    picture.paste(color, (x1, y1), soft.point(_line_table(thickness, thickness, 1.0)))
+    canvas.paste((0, 0, 0), (x1, y1), soft.point(_line_table(thickness, thickness + 2, 0.7)))
+    canvas.paste(color, (x1, y1), soft.point(_line_table(thickness, thickness, 1.0)))
 
 
 @functools.cache

@@ -40,14 +40,14 @@ def write_part(
         size: width and height of all pictures.
         sizes: of each, in place of ``size``.
     """
-    images, annotations = [], []
+    entries, annotations = [], []
     (folder / name).mkdir(parents=True)
     for i, objects in enumerate(pictures):
         width, height = sizes[i] if sizes else size
         file_name = f"{i}.png"
         pixels = (np.arange(width * height).reshape(height, width) + i) % 251
         Image.fromarray(pixels.astype(np.uint8)).convert(mode).save(folder / name / file_name)
-        images.append(dict(id=i + 1, file_name=file_name, width=width, height=height))
+        entries.append(dict(id=i + 1, file_name=file_name, width=width, height=height))
         for label, side in objects:
             polygon = [1, 1, 1 + side, 1, 1 + side, 1 + side, 1, 1 + side]
             annotations.append(
@@ -64,7 +64,9 @@ def write_part(
     categories = [dict(id=i + 1, name=label) for i, label in enumerate(classes)]
     path = folder / "annotations" / f"instances_{name}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(dict(images=images, annotations=annotations, categories=categories)))
+    path.write_text(
+        json.dumps(dict(images=entries, annotations=annotations, categories=categories))
+    )
     return Part(path, folder / name)
 
 

@@ -43,7 +43,7 @@ def config(boxinst, prepared):
     return cfg
 
 
-def data_set(half_empty, boxinst, prepared, bitmaps=False, crop=True):
+def negatives_config(half_empty, boxinst, prepared, bitmaps=False, crop=True):
     shapes, ann_file = half_empty
     masks = dict(with_mask=not boxinst, poly2mask=bitmaps)
     steps = [
@@ -77,7 +77,7 @@ def test_losses_are_finite_and_reach_every_parameter(half_empty, boxinst, prepar
     np.random.seed(0)
     cfg = config(boxinst, prepared)
     with DefaultScope.overwrite_default_scope("condinst"):
-        data = DATASETS.build(data_set(half_empty, boxinst, prepared, bitmaps))
+        data = DATASETS.build(negatives_config(half_empty, boxinst, prepared, bitmaps))
         model = MODELS.build(cfg.model)
         optimizer = build_optim_wrapper(model, dict(optimizer=dict(type="AdamW", lr=1e-3)))
     assert len(data) == 8
@@ -106,7 +106,7 @@ def test_losses_are_finite_and_reach_every_parameter(half_empty, boxinst, prepar
 
 def test_pictures_without_objects_are_seen_and_counted(half_empty):
     cfg = config(False, True)
-    cfg.train_dataloader.dataset = data_set(half_empty, False, True, crop=False)
+    cfg.train_dataloader.dataset = negatives_config(half_empty, False, True, crop=False)
     with DefaultScope.overwrite_default_scope("condinst"):
         report = str(check_datasets(cfg, splits=("train",)))
         assert "4 pictures without an object to learn from are kept" in report
@@ -117,7 +117,7 @@ def test_pictures_without_objects_are_seen_and_counted(half_empty):
 @pytest.mark.parametrize("wrap", [False, True])
 def test_batches_of_one_shape_have_negatives_too(half_empty, wrap):
     """mmdet's sampler of batches, around wrappers as well, and worker processes' targets."""
-    dataset = data_set(half_empty, False, True)
+    dataset = negatives_config(half_empty, False, True)
     if wrap:
         dataset = dict(type="ClassBalancedDataset", oversample_thr=0.9, dataset=dataset)
     with DefaultScope.overwrite_default_scope("condinst"):

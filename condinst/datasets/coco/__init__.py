@@ -4,7 +4,7 @@ from condinst.utils.lazy import lazy_names
 
 _MODULES = {
     "CocoFile": "coco_records",
-    "Fault": "entry_issues",
+    "EntryIssue": "entry_issues",
     "Segmentation": "coco_entries",
     "load_json": "json_stream",
     "parse_coco": "coco_file",

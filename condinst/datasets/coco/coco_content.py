@@ -6,7 +6,7 @@ import numpy as np
 
 from condinst.datasets.coco.coco_entries import MAX_SIDE, Segmentation
 from condinst.datasets.coco.coco_records import CocoFile
-from condinst.datasets.coco.entry_issues import Fault, shown
+from condinst.datasets.coco.entry_issues import EntryIssue, shown
 from condinst.masks.rle import checked_rle, read_many_counts
 
 __all__ = ["corners_for_sizes", "find_content_faults"]
@@ -26,7 +26,7 @@ def find_content_faults(file: CocoFile) -> list[str]:
 
 
 def _fault(file: CocoFile, rule: str, index: int, text: str) -> None:
-    file.faults.append(Fault(rule, "annotations", index, file.ann_ids[index], text))
+    file.faults.append(EntryIssue(rule, "annotations", index, file.ann_ids[index], text))
 
 
 def _find_far_polygons(file: CocoFile) -> None:

@@ -1,7 +1,7 @@
 """The entries of a COCO file, one at a time -> columns of numbers.
 
 Pictures and categories are few and everything refers to them: a fault in one of them refuses the
-file. A fault in an annotation is kept as a :class:`~condinst.datasets.coco.entry_issues.Fault`.
+file. A fault in an annotation is kept as an ``EntryIssue``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
-from condinst.datasets.coco.entry_issues import Fault, shown
+from condinst.datasets.coco.entry_issues import EntryIssue, shown
 
 __all__ = [
     "MAX_PIXELS",
@@ -46,7 +46,7 @@ class Segmentation(IntEnum):
     MALFORMED = 6
 
 
-def read_images(entries: Sequence[Any], faults: list[Fault]) -> list[dict[str, Any]]:
+def read_images(entries: Sequence[Any], faults: list[EntryIssue]) -> list[dict[str, Any]]:
     """The pictures with sound ids, names and sizes; what is repaired is added to ``faults``.
 
     A side of 0 or less is left to the caller. Raises ValueError naming the entries that cannot be.
@@ -62,7 +62,7 @@ def read_images(entries: Sequence[Any], faults: list[Fault]) -> list[dict[str, A
     return made
 
 
-def _read_image(index: int, entry: Any, faults: list[Fault]) -> dict[str, Any]:
+def _read_image(index: int, entry: Any, faults: list[EntryIssue]) -> dict[str, Any]:
     _require(entry, "images", index, ("id", "file_name", "height", "width"))
     key = _read_id(entry["id"], f"images[{index}]")
     where = f"images[{index}] (id {shown(key)})"
@@ -73,12 +73,12 @@ def _read_image(index: int, entry: Any, faults: list[Fault]) -> dict[str, Any]:
         )
     made = {**entry, "id": key}
     if type(entry["id"]) is not type(key):
-        faults.append(Fault("id", "images", index, key, f"got {shown(entry['id'])}", True))
+        faults.append(EntryIssue("id", "images", index, key, f"got {shown(entry['id'])}", True))
     for side in ("height", "width"):
         made[side] = _read_side(entry[side], f"{where}: {side}")
         if isinstance(entry[side], str):
             text = f"{side} {shown(entry[side])!r}"
-            faults.append(Fault("text", "images", index, key, text, True))
+            faults.append(EntryIssue("text", "images", index, key, text, True))
     if made["height"] * made["width"] > MAX_PIXELS:
         raise ValueError(
             f"{where}: expected at most {MAX_PIXELS} pixels, got {made['width']} x {made['height']}"
@@ -95,7 +95,7 @@ def _read_side(value: Any, where: str) -> int:
     return int(number)
 
 
-def read_categories(entries: Sequence[Any], faults: list[Fault]) -> list[dict[str, Any]]:
+def read_categories(entries: Sequence[Any], faults: list[EntryIssue]) -> list[dict[str, Any]]:
     """The same for categories: their ids and names."""
     made, broken = [], []
     for index, entry in enumerate(entries):
@@ -105,7 +105,7 @@ def read_categories(entries: Sequence[Any], faults: list[Fault]) -> list[dict[st
             name = entry["name"]
             if type(name) in (int, float) and math.isfinite(_as_number(name) or 0.0):
                 name = shown(name)
-                faults.append(Fault("name", "categories", index, key, f"got {name}", True))
+                faults.append(EntryIssue("name", "categories", index, key, f"got {name}", True))
             if not _is_name(name):
                 raise ValueError(
                     f"categories[{index}] (id {shown(key)}): name: expected text, got "
@@ -113,7 +113,7 @@ def read_categories(entries: Sequence[Any], faults: list[Fault]) -> list[dict[st
                 )
             if type(entry["id"]) is not type(key):
                 text = f"got {shown(entry['id'])}"
-                faults.append(Fault("id", "categories", index, key, text, True))
+                faults.append(EntryIssue("id", "categories", index, key, text, True))
             made.append({**entry, "id": key, "name": name})
         except ValueError as error:
             broken.append(str(error))
@@ -130,7 +130,7 @@ class AnnotationColumns:
         keep_extras: whether keys that COCO does not have are kept.
     """
 
-    def __init__(self, faults: list[Fault], keep_extras: bool = False) -> None:
+    def __init__(self, faults: list[EntryIssue], keep_extras: bool = False) -> None:
         self.faults, self.keep_extras = faults, keep_extras
         self.ids: list[Any] = []
         self.image_ids: list[Any] = []  # None: no id
@@ -157,7 +157,7 @@ class AnnotationColumns:
             self.ids.append(self._id(entry["id"], index))
             if not entry.keys() >= _NEEDED_SET:
                 text = _missing(entry, "annotations", index, _NEEDED)
-                self.faults.append(Fault("keys", "annotations", index, self.ids[-1], text))
+                self.faults.append(EntryIssue("keys", "annotations", index, self.ids[-1], text))
         self.image_ids.append(self._reference(entry, "image_id"))
         self.category_ids.append(self._reference(entry, "category_id"))
         self._add_box(entry)
@@ -178,7 +178,7 @@ class AnnotationColumns:
     def fault(self, rule: str, text: str, index: int = -1, *, repaired: bool = False) -> None:
         """Note what is wrong with an annotation, by default the latest."""
         index %= len(self.ids)
-        self.faults.append(Fault(rule, "annotations", index, self.ids[index], text, repaired))
+        self.faults.append(EntryIssue(rule, "annotations", index, self.ids[index], text, repaired))
 
     def _refuse_entry(self, entry: Any, index: int) -> None:
         self._broken.append(_missing(entry, "annotations", index, _NEEDED))
@@ -193,7 +193,7 @@ class AnnotationColumns:
             return None
         if type(key) is not type(value):
             self.faults.append(
-                Fault("id", "annotations", index, key, f"got {shown(value)}", repaired=True)
+                EntryIssue("id", "annotations", index, key, f"got {shown(value)}", repaired=True)
             )
         return key
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from condinst.datasets.coco.coco_entries import Segmentation
-from condinst.datasets.coco.entry_issues import Fault
+from condinst.datasets.coco.entry_issues import EntryIssue
 
 __all__ = ["CocoFile"]
 
@@ -47,7 +47,7 @@ class CocoFile:
     sizes: np.ndarray  # (N, 2) height, width, int64
     has_annotations: bool
     repairs: list[str] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[EntryIssue] = field(default_factory=list)
     images: list[dict[str, Any]] = field(default_factory=list)
     category_entries: list[dict[str, Any]] = field(default_factory=list)
     head: dict[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from condinst.cli.browse import draw
-from condinst.cli.browse_data import Browser, View
+from condinst.cli.browse_data import BrowsedSample, Browser
 from condinst.cli.common import read_config
 from condinst.cli.main import main
 from condinst.datasets.shapes.generator import make_shapes
@@ -36,11 +36,11 @@ def config(shapes, **options):
     return read_config(str(SMALL), {"data_root": shapes.as_posix(), **options})
 
 
-def read(view: View) -> np.ndarray:
+def read(view: BrowsedSample) -> np.ndarray:
     return np.asarray(Image.open(view.path).convert("RGB"))
 
 
-def masks_and_boxes(truth: COCO, view: View) -> tuple[np.ndarray, np.ndarray]:
+def masks_and_boxes(truth: COCO, view: BrowsedSample) -> tuple[np.ndarray, np.ndarray]:
     image = next(i for i in truth.imgs.values() if view.path.endswith(i["file_name"]))
     annotations = truth.imgToAnns[image["id"]]
     masks = np.stack([truth.annToMask(a) for a in annotations if not a["iscrowd"]])
@@ -113,7 +113,7 @@ def test_alike_colours_are_white():
     edges[:, :, :2] = True
     instances = InstanceData(labels=np.zeros(0, int), bboxes=np.zeros((0, 4)))
     image = np.full((15, 16, 3), 100, np.uint8)
-    drawn = draw(View(0, "", image, instances, 0, SimilarColors(edges, 4, 0)), ("thing",))
+    drawn = draw(BrowsedSample(0, "", image, instances, 0, SimilarColors(edges, 4, 0)), ("thing",))
     panel = drawn[-15:, -16:]
     assert (panel[:, :8] == 255).all()
     assert (panel[:, 8:] == 0).all()
@@ -130,7 +130,7 @@ def test_targets_of_a_picture_that_ends_in_part_of_a_cell(width, cells):
     )
     instances = InstanceData(labels=np.zeros(1, int), bboxes=np.array([[0, 0, width, 16]]))
     image = np.full((16, width, 3), 100, np.uint8)
-    drawn = draw(View(0, "", image, instances, 0, samples), ("thing",))
+    drawn = draw(BrowsedSample(0, "", image, instances, 0, samples), ("thing",))
     assert drawn.shape[1] == 2 * width + 6
     assert (drawn[-3, -width:] != 100).any(axis=-1).all()  # the mask reaches the right edge
 

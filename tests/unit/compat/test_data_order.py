@@ -20,7 +20,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, RandomSampler, Subset
 
-from condinst.compat.batches import Batch, Batches, Plan
+from condinst.compat.batches import Batch, Batches, BatchPlan
 from condinst.compat.random_state import Stream, seed_all, seed_cpu
 from condinst.registry import DATASETS, TRANSFORMS
 
@@ -230,7 +230,7 @@ def test_nothing_is_read_on_the_way(tmp_path):
     from mmengine.runner import loops
 
     iterator = loops._InfiniteDataloaderIterator(loader)
-    iterator.begin(Plan(seed=1, iteration=5000, skip=5000, endless=True))
+    iterator.begin(BatchPlan(seed=1, iteration=5000, skip=5000, endless=True))
     for _ in range(5000):
         next(iterator)
     with pytest.raises(AssertionError, match="read"):
@@ -252,7 +252,7 @@ def test_sizes_are_read_once_while_advancing():
     )
     try:
         batches = Batches(AspectRatioBatchSampler(InfiniteSampler(dataset, seed=1), 4))
-        batches.begin(Plan(seed=1, iteration=100, skip=100, endless=True))
+        batches.begin(BatchPlan(seed=1, iteration=100, skip=100, endless=True))
         first = next(iter(batches))
     finally:
         type(dataset).get_data_info = saved
@@ -313,7 +313,7 @@ def test_eighty_thousand_iterations_of_coco_are_passed_in_seconds():
 
     dataset = _Coco(size=118_000)
     batches = Batches(AspectRatioBatchSampler(InfiniteSampler(dataset, seed=1), 16))
-    batches.begin(Plan(seed=1, iteration=80_000, skip=80_000, endless=True))
+    batches.begin(BatchPlan(seed=1, iteration=80_000, skip=80_000, endless=True))
     start = time.process_time()
     first = next(iter(batches))
     assert time.process_time() - start < 20

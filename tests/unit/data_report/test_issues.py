@@ -50,17 +50,17 @@ def test_repaired(broken, tmp_path):
     case, path = broken
     before = path.read_bytes()
     source = read_source(str(path))
-    (repaired,) = repair(examine([source]), tmp_path / "out")
+    (written,) = repair(examine([source]), tmp_path / "out")
     assert path.read_bytes() == before
-    (again,) = examine([read_source(str(repaired.path), source.pictures)])
+    (again,) = examine([read_source(str(written.path), source.pictures)])
     assert not [key for key in again.faults if KINDS[key].repair]
     assert (case.kind in again.faults) == (not KINDS[case.kind].repair)
-    assert read_coco_file(str(repaired.path)).problems == []
+    assert read_coco_file(str(written.path)).problems == []
     with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO(str(repaired.path))
+        coco = COCO(str(written.path))
     for ann in coco.loadAnns(coco.getAnnIds()):
         assert coco.annToMask(ann).any()
-    fixed = {change.fault for change in repaired.changes}
+    fixed = {change.fault for change in written.changes}
     assert fixed == {case.kind} if KINDS[case.kind].repair else fixed == set()
 
 

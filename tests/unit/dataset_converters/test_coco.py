@@ -86,8 +86,8 @@ def test_the_same_split_every_time_and_from_the_folder(tmp_path, pictures, write
 
 
 def test_equal_pictures_go_to_one_part_and_are_named(tmp_path, pictures, write_json, note):
-    images = tmp_path / "data/images"
-    copies = [shutil.copy(images / f"{i}.png", images / f"copy{i}.png").name for i in range(5)]
+    img_dir = tmp_path / "data/images"
+    copies = [shutil.copy(img_dir / f"{i}.png", img_dir / f"copy{i}.png").name for i in range(5)]
     path = write_json(tmp_path / "data/labels.json", _coco(pictures + copies))
     imported = import_data(path, tmp_path / "out", val_fraction=0.4)
     val = {i["file_name"] for i in json.loads(imported.val.ann_file.read_text())["images"]}

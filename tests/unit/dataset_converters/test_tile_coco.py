@@ -224,8 +224,8 @@ def test_names_that_leave_the_folder_or_meet(tmp_path):
     ]
     for level, name in enumerate(names):
         Image.fromarray(np.full((20, 30, 3), 30 * level, np.uint8)).save(pictures / name)
-    images = [dict(id=i, file_name=name, height=20, width=30) for i, name in enumerate(names, 1)]
-    data = dict(images=images, annotations=[], categories=[dict(id=1, name="cell")])
+    entries = [dict(id=i, file_name=name, height=20, width=30) for i, name in enumerate(names, 1)]
+    data = dict(images=entries, annotations=[], categories=[dict(id=1, name="cell")])
     (tmp_path / "data" / "instances_x.json").write_text(json.dumps(data))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 

@@ -24,7 +24,7 @@ def fixed(tmp_path_factory):
     return fixed_file(tmp_path_factory.mktemp("files") / "fixed.onnx", (48, 96))
 
 
-def picture(height: int = 96, width: int = 128) -> np.ndarray:
+def make_image(height: int = 96, width: int = 128) -> np.ndarray:
     """Blue, with a red rectangle in the third quarter of the columns and upper half of the rows."""
     image = np.zeros((height, width, 3), np.uint8)
     image[..., 2] = 255
@@ -49,12 +49,12 @@ def check_masks(results, image: np.ndarray) -> None:
 
 
 def test_boxes_and_masks_are_of_the_pictures_size(dynamic):
-    image = picture()
+    image = make_image()
     check(OnnxPredictor(dynamic)(image), image)
 
 
 def test_bgr_arrays_are_turned_around(dynamic):
-    image = picture()
+    image = make_image()
     results = OnnxPredictor(dynamic, channel_order="bgr")(image[:, :, ::-1])
     check(results, image)
     assert np.array_equal(results.image, image)
@@ -63,7 +63,7 @@ def test_bgr_arrays_are_turned_around(dynamic):
 
 
 def test_every_kind_of_source(dynamic, tmp_path):
-    image = picture()
+    image = make_image()
     for name in ("a.png", "b.png"):
         Image.fromarray(image).save(tmp_path / name)
     predictor = OnnxPredictor(dynamic)
@@ -73,7 +73,7 @@ def test_every_kind_of_source(dynamic, tmp_path):
     check(predictor(Image.fromarray(image)), image)
     folder = predictor(tmp_path)
     assert [r.path for r in folder] == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
-    assert [r.image_size for r in predictor([image, picture(48, 64)])] == [(96, 128), (48, 64)]
+    assert [r.image_size for r in predictor([image, make_image(48, 64)])] == [(96, 128), (48, 64)]
     stream = predictor.stream(x for x in [image, tmp_path / "b.png"])
     for results in stream:
         check(results, image)
@@ -81,13 +81,13 @@ def test_every_kind_of_source(dynamic, tmp_path):
 
 def test_scores_below_the_threshold_are_left_out(dynamic, fixed):
     for file in (dynamic, fixed):
-        assert list(OnnxPredictor(file, score_thr=0.6)(picture()).scores) == list(SCORES[:2])
+        assert list(OnnxPredictor(file, score_thr=0.6)(make_image()).scores) == list(SCORES[:2])
 
 
 def test_a_fixed_file_has_pictures_fitted_and_answers_taken_back(fixed):
     # 96 x 128 is fitted into 48 x 96 as 48 x 64: shares of the file's width are 1.5 times those of
     # the picture's, and what lies beyond is cut off
-    image = picture()
+    image = make_image()
     results = OnnxPredictor(fixed)(image)
     expected = np.minimum(BOXES * [1.5, 1, 1.5, 1], 1) * [128, 96, 128, 96]
     np.testing.assert_allclose(results.boxes, expected, rtol=1e-6)
@@ -98,14 +98,14 @@ def test_a_fixed_file_has_pictures_fitted_and_answers_taken_back(fixed):
 def test_what_a_fixed_file_finds_in_the_padding_alone_is_dropped(tmp_path):
     # 48 x 24 is fitted as 48 x 24 into 48 x 96: the third box begins at column 48
     file = fixed_file(tmp_path / "f.onnx", (48, 96))
-    results = OnnxPredictor(file)(picture(48, 24))
+    results = OnnxPredictor(file)(make_image(48, 24))
     assert list(results.scores) == [SCORES[1]]
     assert results.boxes.tolist() == [[0, 0, 24, 48]]
 
 
 def test_batches_of_a_fixed_file_are_filled_up(tmp_path):
     file = fixed_file(tmp_path / "f.onnx", (96, 128), pictures=2)
-    pictures = [picture(), picture(48, 64), picture(96, 128)]
+    pictures = [make_image(), make_image(48, 64), make_image(96, 128)]
     found = OnnxPredictor(file)(pictures)
     assert [r.image_size for r in found] == [(96, 128), (48, 64), (96, 128)]
     check(found[0], pictures[0])
@@ -113,7 +113,7 @@ def test_batches_of_a_fixed_file_are_filled_up(tmp_path):
 
 
 def test_masks_of_large_pictures_are_drawn_smaller_and_enlarged(dynamic):
-    image = picture(960, 1280)
+    image = make_image(960, 1280)
     full = OnnxPredictor(dynamic)(image)
     small = OnnxPredictor(dynamic, max_mask_pixels=96 * 128)(image)
     np.testing.assert_allclose(small.boxes, full.boxes, rtol=1e-5)
@@ -124,7 +124,7 @@ def test_masks_of_large_pictures_are_drawn_smaller_and_enlarged(dynamic):
 
 def test_threads_get_the_same_answers(dynamic):
     predictor = OnnxPredictor(dynamic, threads=1)
-    pictures = [picture(40 + 8 * i, 64) for i in range(8)]
+    pictures = [make_image(40 + 8 * i, 64) for i in range(8)]
     with ThreadPoolExecutor(4) as pool:
         for image, results in zip(pictures, pool.map(predictor, pictures), strict=True):
             check(results, image)
@@ -132,7 +132,7 @@ def test_threads_get_the_same_answers(dynamic):
 
 def test_a_broken_file_is_named_or_skipped(dynamic, tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
-    Image.fromarray(picture()).save(tmp_path / "b.png")
+    Image.fromarray(make_image()).save(tmp_path / "b.png")
     with pytest.raises(ValueError, match=r"image file .*a\.png"):
         OnnxPredictor(dynamic)(tmp_path)
     with pytest.warns(UserWarning, match=r"skipped: image file .*a\.png"):
@@ -214,7 +214,7 @@ def test_wrong_arguments_are_named(dynamic):
 
 
 def test_neither_pytorch_nor_mmdet_nor_opencv_is_imported(dynamic, tmp_path):
-    Image.fromarray(picture()).save(tmp_path / "a.png")
+    Image.fromarray(make_image()).save(tmp_path / "a.png")
     code = f"""
         import sys
         from condinst.deploy import OnnxPredictor

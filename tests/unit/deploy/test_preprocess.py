@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 from mmcv.image.geometric import rescale_size
-from mmdet.datasets.transforms import Resize as MMDetResize
+from mmdet.datasets.transforms import ResizeInfo as MMDetResize
 from onnx_files import METADATA
 from PIL import Image
 
-from condinst.deploy.metadata import FileInfo, Resize
+from condinst.deploy.metadata import FileInfo, ResizeInfo
 from condinst.deploy.preprocess import input_size, resize_picture, to_input
 from condinst.export.write_metadata import resize_settings
 from condinst.masks.resize import draw_crop
@@ -23,7 +23,7 @@ def info(**changes) -> FileInfo:
     return FileInfo(**(values | changes))
 
 
-def picture(height: int, width: int) -> np.ndarray:
+def make_image(height: int, width: int) -> np.ndarray:
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return cv2.GaussianBlur(pixels, (5, 5), 0)
 
@@ -31,13 +31,13 @@ def picture(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("scale", [(1333, 800), (96, 96), (500, 1000)])
 @pytest.mark.parametrize("size", [(427, 640), (640, 427), (1, 3000), (333, 333), (2001, 1503)])
 def test_sizes_are_mmcvs(size, scale):
-    found = input_size(size, info(resize=Resize(scale, keep_ratio=True)))
+    found = input_size(size, info(resize=ResizeInfo(scale, keep_ratio=True)))
     width, height = rescale_size(size[::-1], scale)
     assert found == (max(height, 1), max(width, 1))
 
 
 def test_without_keep_ratio_the_scale_is_width_and_height():
-    assert input_size((50, 60), info(resize=Resize((64, 48), keep_ratio=False))) == (48, 64)
+    assert input_size((50, 60), info(resize=ResizeInfo((64, 48), keep_ratio=False))) == (48, 64)
 
 
 @pytest.mark.parametrize("keep_ratio", [True, False])
@@ -45,7 +45,7 @@ def test_without_keep_ratio_the_scale_is_width_and_height():
 @pytest.mark.parametrize("size", [(427, 641), (33, 47), (101, 99)])
 def test_sizes_by_a_factor_are_mmdets(size, factor, keep_ratio):
     step = MMDetResize(scale_factor=factor, keep_ratio=keep_ratio, backend="pillow")
-    expected = step(dict(img=picture(*size)))["img"].shape[:2]
+    expected = step(dict(img=make_image(*size)))["img"].shape[:2]
     settings = json.loads(json.dumps(resize_settings([step])))
     read = FileInfo.from_metadata(METADATA | {"resize": settings})
     assert input_size(size, read) == expected
@@ -65,7 +65,7 @@ def test_without_a_resize_a_picture_keeps_its_size():
     ],
 )
 def test_fixed_sizes_have_pictures_fitted_into_them(keep_ratio, size, expected):
-    resize = Resize((1333, 800), keep_ratio)
+    resize = ResizeInfo((1333, 800), keep_ratio)
     assert input_size(size, info(resize=resize, fixed_size=(64, 96))) == expected
 
 
@@ -77,16 +77,16 @@ def test_a_pipeline_without_a_resize_enlarges_nothing_for_a_fixed_size():
 @pytest.mark.parametrize("size", [(90, 60), (30, 47), (200, 333)])
 @pytest.mark.parametrize(("backend", "tolerance"), [("pillow", 0), ("cv2", 1)])
 def test_pixels_are_those_of_mmdets_transform(size, backend, tolerance):
-    image = picture(75, 64)
+    image = make_image(75, 64)
     step = MMDetResize(scale=size[::-1], keep_ratio=False, backend=backend)
     expected = step(dict(img=image))["img"]
-    found = resize_picture(image, size, Resize((1, 1), False, "bilinear", backend))
+    found = resize_picture(image, size, ResizeInfo((1, 1), False, "bilinear", backend))
     assert np.abs(found.astype(int) - expected).max() <= tolerance
 
 
 def test_inputs_are_planes_padded_with_the_colour_that_is_normalised_to_black():
-    image = picture(30, 60)
-    resize = Resize((64, 64), keep_ratio=True)
+    image = make_image(30, 60)
+    resize = ResizeInfo((64, 64), keep_ratio=True)
     found, size = to_input(image, info(resize=resize, fixed_size=(64, 64)))
     assert (found.shape, found.dtype, size) == ((3, 64, 64), np.float32, (32, 64))
     inner = np.asarray(Image.fromarray(image).resize((64, 32), Image.Resampling.BILINEAR))

@@ -7,7 +7,7 @@ from condinst.export import network
 from condinst.export.agreement import BOUNDS, Agreement
 from condinst.export.compared_runtimes import onnx_runtime
 from condinst.export.onnx_model import build_onnx
-from condinst.export.verify import Picture, check
+from condinst.export.verify import CheckedImage, check
 
 
 def refuse(*args):
@@ -19,7 +19,7 @@ def test_the_older_exporter_where_the_newer_one_fails(detector, monkeypatch, fix
     monkeypatch.setattr(network, "_by_torch_export", refuse)
     exported = build_onnx(detector, fixed_size=fixed_size)
     sizes = [fixed_size] if fixed_size else [(90, 130), (64, 200)]
-    chosen = [Picture("", picture(*size), size) for size in sizes]
+    chosen = [CheckedImage("", picture(*size), size) for size in sizes]
     rows = check(detector, onnx_runtime(exported), chosen, BOUNDS["float32"])
     total = sum((row.agreement for row in rows), Agreement())
     assert total.failures(BOUNDS["float32"]) == []

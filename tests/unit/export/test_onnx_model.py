@@ -12,7 +12,7 @@ from condinst.export.agreement import BOUNDS, Agreement
 from condinst.export.box_graph import BoxSettings
 from condinst.export.compared_runtimes import find_instances, onnx_runtime
 from condinst.export.onnx_model import build_onnx, opset_for
-from condinst.export.verify import Picture, check, run_eager, thresholds, with_threshold
+from condinst.export.verify import CheckedImage, check, run_eager, thresholds, with_threshold
 
 # height and width of input and output: no resize, up, down; sides that nothing divides; tiny
 SIZES = [
@@ -24,7 +24,7 @@ SIZES = [
 
 
 def pictures(sizes=SIZES):
-    return [Picture(str(i), picture(*size, i), out) for i, (size, out) in enumerate(sizes)]
+    return [CheckedImage(str(i), picture(*size, i), out) for i, (size, out) in enumerate(sizes)]
 
 
 def assert_equal(model, exported, chosen, batch=1):
@@ -79,7 +79,7 @@ def test_pictures_of_a_batch_are_told_apart(detector, exported):
     outputs = run(images, np.array([96, 128]))
     assert (np.diff(outputs["image_inds"]) >= 0).all()
     for i in range(3):
-        expected = run_eager(detector, Picture("", images[i], (96, 128)))
+        expected = run_eager(detector, CheckedImage("", images[i], (96, 128)))
         found = find_instances(outputs, i)
         assert (np.diff(found["scores"]) <= 0).all()
         np.testing.assert_array_equal(found["labels"], expected["labels"])

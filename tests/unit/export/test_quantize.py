@@ -9,7 +9,7 @@ from condinst.export.compared_runtimes import onnx_runtime
 from condinst.export.network import LAST_CONVS
 from condinst.export.onnx_model import build_onnx
 from condinst.export.quantize import quantize_network
-from condinst.export.verify import Picture, check
+from condinst.export.verify import CheckedImage, check
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_convolutions_are_int8_but_the_heads_last_ones_and_all_post_processing(q
 
 
 def test_instances_stay_alike(detector, quantized):
-    chosen = [Picture("", picture(96, 128, seed), (96, 128)) for seed in (7, 8)]
+    chosen = [CheckedImage("", picture(96, 128, seed), (96, 128)) for seed in (7, 8)]
     # wide: these weights are random, and so are their masks
     bounds = Bounds(0.7, box=3.0, mask_iou=0.7, score=0.05, margin=0.05, worst=False)
     rows = check(detector, onnx_runtime(quantized), chosen, bounds)

@@ -262,7 +262,7 @@ def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
 
     from condinst.evaluation.matches import read_truth
     from condinst.report.analysis import analyse
-    from condinst.report.evaluated_split import Split
+    from condinst.report.evaluated_split import EvaluatedSplit
 
     annotations = []
     for i in range(300):
@@ -291,7 +291,7 @@ def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
     keys = ("image_id", "category_id", "bbox", "segmentation")
     path.write_text(json.dumps([{k: a[k] for k in keys} | {"score": 0.5} for a in annotations]))
     truth = read_truth(content, [1], "a.json")
-    split = Split(
+    split = EvaluatedSplit(
         *("a.json", "", ["a.png"], truth, ["a"], ["segm"]),
         iou_thrs=np.linspace(0.5, 0.95, 10),
         max_dets=[1, 10, 400],

@@ -7,7 +7,7 @@ import pytest
 
 from condinst.masks.crop import Crop
 from condinst.results.results import Results
-from condinst.tiling.merging import Tile, View, merge_views
+from condinst.tiling.merging import Tile, TileView, merge_views
 
 HEIGHT, WIDTH = 100, 180
 LEFT, RIGHT = Tile(0, 0, 100, 100), Tile(80, 0, 180, 100)  # they share x 80 to 100
@@ -33,7 +33,7 @@ def view(tile, *found, reduced=False):
         crops=crops,
         class_names=("cell", "dust"),
     )
-    return View(tile, results, reduced)
+    return TileView(tile, results, reduced)
 
 
 def merge(*views, **kwargs):

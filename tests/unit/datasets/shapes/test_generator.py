@@ -49,8 +49,8 @@ def test_pictures_are_where_the_json_says(folder):
         content = json.loads((folder / "annotations" / f"instances_{split}.json").read_text())
         assert len(content["images"]) == count
         for image in content["images"]:
-            picture = cv2.imread(str(folder / split / image["file_name"]))
-            assert picture.shape == (image["height"], image["width"], 3) == (160, 160, 3)
+            pixels = cv2.imread(str(folder / split / image["file_name"]))
+            assert pixels.shape == (image["height"], image["width"], 3) == (160, 160, 3)
 
 
 def test_json_says_what_was_drawn(folder, coco):

@@ -32,7 +32,7 @@ LAYOUTS = {
 }
 
 
-def picture(image):
+def sample_of(image):
     return {"img": image, "img_shape": image.shape[:2], "ori_shape": image.shape[:2]}
 
 
@@ -41,7 +41,7 @@ def test_packed_pixels_are_mmdet_s(layout):
     image = LAYOUTS[layout]
     before = image.copy()
     ours, theirs = (
-        pack()(picture(image))["inputs"] for pack in (PackDetInputs, MMDetPackDetInputs)
+        pack()(sample_of(image))["inputs"] for pack in (PackDetInputs, MMDetPackDetInputs)
     )
     assert ours.is_contiguous()
     assert ours.dtype == theirs.dtype
@@ -61,8 +61,8 @@ def test_resized_pixels_are_mmdet_s(layout, keep_ratio, backend):
     image = LAYOUTS[layout]
     options = {"scale": (160, 101), "keep_ratio": keep_ratio, "backend": backend}
     before = image.copy()
-    ours = Resize(**options)(picture(image))
-    theirs = MMDetResize(**options)(picture(image))
+    ours = Resize(**options)(sample_of(image))
+    theirs = MMDetResize(**options)(sample_of(image))
     assert np.array_equal(ours.pop("img"), theirs.pop("img"))
     assert np.array_equal(ours.pop("homography_matrix"), theirs.pop("homography_matrix"))
     assert ours == theirs
@@ -70,7 +70,7 @@ def test_resized_pixels_are_mmdet_s(layout, keep_ratio, backend):
 
 
 def test_a_resized_view_is_contiguous_bgr():
-    results = Resize(scale=(94, 122), backend="pillow")(picture(LAYOUTS["BGR view of RGB"]))
+    results = Resize(scale=(94, 122), backend="pillow")(sample_of(LAYOUTS["BGR view of RGB"]))
     assert results["img"].flags.c_contiguous
     assert results["img"].flags.writeable
 

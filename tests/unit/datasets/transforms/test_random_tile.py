@@ -20,7 +20,7 @@ def rectangle_polygon(x1, y1, x2, y2):
     return np.array([x1, y1, x2, y1, x2, y2, x1, y2], float)
 
 
-def picture(boxes, kind="crop", ignored=()):
+def sample(boxes, kind="crop", ignored=()):
     """Rectangles on a picture whose red is the column and whose green is the row."""
     image = np.zeros((*SIZE, 3), np.uint16)
     image[..., 0], image[..., 1] = np.arange(SIZE[1]), np.arange(SIZE[0])[:, None]
@@ -60,7 +60,7 @@ def test_pixels_boxes_and_masks_move_together(kind):
     boxes = [[10, 20, 60, 50], [100, 120, 260, 170], [390, 290, 400, 300], [150, 0, 170, 300]]
     for seed in range(30):
         np.random.seed(seed)
-        found = RandomTile((90, 120), min_visible=0.0)(picture(boxes, kind))
+        found = RandomTile((90, 120), min_visible=0.0)(sample(boxes, kind))
         x, y = place(found)
         assert found["img"].shape == (90, 120, 3)
         assert found["img_shape"] == (90, 120)
@@ -90,17 +90,17 @@ def test_slivers_are_not_learnt(kind):
         [0, 100, 100, 200],  # ends where the tile begins
         [195, 195, 235, 235],  # 25 of 1600 pixels
     ]
-    found = tile_at(at, 100, min_visible=0.5)(picture(boxes, kind, ignored=[2]))
+    found = tile_at(at, 100, min_visible=0.5)(sample(boxes, kind, ignored=[2]))
     assert found["gt_bboxes_labels"].tolist() == [0, 1, 2, 4]
     assert found["gt_ignore_flags"].tolist() == [True, False, True, True]
-    found = tile_at(at, 100, min_visible=0.3)(picture(boxes, kind))
+    found = tile_at(at, 100, min_visible=0.3)(sample(boxes, kind))
     assert found["gt_ignore_flags"].tolist() == [False, False, False, True]
 
 
 def test_the_box_of_a_cut_object_is_that_of_what_is_visible():
     """An L whose lower arm alone reaches into the tile: RandomCrop's box keeps the full height."""
     at = (0, 100)
-    results = picture([[50, 40, 150, 200]])
+    results = sample([[50, 40, 150, 200]])
     bitmap = np.zeros(SIZE, np.uint8)
     bitmap[40:200, 50:70] = 1
     bitmap[180:200, 50:150] = 1
@@ -109,7 +109,7 @@ def test_the_box_of_a_cut_object_is_that_of_what_is_visible():
     assert found["gt_bboxes"].tensor.tolist() == [[0, 180, 50, 200]]
     visible = 20 * 50 / (20 * 160 + 20 * 80)
     assert not found["gt_ignore_flags"][0]
-    again = picture([[50, 40, 150, 200]]) | dict(gt_masks=CropMasks([Crop.of(bitmap)], *SIZE))
+    again = sample([[50, 40, 150, 200]]) | dict(gt_masks=CropMasks([Crop.of(bitmap)], *SIZE))
     found = tile_at(at, (300, 100), min_visible=visible + 0.01)(again)
     assert found["gt_ignore_flags"][0]
 
@@ -117,7 +117,7 @@ def test_the_box_of_a_cut_object_is_that_of_what_is_visible():
 def test_an_outline_that_no_pixel_follows_is_not_learnt():
     """The box reaches into the tile by its corner, where the triangle has no pixel."""
     at = (0, 0)
-    results = picture([[90, 90, 190, 190]], "polygon")
+    results = sample([[90, 90, 190, 190]], "polygon")
     results["gt_masks"] = PolygonMasks([[np.array([190, 90, 190, 190, 90, 190.0])]], *SIZE)
     found = tile_at(at, 100, min_visible=0.0)(results)
     assert found["gt_ignore_flags"].tolist() == [True]
@@ -128,7 +128,7 @@ def test_tiles_hold_the_object_that_they_are_placed_around():
     seen = set()
     for seed in range(200):
         np.random.seed(seed)
-        found = RandomTile(64, object_share=1.0)(picture([box]))
+        found = RandomTile(64, object_share=1.0)(sample([box]))
         assert found["gt_bboxes"].tensor[0].tolist() == [
             box[0] - place(found)[0],
             box[1] - place(found)[1],
@@ -143,12 +143,12 @@ def test_tiles_hold_the_object_that_they_are_placed_around():
 
 
 def test_where_objects_are_few_random_crops_are_background():
-    results = [picture([[200, 150, 210, 160]]) for _ in range(200)]
+    results = [sample([[200, 150, 210, 160]]) for _ in range(200)]
     np.random.seed(0)
     crop = RandomCrop((64, 64), allow_negative_crop=True)
     theirs = sum(len(crop(r)["gt_bboxes"]) for r in results)
     np.random.seed(0)
-    results = [picture([[200, 150, 210, 160]]) for _ in range(200)]
+    results = [sample([[200, 150, 210, 160]]) for _ in range(200)]
     ours = sum(len(RandomTile(64)(r)["gt_bboxes"]) for r in results)
     assert theirs < 30
     assert 170 <= ours <= 200
@@ -157,18 +157,18 @@ def test_where_objects_are_few_random_crops_are_background():
 def test_an_object_larger_than_the_tile_fills_it():
     for seed in range(20):
         np.random.seed(seed)
-        found = RandomTile(64, min_visible=0.0, object_share=1.0)(picture([[100, 100, 300, 300]]))
+        found = RandomTile(64, min_visible=0.0, object_share=1.0)(sample([[100, 100, 300, 300]]))
         assert found["gt_bboxes"].tensor.tolist() == [[0, 0, 64, 64]]
 
 
 def test_pictures_smaller_than_the_tile_and_pictures_without_objects():
-    found = RandomTile(1000)(picture([[10, 20, 60, 50]], "polygon"))
+    found = RandomTile(1000)(sample([[10, 20, 60, 50]], "polygon"))
     assert found["img"].shape == (*SIZE, 3)
     assert found["gt_bboxes"].tensor.tolist() == [[10, 20, 60, 50]]
-    found = RandomTile((50, 1000))(picture([]))
+    found = RandomTile((50, 1000))(sample([]))
     assert found["img"].shape == (50, 400, 3)
     assert len(found["gt_bboxes"]) == len(found["gt_masks"]) == len(found["gt_ignore_flags"]) == 0
-    crowd = picture([[10, 20, 60, 50]], ignored=[0])
+    crowd = sample([[10, 20, 60, 50]], ignored=[0])
     assert RandomTile(64)(crowd)["img"].shape == (64, 64, 3)
 
 

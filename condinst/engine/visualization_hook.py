@@ -21,7 +21,7 @@ from condinst.visualization.instances import draw_closeups, draw_instances, draw
 
 
 @HOOKS.register_module()
-class PictureHook(Hook):
+class VisualizationHook(Hook):
     """Writes one JPEG per tested picture, named after its file and its folders in the data set.
 
     The ground truth is drawn beside the prediction where the test pipeline loads it at the

@@ -10,7 +10,7 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 
-from condinst.engine import PictureHook
+from condinst.engine import VisualizationHook
 
 SIZE = (40, 60)
 
@@ -51,7 +51,7 @@ def written(out_dir) -> dict[str, tuple[int, ...]]:
 
 
 def test_files_of_one_name_in_two_folders_are_both_drawn(tmp_path, runner):
-    hook = PictureHook(out_dir=str(tmp_path / "out"))
+    hook = VisualizationHook(out_dir=str(tmp_path / "out"))
     hook.before_test(runner)
     samples = [sample(tmp_path / "images" / folder / "1.png") for folder in ("a", "b")]
     hook.after_test_iter(runner, 0, outputs=[*samples, sample(tmp_path / "elsewhere" / "2.png")])
@@ -59,7 +59,7 @@ def test_files_of_one_name_in_two_folders_are_both_drawn(tmp_path, runner):
 
 
 def test_ground_truth_is_beside_where_it_has_the_pictures_size(tmp_path, runner):
-    hook = PictureHook(out_dir=str(tmp_path / "out"))
+    hook = VisualizationHook(out_dir=str(tmp_path / "out"))
     hook.before_test(runner)
     samples = [
         sample(tmp_path / "images" / "without.png"),
@@ -74,7 +74,7 @@ def test_ground_truth_is_beside_where_it_has_the_pictures_size(tmp_path, runner)
 
 def test_the_limit_and_the_threshold(tmp_path, runner):
     """Nothing scores 0.9, so that the only picture written is the gray one."""
-    hook = PictureHook(out_dir=str(tmp_path / "out"), score_thr=0.9, max_pictures=1)
+    hook = VisualizationHook(out_dir=str(tmp_path / "out"), score_thr=0.9, max_pictures=1)
     hook.before_test(runner)
     for index in range(2):
         hook.after_test_iter(runner, index, outputs=[sample(tmp_path / "images" / f"{index}.png")])
@@ -84,7 +84,7 @@ def test_the_limit_and_the_threshold(tmp_path, runner):
 
 
 def test_closeups_show_the_truths_edge_in_white(tmp_path, runner):
-    hook = PictureHook(out_dir=str(tmp_path / "out"), closeups=2)
+    hook = VisualizationHook(out_dir=str(tmp_path / "out"), closeups=2)
     hook.before_test(runner)
     truth = sample(tmp_path / "images" / "1.png", truth_size=SIZE)
     truth.gt_instances.masks.masks[:, :, 20:] = 0
@@ -97,7 +97,7 @@ def test_closeups_show_the_truths_edge_in_white(tmp_path, runner):
 
 
 def test_names_that_meet_and_names_that_leave_the_folder(tmp_path, runner):
-    hook = PictureHook(out_dir=str(tmp_path / "deep" / "out"), closeups=1)
+    hook = VisualizationHook(out_dir=str(tmp_path / "deep" / "out"), closeups=1)
     hook.before_test(runner)
     images = tmp_path / "images"
     paths = [
@@ -121,9 +121,9 @@ def test_processes_agree_on_the_names(tmp_path, runner, monkeypatch):
     dataset = type("Data", (), {**vars(dataset), "__len__": lambda self: len(paths)})()
     dataset.get_data_info = lambda i: {"img_path": paths[i]}
     runner.test_loop.dataloader.dataset = dataset
-    monkeypatch.setattr("condinst.engine.image_hook.get_world_size", lambda: 2)
+    monkeypatch.setattr("condinst.engine.visualization_hook.get_world_size", lambda: 2)
     for rank in (0, 1):
-        hook = PictureHook(out_dir=str(tmp_path / "out"))
+        hook = VisualizationHook(out_dir=str(tmp_path / "out"))
         hook.before_test(runner)
         hook.after_test_iter(runner, 0, outputs=samples[rank::2])
     assert set(written(tmp_path / "out")) == {"a.jpg", "a-2.jpg", "b.jpg"}
