@@ -1,4 +1,4 @@
-# make train   train the small model on generated pictures, print its AP, draw predictions
+# make train   train the small model on generated images, print its AP, draw predictions
 # make test    run the tests
 # make lint    check style and types
 # make env     only make the environment in .venv; the others do it by themselves

@@ -70,7 +70,7 @@ setup(
     ],
     extras_require={
         "mmcv": ["mmcv-lite==2.1.0"],  # only where no compiled mmcv is installed
-        "boxinst": ["scikit-image>=0.20"],  # colours in CIELAB
+        "boxinst": ["scikit-image>=0.20"],  # colors in CIELAB
         "video": ["supervision>=0.28", "trackers>=2.1"],  # Results.to_supervision, tracking
         "deploy": ["numpy>=1.24", "onnxruntime>=1.20", "pillow>=10.1"],  # condinst.deploy
         "openvino": ["openvino>=2025.0"],

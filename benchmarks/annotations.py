@@ -1,6 +1,6 @@
 """Reading and checking an annotation file of COCO's size against pycocotools' reading of it.
 
-The file is generated: as many pictures and objects as COCO has for training, with polygons of as
+The file is generated: as many images and objects as COCO has for training, with polygons of as
 many points.
 """
 
@@ -25,7 +25,7 @@ from condinst.datasets.checks.file_cache import forget_files
 __all__ = ["make_coco_file", "run"]
 
 NUM_IMAGES = 118_000
-OBJECTS_PER_IMAGE = 7.29  # COCO's: 860,001 on 117,966 pictures
+OBJECTS_PER_IMAGE = 7.29  # COCO's: 860,001 on 117,966 images
 _NUM_CLASSES = 80
 _SHAPES = 4000  # different outlines
 _SIZE = (480, 640)
@@ -38,7 +38,7 @@ def run(context: Any) -> list[Comparison]:
         path = Path(folder) / "instances_train2017.json"
         objects = make_coco_file(path, context.num_images)
         note = (
-            f"{context.num_images} pictures, {objects} objects, {path.stat().st_size / 1e6:.0f} MB;"
+            f"{context.num_images} images, {objects} objects, {path.stat().st_size / 1e6:.0f} MB;"
             " pycocotools only reads, ours also checks; seconds of CPU"
         )
         theirs, ours = lambda: _read(path), lambda: _check(path)
@@ -63,7 +63,7 @@ def _read(path: Path) -> None:
 
 
 def _check(path: Path) -> None:
-    """What ``condinst train`` does with the file before it trains, but for looking at pictures."""
+    """What ``condinst train`` does with the file before it trains, but for looking at images."""
     dataset = {
         "type": "condinst.CocoDataset",
         "ann_file": str(path),

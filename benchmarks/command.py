@@ -1,4 +1,4 @@
-"""Measure this package beside mmdet's CondInst, in one process, in turns, on real pictures."""
+"""Measure this package beside mmdet's CondInst, in one process, in turns, on real images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARTS = (
     "deploy",
 )
 
-_MANY = {"annotations": 118_000, "evaluation": 5000}  # pictures where --num-images is not given
+_MANY = {"annotations": 118_000, "evaluation": 5000}  # images where --num-images is not given
 
 _EXAMPLES = """examples:
   %(prog)s data/coco
@@ -38,14 +38,14 @@ _EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("root", type=Path, help="folder of a data set in COCO's layout")
+    parser.add_argument("root", type=Path, help="folder of a dataset in COCO's layout")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     parser.add_argument("--rounds", type=int, default=15, help="calls of each (default 15)")
     parser.add_argument(
         "--num-images",
         type=int,
         default=40,
-        help="pictures, where a part looks at many (default 40); for evaluation 5000, for "
+        help="images, where a part looks at many (default 40); for evaluation 5000, for "
         "annotations 118000",
     )
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is a GPU)")
@@ -65,7 +65,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> list[Comparison]:
-    """Run the parts, print each result as it comes, write JSON, a table and a picture."""
+    """Run the parts, print each result as it comes, write JSON, a table and an image."""
     words = sys.argv[1:] if argv is None else argv
     args = parse_args(words)
     import torch

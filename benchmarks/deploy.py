@@ -1,4 +1,4 @@
-"""Picture files to run-length codes: exported files beside the detectors that run in PyTorch."""
+"""Image files to run-length codes: exported files beside the detectors that run in PyTorch."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from condinst.export.exporter import Options, export_model
 from condinst.inference.predictor import Predictor
 from condinst.results.results import Results
 
-_MAX_PICTURES = 4
+_MAX_IMAGES = 4
 _NUM_CALIBRATION = 16
 _BARS = {"ONNX Runtime, fp32": 1.6, "ONNX Runtime, int8": 2.5}
 _OURS = "our eager model"
 
 
 def run(context: Context) -> list[Comparison]:
-    """All of them in turns, on real pictures, with seeded weights of the published ResNet-50.
+    """All of them in turns, on real images, with seeded weights of the published ResNet-50.
 
     Decoding the file, resizing, network, post-processing and codes of the masks are part of it.
     Files run on the CPU, and so does everything that they are compared with.
     """
-    pictures = sorted((context.root / "val2017").glob("*.jpg"))
-    pictures = pictures[: min(context.num_images, _MAX_PICTURES)]
+    images = sorted((context.root / "val2017").glob("*.jpg"))
+    images = images[: min(context.num_images, _MAX_IMAGES)]
     with tempfile.TemporaryDirectory(prefix="condinst-benchmark-") as folder:
         theirs, predictors = _build(context.root, Path(folder))
-        agreements = _agreements(predictors, pictures)
-        calls: dict[str, Callable[[], object]] = {"mmdet": lambda: list(map(theirs, pictures))}
+        agreements = _agreements(predictors, images)
+        calls: dict[str, Callable[[], object]] = {"mmdet": lambda: list(map(theirs, images))}
         for name, predictor in predictors.items():
-            calls[name] = partial(_codes, predictor, pictures)
+            calls[name] = partial(_codes, predictor, images)
         times = in_turns(calls, max(context.rounds // 3, 3))
     found = [
         Comparison(
-            f"picture to masks: {name}",
+            f"image to masks: {name}",
             times["mmdet"],
             times[name],
-            note=f"{len(pictures)} pictures, {torch.get_num_threads()} threads, seeded weights; "
+            note=f"{len(images)} images, {torch.get_num_threads()} threads, seeded weights; "
             + agreements[name],
             bar=_BARS.get(name),
         )
@@ -58,15 +58,15 @@ def run(context: Context) -> list[Comparison]:
     ]
     return found + [
         Comparison(
-            f"picture to masks: {name}", times[_OURS], times[name], against="our eager", note=""
+            f"image to masks: {name}", times[_OURS], times[name], against="our eager", note=""
         )
         for name in predictors
         if name != _OURS
     ]
 
 
-def _codes(predictor: Callable[[Path], Any], pictures: Sequence[Path]) -> list[list[dict]]:
-    return [predictor(path).rles for path in pictures]
+def _codes(predictor: Callable[[Path], Any], images: Sequence[Path]) -> list[list[dict]]:
+    return [predictor(path).rles for path in images]
 
 
 def in_turns(
@@ -88,7 +88,7 @@ def in_turns(
 
 
 def _build(root: Path, folder: Path) -> tuple[Callable[[Path], Any], dict[str, Any]]:
-    """mmdet's detector as a function of a picture's path, and our predictors by name."""
+    """mmdet's detector as a function of an image's path, and our predictors by name."""
     theirs, ours = build_pair("cpu")
     checkpoint = folder / "seeded.pth"
     torch.save(dict(state_dict=ours.state_dict()), checkpoint)
@@ -126,7 +126,7 @@ def _build(root: Path, folder: Path) -> tuple[Callable[[Path], Any], dict[str, A
 
 
 def _eager(model: Any, cfg: Config) -> Callable[[Path], Any]:
-    """mmdet's way from a picture's path to codes of its masks."""
+    """mmdet's way from an image's path to codes of its masks."""
     steps = [s for s in cfg.test_dataloader.dataset.pipeline if s.type != "LoadAnnotations"]
     with DefaultScope.overwrite_default_scope("mmdet"):
         transform = Compose(steps)
@@ -140,13 +140,13 @@ def _eager(model: Any, cfg: Config) -> Callable[[Path], Any]:
     return predict
 
 
-def _agreements(predictors: Mapping[str, Any], pictures: Sequence[Path]) -> dict[str, str]:
+def _agreements(predictors: Mapping[str, Any], images: Sequence[Path]) -> dict[str, str]:
     """How far each predictor agrees with our eager one, in words."""
-    expected = [predictors[_OURS](path) for path in pictures]
+    expected = [predictors[_OURS](path) for path in images]
     found = {_OURS: f"{sum(map(len, expected))} instances"}
     for name, predictor in predictors.items():
         if name != _OURS:
-            answers = [predictor(path) for path in pictures]
+            answers = [predictor(path) for path in images]
             total = sum(map(_compare, expected, answers), Agreement())
             found[name] = _in_words(total)
             # an instance whose score is another's to the last digits may come behind it

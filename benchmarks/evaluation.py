@@ -1,7 +1,7 @@
 """COCO evaluation of boxes and masks against pycocotools, and the encoding of masks.
 
-The set is made from real annotations: each picture is taken as often as needed, and of each copy
-other detections are kept. They are its objects, moved a little, and objects of other pictures as
+The set is made from real annotations: each image is taken as often as needed, and of each copy
+other detections are kept. They are its objects, moved a little, and objects of other images as
 false positives.
 """
 
@@ -27,9 +27,9 @@ from condinst.evaluation.matches import gather_detections, read_truth
 
 __all__ = ["run"]
 
-NUM_FOUND = 100  # detections per picture
+NUM_FOUND = 100  # detections per image
 _NUM_CANDIDATES = 150
-_MAX_ROUNDS = 3  # pycocotools needs more than a minute for 5000 pictures
+_MAX_ROUNDS = 3  # pycocotools needs more than a minute for 5000 images
 _MAX_DETS = (1, 10, 100)
 _IOU_THRS = np.linspace(0.5, 0.95, 10)
 _KINDS = ("bbox", "segm")
@@ -54,7 +54,7 @@ def compare_evaluation(
     assert numbers[0].shape == (24,)
     assert apart < 1e-6, f"pycocotools' and our numbers are {apart} apart"
     note = (
-        f"{len(predictions)} pictures, {len(results['bbox'])} detections, "
+        f"{len(predictions)} images, {len(results['bbox'])} detections, "
         f"{len(content['annotations'])} objects, bbox and segm, {choose_backend('auto')}; "
         f"24 numbers, {apart:.0e} apart; mask AP {numbers[0][12]:.3f}"
     )
@@ -68,7 +68,7 @@ def compare_evaluation(
 
 
 def compare_encoding(predictions: list[dict[str, Any]], rounds: int) -> Comparison:
-    """The masks of a picture, from (N, H, W) bool to run lengths."""
+    """The masks of an image, from (N, H, W) bool to run lengths."""
     decoded = [coco_mask.decode([mask])[..., 0] for mask in predictions[0]["masks"]]
     masks = torch.from_numpy(np.ascontiguousarray(np.stack(decoded), bool))
     assert encode_masks(masks) == encode_mask_results(masks.numpy())
@@ -119,7 +119,7 @@ def _ours(content: dict[str, Any], predictions: list[dict[str, Any]]) -> np.ndar
 def make_set(
     root: Path, num_images: int, seed: int = 0
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A COCO file's content, and the predictions of each picture as a metric keeps them."""
+    """A COCO file's content, and the predictions of each image as a metric keeps them."""
     rng = np.random.default_rng(seed)
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(Path(root) / "annotations" / "instances_val2017.json"))
@@ -165,7 +165,7 @@ class _Object:
         self.mask = mask[self.place[0] : end[0], self.place[1] : end[1]]
 
     def moved(self, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-        """(H, W) uint8, moved by up to 15% of the object's size in a picture of ``size``."""
+        """(H, W) uint8, moved by up to 15% of the object's size in an image of ``size``."""
         canvas = np.zeros(size, np.uint8, order="F")
         reach = max(1, int(0.15 * np.mean(self.mask.shape)))
         start = self.place + rng.integers(-reach, reach + 1, 2)
@@ -190,7 +190,7 @@ def _candidates(
         if not mask.any():
             continue
         rle = coco_mask.encode(mask)
-        # half of the false positives are of a class that the picture has: those meet an object
+        # half of the false positives are of a class that the image has: those meet an object
         as_own = own and not true and rng.random() < 0.5
         category_id = (own[rng.integers(len(own))] if as_own else an_object).category_id
         x, y, width, height = coco_mask.toBbox(rle)

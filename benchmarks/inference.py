@@ -1,4 +1,4 @@
-"""Prediction, in all and part by part, and the memory of large pictures."""
+"""Prediction, in all and part by part, and the memory of large images."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from benchmarks.pipeline import CONFIG
 from condinst.models.optimize import optimize_for_inference
 from condinst.models.postprocess.masks import postprocess_masks
 
-_MAX_PICTURES = 4
+_MAX_IMAGES = 4
 _GRID = (200, 304)  # cells at stride 4 of an 800 x 1216 input
 
 
 def run(context: Context) -> list[Comparison]:
-    """Real pictures through seeded models; masks from real annotations for what follows them."""
+    """Real images through seeded models; masks from real annotations for what follows them."""
     theirs, ours = build_pair(context.device)
     theirs.eval()
     ours.eval()
@@ -41,13 +41,13 @@ def run(context: Context) -> list[Comparison]:
         return [
             *_compare_parts(context, theirs, ours, batches[0]),
             _compare_mask_postprocess(context, theirs),
-            _compare_large_picture(context, theirs),
+            _compare_large_image(context, theirs),
             *_compare_all(context, theirs, ours, batches, agreement),
         ]
 
 
 def test_batches(context: Context) -> list[dict[str, Any]]:
-    """Batches of one picture, as the COCO config's test loader hands them out."""
+    """Batches of one image, as the COCO config's test loader hands them out."""
     node = Config.fromfile(CONFIG).test_dataloader.dataset
     steps = [step for step in node.pipeline if step.type != "LoadAnnotations"]
     with DefaultScope.overwrite_default_scope("mmdet"):
@@ -58,7 +58,7 @@ def test_batches(context: Context) -> list[dict[str, Any]]:
             test_mode=True,
             pipeline=steps,
         )
-        items = [data[i] for i in range(min(context.num_images, _MAX_PICTURES, len(data)))]
+        items = [data[i] for i in range(min(context.num_images, _MAX_IMAGES, len(data)))]
     return [{key: [value] for key, value in item.items()} for item in items]
 
 
@@ -99,7 +99,7 @@ def _compare_all(
     )
     exact = copy.deepcopy(ours)
     exact.test_cfg = dict(exact.test_cfg, mask_format="rle")
-    note = f"{len(batches)} pictures, batch 1, masks to RLE; {agreement}"
+    note = f"{len(batches)} images, batch 1, masks to RLE; {agreement}"
     found = [
         compare(
             "inference in all, fp32, no switches",
@@ -175,7 +175,7 @@ def _compare_parts(
             "backbone, neck and heads, fp32",
             lambda: network(theirs),
             lambda: network(fast),
-            note=f"one picture of {size}; ours channels-last, norms folded",
+            note=f"one image of {size}; ours channels-last, norms folded",
             **network_common,
         ),
         compare(
@@ -190,7 +190,7 @@ def _compare_parts(
 
 
 def _logits_of_annotations(context: Context, count: int, size: tuple[int, int]) -> Tensor:
-    """(count, *size) logits of real objects that cover less than a fifth of their picture."""
+    """(count, *size) logits of real objects that cover less than a fifth of their image."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(context.root / "annotations/instances_val2017.json"))
     generator = torch.Generator().manual_seed(0)
@@ -252,7 +252,7 @@ def _our_codes(logits: Tensor, shapes: tuple[tuple[int, int], ...]) -> Callable[
     )
 
 
-def _compare_large_picture(context: Context, theirs: Any) -> Comparison:
+def _compare_large_image(context: Context, theirs: Any) -> Comparison:
     # mmdet needs 19 GB for 300
     memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     count = 300 if context.device != "cpu" or memory > 20e9 else 100
@@ -264,6 +264,6 @@ def _compare_large_picture(context: Context, theirs: Any) -> Comparison:
         _our_codes(logits, shapes),
         rounds=2,
         device=context.device,
-        note=f"{count} masks of real objects, a picture of 3000 x 4000",
+        note=f"{count} masks of real objects, an image of 3000 x 4000",
         bar=10.0,
     )

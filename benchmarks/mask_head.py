@@ -17,7 +17,7 @@ from condinst.models.losses.mask_losses import mask_loss
 from condinst.models.structures import Instances
 from condinst.models.task_modules.ground_truth import prepare_ground_truth
 
-_SIZE = (100, 152)  # of the mask features of an 800 x 1216 picture
+_SIZE = (100, 152)  # of the mask features of an 800 x 1216 image
 _NUM_OBJECTS = 20
 
 
@@ -164,6 +164,6 @@ def _compare_memory(context: Context, theirs: Any, ours: Any) -> Comparison:
         "mask head and loss, peak memory",
         *functions,
         device=context.device,
-        note=f"2 pictures, 500 positives each, cap 300; losses {expected:.7f} and {actual:.7f}",
+        note=f"2 images, 500 positives each, cap 300; losses {expected:.7f} and {actual:.7f}",
         bar=1 / 0.35 if context.device == "cpu" else 4.0,
     )

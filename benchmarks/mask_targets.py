@@ -1,6 +1,6 @@
 """Mask targets inside the training step: mmdet's work there against ours.
 
-mmdet rasterises the masks of every picture twice at full size, takes centroids and reads every
+mmdet rasterizes the masks of every image twice at full size, takes centroids and reads every
 fourth pixel. Ours moves what the data workers prepared.
 """
 
@@ -14,7 +14,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from benchmarks.measure import Comparison, compare
-from benchmarks.pipeline import load_picture, training_set
+from benchmarks.pipeline import load_image, training_set
 from condinst.models.task_modules.ground_truth import prepare_ground_truth
 
 __all__ = ["run"]
@@ -24,7 +24,7 @@ _MAX_BATCHES = 10
 
 
 def run(context: Any) -> list[Comparison]:
-    """Batches of two pictures at training scale.
+    """Batches of two images at training scale.
 
     ``context`` has root, device, rounds and num_images.
     """
@@ -32,7 +32,7 @@ def run(context: Any) -> list[Comparison]:
     num_batches = max(1, min(context.num_images // 2, _MAX_BATCHES))
     theirs, ours, sizes = [], [], []
     for start in range(0, 2 * num_batches, 2):
-        pairs = [[load_picture(data, i) for i in (start, start + 1)] for data in sets]
+        pairs = [[load_image(data, i) for i in (start, start + 1)] for data in sets]
         sides = torch.tensor([item["inputs"].shape[1:] for item in pairs[0]]).amax(dim=0)
         height, width = (-(-sides // _DIVISOR) * _DIVISOR).tolist()
         sizes.append((height, width))
@@ -53,7 +53,7 @@ def run(context: Any) -> list[Comparison]:
             ],
             rounds=context.rounds,
             device=context.device,
-            note=f"{num_batches} batches of 2 pictures, {num_objects} objects; the same targets",
+            note=f"{num_batches} batches of 2 images, {num_objects} objects; the same targets",
             bar=10.0,
         )
     ]
@@ -72,7 +72,7 @@ def _objects(item: dict[str, Any], device: str) -> InstanceData:
 
 
 def _theirs(objects: InstanceData) -> tuple[Tensor, Tensor]:
-    """What mmdet's two heads do with one picture's masks; centroids and targets."""
+    """What mmdet's two heads do with one image's masks; centroids and targets."""
     return _their_centroids(objects.masks, objects.bboxes.device), _their_targets(objects)
 
 

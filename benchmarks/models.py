@@ -26,10 +26,10 @@ class Context:
     """What every part of the benchmark gets.
 
     Attributes:
-        root: folder of a data set in COCO's layout.
+        root: folder of a dataset in COCO's layout.
         device: "cpu" or "cuda".
         rounds: calls of each implementation.
-        num_images: pictures, where a part looks at more than one batch.
+        num_images: images, where a part looks at more than one batch.
     """
 
     root: Path
@@ -49,7 +49,7 @@ def build_pair(device: str) -> tuple[Any, Any]:
     """mmdet's detector and ours.
 
     No trained weights are at hand, so seeded ones are made to answer like them: some hundred
-    candidates per picture, of all classes and levels, a few boxes tall and wide; masks that are
+    candidates per image, of all classes and levels, a few boxes tall and wide; masks that are
     blobs about as large as the boxes, not noise.
     """
     cfg = published_config()

@@ -1,4 +1,4 @@
-"""The training pipeline of the COCO configs against mmdet's: pictures per second of one worker.
+"""The training pipeline of the COCO configs against mmdet's: images per second of one worker.
 
 Ours makes the mask targets as well, which mmdet leaves to the training step.
 """
@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from benchmarks.measure import Comparison, compare
 from condinst.targets.target_types import SampledMasks
 
-__all__ = ["CONFIG", "load_picture", "run", "training_set"]
+__all__ = ["CONFIG", "load_image", "run", "training_set"]
 
 CONFIG = Path(__file__).parents[1] / "configs/_base_/datasets/coco_instance.py"
 _TARGETS = "PrepareMaskTargets"
@@ -59,10 +59,10 @@ def training_set(root: Path, scope: str) -> CocoDataset:
         )
 
 
-def load_picture(
+def load_image(
     dataset: CocoDataset, index: int, seconds: dict[str, float] | None = None
 ) -> dict[str, Any]:
-    """One picture through the pipeline, with the same scale and flip at every call.
+    """One image through the pipeline, with the same scale and flip at every call.
 
     The time of every stage is added to ``seconds``: processor time, so that other programs on the
     machine count for less.
@@ -84,9 +84,9 @@ def _stages(dataset: CocoDataset) -> list[tuple[str, Any]]:
 
 
 def _check_equal(theirs: CocoDataset, ours: CocoDataset, count: int) -> None:
-    """Assert that both make the same pictures, boxes and labels, and that ours makes targets."""
+    """Assert that both make the same images, boxes and labels, and that ours makes targets."""
     for index in range(count):
-        items = load_picture(theirs, index), load_picture(ours, index)
+        items = load_image(theirs, index), load_image(ours, index)
         assert torch.equal(items[0]["inputs"], items[1]["inputs"])
         a, b = (item["data_samples"].gt_instances for item in items)
         assert torch.equal(a.labels, b.labels)
@@ -97,22 +97,22 @@ def _check_equal(theirs: CocoDataset, ours: CocoDataset, count: int) -> None:
 def compare_stages(
     theirs: CocoDataset, ours: CocoDataset, count: int, rounds: int
 ) -> list[Comparison]:
-    """Processor seconds per picture, the whole first and then every stage that both have."""
+    """Processor seconds per image, the whole first and then every stage that both have."""
     stages: list[dict[str, list[float]]] = [defaultdict(list), defaultdict(list)]
     for i in range(-1, rounds):
         seconds: list[dict[str, float]] = [defaultdict(float), defaultdict(float)]
         for index in range(count):
-            # in turns picture by picture: what else the machine does meets both alike
+            # in turns image by image: what else the machine does meets both alike
             for which in (0, 1) if (i + index) % 2 else (1, 0):
-                load_picture((theirs, ours)[which], index, seconds[which])
+                load_image((theirs, ours)[which], index, seconds[which])
         for spent, stage in zip(seconds, stages, strict=True):
             for name in spent if i >= 0 else ():
                 stage[name].append(spent[name] / count)
     totals = [[sum(spent) for spent in zip(*stage.values(), strict=True)] for stage in stages]
     targets = statistics.median(stages[1][_TARGETS])
     note = (
-        f"{count} pictures; {_per_second(totals[0])} and {_per_second(totals[1])} pictures/s; the "
-        f"same bytes; {_TARGETS}, only in ours, takes {1e3 * targets:.2f} ms of a picture"
+        f"{count} images; {_per_second(totals[0])} and {_per_second(totals[1])} images/s; the "
+        f"same bytes; {_TARGETS}, only in ours, takes {1e3 * targets:.2f} ms of an image"
     )
     whole = Comparison("training pipeline", totals[0], totals[1], note=note, bar=1.0)
     shared = [name for name in stages[0] if name in stages[1]]
@@ -127,7 +127,7 @@ def _per_second(seconds: list[float]) -> str:
 
 
 def compare_workers(theirs: CocoDataset, ours: CocoDataset, count: int, rounds: int) -> Comparison:
-    """Seconds per picture that one data worker hands over, batches of two."""
+    """Seconds per image that one data worker hands over, batches of two."""
     loaders = [_loader(dataset, count) for dataset in (theirs, ours)]
     found = compare(
         "training pipeline, through a worker",
@@ -137,7 +137,7 @@ def compare_workers(theirs: CocoDataset, ours: CocoDataset, count: int, rounds: 
         bar=1.0,
     )
     times = [[spent / count for spent in spents] for spents in (found.theirs, found.ours)]
-    note = f"{_per_second(times[0])} and {_per_second(times[1])} pictures/s"
+    note = f"{_per_second(times[0])} and {_per_second(times[1])} images/s"
     return replace(found, theirs=times[0], ours=times[1], note=note)
 
 

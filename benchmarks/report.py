@@ -1,4 +1,4 @@
-"""Results as a table, as JSON and as a picture."""
+"""Results as a table, as JSON and as an image."""
 
 from __future__ import annotations
 

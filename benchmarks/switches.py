@@ -13,14 +13,14 @@ from mmengine.dataset import pseudo_collate
 from benchmarks.inference import predict, test_batches
 from benchmarks.measure import Comparison, compare
 from benchmarks.models import Context, build_pair
-from benchmarks.pipeline import load_picture, training_set
+from benchmarks.pipeline import load_image, training_set
 from benchmarks.training import make_optimizer, train_step
 from condinst.models.optimize import optimize_for_inference
 from condinst.models.speed import compile_networks, to_channels_last
 
 
 def run(context: Context) -> Iterator[Comparison]:
-    """Prediction of real pictures with masks as RLE, then training steps of two of them."""
+    """Prediction of real images with masks as RLE, then training steps of two of them."""
     half = "bfloat16" if context.device == "cpu" else "float16"
     plain = build_pair(context.device)[1].eval()
     plain.test_cfg = dict(plain.test_cfg, mask_format="rle")
@@ -65,7 +65,7 @@ def _compare(
 def _compare_training(context: Context) -> Iterator[Comparison]:
     half = "bfloat16" if context.device == "cpu" else "float16"
     data = training_set(context.root, "condinst")
-    batch = pseudo_collate([load_picture(data, i) for i in range(2)])
+    batch = pseudo_collate([load_image(data, i) for i in range(2)])
     plain = build_pair(context.device)[1]
     last = copy.deepcopy(plain)
     to_channels_last(last)

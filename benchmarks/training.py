@@ -14,24 +14,24 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Comparison, compare, compare_peaks
 from benchmarks.models import Context, build_pair
-from benchmarks.pipeline import load_picture, training_set
+from benchmarks.pipeline import load_image, training_set
 from condinst.models.speed import to_channels_last
 
 
 def run(context: Context) -> list[Comparison]:
-    """Forward, backward and optimizer step on batches of real pictures.
+    """Forward, backward and optimizer step on batches of real images.
 
     Each implementation gets what its own pipeline makes of them: mmdet polygons, ours sampled
-    masks. 2 pictures on a CPU, 16 on a GPU.
+    masks. 2 images on a CPU, 16 on a GPU.
     """
     cpu = context.device == "cpu"
     size = 2 if cpu else 16
     theirs, ours = build_pair(context.device)
     their_batch, our_batch = (
-        pseudo_collate([load_picture(data, i) for i in range(size)])
+        pseudo_collate([load_image(data, i) for i in range(size)])
         for data in (training_set(context.root, scope) for scope in ("mmdet", "condinst"))
     )
-    note = f"{size} pictures; {_agreement(theirs, ours, their_batch, our_batch)}"
+    note = f"{size} images; {_agreement(theirs, ours, their_batch, our_batch)}"
     step_theirs = partial(train_step, theirs, their_batch, context.device, make_optimizer(theirs))
     step_ours = partial(train_step, ours, our_batch, context.device, make_optimizer(ours))
     common: dict[str, Any] = dict(

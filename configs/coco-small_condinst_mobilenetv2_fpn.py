@@ -1,4 +1,4 @@
-# What a few hundred pictures of COCO teach a small model with ImageNet's weights. docs/examples.md
+# What a few hundred images of COCO teach a small model with ImageNet's weights. docs/examples.md
 _base_ = "./_base_/small/condinst_r18_fpn.py"
 
 model = dict(
@@ -11,7 +11,7 @@ model = dict(
     neck=dict(in_channels=[24, 32, 96, 320]),
 )
 
-# small pictures: two CPU cores have to do
+# small images: two CPU cores have to do
 train_pipeline = [
     *_base_.train_pipeline[:2],
     dict(

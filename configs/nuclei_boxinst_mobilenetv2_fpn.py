@@ -1,5 +1,5 @@
 # Nuclei from boxes alone: no mask of the training set is read, those of the validation set tell how
-# good the learnt ones are. docs/examples.md
+# good the learned ones are. docs/examples.md
 _base_ = "./nuclei_condinst_mobilenetv2_fpn.py"
 
 model = dict(
@@ -18,7 +18,7 @@ train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations", with_bbox=True),
     *_base_.train_pipeline[2:5],
-    # colours are compared before they are distorted; the lowest rows are as good as the others
+    # colors are compared before they are distorted; the lowest rows are as good as the others
     dict(type="PrepareBoxTargets", stride=4, bottom_pixels_removed=0),
     dict(type="PhotoMetricDistortion"),
     dict(type="PackDetInputs"),

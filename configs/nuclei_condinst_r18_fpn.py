@@ -34,7 +34,7 @@ model = dict(
         mask_out_stride=2,
         mask_feature_head=dict(in_channels=channels, feat_channels=channels, num_stacked_convs=3),
     ),
-    # more than the busiest picture has
+    # more than the busiest image has
     test_cfg=dict(nms_pre=2000, max_per_img=500),
 )
 

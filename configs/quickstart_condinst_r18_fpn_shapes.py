@@ -1,4 +1,4 @@
-# A small CondInst from scratch on generated pictures: minutes on a laptop's CPU.
+# A small CondInst from scratch on generated images: minutes on a laptop's CPU.
 _base_ = [
     "./_base_/models/condinst_r50_fpn.py",
     "./_base_/datasets/shapes_instance.py",

@@ -1,4 +1,4 @@
-"""An exported file in bare ONNX Runtime: python examples/onnx_minimal.py MODEL.onnx PICTURE
+"""An exported file in bare ONNX Runtime: python examples/onnx_minimal.py MODEL.onnx IMAGE
 
 For files of any size, without --fixed-size; condinst.deploy.OnnxPredictor does the same and more.
 """
@@ -14,12 +14,12 @@ session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProv
 about = session.get_modelmeta().custom_metadata_map
 names, resize = (json.loads(about[f"condinst.{key}"]) for key in ("classes", "resize"))
 
-picture = Image.open(sys.argv[2]).convert("RGB")
+image = Image.open(sys.argv[2]).convert("RGB")
 long, short = max(resize["scale"]), min(resize["scale"])
-factor = min(long / max(picture.size), short / min(picture.size))
-resized = picture.resize([int(side * factor + 0.5) for side in picture.size], Image.BILINEAR)
+factor = min(long / max(image.size), short / min(image.size))
+resized = image.resize([int(side * factor + 0.5) for side in image.size], Image.BILINEAR)
 images = np.asarray(resized, np.float32).transpose(2, 0, 1)[None]
-out_size = np.array([picture.height, picture.width], np.int64)
+out_size = np.array([image.height, image.width], np.int64)
 
 boxes, scores, labels, masks, _ = session.run(None, {"images": images, "out_size": out_size})
 for box, score, label, mask in zip(boxes, scores, labels, masks, strict=True):

@@ -3,7 +3,7 @@
     pip install "condinst[video]"
     python examples/track_video.py MODEL [CHECKPOINT] film.mp4 tracked.mp4
 
-MODEL is the name of a published model, a config, or a checkpoint that holds its config. The colour
+MODEL is the name of a published model, a config, or a checkpoint that holds its config. The color
 of a mask is that of its track.
 """
 

@@ -18,7 +18,7 @@ def repo() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real pictures and reference answers beside the checkout."""
+    """The folder of real images and reference answers beside the checkout."""
     folder = REPO.parent / "shared"
     if not folder.is_dir():
         pytest.skip("needs ../shared")

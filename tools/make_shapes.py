@@ -1,4 +1,4 @@
-"""Write the generated data set "shapes": coloured shapes in COCO format, no download."""
+"""Write the generated dataset "shapes": colored shapes in COCO format, no download."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from condinst.datasets.shapes.generator import make_shapes
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", help="folder to write: new, empty, or written by this command")
-    parser.add_argument("--train", type=int, default=1000, help="number of training pictures")
-    parser.add_argument("--val", type=int, default=60, help="number of validation pictures")
+    parser.add_argument("--train", type=int, default=1000, help="number of training images")
+    parser.add_argument("--val", type=int, default=60, help="number of validation images")
     parser.add_argument("--size", type=int, default=128, help="width and height in pixels")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -22,7 +22,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         parser.error(str(error))
     done = "wrote" if written else "already there:"
-    print(f"{done} {args.out} ({args.train} training and {args.val} validation pictures)")
+    print(f"{done} {args.out} ({args.train} training and {args.val} validation images)")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train the small model on generated pictures and show what it predicts; see --help."""
+"""Train the small model on generated images and show what it predicts; see --help."""
 
 from functools import partial
 from pathlib import Path

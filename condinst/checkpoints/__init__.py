@@ -1,6 +1,6 @@
 """Weights of other programs and versions to ours, and ours to the original's.
 
-``layouts`` recognises whose names a state dict has, ``original``, ``resnet`` and ``mmdet2``
+``layouts`` recognizes whose names a state dict has, ``original``, ``resnet`` and ``mmdet2``
 translate them, ``files`` reads and writes, ``model_check`` compares with a config's model.
 """
 

@@ -1,7 +1,7 @@
-"""Draw a data set as training sees it: augmented pictures with masks, boxes and names.
+"""Draw a dataset as training sees it: augmented images with masks, boxes and names.
 
 With --targets, what the training step reads is drawn beside: the masks at every few pixels, with
-their centres; or, for BoxInst, how many of each cell's neighbours are alike in colour.
+their centers; or, for BoxInst, how many of each cell's neighbors are alike in color.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from condinst.cli.browse_data import BrowsedSample
 
 _EXAMPLES = """examples:
-  %(prog)s CONFIG --out pictures
-  %(prog)s CONFIG --out pictures --num 5 --repeat 4 --targets
-  %(prog)s CONFIG --split val --out pictures --cfg-options data_root=/data/coco/
+  %(prog)s CONFIG --out images
+  %(prog)s CONFIG --out images --num 5 --repeat 4 --targets
+  %(prog)s CONFIG --split val --out images --cfg-options data_root=/data/coco/
 """
 
 
@@ -31,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.epilog = _EXAMPLES
     parser.add_argument("config", help="config file, or name of a model (condinst list)")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the drawn pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the drawn images")
     parser.add_argument(
-        "--split", choices=["train", "val"], default="train", help="which data set (default train)"
+        "--split", choices=["train", "val"], default="train", help="which dataset (default train)"
     )
-    parser.add_argument("--num", type=int, default=20, help="number of pictures (default 20)")
+    parser.add_argument("--num", type=int, default=20, help="number of images (default 20)")
     parser.add_argument(
         "--repeat", type=int, default=1, help="times that each is augmented (default 1)"
     )
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             view = next(views, None)
         if view is None:
             break
-        # the index keeps apart pictures of one name, and from the data set's own files
+        # the index keeps apart images of one name, and from the dataset's own files
         again = f"_{written % args.repeat + 1}" if args.repeat > 1 else ""
         name = safe_part(Path(view.path).stem)
         path = args.out / f"{view.index:06d}{again}_{name}.jpg"
@@ -84,12 +84,12 @@ def run(args: argparse.Namespace) -> int:
         written += 1
         ignored = f", {view.num_ignored} ignored" if view.num_ignored else ""
         print(f"{printable(path)}: {len(view.instances)} objects{ignored}", flush=True)
-    print(f"wrote {written} pictures to {args.out} (the data set has {len(browser)})")
+    print(f"wrote {written} images to {args.out} (the dataset has {len(browser)})")
     return 0
 
 
 def draw(view: BrowsedSample, classes: tuple[str, ...]) -> np.ndarray:
-    """One view as a picture, its targets at its right where it has them."""
+    """One view as an image, its targets at its right where it has them."""
     import numpy as np
 
     from condinst.visualization.instances import draw_instances
@@ -126,7 +126,7 @@ def _draw_targets(view: BrowsedSample, classes: tuple[str, ...]) -> tuple[str, n
     if not isinstance(targets, SampledMasks):
         alike = np.asarray(targets.edges, np.float32).mean(axis=0)
         gray = np.rint(enlarge(alike) * 255).astype(np.uint8)
-        return "alike in colour: white", np.repeat(gray[..., None], 3, axis=2)
+        return "alike in color: white", np.repeat(gray[..., None], 3, axis=2)
     shown = InstanceData(labels=view.instances.labels, masks=enlarge(targets.samples))
     panel = draw_instances(view.image, shown, classes).copy()
     for x, y in targets.centers.numpy().astype(int):

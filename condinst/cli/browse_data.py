@@ -1,4 +1,4 @@
-"""The pictures of a config's data set after its augmentations, before they become targets."""
+"""The images of a config's dataset after its augmentations, before they become targets."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from mmengine.structures import InstanceData
 from condinst.images.pixel_format import to_display
 from condinst.targets.mask_samples import sample_masks
 
-# what turns a picture into the model's input; everything before is seen
+# what turns an image into the model's input; everything before is seen
 _PREPARE = ("PrepareMaskTargets", "PrepareBoxTargets")
 _LAST = (*_PREPARE, "PackDetInputs")
 
 
 @dataclass(frozen=True)
 class BrowsedSample:
-    """One picture of the data set, augmented once.
+    """One image of the dataset, augmented once.
 
     Attributes:
-        index: in the data set.
-        path: of the picture's file.
+        index: in the dataset.
+        path: of the image's file.
         image: (H, W, 3) uint8 RGB.
         instances: ``labels``, ``bboxes`` and, where they are loaded, ``masks``; ignored objects
             are left out.
@@ -48,7 +48,7 @@ class BrowsedSample:
 
 
 class Browser:
-    """The data set of one split, with its augmentations.
+    """The dataset of one split, with its augmentations.
 
     Args:
         cfg: its ``{split}_dataloader.dataset`` is read.
@@ -56,7 +56,7 @@ class Browser:
         targets: whether views carry what the training step reads.
 
     Raises:
-        ValueError: there is no such data set, it loads no annotations, or its pipeline makes no
+        ValueError: there is no such dataset, it loads no annotations, or its pipeline makes no
             targets to show.
     """
 
@@ -82,7 +82,7 @@ class Browser:
             if "BoxInst" in str(mask_head.get("type")):
                 raise ValueError(
                     f"{self._where}.pipeline: expected PrepareBoxTargets for --targets; without "
-                    "it, colours are compared in the training step"
+                    "it, colors are compared in the training step"
                 )
             self._stride = mask_head.get("mask_out_stride", 4)
 
@@ -95,9 +95,9 @@ class Browser:
         return len(self._dataset)
 
     def views(self, num: int, repeat: int = 1, seed: int = 0) -> Iterator[BrowsedSample]:
-        """The first ``num`` pictures, each augmented ``repeat`` times.
+        """The first ``num`` images, each augmented ``repeat`` times.
 
-        A view depends on the seed, the picture and the repetition, not on the views before it.
+        A view depends on the seed, the image and the repetition, not on the views before it.
         """
         for index in range(min(num, len(self))):
             for again in range(repeat):
@@ -117,7 +117,7 @@ class Browser:
         if "gt_masks" in results:
             fields["masks"] = results["gt_masks"][shown]
         image = results["img"]
-        if image.dtype == np.float32 and self._is_rgb8:  # to_float32, or changed colours
+        if image.dtype == np.float32 and self._is_rgb8:  # to_float32, or changed colors
             image = np.clip(image, 0, 255).astype(np.uint8)
         image = to_display(image[..., ::-1] if image.shape[2:] == (3,) else image)
         return BrowsedSample(
@@ -142,11 +142,11 @@ class Browser:
 
 
 def _cut(node: Any, first: list[dict], last: list[dict], test: bool) -> None:
-    """Take the last steps out of every pipeline of a data set's config, and collect them.
+    """Take the last steps out of every pipeline of a dataset's config, and collect them.
 
-    The first steps, which load the picture, are collected too.
+    The first steps, which load the image, are collected too.
 
-    Test pipelines load annotations at the picture's own size, after the resize; here they are
+    Test pipelines load annotations at the image's own size, after the resize; here they are
     loaded before it, so that they fit what is seen.
     """
     for child in node.get("datasets", ()):

@@ -58,7 +58,7 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="settings that override the config's, as key=value; keys of nested settings are "
         'joined by dots (train_dataloader.batch_size=4), lists are written key="[a,b]"; '
-        "data_root=FOLDER moves the data set",
+        "data_root=FOLDER moves the dataset",
     )
 
 

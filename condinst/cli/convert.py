@@ -10,7 +10,7 @@ from condinst.cli.common import make_parser
 if TYPE_CHECKING:
     from condinst.checkpoints import Conversion
 
-_EPILOG = """what is read (recognised by itself):
+_EPILOG = """what is read (recognized by itself):
 {layouts}
 
 examples:

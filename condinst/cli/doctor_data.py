@@ -1,4 +1,4 @@
-"""``condinst doctor`` on data sets: what they hold, what is wrong with them, a repaired copy."""
+"""``condinst doctor`` on datasets: what they hold, what is wrong with them, a repaired copy."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "the first is taken to be trained on",
     )
     group.add_argument(
-        "--pictures",
+        "--images",
         nargs="+",
         metavar="DIR",
-        help="folder of the pictures of each file of --data (default: looked for beside it)",
+        help="folder of the images of each file of --data (default: looked for beside it)",
     )
     group.add_argument(
         "--html",
@@ -46,10 +46,10 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="OUT_DIR",
         help="write repaired copies of the annotation files to OUT_DIR/annotations; your files and "
-        "pictures stay as they are",
+        "images stay as they are",
     )
     group.add_argument(
-        "--deep", action="store_true", help="decode all pictures, instead of 1000 per data set"
+        "--deep", action="store_true", help="decode all images, instead of 1000 per dataset"
     )
 
 
@@ -61,9 +61,9 @@ def check_data_arguments(args: argparse.Namespace) -> bool:
     """
     if args.data and args.config:
         raise ValueError("--data: expected either annotation files or a config, got both")
-    if args.pictures and len(args.pictures) != len(args.data or ()):
+    if args.images and len(args.images) != len(args.data or ()):
         raise ValueError(
-            f"--pictures: expected a folder for each file of --data, got {len(args.pictures)} for "
+            f"--images: expected a folder for each file of --data, got {len(args.images)} for "
             f"{len(args.data or ())}"
         )
     asked = [name for name in ("html", "fix", "deep") if getattr(args, name)]
@@ -80,7 +80,7 @@ def check_data_arguments(args: argparse.Namespace) -> bool:
 
 @dataclass
 class Report:
-    """What was found of data sets."""
+    """What was found of datasets."""
 
     findings: list[Finding]
     repairs: list[Finding] = field(default_factory=list)  # what was repaired, and what is left
@@ -138,7 +138,7 @@ def _read(args: argparse.Namespace, tell: Callable[[str], None]) -> list[ReportS
         tell(f"reading {path}")
         # Roboflow's files have one name, and are told apart by their folders
         name = Path(path).absolute().parent.name if stems[Path(path).stem] > 1 else None
-        sources.append(read_source(path, args.pictures[index] if args.pictures else None, name))
+        sources.append(read_source(path, args.images[index] if args.images else None, name))
     names = Counter(source.name for source in sources)
     if max(names.values()) > 1:
         raise ValueError(f"--data: two files are called {names.most_common(1)[0][0]!r}")

@@ -7,15 +7,15 @@ import argparse
 from condinst.cli.common import make_parser
 
 _EPILOG = """formats:
-  onnx      one file from the picture to boxes, scores, labels and masks (ONNX Runtime, ...)
+  onnx      one file from the image to boxes, scores, labels and masks (ONNX Runtime, ...)
   openvino  the same as OpenVINO's .xml and .bin
   pt2       the network for torch.export.load, up to the dense predictions
 
 examples:
   %(prog)s condinst_r50_fpn_1x -o condinst.onnx
-  %(prog)s config.py work_dirs/NAME/iter_90000.pth --check-images pictures/
+  %(prog)s config.py work_dirs/NAME/iter_90000.pth --check-images images/
   %(prog)s config.py epoch_12.pth --fixed-size 800 1344 --fp16
-  %(prog)s config.py epoch_12.pth --int8 --calibration-images pictures/
+  %(prog)s config.py epoch_12.pth --int8 --calibration-images images/
 
 The exit code is 0 if the file agrees with the detector, else 1; then it is kept with ".failed"
 behind its name.
@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs=2,
         metavar=("H", "W"),
-        help="height and width of all pictures, for accelerators: no size varies then, and each "
-        "picture has max_per_img places for detections",
+        help="height and width of all images, for accelerators: no size varies then, and each "
+        "image has max_per_img places for detections",
     )
     parser.add_argument(
         "--batch",
         type=int,
         metavar="N",
-        help="pictures at a time (default: any number, 1 with --fixed-size); --batch 1 makes a "
+        help="images at a time (default: any number, 1 with --fixed-size); --batch 1 makes a "
         "file that runs in less memory",
     )
     parser.add_argument("--fp16", action="store_true", help="weights and activations in float16")
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--int8", action="store_true", help="convolutions in int8; needs --calibration-images"
     )
     parser.add_argument(
-        "--calibration-images", metavar="DIR", help="folder of pictures like those to come"
+        "--calibration-images", metavar="DIR", help="folder of images like those to come"
     )
     parser.add_argument(
         "--num-calibration", type=int, default=32, metavar="N", help="at most so many (default 32)"
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check-images",
         metavar="DIR",
-        help="folder of pictures to compare file and detector on (default: generated ones)",
+        help="folder of images to compare file and detector on (default: generated ones)",
     )
     parser.add_argument(
         "--num-check", type=int, default=8, metavar="N", help="at most so many (default 8)"
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     if done.figure is not None:
         print(f"largest difference of the network's outputs: {done.figure:.1g} of the largest one")
     elif not any(row.agreement.matched for row in done.rows):
-        print("warning: no picture has a detection; name pictures of yours by --check-images DIR")
+        print("warning: no image has a detection; name images of yours by --check-images DIR")
     if done.failures:
         print(f"out of bounds: {'; '.join(done.failures)}\nkept as {done.path}")
         return 1

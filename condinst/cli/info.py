@@ -39,10 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         type=int,
         metavar=("HEIGHT", "WIDTH"),
-        help="of the resized picture (default: the largest landscape of the test pipeline)",
+        help="of the resized image (default: the largest landscape of the test pipeline)",
     )
     parser.add_argument(
-        "--batch-size", type=int, default=1, help="pictures at a time, for memory (default 1)"
+        "--batch-size", type=int, default=1, help="images at a time, for memory (default 1)"
     )
     parser.add_argument("--device", help="where memory is measured (default: a GPU, if any)")
     parser.add_argument("--no-memory", action="store_true", help="do not measure memory: quick")
@@ -190,7 +190,7 @@ def _pipeline_size(cfg: Config) -> tuple[int, int]:
 
 
 def _classes(cfg: Config, num_classes: int) -> list[str]:
-    """The names of the test data set, else COCO's where their number fits."""
+    """The names of the test dataset, else COCO's where their number fits."""
     from mmdet.datasets import CocoDataset
 
     dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
@@ -238,11 +238,11 @@ def _memory_lines(memory: dict[str, Any] | None) -> list[str]:
     if "not_measured" in memory:
         return ["", f"memory          not measured: {memory['not_measured']}"]
     (height, width), count = memory["size"], memory["batch_size"]
-    pictures = f"{count} picture{'s' if count > 1 else ''} of {height} x {width}"
+    images = f"{count} image{'s' if count > 1 else ''} of {height} x {width}"
     rows = {
         "weights": (memory["weights"], ""),
         "prediction": (memory["prediction"], f"   {memory['instances']} instances"),
         "training step": (memory["training"], f"   {memory['objects']} objects"),
     }
-    lines = ["", f"memory on {memory['device']}, {pictures}, beside the weights at the peak"]
+    lines = ["", f"memory on {memory['device']}, {images}, beside the weights at the peak"]
     return lines + [f"  {k:14}{v / 2**20:9.0f} MiB{more}" for k, (v, more) in rows.items()]

@@ -21,15 +21,15 @@ from condinst.version import __version__
 # Each module offers add_arguments(parser) and run(args) -> exit code. Only that of the command in
 # use is imported.
 _COMMANDS = {
-    "new": ("new", "write a config for a data set of your own"),
+    "new": ("new", "write a config for a dataset of your own"),
     "train": ("train", "train a model"),
     "test": ("test", "evaluate a checkpoint: box and mask AP"),
     "report": ("report", "write the results of a training as one page"),
-    "predict": ("predict", "find the instances in pictures, folders and videos"),
+    "predict": ("predict", "find the instances in images, folders and videos"),
     "export": ("export", "write a model as one ONNX file that needs no PyTorch"),
     "convert": ("convert", "convert weights of other programs to ours, and back"),
-    "browse": ("browse", "draw a data set as training sees it"),
-    "tile": ("tile", "cut a data set of large pictures into tiles"),
+    "browse": ("browse", "draw a dataset as training sees it"),
+    "tile": ("tile", "cut a dataset of large images into tiles"),
     "info": ("info", "parameters, FLOPs and memory of a model"),
     "doctor": ("doctor", "look through the installation, the machine and a config's data"),
     "list": ("list_models", "names of the published models"),
@@ -45,7 +45,7 @@ _MAX_PIXELS = "CONDINST_MAX_PIXELS"  # condinst.images.limit.VARIABLE
 
 _EPILOG = """examples:
   condinst list
-  condinst new mine --data pictures/
+  condinst new mine --data images/
   condinst train configs/quickstart_condinst_r18_fpn_shapes.py --seed 0
   condinst test CONFIG work_dirs/NAME/iter_90000.pth
   condinst predict condinst_r50_fpn_90k photo.jpg --out found

@@ -1,7 +1,7 @@
-"""Write a config for a data set of your own: sizes, batch, schedule, and why.
+"""Write a config for a dataset of your own: sizes, batch, schedule, and why.
 
-Recognises COCO json, YOLO, labelme, VIA, Pascal VOC, PNG masks and Cityscapes. What is not COCO's
-is converted; what has no split is split. Pictures stay where they are.
+Recognizes COCO json, YOLO, labelme, VIA, Pascal VOC, PNG masks and Cityscapes. What is not COCO's
+is converted; what has no split is split. Images stay where they are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from condinst.new import Created
 
 _EXAMPLES = """examples:
-  %(prog)s mine --data pictures/
+  %(prog)s mine --data images/
   %(prog)s mine --data project/annotations.json --model r50 --device cuda --memory 24
   %(prog)s mine --data yolo/data.yaml --val-fraction 0.1 --from-scratch
 """
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("name", help="of the config and its folder: NAME/NAME.py")
     parser.add_argument(
-        "--data", required=True, metavar="PATH", help="folder of the data set, or annotation file"
+        "--data", required=True, metavar="PATH", help="folder of the dataset, or annotation file"
     )
     parser.add_argument(
         "--model",
@@ -40,13 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.2,
         metavar="X",
-        help="share of the pictures for validation, where the data have no split (default 0.2)",
+        help="share of the images for validation, where the data have no split (default 0.2)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of that split (default 0)")
     parser.add_argument(
         "--format",
         choices=("coco", "yolo", "labelme", "via", "masks", "pascal", "cityscapes"),
-        help="of the annotations, where it is not recognised",
+        help="of the annotations, where it is not recognized",
     )
     parser.add_argument(
         "--device",
@@ -104,8 +104,8 @@ wrote {config}:
 {created.text}
 next:
   condinst train {word}
-  condinst test {word} {work_dir / last} --show-dir {work_dir}/pictures
-  condinst predict {word} {work_dir / last} PICTURE --out found"""
+  condinst test {word} {work_dir / last} --show-dir {work_dir}/images
+  condinst predict {word} {work_dir / last} IMAGE --out found"""
 
 
 def _shown(path: Path) -> Path:

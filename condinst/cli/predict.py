@@ -1,4 +1,4 @@
-"""Find the instances in pictures, folders and videos, with a trained model."""
+"""Find the instances in images, folders and videos, with a trained model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import check_writable
-from condinst.cli.predict_output import FORMATS, PictureOutput, UnreadableError, VideoOutput
+from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError, VideoOutput
 from condinst.cli.tile_arguments import add_tile_arguments, tile_arguments
 from condinst.images.sources import VIDEO_SUFFIXES, check_video, is_single, list_folder
 from condinst.utils.names import printable
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 _CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 
-_EPILOG = """formats, beside the pictures with what was found drawn on them:
-  coco     one data set file, annotations.json, to start labelling or training from
-  labelme  one file per picture, for labelme
-  png      one picture per picture, NAME_instances.png: its values number the instances
-  json     one line of JSON per picture, predictions.jsonl
+_EPILOG = """formats, beside the images with what was found drawn on them:
+  coco     one dataset file, annotations.json, to start labeling or training from
+  labelme  one file per image, for labelme
+  png      one image per image, NAME_instances.png: its values number the instances
+  json     one line of JSON per image, predictions.jsonl
 
 examples:
   %(prog)s condinst_r50_fpn_1x photo.jpg
   %(prog)s CONFIG work_dirs/NAME/iter_90000.pth folder/ film.mp4 --out found
-  %(prog)s work_dirs/NAME/iter_90000.pth folder/ --format coco labelme --no-pictures
+  %(prog)s work_dirs/NAME/iter_90000.pth folder/ --format coco labelme --no-images
   %(prog)s CONFIG CHECKPOINT slide.tif --tile 1024
 """
 
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="MODEL [CHECKPOINT] SOURCE",
         help="the model: a published model's name (condinst list), a config with its checkpoint, "
-        "or a checkpoint that holds its config; then pictures, folders of pictures, videos",
+        "or a checkpoint that holds its config; then images, folders of images, videos",
     )
     parser.add_argument(
         "--out", default="predictions", metavar="FOLDER", help="results (default predictions)"
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", nargs="+", choices=FORMATS, default=[], help="files to write, see below"
     )
     parser.add_argument(
-        "--no-pictures", action="store_true", help="draw nothing, write the files of --format only"
+        "--no-images", action="store_true", help="draw nothing, write the files of --format only"
     )
     parser.add_argument("--no-boxes", action="store_true", help="draw the masks without boxes")
     parser.add_argument(
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--score-thr", type=float, default=0.3, help="leave out lower scores (default 0.3)"
     )
     parser.add_argument("--device", help="such as cuda:0 or cpu (default: the GPU if there is one)")
-    parser.add_argument("--batch-size", type=int, default=1, help="pictures at a time (default 1)")
+    parser.add_argument("--batch-size", type=int, default=1, help="images at a time (default 1)")
     parser.add_argument(
         "--amp", nargs="?", const="float16", choices=["float16", "bfloat16"], help="mixed precision"
     )
@@ -83,9 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """What ``condinst predict`` does."""
     model, checkpoint, words = _split(args.words)
-    pictures, videos = _find(words)
+    images, videos = _find(words)
     out = Path(args.out)
-    _check_out(out, [*pictures, *videos], args)
+    _check_out(out, [*images, *videos], args)
 
     from condinst.inference.predictor import Predictor
 
@@ -101,10 +101,10 @@ def run(args: argparse.Namespace) -> int:
         **tile_arguments(args),
     )
     start = time.monotonic()
-    drawn = dict(draw=not args.no_pictures, boxes=not args.no_boxes, closeups=args.closeups)
-    num_instances = num_pictures = 0
-    with _ends_by_term(), PictureOutput(out, args.format, predictor.class_names, **drawn) as output:
-        for results in _progress(predictor.stream(pictures), len(pictures)):
+    drawn = dict(draw=not args.no_images, boxes=not args.no_boxes, closeups=args.closeups)
+    num_instances = num_images = 0
+    with _ends_by_term(), ImageOutput(out, args.format, predictor.class_names, **drawn) as output:
+        for results in _progress(predictor.stream(images), len(images)):
             try:
                 output.write(results)
             except UnreadableError as error:
@@ -112,21 +112,21 @@ def run(args: argparse.Namespace) -> int:
                     raise
                 warnings.warn(f"skipped: {error}", stacklevel=1)
                 continue
-            num_pictures, num_instances = num_pictures + 1, num_instances + len(results)
+            num_images, num_instances = num_images + 1, num_instances + len(results)
         for video in videos:
             frames, instances = _predict_video(predictor, video, output)
-            num_pictures, num_instances = num_pictures + frames, num_instances + instances
+            num_images, num_instances = num_images + frames, num_instances + instances
     seconds = time.monotonic() - start
     print(
-        f"{num_instances} instances in {num_pictures} pictures, {seconds:.1f} s "
-        f"({num_pictures / max(seconds, 1e-9):.2g} pictures per second): {out}"
+        f"{num_instances} instances in {num_images} images, {seconds:.1f} s "
+        f"({num_images / max(seconds, 1e-9):.2g} images per second): {out}"
     )
-    if num_pictures == 0:
-        raise ValueError("none of the pictures could be read")
+    if num_images == 0:
+        raise ValueError("none of the images could be read")
     return 0
 
 
-def _predict_video(predictor: Predictor, video: Path, output: PictureOutput) -> tuple[int, int]:
+def _predict_video(predictor: Predictor, video: Path, output: ImageOutput) -> tuple[int, int]:
     """Returns how many frames it had, and how many instances are in them."""
     num_frames = num_instances = 0
     with VideoOutput(video, output) as film:
@@ -146,34 +146,34 @@ def _split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
         checkpoint = rest.pop(0)
     if not rest:
         raise ValueError(
-            f"{' '.join(words)}: expected a picture, folder or video after the model "
+            f"{' '.join(words)}: expected an image, folder or video after the model "
             "(condinst predict --help)"
         )
     return model, checkpoint, rest
 
 
 def _find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
-    """The picture files and the videos, all of which exist."""
-    pictures: list[Path] = []
+    """The image files and the videos, all of which exist."""
+    images: list[Path] = []
     videos: list[Path] = []
     for path in map(Path, words):
         if not path.exists():
             raise FileNotFoundError(f"{path}: there is no such file or folder")
         if path.is_dir():
-            pictures += list_folder(path)
+            images += list_folder(path)
         else:
-            (pictures if is_single(path) else videos).append(path)
+            (images if is_single(path) else videos).append(path)
     for video in videos:
         check_video(video)
-    return pictures, videos
+    return images, videos
 
 
 def _check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> None:
     """Raises ValueError where results would be written over sources, or cannot be written."""
-    if args.no_pictures and not args.format and not args.closeups:
-        raise ValueError("--no-pictures without --format: nothing would be written")
+    if args.no_images and not args.format and not args.closeups:
+        raise ValueError("--no-images without --format: nothing would be written")
     if "labelme" in args.format and any(s.suffix.lower() in VIDEO_SUFFIXES for s in sources):
-        raise ValueError("--format labelme: it is for picture files, not for videos")
+        raise ValueError("--format labelme: it is for image files, not for videos")
     check_writable("--out", out)
     place = os.path.realpath(out)
     for source in sources:

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 FORMATS = ("coco", "labelme", "png", "json")
 
 
-class PictureOutput:
-    """Everything that is written of pictures, and of videos but the video itself.
+class ImageOutput:
+    """Everything that is written of images, and of videos but the video itself.
 
     Args:
         out: folder, made if needed.
         formats: of :data:`FORMATS`.
         class_names: the name of every label.
-        draw: whether the pictures are drawn.
+        draw: whether the images are drawn.
         boxes: whether boxes are drawn.
         closeups: whether edges of masks are drawn enlarged.
     """
@@ -55,7 +55,7 @@ class PictureOutput:
         self._annotations: list[dict] = []
         self._names = NamesInFolder(out, reserved=("annotations", "predictions"))
 
-    def __enter__(self) -> PictureOutput:
+    def __enter__(self) -> ImageOutput:
         with names_file(self.out):
             self.out.mkdir(parents=True, exist_ok=True)
         self._lines = None
@@ -76,7 +76,7 @@ class PictureOutput:
             # what came before is told, such as the file at which the disk was full
 
     def write(self, results: Results) -> None:
-        """The files of one picture.
+        """The files of one image.
 
         Raises:
             UnreadableError: its file cannot be read again, to be drawn on.
@@ -103,11 +103,11 @@ class PictureOutput:
         self.write_data(results, name, results.path)
 
     def write_data(self, results: Results, name: str, file_name: str) -> None:
-        """What is written of pictures and of a video's frames.
+        """What is written of images and of a video's frames.
 
         Args:
-            name: of the files that belong to this picture alone.
-            file_name: what COCO's and the JSON file call the picture.
+            name: of the files that belong to this image alone.
+            file_name: what COCO's and the JSON file call the image.
         """
         if "png" in self.formats:
             _save_png(_instance_map(results), self.out / f"{name}_instances.png")
@@ -193,7 +193,7 @@ class VideoOutput:
         OSError: no video can be written.
     """
 
-    def __init__(self, video: Path, output: PictureOutput) -> None:
+    def __init__(self, video: Path, output: ImageOutput) -> None:
         import cv2
 
         check_video(video)
@@ -298,7 +298,7 @@ def _distinct_names(paths: Sequence[str]) -> list[str]:
 def _instance_map(results: Results) -> Image.Image:
     """0 for background, else the instance's number; the better ones lie on top.
 
-    Numbers up to 255 have their class's colour, so that the picture can be looked at.
+    Numbers up to 255 have their class's color, so that the image can be looked at.
     """
     many = len(results) > 255
     numbers = np.zeros(results.image_size, np.uint16 if many else np.uint8)
@@ -306,9 +306,9 @@ def _instance_map(results: Results) -> Image.Image:
         crop = results.crops[i]
         rows, columns = crop.mask.shape
         numbers[crop.y : crop.y + rows, crop.x : crop.x + columns][crop.mask] = i + 1
-    picture: Image.Image = Image.fromarray(numbers)
+    image: Image.Image = Image.fromarray(numbers)
     if not many:
-        picture = picture.convert("P")
+        image = image.convert("P")
         colors = [(0, 0, 0), *(class_color(int(label)) for label in results.labels)]
-        picture.putpalette([value for color in colors for value in color])
-    return picture
+        image.putpalette([value for color in colors for value in color])
+    return image

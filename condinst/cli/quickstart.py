@@ -24,7 +24,7 @@ _COLUMNS = {
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="data/shapes", help="folder of the generated data set")
+    parser.add_argument("--data", default="data/shapes", help="folder of the generated dataset")
     parser.add_argument("--work-dir", default="work_dirs/quickstart", help="folder of the results")
     parser.add_argument(
         "--iters", type=int, help="stop after so many iterations (default: the config's)"
@@ -39,28 +39,28 @@ def main(config: Path, argv: list[str] | None = None) -> dict[str, float]:
         config: the quickstart's config file.
 
     Returns:
-        The metrics of the validation pictures.
+        The metrics of the validation images.
     """
     args = parse_args(argv)
     start = time.perf_counter()
     written = make_shapes(args.data)
-    print(f"{'generated' if written else 'found'} the pictures in {args.data}", flush=True)
+    print(f"{'generated' if written else 'found'} the images in {args.data}", flush=True)
 
     options = [f"data_root={args.data}/"]
     if args.iters is not None:
         options.append(f"train_cfg.max_iters={args.iters}")
     common = ["--work-dir", args.work_dir, "--cfg-options", *options]
     train.main([str(config), "--seed", "0", *common])
-    pictures = Path(args.work_dir) / "pictures"
+    images = Path(args.work_dir) / "images"
     checkpoint = find_latest_checkpoint(args.work_dir)
-    metrics = test.main([str(config), checkpoint, "--show-dir", str(pictures), *common])
+    metrics = test.main([str(config), checkpoint, "--show-dir", str(images), *common])
 
     print("\n" + ap_table(metrics) + "\n")
     print(f"time          {(time.perf_counter() - start) / 60:.1f} minutes")
     print(f"checkpoint    {checkpoint}")
     print(f"results       {Path(args.work_dir) / 'report.html'}")
     print(f"curves        {Path(args.work_dir) / 'curves.png'}")
-    print(f"pictures      {pictures}  (ground truth left, prediction right)")
+    print(f"images      {images}  (ground truth left, prediction right)")
     return metrics
 
 
@@ -69,7 +69,7 @@ def ap_table(metrics: dict[str, float]) -> str:
     lines = [" " * 6 + "".join(f"{name:>11}" for name in _COLUMNS)]
     for row, kind in (("box", "bbox"), ("mask", "segm")):
         values = [metrics[f"coco/{kind}_{key}"] for key in _COLUMNS.values()]
-        # -1: the data set has no object of this size
+        # -1: the dataset has no object of this size
         cells = [f"{value:11.3f}" if value >= 0 else f"{'-':>11}" for value in values]
         lines.append(f"{row:6}" + "".join(cells))
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """Write the results of a training as one page: report.html.
 
 Losses and AP over the iterations, AP by class and by size, precision and recall, the best score
-threshold, a confusion matrix, what the errors cost, best and worst pictures. Made of the files in
-the work folder and of the validation pictures; a training writes the page itself when it ends.
+threshold, a confusion matrix, what the errors cost, best and worst images. Made of the files in
+the work folder and of the validation images; a training writes the page itself when it ends.
 The config in the folder is read as plain values: nothing in the folder is run.
 """
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--run-config",
         action="store_true",
         help="run the folder's config, which is a program, with the modules that it imports: for "
-        "data sets of your own classes, in folders that you trust",
+        "datasets of your own classes, in folders that you trust",
     )
     add_cfg_options(parser)
 

@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint: box and mask AP, saved predictions, drawn pictures."""
+"""Evaluate a checkpoint: box and mask AP, saved predictions, drawn images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _EXAMPLES = """examples:
   %(prog)s condinst_r50_fpn_1x
   %(prog)s CONFIG work_dirs/NAME/iter_90000.pth
   %(prog)s CONFIG CHECKPOINT --channels-last --fold-norms --batch-size 4
-  %(prog)s CONFIG CHECKPOINT --out predictions.pkl --show-dir pictures
+  %(prog)s CONFIG CHECKPOINT --out predictions.pkl --show-dir images
   %(prog)s CONFIG CHECKPOINT --report results.html
   torchrun --nproc_per_node 8 -m condinst test CONFIG CHECKPOINT
   bash tools/dist_test.sh CONFIG CHECKPOINT 8
@@ -61,10 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tta",
         action="store_true",
-        help="also look at each picture mirrored, or at the views of the config's tta_pipeline",
+        help="also look at each image mirrored, or at the views of the config's tta_pipeline",
     )
     parser.add_argument(
-        "--batch-size", type=int, help="pictures at a time in each process (default: the config's)"
+        "--batch-size", type=int, help="images at a time in each process (default: the config's)"
     )
     parser.add_argument(
         "--fold-norms",
@@ -143,7 +143,7 @@ def _checkpoint(args: argparse.Namespace) -> str:
 
 
 def _augment(cfg: Config) -> None:
-    """Wrap the model, and let the data set hand out every picture in several views."""
+    """Wrap the model, and let the dataset hand out every image in several views."""
     from mmdet.datasets.transforms import PackDetInputs
     from mmengine.config import ConfigDict
 
@@ -160,7 +160,7 @@ def _augment(cfg: Config) -> None:
             "flip_direction",
         )
         flips = [dict(type="RandomFlip", prob=prob) for prob in (0.0, 1.0)]
-        # before the annotations are loaded: they belong to the picture as it is
+        # before the annotations are loaded: they belong to the image as it is
         load = [t for t in dataset.pipeline[:-1] if t["type"] == "LoadAnnotations"]
         rest = [t for t in dataset.pipeline[:-1] if t["type"] != "LoadAnnotations"]
         views = dict(type="TestTimeAug", transforms=[flips, *([t] for t in load), [pack]])
@@ -172,7 +172,7 @@ def _augment(cfg: Config) -> None:
 
 
 def _cut(cfg: Config, args: argparse.Namespace) -> None:
-    """Wrap the model, and let the data set hand out the tiles of every picture."""
+    """Wrap the model, and let the dataset hand out the tiles of every image."""
     from mmengine.config import ConfigDict
 
     from condinst.tiling.tiling import Tiling

@@ -1,6 +1,6 @@
-"""Cut a data set of large pictures into tiles: files to train on, and to test on.
+"""Cut a dataset of large images into tiles: files to train on, and to test on.
 
-For pictures so large that reading one takes the time of a training step; with smaller ones, let the
+For images so large that reading one takes the time of a training step; with smaller ones, let the
 transform RandomTile cut them as they are read.
 """
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.epilog = _EXAMPLES
     parser.add_argument("annotations", metavar="ANN.json", help="in COCO's format; not changed")
-    parser.add_argument("pictures", help="the folder that its file names start from")
+    parser.add_argument("images", help="the folder that its file names start from")
     parser.add_argument("out", help="a folder: OUT/annotations/instances_NAME.json, OUT/NAME/")
     parser.add_argument(
         "--tile", type=tile_size, required=True, metavar="SIDE", help="in pixels, or HEIGHTxWIDTH"
@@ -32,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.2,
         metavar="SHARE",
-        help="what neighbouring tiles share of their side, at least (default 0.2)",
+        help="what neighboring tiles share of their side, at least (default 0.2)",
     )
     parser.add_argument(
         "--min-visible",
         type=float,
         default=0.3,
         metavar="SHARE",
-        help="an object of which less is inside a tile is neither learnt nor judged there "
+        help="an object of which less is inside a tile is neither learned nor judged there "
         "(default 0.3)",
     )
     parser.add_argument("--no-empty", action="store_true", help="leave out tiles without an object")
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     done = cut_files(
         args.annotations,
-        args.pictures,
+        args.images,
         args.out,
         tile=args.tile,
         overlap=args.overlap,
@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
         keep_empty=not args.no_empty,
     )
     print(
-        f"{done.num_pictures} pictures, {done.num_tiles} tiles with {done.num_objects} objects, "
+        f"{done.num_images} images, {done.num_tiles} tiles with {done.num_objects} objects, "
         f"{done.num_crowds} of them visible to less than {args.min_visible:.0%} and marked as "
-        f"crowds\nannotations  {done.annotations}\npictures     {done.pictures}"
+        f"crowds\nannotations  {done.annotations}\nimages     {done.images}"
     )
     return 0

@@ -1,4 +1,4 @@
-"""The switches of the commands that cut pictures into tiles."""
+"""The switches of the commands that cut images into tiles."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def add_tile_arguments(parser: argparse.ArgumentParser) -> None:
-    """The switches that cut pictures into tiles."""
+    """The switches that cut images into tiles."""
     parser.add_argument(
         "--tile",
         type=tile_size,
         metavar="SIDE",
-        help="look at large pictures by overlapping tiles of so many pixels; HEIGHTxWIDTH for "
+        help="look at large images by overlapping tiles of so many pixels; HEIGHTxWIDTH for "
         "tiles that are no squares. --batch-size counts tiles then",
     )
     parser.add_argument(
@@ -20,13 +20,13 @@ def add_tile_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.2,
         metavar="SHARE",
-        help="what neighbouring tiles share of their side, at least: objects up to that size are "
+        help="what neighboring tiles share of their side, at least: objects up to that size are "
         "seen whole (default 0.2)",
     )
     parser.add_argument(
         "--tile-standard-pred",
         action="store_true",
-        help="also look at the whole picture, reduced to the size of a tile, for large objects",
+        help="also look at the whole image, reduced to the size of a tile, for large objects",
     )
     parser.add_argument(
         "--tile-match-threshold",

@@ -24,7 +24,7 @@
 ``data_order``         a resumed training goes on with the data at once and exactly
 ``batches``            its order of the samples, and a seed for each of them
 ``random_state``       the generators that are seeded
-``sample_errors``      an error in a data set's pipeline names the image
+``sample_errors``      an error in a dataset's pipeline names the image
 ``disk``               what mmengine writes is whole and named where the disk is full
 ``noise``              silences deprecations that upstream owes to itself
 =====================  ============================================================================

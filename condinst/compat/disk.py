@@ -66,13 +66,13 @@ def _mend_config(config: Any) -> None:
 def _mend_logger(logger: Any) -> None:
     plain = logger.__init__
 
-    def initialise(self: Any, *args: Any, **kwargs: Any) -> None:
+    def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
         plain(self, *args, **kwargs)
         for handler in self.handlers:
             if isinstance(handler, logging.FileHandler):
                 _speak_once(handler)
 
-    logger.__init__ = initialise
+    logger.__init__ = initialize
 
 
 def _speak_once(handler: logging.FileHandler) -> None:

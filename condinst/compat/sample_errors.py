@@ -1,4 +1,4 @@
-"""An error in a data set's pipeline names the image that it was found in.
+"""An error in a dataset's pipeline names the image that it was found in.
 
 Upstream fault: mmengine's ``BaseDataset`` lets an error of a transform pass as it is, so that a
 broken image among thousands ends as "'NoneType' object has no attribute 'astype'". Delete when
@@ -18,7 +18,7 @@ class SampleError(ValueError):
 
 
 def apply(upstream: str) -> None:
-    """Mend ``BaseDataset.prepare_data``, and with it all data sets that have it from there."""
+    """Mend ``BaseDataset.prepare_data``, and with it all datasets that have it from there."""
     base = importlib.import_module(upstream).BaseDataset
     original = base.prepare_data
     if getattr(original, "names_the_sample", False):

@@ -2,7 +2,7 @@
 
 Upstream faults:
 
-- Unpickling an mmdet data set in a data-loader worker imports ``mmcv.ops`` before anything imports
+- Unpickling an mmdet dataset in a data-loader worker imports ``mmcv.ops`` before anything imports
   condinst. The startup file does this already where condinst is installed; this covers a checkout
   on ``PYTHONPATH``. Delete together with ``finder.py``.
 - Where a worker cannot hand over a batch, because the shared memory is full or because something in

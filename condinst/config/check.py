@@ -226,7 +226,7 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
             yield from _typed(path, node, registry)
             if _bare(node["type"]) in _OPAQUE_TYPES:
                 return
-        names = known.PLAIN.get(path) or known.IN_DATA_SETS.get(path.rpartition(".")[2])
+        names = known.PLAIN.get(path) or known.IN_DATASETS.get(path.rpartition(".")[2])
         if names and "type" not in node:
             yield from near_misses(path, node, names)
         for key, value in node.items():

@@ -1,7 +1,7 @@
 """One switch for the place of the data.
 
 A config builds its paths from its top-level ``data_root`` while it is read, so setting that key
-afterwards changes nothing: the data sets and the evaluators already hold the joined strings.
+afterwards changes nothing: the datasets and the evaluators already hold the joined strings.
 """
 
 from typing import Any
@@ -15,15 +15,15 @@ def set_data_root(cfg: Config, root: str) -> None:
     """Move every path of ``cfg`` that lies in its ``data_root`` to ``root``, in place.
 
     Call it for ``--cfg-options data_root=...`` before the other options are merged, so that these
-    still win. Paths elsewhere (a ``work_dir``, data sets with another root) stay. Raises ValueError
+    still win. Paths elsewhere (a ``work_dir``, datasets with another root) stay. Raises ValueError
     when the config has no ``data_root``.
     """
     old = cfg.get("data_root")
     if not isinstance(old, str) or not old:
         raise ValueError(
             f"data_root={root!r} cannot be set: the config {cfg.filename or ''} has no top-level "
-            f"data_root that its data sets are built from (found {old!r}); set data_root of each "
-            "data set instead, for example train_dataloader.dataset.data_root"
+            f"data_root that its datasets are built from (found {old!r}); set data_root of each "
+            "dataset instead, for example train_dataloader.dataset.data_root"
         )
     folder = old if old.endswith("/") else old + "/"
     new_folder = root if root.endswith("/") else root + "/"

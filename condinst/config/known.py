@@ -53,8 +53,8 @@ STRICT: dict[str, tuple[str, ...]] = {
     "randomness": ("seed", "diff_rank_seed", "deterministic"),
     "custom_imports": ("imports", "allow_failed_imports"),
 }
-# dicts by their last name, wherever they are in a data set
-IN_DATA_SETS: dict[str, tuple[str, ...]] = {
+# dicts by their last name, wherever they are in a dataset
+IN_DATASETS: dict[str, tuple[str, ...]] = {
     "filter_cfg": (*("filter_empty_gt", "min_size", "bbox_min_size"),),
 }
 PARAMWISE = (

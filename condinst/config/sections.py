@@ -98,7 +98,7 @@ def near_misses(path: str, node: dict, names: Sequence[str]) -> Iterator[str]:
 
 
 def check_loader(path: str, loader: dict) -> Iterator[str]:
-    """What is wrong with a data loader, but for its data set."""
+    """What is wrong with a data loader, but for its dataset."""
     if "dataset" not in loader:
         yield f"{path}: dataset is missing, expected a dict with type"
     elif isinstance(loader["dataset"], dict):

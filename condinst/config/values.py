@@ -1,6 +1,6 @@
 """Values that no run can mean: a learning rate in words, a threshold of 30, no classes.
 
-Only what is nonsense is refused. A batch of 5000 pictures or 600 workers is: a process would
+Only what is nonsense is refused. A batch of 5000 images or 600 workers is: a process would
 first fill the machine's memory.
 """
 

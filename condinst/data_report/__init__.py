@@ -1,4 +1,4 @@
-"""A report on data sets: what they hold, what is wrong with them, and a repaired copy.
+"""A report on datasets: what they hold, what is wrong with them, and a repaired copy.
 
 sources = [read_source("train.json"), read_source("val.json")]
 examinations = examine(sources)

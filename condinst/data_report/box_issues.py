@@ -1,4 +1,4 @@
-"""What is wrong with boxes and areas: by themselves, in their pictures, against their masks."""
+"""What is wrong with boxes and areas: by themselves, in their images, against their masks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from condinst.data_report.issues import Item
-from condinst.data_report.mask_measures import Masks, rasterise
+from condinst.data_report.mask_measures import Masks, rasterize
 from condinst.data_report.report_source import ReportSource
 
 __all__ = ["find_in_boxes"]
 
-OUTSIDE = 1.0  # pixels that a box may leave the picture by: rounding does
+OUTSIDE = 1.0  # pixels that a box may leave the image by: rounding does
 EDGE = 2.0  # pixels between an edge of a box and of its mask: conventions differ by one
 AREA_SHARE, AREA_PIXELS = 0.1, 10.0  # that `area` may differ from the mask's by; either is enough
 
@@ -42,7 +42,7 @@ def find_in_boxes(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
             found.append((key, _item(source, i, detail)))
         left &= ~test
         if key == "degenerate_box":
-            comparable = left.copy()  # with the mask: also where both leave the picture
+            comparable = left.copy()  # with the mask: also where both leave the image
     return found + _against_masks(source, masks, comparable) + _areas(source, masks)
 
 
@@ -53,7 +53,7 @@ def _against_masks(
     whole = _edges(masks.boxes)
     cut = np.clip(whole, 0, size[:, [1, 0, 1, 0]])
     edges = _edges(boxes)
-    # a box may be that of the whole mask, or of its part in the picture
+    # a box may be that of the whole mask, or of its part in the image
     with np.errstate(invalid="ignore"):
         away = np.minimum(np.abs(edges - whole).max(axis=1), np.abs(edges - cut).max(axis=1))
         wrong = comparable & masks.usable & (away > EDGE)
@@ -101,9 +101,9 @@ def _differ(area: np.ndarray | float, other: np.ndarray | float) -> np.ndarray:
 
 
 def pixel_area(source: ReportSource, i: int) -> float:
-    """Pixels of an annotation's mask in its picture."""
+    """Pixels of an annotation's mask in its image."""
     height, width = (int(side) for side in source.file.sizes[source.file.image_index[i]])
-    return float(coco_mask.area(rasterise(source.mask(i), height, width)))
+    return float(coco_mask.area(rasterize(source.mask(i), height, width)))
 
 
 def _item(source: ReportSource, i: int, detail: str = "") -> Item:

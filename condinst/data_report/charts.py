@@ -27,7 +27,7 @@ class Chart:
 
 
 def class_figure(statistics: Sequence[Statistics]) -> Chart:
-    """Objects by class, most first, as shares of each data set."""
+    """Objects by class, most first, as shares of each dataset."""
     totals: dict[str, int] = {}
     for s in statistics:
         for name, count in zip(s.classes, s.class_objects, strict=True):
@@ -71,9 +71,9 @@ def size_figure(statistics: Sequence[Statistics]) -> Chart:
 
 
 def crowd_figure(statistics: Sequence[Statistics]) -> Chart:
-    """Objects per picture."""
-    values = [s.per_picture for s in statistics]
-    return _counts(statistics, values, "objects in a picture", "pictures")
+    """Objects per image."""
+    values = [s.per_image for s in statistics]
+    return _counts(statistics, values, "objects in an image", "images")
 
 
 def points_figure(statistics: Sequence[Statistics]) -> Chart:

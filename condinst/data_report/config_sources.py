@@ -1,4 +1,4 @@
-"""The data sets of a config, for a report."""
+"""The datasets of a config, for a report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ConfigSources", "read_config_sources"]
 
 @dataclass(frozen=True)
 class ConfigSources:
-    """Data sets of a config, each annotation file once."""
+    """Datasets of a config, each annotation file once."""
 
     sources: list[ReportSource]
     training: list[bool]  # which are trained on
@@ -36,7 +36,7 @@ def read_config_sources(cfg: Any) -> ConfigSources:
     """Read the COCO files that ``cfg`` trains and validates on.
 
     Raises:
-        ValueError: a file cannot be read, a folder of pictures is not there, or there is no data
+        ValueError: a file cannot be read, a folder of images is not there, or there is no data
             set in local files.
     """
     by_file: dict[str, list[str]] = {}
@@ -47,11 +47,11 @@ def read_config_sources(cfg: Any) -> ConfigSources:
             by_file[found.ann_file] = []
             same = sum(source.name.split()[0] == found.split for source in sources)
             name = f"{found.split} {same + 1}" if same else found.split
-            sources.append(read_source(found.ann_file, found.pictures, name))
+            sources.append(read_source(found.ann_file, found.images, name))
             training.append(found.split == "train")
     if not sources:
         raise ValueError(
-            "the config's train_dataloader and val_dataloader: expected data sets in COCO's format "
+            "the config's train_dataloader and val_dataloader: expected datasets in COCO's format "
             "in local files, found none"
         )
     for found in coco_sets(cfg):

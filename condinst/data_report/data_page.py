@@ -19,7 +19,7 @@ from condinst.utils.html_page import HtmlPage
 
 __all__ = ["write_page"]
 
-_LISTED = 8  # places of a fault that are named without a picture
+_LISTED = 8  # places of a fault that are named without an image
 
 
 def write_page(
@@ -46,17 +46,17 @@ def _overview(
     page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
 ) -> None:
     rows: list[list[Any]] = [
-        ["pictures", *(s.num_pictures for s in statistics)],
-        ["pictures without objects", *(s.num_empty for s in statistics)],
+        ["images", *(s.num_images for s in statistics)],
+        ["images without objects", *(s.num_empty for s in statistics)],
         ["objects", *(s.num_objects for s in statistics)],
-        ["crowds, which are not learnt from", *(s.num_crowds for s in statistics)],
+        ["crowds, which are not learned from", *(s.num_crowds for s in statistics)],
         ["classes", *(len(s.classes) for s in statistics)],
         ["kinds of errors", *(_number(e, "error") for e in examinations)],
         ["kinds of warnings", *(_number(e, "warning") for e in examinations)],
     ]
     page.table(["", *(s.name for s in statistics)], rows, name="overview")
     for e in examinations:
-        place = f", pictures in {e.source.pictures}" if e.source.pictures else ""
+        place = f", images in {e.source.images}" if e.source.images else ""
         page.paragraph(f"{e.source.name}: {e.source.path}{place}. {e.looked_at}")
 
 
@@ -71,17 +71,17 @@ def _faults(page: HtmlPage, examinations: Sequence[Examination]) -> None:
         page.paragraph("None was found.", "ok")
         return
     page.table(
-        ["", "fault", "data set", "places", "pictures"],
+        ["", "fault", "dataset", "places", "images"],
         [
-            [_MARKS[f.kind.status], f.kind.title, e.source.name, len(f.items), len(f.pictures)]
+            [_MARKS[f.kind.status], f.kind.title, e.source.name, len(f.items), len(f.images)]
             for e, f in found
         ],
         name="faults",
     )
     shown = None
-    if any(e.source.pictures for e in examinations):
+    if any(e.source.images for e in examinations):
         page.paragraph(
-            "In the pictures, red is the box of the annotation file, white its polygons, and blue "
+            "In the images, red is the box of the annotation file, white its polygons, and blue "
             "the mask that training sees; a circle is where an outline crosses itself."
         )
     for examination, fault in found:
@@ -95,7 +95,7 @@ def _faults(page: HtmlPage, examinations: Sequence[Examination]) -> None:
         _places(page, examination, fault)
     items = [_row(e, f, item) for e, f in found for item in f.items]
     page.paragraph("Every place, also of those that are not shown:")
-    columns = ["data set", "fault", "annotation", "picture", "file", "detail"]
+    columns = ["dataset", "fault", "annotation", "image", "file", "detail"]
     page.data(columns, items, name="fault_places")
 
 
@@ -111,7 +111,7 @@ def _places(page: HtmlPage, examination: Examination, fault: Issue) -> None:
     page.paragraph(f"{name}: {count(fault)}" if count(fault) else f"{name}:")
     drawn = draw_fault(examination, fault)
     if drawn:
-        page.pictures(drawn, side=300, max_pixels=640)
+        page.images(drawn, side=300, max_pixels=640)
     else:
         named = [place_of(examination, item) for item in fault.items[:_LISTED]]
         more = len(fault.items) - len(named)
@@ -120,13 +120,13 @@ def _places(page: HtmlPage, examination: Examination, fault: Issue) -> None:
 
 def _row(examination: Examination, fault: Issue, item: Any) -> list[Any]:
     file = examination.source.file
-    picture = item.picture
+    image = item.image
     return [
         examination.source.name,
         fault.kind.key,
         None if item.annotation is None else str(file.ann_ids[item.annotation]),
-        None if picture is None else str(file.image_ids[picture]),
-        item.file if picture is None else file.file_names[picture],
+        None if image is None else str(file.image_ids[image]),
+        item.file if image is None else file.file_names[image],
         item.detail,
     ]
 
@@ -138,8 +138,8 @@ def _repairs(page: HtmlPage, repaired: Sequence[Repaired]) -> None:
         for r in repaired
         for fault, action, number in r.counts()
     ]
-    page.table(["data set", "fault", "what was done", "how often"], rows, name="repairs")
+    page.table(["dataset", "fault", "what was done", "how often"], rows, name="repairs")
     for r in repaired:
         page.paragraph(
-            f"{r.name}: {r.path}; its file names start from {r.pictures or 'the same folder'}"
+            f"{r.name}: {r.path}; its file names start from {r.images or 'the same folder'}"
         )

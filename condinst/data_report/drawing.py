@@ -1,4 +1,4 @@
-"""Pictures of faults: the object in its surroundings, with what its annotation says."""
+"""Images of faults: the object in its surroundings, with what its annotation says."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pycocotools import mask as coco_mask
 
 from condinst.data_report.examination import Examination
 from condinst.data_report.issues import Issue, Item
-from condinst.data_report.mask_measures import rasterise
-from condinst.images.sources import read_picture
+from condinst.data_report.mask_measures import rasterize
+from condinst.images.sources import read_image
 from condinst.masks.crop import Crop
 from condinst.visualization.instances import draw_instances
 
@@ -21,37 +21,37 @@ __all__ = ["draw_fault", "draw_objects"]
 
 _SHOWN = 6
 _SIDE = 480  # pixels of the longer side at least
-_EDGE = 16  # pixels around what lies outside a picture
-_GROUND = 128  # what lies outside a picture
+_EDGE = 16  # pixels around what lies outside an image
+_GROUND = 128  # what lies outside an image
 _RED = (255, 40, 40)
-_BLUE = 9  # label whose colour is blue
-_NAMED = 30  # objects of a picture whose names are written
+_BLUE = 9  # label whose color is blue
+_NAMED = 30  # objects of an image whose names are written
 _SMALLEST = 96  # pixels of a part that is shown, so that there are surroundings
-Window = tuple[int, int, int, int]  # xyxy in the picture's pixels; may leave it
+Window = tuple[int, int, int, int]  # xyxy in the image's pixels; may leave it
 Drawn = tuple[np.ndarray, str]  # RGB, caption
 
 
 def draw_fault(examination: Examination, fault: Issue, limit: int = _SHOWN) -> list[Drawn]:
-    """The first places of a fault, of as many pictures as there are, each with a caption.
+    """The first places of a fault, of as many images as there are, each with a caption.
 
     What cannot be read is left out.
     """
-    if examination.source.pictures is None:
+    if examination.source.images is None:
         return []
     drawn: list[Drawn] = []
     for item in _spread(fault.items):
         if len(drawn) == limit:
             break
-        if item.picture is None or item.picture in examination.facts.missing:
+        if item.image is None or item.image in examination.facts.missing:
             continue
         try:
-            image = _read(examination, item.picture)
+            image = _read(examination, item.image)
         except (ValueError, OSError):
             continue
-        caption = [examination.source.file.file_names[item.picture]]
+        caption = [examination.source.file.file_names[item.image]]
         if item.annotation is None:
-            whole = draw_objects(examination, [item.picture])
-            canvas = whole[0][0] if whole else _draw_boxes(examination, image, item.picture)
+            whole = draw_objects(examination, [item.image])
+            canvas = whole[0][0] if whole else _draw_boxes(examination, image, item.image)
         else:
             caption.append(f"annotation {examination.source.file.ann_ids[item.annotation]}")
             canvas = _draw_annotation(examination, image, item.annotation)
@@ -59,24 +59,24 @@ def draw_fault(examination: Examination, fault: Issue, limit: int = _SHOWN) -> l
     return drawn
 
 
-def draw_objects(examination: Examination, pictures: Sequence[int]) -> list[Drawn]:
-    """Whole pictures with all their masks."""
+def draw_objects(examination: Examination, images: Sequence[int]) -> list[Drawn]:
+    """Whole images with all their masks."""
     source = examination.source
     drawn: list[Drawn] = []
-    if source.pictures is None:
+    if source.images is None:
         return drawn
     names = [name for _, name in source.file.categories]
-    for i in pictures:
+    for i in images:
         size = int(source.file.sizes[i][0]), int(source.file.sizes[i][1])
         try:
-            image = read_picture(source.picture_path(i), size)
+            image = read_image(source.image_path(i), size)
         except (ValueError, OSError):
             continue
         chosen = np.flatnonzero(
             (source.file.image_index == i) & (source.file.category_index >= 0) & ~source.file.crowd
         )
         chosen = chosen[examination.masks.usable[chosen]]
-        masks = [Crop.of(coco_mask.decode(rasterise(source.mask(a), *size))) for a in chosen]
+        masks = [Crop.of(coco_mask.decode(rasterize(source.mask(a), *size))) for a in chosen]
         objects = InstanceData(labels=source.file.category_index[chosen], masks=masks)
         named = len(names) > 1 and len(chosen) <= _NAMED
         shown = draw_instances(image, objects, names, names=named)
@@ -85,28 +85,28 @@ def draw_objects(examination: Examination, pictures: Sequence[int]) -> list[Draw
 
 
 def _spread(items: Sequence[Item]) -> list[Item]:
-    """One item of each picture first."""
+    """One item of each image first."""
     seen: set[int | None] = set()
     first: list[Item] = []
     more: list[Item] = []
     for item in items:
-        (more if item.picture in seen else first).append(item)
-        seen.add(item.picture)
+        (more if item.image in seen else first).append(item)
+        seen.add(item.image)
     return first + more
 
 
-def _read(examination: Examination, picture: int) -> np.ndarray:
+def _read(examination: Examination, image: int) -> np.ndarray:
     """As it is annotated where that is possible."""
-    path = examination.source.picture_path(picture)
-    size = tuple(int(side) for side in examination.source.file.sizes[picture])
+    path = examination.source.image_path(image)
+    size = tuple(int(side) for side in examination.source.file.sizes[image])
     try:
-        return read_picture(path, (size[0], size[1]))
+        return read_image(path, (size[0], size[1]))
     except ValueError:
-        return read_picture(path)
+        return read_image(path)
 
 
 def _draw_boxes(examination: Examination, image: np.ndarray, canvas: int) -> np.ndarray:
-    """The whole picture with the boxes that its annotations give, whatever its size."""
+    """The whole image with the boxes that its annotations give, whatever its size."""
     file = examination.source.file
     boxes = file.boxes[(file.image_index == canvas) & np.isfinite(file.boxes).all(axis=1)]
     height, width = (int(side) for side in file.sizes[canvas])
@@ -121,14 +121,14 @@ def _draw_boxes(examination: Examination, image: np.ndarray, canvas: int) -> np.
 
 
 def _draw_annotation(examination: Examination, image: np.ndarray, i: int) -> np.ndarray:
-    """The part of the picture around an annotation: its mask, box, polygons and crossings."""
+    """The part of the image around an annotation: its mask, box, polygons and crossings."""
     source, masks = examination.source, examination.masks
     box, mask_box = source.file.boxes[i], masks.boxes[i]
     window = _window([box, mask_box], image)
     part, scale = _cut(image, window)
     mask = source.mask(i)
     if masks.usable[i] and image.shape[:2] == tuple(source.size_of_annotation[i]):
-        part = _blend(part, coco_mask.decode(rasterise(mask, *image.shape[:2])), window, scale)
+        part = _blend(part, coco_mask.decode(rasterize(mask, *image.shape[:2])), window, scale)
     pen = ImageDraw.Draw(part)
     if np.isfinite(box).all():
         x, y, width, height = box
@@ -146,7 +146,7 @@ def _draw_annotation(examination: Examination, image: np.ndarray, i: int) -> np.
 
 
 def _window(boxes: Sequence[np.ndarray], image: np.ndarray) -> Window:
-    """Around all boxes, with surroundings; at most half a picture outside of it."""
+    """Around all boxes, with surroundings; at most half an image outside of it."""
     height, width = image.shape[:2]
     known = [box for box in boxes if np.isfinite(box).all()]
     if not known:
@@ -155,18 +155,18 @@ def _window(boxes: Sequence[np.ndarray], image: np.ndarray) -> Window:
     high = np.max([box[:2] + np.maximum(box[2:], 0) for box in known], axis=0)
     span = np.maximum(2 * (high - low), _SMALLEST)
     span = np.maximum(span, 0.7 * span.max())
-    # nothing outside the picture, but for what is annotated there
+    # nothing outside the image, but for what is annotated there
     limits = np.array([width, height])
     first = np.where(low < -1, np.maximum(low - _EDGE, -limits / 2), 0)
     last = np.where(high > limits + 1, np.minimum(high + _EDGE, 1.5 * limits), limits)
-    # a part of the picture is always seen, however far away the box is
+    # a part of the image is always seen, however far away the box is
     start = np.clip((low + high - span) / 2, first, np.maximum(0, limits - 3 * _EDGE))
     end = np.clip((low + high + span) / 2, np.maximum(0, start) + _EDGE, last)
     return math.floor(start[0]), math.floor(start[1]), math.ceil(end[0]), math.ceil(end[1])
 
 
 def _cut(image: np.ndarray, window: Window) -> tuple[Image.Image, int]:
-    """A part of the picture, enlarged by a whole number."""
+    """A part of the image, enlarged by a whole number."""
     x1, y1, x2, y2 = window
     canvas = np.full((y2 - y1, x2 - x1, 3), _GROUND, np.uint8)
     top, low = max(0, y1), min(image.shape[0], y2)

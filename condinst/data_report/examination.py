@@ -1,4 +1,4 @@
-"""One look at one or several data sets: their faults, and what they share."""
+"""One look at one or several datasets: their faults, and what they share."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import cached_property
 
 from condinst.data_report.box_issues import find_in_boxes
 from condinst.data_report.image_facts import (
-    PictureFacts,
-    find_in_pictures,
-    look_at_pictures,
-    same_pictures,
+    ImageFacts,
+    find_in_images,
+    look_at_images,
+    same_images,
 )
 from condinst.data_report.issues import Issue, Item, find_in_file, group
 from condinst.data_report.mask_measures import Masks, measure_masks
@@ -20,35 +20,35 @@ from condinst.data_report.statistics import Statistics, measure
 
 __all__ = ["DECODED", "Examination", "examine", "examine_file"]
 
-DECODED = 1000  # pictures of a data set that are decoded unless all are asked for
+DECODED = 1000  # images of a dataset that are decoded unless all are asked for
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found of one data set."""
+    """What was found of one dataset."""
 
     source: ReportSource
     masks: Masks
-    facts: PictureFacts
+    facts: ImageFacts
     faults: dict[str, Issue]  # by the kind's key
 
     @cached_property
     def statistics(self) -> Statistics:
-        """What the data set holds."""
+        """What the dataset holds."""
         return measure(self.source, self.masks, self.facts)
 
     @property
     def looked_at(self) -> str:
-        """Which pictures were looked at, in a sentence."""
+        """Which images were looked at, in a sentence."""
         number = len(self.source.file.file_names)
-        if self.source.pictures is None:
-            return "The pictures' files were not looked at: their folder was not found."
+        if self.source.images is None:
+            return "The images' files were not looked at: their folder was not found."
         there = number - len(self.facts.missing)
         decoded = len(self.facts.decoded)
         if decoded >= there - len(self.facts.broken):
-            return f"All {there} pictures were read and decoded."
+            return f"All {there} images were read and decoded."
         return (
-            f"The headers of all {there} pictures were read; {decoded} of them, evenly spaced, "
+            f"The headers of all {there} images were read; {decoded} of them, evenly spaced, "
             "were decoded (--deep decodes all)."
         )
 
@@ -60,12 +60,12 @@ def examine(
     training: Sequence[bool] | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> list[Examination]:
-    """Look through data sets.
+    """Look through datasets.
 
     Args:
-        sources: the data sets; what they share is looked for too.
-        deep: whether every picture is decoded, instead of :data:`DECODED` per data set.
-        training: which of them are trained on, the first by default: a picture in one of these and
+        sources: the datasets; what they share is looked for too.
+        deep: whether every image is decoded, instead of :data:`DECODED` per dataset.
+        training: which of them are trained on, the first by default: an image in one of these and
             one of the others is a leak, and listed with the former.
         tell: called with what is being done, for those who wait.
     """
@@ -74,14 +74,14 @@ def examine(
     for source in sources:
         tell(f"{source.name}: masks of {source.num_annotations} annotations")
         masks, found = _look_at_file(source)
-        tell(f"{source.name}: {len(source.file.file_names)} pictures")
-        facts = look_at_pictures(source, None if deep else DECODED)
-        found += find_in_pictures(source, facts)
+        tell(f"{source.name}: {len(source.file.file_names)} images")
+        facts = look_at_images(source, None if deep else DECODED)
+        found += find_in_images(source, facts)
         all_masks.append(masks)
         all_facts.append(facts)
         all_found.append(found)
-    tell("pictures that are the same")
-    for same in same_pictures(sources, all_facts):
+    tell("images that are the same")
+    for same in same_images(sources, all_facts):
         for s, item, key in _same(sources, trained, same):
             all_found[s].append((key, item))
     return [
@@ -93,9 +93,9 @@ def examine(
 
 
 def examine_file(source: ReportSource) -> Examination:
-    """Look through an annotation file without the pictures."""
+    """Look through an annotation file without the images."""
     masks, found = _look_at_file(source)
-    facts = PictureFacts([None] * len(source.file.file_names))
+    facts = ImageFacts([None] * len(source.file.file_names))
     return Examination(source, masks, facts, group(found))
 
 
@@ -107,7 +107,7 @@ def _look_at_file(source: ReportSource) -> tuple[Masks, list[tuple[str, Item]]]:
 def _same(
     sources: Sequence[ReportSource], trained: Sequence[bool], same: Sequence[tuple[int, int]]
 ) -> list[tuple[int, Item, str]]:
-    """What is wrong with one picture that is there several times."""
+    """What is wrong with one image that is there several times."""
     found = []
     for s, source in enumerate(sources):
         own = list(dict.fromkeys(source.file.file_names[i] for t, i in same if t == s))
@@ -115,7 +115,7 @@ def _same(
         if len(own) > 1:  # one file under several ids is another fault
             kept = max(own, key=lambda name: _num_annotations(source, first[name]))
             found += [
-                (s, Item(picture=first[name], detail=f"as {kept}"), "same_pixels")
+                (s, Item(image=first[name], detail=f"as {kept}"), "same_pixels")
                 for name in own
                 if name != kept
             ]
@@ -124,9 +124,9 @@ def _same(
         if trained[s] and elsewhere:
             other, j = elsewhere[0]
             name = f"in {sources[other].name} as {sources[other].file.file_names[j]}"
-            found.append((s, Item(picture=i, detail=name), "leak"))
+            found.append((s, Item(image=i, detail=name), "leak"))
     return found
 
 
-def _num_annotations(source: ReportSource, picture: int) -> int:
-    return int((source.file.image_index == picture).sum())
+def _num_annotations(source: ReportSource, image: int) -> int:
+    return int((source.file.image_index == image).sum())

@@ -1,6 +1,6 @@
 """A repaired copy of annotation files; what was there stays as it is.
 
-Pictures are never rewritten: the copy's file names start from the same folder as before.
+Images are never rewritten: the copy's file names start from the same folder as before.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _PASSES = 4  # one repair may uncover a fault, such as a box of a polygon that i
 
 @dataclass(frozen=True)
 class Repaired:
-    """The copy of one data set."""
+    """The copy of one dataset."""
 
     name: str
     path: Path
-    pictures: str | None  # folder that its file names start from
+    images: str | None  # folder that its file names start from
     changes: list[Change]
     left: dict[str, int]  # faults that remain, by kind's key
 
@@ -61,7 +61,7 @@ def check_folder(sources: Sequence[ReportSource], out: Path) -> list[Path]:
 
 
 def repair(examinations: Sequence[Examination], out: str | os.PathLike[str]) -> list[Repaired]:
-    """Write ``OUT/annotations/NAME.json`` for each data set, and ``OUT/repairs.csv``, all changes.
+    """Write ``OUT/annotations/NAME.json`` for each dataset, and ``OUT/repairs.csv``, all changes.
 
     Raises:
         ValueError: a file would be overwritten.
@@ -73,15 +73,15 @@ def repair(examinations: Sequence[Examination], out: str | os.PathLike[str]) -> 
     for examination, path in zip(examinations, paths, strict=True):
         data, changes, left = _repaired_data(examination)
         source = examination.source
-        repaired.append(Repaired(source.name, path, source.pictures, changes, left))
+        repaired.append(Repaired(source.name, path, source.images, changes, left))
         write_whole(path, json.dumps(_sound(data)))
     table = io.StringIO()
     rows = [
-        (r.name, c.fault, c.action, c.annotation, c.picture, c.file)
+        (r.name, c.fault, c.action, c.annotation, c.image, c.file)
         for r in repaired
         for c in r.changes
     ]
-    columns = ("data set", "fault", "action", "annotation", "picture", "file")
+    columns = ("dataset", "fault", "action", "annotation", "image", "file")
     csv.writer(table, lineterminator="\n").writerows([columns, *rows])
     write_whole(out / "repairs.csv", table.getvalue())
     return repaired

@@ -1,4 +1,4 @@
-"""Repairing one annotation file: categories, pictures, ids, then every object by itself."""
+"""Repairing one annotation file: categories, images, ids, then every object by itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BY_BOX = (
     "box_partly_outside",
     "box_mask",
 )
-_NO_PICTURE = ("missing_file", "unreadable_file", "picture_id_twice", "same_pixels", "leak")
+_NO_IMAGE = ("missing_file", "unreadable_file", "image_id_twice", "same_pixels", "leak")
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Change:
     fault: str  # the kind's key
     action: str  # what was done
     annotation: Any = None  # id in the original file
-    picture: Any = None  # id in the original file
-    file: str = ""  # the picture's
+    image: Any = None  # id in the original file
+    file: str = ""  # the image's
 
 
 class FileCopy:
@@ -46,16 +46,16 @@ class FileCopy:
         self._annotations: list[dict | None] = [
             self._file.annotation(i) for i in range(examination.source.num_annotations)
         ]
-        for i in examination.masks.other_size:  # the picture's size may be what is wrong
+        for i in examination.masks.other_size:  # the image's size may be what is wrong
             self._annotations[i] = self._file.annotation(i) | {"segmentation": self._file.codes[i]}
-        self._picture = self._file.image_index.copy()  # (A,) of each annotation, by now
+        self._image = self._file.image_index.copy()  # (A,) of each annotation, by now
         self.changes: list[Change] = []
 
     def repaired(self) -> dict[str, Any]:
         """The whole file, with all repairs."""
         self._note_values()
         categories = self._repair_categories()
-        self._repair_pictures()
+        self._repair_images()
         self._repair_ids()
         self._repair_objects()
         data = self._file.head | {
@@ -71,22 +71,22 @@ class FileCopy:
         fault = self._of.faults.get(key)
         return [i for i in fault.annotations if self._annotations[i] is not None] if fault else []
 
-    def _pictured(self, key: str) -> list[int]:
+    def _imaged(self, key: str) -> list[int]:
         fault = self._of.faults.get(key)
-        return [i for i in fault.pictures if self._images[i] is not None] if fault else []
+        return [i for i in fault.images if self._images[i] is not None] if fault else []
 
     def _note(
-        self, fault: str, action: str, *, annotation: int | None = None, picture: int | None = None
+        self, fault: str, action: str, *, annotation: int | None = None, image: int | None = None
     ) -> None:
-        if picture is None and annotation is not None and self._picture[annotation] >= 0:
-            picture = int(self._picture[annotation])
+        if image is None and annotation is not None and self._image[annotation] >= 0:
+            image = int(self._image[annotation])
         self.changes.append(
             Change(
                 fault,
                 action,
                 None if annotation is None else self._file.ann_ids[annotation],
-                None if picture is None else self._file.image_ids[picture],
-                "" if picture is None else self._file.file_names[picture],
+                None if image is None else self._file.image_ids[image],
+                "" if image is None else self._file.file_names[image],
             )
         )
 
@@ -96,10 +96,10 @@ class FileCopy:
                 self._note(fault, f"annotation {why}", annotation=i)
                 self._annotations[i] = None
 
-    def _drop_picture(self, fault: str, picture: int) -> None:
-        self._note(fault, "picture dropped", picture=picture)
-        self._images[picture] = None
-        self._drop(fault, np.flatnonzero(self._picture == picture), "dropped with its picture")
+    def _drop_image(self, fault: str, image: int) -> None:
+        self._note(fault, "image dropped", image=image)
+        self._images[image] = None
+        self._drop(fault, np.flatnonzero(self._image == image), "dropped with its image")
 
     def _note_values(self) -> None:
         """The records hold these as they are read; boxes of corners are the exception."""
@@ -111,7 +111,7 @@ class FileCopy:
                     self._annotations[i] = ann | {"bbox": [x1, y1, x2 - x1, y2 - y1]}
         for key, action in (("other_type", "written as it was read"), ("wrong_flag", "set to 0")):
             for item in self._of.faults[key].items if key in self._of.faults else ():
-                self._note(key, action, annotation=item.annotation, picture=item.picture)
+                self._note(key, action, annotation=item.annotation, image=item.image)
 
     def _repair_categories(self) -> list[dict]:
         kept: list[dict] = []
@@ -136,36 +136,36 @@ class FileCopy:
                 self._annotations[i] = ann | {"category_id": moved[ann["category_id"]]}
         return kept
 
-    def _repair_pictures(self) -> None:
+    def _repair_images(self) -> None:
         first = {}
         for i, image_id in reversed(list(enumerate(self._file.image_ids))):
             first[image_id] = i
-        if self._pictured("picture_id_twice"):  # the file's order gives them to the last one
+        if self._imaged("image_id_twice"):  # the file's order gives them to the last one
             for a, ann in enumerate(self._annotations):
-                if ann is not None and self._picture[a] >= 0:
-                    self._picture[a] = first[ann["image_id"]]
-        self._join_pictures()
-        for fault in _NO_PICTURE:
-            for i in self._pictured(fault):
-                self._drop_picture(fault, i)
-        for fault in ("picture_size", "flat_picture"):
-            for i in self._pictured(fault):
+                if ann is not None and self._image[a] >= 0:
+                    self._image[a] = first[ann["image_id"]]
+        self._join_images()
+        for fault in _NO_IMAGE:
+            for i in self._imaged(fault):
+                self._drop_image(fault, i)
+        for fault in ("image_size", "flat_image"):
+            for i in self._imaged(fault):
                 self._repair_size(fault, i)
 
-    def _join_pictures(self) -> None:
+    def _join_images(self) -> None:
         names: dict[str, int] = {}
         for i, name in enumerate(self._file.file_names):
             names.setdefault(name, i)
-        for i in self._pictured("picture_file_twice"):
+        for i in self._imaged("image_file_twice"):
             kept = names[self._file.file_names[i]]
             image = self._images[kept]
-            assert image is not None  # pictures are dropped later
-            for a in np.flatnonzero(self._picture == i):
+            assert image is not None  # images are dropped later
+            for a in np.flatnonzero(self._image == i):
                 ann = self._annotations[a]
                 if ann is not None:
                     self._annotations[a] = ann | {"image_id": image["id"]}
-                    self._picture[a] = kept
-            self._note("picture_file_twice", "picture joined to the first of its file", picture=i)
+                    self._image[a] = kept
+            self._note("image_file_twice", "image joined to the first of its file", image=i)
             self._images[i] = None
 
     def _repair_size(self, fault: str, index: int) -> None:
@@ -173,7 +173,7 @@ class FileCopy:
         header = self._of.facts.headers[index]
         objects = [
             ann
-            for a in np.flatnonzero(self._picture == index)
+            for a in np.flatnonzero(self._image == index)
             if (ann := self._annotations[a]) is not None
         ]
         if header is not None:
@@ -185,12 +185,12 @@ class FileCopy:
                     image = self._images[index]
                     assert image is not None
                     self._images[index] = image | {"height": height, "width": width}
-                    self._note(fault, "the file's size written", picture=index)
+                    self._note(fault, "the file's size written", image=index)
                     return
-        self._drop_picture(fault, index)
+        self._drop_image(fault, index)
 
     def _repair_ids(self) -> None:
-        for fault in ("unknown_picture", "unknown_category", "same_annotation"):
+        for fault in ("unknown_image", "unknown_category", "same_annotation"):
             self._drop(fault, self._annotated(fault))
         numbers = [i for i in self._file.ann_ids if isinstance(i, int)]
         free = max(numbers, default=0) + 1
@@ -221,11 +221,11 @@ class FileCopy:
                 faults.setdefault(i, []).append(key)
         boxes_only = (self._file.segmentations == Segmentation.NONE).all()
         for i, keys in faults.items():
-            ann, image = self._annotations[i], self._images[self._picture[i]]
-            if ann is None or image is None or self._picture[i] < 0:
+            ann, image = self._annotations[i], self._images[self._image[i]]
+            if ann is None or image is None or self._image[i] < 0:
                 continue
             size = int(image["height"]), int(image["width"])
-            if _is_code_of(ann, *size):  # the picture's size is another by now
+            if _is_code_of(ann, *size):  # the image's size is another by now
                 keys = [key for key in keys if key != "mask_size"]
             mended = mend(
                 ann,

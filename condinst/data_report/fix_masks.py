@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from pycocotools import mask as coco_mask
 
-from condinst.data_report.mask_measures import ZERO_AREA, rasterise
+from condinst.data_report.mask_measures import ZERO_AREA, rasterize
 from condinst.masks.tangled import is_tangled
 
 __all__ = ["Mended", "mend"]
@@ -53,7 +53,7 @@ def mend(
     Args:
         ann: it is not changed.
         faults: keys of its kinds.
-        size: height and width of its picture.
+        size: height and width of its image.
         filled: polygons that cross themselves.
         dropped: polygons that are none.
         boxes_only: the file has no masks and needs none.
@@ -77,9 +77,9 @@ def mend(
         ]
     if not (by_polygon or by_box or by_area):
         return Mended(ann, actions)
-    code = rasterise(ann["segmentation"], *size)
+    code = rasterize(ann["segmentation"], *size)
     pixels = int(coco_mask.area(code))
-    if not pixels:  # outside the picture, or too small
+    if not pixels:  # outside the image, or too small
         return _as_crowd(ann, [*by_polygon, *by_box, *by_area], size)
     if by_box or dropped:
         ann = ann | {"bbox": _mask_box(ann["segmentation"], code, size)}
@@ -99,7 +99,7 @@ def _mend_box_only(
         if by_box != ["box_partly_outside"] or box is None:
             return Mended(None, [(key, "annotation dropped") for key in by_box])
         ann = ann | {"bbox": list(box), "area": box[2] * box[3]}
-        actions.append((by_box[0], "box cut off at the picture's edge"))
+        actions.append((by_box[0], "box cut off at the image's edge"))
     if by_area:
         ann = ann | {"area": ann["bbox"][2] * ann["bbox"][3]}
         actions += [(key, "area made from the box") for key in by_area]
@@ -107,7 +107,7 @@ def _mend_box_only(
 
 
 def _as_crowd(ann: dict[str, Any], faults: Collection[str], size: Size) -> Mended:
-    """A region that is neither learnt nor counted, in whole pixels around the box."""
+    """A region that is neither learned nor counted, in whole pixels around the box."""
     box = _cut(ann.get("bbox"), size)
     if box is None:
         return Mended(None, [(key, "annotation dropped") for key in faults])
@@ -123,7 +123,7 @@ def _as_crowd(ann: dict[str, Any], faults: Collection[str], size: Size) -> Mende
 
 
 def _cut(box: Any, size: Size) -> Box | None:
-    """The box's part in the picture; None where there is no box, or under a pixel of it."""
+    """The box's part in the image; None where there is no box, or under a pixel of it."""
     try:
         x, y, width, height = (float(value) for value in box)
     except (TypeError, ValueError):
@@ -160,7 +160,7 @@ def _mended_polygons(
             continue
         if is_tangled(np.reshape(polygon, (-1, 2))):  # too many crossings to fill
             kept = [p for n, p in enumerate(polygons) if n not in dropped]
-            return _stored(rasterise(kept, *size), size)
+            return _stored(rasterize(kept, *size), size)
         shape = shapely.polygons(np.reshape(polygon, (-1, 2)))
         shape = shapely.make_valid(shape, method="structure", keep_collapsed=False)
         for part in shapely.get_parts(shape):
@@ -169,8 +169,8 @@ def _mended_polygons(
                 holes += [_ring(ring) for ring in part.interiors if _area(ring) > ZERO_AREA]
     if not holes:
         return outlines
-    mask = coco_mask.decode(rasterise(outlines, *size)).astype(bool)
-    mask &= ~coco_mask.decode(rasterise(holes, *size)).astype(bool)
+    mask = coco_mask.decode(rasterize(outlines, *size)).astype(bool)
+    mask &= ~coco_mask.decode(rasterize(holes, *size)).astype(bool)
     code = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
     return _stored(code, size)
 

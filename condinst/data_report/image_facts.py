@@ -1,7 +1,7 @@
-"""The picture files of a data set: their headers, which are the same, and whether they decode.
+"""The image files of a dataset: their headers, which are the same, and whether they decode.
 
 Every header is read. Files of equal length have their bytes compared, as far as they agree; some
-pictures, or all, are decoded as training does it.
+images, or all, are decoded as training does it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from condinst.data_report.issues import Item
 from condinst.data_report.report_source import ReportSource
 from condinst.images.decode_bgr import decode_image
 from condinst.images.headers import ImageHeader, missing_files, read_header
-from condinst.images.sources import PICTURE_SUFFIXES
+from condinst.images.sources import IMAGE_SUFFIXES
 from condinst.utils.files import read_regular
 
-__all__ = ["PictureFacts", "find_in_pictures", "look_at_pictures", "same_pictures"]
+__all__ = ["ImageFacts", "find_in_images", "look_at_images", "same_images"]
 
 _THREADS = 8
 _START = 4096  # bytes that are compared before whole files are
@@ -34,18 +34,18 @@ T = TypeVar("T")
 
 
 @dataclass
-class PictureFacts:
-    """What was found of N pictures' files."""
+class ImageFacts:
+    """What was found of N images' files."""
 
     headers: list[ImageHeader | None]  # None: missing, broken, or known to OpenCV only
     missing: list[int] = field(default_factory=list)
     broken: dict[int, str] = field(default_factory=dict)  # why
     decoded: list[int] = field(default_factory=list)  # those that were decoded, broken or not
     pixels: dict[int, bytes] = field(default_factory=dict)  # hash of decoded pixels
-    not_listed: list[str] = field(default_factory=list)  # other picture files of the folders
+    not_listed: list[str] = field(default_factory=list)  # other image files of the folders
 
     def shown_size(self, index: int) -> tuple[int, int] | None:
-        """Height and width as viewers show the picture, turned by its EXIF orientation."""
+        """Height and width as viewers show the image, turned by its EXIF orientation."""
         header = self.headers[index]
         if header is None:
             return None
@@ -53,13 +53,13 @@ class PictureFacts:
         return size[::-1] if header.orientation >= 5 else size
 
 
-def look_at_pictures(source: ReportSource, max_decoded: int | None) -> PictureFacts:
-    """Read all headers and decode ``max_decoded`` pictures evenly spaced; None: every one."""
+def look_at_images(source: ReportSource, max_decoded: int | None) -> ImageFacts:
+    """Read all headers and decode ``max_decoded`` images evenly spaced; None: every one."""
     number = len(source.file.file_names)
-    facts = PictureFacts([None] * number)
-    if source.pictures is None:
+    facts = ImageFacts([None] * number)
+    if source.images is None:
         return facts
-    paths = [source.picture_path(i) for i in range(number)]
+    paths = [source.image_path(i) for i in range(number)]
     absent = set(missing_files(paths))
     facts.missing = [i for i, path in enumerate(paths) if path in absent]
     there = [i for i, path in enumerate(paths) if path not in absent]
@@ -123,21 +123,21 @@ def _not_listed(paths: Sequence[str]) -> list[str]:
     for folder in sorted({os.path.dirname(path) for path in paths}):
         try:
             names = sorted(os.listdir(folder or os.curdir))
-        except OSError:  # its pictures are missing
+        except OSError:  # its images are missing
             continue
         files = (os.path.join(folder, name) for name in names)
         found += [
             path
             for path in files
-            if os.path.splitext(path)[1].lower() in PICTURE_SUFFIXES and path not in listed
+            if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES and path not in listed
         ]
     return found
 
 
-def find_in_pictures(source: ReportSource, facts: PictureFacts) -> list[tuple[str, Item]]:
+def find_in_images(source: ReportSource, facts: ImageFacts) -> list[tuple[str, Item]]:
     """The faults of the files, each by itself."""
-    found = [("missing_file", Item(picture=i)) for i in facts.missing]
-    found += [("unreadable_file", Item(picture=i, detail=facts.broken[i])) for i in facts.broken]
+    found = [("missing_file", Item(image=i)) for i in facts.missing]
+    found += [("unreadable_file", Item(image=i, detail=facts.broken[i])) for i in facts.broken]
     for i, header in enumerate(facts.headers):
         if header is None or i in facts.broken:
             continue
@@ -148,30 +148,30 @@ def find_in_pictures(source: ReportSource, facts: PictureFacts) -> list[tuple[st
         if annotated not in (shown, stored):
             height, width = shown or stored
             detail = f"{width} x {height}, annotated {annotated[1]} x {annotated[0]}"
-            found.append(("picture_size", Item(picture=i, detail=detail)))
+            found.append(("image_size", Item(image=i, detail=detail)))
         elif header.orientation not in (0, 1):
             clear = shown != stored
             as_stored = ", annotated as stored" if annotated == stored else ", annotated turned"
             detail = f"orientation {header.orientation}{as_stored if clear else ''}"
-            found.append(("exif" if clear else "exif_unclear", Item(picture=i, detail=detail)))
+            found.append(("exif" if clear else "exif_unclear", Item(image=i, detail=detail)))
     found += [("not_listed", Item(file=path)) for path in facts.not_listed]
     return found
 
 
-def same_pictures(
-    sources: Sequence[ReportSource], facts: Sequence[PictureFacts]
+def same_images(
+    sources: Sequence[ReportSource], facts: Sequence[ImageFacts]
 ) -> list[list[tuple[int, int]]]:
-    """Groups of (source, picture) that are the same file, the same bytes, or the same pixels.
+    """Groups of (source, image) that are the same file, the same bytes, or the same pixels.
 
-    Pixels are compared of the pictures that were decoded; bytes of all.
+    Pixels are compared of the images that were decoded; bytes of all.
     """
     every = [
         (s, i)
         for s, (source, fact) in enumerate(zip(sources, facts, strict=True))
-        if source.pictures is not None
+        if source.images is not None
         for i in sorted(set(range(len(source.file.file_names))) - set(fact.missing))
     ]
-    where = {place: os.path.abspath(sources[place[0]].picture_path(place[1])) for place in every}
+    where = {place: os.path.abspath(sources[place[0]].image_path(place[1])) for place in every}
     parent = {place: place for place in every}
 
     def root(place: tuple[int, int]) -> tuple[int, int]:

@@ -23,78 +23,78 @@ class IssueType:
 
 
 _CROWD = (
-    "the object becomes a crowd region of its box: it is neither learnt nor counted, and the model "
-    "is not punished for finding it; without a box in the picture it is dropped"
+    "the object becomes a crowd region of its box: it is neither learned nor counted, and the "
+    "model is not punished for finding it; without a box in the image it is dropped"
 )
 _DROP = "the annotations are dropped"
 
 _LISTED = [
-    # pictures
+    # images
     IssueType(
         "missing_file",
-        "picture files missing",
+        "image files missing",
         "error",
         "training stops at the first one",
-        "the pictures and their annotations are dropped",
+        "the images and their annotations are dropped",
     ),
     IssueType(
         "unreadable_file",
-        "picture files broken",
+        "image files broken",
         "error",
-        "the file is empty, cut off, or not a picture; training stops at the first one",
-        "the pictures and their annotations are dropped",
+        "the file is empty, cut off, or not an image; training stops at the first one",
+        "the images and their annotations are dropped",
     ),
     IssueType(
-        "picture_size",
-        "picture size wrong",
+        "image_size",
+        "image size wrong",
         "error",
         "the file has another width and height than the annotations say, so that masks may lie "
         "beside their objects; training stops at the first one",
         "the file's size is written where nothing is annotated, or where all masks are run-length "
-        "codes of the file's size; otherwise the pictures and their annotations are dropped",
+        "codes of the file's size; otherwise the images and their annotations are dropped",
     ),
     IssueType(
-        "flat_picture",
-        "picture size below 1",
+        "flat_image",
+        "image size below 1",
         "error",
         "the annotations give a width or height below 1",
-        "as for a wrong picture size",
+        "as for a wrong image size",
     ),
     IssueType(
-        "picture_id_twice",
-        "picture ids used twice",
+        "image_id_twice",
+        "image ids used twice",
         "error",
-        "annotations cannot say which picture they belong to",
-        "the first picture keeps the id and the annotations, the others are dropped",
+        "annotations cannot say which image they belong to",
+        "the first image keeps the id and the annotations, the others are dropped",
     ),
     IssueType(
-        "picture_file_twice",
-        "one file, several pictures",
+        "image_file_twice",
+        "one file, several images",
         "warning",
-        "the same file is listed under several ids; in each, the objects of the others are learnt "
+        "the same file is listed under several ids; in each, the objects of the others are learned "
         "as background",
         "the annotations are joined under the first id",
     ),
     IssueType(
         "same_pixels",
-        "pictures stored twice",
+        "images stored twice",
         "warning",
-        "several files hold the same picture, which then counts more than others; where their "
+        "several files hold the same image, which then counts more than others; where their "
         "annotations differ, they contradict each other",
         "the one with the most annotations is kept, of equal ones the first",
     ),
     IssueType(
         "leak",
-        "pictures in both sets",
+        "images in both sets",
         "warning",
-        "a picture to validate on has been learnt from: the AP is too high",
+        "an image to validate on has been learned from: the AP is too high",
         "they are dropped from the training set",
     ),
     IssueType(
         "exif_unclear",
         "EXIF rotation unclear",
         "warning",
-        "the picture is loaded turned as its EXIF orientation says, and its size does not tell "
+        "the image is loaded turned as its EXIF orientation says, and its size does not tell "
         "whether it was annotated so; look whether the masks fit",
         "",
     ),
@@ -102,16 +102,15 @@ _LISTED = [
         "exif",
         "EXIF rotation",
         "ok",
-        "the sizes tell whether a picture was annotated turned or as stored, and it is loaded so; "
+        "the sizes tell whether an image was annotated turned or as stored, and it is loaded so; "
         "other tools may not do that",
         "",
     ),
     IssueType(
         "not_listed",
-        "pictures not listed",
+        "images not listed",
         "ok",
-        "picture files in the same folders that the annotation file does not name; they are not "
-        "used",
+        "image files in the same folders that the annotation file does not name; they are not used",
         "",
     ),
     # categories
@@ -141,15 +140,15 @@ _LISTED = [
         "class_unused",
         "classes without objects",
         "ok",
-        "nothing is learnt or measured of them; their AP is left out of the mean",
+        "nothing is learned or measured of them; their AP is left out of the mean",
         "",
     ),
     # annotations
     IssueType(
-        "unknown_picture",
-        "unknown pictures",
+        "unknown_image",
+        "unknown images",
         "error",
-        "the annotations' image_id is no picture's: their objects are lost",
+        "the annotations' image_id is no image's: their objects are lost",
         _DROP,
     ),
     IssueType(
@@ -192,7 +191,7 @@ _LISTED = [
         "same_annotation",
         "annotations twice",
         "warning",
-        "the same mask of the same class twice in a picture: the second can never be found, which "
+        "the same mask of the same class twice in an image: the second can never be found, which "
         "lowers recall and AP",
         "the first is kept",
     ),
@@ -215,14 +214,14 @@ _LISTED = [
         "mask_size",
         "RLE of another size",
         "error",
-        "the run-length code is of another size than the picture; training stops at the first one",
+        "the run-length code is of another size than the image; training stops at the first one",
         _CROWD,
     ),
     IssueType(
         "empty_mask",
         "masks without a pixel",
         "warning",
-        "an empty run-length code, or a polygon so small that it covers no pixel's centre: there "
+        "an empty run-length code, or a polygon so small that it covers no pixel's center: there "
         "is a box to find and nothing to draw",
         _CROWD,
     ),
@@ -288,24 +287,24 @@ _LISTED = [
     ),
     IssueType(
         "box_outside",
-        "boxes outside the picture",
+        "boxes outside the image",
         "warning",
-        "no part of the box is in the picture: the object is left out",
-        "it is made from the mask; without a mask in the picture the annotation is dropped",
+        "no part of the box is in the image: the object is left out",
+        "it is made from the mask; without a mask in the image the annotation is dropped",
     ),
     IssueType(
         "box_partly_outside",
         "boxes partly outside",
         "warning",
-        "the box leaves the picture by over 1 px, so that the model learns to find what is not "
-        "to be seen, or the annotations were made for another picture size",
-        "the box is made from the part of the mask in the picture, without a mask cut off",
+        "the box leaves the image by over 1 px, so that the model learns to find what is not "
+        "to be seen, or the annotations were made for another image size",
+        "the box is made from the part of the mask in the image, without a mask cut off",
     ),
     IssueType(
         "box_mask",
         "box and mask disagree",
         "warning",
-        "an edge of the box is over 2 px away from the mask's: box and mask are learnt as two "
+        "an edge of the box is over 2 px away from the mask's: box and mask are learned as two "
         "objects' would be",
         "the box is made from the mask",
     ),

@@ -26,9 +26,9 @@ class Item:
     """Where a fault was found: indices into the file's lists, where they apply."""
 
     annotation: int | None = None
-    picture: int | None = None
+    image: int | None = None
     detail: str = ""
-    file: str = ""  # of a picture that the annotation file does not list
+    file: str = ""  # of an image that the annotation file does not list
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Issue:
         return list(dict.fromkeys(i.annotation for i in self.items if i.annotation is not None))
 
     @property
-    def pictures(self) -> list[int]:
-        return list(dict.fromkeys(i.picture for i in self.items if i.picture is not None))
+    def images(self) -> list[int]:
+        return list(dict.fromkeys(i.image for i in self.items if i.image is not None))
 
 
 def group(found: Iterable[tuple[str, Item]]) -> dict[str, Issue]:
@@ -56,8 +56,8 @@ def group(found: Iterable[tuple[str, Item]]) -> dict[str, Issue]:
 
 
 def find_in_file(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
-    """What is wrong with ids, categories and masks, whatever the pictures' files hold."""
-    found = [*_in_pictures(source), *_in_categories(source), *_in_ids(source)]
+    """What is wrong with ids, categories and masks, whatever the images' files hold."""
+    found = [*_in_images(source), *_in_categories(source), *_in_ids(source)]
     found += _in_masks(source, masks)
     found += _in_values(source)
     for i in _repeated_annotations(source, masks):
@@ -70,19 +70,19 @@ def _of(source: ReportSource, i: int, detail: str = "") -> Item:
     return Item(i, place if place >= 0 else None, detail)
 
 
-def _in_pictures(source: ReportSource) -> list[tuple[str, Item]]:
+def _in_images(source: ReportSource) -> list[tuple[str, Item]]:
     file = source.file
     found = [
-        ("picture_id_twice", Item(picture=i, detail=f"id {file.image_ids[i]!r}"))
+        ("image_id_twice", Item(image=i, detail=f"id {file.image_ids[i]!r}"))
         for i in _later(file.image_ids)
     ]
-    twice = {item.picture for _, item in found}
+    twice = {item.image for _, item in found}
     found += [
-        ("picture_file_twice", Item(picture=i)) for i in _later(file.file_names) if i not in twice
+        ("image_file_twice", Item(image=i)) for i in _later(file.file_names) if i not in twice
     ]
     for i in np.flatnonzero(file.sizes.min(axis=1) < 1) if file.sizes.size else []:
         height, width = file.sizes[i]
-        found.append(("flat_picture", Item(picture=int(i), detail=f"{width:g} x {height:g}")))
+        found.append(("flat_image", Item(image=int(i), detail=f"{width:g} x {height:g}")))
     return found
 
 
@@ -122,7 +122,7 @@ def _in_ids(source: ReportSource) -> list[tuple[str, Item]]:
     found = []
     told = {(f.index, f.rule): f"{f.rule}: {f.text}" for f in file.faults}
     for key, name, index in (
-        ("unknown_picture", "image_id", file.image_index),
+        ("unknown_image", "image_id", file.image_index),
         ("unknown_category", "category_id", file.category_index),
     ):
         for i in np.flatnonzero(index < 0).tolist():
@@ -142,7 +142,7 @@ def _in_values(source: ReportSource) -> list[tuple[str, Item]]:
         if fault.where == "annotations":
             item = _of(source, fault.index, detail)
         else:
-            item = Item(picture=fault.index if fault.where == "images" else None, detail=detail)
+            item = Item(image=fault.index if fault.where == "images" else None, detail=detail)
         if fault.repaired:
             found.append(("other_type", item))
         elif fault.rule in ("iscrowd", "ignore"):
@@ -173,7 +173,7 @@ def _in_masks(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
 
 
 def _repeated_annotations(source: ReportSource, masks: Masks) -> list[int]:
-    """Annotations of the picture, class and mask (without masks: box) of an earlier one."""
+    """Annotations of the image, class and mask (without masks: box) of an earlier one."""
     file = source.file
     boxes = np.where(np.isnan(masks.boxes), file.boxes, masks.boxes)
     number = np.arange(len(boxes))

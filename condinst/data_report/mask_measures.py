@@ -23,10 +23,10 @@ from condinst.masks.polygon_rle import polygons_to_rle
 from condinst.masks.rle import checked_rle
 from condinst.masks.tangled import is_tangled
 
-__all__ = ["Crossing", "Masks", "measure_masks", "rasterise"]
+__all__ = ["Crossing", "Masks", "measure_masks", "rasterize"]
 
 ZERO_AREA = 1e-3  # square pixels; what collinear points leave by rounding is below
-_SMALL = 4.0  # square pixels; polygons below may cover no pixel's centre
+_SMALL = 4.0  # square pixels; polygons below may cover no pixel's center
 _MANY_POINTS = 150  # of a ring that may be tangled
 _CHUNK = 200_000  # rings that shapely holds at once
 _CODES = 255  # codes at once: pycocotools 2.0.11 counts them in a byte, and fails with more
@@ -44,7 +44,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Masks:
-    """Measures of A masks, in their pictures' pixels."""
+    """Measures of A masks, in their images' pixels."""
 
     areas: np.ndarray  # (A,) NaN where there is no mask that can be read
     boxes: np.ndarray  # (A, 4) x, y, width, height of polygons' points or masks' pixels; NaN
@@ -54,7 +54,7 @@ class Masks:
     flat: list[tuple[int, int]] = field(default_factory=list)  # annotation, place: of no area
     crossings: list[Crossing] = field(default_factory=list)
     malformed: dict[int, str] = field(default_factory=dict)  # by annotation, why
-    other_size: dict[int, str] = field(default_factory=dict)  # RLE for another picture's size
+    other_size: dict[int, str] = field(default_factory=dict)  # RLE for another image's size
     empty: list[int] = field(default_factory=list)  # annotations whose mask covers no pixel
 
     @property
@@ -81,7 +81,7 @@ class _Rings:
 
 
 def measure_masks(source: ReportSource) -> Masks:
-    """Measure every mask of a file; an annotation of an unknown picture has no readable RLE."""
+    """Measure every mask of a file; an annotation of an unknown image has no readable RLE."""
     number = source.num_annotations
     masks = Masks(
         areas=np.full(number, np.nan),
@@ -101,10 +101,10 @@ def measure_masks(source: ReportSource) -> Masks:
     return masks
 
 
-def rasterise(segmentation: Any, height: int, width: int) -> dict[str, Any]:
+def rasterize(segmentation: Any, height: int, width: int) -> dict[str, Any]:
     """The pixels of a mask as compressed RLE; polygons under three points are left out.
 
-    Raises ValueError when a code is not one of that picture, or there is no polygon.
+    Raises ValueError when a code is not one of that image, or there is no polygon.
     """
     if isinstance(segmentation, dict):
         return checked_rle(segmentation, height, width)
@@ -132,7 +132,7 @@ def _measure_codes(source: ReportSource, masks: Masks, chosen: np.ndarray) -> No
         if place >= 0:
             height, width = (int(x) for x in source.file.sizes[place])
             if _is_size(size) and size != [height, width]:
-                text = f"RLE of {shown(size[1])} x {shown(size[0])}, picture of {width} x {height}"
+                text = f"RLE of {shown(size[1])} x {shown(size[0])}, image of {width} x {height}"
                 masks.other_size[i] = text
                 masks.malformed.pop(i, None)
                 continue
@@ -241,14 +241,14 @@ def _measure_invalid(
 def _measure_tangled(
     source: ReportSource, rings: _Rings, ring: int, areas: np.ndarray, masks: Masks
 ) -> None:
-    """An outline that crosses itself without end is measured by its pixels in the picture."""
+    """An outline that crosses itself without end is measured by its pixels in the image."""
     owner, place = int(rings.owners[ring]), int(rings.places[ring])
-    picture = source.file.image_index[owner]
+    image = source.file.image_index[owner]
     points = rings.points[rings.starts[ring] :][: rings.lengths()[ring]]
     areas[ring] = 0.0
-    if picture >= 0:
-        size = (int(side) for side in source.file.sizes[picture])
-        areas[ring] = float(coco_mask.area(rasterise([points.ravel()], *size)))
+    if image >= 0:
+        size = (int(side) for side in source.file.sizes[image])
+        areas[ring] = float(coco_mask.area(rasterize([points.ravel()], *size)))
     x, y = points[0].tolist()
     masks.crossings.append(Crossing(owner, place, 1.0, (x, y)))
 
@@ -260,13 +260,13 @@ def _point(reason: str) -> tuple[float, float]:
 
 
 def _find_empty(source: ReportSource, masks: Masks) -> None:
-    """Codes of no pixel, and small polygons that lie between the pixels' centres."""
+    """Codes of no pixel, and small polygons that lie between the pixels' centers."""
     kinds = source.file.segmentations
     masks.empty.extend(np.flatnonzero(_is_code(kinds) & (masks.areas == 0)).tolist())
     flat = np.isfinite(masks.areas) & (masks.areas <= ZERO_AREA)
     small = _is_polygons(kinds) & (masks.areas < _SMALL) & ~flat & (source.file.image_index >= 0)
     for i in np.flatnonzero(small).tolist():
         height, width = (int(x) for x in source.file.sizes[source.file.image_index[i]])
-        code = rasterise(source.mask(i), height, width)
+        code = rasterize(source.mask(i), height, width)
         if not coco_mask.area(code):
             masks.empty.append(i)

@@ -1,4 +1,4 @@
-"""The part of a report's page that says what the data sets hold."""
+"""The part of a report's page that says what the datasets hold."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from condinst.utils.html_page import HtmlPage
 
 __all__ = ["add_statistics"]
 
-_BUSIEST = 4  # pictures that are shown of each data set
+_BUSIEST = 4  # images that are shown of each dataset
 
 
 def add_statistics(
     page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
 ) -> None:
-    """Add classes, pictures, sizes, crowding and masks, the data sets beside each other."""
+    """Add classes, images, sizes, crowding and masks, the datasets beside each other."""
     _classes(page, statistics)
-    _pictures(page, statistics)
+    _images(page, statistics)
     _sizes(page, statistics)
     _crowding(page, examinations, statistics)
     _masks(page, statistics)
@@ -37,12 +37,10 @@ def _classes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.heading("Classes")
     shown = figures.class_figure(statistics)
     if len(shown.rows) > 1:
-        _figure(page, shown, "Objects by class, as a share of each data set's", "class_shares")
+        _figure(page, shown, "Objects by class, as a share of each dataset's", "class_shares")
     columns = ["class"]
     for s in statistics:
-        columns += [
-            f"{s.name}: {what}" for what in ("objects", "pictures", "crowds", "median size")
-        ]
+        columns += [f"{s.name}: {what}" for what in ("objects", "images", "crowds", "median size")]
     rows = []
     for name, *_ in shown.rows:
         row: list[Any] = [name]
@@ -56,32 +54,32 @@ def _classes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
 
 def _class_row(s: Statistics, c: int) -> list[Any]:
     size = float(s.class_sizes[c])
-    numbers = (s.class_objects[c], s.class_pictures[c], s.class_crowds[c])
+    numbers = (s.class_objects[c], s.class_images[c], s.class_crowds[c])
     return [*map(int, numbers), None if np.isnan(size) else size]
 
 
-def _pictures(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
-    page.heading("Pictures")
+def _images(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
+    page.heading("Images")
     names = [s.name for s in statistics]
     sizes = sorted(
-        {size for s in statistics for size in s.picture_sizes},
-        key=lambda size: -sum(s.picture_sizes[size] for s in statistics),
+        {size for s in statistics for size in s.image_sizes},
+        key=lambda size: -sum(s.image_sizes[size] for s in statistics),
     )
-    rows = [[f"{w} x {h}", *(s.picture_sizes[w, h] for s in statistics)] for w, h in sizes]
-    page.table(["width x height", *names], rows, name="picture_sizes", shown=10)
+    rows = [[f"{w} x {h}", *(s.image_sizes[w, h] for s in statistics)] for w, h in sizes]
+    page.table(["width x height", *names], rows, name="image_sizes", shown=10)
     kinds = sorted({kind for s in statistics for kind in s.formats})
     if kinds:
         formats = [
             [f"{form}, {mode}, {bits} bit", *(s.formats[form, mode, bits] for s in statistics)]
             for form, mode, bits in kinds
         ]
-        page.table(["file", *names], formats, name="picture_formats")
+        page.table(["file", *names], formats, name="image_formats")
 
 
 def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.heading("Sizes of objects")
     page.paragraph(
-        "Sizes are those in the files; a config enlarges or reduces pictures before the model sees "
+        "Sizes are those in the files; a config enlarges or reduces images before the model sees "
         "them."
     )
     _figure(
@@ -101,8 +99,8 @@ def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     rows += [[f"% {name}", *(100 * s.share(name) for s in statistics)] for name in RANGES]
     page.table(["", *names], rows, name="size_shares", digits=1)
     page.paragraph(
-        "A box is learnt from the points in it, which lie a stride's pixels apart; a box without "
-        "one is never learnt at that stride. Enlarging the pictures helps. Boxes without a point, "
+        "A box is learned from the points in it, which lie a stride's pixels apart; a box without "
+        "one is never learned at that stride. Enlarging the images helps. Boxes without a point, "
         "in %:"
     )
     rows = [
@@ -125,11 +123,11 @@ def _crowding(
     page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
 ) -> None:
     page.heading("Crowding")
-    _figure(page, figures.crowd_figure(statistics), "Objects per picture", "objects_per_picture")
+    _figure(page, figures.crowd_figure(statistics), "Objects per image", "objects_per_image")
     rows: list[list[Any]] = [
         [
-            f"objects per picture: {label}",
-            *(_percentile(s.per_picture, q) for s in statistics),
+            f"objects per image: {label}",
+            *(_percentile(s.per_image, q) for s in statistics),
         ]
         for label, q in (("median", 50), ("95 %", 95), ("most", 100))
     ]
@@ -157,15 +155,15 @@ def _crowding(
         )
     page.table(["", *(s.name for s in statistics)], rows, name="crowding", digits=2)
     page.paragraph(
-        "model.test_cfg.max_per_img must not be below the most objects in a picture. Of a point in "
-        "several boxes, the smallest box is learnt."
+        "model.test_cfg.max_per_img must not be below the most objects in an image. Of a point in "
+        "several boxes, the smallest box is learned."
     )
     for examination, s in zip(examinations, statistics, strict=True):
-        busiest = np.argsort(-s.per_picture, kind="stable")[:_BUSIEST].tolist()
+        busiest = np.argsort(-s.per_image, kind="stable")[:_BUSIEST].tolist()
         drawn = draw_objects(examination, busiest)
         if drawn:
-            page.heading(f"The busiest pictures of {s.name}", level=3)
-            page.pictures(drawn, side=400, max_pixels=900)
+            page.heading(f"The busiest images of {s.name}", level=3)
+            page.images(drawn, side=400, max_pixels=900)
 
 
 def _ambiguous(s: Statistics, stride: int) -> float | None:

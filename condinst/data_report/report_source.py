@@ -1,4 +1,4 @@
-"""The data sets that a report is about: the records of annotation files, and where their pictures
+"""The datasets that a report is about: the records of annotation files, and where their images
 lie.
 """
 
@@ -16,18 +16,18 @@ from condinst.datasets.coco.coco_file import parse_coco, read_coco_file
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.images.headers import missing_files
 
-__all__ = ["ReportSource", "find_pictures", "make_source", "read_source"]
+__all__ = ["ReportSource", "find_images", "make_source", "read_source"]
 
 _NAMES_TRIED = 20
 
 
 @dataclass(frozen=True)
 class ReportSource:
-    """One annotation file. A annotations and N pictures, in the file's order."""
+    """One annotation file. A annotations and N images, in the file's order."""
 
     name: str  # in the report: "train"
     file: CocoFile  # boxes and areas are NaN where the annotation has none that can be used
-    pictures: str | None  # folder that the file names start from; None: pictures not looked at
+    images: str | None  # folder that the file names start from; None: images not looked at
 
     @property
     def path(self) -> str:
@@ -54,23 +54,23 @@ class ReportSource:
             return self.file.segmentation(index)  # type: ignore[return-value]
         return self.file.polygons(index) or None
 
-    def picture_path(self, index: int) -> str:
-        """The file of the picture at ``index``, or its bare name where there is no folder."""
-        return os.path.join(self.pictures or "", self.file.file_names[index])
+    def image_path(self, index: int) -> str:
+        """The file of the image at ``index``, or its bare name where there is no folder."""
+        return os.path.join(self.images or "", self.file.file_names[index])
 
     @property
     def size_of_annotation(self) -> np.ndarray:
-        """(A, 2) height and width of each annotation's picture; NaN where it has none."""
+        """(A, 2) height and width of each annotation's image; NaN where it has none."""
         sizes = np.vstack([self.file.sizes, [[np.nan, np.nan]]])
         return sizes[self.file.image_index]
 
 
-def read_source(path: str, pictures: str | None = None, name: str | None = None) -> ReportSource:
+def read_source(path: str, images: str | None = None, name: str | None = None) -> ReportSource:
     """Read an annotation file.
 
     Args:
         path: of the COCO json.
-        pictures: folder of the pictures; None looks for it beside the file.
+        images: folder of the images; None looks for it beside the file.
         name: in the report; by default the file's stem without "instances_".
 
     Raises:
@@ -78,34 +78,34 @@ def read_source(path: str, pictures: str | None = None, name: str | None = None)
     """
     try:
         file = read_coco_file(path, keep_extras=True)
-        if pictures is not None and not os.path.isdir(pictures):
-            raise ValueError(f"expected the folder of its pictures at {pictures}, found none")
+        if images is not None and not os.path.isdir(images):
+            raise ValueError(f"expected the folder of its images at {images}, found none")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return ReportSource(_name(path, name), file, pictures or find_pictures(path, file.file_names))
+    return ReportSource(_name(path, name), file, images or find_images(path, file.file_names))
 
 
 def make_source(
-    path: str, data: Any, *, name: str | None = None, pictures: str | None = None
+    path: str, data: Any, *, name: str | None = None, images: str | None = None
 ) -> ReportSource:
-    """A data set of what a file holds.
+    """A dataset of what a file holds.
 
     Raises ValueError, worded to follow the file's name, when it is not COCO's layout.
     """
-    return ReportSource(_name(path, name), parse_coco(path, data, keep_extras=True), pictures)
+    return ReportSource(_name(path, name), parse_coco(path, data, keep_extras=True), images)
 
 
 def _name(path: str, name: str | None) -> str:
     return name or Path(path).stem.removeprefix("instances_")
 
 
-def find_pictures(path: str, file_names: Sequence[str]) -> str | None:
-    """The folder near an annotation file that has most of its pictures, or None.
+def find_images(path: str, file_names: Sequence[str]) -> str | None:
+    """The folder near an annotation file that has most of its images, or None.
 
     Looked at are the file's folder, the folder above, and the folders in both; above and beside it,
-    a folder has to have half of the pictures, for "1.png" may lie in anyone's. One that the file is
-    named after ("val" of "instances_val.json") and that has half of the pictures goes first:
-    numbered pictures of train and val often have the same names.
+    a folder has to have half of the images, for "1.png" may lie in anyone's. One that the file is
+    named after ("val" of "instances_val.json") and that has half of the images goes first:
+    numbered images of train and val often have the same names.
     """
     home = Path(path).absolute().parent
     places = np.linspace(0, len(file_names) - 1, min(len(file_names), _NAMES_TRIED)).astype(int)

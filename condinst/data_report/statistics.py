@@ -1,6 +1,6 @@
-"""What a data set holds: classes, sizes, crowding, masks. Objects are annotations but crowds.
+"""What a dataset holds: classes, sizes, crowding, masks. Objects are annotations but crowds.
 
-Sizes are those of the files, before a config resizes the pictures. All arrays follow the annotation
+Sizes are those of the files, before a config resizes the images. All arrays follow the annotation
 file's order.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.data_report.image_facts import PictureFacts
+from condinst.data_report.image_facts import ImageFacts
 from condinst.data_report.mask_measures import Masks
 from condinst.data_report.report_source import ReportSource
 from condinst.datasets.coco.coco_entries import Segmentation
@@ -35,30 +35,30 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Statistics:
-    """Measures of one data set; O = objects, N = pictures, C = classes."""
+    """Measures of one dataset; O = objects, N = images, C = classes."""
 
     name: str
     num_crowds: int
     classes: list[str]  # C
     class_objects: np.ndarray  # (C,)
     class_crowds: np.ndarray  # (C,)
-    class_pictures: np.ndarray  # (C,)
+    class_images: np.ndarray  # (C,)
     class_sizes: np.ndarray  # (C,) median of `sizes`, NaN without objects
     sizes: np.ndarray  # (O,) square root of the mask's area (without a mask: the box's), pixels
     short_sides: np.ndarray  # (O,) of the boxes
-    per_picture: np.ndarray  # (N,) objects
-    overlaps: np.ndarray  # (O,) greatest IoU of the box with another of the picture
+    per_image: np.ndarray  # (N,) objects
+    overlaps: np.ndarray  # (O,) greatest IoU of the box with another of the image
     points: dict[int, tuple[int, int]]  # stride: points in a box, points in several
     missed: dict[tuple[int, int], int]  # (stride, enlargement): boxes without a point
-    picture_sizes: Counter[tuple[int, int]]  # (width, height) as annotated
-    formats: Counter[tuple[str, str, int]]  # file format, colours, bits
+    image_sizes: Counter[tuple[int, int]]  # (width, height) as annotated
+    formats: Counter[tuple[str, str, int]]  # file format, colors, bits
     mask_kinds: Counter[str]
     num_points: np.ndarray  # (polygons' owners,) points per object with polygons
     num_polygons: np.ndarray  # the same objects' polygons
 
     @property
-    def num_pictures(self) -> int:
-        return len(self.per_picture)
+    def num_images(self) -> int:
+        return len(self.per_image)
 
     @property
     def num_objects(self) -> int:
@@ -66,8 +66,8 @@ class Statistics:
 
     @property
     def num_empty(self) -> int:
-        """Pictures without objects."""
-        return int((self.per_picture == 0).sum())
+        """Images without objects."""
+        return int((self.per_image == 0).sum())
 
     def share(self, name: str) -> float:
         """Of objects in one of COCO's ranges of area."""
@@ -79,23 +79,23 @@ class Statistics:
         """Everything that is not one number per object."""
         sizes = _quantiles(self.sizes)
         return {
-            "pictures": self.num_pictures,
+            "images": self.num_images,
             "objects": self.num_objects,
             "crowds": self.num_crowds,
-            "pictures_without_objects": self.num_empty,
+            "images_without_objects": self.num_empty,
             "classes": [
-                {"name": name, "objects": int(n), "crowds": int(c), "pictures": int(p)}
+                {"name": name, "objects": int(n), "crowds": int(c), "images": int(p)}
                 for name, n, c, p in zip(
                     self.classes,
                     self.class_objects,
                     self.class_crowds,
-                    self.class_pictures,
+                    self.class_images,
                     strict=True,
                 )
             ],
             "object_size_px": sizes,
             "share_by_coco_area": {name: self.share(name) for name in RANGES},
-            "objects_per_picture": _quantiles(self.per_picture),
+            "objects_per_image": _quantiles(self.per_image),
             "greatest_box_iou": {
                 "mean": float(self.overlaps.mean()) if len(self.overlaps) else 0.0,
                 "share_over_0.5": float((self.overlaps > 0.5).mean()) if len(self.overlaps) else 0,
@@ -108,12 +108,12 @@ class Statistics:
                 {"stride": stride, "enlarged": factor, "boxes": count}
                 for (stride, factor), count in self.missed.items()
             ],
-            "picture_sizes": [
-                {"width": w, "height": h, "pictures": n}
-                for (w, h), n in self.picture_sizes.most_common()
+            "image_sizes": [
+                {"width": w, "height": h, "images": n}
+                for (w, h), n in self.image_sizes.most_common()
             ],
-            "picture_formats": [
-                {"format": kind, "colours": mode, "bits": bits, "pictures": n}
+            "image_formats": [
+                {"format": kind, "colors": mode, "bits": bits, "images": n}
                 for (kind, mode, bits), n in self.formats.most_common()
             ],
             "masks": dict(self.mask_kinds),
@@ -128,8 +128,8 @@ def _quantiles(values: np.ndarray) -> dict[str, float]:
     return {name: float(np.percentile(values, share)) for name, share in names.items()}
 
 
-def measure(source: ReportSource, masks: Masks, facts: PictureFacts) -> Statistics:
-    """Measure a data set."""
+def measure(source: ReportSource, masks: Masks, facts: ImageFacts) -> Statistics:
+    """Measure a dataset."""
     file = source.file
     known = (file.image_index >= 0) & (file.category_index >= 0)
     boxes = file.boxes
@@ -137,19 +137,19 @@ def measure(source: ReportSource, masks: Masks, facts: PictureFacts) -> Statisti
         usable = known & ~file.crowd & (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
     areas = np.where(masks.usable, masks.areas, boxes[:, 2] * boxes[:, 3])[usable]
     sizes = np.sqrt(areas)
-    labels, pictures = file.category_index[usable], file.image_index[usable]
+    labels, images = file.category_index[usable], file.image_index[usable]
     edges = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])[usable]
     number = len(file.categories)
-    pairs = np.unique(np.column_stack([labels, pictures]), axis=0)
+    pairs = np.unique(np.column_stack([labels, images]), axis=0)
     with_polygons = usable & (masks.num_polygons > 0)
-    overlaps, points = _crowding(edges, pictures, file.sizes)
+    overlaps, points = _crowding(edges, images, file.sizes)
     return Statistics(
         name=source.name,
         num_crowds=int((known & file.crowd).sum()),
         classes=[name for _, name in file.categories],
         class_objects=np.bincount(labels, minlength=number),
         class_crowds=np.bincount(file.category_index[known & file.crowd], minlength=number),
-        class_pictures=np.bincount(pairs[:, 0], minlength=number),
+        class_images=np.bincount(pairs[:, 0], minlength=number),
         class_sizes=np.array(
             [
                 np.median(sizes[labels == c]) if (labels == c).any() else np.nan
@@ -158,7 +158,7 @@ def measure(source: ReportSource, masks: Masks, facts: PictureFacts) -> Statisti
         ),
         sizes=sizes,
         short_sides=boxes[usable, 2:].min(axis=1) if usable.any() else np.zeros(0),
-        per_picture=np.bincount(pictures, minlength=len(file.image_ids)),
+        per_image=np.bincount(images, minlength=len(file.image_ids)),
         overlaps=overlaps,
         points=points,
         missed={
@@ -166,9 +166,9 @@ def measure(source: ReportSource, masks: Masks, facts: PictureFacts) -> Statisti
             for stride in STRIDES
             for factor in ENLARGED
         },
-        picture_sizes=Counter((int(w), int(h)) for h, w in file.sizes),
+        image_sizes=Counter((int(w), int(h)) for h, w in file.sizes),
         formats=Counter(
-            (header.format, _colours(header.mode), header.bits)
+            (header.format, _colors(header.mode), header.bits)
             for header in facts.headers
             if header is not None
         ),
@@ -178,7 +178,7 @@ def measure(source: ReportSource, masks: Masks, facts: PictureFacts) -> Statisti
     )
 
 
-def _colours(mode: str) -> str:
+def _colors(mode: str) -> str:
     names = {
         "1": "black and white",
         "L": "gray",
@@ -201,13 +201,13 @@ def _has_point(edges: np.ndarray, stride: int) -> np.ndarray:
 
 
 def _crowding(
-    edges: np.ndarray, pictures: np.ndarray, sizes: np.ndarray
+    edges: np.ndarray, images: np.ndarray, sizes: np.ndarray
 ) -> tuple[np.ndarray, dict[int, tuple[int, int]]]:
     """Greatest IoU of every box with another, and how many points lie in one box and in several."""
     overlaps = np.zeros(len(edges))
     points = dict.fromkeys(STRIDES[:3], (0, 0))
-    order = np.argsort(pictures, kind="stable")
-    for same in np.split(order, np.flatnonzero(np.diff(pictures[order])) + 1):
+    order = np.argsort(images, kind="stable")
+    for same in np.split(order, np.flatnonzero(np.diff(images[order])) + 1):
         if not len(same):
             continue
         boxes = edges[same]
@@ -215,7 +215,7 @@ def _crowding(
             ious = _ious(boxes)
             np.fill_diagonal(ious, 0)
             overlaps[same] = ious.max(axis=1)
-        size = sizes[pictures[same[0]]]
+        size = sizes[images[same[0]]]
         for stride in points:
             inside, several = _count_points(boxes, size, stride)
             points[stride] = (points[stride][0] + inside, points[stride][1] + several)
@@ -231,7 +231,7 @@ def _ious(boxes: np.ndarray) -> np.ndarray:
 
 
 def _count_points(boxes: np.ndarray, size: np.ndarray, stride: int) -> tuple[int, int]:
-    """Points of a picture's grid in one box at least, and in two at least."""
+    """Points of an image's grid in one box at least, and in two at least."""
     rows, columns = (max(0, int(side // stride) + 1) for side in size)
     limit = np.array([columns, rows])
     first = np.clip(np.ceil((boxes[:, :2] - stride / 2) / stride), 0, limit).astype(int)

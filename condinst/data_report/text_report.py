@@ -30,13 +30,13 @@ def faults_of(examinations: Sequence[Examination]) -> list[tuple[Examination, Is
 
 
 def count(fault: Issue) -> str:
-    """How many of what: "3 annotations in 2 pictures"; empty for the single place of a class."""
-    annotations, pictures = len(fault.annotations), len(fault.pictures)
+    """How many of what: "3 annotations in 2 images"; empty for the single place of a class."""
+    annotations, images = len(fault.annotations), len(fault.images)
     if annotations:
-        inside = f" in {_number(pictures, 'picture')}" if pictures else ""
+        inside = f" in {_number(images, 'image')}" if images else ""
         return f"{_number(annotations, 'annotation')}{inside}"
-    if pictures:
-        return _number(pictures, "picture")
+    if images:
+        return _number(images, "image")
     files = sum(bool(item.file) for item in fault.items)
     if files:
         return _number(files, "file")
@@ -50,7 +50,7 @@ def _number(number: int, what: str, plural: str = "s") -> str:
 def place_of(examination: Examination, item: Item) -> str:
     """Where it is: "a.jpg, annotation 5: box 0, 0, 1, 1"."""
     file = examination.source.file
-    words = [] if item.picture is None else [file.file_names[item.picture]]
+    words = [] if item.image is None else [file.file_names[item.image]]
     if item.annotation is not None:
         words.append(f"annotation {file.ann_ids[item.annotation]}")
     if item.file:
@@ -67,16 +67,16 @@ def findings(examinations: Sequence[Examination]) -> list[Finding]:
         objects = int((~source.file.crowd).sum())
         crowds = int(source.file.crowd.sum())
         text = (
-            f"{source.path}: {_number(len(source.file.file_names), 'picture')}, "
+            f"{source.path}: {_number(len(source.file.file_names), 'image')}, "
             f"{_number(objects, 'object')}, {_number(crowds, 'crowd')}, "
             f"{_number(len(source.file.categories), 'class', 'es')}"
         )
         found.append(Finding(group, "annotations", OK, text))
-        if source.pictures is None:
-            advice = "--pictures FOLDER says where they are"
-            found.append(Finding(group, "pictures", WARNING, examination.looked_at, advice))
+        if source.images is None:
+            advice = "--images FOLDER says where they are"
+            found.append(Finding(group, "images", WARNING, examination.looked_at, advice))
         else:
-            found.append(Finding(group, "pictures", OK, examination.looked_at))
+            found.append(Finding(group, "images", OK, examination.looked_at))
         own = [(e, fault) for e, fault in faults_of([examination])]
         found += [_finding(group, e, fault) for e, fault in own]
     return found
@@ -98,9 +98,9 @@ def repair_findings(repaired: Sequence[Repaired]) -> list[Finding]:
     for r in repaired:
         group = f"repaired: {r.name}"
         found.append(Finding(group, "written", OK, str(r.path)))
-        if r.pictures:
-            text = f"{r.pictures}: the file names start from there, as before"
-            found.append(Finding(group, "pictures", OK, text))
+        if r.images:
+            text = f"{r.images}: the file names start from there, as before"
+            found.append(Finding(group, "images", OK, text))
         if not r.changes:
             found.append(Finding(group, "repairs", OK, "none: there was nothing to repair"))
         for fault, action, number in r.counts():
@@ -123,7 +123,7 @@ def as_dict(
             {
                 "name": r.name,
                 "annotation_file": str(r.path),
-                "pictures": r.pictures,
+                "images": r.images,
                 "repairs": [
                     {"fault": fault, "action": action, "count": number}
                     for fault, action, number in r.counts()
@@ -140,10 +140,10 @@ def _set_as_dict(examination: Examination) -> dict[str, Any]:
     return {
         "name": source.name,
         "annotation_file": source.path,
-        "pictures": source.pictures,
+        "images": source.images,
         "looked_at": {
             "headers": len(source.file.file_names) - len(examination.facts.missing)
-            if source.pictures
+            if source.images
             else 0,
             "decoded": len(examination.facts.decoded),
         },
@@ -166,8 +166,8 @@ def _item_as_dict(examination: Examination, item: Item) -> dict[str, Any]:
     file = examination.source.file
     place = {
         "annotation": None if item.annotation is None else file.ann_ids[item.annotation],
-        "picture": None if item.picture is None else file.image_ids[item.picture],
-        "file": item.file if item.picture is None else file.file_names[item.picture],
+        "image": None if item.image is None else file.image_ids[item.image],
+        "file": item.file if item.image is None else file.file_names[item.image],
         "detail": item.detail,
     }
     return {key: value for key, value in place.items() if value not in (None, "")}

@@ -50,10 +50,10 @@ def find_cityscapes(folder: Folder) -> list[str]:
 
 
 def read_cityscapes(folder: Folder, files: Sequence[str], notes: Notes) -> AnnotationSource:
-    """The data set of these files; of pairs of a picture and a mask where there are none.
+    """The dataset of these files; of pairs of an image and a mask where there are none.
 
     Raises:
-        ValueError: a file is not readable, or of another size than its picture.
+        ValueError: a file is not readable, or of another size than its image.
     """
     pairs = list(_pairs(folder, files, notes)) if files else find_label_maps(folder)
     genuine = any("_gtFine_" in file or "_gtCoarse_" in file for file in files)
@@ -64,16 +64,16 @@ def read_cityscapes(folder: Folder, files: Sequence[str], notes: Notes) -> Annot
         notes.say(
             f"None of {', '.join(_CLASS_FILES)} is there: classes are named by their numbers."
         )
-    pictures = _read_all(folder, pairs, classes, notes)
-    return AnnotationSource("cityscapes", pictures, classes, lambda label: f"class_{label}")
+    images = _read_all(folder, pairs, classes, notes)
+    return AnnotationSource("cityscapes", images, classes, lambda label: f"class_{label}")
 
 
 def _pairs(folder: Folder, files: Sequence[str], notes: Notes) -> Iterator[tuple[str, str]]:
     stems: dict[str, list[str]] = {}
-    for picture in folder.pictures:
-        stem = os.path.splitext(os.path.basename(picture))[0]
+    for image in folder.images:
+        stem = os.path.splitext(os.path.basename(image))[0]
         if not stem.endswith(_OTHER_ENDINGS):
-            stems.setdefault(stem.removesuffix("_leftImg8bit"), []).append(picture)
+            stems.setdefault(stem.removesuffix("_leftImg8bit"), []).append(image)
     for file in files:
         stem = _ENDING.sub("", os.path.splitext(os.path.basename(file))[0])
         found = stems.get(stem, [])
@@ -82,9 +82,9 @@ def _pairs(folder: Folder, files: Sequence[str], notes: Notes) -> Iterator[tuple
         if len(same) == 1:
             yield same[0], file
         elif same:
-            raise ValueError(f"{folder.root / file}: several pictures fit: {', '.join(same[:3])}")
+            raise ValueError(f"{folder.root / file}: several images fit: {', '.join(same[:3])}")
         else:
-            notes.count("Instance ids without a picture, left out", file)
+            notes.count("Instance ids without an image, left out", file)
 
 
 def _stated_classes(folder: Folder, notes: Notes) -> dict[Label, str] | None:

@@ -1,4 +1,4 @@
-"""COCO json: found, joined with its pictures, and split where it is in one piece.
+"""COCO json: found, joined with its images, and split where it is in one piece.
 
 Files that can be used as they are, are. Where they are written anew, segmentations, crowds and all
 other keys stay what they were.
@@ -17,7 +17,7 @@ import numpy as np
 from condinst.dataset_converters.folder import Folder, stated_part
 from condinst.dataset_converters.records import PARTS, DatasetPart, Imported, Notes
 from condinst.dataset_converters.split import Sample
-from condinst.dataset_converters.split_notes import note_shared_pictures, split_with_notes
+from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.dataset_converters.write_coco import output_path, write_coco
 from condinst.utils.plain import plain, plain_annotation
 
@@ -30,14 +30,14 @@ _OTHER_TASKS = ("captions", "person_keypoints", "stuff", "panoptic", "image_info
 
 @dataclass
 class _Part:
-    """One annotation file and where its pictures are."""
+    """One annotation file and where its images are."""
 
     name: str  # train, val, test; "" for the only file of a set without parts
     path: Path
     data: Any  # CocoFile
     img_dir: Path
-    found: list[str | None]  # N, file names relative to img_dir; None: there is no such picture
-    as_it_is: bool  # every picture is where the json says
+    found: list[str | None]  # N, file names relative to img_dir; None: there is no such image
+    as_it_is: bool  # every image is where the json says
     samples: list[Sample | None]  # N; None where ``found`` is
 
 
@@ -77,7 +77,7 @@ def import_coco(
     classes = _used_classes(every, notes)
     writer = _Writer(out, every, notes)
     if {"train", "val"} <= parts.keys():
-        note_shared_pictures({part.name: [s for s in part.samples if s] for part in every}, notes)
+        note_shared_images({part.name: [s for s in part.samples if s] for part in every}, notes)
         made = {name: writer.keep_or_write(part, name) for name, part in parts.items()}
         return _imported(made, classes, notes, None)
     made = _split(parts, writer, notes, val_fraction, seed)
@@ -122,19 +122,19 @@ def _read(folder: Folder, file: str, part: str, notes: Notes) -> _Part:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if not data.file_names:
-        raise ValueError(f"{path}: expected pictures under the key images, found none")
+        raise ValueError(f"{path}: expected images under the key images, found none")
     for problem in [*data.problems, *data.repairs]:
         notes.say(f"{path}: {problem}.")
     places = _locate(folder, file, data.file_names)
     missing = [n for n, p in zip(data.file_names, places, strict=True) if p is None]
     if len(missing) == len(places):
         raise ValueError(
-            f"{path}: none of its pictures is in {folder.root} ({len(folder.pictures)} pictures "
+            f"{path}: none of its images is in {folder.root} ({len(folder.images)} images "
             f"there); expected {first_few(missing)}"
         )
     for name in missing:
-        notes.count(f"Pictures that {path} names and that are missing, left out", name)
-    img_dir, exact = _picture_folder(places, data.file_names)
+        notes.count(f"Images that {path} names and that are missing, left out", name)
+    img_dir, exact = _image_folder(places, data.file_names)
     found = [None if p is None else os.path.relpath(p, img_dir or ".") for p in places]
     labels: list[set[str]] = [set() for _ in places]
     known = (data.image_index >= 0) & (data.category_index >= 0)
@@ -150,7 +150,7 @@ def _read(folder: Folder, file: str, part: str, notes: Notes) -> _Part:
 
 
 def _locate(folder: Folder, file: str, names: Sequence[str]) -> list[str | None]:
-    """The pictures of one json, relative to the folder."""
+    """The images of one json, relative to the folder."""
     part, beside = stated_part(file), os.path.dirname(file)
     prefixes = {
         path[: len(path) - len(name)]
@@ -160,20 +160,20 @@ def _locate(folder: Folder, file: str, names: Sequence[str]) -> list[str | None]
     }
 
     def hits(prefix: str) -> tuple:
-        number = sum(prefix + name in folder.picture_set for name in names)
+        number = sum(prefix + name in folder.image_set for name in names)
         return (-number, stated_part(prefix) != part, prefix.rstrip("/") != beside, prefix)
 
     prefix = min(prefixes, key=hits, default="")
     return [
-        prefix + name if prefix + name in folder.picture_set else folder.find_picture(name, beside)
+        prefix + name if prefix + name in folder.image_set else folder.find_image(name, beside)
         for name in names
     ]
 
 
-def _picture_folder(places: Sequence[str | None], names: Sequence[str]) -> tuple[str, bool]:
+def _image_folder(places: Sequence[str | None], names: Sequence[str]) -> tuple[str, bool]:
     """The folder, relative to the root, that the file names are relative to, and whether all are.
 
-    Where they are relative to none, it is the one that holds all pictures.
+    Where they are relative to none, it is the one that holds all images.
     """
     prefixes = {
         place[: len(place) - len(name)] if place and place.endswith(name) else None
@@ -228,7 +228,7 @@ class _Writer:
         )
 
     def write(self, part: _Part, name: str, chosen: set[int] | None) -> DatasetPart:
-        """Write the chosen pictures of a part (None: all that there are) as the part ``name``."""
+        """Write the chosen images of a part (None: all that there are) as the part ``name``."""
         data = part.data
         used = [
             index
@@ -286,7 +286,7 @@ def _split(
     }
     if "test" in parts and name != "test":
         made["test"] = writer.keep_or_write(parts["test"], "test")
-        note_shared_pictures(
+        note_shared_images(
             {"train and val": samples, "test": [s for s in parts["test"].samples if s]}, notes
         )
     return made

@@ -1,4 +1,4 @@
-"""The pictures of a reader -> one COCO json for each part."""
+"""The images of a reader -> one COCO json for each part."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from condinst.dataset_converters.records import (
     Notes,
 )
 from condinst.dataset_converters.split import Sample
-from condinst.dataset_converters.split_notes import note_shared_pictures, split_with_notes
+from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.dataset_converters.write_coco import output_path, write_coco
 
 __all__ = ["convert"]
@@ -29,7 +29,7 @@ __all__ = ["convert"]
 
 @dataclass(frozen=True)
 class _Stored:
-    """A picture whose objects wait as text, in a tenth of the memory that they would take."""
+    """An image whose objects wait as text, in a tenth of the memory that they would take."""
 
     path: Path
     height: int
@@ -46,18 +46,18 @@ def convert(
     """Read the source to its end and write what training needs.
 
     Args:
-        root: the data set's folder, to name pictures in notes.
+        root: the dataset's folder, to name images in notes.
 
     Raises:
         ValueError: nothing to learn from, or what the readers raise.
     """
     boxes, masks, seen = 0, 0, set[Label]()
     stored = []
-    for picture in source.pictures:
-        without = sum("segmentation" not in found for found in picture.objects)
-        boxes, masks = boxes + without, masks + len(picture.objects) - without
-        seen.update(found["label"] for found in picture.objects if not found["iscrowd"])
-        stored.append(_store(picture))
+    for image in source.images:
+        without = sum("segmentation" not in found for found in image.objects)
+        boxes, masks = boxes + without, masks + len(image.objects) - without
+        seen.update(found["label"] for found in image.objects if not found["iscrowd"])
+        stored.append(_store(image))
     names = source.classes
     if names is None:
         names = {label: source.name_of(label) for label in sorted(seen)}  # type: ignore[type-var]
@@ -65,13 +65,13 @@ def convert(
     if boxes:
         _say_boxes(boxes, masks, notes)
     parts, used_seed = _parts(stored, names, root, notes, val_fraction, seed)
-    img_dirs = {part: _common_folder(pictures) for part, pictures in parts.items()}
+    img_dirs = {part: _common_folder(images) for part, images in parts.items()}
     if used_seed is not None:  # of one source: one folder
         shared = _common_folder([*parts["train"], *parts["val"]])
         img_dirs |= {"train": shared, "val": shared}
     made = {
-        part: _write(output_path(out, part), pictures, img_dirs[part], names, bool(masks))
-        for part, pictures in parts.items()
+        part: _write(output_path(out, part), images, img_dirs[part], names, bool(masks))
+        for part, images in parts.items()
     }
     return Imported(
         source.format,
@@ -84,15 +84,15 @@ def convert(
     )
 
 
-def _store(picture: ImageRecord) -> _Stored:
+def _store(image: ImageRecord) -> _Stored:
     return _Stored(
-        picture.path,
-        picture.height,
-        picture.width,
-        json.dumps(picture.objects, separators=(",", ":")).encode(),
-        frozenset(found["label"] for found in picture.objects),
-        len(picture.objects),
-        picture.part,
+        image.path,
+        image.height,
+        image.width,
+        json.dumps(image.objects, separators=(",", ":")).encode(),
+        frozenset(found["label"] for found in image.objects),
+        len(image.objects),
+        image.part,
     )
 
 
@@ -101,7 +101,7 @@ def _check(
 ) -> None:
     if stored and seen:
         return
-    what = "pictures with annotations" if not stored else "objects in the pictures"
+    what = "images with annotations" if not stored else "objects in the images"
     found = "".join(f"\n  {sentence}" for sentence in notes.sentences())
     raise ValueError(f"{root}: read as {source.format}, no {what} found" + found)
 
@@ -110,7 +110,7 @@ def _say_boxes(boxes: int, masks: int, notes: Notes) -> None:
     if masks:
         notes.say(
             f"{boxes} objects have a box and no outline, beside {masks} that have one: the boxes "
-            "are crowd regions, neither learnt from nor counted."
+            "are crowd regions, neither learned from nor counted."
         )
     else:
         notes.say(f"All {boxes} objects are boxes without outlines: BoxInst can learn from them.")
@@ -126,22 +126,22 @@ def _parts(
 ) -> tuple[dict[str, list[_Stored]], int | None]:
     """train, val and perhaps test, in the order of the source; the seed of a split made here."""
     given: dict[str | None, list[_Stored]] = {}
-    for picture in stored:
-        given.setdefault(picture.part, []).append(picture)
+    for image in stored:
+        given.setdefault(image.part, []).append(image)
     if "test" in given and len(given) > 1 and not any(p.num_objects for p in given["test"]):
-        notes.say(f"The test part has no objects in its {len(given.pop('test'))} pictures: unused.")
+        notes.say(f"The test part has no objects in its {len(given.pop('test'))} images: unused.")
     if None in given and len(given) > 1:
-        for picture in given.pop(None):
-            notes.count("Pictures outside the folders of the parts, left out", _name(picture, root))
+        for image in given.pop(None):
+            notes.count("Images outside the folders of the parts, left out", _name(image, root))
     if {"train", "val"} <= given.keys():
         parts = {name: given[name] for name in PARTS if name in given}
-        note_shared_pictures(
+        note_shared_images(
             {name: [_sample(p, names, root) for p in group] for name, group in parts.items()}, notes
         )
         return parts, None
     pool = given.pop("train", None) or [p for group in given.values() for p in group]
     rest = {"test": given["test"]} if "test" in given and pool[0].part == "train" else {}
-    samples = [_sample(picture, names, root) for picture in pool]
+    samples = [_sample(image, names, root) for image in pool]
     flags = split_with_notes(samples, notes, val_fraction=val_fraction, seed=seed)
     parts = {
         "train": [p for p, flag in zip(pool, flags, strict=True) if not flag],
@@ -151,22 +151,22 @@ def _parts(
     return parts, seed
 
 
-def _name(picture: _Stored, root: Path) -> str:
-    return Path(os.path.relpath(picture.path, root)).as_posix()
+def _name(image: _Stored, root: Path) -> str:
+    return Path(os.path.relpath(image.path, root)).as_posix()
 
 
-def _sample(picture: _Stored, names: dict[Label, str], root: Path) -> Sample:
-    labels = frozenset(names[label] for label in picture.labels if label in names)
-    return Sample(_name(picture, root), picture.path, labels)
+def _sample(image: _Stored, names: dict[Label, str], root: Path) -> Sample:
+    labels = frozenset(names[label] for label in image.labels if label in names)
+    return Sample(_name(image, root), image.path, labels)
 
 
-def _common_folder(pictures: Sequence[_Stored]) -> Path:
-    return Path(os.path.commonpath({os.path.dirname(picture.path) for picture in pictures}))
+def _common_folder(images: Sequence[_Stored]) -> Path:
+    return Path(os.path.commonpath({os.path.dirname(image.path) for image in images}))
 
 
 def _write(
     path: Path,
-    pictures: Sequence[_Stored],
+    images: Sequence[_Stored],
     img_dir: Path,
     names: dict[Label, str],
     with_masks: bool,
@@ -174,28 +174,28 @@ def _write(
     entries = (
         {
             "id": number,
-            "file_name": Path(os.path.relpath(picture.path, img_dir)).as_posix(),
-            "height": picture.height,
-            "width": picture.width,
+            "file_name": Path(os.path.relpath(image.path, img_dir)).as_posix(),
+            "height": image.height,
+            "width": image.width,
         }
-        for number, picture in enumerate(pictures, 1)
+        for number, image in enumerate(images, 1)
     )
     ids = {label: number for number, label in enumerate(names, 1)}
     counter: Counter[str] = Counter()
     write_coco(
         path,
         images=entries,
-        annotations=_annotations(pictures, ids, with_masks, counter),
+        annotations=_annotations(images, ids, with_masks, counter),
         categories=[{"id": number, "name": name} for number, name in enumerate(names.values(), 1)],
     )
-    return DatasetPart(path, img_dir, len(pictures), counter["annotations"])
+    return DatasetPart(path, img_dir, len(images), counter["annotations"])
 
 
 def _annotations(
-    pictures: Sequence[_Stored], ids: dict[Label, int], with_masks: bool, counter: Counter[str]
+    images: Sequence[_Stored], ids: dict[Label, int], with_masks: bool, counter: Counter[str]
 ) -> Iterator[dict[str, Any]]:
-    for image_id, picture in enumerate(pictures, 1):
-        for found in json.loads(picture.objects):
+    for image_id, image in enumerate(images, 1):
+        for found in json.loads(image.objects):
             category = ids.get(found.pop("label"))
             if category is None:  # a group of a class without instances
                 continue

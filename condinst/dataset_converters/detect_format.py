@@ -16,7 +16,7 @@ from condinst.dataset_converters.pascal import find_pascal
 from condinst.dataset_converters.via import find_via
 from condinst.dataset_converters.yolo import find_yolo
 
-__all__ = ["FORMATS", "Format", "recognise"]
+__all__ = ["FORMATS", "Format", "recognize"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ FORMATS = {
 }
 
 
-def recognise(folder: Folder) -> str:
+def recognize(folder: Folder) -> str:
     """The name of the only format that fits.
 
     Raises:
@@ -63,8 +63,7 @@ def recognise(folder: Folder) -> str:
     what = (
         f"several formats fit, {' and '.join(fitting)}; say which with the format"
         if fitting
-        else f"no known annotations in its {len(folder.files)} files ({len(folder.pictures)} "
-        "pictures)"
+        else f"no known annotations in its {len(folder.files)} files ({len(folder.images)} images)"
     )
     raise ValueError(f"{folder.root}: {what}. Looked for:{listed}")
 

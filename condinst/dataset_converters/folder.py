@@ -11,7 +11,7 @@ from typing import Any
 
 from condinst.dataset_converters.json_kind import Sniffed, sniff
 from condinst.datasets.coco.json_stream import load_json
-from condinst.images.sources import PICTURE_SUFFIXES
+from condinst.images.sources import IMAGE_SUFFIXES
 
 __all__ = ["Folder", "read_json", "read_text", "read_yaml", "stated_part"]
 
@@ -60,13 +60,13 @@ class Folder:
         return [file for file in self.files if file.lower().endswith(suffixes)]
 
     @cached_property
-    def pictures(self) -> tuple[str, ...]:
-        """The files named like a picture."""
-        return tuple(self.with_suffix(*sorted(PICTURE_SUFFIXES)))
+    def images(self) -> tuple[str, ...]:
+        """The files named like an image."""
+        return tuple(self.with_suffix(*sorted(IMAGE_SUFFIXES)))
 
     @cached_property
-    def picture_set(self) -> frozenset[str]:
-        return frozenset(self.pictures)
+    def image_set(self) -> frozenset[str]:
+        return frozenset(self.images)
 
     @cached_property
     def json_kinds(self) -> dict[str, list[str]]:
@@ -88,19 +88,19 @@ class Folder:
 
     @cached_property
     def by_stem(self) -> dict[str, str]:
-        """Path without its ending -> a picture."""
-        return {os.path.splitext(picture)[0]: picture for picture in reversed(self.pictures)}
+        """Path without its ending -> an image."""
+        return {os.path.splitext(image)[0]: image for image in reversed(self.images)}
 
     @cached_property
     def by_name(self) -> dict[str, list[str]]:
-        """Base name -> the pictures of that name."""
+        """Base name -> the images of that name."""
         index: dict[str, list[str]] = {}
-        for picture in self.pictures:
-            index.setdefault(PurePosixPath(picture).name, []).append(picture)
+        for image in self.images:
+            index.setdefault(PurePosixPath(image).name, []).append(image)
         return index
 
-    def find_picture(self, name: str, beside: str = "") -> str | None:
-        """The picture that an annotation file calls ``name``; None when there is none, or several.
+    def find_image(self, name: str, beside: str = "") -> str | None:
+        """The image that an annotation file calls ``name``; None when there is none, or several.
 
         Args:
             name: a path, absolute or relative, of this machine or of another, with either slash.
@@ -108,7 +108,7 @@ class Folder:
         """
         name = name.replace("\\", "/")
         joined = os.path.normpath(os.path.join(beside, name)).replace("\\", "/")
-        if joined in self.picture_set:
+        if joined in self.image_set:
             return joined
         found = self.by_name.get(PurePosixPath(name).name, [])
         if len(found) > 1:  # the one that shares most of the path's end

@@ -1,4 +1,4 @@
-"""Sizes of pictures from their headers, and pictures whose pixels are labels."""
+"""Sizes of images from their headers, and images whose pixels are labels."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from condinst.images.limit import open_image
 from condinst.utils.files import check_regular
 
-__all__ = ["check_mask_size", "picture_size", "read_label_map"]
+__all__ = ["check_mask_size", "image_size", "read_label_map"]
 
 
-def picture_size(path: Path, stated: tuple[int, int] | None = None) -> tuple[int, int]:
+def image_size(path: Path, stated: tuple[int, int] | None = None) -> tuple[int, int]:
     """Height and width; the file's EXIF orientation is applied, unless the annotations say other.
 
     Args:
         stated: height and width in the annotations.
 
     Raises:
-        ValueError: not a picture, or ``stated`` is neither the size as stored nor as shown.
+        ValueError: not an image, or ``stated`` is neither the size as stored nor as shown.
     """
     from condinst.images.headers import header_size
 
@@ -37,7 +37,7 @@ def picture_size(path: Path, stated: tuple[int, int] | None = None) -> tuple[int
     if stated == shown[::-1] and turned:
         return stated
     raise ValueError(
-        f"image file {path}: the picture is {shown[1]} x {shown[0]} (width x height), its "
+        f"image file {path}: the image is {shown[1]} x {shown[0]} (width x height), its "
         f"annotations say {stated[1]} x {stated[0]}"
     )
 
@@ -48,16 +48,16 @@ def _decoded_size(path: Path) -> tuple[int, int]:
 
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None:
-        raise ValueError(f"image file {path}: not a picture that Pillow or OpenCV can read")
+        raise ValueError(f"image file {path}: not an image that Pillow or OpenCV can read")
     return image.shape[0], image.shape[1]
 
 
-def check_mask_size(path: Path, mask: np.ndarray, picture: Path, size: tuple[int, int]) -> None:
-    """Raises ValueError, naming both files, when a mask has another size than its picture."""
+def check_mask_size(path: Path, mask: np.ndarray, image: Path, size: tuple[int, int]) -> None:
+    """Raises ValueError, naming both files, when a mask has another size than its image."""
     if mask.shape != size:
         raise ValueError(
-            f"mask file {path}: {mask.shape[1]} x {mask.shape[0]} (width x height), its picture "
-            f"{picture} is {size[1]} x {size[0]}"
+            f"mask file {path}: {mask.shape[1]} x {mask.shape[0]} (width x height), its image "
+            f"{image} is {size[1]} x {size[0]}"
         )
 
 
@@ -70,17 +70,17 @@ def _is_larger(size: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def read_label_map(path: Path | IO[bytes], within: tuple[int, int] | None = None) -> np.ndarray:
-    """The values of a picture's pixels, (H, W) int64: of a palette the index, 16 bit in full.
+    """The values of an image's pixels, (H, W) int64: of a palette the index, 16 bit in full.
 
-    Colours are told apart by their number, red * 65536 + green * 256 + blue; of a gray picture
-    stored as colours the gray value is given. Alpha is dropped.
+    Colors are told apart by their number, red * 65536 + green * 256 + blue; of a gray image
+    stored as colors the gray value is given. Alpha is dropped.
 
     Args:
-        within: height and width of its picture: of 16 megapixels and more, a larger map, turned or
+        within: height and width of its image: of 16 megapixels and more, a larger map, turned or
             not, is not decoded.
 
     Raises:
-        ValueError: not a picture, or its pixels are not integers.
+        ValueError: not an image, or its pixels are not integers.
     """
     name = f"mask file {path}" if isinstance(path, Path) else "embedded mask"
     try:
@@ -93,7 +93,7 @@ def read_label_map(path: Path | IO[bytes], within: tuple[int, int] | None = None
                 and _is_larger(image.size, within)
             ):
                 raise ValueError(
-                    f"{image.width} x {image.height} (width x height), its picture is "
+                    f"{image.width} x {image.height} (width x height), its image is "
                     f"{within[1]} x {within[0]}"
                 )
             pixels = np.asarray(image.convert("L") if image.mode == "LA" else image)

@@ -8,7 +8,7 @@ from pathlib import Path
 from condinst.dataset_converters.cityscapes import find_cityscapes, read_cityscapes
 from condinst.dataset_converters.coco import find_coco_files, import_coco
 from condinst.dataset_converters.convert_folder import convert
-from condinst.dataset_converters.detect_format import FORMATS, recognise
+from condinst.dataset_converters.detect_format import FORMATS, recognize
 from condinst.dataset_converters.folder import Folder
 from condinst.dataset_converters.label_maps import read_label_maps
 from condinst.dataset_converters.labelme import find_labelme, read_labelme
@@ -31,14 +31,14 @@ def import_data(
 ) -> Imported:
     """Find out what is annotated and how, and make it COCO json with a split.
 
-    Pictures are not copied. COCO json that has a split is used where it is, and nothing is written.
+    Images are not copied. COCO json that has a split is used where it is, and nothing is written.
 
     Args:
-        path: the data set's folder, or its annotation file (COCO json, VIA json, YOLO's yaml).
+        path: the dataset's folder, or its annotation file (COCO json, VIA json, YOLO's yaml).
         out: the folder that gets ``annotations/instances_{train,val,test}.json``.
-        val_fraction: of the pictures, for validation, where the source has no split.
+        val_fraction: of the images, for validation, where the source has no split.
         seed: of that split.
-        fmt: one of :data:`FORMATS`; None recognises it by the content.
+        fmt: one of :data:`FORMATS`; None recognizes it by the content.
 
     Raises:
         FileNotFoundError: there is nothing at ``path``.
@@ -51,7 +51,7 @@ def import_data(
     path, out, notes = Path(os.path.abspath(path)), Path(os.path.abspath(out)), Notes()
     folder, only = _open(path, out)
     if fmt is None:
-        fmt = _format_of_file(folder, only) if only else recognise(folder)
+        fmt = _format_of_file(folder, only) if only else recognize(folder)
     elif only is None and fmt not in ("masks", "cityscapes") and not FORMATS[fmt].find(folder):
         raise ValueError(f"{path}: expected {FORMATS[fmt].looked_for} ({fmt}), found none")
     if fmt == "coco":
@@ -123,10 +123,10 @@ def _format_of_file(folder: Folder, file: str) -> str:
 
 
 def _open(path: Path, out: Path) -> tuple[Folder, str | None]:
-    """The data set's folder, and the annotation file in it when ``path`` is one."""
+    """The dataset's folder, and the annotation file in it when ``path`` is one."""
     if path.is_dir():
         return Folder.listed(path, out), None
     if not path.is_file():
-        raise FileNotFoundError(f"data set not found: {path} is neither a folder nor a file")
+        raise FileNotFoundError(f"dataset not found: {path} is neither a folder nor a file")
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
     return Folder.listed(root, out), path.relative_to(root).as_posix()

@@ -1,4 +1,4 @@
-"""A folder of pictures and a folder of masks: one picture of labels for each, 0 for background."""
+"""A folder of images and a folder of masks: one image of labels for each, 0 for background."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from condinst.dataset_converters.folder import Folder, stated_part
-from condinst.dataset_converters.image_sizes import check_mask_size, picture_size, read_label_map
+from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
 from condinst.dataset_converters.outlines import label_map_codes, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
 
@@ -19,43 +19,43 @@ __all__ = ["find_label_maps", "mask_and_size", "read_label_maps"]
 
 ONE_CLASS = "object"
 _MASK_FOLDERS = ("masks", "mask", "labels", "label", "instances", "instance_masks", "gt")
-_PICTURE_FOLDERS = ("images", "image", "imgs", "img", "pictures", "raw")
+_IMAGE_FOLDERS = ("images", "image", "imgs", "img", "pictures", "raw")
 _MASK_ENDINGS = re.compile(r"_(masks?|labels?|instances?|gt|cp_masks)$")  # cell.png, cell_mask.png
 _MANY_PIECES = 3  # pieces of one value; instances seldom have as many
 
 
 def find_label_maps(folder: Folder) -> list[tuple[str, str]]:
-    """(picture, mask), relative to the root, by the picture's path."""
+    """(image, mask), relative to the root, by the image's path."""
     return _pairs(folder)[0]
 
 
 def _pairs(folder: Folder) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """Pairs; pictures without a mask; masks without a picture."""
-    pictures, masks = _keyed(folder, _PICTURE_FOLDERS), _keyed(folder, _MASK_FOLDERS)
+    """Pairs; images without a mask; masks without an image."""
+    images, masks = _keyed(folder, _IMAGE_FOLDERS), _keyed(folder, _MASK_FOLDERS)
     by_stem = {(place, _MASK_ENDINGS.sub("", stem)): file for (place, stem), file in masks.items()}
     by_stem |= masks
-    places = {place for place, _ in pictures} & {place for place, _ in masks}
+    places = {place for place, _ in images} & {place for place, _ in masks}
     pairs, alone = [], []
-    for key, picture in pictures.items():
+    for key, image in images.items():
         if key[0] in places:
             mask = by_stem.get(key)
             if mask is None:
-                alone.append(picture)
+                alone.append(image)
             else:
-                pairs.append((picture, mask))
+                pairs.append((image, mask))
     used = {mask for _, mask in pairs}
     return pairs, alone, [mask for mask in masks.values() if mask not in used] if pairs else []
 
 
 def _keyed(folder: Folder, names: Sequence[str]) -> dict[tuple[str, str], str]:
-    """(path of its folder with the name taken out, stem) -> picture."""
+    """(path of its folder with the name taken out, stem) -> image."""
     found = {}
-    for picture in folder.pictures:
-        parts = os.path.dirname(picture).split("/")
+    for image in folder.images:
+        parts = os.path.dirname(image).split("/")
         for index in reversed(range(len(parts))):
             if parts[index].lower() in names:
                 place = "/".join([*parts[:index], "*", *parts[index + 1 :]])
-                found[place, os.path.splitext(os.path.basename(picture))[0]] = picture
+                found[place, os.path.splitext(os.path.basename(image))[0]] = image
                 break
     return found
 
@@ -64,13 +64,13 @@ def read_label_maps(folder: Folder, notes: Notes) -> AnnotationSource:
     """Each value is an instance. Where no mask has two values, connected pixels are.
 
     Raises:
-        ValueError: a mask is not readable, or of another size than its picture.
+        ValueError: a mask is not readable, or of another size than its image.
     """
     pairs, alone, lonely = _pairs(folder)
     for name in alone:
-        notes.count("Pictures without a mask, left out", name)
+        notes.count("Images without a mask, left out", name)
     for name in lonely:
-        notes.count("Masks without a picture, left out", name)
+        notes.count("Masks without an image, left out", name)
     binary = _are_binary(folder, pairs)
     if binary:
         notes.say(
@@ -87,8 +87,8 @@ def read_label_maps(folder: Folder, notes: Notes) -> AnnotationSource:
 def _are_binary(folder: Folder, pairs: Sequence[tuple[str, str]]) -> bool:
     """Whether the masks have one value beside 0, all the same. Ends at the first that says no."""
     values: set[int] = set()
-    for picture, mask in pairs:
-        size = picture_size(folder.root / picture)
+    for image, mask in pairs:
+        size = image_size(folder.root / image)
         values.update(np.unique(read_label_map(folder.root / mask, within=size)).tolist())
         if len(values - {0}) > 1:
             return False
@@ -109,7 +109,7 @@ def _read_all(
         found = [rle_object(ONE_CLASS, code) for code in codes.values()]
         objects = [instance for instance in found if instance is not None]
         if not objects:
-            notes.count("Pictures without objects, kept as negatives", name)
+            notes.count("Images without objects, kept as negatives", name)
         yield ImageRecord(
             folder.root / name, height, width, objects, stated_part(os.path.dirname(name))
         )
@@ -120,11 +120,11 @@ def _read_all(
         )
 
 
-def mask_and_size(mask: Path, picture: Path) -> tuple[np.ndarray, tuple[int, int]]:
-    """The label map, and its picture's height and width (as stored, if the mask was made so)."""
-    size = picture_size(picture)
+def mask_and_size(mask: Path, image: Path) -> tuple[np.ndarray, tuple[int, int]]:
+    """The label map, and its image's height and width (as stored, if the mask was made so)."""
+    size = image_size(image)
     labels = read_label_map(mask, within=size)
     if labels.shape == size[::-1] != size:
-        size = picture_size(picture, labels.shape)
-    check_mask_size(mask, labels, picture, size)
+        size = image_size(image, labels.shape)
+    check_mask_size(mask, labels, image, size)
     return labels, size

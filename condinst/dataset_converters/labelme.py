@@ -1,7 +1,7 @@
-"""labelme: one json per picture with polygons, rectangles, circles and small masks.
+"""labelme: one json per image with polygons, rectangles, circles and small masks.
 
 supervision reads polygons and rectangles (0.31.2: ``DetectionDataset.from_labelme``), drawn from
-corners rounded to whole pixels and with a mask of the picture's size per object; circles and masks
+corners rounded to whole pixels and with a mask of the image's size per object; circles and masks
 it leaves out.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from condinst.dataset_converters.folder import Folder, read_json, stated_part
-from condinst.dataset_converters.image_sizes import picture_size, read_label_map
+from condinst.dataset_converters.image_sizes import image_size, read_label_map
 from condinst.dataset_converters.outlines import (
     check_label,
     check_pixels,
@@ -46,7 +46,7 @@ def read_labelme(folder: Folder, files: list[str], notes: Notes) -> AnnotationSo
     """Shapes with the same label and ``group_id`` are one instance.
 
     Raises:
-        ValueError: a file is broken, or its sizes are not its picture's.
+        ValueError: a file is broken, or its sizes are not its image's.
     """
     return AnnotationSource("labelme", _read_all(folder, files, notes), None)
 
@@ -58,31 +58,31 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
         data = read_json(path)
         if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
             raise ValueError(f"{path}: not labelme's layout: expected a list under the key shapes")
-        name = _picture(folder, file, data)
+        name = _image(folder, file, data)
         if name is None:
             embedded = bool(data.get("imageData"))
             notes.count(
-                "labelme files whose picture is missing but embedded (write it with labelme's "
+                "labelme files whose image is missing but embedded (write it with labelme's "
                 "labelme_export_json), left out"
                 if embedded
-                else "labelme files without a picture, left out",
+                else "labelme files without an image, left out",
                 file,
             )
             continue
         if name in used:
-            raise ValueError(f"{path}: a second labelme file for the picture {name}")
+            raise ValueError(f"{path}: a second labelme file for the image {name}")
         used.add(name)
-        height, width = picture_size(folder.root / name, _stated_size(path, data))
+        height, width = image_size(folder.root / name, _stated_size(path, data))
         objects = list(_objects(path, file, data["shapes"], height, width, notes))
         if not objects:
-            notes.count("Pictures without objects, kept as negatives", name)
+            notes.count("Images without objects, kept as negatives", name)
         yield ImageRecord(
             folder.root / name, height, width, objects, stated_part(os.path.dirname(file))
         )
-    for name in folder.pictures:
+    for name in folder.images:
         if name not in used:
             notes.count(
-                "Pictures without a labelme file, left out (nothing says that they hold no object; "
+                "Images without a labelme file, left out (nothing says that they hold no object; "
                 "save them in labelme without shapes to learn from them)",
                 name,
             )
@@ -105,11 +105,11 @@ def _stated_size(path: Path, data: dict) -> tuple[int, int] | None:
     return sides[0], sides[1]
 
 
-def _picture(folder: Folder, file: str, data: dict) -> str | None:
-    """Its imagePath, or the picture beside the json that has its name."""
+def _image(folder: Folder, file: str, data: dict) -> str | None:
+    """Its imagePath, or the image beside the json that has its name."""
     beside = os.path.dirname(file)
     stated = data.get("imagePath")
-    if isinstance(stated, str) and (found := folder.find_picture(stated, beside)):
+    if isinstance(stated, str) and (found := folder.find_image(stated, beside)):
         return found
     return folder.by_stem.get(os.path.splitext(file)[0])
 
@@ -205,7 +205,7 @@ def _mask(shape: dict, points: np.ndarray, height: int, width: int) -> dict[str,
     full = np.zeros((height, width), bool)
     if x < 0 or y < 0 or x + small.shape[1] > width or y + small.shape[0] > height:
         raise ValueError(
-            f"the mask of {small.shape[1]} x {small.shape[0]} at {x}, {y} leaves the picture of "
+            f"the mask of {small.shape[1]} x {small.shape[0]} at {x}, {y} leaves the image of "
             f"{width} x {height}"
         )
     full[y : y + small.shape[0], x : x + small.shape[1]] = small

@@ -1,6 +1,6 @@
 """Drawn shapes and masks -> COCO annotations without ids.
 
-Coordinates are pixels from the picture's top left corner, as COCO's: the first pixel reaches from 0
+Coordinates are pixels from the image's top left corner, as COCO's: the first pixel reaches from 0
 to 1. Areas and what counts as empty are pycocotools': those of the pixels that a mask covers.
 """
 
@@ -46,7 +46,7 @@ def check_pixels(values: Any) -> np.ndarray:
     """Coordinates or lengths in pixels as float64 of the same shape.
 
     Raises:
-        ValueError: one is no number, not finite, or beyond every picture.
+        ValueError: one is no number, not finite, or beyond every image.
     """
     try:
         numbers = np.asarray(values, np.float64)
@@ -55,7 +55,7 @@ def check_pixels(values: Any) -> np.ndarray:
     wrong = numbers[~(np.abs(numbers) <= MAX_SIDE)]
     if wrong.size:
         raise ValueError(
-            f"expected pixels, no picture reaches {MAX_SIDE}, got {shown(float(wrong.flat[0]))}"
+            f"expected pixels, no image reaches {MAX_SIDE}, got {shown(float(wrong.flat[0]))}"
         )
     return numbers
 
@@ -84,7 +84,7 @@ def polygon_object(
 ) -> dict[str, Any] | None:
     """An instance of one or several (N, 2) polygons; None where it covers no pixel.
 
-    Raises ValueError, worded to follow the shape's name, for coordinates that no picture has.
+    Raises ValueError, worded to follow the shape's name, for coordinates that no image has.
     """
     rounded = [np.round(check_pixels(polygon), _DECIMALS) for polygon in polygons]
     flat = [polygon.ravel().tolist() for polygon in rounded]

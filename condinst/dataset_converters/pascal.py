@@ -26,35 +26,35 @@ _VOC = (
     *("train", "tvmonitor"),
 )
 _VOID = 255
-_VOID_COLOUR = (224, 224, 192)
+_VOID_COLOR = (224, 224, 192)
 
 
 def find_pascal(folder: Folder) -> list[str]:
     """The folders, relative to the root, that hold SegmentationObject."""
     found = {
         os.path.dirname(os.path.dirname(p))
-        for p in folder.pictures
+        for p in folder.images
         if os.path.basename(os.path.dirname(p)) == "SegmentationObject"
     }
     return sorted(found)
 
 
 def read_pascal(folder: Folder, base: str, notes: Notes) -> AnnotationSource:
-    """The data set below ``base``, a folder relative to the root.
+    """The dataset below ``base``, a folder relative to the root.
 
     Raises:
-        ValueError: a mask is missing, not readable, or of another size than its picture.
+        ValueError: a mask is missing, not readable, or of another size than its image.
     """
     root = folder.root / base
-    colours, classes = _label_map(root, notes)
+    colors, classes = _label_map(root, notes)
     parts = _parts(root, notes)
     name_of = _number_name
     if classes is None and _is_voc(root):
         name_of = _voc_name
     elif classes is None:
         notes.say("Neither labelmap.txt nor Annotations say VOC's classes: named by their numbers.")
-    pictures = _read_all(folder, root, parts, colours, classes, notes)
-    return AnnotationSource("pascal", pictures, classes, name_of)
+    images = _read_all(folder, root, parts, colors, classes, notes)
+    return AnnotationSource("pascal", images, classes, name_of)
 
 
 def _number_name(label: Label) -> str:
@@ -86,30 +86,30 @@ def _parts(root: Path, notes: Notes) -> dict[str, str | None]:
 
 
 def _label_map(root: Path, notes: Notes) -> tuple[dict[int, int] | None, dict[Label, str] | None]:
-    """CVAT's labelmap.txt, ``name:r,g,b:parts:actions``: colour -> class, class -> name."""
+    """CVAT's labelmap.txt, ``name:r,g,b:parts:actions``: color -> class, class -> name."""
     path = root / "labelmap.txt"
     if not path.is_file():
         return None, None
-    colours: dict[int, int] = {}
+    colors: dict[int, int] = {}
     names: dict[Label, str] = {}
     for line in read_text(path).splitlines():
         if not line.strip() or line.startswith("#"):
             continue
-        name, colour, *_ = [*line.split(":"), ""]
-        numbers = [int(n[:9]) for n in re.findall(r"\d+", colour)]
+        name, color, *_ = [*line.split(":"), ""]
+        numbers = [int(n[:9]) for n in re.findall(r"\d+", color)]
         if len(numbers) != 3 or max(numbers) > 255:
             raise ValueError(
                 f"{path}: expected name:red,green,blue:parts:actions, got {line[:80]!r}"
             )
-        index = len(colours)
+        index = len(colors)
         packed = (numbers[0] << 16) + (numbers[1] << 8) + numbers[2]
         if name.lower() in ("background", "void", "ignored"):
-            colours[packed] = 0
+            colors[packed] = 0
         else:
-            colours[packed] = index = len(names) + 1
+            colors[packed] = index = len(names) + 1
             names[index] = name
-    notes.say(f"Class names and colours are those of {path}.")
-    return colours, names
+    notes.say(f"Class names and colors are those of {path}.")
+    return colors, names
 
 
 def _is_voc(root: Path) -> bool:
@@ -125,35 +125,35 @@ def _read_all(
     folder: Folder,
     root: Path,
     parts: dict[str, str | None],
-    colours: dict[int, int] | None,
+    colors: dict[int, int] | None,
     classes: dict[Label, str] | None,
     notes: Notes,
 ) -> Iterator[ImageRecord]:
     base = Path(os.path.relpath(root, folder.root)).as_posix()
     prefix = "" if base == "." else base + "/"
     stems = {
-        os.path.splitext(p)[0]: p for p in folder.pictures if p.startswith(prefix + "JPEGImages/")
+        os.path.splitext(p)[0]: p for p in folder.images if p.startswith(prefix + "JPEGImages/")
     }
     for name, part in sorted(parts.items()):
-        picture = stems.get(f"{prefix}JPEGImages/{name}")
+        image = stems.get(f"{prefix}JPEGImages/{name}")
         mask = root / "SegmentationObject" / f"{name}.png"
         kind = root / "SegmentationClass" / f"{name}.png"
-        if picture is None:
-            notes.count("Masks or listed names without a picture, left out", name)
+        if image is None:
+            notes.count("Masks or listed names without an image, left out", name)
             continue
         if not mask.is_file() or not kind.is_file():
             notes.count(
-                "Pictures without a mask in SegmentationObject and SegmentationClass, left out",
+                "Images without a mask in SegmentationObject and SegmentationClass, left out",
                 name,
             )
             continue
-        path = folder.root / picture
+        path = folder.root / image
         instances, size = mask_and_size(mask, path)
         kinds = read_label_map(kind, within=size)
         check_mask_size(kind, kinds, path, size)
-        objects = list(_objects(name, instances, kinds, colours, classes, notes))
+        objects = list(_objects(name, instances, kinds, colors, classes, notes))
         if not objects:
-            notes.count("Pictures without objects, kept as negatives", name)
+            notes.count("Images without objects, kept as negatives", name)
         yield ImageRecord(path, *size, objects, part)
 
 
@@ -161,22 +161,22 @@ def _objects(
     name: str,
     instances: np.ndarray,
     kinds: np.ndarray,
-    colours: dict[int, int] | None,
+    colors: dict[int, int] | None,
     classes: dict[Label, str] | None,
     notes: Notes,
 ) -> Iterator[dict]:
-    void = (_VOID_COLOUR[0] << 16) + (_VOID_COLOUR[1] << 8) + _VOID_COLOUR[2]
-    if kinds.max(initial=0) > _VOID and colours is None:
+    void = (_VOID_COLOR[0] << 16) + (_VOID_COLOR[1] << 8) + _VOID_COLOR[2]
+    if kinds.max(initial=0) > _VOID and colors is None:
         raise ValueError(
-            f"SegmentationClass/{name}.png: its pixels are colours, expected palette indices, or a "
-            "labelmap.txt that gives the colours of the classes"
+            f"SegmentationClass/{name}.png: its pixels are colors, expected palette indices, or a "
+            "labelmap.txt that gives the colors of the classes"
         )
     for value, code in label_map_codes(instances).items():
         if value in (_VOID, void):
             continue
         inside, counts = np.unique(kinds[instances == value], return_counts=True)
         votes = {
-            (colours or {}).get(k, k if k < _VOID else 0): n
+            (colors or {}).get(k, k if k < _VOID else 0): n
             for k, n in zip(inside.tolist(), counts.tolist(), strict=True)
         }
         votes.pop(0, None)

@@ -16,7 +16,7 @@ PARTS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class DatasetPart:
-    """One part of a data set, in COCO's layout."""
+    """One part of a dataset, in COCO's layout."""
 
     ann_file: Path
     img_dir: Path  # absolute; the json's file_name is relative to it
@@ -26,7 +26,7 @@ class DatasetPart:
 
 @dataclass(frozen=True)
 class Imported:
-    """A data set that training can use."""
+    """A dataset that training can use."""
 
     format: str
     train: DatasetPart
@@ -39,7 +39,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """A picture and its objects, as a reader found them.
+    """An image and its objects, as a reader found them.
 
     ``objects`` are COCO annotations without ids: ``label`` (a key of the source's classes),
     ``segmentation`` (polygons, RLE with a string, or absent where only the box is known), ``bbox``
@@ -55,10 +55,10 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class AnnotationSource:
-    """Pictures of one format, read while they are asked for."""
+    """Images of one format, read while they are asked for."""
 
     format: str
-    pictures: Iterable[ImageRecord]
+    images: Iterable[ImageRecord]
     classes: dict[Label, str] | None  # label -> name, in order; None: those that occur, sorted
     name_of: Callable[[Any], str] = str  # of a label, where ``classes`` is None
 

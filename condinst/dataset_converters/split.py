@@ -1,4 +1,4 @@
-"""Which pictures are for training and which for validation; duplicates among them."""
+"""Which images are for training and which for validation; duplicates among them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["Sample", "find_duplicates", "split_samples"]
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture to be put into a part."""
+    """An image to be put into a part."""
 
-    name: str  # its path relative to the data set's folder
+    name: str  # its path relative to the dataset's folder
     path: Path
     labels: frozenset[Hashable]  # the classes of its objects
 
@@ -24,7 +24,7 @@ class Sample:
 def find_duplicates(samples: Sequence[Sample]) -> list[list[int]]:
     """Indices of the samples whose files are equal, byte for byte; groups of two or more.
 
-    Files, not pixels: only files of the same size have to be read, so that a large data set is
+    Files, not pixels: only files of the same size have to be read, so that a large dataset is
     looked through in the time that listing it takes. A copy that was saved again is not found.
     """
     by_size: dict[int, list[int]] = defaultdict(list)
@@ -54,22 +54,22 @@ def split_samples(
 ) -> list[bool]:
     """Whether each sample is for validation.
 
-    Classes are dealt out one after the other, the rarest first, each picture to the part that is
-    further from its share of that class; from two pictures on a class has a share of one at least
-    in both parts. Pictures without objects are a class of their own. So both parts get all classes
-    where the number of pictures for validation allows it.
+    Classes are dealt out one after the other, the rarest first, each image to the part that is
+    further from its share of that class; from two images on a class has a share of one at least
+    in both parts. Images without objects are a class of their own. So both parts get all classes
+    where the number of images for validation allows it.
     (Iterative stratification: Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011, for two parts.)
 
     The order among equals comes from a hash of the seed and the name, so it depends neither on the
     file system nor on Python's version. Duplicates go together.
 
     Raises:
-        ValueError: fewer than two different pictures.
+        ValueError: fewer than two different images.
     """
     units = _units(samples, duplicates, seed)
     if len(units) < 2:
         raise ValueError(
-            f"a split into training and validation needs at least two different pictures, "
+            f"a split into training and validation needs at least two different images, "
             f"found {len(units)}"
         )
     wanted = min(max(1, round(val_fraction * len(samples))), len(samples) - 1)
@@ -85,7 +85,7 @@ def split_samples(
 
 @dataclass(frozen=True)
 class _Unit:
-    """Pictures that stay together."""
+    """Images that stay together."""
 
     members: tuple[int, ...]
     labels: frozenset[Hashable]
@@ -117,7 +117,7 @@ def _units(
 
 
 def _deal(units: list[_Unit], wanted: int, val_fraction: float) -> set[int]:
-    """The units for validation; at most ``wanted`` pictures, and never all units."""
+    """The units for validation; at most ``wanted`` images, and never all units."""
     holders: dict[Hashable, list[int]] = defaultdict(list)
     for number, unit in enumerate(units):
         for label in unit.labels:

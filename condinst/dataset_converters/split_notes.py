@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from condinst.dataset_converters.records import Notes
 from condinst.dataset_converters.split import Sample, find_duplicates, split_samples
 
-__all__ = ["note_shared_pictures", "split_with_notes"]
+__all__ = ["note_shared_images", "split_with_notes"]
 
 
-def note_shared_pictures(parts: Mapping[str, Sequence[Sample]], notes: Notes) -> None:
-    """Say which pictures of a split that the source had are in more than one part."""
+def note_shared_images(parts: Mapping[str, Sequence[Sample]], notes: Notes) -> None:
+    """Say which images of a split that the source had are in more than one part."""
     samples = [sample for part in parts.values() for sample in part]
     of = [name for name, part in parts.items() for _ in part]
     for group in find_duplicates(samples):
         names = ", ".join(f"{of[i]}: {samples[i].name}" for i in group)
         if len({of[i] for i in group}) > 1:
             notes.count(
-                "Pictures in more than one part (equal files), kept as the data have it", names
+                "Images in more than one part (equal files), kept as the data have it", names
             )
         else:
             notes.count("Equal files within one part", names)
@@ -33,10 +33,10 @@ def split_with_notes(
     for group in duplicates:
         names = " = ".join(samples[index].name for index in group[:3])
         names += f" = ... ({len(group)} files)" if len(group) > 3 else ""
-        notes.count("Equal picture files (compared byte for byte), kept in the same part", names)
+        notes.count("Equal image files (compared byte for byte), kept in the same part", names)
     flags = split_samples(samples, duplicates, val_fraction=val_fraction, seed=seed)
     notes.say(
-        f"No validation part is given: of {len(samples)} pictures {sum(flags)} are for validation "
+        f"No validation part is given: of {len(samples)} images {sum(flags)} are for validation "
         f"and {len(flags) - sum(flags)} for training (fraction {val_fraction:g}, seed {seed}, "
         "classes spread evenly)."
     )
@@ -52,5 +52,5 @@ def split_with_notes(
         if lacking:
             listed = ", ".join(sorted(map(str, lacking))[:10])
             more = ", ..." if len(lacking) > 10 else ""
-            notes.say(f"{len(lacking)} classes are in no picture for {text}: {listed}{more}.")
+            notes.say(f"{len(lacking)} classes are in no image for {text}: {listed}{more}.")
     return flags

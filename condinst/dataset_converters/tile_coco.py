@@ -1,6 +1,6 @@
-"""A COCO data set of large pictures -> one of tiles, as files of their own.
+"""A COCO dataset of large images -> one of tiles, as files of their own.
 
-For training on pictures so large that reading one for a single tile is what takes the time: one of
+For training on images so large that reading one for a single tile is what takes the time: one of
 100 megapixels takes seconds. SAHI's ``slice_coco`` does the same for polygons; it refuses RLE.
 """
 
@@ -41,15 +41,15 @@ class TiledFiles:
 
     Attributes:
         annotations: the json.
-        pictures: the folder of the tiles, which its file names start from.
-        num_pictures, num_tiles: read and written.
+        images: the folder of the tiles, which its file names start from.
+        num_images, num_tiles: read and written.
         num_objects: on the tiles; one that two tiles see counts twice.
         num_crowds: of them, those of which too little is visible.
     """
 
     annotations: Path
-    pictures: Path
-    num_pictures: int = 0
+    images: Path
+    num_images: int = 0
     num_tiles: int = 0
     num_objects: int = 0
     num_crowds: int = 0
@@ -69,11 +69,11 @@ def cut_files(
 
     Masks stay what they are, polygons or RLE, and lose what is outside the tile; boxes are those of
     what is visible. An object of which a share below ``min_visible`` is inside becomes a crowd:
-    not learnt, and neither rewarded nor punished in the AP.
+    not learned, and neither rewarded nor punished in the AP.
 
     Args:
         ann_file: COCO's instance format; not changed.
-        pictures: the folder that its file names start from.
+        images: the folder that its file names start from.
         out: a folder.
         tile, overlap: see :class:`~condinst.tiling.tiling.Tiling`.
         min_visible: see above.
@@ -81,7 +81,7 @@ def cut_files(
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: the json is not COCO's, a picture is broken or of another size than it says, an
+        ValueError: the json is not COCO's, an image is broken or of another size than it says, an
             argument is wrong, or OUT has a json of that name that was not written here.
     """
     tiling = Tiling.of(tile, overlap, False, 0.5)
@@ -97,13 +97,13 @@ def cut_files(
     name = Path(ann_file).stem.removeprefix("instances_")
     path = output_path(Path(out), name)
     written = TiledFiles(path, Path(out) / name)
-    names = NamesInFolder(written.pictures)
+    names = NamesInFolder(written.images)
     new_images: list[dict] = []
     new_annotations: list[dict] = []
     images = zip(data.file_names, data.sizes.tolist(), data.annotations_of_image, strict=True)
     for file_name, (height, width), chosen in images:
         pixels = _read(Path(img_dir) / file_name, (height, width))
-        written.num_pictures += 1
+        written.num_images += 1
         objects = [plain_annotation(data.annotation(i)) for i in chosen.tolist()]
         where = f"{ann_file}: {file_name}"
         stem = names.take(file_name)
@@ -114,7 +114,7 @@ def cut_files(
             part = pixels[place.y1 : place.y2, place.x1 : place.x2]
             file = _write(part, stem.with_name(f"{stem.name}_{place.x1}_{place.y1}"))
             number = len(new_images) + 1
-            file_name = file.relative_to(written.pictures).as_posix()
+            file_name = file.relative_to(written.images).as_posix()
             new_images.append(
                 dict(id=number, file_name=file_name, height=part.shape[0], width=part.shape[1])
             )
@@ -156,7 +156,7 @@ def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
             return pixels
     height, width = stored.pixels.shape[:2]
     raise ValueError(
-        f"image file {path}: the picture is {width} x {height} (width x height), its annotations "
+        f"image file {path}: the image is {width} x {height} (width x height), its annotations "
         f"say {size[1]} x {size[0]}"
     )
 

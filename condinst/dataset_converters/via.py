@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from condinst.dataset_converters.folder import Folder, read_json, stated_part
-from condinst.dataset_converters.image_sizes import picture_size
+from condinst.dataset_converters.image_sizes import image_size
 from condinst.dataset_converters.outlines import (
     check_label,
     check_pixels,
@@ -49,7 +49,7 @@ def read_via(folder: Folder, files: list[str], notes: Notes) -> AnnotationSource
 
 
 def _entries(path: Path) -> list[dict]:
-    """One dict per picture, with ``filename`` and ``regions``."""
+    """One dict per image, with ``filename`` and ``regions``."""
     data = read_json(path)
     if isinstance(data, dict) and "_via_img_metadata" in data:
         data = data["_via_img_metadata"]
@@ -57,7 +57,7 @@ def _entries(path: Path) -> list[dict]:
     sound = [e for e in entries if isinstance(e, dict) and _is_entry(e)]
     if not sound or len(sound) < len(entries):
         raise ValueError(
-            f"{path}: not VIA's layout: expected an entry for each picture with the keys filename "
+            f"{path}: not VIA's layout: expected an entry for each image with the keys filename "
             "and regions"
         )
     for entry in sound:
@@ -131,22 +131,22 @@ def _read_all(
         beside = os.path.dirname(file)
         for entry in sorted(entries, key=lambda entry: str(entry["filename"])):
             stated = str(entry["filename"])
-            name = folder.find_picture(stated, beside)
+            name = folder.find_image(stated, beside)
             if name is None:
-                notes.count("Entries whose picture is missing, left out", stated)
+                notes.count("Entries whose image is missing, left out", stated)
                 continue
             if name in used:
-                raise ValueError(f"{folder.root / file}: a second entry for the picture {name}")
+                raise ValueError(f"{folder.root / file}: a second entry for the image {name}")
             used.add(name)
-            height, width = picture_size(folder.root / name)
+            height, width = image_size(folder.root / name)
             objects = list(_objects(folder.root / file, entry, attribute, height, width, notes))
             if not objects:
-                notes.count("Pictures without regions, kept as negatives", name)
+                notes.count("Images without regions, kept as negatives", name)
             part = stated_part(file) or stated_part(os.path.dirname(name))
             yield ImageRecord(folder.root / name, height, width, objects, part)
-    for name in folder.pictures:
+    for name in folder.images:
         if name not in used:
-            notes.count("Pictures that no VIA file names, left out", name)
+            notes.count("Images that no VIA file names, left out", name)
 
 
 def _objects(

@@ -1,8 +1,8 @@
-"""YOLO segmentation labels: one text file per picture, one normalised polygon per row.
+"""YOLO segmentation labels: one text file per image, one normalized polygon per row.
 
 supervision reads them too (0.31.2: ``DetectionDataset.from_yolo``), but gives masks drawn from
-corners rounded to whole pixels (739 objects of 80 COCO pictures: IoU 0.905 on average, 0.51 at
-worst), each of the picture's size and all in memory (400 MB for these), and fills boxes.
+corners rounded to whole pixels (739 objects of 80 COCO images: IoU 0.905 on average, 0.51 at
+worst), each of the image's size and all in memory (400 MB for these), and fills boxes.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any
 import numpy as np
 
 from condinst.dataset_converters.folder import Folder, read_text, read_yaml, stated_part
-from condinst.dataset_converters.image_sizes import picture_size
+from condinst.dataset_converters.image_sizes import image_size
 from condinst.dataset_converters.outlines import box_object, check_label, polygon_object
 from condinst.dataset_converters.records import PARTS, AnnotationSource, ImageRecord, Label, Notes
 from condinst.datasets.coco.entry_issues import shown
-from condinst.images.sources import PICTURE_SUFFIXES
+from condinst.images.sources import IMAGE_SUFFIXES
 
 __all__ = ["find_yolo", "read_yolo"]
 
 _CLASS_FILES = ("classes.txt", "obj.names", "labels.txt")
 _MAX_CLASS = 1_000_000
-_OUTSIDE = 0.5  # of the picture's side; a coordinate further out is not a normalised one
+_OUTSIDE = 0.5  # of the image's side; a coordinate further out is not a normalized one
 
 
 def find_yolo(folder: Folder) -> list[str]:
-    """The yaml files that describe such a data set; without any, the folders called labels."""
+    """The yaml files that describe such a dataset; without any, the folders called labels."""
     found = [file for file in folder.with_suffix(".yaml", ".yml") if _describes(folder.root / file)]
     return found or sorted(_label_folders(folder))
 
@@ -54,7 +54,7 @@ def _label_folders(folder: Folder) -> set[str]:
 
 
 def read_yolo(folder: Folder, description: str | None, notes: Notes) -> AnnotationSource:
-    """The data set of a yaml file (relative to the folder), or of the folders as they lie there.
+    """The dataset of a yaml file (relative to the folder), or of the folders as they lie there.
 
     Raises:
         ValueError: the yaml does not say what it has to, or a label file is broken.
@@ -64,16 +64,16 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
         path = folder.root / description
         data = read_yaml(path)
         classes = _class_names(path, data)
-        pictures = _listed_pictures(path, data, notes)
+        images = _listed_images(path, data, notes)
     else:
-        pictures = [
+        images = [
             (folder.root / p, stated_part(os.path.dirname(p)))
-            for p in folder.pictures
+            for p in folder.images
             if "images" in p.split("/")[:-1] or _label_file(folder.root / p).is_file()
         ]
         classes = _names_from_text(folder, notes)
     return AnnotationSource(
-        "yolo", _read_all(pictures, folder, classes, notes), classes, _number_name
+        "yolo", _read_all(images, folder, classes, notes), classes, _number_name
     )
 
 
@@ -113,8 +113,8 @@ def _names_from_text(folder: Folder, notes: Notes) -> dict[Label, str] | None:
     return None
 
 
-def _listed_pictures(path: Path, data: dict, notes: Notes) -> list[tuple[Path, str | None]]:
-    """The pictures of each part; each once."""
+def _listed_images(path: Path, data: dict, notes: Notes) -> list[tuple[Path, str | None]]:
+    """The images of each part; each once."""
     found: dict[Path, str | None] = {}
     for key, part in (("train", "train"), ("val", "val"), ("valid", "val"), ("test", "test")):
         entries = data.get(key) or []
@@ -124,23 +124,23 @@ def _listed_pictures(path: Path, data: dict, notes: Notes) -> list[tuple[Path, s
             place = _place(path, data.get("path"), entry)
             if place is not None and place in path.parents[1:]:
                 raise ValueError(
-                    f"{path}: {key}: expected a folder of pictures, got {entry}, which holds the "
-                    "data set's own folder"
+                    f"{path}: {key}: expected a folder of images, got {entry}, which holds the "
+                    "dataset's own folder"
                 )
             if place is None and part == "test":
                 notes.say(f"{path}: the test part {entry} is not there.")
                 continue
             if place is None:
                 raise ValueError(f"{path}: {key}: {entry} is neither a folder nor a file")
-            for picture in _pictures_at(place):
-                if found.setdefault(picture, part) != part:
+            for image in _images_at(place):
+                if found.setdefault(image, part) != part:
                     notes.count(
-                        f"{path}: pictures named for two parts, used in the first of "
+                        f"{path}: images named for two parts, used in the first of "
                         f"{', '.join(PARTS)}",
-                        str(picture),
+                        str(image),
                     )
     if not found:
-        raise ValueError(f"{path}: no pictures under the keys {', '.join(PARTS)}")
+        raise ValueError(f"{path}: no images under the keys {', '.join(PARTS)}")
     return list(found.items())
 
 
@@ -161,53 +161,53 @@ def _place(yaml: Path, base: Any, entry: str) -> Path | None:
     return None
 
 
-def _pictures_at(place: Path) -> list[Path]:
+def _images_at(place: Path) -> list[Path]:
     """Of a folder and its folders, or of a text file that lists them."""
     if place.is_dir():
         inside = Folder.listed(place)
-        return [inside.root / picture for picture in inside.pictures]
+        return [inside.root / image for image in inside.images]
     lines = [line.strip() for line in read_text(place).splitlines() if line.strip()]
     found = []
     for line in lines:
         path = Path(os.path.abspath(place.parent / line))
         if not os.path.isfile(path):
-            raise ValueError(f"{place}: picture not found: {line[:200]}")
+            raise ValueError(f"{place}: image not found: {line[:200]}")
         found.append(path)
     return found
 
 
-def _label_file(picture: Path) -> Path:
-    """In the folder ``labels`` where the picture is in ``images``; else beside it."""
-    head, found, tail = str(picture).rpartition(f"{os.sep}images{os.sep}")
-    labels = Path(f"{head}{os.sep}labels{os.sep}{tail}") if found else picture
+def _label_file(image: Path) -> Path:
+    """In the folder ``labels`` where the image is in ``images``; else beside it."""
+    head, found, tail = str(image).rpartition(f"{os.sep}images{os.sep}")
+    labels = Path(f"{head}{os.sep}labels{os.sep}{tail}") if found else image
     return labels.with_suffix(".txt")
 
 
 def _read_all(
-    pictures: list[tuple[Path, str | None]],
+    images: list[tuple[Path, str | None]],
     folder: Folder,
     classes: dict[Label, str] | None,
     notes: Notes,
 ) -> Iterator[ImageRecord]:
     expected: set[Path] = set()
-    for path, part in pictures:
+    for path, part in images:
         labels = _label_file(path)
         expected.add(labels)
-        height, width = picture_size(path)
+        height, width = image_size(path)
         name = Path(os.path.relpath(path, folder.root)).as_posix()
         if labels.is_file():
             objects = list(_objects(labels, name, height, width, classes, notes))
             if not objects:
-                notes.count("Pictures without objects, kept as negatives", name)
+                notes.count("Images without objects, kept as negatives", name)
         else:
             objects = []
-            notes.count("Pictures without a label file, kept as negatives", name)
+            notes.count("Images without a label file, kept as negatives", name)
         yield ImageRecord(path, height, width, objects, part)
     for parent in sorted({labels.parent for labels in expected}):
         for path in sorted(parent.glob("*.txt")) if parent.is_dir() else ():
             lonely = path not in expected and path.name not in _CLASS_FILES
-            if lonely and not any(path.with_suffix(s).is_file() for s in PICTURE_SUFFIXES):
-                notes.count("Label files without a picture, left out", str(path))
+            if lonely and not any(path.with_suffix(s).is_file() for s in IMAGE_SUFFIXES):
+                notes.count("Label files without an image, left out", str(path))
 
 
 @dataclass(frozen=True)
@@ -263,7 +263,7 @@ def _row(path: Path, number: int, line: str) -> _Row:
     wrong = [n for n in numbers if not math.isfinite(n) or not -_OUTSIDE <= n <= 1 + _OUTSIDE]
     if wrong:
         raise ValueError(
-            f"{path}: line {number}: expected coordinates from 0 to 1 (divided by the picture's "
+            f"{path}: line {number}: expected coordinates from 0 to 1 (divided by the image's "
             f"width and height), got {wrong[0]:g}"
         )
     return _Row(int(label), numbers)

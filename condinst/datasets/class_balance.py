@@ -1,4 +1,4 @@
-"""Pictures of rare classes, seen more often."""
+"""Images of rare classes, seen more often."""
 
 import math
 from collections import defaultdict
@@ -12,11 +12,11 @@ __all__ = ["ClassBalancedDataset", "spread_repeats"]
 
 @DATASETS.register_module()
 class ClassBalancedDataset(MMEngineClassBalancedDataset):
-    """mmengine's wrapper, which draws pictures as often as LVIS's formula says.
+    """mmengine's wrapper, which draws images as often as LVIS's formula says.
 
-    A picture's factor is max(1, sqrt(oversample_thr / f)), f being the share of pictures that have
+    An image's factor is max(1, sqrt(oversample_thr / f)), f being the share of images that have
     the rarest of its classes (Gupta, Dollar and Girshick, "LVIS", CVPR 2019, Section 4). mmengine
-    rounds it up: with a factor of 1.01 every picture is drawn twice. Here so many of the pictures
+    rounds it up: with a factor of 1.01 every image is drawn twice. Here so many of the images
     with one factor are drawn once more that the factor is their mean; which ones is the same in
     every epoch.
 
@@ -34,7 +34,7 @@ class ClassBalancedDataset(MMEngineClassBalancedDataset):
 
 
 def spread_repeats(factors: list[float]) -> list[int]:
-    """Whole numbers of repeats, whose mean over the pictures of one factor is the factor.
+    """Whole numbers of repeats, whose mean over the images of one factor is the factor.
 
     Each is the factor rounded down or up; the sum over a group is rounded to the nearest.
     """

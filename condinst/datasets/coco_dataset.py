@@ -1,4 +1,4 @@
-"""COCO's data set for training and testing, from the records of the one reader."""
+"""COCO's dataset for training and testing, from the records of the one reader."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CocoDataset(MmdetCocoDataset):
     """
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """A dict for each picture, in the file's order, as mmdet's; masks are arrays here."""
+        """A dict for each image, in the file's order, as mmdet's; masks are arrays here."""
         with get_local_path(self.ann_file, backend_args=self.backend_args) as path:
             try:
                 file = take_file(str(path))
@@ -67,7 +67,7 @@ class CocoDataset(MmdetCocoDataset):
 
 
 def _annotations(file: CocoFile, chosen: np.ndarray) -> list[dict[str, Any]]:
-    """What mmdet reads of a picture's annotations."""
+    """What mmdet reads of an image's annotations."""
     columns = zip(
         chosen.tolist(),
         file.boxes[chosen].tolist(),

@@ -1,4 +1,4 @@
-"""Mean and spread of the pixels of a data set, for ``model.data_preprocessor``."""
+"""Mean and spread of the pixels of a dataset, for ``model.data_preprocessor``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def channel_mean_std(
     paths: Sequence[str | os.PathLike[str]],
     channels: int = 3,
     dtype: str = "uint8",
-    max_pictures: int = 200,
+    max_images: int = 200,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over all pixels of the pictures.
+    """Mean and standard deviation of each channel over all pixels of the images.
 
     Args:
-        paths: of picture files.
+        paths: of image files.
         channels, dtype: those of ``LoadImageFromFile``.
-        max_pictures: at most so many are read, spread evenly over the paths.
+        max_images: at most so many are read, spread evenly over the paths.
 
     Returns:
         In the units of the pixels, in the order that the preprocessor wants with
@@ -34,10 +34,10 @@ def channel_mean_std(
         FileNotFoundError, ValueError: a file is missing, broken or of other channels; there are no
             paths.
     """
-    if not paths or max_pictures < 1:
-        raise ValueError(f"expected pictures to take the mean of, got {len(paths)} paths")
+    if not paths or max_images < 1:
+        raise ValueError(f"expected images to take the mean of, got {len(paths)} paths")
     load = LoadImageFromFile(channels=channels, dtype=dtype)
-    places = np.linspace(0, len(paths) - 1, min(len(paths), max_pictures)).astype(int)
+    places = np.linspace(0, len(paths) - 1, min(len(paths), max_images)).astype(int)
     count = 0
     sums, squares = np.zeros(channels), np.zeros(channels)
     for place in places:

@@ -21,10 +21,10 @@ FILTERS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class ResizeInfo:
-    """How pictures are resized before the detector sees them: mmdet's transform of that name.
+    """How images are resized before the detector sees them: mmdet's transform of that name.
 
     Attributes:
-        scale: two sides that the picture is fitted into, or width and height; None where
+        scale: two sides that the image is fitted into, or width and height; None where
             ``scale_factor`` says it.
         keep_ratio: which of the two.
         interpolation: name of the filter.
@@ -39,7 +39,7 @@ class ResizeInfo:
     scale_factor: tuple[float, float] | None = None
 
     def scale_of(self, height: int, width: int) -> tuple[int, int]:
-        """The ``scale`` for a picture, rounded as mmcv rounds."""
+        """The ``scale`` for an image, rounded as mmcv rounds."""
         if self.scale is not None:
             return self.scale
         across, down = self.scale_factor or (1.0, 1.0)
@@ -52,11 +52,11 @@ class FileInfo:
 
     Attributes:
         class_names: the name of every label.
-        resize: None if pictures are taken at their own size.
+        resize: None if images are taken at their own size.
         fixed_size: height and width of all inputs; None for a file that takes any.
-        batch: pictures that the file takes at a time; None for any number.
-        fill: a value per channel, RGB if they are 3: what is 0 after normalisation, for padding.
-        pixel_format: of the pictures.
+        batch: images that the file takes at a time; None for any number.
+        fill: a value per channel, RGB if they are 3: what is 0 after normalization, for padding.
+        pixel_format: of the images.
     """
 
     class_names: tuple[str, ...]
@@ -78,7 +78,7 @@ class FileInfo:
         """
         fixed = _take(values, "variant", "'dynamic' or 'fixed'", _variant) == "fixed"
         size = _take(values, "fixed_size", "[height, width]", _sides) if fixed else None
-        # files of earlier versions are for 8-bit colours, and do not say so
+        # files of earlier versions are for 8-bit colors, and do not say so
         channels = _take({"channels": 3, **values}, "channels", "a number", _channels)
         dtype = _take({"dtype": "uint8", **values}, "dtype", f"one of {DTYPES}", _dtype)
         count = "three numbers" if channels == 3 else f"{channels} numbers"

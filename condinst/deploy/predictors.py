@@ -1,4 +1,4 @@
-"""Prediction with exported files: pictures in, :class:`~condinst.results.results.Results` out."""
+"""Prediction with exported files: images in, :class:`~condinst.results.results.Results` out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from condinst.deploy.metadata import FileInfo, decode
 from condinst.deploy.preprocess import to_input
 from condinst.deploy.runtimes import Arrays, OnnxRuntime, OpenVino
-from condinst.images.sources import read_picture
+from condinst.images.sources import read_image
 from condinst.inference.base import BasePredictor, ImageSource
 from condinst.masks.resize import draw_crop
 from condinst.results.results import Results
@@ -26,13 +26,13 @@ MAX_MASK_PIXELS = 2**22
 
 
 @dataclass(frozen=True)
-class _Picture:
-    """One picture on its way.
+class _Image:
+    """One image on its way.
 
     Attributes:
         pixels: (C, H', W') float32, the file's input.
-        inner_size: height and width of what of the input is the picture.
-        size: height and width of the picture itself.
+        inner_size: height and width of what of the input is the image.
+        size: height and width of the image itself.
         mask_size: height and width that the file draws masks at.
         path, image: as in :class:`~condinst.results.results.Results`.
     """
@@ -45,7 +45,7 @@ class _Picture:
     image: np.ndarray | None
 
 
-class _FilePredictor(BasePredictor[_Picture]):
+class _FilePredictor(BasePredictor[_Image]):
     """What predictors have in common, whatever program runs the file."""
 
     def __init__(
@@ -69,7 +69,7 @@ class _FilePredictor(BasePredictor[_Picture]):
         if self._info.fixed_size is None and (self._info.batch or 1) > 1:
             raise ValueError(
                 f"model file {path}: metadata condinst.batch: expected 1 or null where sizes vary, "
-                f"got {self._info.batch}: pictures have sizes of their own"
+                f"got {self._info.batch}: images have sizes of their own"
             )
         super().__init__(
             batch_size=self._info.batch or 1,
@@ -84,9 +84,9 @@ class _FilePredictor(BasePredictor[_Picture]):
         self.max_mask_pixels = max_mask_pixels
 
     def _read(self, path: str) -> np.ndarray:
-        return read_picture(path, pixel_format=self.pixel_format)
+        return read_image(path, pixel_format=self.pixel_format)
 
-    def _prepare(self, source: ImageSource) -> _Picture:
+    def _prepare(self, source: ImageSource) -> _Image:
         path, kept = source
         image = kept
         if image is None:
@@ -94,7 +94,7 @@ class _FilePredictor(BasePredictor[_Picture]):
             image = self._read(path)
         size: tuple[int, int] = (image.shape[0], image.shape[1])
         pixels, inner_size = to_input(image, self._info)
-        return _Picture(pixels, inner_size, size, self._mask_size(size), path, kept)
+        return _Image(pixels, inner_size, size, self._mask_size(size), path, kept)
 
     def _mask_size(self, size: tuple[int, int]) -> tuple[int, int]:
         height, width = size
@@ -103,10 +103,10 @@ class _FilePredictor(BasePredictor[_Picture]):
         factor = (self.max_mask_pixels / (height * width)) ** 0.5
         return max(int(height * factor), 1), max(int(width * factor), 1)
 
-    def _predict(self, batch: list[_Picture]) -> list[Results]:
-        images = np.stack([picture.pixels for picture in batch])
+    def _predict(self, batch: list[_Image]) -> list[Results]:
+        images = np.stack([image.pixels for image in batch])
         missing = self.batch_size - len(batch)
-        if missing:  # the last pictures of many
+        if missing:  # the last images of many
             images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
         out_size = np.array(batch[0].mask_size, np.int64)
         outputs = self._runtime.run(dict(images=images, out_size=out_size))
@@ -114,20 +114,18 @@ class _FilePredictor(BasePredictor[_Picture]):
             return [self._to_results(outputs, batch[0], batch[0].mask_size)]
         return [
             self._to_results(
-                {key: value[i] for key, value in outputs.items()}, picture, picture.inner_size
+                {key: value[i] for key, value in outputs.items()}, image, image.inner_size
             )
-            for i, picture in enumerate(batch)
+            for i, image in enumerate(batch)
         ]
 
-    def _to_results(
-        self, outputs: Arrays, source: _Picture, drawn_size: tuple[int, int]
-    ) -> Results:
-        """The instances of one picture.
+    def _to_results(self, outputs: Arrays, source: _Image, drawn_size: tuple[int, int]) -> Results:
+        """The instances of one image.
 
         Args:
-            outputs: those of the picture: boxes (N, 4), scores and labels (N,), masks (N, h, w);
+            outputs: those of the image: boxes (N, 4), scores and labels (N,), masks (N, h, w);
                 label -1 where there is no instance.
-            drawn_size: height and width of what of the masks is the picture; boxes are in its
+            drawn_size: height and width of what of the masks is the image; boxes are in its
                 pixels.
         """
         (height, width), (rows, columns) = source.size, drawn_size
@@ -151,9 +149,9 @@ class _FilePredictor(BasePredictor[_Picture]):
 
 
 class OnnxPredictor(_FilePredictor):
-    """A file of ``condinst export`` in ONNX Runtime, for pictures of every kind.
+    """A file of ``condinst export`` in ONNX Runtime, for images of every kind.
 
-    It is called as :class:`condinst.Predictor` is, and prepares pictures as the config's test
+    It is called as :class:`condinst.Predictor` is, and prepares images as the config's test
     pipeline does, without PyTorch. After construction it may be called from several threads.
 
     Args:
@@ -164,8 +162,8 @@ class OnnxPredictor(_FilePredictor):
         channel_order: of arrays, "rgb" or "bgr".
         on_error: what a file that cannot be read does: "raise", or "skip" for a warning and no
             results of it.
-        max_mask_pixels: in larger pictures, masks are drawn at so many pixels and enlarged. The
-            file draws all masks of a picture at once, which takes 8 bytes per pixel and instance:
+        max_mask_pixels: in larger images, masks are drawn at so many pixels and enlarged. The
+            file draws all masks of an image at once, which takes 8 bytes per pixel and instance:
             10 GB for 100 of them in 12 megapixels. None for no bound.
         tile, tile_overlap, tile_standard_pred, tile_match_threshold: as for
             :class:`condinst.Predictor`.

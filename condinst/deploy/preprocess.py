@@ -1,4 +1,4 @@
-"""Pictures to a file's inputs, with numpy and pillow.
+"""Images to a file's inputs, with numpy and pillow.
 
 Sizes are (height, width) but for pillow's own.
 """
@@ -10,14 +10,14 @@ from PIL import Image
 
 from condinst.deploy.metadata import FileInfo, ResizeInfo
 
-__all__ = ["input_size", "resize_picture", "to_input"]
+__all__ = ["input_size", "resize_image", "to_input"]
 
 
 def input_size(size: tuple[int, int], info: FileInfo) -> tuple[int, int]:
-    """The size that a picture of ``size`` is resized to, before any padding.
+    """The size that an image of ``size`` is resized to, before any padding.
 
     That of the config's test pipeline, rounded as mmdet rounds. A file of a fixed size has the
-    picture fitted into it if the pipeline keeps ratios (and enlarged only if there is a resize at
+    image fitted into it if the pipeline keeps ratios (and enlarged only if there is a resize at
     all), stretched to it otherwise.
     """
     height, width = size
@@ -41,12 +41,10 @@ def input_size(size: tuple[int, int], info: FileInfo) -> tuple[int, int]:
     return new
 
 
-def resize_picture(
-    image: np.ndarray, size: tuple[int, int], resize: ResizeInfo | None
-) -> np.ndarray:
-    """An (H, W, C) picture, or (H, W) of one channel, at another size; the type stays.
+def resize_image(image: np.ndarray, size: tuple[int, int], resize: ResizeInfo | None) -> np.ndarray:
+    """An (H, W, C) image, or (H, W) of one channel, at another size; the type stays.
 
-    pillow's filters widen where a picture shrinks; OpenCV's bilinear one takes four pixels then,
+    pillow's filters widen where an image shrinks; OpenCV's bilinear one takes four pixels then,
     too. pillow's affine transform does the same, to one level of 255.
     """
     if image.shape[:2] == size:
@@ -81,14 +79,14 @@ def _resize(image: np.ndarray, size: tuple[int, int], resize: ResizeInfo | None)
 
 
 def to_input(image: np.ndarray, info: FileInfo) -> tuple[np.ndarray, tuple[int, int]]:
-    """A picture of the file's format as the file takes it.
+    """An image of the file's format as the file takes it.
 
     Returns:
-        (C, H', W') float32, in the picture's units, padded at the right and the bottom to a fixed
-        size; and the size of the picture in it.
+        (C, H', W') float32, in the image's units, padded at the right and the bottom to a fixed
+        size; and the size of the image in it.
     """
     size = input_size(image.shape[:2], info)
-    resized = resize_picture(image, size, info.resize)
+    resized = resize_image(image, size, info.resize)
     if resized.ndim == 2:
         resized = resized[:, :, None]
     padded = np.empty((info.pixel_format.channels, *(info.fixed_size or size)), np.float32)

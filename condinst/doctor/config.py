@@ -60,7 +60,7 @@ def _model(cfg: Config) -> str:
 
 
 def _sample(cfg: Config, split: str) -> str:
-    """Load the first picture as a worker does."""
+    """Load the first image as a worker does."""
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmdet")):
         node: Any = copy.deepcopy(cfg[f"{split}_dataloader"]["dataset"])
         dataset = DATASETS.build(node)
@@ -69,7 +69,7 @@ def _sample(cfg: Config, split: str) -> str:
     milliseconds = 1000 * (time.perf_counter() - start)
     shape = " x ".join(str(side) for side in packed["inputs"].shape)
     count = len(packed["data_samples"].get("gt_instances", ()))
-    return f"{len(dataset)} pictures; the first: {shape}, {count} objects, {milliseconds:.0f} ms"
+    return f"{len(dataset)} images; the first: {shape}, {count} objects, {milliseconds:.0f} ms"
 
 
 def _workers(split: str, loader: dict) -> Finding:

@@ -47,7 +47,7 @@ def _memory() -> list[Finding]:
     free, total = sizes.get("MemAvailable", 0), sizes["MemTotal"]
     text = f"{free / _GIB:.1f} of {total / _GIB:.1f} GiB free"
     if free < 4 * _GIB:
-        advice = "a training step of ResNet-50 at 800 x 1333 takes 2 GiB per picture on a CPU"
+        advice = "a training step of ResNet-50 at 800 x 1333 takes 2 GiB per image on a CPU"
         return [Finding(_GROUP, "memory", WARNING, text, advice)]
     return [Finding(_GROUP, "memory", OK, text)]
 
@@ -149,7 +149,7 @@ def _folder(name: str, folder: Path) -> Finding:
 
 
 def _shared_memory() -> list[Finding]:
-    """What the workers hand pictures over in; containers have 64 MiB unless told otherwise."""
+    """What the workers hand images over in; containers have 64 MiB unless told otherwise."""
     folder = Path("/dev/shm")
     if not folder.is_dir():
         return []
@@ -174,7 +174,7 @@ def _open_files() -> list[Finding]:
 
 
 class _Numbers:
-    """A data set small enough to start a worker for."""
+    """A dataset small enough to start a worker for."""
 
     def __len__(self) -> int:
         return 2

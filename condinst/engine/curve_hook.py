@@ -1,4 +1,4 @@
-"""The hook that keeps a picture of the training's curves up to date."""
+"""The hook that keeps an image of the training's curves up to date."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["CurveHook"]
 class CurveHook(Hook):
     """Draws ``curves.png`` in the run's folder after every validation and at the end.
 
-    Only the first process draws. What goes wrong is logged as a warning: a picture is not worth
+    Only the first process draws. What goes wrong is logged as a warning: an image is not worth
     a run.
     """
 

@@ -22,15 +22,15 @@ from condinst.visualization.instances import draw_closeups, draw_instances, draw
 
 @HOOKS.register_module()
 class VisualizationHook(Hook):
-    """Writes one JPEG per tested picture, named after its file and its folders in the data set.
+    """Writes one JPEG per tested image, named after its file and its folders in the dataset.
 
     The ground truth is drawn beside the prediction where the test pipeline loads it at the
-    picture's own size (``LoadAnnotations`` after ``Resize``, as in our configs).
+    image's own size (``LoadAnnotations`` after ``Resize``, as in our configs).
 
     Args:
-        out_dir: folder of the pictures, made if needed.
+        out_dir: folder of the images, made if needed.
         score_thr: predictions with a lower score are not drawn.
-        max_pictures: stop after so many in each process; None for all.
+        max_images: stop after so many in each process; None for all.
         closeups: how many masks' edges are shown enlarged in ``NAME_edges.png``, those of the
             ground truth in white; 0 for no such file.
     """
@@ -39,13 +39,13 @@ class VisualizationHook(Hook):
         self,
         out_dir: str,
         score_thr: float = 0.3,
-        max_pictures: int | None = None,
+        max_images: int | None = None,
         closeups: int = 0,
     ) -> None:
         self.out_dir = Path(out_dir)
         self.score_thr = score_thr
         self.closeups = closeups
-        self.max_pictures = max_pictures
+        self.max_images = max_images
         self._num_written = 0
         self._names = NamesInFolder(self.out_dir)
         self._stems: dict[str, Path] = {}
@@ -71,7 +71,7 @@ class VisualizationHook(Hook):
         dataset = runner.test_loop.dataloader.dataset
         classes = dataset.metainfo["classes"]
         for sample in outputs:
-            if self.max_pictures is not None and self._num_written >= self.max_pictures:
+            if self.max_images is not None and self._num_written >= self.max_images:
                 return
             stem = self._stems.pop(sample.img_path, None) or self._take(sample.img_path, dataset)
             self._write(sample, classes, stem.with_name(f"{stem.name}.jpg"))

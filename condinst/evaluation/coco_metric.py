@@ -49,7 +49,7 @@ class CocoMetric(MmdetCocoMetric):
     """mmdet's ``CocoMetric`` with its keys and its numbers, several times faster.
 
     Masks are kept, and gathered from other processes, as run lengths; detections go to the
-    evaluator as they are, not through a file. "mAP" is read at 100 detections per picture and
+    evaluator as they are, not through a file. "mAP" is read at 100 detections per image and
     class with the default ``proposal_nums``, as mmdet does and COCO defines it, and otherwise at
     the largest of ``proposal_nums``; the other AP numbers always at the largest. Without a single
     detection every number is 0 (-1 where there is no object either), so that hooks which look for
@@ -96,7 +96,7 @@ class CocoMetric(MmdetCocoMetric):
             )
         self.cat_ids: Any
         self.img_ids: Any
-        self.name = str(ann_file) if ann_file is not None else "the data set's ground truth"
+        self.name = str(ann_file) if ann_file is not None else "the dataset's ground truth"
         self.iou_thrs: np.ndarray = np.array(self.iou_thrs, dtype=float, ndmin=1)
         self.max_dets = sorted(set(self.proposal_nums))
         if not self.max_dets or self.max_dets[0] < 1:
@@ -119,8 +119,8 @@ class CocoMetric(MmdetCocoMetric):
         """Keep the predictions of a batch, masks as RLE.
 
         Args:
-            data_samples: of a picture each, with ``img_id``, ``ori_shape`` and ``pred_instances``:
-                ``bboxes`` (N, 4) xyxy in pixels of the original picture, ``scores``, ``labels``
+            data_samples: of an image each, with ``img_id``, ``ori_shape`` and ``pred_instances``:
+                ``bboxes`` (N, 4) xyxy in pixels of the original image, ``scores``, ``labels``
                 (N,), and ``masks``: (N, H, W) bool, or a list of N RLE dicts, kept as they are.
         """
         super().process(data_batch, [_with_rle(sample) for sample in data_samples])
@@ -129,7 +129,7 @@ class CocoMetric(MmdetCocoMetric):
         """Numbers under mmdet's names, rounded to three digits.
 
         Args:
-            results: ground truth and prediction of every picture, from :meth:`process`.
+            results: ground truth and prediction of every image, from :meth:`process`.
 
         Raises:
             ValueError: predictions and annotation file do not fit.
@@ -200,11 +200,11 @@ class CocoMetric(MmdetCocoMetric):
         detections = gather_detections(predictions, truth, self.cat_ids, iou_type)
         logger.info(
             f"Evaluating {metric} by {self.backend}: {len(detections)} "
-            f"detections on {len(predictions)} pictures, {len(truth.areas)} objects of "
+            f"detections on {len(predictions)} images, {len(truth.areas)} objects of "
             f"{len(truth.category_ids)} classes on {len(truth.image_ids)}"
         )
         if not len(detections):
-            logger.warning(f"{metric}: there is no detection on any picture")
+            logger.warning(f"{metric}: there is no detection on any image")
         self._warn_of_cap(metric, detections, logger)
         curves = evaluate(
             truth,
@@ -234,7 +234,7 @@ class CocoMetric(MmdetCocoMetric):
         most = np.bincount(detections.images * num_classes + detections.categories).max()
         if most > self.cap_of_map:
             logger.warning(
-                f"{metric}_mAP counts {self.cap_of_map} detections of a class on a picture, as "
+                f"{metric}_mAP counts {self.cap_of_map} detections of a class on an image, as "
                 f"COCO does, and there are up to {most}: proposal_nums=(1, 10, {most}) counts all"
             )
 
@@ -251,9 +251,7 @@ class CocoMetric(MmdetCocoMetric):
         recalls = average_recalls(truth, detections, self.proposal_nums, self.iou_thrs)
         numbers = {f"AR@{n}": r for n, r in zip(self.proposal_nums, recalls, strict=True)}
         text = "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
-        logger.info(
-            f"proposal_fast, {len(detections)} boxes on {len(predictions)} pictures: {text}"
-        )
+        logger.info(f"proposal_fast, {len(detections)} boxes on {len(predictions)} images: {text}")
         return numbers
 
 

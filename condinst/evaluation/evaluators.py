@@ -1,8 +1,8 @@
 """Precision and recall by COCO's rules, from faster-coco-eval or from pycocotools.
 
 Both get the same IoUs, pycocotools', and give the same curves. faster-coco-eval is called for one
-class at a time, with the pictures that have an object or a detection of it: its matrix of all
-pictures and all classes, mostly empty, is what costs it time and memory.
+class at a time, with the images that have an object or a detection of it: its matrix of all
+images and all classes, mostly empty, is what costs it time and memory.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def evaluate(
     Args:
         backend: "faster_coco_eval" or "pycocotools".
         iou_thrs: (T,) thresholds of the IoU of masks where ``detections`` has masks, else boxes.
-        max_dets: (M,) most detections per picture and class, ascending.
+        max_dets: (M,) most detections per image and class, ascending.
         use_cats: False compares whatever the class, as proposals are.
     """
     assert list(max_dets) == sorted(max_dets)
@@ -96,7 +96,7 @@ def _faster(
 
     sides: tuple[Truth | Detections, ...] = (truth, detections)
     groups = [side.categories if use_cats else np.zeros_like(side.categories) for side in sides]
-    # by class, then picture; without classes, each picture in the order of its classes
+    # by class, then image; without classes, each image in the order of its classes
     orders = [
         np.lexsort((side.categories, side.images, group))
         for side, group in zip(sides, groups, strict=True)

@@ -1,9 +1,9 @@
 """What an evaluation reads and gives: flat arrays, whatever the evaluator.
 
-Shapes: P pictures, K classes, G annotated objects, D detections; T IoU thresholds, R = 101 recalls,
-A = 4 ranges of size (all, small, medium, large), M caps on the detections. Pictures and classes are
+Shapes: P images, K classes, G annotated objects, D detections; T IoU thresholds, R = 101 recalls,
+A = 4 ranges of size (all, small, medium, large), M caps on the detections. Images and classes are
 numbered in the ascending order of their COCO ids. Boxes are (x, y, width, height) in pixels of the
-original picture.
+original image.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Truth:
         segmentation, size = self.segmentations[index], self.sizes[self.images[index]]
         image = self.image_ids[self.images[index]]
         if not segmentation:
-            raise ValueError(f"{self.name}: an object of picture {image} has no segmentation")
+            raise ValueError(f"{self.name}: an object of image {image} has no segmentation")
         if size is None:
-            raise ValueError(f"{self.name}: picture {image} has no height and width")
+            raise ValueError(f"{self.name}: image {image} has no height and width")
         try:
             if isinstance(segmentation, dict):
                 return checked_rle(segmentation, *size)
@@ -71,7 +71,7 @@ class Truth:
                 return coco_mask.frPyObjects({"size": size, "counts": [size[0] * size[1]]}, *size)
             return polygons_to_rle(drawn, *size)
         except ValueError as error:
-            raise ValueError(f"{self.name}: an object of picture {image}: {error}") from None
+            raise ValueError(f"{self.name}: an object of image {image}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -155,23 +155,23 @@ def _size(image: dict[str, Any]) -> tuple[int, int] | None:
 def gather_detections(
     predictions: Sequence[dict[str, Any]], truth: Truth, category_ids: Sequence, iou_type: str
 ) -> Detections:
-    """Number the predictions of all pictures as ``truth`` is numbered.
+    """Number the predictions of all images as ``truth`` is numbered.
 
     Args:
-        predictions: of a picture each: ``img_id``, ``bboxes`` (N, 4) xyxy, ``scores``, ``labels``
+        predictions: of an image each: ``img_id``, ``bboxes`` (N, 4) xyxy, ``scores``, ``labels``
             (N,), and for masks ``masks``, a list of N RLE dicts, and if any ``mask_scores``.
         category_ids: the COCO id of every label; None where nothing is predicted of one.
         iou_type: "bbox" or "segm".
 
     Raises:
-        ValueError: a picture that the annotation file lacks, a label without a class, masks that
-            are missing or of another size than the picture.
+        ValueError: an image that the annotation file lacks, a label without a class, masks that
+            are missing or of another size than the image.
     """
     image_index = {image_id: index for index, image_id in enumerate(truth.image_ids)}
     unknown = [p["img_id"] for p in predictions if p["img_id"] not in image_index]
     if unknown:
         raise ValueError(
-            f"{truth.name} lacks {len(unknown)} of the {len(predictions)} pictures that were "
+            f"{truth.name} lacks {len(unknown)} of the {len(predictions)} images that were "
             f"predicted, by id: {', '.join(map(repr, unknown[:_NUM_NAMED]))}"
         )
     counts = [len(p["labels"]) for p in predictions]
@@ -179,7 +179,7 @@ def gather_detections(
     labels = _join([p["labels"] for p in predictions], (0,), int)
     if labels.size and not 0 <= labels.min() <= labels.max() < len(category_ids):
         raise ValueError(
-            f"the predictions have labels from {labels.min()} to {labels.max()}, the data set's "
+            f"the predictions have labels from {labels.min()} to {labels.max()}, the dataset's "
             f"metainfo has {len(category_ids)} classes"
         )
     category_index = {category_id: index for index, category_id in enumerate(truth.category_ids)}
@@ -209,14 +209,14 @@ def _masks(
         masks, image_id = prediction.get("masks", ()), prediction["img_id"]
         if len(masks) != len(prediction["labels"]):
             raise ValueError(
-                f"metric segm: picture {image_id!r} has {len(prediction['labels'])} predictions "
+                f"metric segm: image {image_id!r} has {len(prediction['labels'])} predictions "
                 f"and {len(masks)} masks"
             )
         size = truth.sizes[image_index[image_id]]
         wrong = next((m["size"] for m in masks if size and tuple(m["size"]) != size), None)
         if wrong is not None:
             raise ValueError(
-                f"picture {image_id!r} has a predicted mask of size {list(wrong)} (height, width), "
+                f"image {image_id!r} has a predicted mask of size {list(wrong)} (height, width), "
                 f"in {truth.name} it is of {list(size or ())}"
             )
         joined += masks

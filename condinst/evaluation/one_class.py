@@ -17,15 +17,15 @@ class _OneClass(COCOeval_faster):
     """Takes its IoUs from pycocotools, so that it needs neither boxes nor masks of its own.
 
     Args:
-        objects, found: places in ``truth`` and in ``detections``, sorted by picture.
+        objects, found: places in ``truth`` and in ``detections``, sorted by image.
     """
 
     def __init__(
         self, truth: Truth, detections: Detections, objects: np.ndarray, found: np.ndarray
     ) -> None:
         self._truth, self._detections = truth, detections
-        self._objects = _by_picture(truth.images, objects)
-        self._found = _by_picture(detections.images, found)
+        self._objects = _by_image(truth.images, objects)
+        self._found = _by_image(detections.images, found)
         images = [{"id": index} for index in sorted(self._objects.keys() | self._found.keys())]
         no_crowds = np.zeros(len(detections), bool)
         super().__init__(
@@ -39,7 +39,7 @@ class _OneClass(COCOeval_faster):
         )
 
     def computeIoU(self, imgId: int, catId: int) -> np.ndarray | list:  # noqa: N802, N803
-        """(D, G) of a picture: the detections by falling score, as far as the largest cap."""
+        """(D, G) of an image: the detections by falling score, as far as the largest cap."""
         objects, found = self._objects.get(imgId), self._found.get(imgId)
         if objects is None or found is None:
             return []
@@ -65,7 +65,7 @@ def curves_of_class(
     """Precision (T, R, A, M) and recall (T, A, M) of the objects and detections of a class.
 
     Args:
-        objects, found: places in ``truth`` and in ``detections``, sorted by picture.
+        objects, found: places in ``truth`` and in ``detections``, sorted by image.
     """
     run = _OneClass(truth, detections, objects, found)
     run.params.iouThrs, run.params.maxDets = iou_thrs, max_dets
@@ -78,7 +78,7 @@ def curves_of_class(
     )
 
 
-def _by_picture(images: np.ndarray, places: np.ndarray) -> dict[int, np.ndarray]:
+def _by_image(images: np.ndarray, places: np.ndarray) -> dict[int, np.ndarray]:
     found, starts = np.unique(images[places], return_index=True)
     return dict(zip(found.tolist(), np.split(places, starts[1:]), strict=len(places) > 0))
 

@@ -26,7 +26,7 @@ def write_predictions(
     pycocotools' ``loadRes`` reads the file. A file that was there before is replaced whole.
 
     Args:
-        predictions: of a picture each, as :func:`condinst.evaluation.matches.gather_detections`
+        predictions: of an image each, as :func:`condinst.evaluation.matches.gather_detections`
             takes them. ``mask_scores``, where a model has them, are the scores of the file.
         category_ids: the COCO id of every label.
 
@@ -36,7 +36,7 @@ def write_predictions(
     with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
         file.write("[")
         first = True
-        for prediction in predictions:  # picture by picture: the text of all may be large
+        for prediction in predictions:  # image by image: the text of all may be large
             rows = [json.dumps(row) for row in _rows(prediction, category_ids)]
             if rows:
                 file.write(("\n" if first else ",\n") + ",\n".join(rows))
@@ -68,7 +68,7 @@ def _rows(prediction: dict[str, Any], category_ids: Sequence) -> list[dict[str, 
 def read_predictions(
     path: str | os.PathLike[str], category_ids: Sequence
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Predictions of a picture each; of ``category_ids`` only, in whose order labels count.
+    """Predictions of an image each; of ``category_ids`` only, in whose order labels count.
 
     Returns:
         The predictions, as :func:`condinst.evaluation.matches.gather_detections` takes them
@@ -88,16 +88,16 @@ def read_predictions(
     if not isinstance(rows, list):
         raise ValueError(f"{path}: expected COCO's list of results, got a {type(rows).__name__}")
     label_of = {category_id: label for label, category_id in enumerate(category_ids)}
-    by_picture: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for number, row in enumerate(rows):
         if not (isinstance(row, dict) and all(key in row for key in _KEYS)):
             raise ValueError(
                 f"{path}: result {number} needs the keys {', '.join(_KEYS)}, got {str(row)[:200]}"
             )
         if row["category_id"] in label_of:
-            by_picture[row["image_id"]].append(row)
-    has_masks = all("segmentation" in row for own in by_picture.values() for row in own)
-    return [_prediction(i, own, label_of, has_masks) for i, own in by_picture.items()], has_masks
+            by_image[row["image_id"]].append(row)
+    has_masks = all("segmentation" in row for own in by_image.values() for row in own)
+    return [_prediction(i, own, label_of, has_masks) for i, own in by_image.items()], has_masks
 
 
 def _prediction(

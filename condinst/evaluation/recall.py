@@ -18,31 +18,31 @@ __all__ = ["average_recalls"]
 def average_recalls(
     truth: Truth, detections: Detections, nums: Sequence[int], iou_thrs: np.ndarray
 ) -> list[float]:
-    """For each of ``nums``, with so many best detections of a picture, the mean over the
+    """For each of ``nums``, with so many best detections of an image, the mean over the
     thresholds of the share of objects that are found. Crowds are left out.
 
     Every object has one detection and the other way round; pairs are made by falling IoU.
     0 where there is no object.
     """
     best = np.concatenate(
-        [np.empty((len(nums), 0)), *_by_picture(truth, detections, nums)], axis=1
+        [np.empty((len(nums), 0)), *_by_image(truth, detections, nums)], axis=1
     )  # (len(nums), G)
     found = best[:, :, None] >= iou_thrs
     return [float(part.mean()) if part.size else 0.0 for part in found]
 
 
-def _by_picture(truth: Truth, detections: Detections, nums: Sequence[int]) -> list[np.ndarray]:
+def _by_image(truth: Truth, detections: Detections, nums: Sequence[int]) -> list[np.ndarray]:
     parts = []
     by_score = np.argsort(-detections.scores, kind="stable")
     order = by_score[np.argsort(detections.images[by_score], kind="stable")]
-    pictures = np.arange(len(truth.image_ids))
+    images = np.arange(len(truth.image_ids))
     starts, ends = (
-        np.searchsorted(detections.images[order], pictures, side) for side in ("left", "right")
+        np.searchsorted(detections.images[order], images, side) for side in ("left", "right")
     )
     objects = np.flatnonzero(~truth.crowds)
-    for picture in np.unique(truth.images[objects]):
-        boxes = truth.boxes[objects[truth.images[objects] == picture]]
-        found = detections.boxes[order[starts[picture] : ends[picture]]]
+    for image in np.unique(truth.images[objects]):
+        boxes = truth.boxes[objects[truth.images[objects] == image]]
+        found = detections.boxes[order[starts[image] : ends[image]]]
         if not len(found):
             parts.append(np.zeros((len(nums), len(boxes))))
             continue

@@ -1,4 +1,4 @@
-"""How far two sets of instances of the same pictures agree, and whether that is enough."""
+"""How far two sets of instances of the same images agree, and whether that is enough."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Bounds:
             ``worst`` False the mean counts.
         score: largest difference of scores.
         margin: instances whose scores lie as close as this to the threshold, or to the last one of
-            a picture with ``max_per_img`` instances, need no partner.
+            an image with ``max_per_img`` instances, need no partner.
         worst: whether the worst pair counts, or the mean of all pairs.
     """
 
@@ -125,7 +125,7 @@ def compare_instances(
     sqrt_scores: bool,
     margin: float,
 ) -> Agreement:
-    """Pair the instances of one picture and measure.
+    """Pair the instances of one image and measure.
 
     Each one of ``expected``, best first, takes the one of ``found`` with its label whose box
     overlaps most. Those of either side that remain count as missing, where their scores leave no

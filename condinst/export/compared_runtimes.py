@@ -14,7 +14,7 @@ from condinst.deploy.runtimes import OnnxRuntime, OpenVino
 
 __all__ = ["Runner", "find_instances", "onnx_runtime", "openvino_runtime"]
 
-# (B, 3, H, W) float32 RGB pictures and (2,) int64 -> the file's outputs by name
+# (B, 3, H, W) float32 RGB images and (2,) int64 -> the file's outputs by name
 Runner = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 

@@ -17,7 +17,7 @@ from condinst.export.box_graph import BoxSettings
 from condinst.export.compared_runtimes import Runner, onnx_runtime, openvino_runtime
 from condinst.export.onnx_model import build_onnx, opset_for, pad_divisor
 from condinst.export.quantize import quantize_network
-from condinst.export.sample_images import PictureReader, generated_pictures
+from condinst.export.sample_images import ImageReader, generated_images
 from condinst.export.verify import CheckedImage, Row, check, resize_to, thresholds, with_threshold
 from condinst.export.write_metadata import build_metadata, sha256, write_metadata
 from condinst.inference import setup as predictor_setup
@@ -72,7 +72,7 @@ class Export:
 
     Attributes:
         path: of the written file; of the one named ".failed" if it is out of bounds.
-        rows: of the check, picture by picture.
+        rows: of the check, image by image.
         bounds: that it was held to.
         failures: what is out of bounds, in words; empty if nothing is.
         figure: of a .pt2, the largest relative difference of the network's outputs.
@@ -118,7 +118,7 @@ def export_model(
             f"output {path}: expected a name that ends in {FORMATS[options.format]}, for the "
             f"format {options.format}"
         )
-    reader = PictureReader(cfg)
+    reader = ImageReader(cfg)
     predictor_setup.check_channels(cfg, model, reader.pixel_format)
     metadata = build_metadata(
         model,
@@ -161,7 +161,7 @@ class _Work:
     """One export: the detector, and where the file is written until it has passed."""
 
     model: CondInst
-    reader: PictureReader
+    reader: ImageReader
     options: Options
     metadata: dict[str, Any]
     path: Path
@@ -182,8 +182,8 @@ class _Work:
         write_metadata(exported, self.metadata)
         self.say("comparing with the detector ...")
         rows: list[Row] = []
-        pictures = self._pictures()
-        for runner, note, chosen in self._runs(exported, pictures):
+        images = self._images()
+        for runner, note, chosen in self._runs(exported, images):
             batch = options.batch or 1
             rows += check(self.model, runner, chosen, bounds, batch=batch, note=note)
         total = sum((row.agreement for row in rows), Agreement())
@@ -191,18 +191,18 @@ class _Work:
         return Export(self.path, rows, bounds, failures)
 
     def _runs(
-        self, exported: onnx.ModelProto, pictures: list[CheckedImage]
+        self, exported: onnx.ModelProto, images: list[CheckedImage]
     ) -> Iterator[tuple[Runner, str, list[CheckedImage]]]:
-        """The file, and the same with thresholds at which the first picture has no detections, one
-        and many: what pictures of its own do not show."""
-        yield self._runner(exported, self.path), "", pictures
+        """The file, and the same with thresholds at which the first image has no detections, one
+        and many: what images of its own do not show."""
+        yield self._runner(exported, self.path), "", images
         if self.options.precision != "float32":
             return  # a threshold in the midst of the scores shows nothing but their roundings
-        levels = thresholds(self.model, pictures[0], (0, 1, 300))
+        levels = thresholds(self.model, images[0], (0, 1, 300))
         for what, score_thr in zip(("none", "one", "many"), levels, strict=True):
             with with_threshold(self.model, exported, score_thr) as changed:
                 file = self.path.with_name(f"{what}-{self.path.name}")
-                yield self._runner(changed, file), f", {what}", pictures[:1]
+                yield self._runner(changed, file), f", {what}", images[:1]
 
     def _runner(self, exported: onnx.ModelProto, path: Path) -> Runner:
         """Write a model, and run it from its file."""
@@ -215,29 +215,29 @@ class _Work:
         save_openvino(onnx_file, path, self.metadata, half=self.options.half)
         return openvino_runtime(path)
 
-    def _pictures(self) -> list[CheckedImage]:
+    def _images(self) -> list[CheckedImage]:
         """For the check, at the file's size if that is fixed."""
         options = self.options
         if options.check_images:
-            pictures = list(self.reader.folder(options.check_images, options.num_check))
+            images = list(self.reader.folder(options.check_images, options.num_check))
         else:
-            pictures = generated_pictures(self.reader)
+            images = generated_images(self.reader)
         if options.fixed_size:
-            pictures = [resize_to(picture, options.fixed_size) for picture in pictures]
-        return pictures
+            images = [resize_to(image, options.fixed_size) for image in images]
+        return images
 
     def _quantize(self, part: onnx.ModelProto) -> onnx.ModelProto:
         options = self.options
         assert options.calibration_images is not None
-        self.say(f"calibrating with pictures of {options.calibration_images} ...")
-        pictures = self.reader.folder(options.calibration_images, options.num_calibration)
-        return quantize_network(part, map(self._network_input, pictures))
+        self.say(f"calibrating with images of {options.calibration_images} ...")
+        images = self.reader.folder(options.calibration_images, options.num_calibration)
+        return quantize_network(part, map(self._network_input, images))
 
-    def _network_input(self, picture: CheckedImage) -> np.ndarray:
-        """(B, C, H, W) normalised and padded."""
+    def _network_input(self, image: CheckedImage) -> np.ndarray:
+        """(B, C, H, W) normalized and padded."""
         if self.options.fixed_size:
-            picture = resize_to(picture, self.options.fixed_size)
-        batch = dict(inputs=[picture.as_loaded()], data_samples=None)
+            image = resize_to(image, self.options.fixed_size)
+        batch = dict(inputs=[image.as_loaded()], data_samples=None)
         batch = self.model.data_preprocessor(batch, False)
         count = (self.options.batch or 1) if self.options.fixed_size else 1
         return batch["inputs"].repeat(count, 1, 1, 1).numpy()

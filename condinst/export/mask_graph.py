@@ -125,7 +125,7 @@ def mask_logits(
 
 
 def _locations(g: GraphBuilder, height: str, width: str, stride: int) -> str:
-    """(2, H' * W') float32, x then y of the cells' centres in input-image pixels."""
+    """(2, H' * W') float32, x then y of the cells' centers in input-image pixels."""
     y, x = (
         g.Mul(g.Add(as_float(g, _range(g, side)), 0.5), float(stride)) for side in (height, width)
     )
@@ -144,7 +144,7 @@ def _layers(
     g: GraphBuilder, params: str, found: GraphDetections, settings: MaskSettings
 ) -> tuple[list[str], list[str]]:
     """Weights (N, c_out, c_in) and biases (N, c_out, 1); the first layer's are for the cells'
-    places in the picture, with the detection's point in its bias."""
+    places in the image, with the detection's point in its bias."""
     pairs = list(pairwise(settings.channels))
     sizes = [c_in * c_out for c_in, c_out in pairs] + [c_out for _, c_out in pairs]
     pieces = g.Split(params, sizes, axis=1, outputs=len(sizes))

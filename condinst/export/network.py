@@ -1,4 +1,4 @@
-"""The part of a detector with weights, from normalised pictures to dense predictions.
+"""The part of a detector with weights, from normalized images to dense predictions.
 
 What follows it, box and mask post-processing, has shapes that depend on the data; it is written as
 ONNX by hand (``boxes``, ``masks``). This part is left to PyTorch's exporters.
@@ -46,7 +46,7 @@ class Network(nn.Module):
         self.mask_branch = model.mask_head.mask_feature_head
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(B, C, H, W) normalised images -> the fields of ``DensePredictions``, level after level
+        """(B, C, H, W) normalized images -> the fields of ``DensePredictions``, level after level
         within a field, then the mask features."""
         feats = self.neck(self.backbone(images))
         dense = self.bbox_head(feats)
@@ -57,7 +57,7 @@ def prepare(model: CondInst, *, half: bool = False) -> Network:
     """A copy for export: on the CPU, batch norms folded where that changes nothing."""
     model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
     model.to(memory_format=torch.contiguous_format)
-    with contextlib.suppress(ValueError):  # a network that normalises before it convolves
+    with contextlib.suppress(ValueError):  # a network that normalizes before it convolves
         folded = copy.deepcopy(model)
         checked_fold_batch_norms(folded)
         model = folded
@@ -72,7 +72,7 @@ def input_shapes(
     """What ``torch.export`` asks for: an example of the input, and which of its sizes vary.
 
     Args:
-        channels: of the pictures.
+        channels: of the images.
         divisor: of heights and widths.
         fixed: batch, height and width where nothing varies.
     """

@@ -1,4 +1,4 @@
-"""A detector as one ONNX model, from pictures to boxes, scores, labels and masks."""
+"""A detector as one ONNX model, from images to boxes, scores, labels and masks."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def build_onnx(
 
     Args:
         model: with its weights; it is not changed.
-        fixed_size: height and width of the pictures.
-        batch: pictures at a time; None for any number, or 1 with a fixed size.
+        fixed_size: height and width of the images.
+        batch: images at a time; None for any number, or 1 with a fixed size.
         half: weights and activations of the network in float16.
         quantize: what is done to the network's own model before the rest is put around it.
 
@@ -85,7 +85,7 @@ def pad_divisor(model: CondInst) -> int:
 
 
 class _Writer:
-    """Puts normalisation before the network, and post-processing behind it."""
+    """Puts normalization before the network, and post-processing behind it."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class _Writer:
         out_size = image_size
         if not fixed:
             out_size = [g.Slice("out_size", [i], [i + 1], [0]) for i in (0, 1)]
-        outputs = g.include(self.part, [self._normalise(image_size)])
+        outputs = g.include(self.part, [self._normalize(image_size)])
         if self.half:
             outputs = [as_float(g, value) for value in outputs]
         fields, mask_feats = split_outputs(outputs, len(self.boxes.strides))
@@ -121,7 +121,7 @@ class _Writer:
         )
         found = suppress(g, pairs, limits, self.boxes, self.batch if fixed else None)
         params = predict_params(g, param_feats, found, self.masks)
-        # pictures of a batch have different numbers of detections where nothing is fixed
+        # images of a batch have different numbers of detections where nothing is fixed
         known = self.batch if fixed or self.batch == 1 else None
         logits = mask_logits(g, mask_feats, params, found, self.masks, known)
         masks = draw_masks(g, logits, image_size, out_size, self.masks)
@@ -169,8 +169,8 @@ class _Writer:
         shape = [batch, self.channels, height, width]
         return g.build([("images", TensorProto.FLOAT, shape)], outputs, opset)
 
-    def _normalise(self, image_size: list[str]) -> str:
-        """What the data preprocessor does: order of channels, normalisation, padding."""
+    def _normalize(self, image_size: list[str]) -> str:
+        """What the data preprocessor does: order of channels, normalization, padding."""
         g, pre = self.g, self.model.data_preprocessor
         images = "images"
         if (

@@ -28,7 +28,7 @@ def save_pt2(
     fixed: tuple[int, int, int] | None,
     half: bool = False,
 ) -> None:
-    """Write the network from normalised, padded pictures to dense predictions.
+    """Write the network from normalized, padded images to dense predictions.
 
     Post-processing stays outside: its shapes depend on the data. The program's input is ``images``
     (B, C, H, W), H and W multiples of ``divisor`` and more than the coarsest level's stride (128

@@ -1,4 +1,4 @@
-"""Networks in int8, by ONNX Runtime's static quantiser with calibration pictures.
+"""Networks in int8, by ONNX Runtime's static quantizer with calibration images.
 
 The convolutions' weights (one scale per channel) and activations become int8 between pairs of
 QuantizeLinear and DequantizeLinear, which runtimes turn into int8 arithmetic. What ranges over many
@@ -24,31 +24,31 @@ __all__ = ["float_nodes", "quantize_network"]
 _QUANTIZED_OPS = ["Conv", "Add", "MaxPool", "Relu"]
 
 
-def quantize_network(part: ModelProto, pictures: Iterable[np.ndarray]) -> ModelProto:
+def quantize_network(part: ModelProto, images: Iterable[np.ndarray]) -> ModelProto:
     """A network in int8, with the same inputs and outputs.
 
     Args:
         part: of :func:`condinst.export.network.export_network`, in float32.
-        pictures: (1, C, H, W) float32, normalised and padded, of any sizes; a few dozen do. They
+        images: (1, C, H, W) float32, normalized and padded, of any sizes; a few dozen do. They
             are held one at a time.
 
     Raises:
         ValueError: there are none.
         ImportError: onnxruntime is not installed.
     """
-    pictures = iter(pictures)
-    first = next(pictures, None)
+    images = iter(images)
+    first = next(images, None)
     if first is None:
-        raise ValueError("calibration: expected pictures, got none")
+        raise ValueError("calibration: expected images, got none")
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory(prefix="condinst-quantize-") as folder:
         paths = [str(Path(folder, name)) for name in ("float.onnx", "prepared.onnx", "int8.onnx")]
         onnx.save(part, paths[0])
-        # fuses what belongs together, so that nothing is quantised in between
+        # fuses what belongs together, so that nothing is quantized in between
         quant_pre_process(paths[0], paths[1], skip_symbolic_shape=True)
-        reader = _Reader(itertools.chain([first], pictures), part.graph.input[0].name)
+        reader = _Reader(itertools.chain([first], images), part.graph.input[0].name)
         quantize_static(
             paths[1],
             paths[2],
@@ -67,14 +67,14 @@ def quantize_network(part: ModelProto, pictures: Iterable[np.ndarray]) -> ModelP
 
 
 class _Reader:
-    """What the quantiser asks for the next input."""
+    """What the quantizer asks for the next input."""
 
-    def __init__(self, pictures: Iterable[np.ndarray], name: str) -> None:
-        self._pictures, self._name = iter(pictures), name
+    def __init__(self, images: Iterable[np.ndarray], name: str) -> None:
+        self._images, self._name = iter(images), name
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        picture = next(self._pictures, None)
-        return None if picture is None else {self._name: picture}
+        image = next(self._images, None)
+        return None if image is None else {self._name: image}
 
 
 def float_nodes(part: ModelProto) -> list[str]:

@@ -1,4 +1,4 @@
-"""Pictures for the check of an exported file, and for calibration."""
+"""Images for the check of an exported file, and for calibration."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from condinst.images.pixel_format import to_gray
 from condinst.images.sources import list_folder
 from condinst.inference.setup import pipeline
 
-__all__ = ["PictureReader", "generated_pictures"]
+__all__ = ["ImageReader", "generated_images"]
 
 # Heights and widths, pixels: a square, both orientations, and a side that nothing divides.
 _GENERATED_SIZES = ((480, 480), (360, 500), (427, 261))
 
 
-class PictureReader:
-    """Reads pictures as the config's test pipeline does.
+class ImageReader:
+    """Reads images as the config's test pipeline does.
 
     Args:
         cfg: config of the detector.
@@ -38,15 +38,15 @@ class PictureReader:
         return list(self._transform.transforms)
 
     def file(self, path: Path) -> CheckedImage:
-        """Of a picture's file.
+        """Of an image's file.
 
         Raises:
-            FileNotFoundError, ValueError: it is missing, or no picture.
+            FileNotFoundError, ValueError: it is missing, or no image.
         """
         return self._finish(path.name, self._read_file(dict(img_path=str(path), img_id=0)))
 
     def array(self, name: str, image: np.ndarray) -> CheckedImage:
-        """Of a picture in memory, (H, W, 3) uint8 RGB, made one of the model's format.
+        """Of an image in memory, (H, W, 3) uint8 RGB, made one of the model's format.
 
         Channels beyond the third are the first ones once more; values fill the type's range.
         """
@@ -64,14 +64,14 @@ class PictureReader:
         return self._finish(name, record)
 
     def folder(self, folder: str | os.PathLike, most: int) -> Iterator[CheckedImage]:
-        """At most so many pictures of a folder, spread evenly by name.
+        """At most so many images of a folder, spread evenly by name.
 
         Raises:
-            FileNotFoundError, ValueError: there is no such folder, or no picture in it.
+            FileNotFoundError, ValueError: there is no such folder, or no image in it.
         """
         root = Path(folder)
         if not root.is_dir():
-            raise FileNotFoundError(f"folder of pictures {root} is not a folder")
+            raise FileNotFoundError(f"folder of images {root} is not a folder")
         paths = list_folder(root)
         count = min(most, len(paths))
         for i in range(count):
@@ -85,12 +85,12 @@ class PictureReader:
         return CheckedImage(name, np.ascontiguousarray(image), (int(height), int(width)))
 
 
-def generated_pictures(reader: PictureReader) -> list[CheckedImage]:
+def generated_images(reader: ImageReader) -> list[CheckedImage]:
     """Scenes of shapes in several sizes, and noise; always the same."""
     rng = np.random.default_rng(0)
-    pictures = []
+    images = []
     for height, width in _GENERATED_SIZES:
         scene = draw_scene(rng, max(height, width)).image[:height, :width]
-        pictures.append(reader.array("shapes", scene))
+        images.append(reader.array("shapes", scene))
     noise = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
-    return [*pictures, reader.array("noise", noise)]
+    return [*images, reader.array("noise", noise)]

@@ -1,4 +1,4 @@
-"""An exported file beside the detector it comes from, on the same pictures."""
+"""An exported file beside the detector it comes from, on the same images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class CheckedImage:
     Attributes:
         name: for the table.
         image: (C, H, W) float32, RGB if C is 3, as resized by the test pipeline.
-        out_size: height and width of the original picture.
+        out_size: height and width of the original image.
     """
 
     name: str
@@ -67,28 +67,28 @@ class Row:
 def check(
     model: CondInst,
     runner: Runner,
-    pictures: Iterable[CheckedImage],
+    images: Iterable[CheckedImage],
     bounds: Bounds,
     *,
     batch: int = 1,
     note: str = "",
 ) -> list[Row]:
-    """Compare the instances picture by picture.
+    """Compare the instances image by image.
 
     Args:
         model: the detector, in evaluation mode on the CPU.
         runner: the file.
-        pictures: of any sizes; of the file's size if that is fixed.
-        batch: pictures that the file takes at a time; each picture is repeated so many times, and
+        images: of any sizes; of the file's size if that is fixed.
+        batch: images that the file takes at a time; each image is repeated so many times, and
             the last one is compared.
-        note: put behind the pictures' names.
+        note: put behind the images' names.
     """
     settings = BoxSettings.from_model(model)
     rows = []
-    for picture in pictures:
-        expected = run_eager(model, picture)
-        inputs = np.repeat(picture.image[None], batch, axis=0)
-        out_size = np.array(picture.out_size, np.int64)
+    for image in images:
+        expected = run_eager(model, image)
+        inputs = np.repeat(image.image[None], batch, axis=0)
+        out_size = np.array(image.out_size, np.int64)
         found = find_instances(runner(inputs, out_size), batch - 1)
         agreement = compare_instances(
             expected,
@@ -99,27 +99,27 @@ def check(
             margin=bounds.margin,
         )
         counts = len(expected["scores"]), len(found["scores"])
-        size = picture.image.shape[1], picture.image.shape[2]
-        rows.append(Row(picture.name + note, size, picture.out_size, counts, agreement))
+        size = image.image.shape[1], image.image.shape[2]
+        rows.append(Row(image.name + note, size, image.out_size, counts, agreement))
     return rows
 
 
 @torch.no_grad()
-def run_eager(model: CondInst, picture: CheckedImage) -> dict[str, np.ndarray]:
-    """The detector's own answer at the original picture's size, with boolean masks."""
-    height, width = picture.image.shape[1:]
-    out_height, out_width = picture.out_size
+def run_eager(model: CondInst, image: CheckedImage) -> dict[str, np.ndarray]:
+    """The detector's own answer at the original image's size, with boolean masks."""
+    height, width = image.image.shape[1:]
+    out_height, out_width = image.out_size
     sample = DetDataSample(
         metainfo=dict(
             img_shape=(height, width),
-            ori_shape=picture.out_size,
+            ori_shape=image.out_size,
             scale_factor=(width / out_width, height / out_height),
         )
     )
     before = model.test_cfg
     model.test_cfg = {**before, "mask_format": "bool", "autocast_dtype": None}
     try:
-        batch = dict(inputs=[picture.as_loaded()], data_samples=[sample])
+        batch = dict(inputs=[image.as_loaded()], data_samples=[sample])
         found = model.test_step(batch)[0].pred_instances
     finally:
         model.test_cfg = before
@@ -131,18 +131,18 @@ def run_eager(model: CondInst, picture: CheckedImage) -> dict[str, np.ndarray]:
     )
 
 
-def resize_to(picture: CheckedImage, size: tuple[int, int]) -> CheckedImage:
-    """The picture at a fixed size, whatever its shape; boxes and masks are of that size too."""
+def resize_to(image: CheckedImage, size: tuple[int, int]) -> CheckedImage:
+    """The image at a fixed size, whatever its shape; boxes and masks are of that size too."""
     height, width = size
-    resized = [Image.fromarray(channel).resize((width, height)) for channel in picture.image]
-    return CheckedImage(picture.name, np.stack([np.asarray(channel) for channel in resized]), size)
+    resized = [Image.fromarray(channel).resize((width, height)) for channel in image.image]
+    return CheckedImage(image.name, np.stack([np.asarray(channel) for channel in resized]), size)
 
 
-def thresholds(model: CondInst, picture: CheckedImage, counts: Sequence[int]) -> list[float]:
-    """Score thresholds that so many pairs of point and class of a picture pass, as nearly as scores
+def thresholds(model: CondInst, image: CheckedImage, counts: Sequence[int]) -> list[float]:
+    """Score thresholds that so many pairs of point and class of an image pass, as nearly as scores
     that are equal allow; 0 passes none."""
     settings = BoxSettings.from_model(model)
-    batch = dict(inputs=[picture.as_loaded()], data_samples=None)
+    batch = dict(inputs=[image.as_loaded()], data_samples=None)
     with torch.no_grad():
         inputs = model.data_preprocessor(batch, False)["inputs"]
         dense = model.bbox_head(model.extract_feat(inputs))
@@ -178,7 +178,7 @@ def format_table(rows: Sequence[Row]) -> str:
     Figures are the largest difference of boxes and of scores, the smallest IoU of masks, and in
     brackets their mean.
     """
-    header = ("picture", "input", "output", "detector", "file", "box px", "score", "mask IoU")
+    header = ("image", "input", "output", "detector", "file", "box px", "score", "mask IoU")
     lines: list[Any] = [header]
     for row in rows:
         sizes = (f"{width} x {height}" for height, width in (row.image_size, row.out_size))

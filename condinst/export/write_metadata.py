@@ -24,7 +24,7 @@ def build_metadata(
 
     Args:
         model: the detector.
-        pixel_format: of the pictures, :class:`~condinst.images.pixel_format.PixelFormat`.
+        pixel_format: of the images, :class:`~condinst.images.pixel_format.PixelFormat`.
         classes: names of the labels.
         steps: transforms of the test pipeline.
         boxes: :class:`~condinst.export.box_graph.BoxSettings`.
@@ -33,7 +33,7 @@ def build_metadata(
         opset: of ONNX.
     """
     pre = model.data_preprocessor
-    normalised = getattr(pre, "_enable_normalize", False)
+    normalized = getattr(pre, "_enable_normalize", False)
     return dict(
         version=__version__,
         task="instance segmentation",
@@ -42,8 +42,8 @@ def build_metadata(
         dtype=pixel_format.dtype,
         input_order="RGB" if pixel_format.channels == 3 else "as stored",
         input_range=None if pixel_format.dtype == "float32" else [0, pixel_format.largest],
-        mean=pre.mean.flatten().tolist() if normalised else None,
-        std=pre.std.flatten().tolist() if normalised else None,
+        mean=pre.mean.flatten().tolist() if normalized else None,
+        std=pre.std.flatten().tolist() if normalized else None,
         mean_order=_mean_order(pre, pixel_format.channels),
         resize=resize_settings(steps),
         pad_divisor=int(getattr(pre, "pad_size_divisor", 1)),
@@ -73,7 +73,7 @@ def _mean_order(preprocessor, channels: int) -> str:
 def resize_settings(steps) -> dict[str, Any] | None:
     """What a test pipeline does; None without a resize.
 
-    ``scale`` (as in mmdet: two sides that the picture is fitted into, or width and height) or
+    ``scale`` (as in mmdet: two sides that the image is fitted into, or width and height) or
     ``scale_factor`` (of width and height), ``keep_ratio``, ``interpolation`` and ``backend``.
 
     Raises:

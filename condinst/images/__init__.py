@@ -6,7 +6,7 @@ _MODULES = {
     "ImageTooLargeError": "limit",
     "PixelFormat": "pixel_format",
     "max_pixels": "limit",
-    "single_pictures": "sources",
+    "single_images": "sources",
 }
 
 __all__ = [*_MODULES]

@@ -1,4 +1,4 @@
-"""Decoding a picture file to 8-bit BGR, whatever its pixel format, or refusing it.
+"""Decoding an image file to 8-bit BGR, whatever its pixel format, or refusing it.
 
 Ordinary files take mmcv's path and give mmcv's bytes. The rules for the others are the same for
 both backends: 16-bit values keep their upper byte (cv2 rounds in color TIFF), alpha is dropped and
@@ -42,7 +42,7 @@ def decode_image(data: bytes, flag: str, backend: str) -> np.ndarray:
     if not data:
         raise ValueError("the file is empty")
     # The bytes FF D9 and FF DA are markers wherever they stand after the header, and an embedded
-    # thumbnail ends before the picture's own scan starts.
+    # thumbnail ends before the image's own scan starts.
     check_header(data)
     cut = data.startswith(_JPEG_START) and not data.endswith(_JPEG_END)
     if cut and data.rfind(_JPEG_END) <= data.rfind(_JPEG_SCAN):
@@ -60,14 +60,14 @@ def decode_image(data: bytes, flag: str, backend: str) -> np.ndarray:
     except Exception as error:  # each backend raises its own kinds
         raise ValueError(f"{type(error).__name__}: {error}") from error
     if image is None:
-        raise ValueError(f"truncated, or not a picture that the backend {backend} can read")
+        raise ValueError(f"truncated, or not an image that the backend {backend} can read")
     return image
 
 
 def decode_pixels(data: bytes, flag: str, backend: str, pixel_format: PixelFormat) -> np.ndarray:
-    """Decode the bytes of a file to a picture of this format, blue first where it has 3 channels.
+    """Decode the bytes of a file to an image of this format, blue first where it has 3 channels.
 
-    8-bit gray and colours are decoded by :func:`decode_image`; others keep what is stored.
+    8-bit gray and colors are decoded by :func:`decode_image`; others keep what is stored.
 
     Args:
         flag, backend: as for :func:`decode_image`, a color flag.

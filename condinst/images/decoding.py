@@ -1,8 +1,8 @@
-"""The pixels of a picture file as they are stored: all channels, all bits.
+"""The pixels of an image file as they are stored: all channels, all bits.
 
-Pillow reads most files. Pictures of other than 1 to 4 channels, and TIFF's of several channels of
+Pillow reads most files. Images of other than 1 to 4 channels, and TIFF's of several channels of
 16 bits, floats, planes or pages, are read by tifffile, because Pillow refuses them or leaves
-channels out, and OpenCV leaves them out without a word; 16-bit colour PNG by OpenCV, because Pillow
+channels out, and OpenCV leaves them out without a word; 16-bit color PNG by OpenCV, because Pillow
 keeps only 8 of its bits. NPY files hold (H, W) or (H, W, C).
 """
 
@@ -28,7 +28,7 @@ class StoredPixels(NamedTuple):
     """What a file holds.
 
     Attributes:
-        pixels: (H, W, C), colours as RGB.
+        pixels: (H, W, C), colors as RGB.
         alpha: whether the last channel is alpha.
         orientation: EXIF's, 1 for upright; it has not been applied.
     """
@@ -47,7 +47,7 @@ def read_stored(data: bytes) -> StoredPixels:
     """Decode the bytes of a file.
 
     Raises:
-        ValueError: it is not a picture, broken, or of a kind that is not read; the reason, without
+        ValueError: it is not an image, broken, or of a kind that is not read; the reason, without
             the file's name.
         ImportError: a TIFF file needs tifffile (or, compressed, imagecodecs).
     """
@@ -112,7 +112,7 @@ def _read_deep_color(data: bytes, orientation: int) -> StoredPixels:
     try:
         import cv2
     except ImportError as error:
-        raise ImportError("16-bit colour PNG needs OpenCV: pip install opencv-python") from error
+        raise ImportError("16-bit color PNG needs OpenCV: pip install opencv-python") from error
     flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:
@@ -156,7 +156,7 @@ def _read_tiff(data: bytes) -> StoredPixels:
         raise ValueError(f"not readable as TIFF: {error}") from error
     return StoredPixels(
         _with_channels_last(pixels, axes),
-        # associated alpha (1) has changed the colours, which cannot be undone where it is 0
+        # associated alpha (1) has changed the colors, which cannot be undone where it is 0
         alpha=extra == (2,),
         orientation=int(orientation.value) if orientation else 1,
     )

@@ -1,4 +1,4 @@
-"""Which picture files are there, and the sizes in their headers."""
+"""Which image files are there, and the sizes in their headers."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ __all__ = ["ImageHeader", "header_size", "missing_files", "read_header"]
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What a picture file says of itself before its pixels."""
+    """What an image file says of itself before its pixels."""
 
     height: int  # as stored, before EXIF orientation
     width: int
@@ -57,10 +57,10 @@ def header_size(path: str) -> tuple[int, int, bool] | None:
 
 
 def read_header(path: str) -> ImageHeader | None:
-    """The header of a picture file.
+    """The header of an image file.
 
-    None for a picture that OpenCV reads and Pillow does not know. Raises ValueError, worded to
-    follow the file's name, when it is not a picture.
+    None for an image that OpenCV reads and Pillow does not know. Raises ValueError, worded to
+    follow the file's name, when it is not an image.
     """
     try:
         if path.lower().endswith(".npy"):
@@ -80,7 +80,7 @@ def read_header(path: str) -> ImageHeader | None:
     except UnidentifiedImageError:
         if cv2.haveImageReader(path):
             return None
-        reason = "empty" if os.path.getsize(path) == 0 else "not a picture"
+        reason = "empty" if os.path.getsize(path) == 0 else "not an image"
         raise ValueError(reason) from None
     except ImageTooLargeError:
         raise

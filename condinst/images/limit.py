@@ -19,7 +19,7 @@ __all__ = [
     "open_image",
 ]
 
-# 268 million: 16,384 x 16,384. As 8-bit colours that is 0.8 GB, and a few copies are made on the
+# 268 million: 16,384 x 16,384. As 8-bit colors that is 0.8 GB, and a few copies are made on the
 # way. Aerial images of 10,000 x 10,000 pass; a file of a few hundred KB may unpack to more.
 DEFAULT_MAX_PIXELS = 2**28
 VARIABLE = "CONDINST_MAX_PIXELS"

@@ -1,6 +1,6 @@
-"""What the pixels of a model's pictures are: how many channels, of what type; and how to show them.
+"""What the pixels of a model's images are: how many channels, of what type; and how to show them.
 
-numpy alone, so that predictors without PyTorch have it too. Pictures of one channel are (H, W),
+numpy alone, so that predictors without PyTorch have it too. Images of one channel are (H, W),
 others (H, W, C). Three channels are red, green and blue; others are in the file's order.
 """
 
@@ -15,7 +15,7 @@ __all__ = ["PixelFormat", "fit_channels", "fit_dtype", "to_display", "to_gray", 
 
 DTYPES = ("uint8", "uint16", "float32")
 
-# ITU-R BT.601 in 15 bits, as OpenCV has it for 8-bit pictures.
+# ITU-R BT.601 in 15 bits, as OpenCV has it for 8-bit images.
 _RED, _GREEN, _BLUE, _BITS = 9798, 19235, 3735, 15
 
 # What is brighter or darker than all but so many percent is shown as white or black.
@@ -25,10 +25,10 @@ _MOST_SAMPLED = 2**20
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """What a model's pictures are, before normalisation.
+    """What a model's images are, before normalization.
 
     Attributes:
-        channels: 1 for grayscale, 3 for colours; any other number stands for the file's own.
+        channels: 1 for grayscale, 3 for colors; any other number stands for the file's own.
         dtype: "uint8"; "uint16"; or "float32", for values of any type as they are stored.
 
     Raises:
@@ -50,7 +50,7 @@ class PixelFormat:
 
     @property
     def is_rgb8(self) -> bool:
-        """Whether pictures are 8-bit colours, as nearly all are."""
+        """Whether images are 8-bit colors, as nearly all are."""
         return self == PixelFormat()
 
     @property
@@ -59,16 +59,16 @@ class PixelFormat:
         return {"uint8": 255, "uint16": 65535, "float32": 1}[self.dtype]
 
     def fit(self, image: np.ndarray, *, alpha: bool = False) -> np.ndarray:
-        """A picture in this format.
+        """An image in this format.
 
-        Gray becomes three equal channels, colours become gray, and alpha is left out for them.
+        Gray becomes three equal channels, colors become gray, and alpha is left out for them.
 
         Args:
             image: (H, W) or (H, W, C) of any type.
             alpha: whether the last channel is known to be alpha.
 
         Raises:
-            ValueError: the picture cannot become one of this format.
+            ValueError: the image cannot become one of this format.
         """
         if image.ndim == 2:
             image = image[:, :, None]
@@ -81,12 +81,12 @@ class PixelFormat:
         return image[:, :, 0] if self.channels == 1 else image
 
     def to_loaded(self, image: np.ndarray) -> np.ndarray:
-        """The picture as transforms have it, blue first; and back."""
+        """The image as transforms have it, blue first; and back."""
         return image[:, :, ::-1] if self.channels == 3 else image
 
 
 def fit_dtype(image: np.ndarray, dtype: str) -> np.ndarray:
-    """The picture with values of a type.
+    """The image with values of a type.
 
     16-bit values keep their upper byte as uint8; as float32, all values stay what they are.
 
@@ -111,12 +111,12 @@ def fit_dtype(image: np.ndarray, dtype: str) -> np.ndarray:
         raise ValueError("pixels of 8 bits, expected 16 (LoadImageFromFile's dtype='uint16')")
     raise ValueError(
         f"{found} pixels have no defined range: convert the file to 8 or 16 bit, or load all "
-        "pictures with LoadImageFromFile's dtype='float32'"
+        "images with LoadImageFromFile's dtype='float32'"
     )
 
 
 def fit_channels(image: np.ndarray, channels: int, *, alpha: bool = False) -> np.ndarray:
-    """An (H, W, F) picture with ``channels`` channels; see :meth:`PixelFormat.fit`."""
+    """An (H, W, F) image with ``channels`` channels; see :meth:`PixelFormat.fit`."""
     found = image.shape[2]
     if found == channels:
         return image
@@ -135,7 +135,7 @@ def fit_channels(image: np.ndarray, channels: int, *, alpha: bool = False) -> np
 def to_gray(image: np.ndarray) -> np.ndarray:
     """(H, W, 3) RGB -> (H, W) of the same type, by ITU-R BT.601.
 
-    8-bit pictures give OpenCV's bytes.
+    8-bit images give OpenCV's bytes.
     """
     if image.dtype == np.float32:
         weights = np.array([_RED, _GREEN, _BLUE], np.float64) / 2**_BITS
@@ -146,7 +146,7 @@ def to_gray(image: np.ndarray) -> np.ndarray:
 
 
 def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """The picture as EXIF's orientation (1 to 8; others mean upright) wants it shown."""
+    """The image as EXIF's orientation (1 to 8; others mean upright) wants it shown."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
@@ -157,9 +157,9 @@ def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def to_display(image: np.ndarray) -> np.ndarray:
-    """A picture of any format to look at, (H, W, 3) uint8 RGB.
+    """An image of any format to look at, (H, W, 3) uint8 RGB.
 
-    8-bit colours are returned as they are. Of four and more channels the first three are shown, of
+    8-bit colors are returned as they are. Of four and more channels the first three are shown, of
     two the first. Other types than 8 bit are stretched between their percentiles.
     """
     if image.ndim == 2:
@@ -173,7 +173,7 @@ def to_display(image: np.ndarray) -> np.ndarray:
 
 
 def _stretched(image: np.ndarray) -> np.ndarray:
-    """The same stretch for all channels, so that colours keep their hue."""
+    """The same stretch for all channels, so that colors keep their hue."""
     values = image.reshape(-1)
     values = values[:: max(1, values.size // _MOST_SAMPLED)].astype(np.float32)
     low, high = np.percentile(values, _SHOWN_PERCENTILES) if values.size else (0.0, 1.0)

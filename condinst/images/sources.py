@@ -1,4 +1,4 @@
-"""Pictures from wherever they are: files, folders, videos, arrays, and whatever yields them.
+"""Images from wherever they are: files, folders, videos, arrays, and whatever yields them.
 
 numpy and pillow are enough, but for videos (OpenCV).
 """
@@ -25,35 +25,35 @@ __all__ = [
     "is_single",
     "list_folder",
     "read_for_display",
-    "read_picture",
+    "read_image",
     "read_video",
-    "single_pictures",
+    "single_images",
     "to_pixels",
     "to_rgb",
 ]
 
-PICTURE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 _RGB8 = PixelFormat()
 
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
 
 
 def is_single(source: Any) -> bool:
-    """Whether the source is one picture: an array, a PIL image, or the path of a picture file."""
+    """Whether the source is one image: an array, a PIL image, or the path of an image file."""
     if isinstance(source, str | os.PathLike):
         return not Path(source).is_dir() and Path(source).suffix.lower() not in VIDEO_SUFFIXES
     return isinstance(source, np.ndarray | Image.Image)
 
 
-def single_pictures(source: Any) -> Iterator[Any]:
-    """The pictures of a source, one after the other: paths, arrays and PIL images.
+def single_images(source: Any) -> Iterator[Any]:
+    """The images of a source, one after the other: paths, arrays and PIL images.
 
     Args:
-        source: one of these; the path of a folder (its picture files by name, not those of its
+        source: one of these; the path of a folder (its image files by name, not those of its
             folders) or of a video (its frames); or anything that yields such sources.
 
     Raises:
-        FileNotFoundError, ValueError: a folder has no pictures, a video cannot be read.
+        FileNotFoundError, ValueError: a folder has no images, a video cannot be read.
         TypeError: something else.
     """
     if is_single(source):
@@ -63,7 +63,7 @@ def single_pictures(source: Any) -> Iterator[Any]:
         yield from list_folder(path) if path.is_dir() else read_video(path)
     elif isinstance(source, Iterable) and not isinstance(source, bytes | dict):
         for item in source:
-            yield from single_pictures(item)
+            yield from single_images(item)
     else:
         raise TypeError(
             "source: expected a path, an (H, W, 3) array, a PIL image, or a list or generator of "
@@ -72,16 +72,16 @@ def single_pictures(source: Any) -> Iterator[Any]:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """The picture files of a folder, by name.
+    """The image files of a folder, by name.
 
     Raises:
         ValueError: there are none.
     """
-    named = (p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+    named = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     # what is neither a folder nor a file is an error when it is read, not left out silently
     found = sorted(p for p in named if not p.is_dir())
     if not found:
-        raise ValueError(f"folder {folder}: expected pictures, found no file named like one")
+        raise ValueError(f"folder {folder}: expected images, found no file named like one")
     return found
 
 
@@ -126,9 +126,9 @@ def check_video(path: Path) -> None:
 
 
 def check_array(image: np.ndarray, pixel_format: PixelFormat = _RGB8) -> None:
-    """Raises ValueError if it is not a picture for a model of this format.
+    """Raises ValueError if it is not an image for a model of this format.
 
-    A model for gray takes colours too, one for float32 values of every type.
+    A model for gray takes colors too, one for float32 values of every type.
     """
     channels = 1 if image.ndim == 2 else image.shape[-1]
     known = {pixel_format.channels, 3} if pixel_format.channels == 1 else {pixel_format.channels}
@@ -136,27 +136,27 @@ def check_array(image: np.ndarray, pixel_format: PixelFormat = _RGB8) -> None:
     if image.ndim not in (2, 3) or channels not in known or not of_type or not image.size:
         shape = "" if pixel_format.channels == 1 else f", {pixel_format.channels}"
         raise ValueError(
-            f"picture: expected an array (height, width{shape}) of {pixel_format.dtype}, got "
+            f"image: expected an array (height, width{shape}) of {pixel_format.dtype}, got "
             f"{image.shape} of {image.dtype}"
         )
 
 
-def read_picture(
+def read_image(
     path: str | Path, size: tuple[int, int] | None = None, pixel_format: PixelFormat = _RGB8
 ) -> np.ndarray:
-    """The picture of a file, (H, W, 3) uint8 RGB, or in another format.
+    """The image of a file, (H, W, 3) uint8 RGB, or in another format.
 
-    As 8-bit gray or colours, 16-bit values keep their upper byte and alpha is dropped, as in
+    As 8-bit gray or colors, 16-bit values keep their upper byte and alpha is dropped, as in
     :mod:`condinst.images.decode_bgr`.
 
     Args:
-        size: height and width of the picture that is meant: says whether the EXIF orientation is
+        size: height and width of the image that is meant: says whether the EXIF orientation is
             applied. None applies it.
-        pixel_format: what the picture is to be.
+        pixel_format: what the image is to be.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a picture, one of another size, or of another format.
+        ValueError: it is not an image, one of another size, or of another format.
         ImportError: see :func:`~condinst.images.decoding.read_stored`.
     """
 
@@ -175,10 +175,10 @@ def read_picture(
 
 
 def read_for_display(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The picture of a file of any format to look at, (H, W, 3) uint8 RGB.
+    """The image of a file of any format to look at, (H, W, 3) uint8 RGB.
 
-    8-bit gray and colours are shown as they are, other values stretched, of many channels the first
-    three. Arguments and errors are those of :func:`read_picture`.
+    8-bit gray and colors are shown as they are, other values stretched, of many channels the first
+    three. Arguments and errors are those of :func:`read_image`.
     """
 
     def decode(data: bytes) -> Iterator[np.ndarray]:
@@ -190,7 +190,7 @@ def read_for_display(path: str | Path, size: tuple[int, int] | None = None) -> n
         return _read(path, size, decode)
     except (ImportError, ValueError) as error:  # 8 bits of it will do, or its first page
         try:
-            return read_picture(path, size)
+            return read_image(path, size)
         except ValueError:
             raise error from None
 
@@ -200,7 +200,7 @@ def _read(
     size: tuple[int, int] | None,
     decode: Callable[[bytes], Iterator[np.ndarray]],
 ) -> np.ndarray:
-    """The first picture of this size that the decoder makes of a file."""
+    """The first image of this size that the decoder makes of a file."""
     sizes = []
     try:
         for image in decode(read_regular(path)):
@@ -217,7 +217,7 @@ def _read(
         raise ValueError(f"image file {path}: not readable: {error}") from error
     assert size is not None
     raise ValueError(
-        f"image file {path}: the picture is {sizes[0][1]} x {sizes[0][0]} (width x height), "
+        f"image file {path}: the image is {sizes[0][1]} x {sizes[0][0]} (width x height), "
         f"expected {size[1]} x {size[0]}"
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from condinst.images.pixel_format import PixelFormat
-from condinst.images.sources import check_array, is_single, single_pictures, to_pixels
+from condinst.images.sources import check_array, is_single, single_images, to_pixels
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling, predict_by_tiles
 
@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 
 class ImageSource(NamedTuple):
-    """One picture: the path of its file, or its pixels, (H, W, 3) uint8 RGB.
+    """One image: the path of its file, or its pixels, (H, W, 3) uint8 RGB.
 
-    Where the model takes other pictures, pixels are of its
+    Where the model takes other images, pixels are of its
     :class:`~condinst.images.pixel_format.PixelFormat`.
     """
 
@@ -41,15 +41,15 @@ class BasePredictor(ABC, Generic[Prepared]):
     """Takes sources of every kind apart, and hands out results a batch at a time.
 
     Args:
-        batch_size: pictures at a time.
+        batch_size: images at a time.
         score_thr: instances with a lower score are left out.
         channel_order: of arrays, "rgb" or "bgr".
         on_error: what a file that cannot be read does: "raise" or "skip".
-        tiling: how to cut pictures into tiles, or None to look at them as they are. ``batch_size``
+        tiling: how to cut images into tiles, or None to look at them as they are. ``batch_size``
             counts tiles then.
 
     Attributes:
-        pixel_format: of the pictures that the model takes.
+        pixel_format: of the images that the model takes.
 
     Raises:
         ValueError: an argument is wrong.
@@ -88,24 +88,24 @@ class BasePredictor(ABC, Generic[Prepared]):
 
     @abstractmethod
     def _prepare(self, source: ImageSource) -> Prepared:
-        """The network's input, and what the results need to know of the picture."""
+        """The network's input, and what the results need to know of the image."""
 
     @abstractmethod
     def _predict(self, batch: list[Prepared]) -> list[Results]:
-        """The instances of at most ``batch_size`` pictures."""
+        """The instances of at most ``batch_size`` images."""
 
     def __call__(self, source: Any) -> Results | list[Results]:
-        """The instances of one picture, or a list of them for more.
+        """The instances of one image, or a list of them for more.
 
         Args:
-            source: one picture: an (H, W, 3) uint8 array, a PIL image, the path of a file; or more:
+            source: one image: an (H, W, 3) uint8 array, a PIL image, the path of a file; or more:
                 the path of a folder or video (with OpenCV), a list, a generator. A model for other
-                pictures takes arrays of its ``pixel_format`` as well: (H, W) for one channel,
+                images takes arrays of its ``pixel_format`` as well: (H, W) for one channel,
                 (H, W, C) for more.
 
         Raises:
             FileNotFoundError: a file is missing.
-            ValueError: a file is no picture or broken, an array is no picture.
+            ValueError: a file is no image or broken, an array is no image.
         """
         if is_single(source):
             opened = self._open(source)
@@ -118,11 +118,11 @@ class BasePredictor(ABC, Generic[Prepared]):
     def stream(self, source: Any) -> Iterator[Results]:
         """The same, a batch at a time as they are asked for: for long videos, large folders.
 
-        A picture of a file is not kept in memory, but read again when it is drawn on.
+        An image of a file is not kept in memory, but read again when it is drawn on.
         """
-        pictures = single_pictures(source)
+        images = single_images(source)
         if self.tiling is not None:
-            read = self._without_broken(lambda s: (s, self._pixels(s)), pictures)
+            read = self._without_broken(lambda s: (s, self._pixels(s)), images)
             for item in read:
                 try:
                     results = self._predict_by_tiles(*item, self.tiling)
@@ -131,7 +131,7 @@ class BasePredictor(ABC, Generic[Prepared]):
                     continue
                 yield results
             return
-        prepared = self._without_broken(self._prepare, pictures)
+        prepared = self._without_broken(self._prepare, images)
         while True:
             batch, failed = _next_batch(prepared, self.batch_size)
             if batch:
@@ -163,12 +163,12 @@ class BasePredictor(ABC, Generic[Prepared]):
         return results
 
     def _without_broken(
-        self, function: Callable[[ImageSource], T], pictures: Iterable[Any]
+        self, function: Callable[[ImageSource], T], images: Iterable[Any]
     ) -> Iterator[T]:
-        """The function of every picture; where it cannot be read, what ``on_error`` says."""
-        for picture in pictures:
+        """The function of every image; where it cannot be read, what ``on_error`` says."""
+        for image in images:
             try:
-                done = _usable(function, self._open(picture))
+                done = _usable(function, self._open(image))
             except (OSError, ValueError, ImportError) as error:
                 self._skip(error)
                 continue
@@ -180,15 +180,15 @@ class BasePredictor(ABC, Generic[Prepared]):
             raise error
         warnings.warn(f"skipped: {error}", stacklevel=3)
 
-    def _open(self, picture: Any) -> ImageSource:
-        if isinstance(picture, str | os.PathLike):
-            return ImageSource(os.fspath(picture), None)
-        if isinstance(picture, Image.Image):
-            return ImageSource(None, to_pixels(picture, self.pixel_format))
-        check_array(picture, self.pixel_format)
-        if self.channel_order == "bgr" and picture.shape[2:] == (3,):
-            picture = picture[:, :, ::-1]
-        return ImageSource(None, self.pixel_format.fit(picture))
+    def _open(self, image: Any) -> ImageSource:
+        if isinstance(image, str | os.PathLike):
+            return ImageSource(os.fspath(image), None)
+        if isinstance(image, Image.Image):
+            return ImageSource(None, to_pixels(image, self.pixel_format))
+        check_array(image, self.pixel_format)
+        if self.channel_order == "bgr" and image.shape[2:] == (3,):
+            image = image[:, :, ::-1]
+        return ImageSource(None, self.pixel_format.fit(image))
 
 
 class _UnusableTileError(ValueError):

@@ -1,4 +1,4 @@
-"""Prediction in programs: pictures in, :class:`~condinst.results.results.Results` out."""
+"""Prediction in programs: images in, :class:`~condinst.results.results.Results` out."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["Predictor"]
 
 
 class Predictor(BasePredictor[dict[str, Any]]):
-    """A trained detector for pictures of every kind.
+    """A trained detector for images of every kind.
 
-    The config's test pipeline prepares the pictures, so that the answers are those of
+    The config's test pipeline prepares the images, so that the answers are those of
     ``tools/test.py``; ``channels_last`` and ``fold_norms`` change the order of roundings.
     After construction it may be called from several threads.
 
@@ -38,16 +38,16 @@ class Predictor(BasePredictor[dict[str, Any]]):
         dtype: "bfloat16" or "float16" for mixed precision; None for float32.
         channels_last: keep the channels of each pixel together: mostly faster.
         fold_norms: put batch norms into their convolutions: faster; None where it changes nothing.
-        compile: compile the network by ``torch.compile``, at the first picture.
-        batch_size: pictures at a time. Those of a batch are padded to one size.
+        compile: compile the network by ``torch.compile``, at the first image.
+        batch_size: images at a time. Those of a batch are padded to one size.
         score_thr: instances with a lower score are left out, beside those that the config's
             ``model.test_cfg`` leaves out.
         channel_order: of arrays, "rgb" or "bgr".
         on_error: what a file that cannot be read does: "raise", or "skip" for a warning and no
             results of it.
-        tile: side, or height and width, of the tiles that pictures are cut into, in their pixels;
-            None looks at pictures as they are. Each tile goes through the test pipeline as a
-            picture does, ``batch_size`` tiles at a time.
+        tile: side, or height and width, of the tiles that images are cut into, in their pixels;
+            None looks at images as they are. Each tile goes through the test pipeline as a
+            image does, ``batch_size`` tiles at a time.
         tile_overlap, tile_standard_pred, tile_match_threshold: see
             :class:`~condinst.tiling.tiling.Tiling`.
 
@@ -111,7 +111,7 @@ class Predictor(BasePredictor[dict[str, Any]]):
         return self._read_file(dict(img_path=path, img_id=0))
 
     def _prepare(self, source: ImageSource) -> dict[str, Any]:
-        """What the pipeline makes of one picture, with its ``path`` and ``image``."""
+        """What the pipeline makes of one image, with its ``path`` and ``image``."""
         record: dict[str, Any]
         path, image = source
         if image is None:
@@ -144,8 +144,8 @@ class Predictor(BasePredictor[dict[str, Any]]):
         ]
 
     def _blaming(self) -> AbstractContextManager[None]:
-        """Before the first picture is through, what fails has failed for the config."""
-        return nullcontext() if self._works else blaming(self._cfg, "the first picture")
+        """Before the first image is through, what fails has failed for the config."""
+        return nullcontext() if self._works else blaming(self._cfg, "the first image")
 
     def _to_results(self, found: InstanceData, item: dict[str, Any]) -> Results:
         scores = found.scores.float().cpu().numpy()

@@ -85,7 +85,7 @@ def build(cfg: Config, content: dict[str, Any], file: str) -> CondInst:
 
 
 def check_channels(cfg: Config, model: CondInst, pixel_format: PixelFormat) -> None:
-    """Raises ValueError where pipeline and network are for pictures of different channels."""
+    """Raises ValueError where pipeline and network are for images of different channels."""
     expected = input_channels(model.backbone)
     if pixel_format.channels != expected:
         raise ValueError(
@@ -122,7 +122,7 @@ def make_fast(
     if fold_norms is None:
         try:
             model = optimize_for_inference(copy.deepcopy(model), fold_norms=True, **switches)
-        except ValueError:  # a network that normalises before it convolves
+        except ValueError:  # a network that normalizes before it convolves
             model = optimize_for_inference(model, fold_norms=False, **switches)
     else:
         model = optimize_for_inference(model, fold_norms=fold_norms, **switches)
@@ -130,27 +130,27 @@ def make_fast(
 
 
 def class_names(cfg: Config, content: dict[str, Any], num_classes: int) -> tuple[str, ...]:
-    """The checkpoint's, else the config's, else its data set's, else COCO's with a warning."""
+    """The checkpoint's, else the config's, else its dataset's, else COCO's with a warning."""
     meta = content.get("meta") or {}
     stored = meta.get("dataset_meta") or {}
     names = stored.get("classes") or stored.get("CLASSES") or meta.get("CLASSES")
-    names = names or _names_of_data_set(cfg)
+    names = names or _names_of_dataset(cfg)
     if names is None:
         warnings.warn(
             "neither checkpoint nor config name the classes: COCO's are used", stacklevel=3
         )
         names = get_classes("coco")
     names = (names,) if isinstance(names, str) else tuple(names)
-    # a model may have more outputs than its data set has classes
+    # a model may have more outputs than its dataset has classes
     return names + tuple(f"class {i}" for i in range(len(names), num_classes))
 
 
-def _names_of_data_set(cfg: Config) -> Any:
-    data_set = _test_data_set(cfg)
-    names = (data_set.get("metainfo") or {}).get("classes")
-    if names is None and "type" in data_set:
+def _names_of_dataset(cfg: Config) -> Any:
+    dataset = _test_dataset(cfg)
+    names = (dataset.get("metainfo") or {}).get("classes")
+    if names is None and "type" in dataset:
         with DefaultScope.overwrite_default_scope(_scope(cfg)):
-            kind = data_set["type"]
+            kind = dataset["type"]
             known = DATASETS.get(kind) if isinstance(kind, str) else kind
         names = getattr(known, "METAINFO", {}).get("classes")
     return names
@@ -158,7 +158,7 @@ def _names_of_data_set(cfg: Config) -> Any:
 
 def pipeline(cfg: Config) -> tuple[Any, Compose]:
     """What reads a file, and what follows: the test pipeline without annotations."""
-    steps = _test_data_set(cfg).get("pipeline") or cfg.get("test_pipeline")
+    steps = _test_dataset(cfg).get("pipeline") or cfg.get("test_pipeline")
     if not steps or not str(steps[0].get("type")).endswith("LoadImageFromFile"):
         first = steps[0]["type"] if steps else "no pipeline"
         raise ValueError(
@@ -172,11 +172,11 @@ def pipeline(cfg: Config) -> tuple[Any, Compose]:
         return TRANSFORMS.build(first), Compose([TRANSFORMS.build(step) for step in steps[1:]])
 
 
-def _test_data_set(cfg: Config) -> Any:
-    data_set = (cfg.get("test_dataloader") or {}).get("dataset") or {}
-    while "pipeline" not in data_set and ("dataset" in data_set or "datasets" in data_set):
-        data_set = data_set["dataset"] if "dataset" in data_set else data_set["datasets"][0]
-    return data_set
+def _test_dataset(cfg: Config) -> Any:
+    dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    while "pipeline" not in dataset and ("dataset" in dataset or "datasets" in dataset):
+        dataset = dataset["dataset"] if "dataset" in dataset else dataset["datasets"][0]
+    return dataset
 
 
 def _scope(cfg: Config) -> str:

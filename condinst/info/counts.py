@@ -27,14 +27,14 @@ class PartSize(NamedTuple):
 
 @dataclass(frozen=True)
 class Flops:
-    """Floating-point operations of one picture: convolutions and matrix products.
+    """Floating-point operations of one image: convolutions and matrix products.
 
     A multiplication and an addition are two operations; much of the literature counts the pair as
     one. Norms, activations, resizing and post-processing are not counted.
 
     Attributes:
         size: height and width of the network's input.
-        parts: by part of the network, what runs for each picture.
+        parts: by part of the network, what runs for each image.
         per_instance: what each instance adds: its controller and its dynamic network.
     """
 
@@ -44,7 +44,7 @@ class Flops:
 
     @property
     def network(self) -> int:
-        """All that runs for each picture, without instances."""
+        """All that runs for each image, without instances."""
         return sum(self.parts.values())
 
 

@@ -34,7 +34,7 @@ class Memory:
         instances: that the prediction found.
         training: at the peak of a training step, without the weights: activations, gradients and
             the optimizer's state.
-        objects: of the picture that was trained on.
+        objects: of the image that was trained on.
     """
 
     weights: int
@@ -54,9 +54,9 @@ def measure_memory(
     ``test_cfg.max_per_img`` allows.
 
     Args:
-        size: height and width of the picture, before it is padded.
+        size: height and width of the image, before it is padded.
         device: "cpu" measures the process's resident memory, "cuda" what PyTorch allocates.
-        batch_size: pictures at a time, in both.
+        batch_size: images at a time, in both.
 
     Raises:
         OSError: the system does not tell resident memory (other systems than Linux).
@@ -99,7 +99,7 @@ def _test_batch(shape: tuple[int, int, int], batch_size: int) -> dict[str, list]
 def _train_batch(
     cfg: Config, model: CondInst, shape: tuple[int, int, int], batch_size: int
 ) -> dict[str, Any]:
-    """Pictures with objects, as the last steps of the training pipeline hand them out."""
+    """Images with objects, as the last steps of the training pipeline hand them out."""
     loader = cfg.get("train_dataloader") or {}
     dataset = loader.get("dataset") or {}
     while "dataset" in dataset:
@@ -115,7 +115,7 @@ _LAST = ("PrepareMaskTargets", "PrepareBoxTargets", "PackDetInputs")
 
 
 def _annotated(shape: tuple[int, int, int], num_classes: int) -> dict[str, Any]:
-    """One picture of noise with diamonds of all sizes, as the loading transforms leave it."""
+    """One image of noise with diamonds of all sizes, as the loading transforms leave it."""
     height, width = size = shape[:2]
     draw = np.random.default_rng(0)
     half = np.geomspace(0.05, 0.45, _NUM_OBJECTS)[:, None] * [width, height]  # (M, 2)

@@ -1,6 +1,6 @@
-"""Masks of one picture, each kept as the part that holds its pixels.
+"""Masks of one image, each kept as the part that holds its pixels.
 
-A picture with hundreds of small objects has hundreds of bitmaps of its own size, nearly all of it
+An image with hundreds of small objects has hundreds of bitmaps of its own size, nearly all of it
 background: 375 nuclei on 603 x 1272 pixels take 290 MB, and the steps of a training pipeline copy
 them. Their parts take less than one megabyte.
 
@@ -32,7 +32,7 @@ class CropMasks(BitmapMasks):
 
     Args:
         crops: of N masks, each the part that holds its pixels.
-        height, width: of the picture.
+        height, width: of the image.
     """
 
     def __init__(self, crops: Sequence[Crop], height: int, width: int) -> None:
@@ -139,8 +139,8 @@ def crop_of_runs(runs: np.ndarray, height: int) -> Crop:
     """A mask's run lengths (down the columns, background first) -> the part with its pixels.
 
     Args:
-        runs: int64; they cover the picture.
-        height: of the picture.
+        runs: int64; they cover the image.
+        height: of the image.
     """
     ends = np.cumsum(runs)
     starts, ends = ends[0::2][: len(runs) // 2], ends[1::2]
@@ -158,12 +158,12 @@ def crop_of_runs(runs: np.ndarray, height: int) -> Crop:
 
 
 def _placed(mask: np.ndarray, x: int, y: int) -> Crop:
-    """A crop; one without pixels lies at the corner, which is inside every picture."""
+    """A crop; one without pixels lies at the corner, which is inside every image."""
     return Crop(mask, x, y) if mask.size else Crop(np.zeros((0, 0), bool), 0, 0)
 
 
 def _nearest(old: int, new: int) -> np.ndarray:
-    """Which of ``old`` pixels each of ``new`` ones is, in OpenCV's resizing by nearest neighbour.
+    """Which of ``old`` pixels each of ``new`` ones is, in OpenCV's resizing by nearest neighbor.
 
     OpenCV itself is asked, so that its rounding is met.
     """

@@ -2,9 +2,9 @@
 
 pycocotools walks along each edge in steps of a fifth of a pixel and keeps them all, so that one
 coordinate of 1e8 takes 4 GB, one of NaN ends the process, and a million points across a large
-picture take more memory than any machine has. Everything here that draws polygons comes through
+image take more memory than any machine has. Everything here that draws polygons comes through
 :func:`polygons_to_rle`: what pycocotools draws in little memory it draws, and for the rest the
-borders of the runs are computed, of the picture's columns only.
+borders of the runs are computed, of the image's columns only.
 
 What pycocotools does: points are rounded to fifths of a pixel, and an edge that passes the middle
 of a column turns everything below there, in the columns' order, from background to mask or back.
@@ -24,23 +24,23 @@ _SCALE = 5  # steps in a pixel
 _MAX_STEPS = 2_000_000  # of pycocotools along one polygon: 50 MB
 _FAR = 1e12  # pixels; what lies further out is drawn as if it were there
 _BATCH = 1_000_000  # crossings of edges and columns that are computed together
-_MAX_PIXELS = 1 << 30  # OpenCV reads no larger picture
+_MAX_PIXELS = 1 << 30  # OpenCV reads no larger image
 
 
 def polygons_to_rle(
     polygons: Sequence[Sequence[float] | np.ndarray], height: int, width: int
 ) -> dict[str, Any]:
-    """The pixels of any of ``polygons`` in a picture of ``height`` x ``width``, as compressed RLE.
+    """The pixels of any of ``polygons`` in an image of ``height`` x ``width``, as compressed RLE.
 
     The same code as pycocotools' ``merge(frPyObjects(polygons, height, width))``; memory grows with
-    the picture and the number of points, not with their coordinates.
+    the image and the number of points, not with their coordinates.
 
     Args:
         polygons: x1, y1, x2, y2, ... each, in pixels; three points or more.
 
     Raises:
         ValueError: worded to follow the annotation's name: there is no polygon, one is no list of
-            finite numbers of three points, or no picture is so large.
+            finite numbers of three points, or no image is so large.
     """
     codes = polygons_to_codes(polygons, height, width)
     return codes[0] if len(codes) == 1 else coco_mask.merge(codes)
@@ -52,7 +52,7 @@ def polygons_to_codes(
     """The same, a code for each polygon."""
     if min(height, width) < 1 or height * width > _MAX_PIXELS:
         raise ValueError(
-            f"expected a picture of 1 to {_MAX_PIXELS} pixels to draw in, got {width} x {height}"
+            f"expected an image of 1 to {_MAX_PIXELS} pixels to draw in, got {width} x {height}"
         )
     if not len(polygons):
         raise ValueError("expected polygons, got none")

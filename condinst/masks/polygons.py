@@ -29,7 +29,7 @@ def trace(mask: np.ndarray, x: int = 0, y: int = 0, tolerance: float = 0.0) -> l
 
     Args:
         mask: (h, w) bool.
-        x, y: where its top left pixel is in the picture.
+        x, y: where its top left pixel is in the image.
         tolerance: how far the rings may leave the pixels' edges, in pixels.
     """
     rings = _rings(mask)
@@ -118,7 +118,7 @@ def _inside(frames: np.ndarray, x: float, y: float) -> np.ndarray:
 
 
 def _contains(ring: np.ndarray, x: float, y: float) -> bool:
-    """Whether an odd number of the ring's vertical edges is to the left of a pixel's centre."""
+    """Whether an odd number of the ring's vertical edges is to the left of a pixel's center."""
     following = np.roll(ring, -1, axis=0)
     crossed = (ring[:, 1] > y) != (following[:, 1] > y)
     return bool(np.count_nonzero(crossed & (ring[:, 0] < x)) % 2)

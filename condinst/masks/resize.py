@@ -11,11 +11,11 @@ __all__ = ["draw_crop"]
 
 
 def draw_crop(mask: np.ndarray, size: tuple[int, int]) -> Crop:
-    """A mask at the picture's size, as the part that holds its pixels.
+    """A mask at the image's size, as the part that holds its pixels.
 
     Args:
         mask: (h, w) bool.
-        size: of the picture. The mask is enlarged bilinearly (when shrunk, averaged), and pixels of
+        size: of the image. The mask is enlarged bilinearly (when shrunk, averaged), and pixels of
             one half and more belong to it.
     """
     crop = Crop.of(mask)

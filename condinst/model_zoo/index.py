@@ -24,7 +24,7 @@ class Model:
         collection: "CondInst" or "BoxInst".
         config: the config file.
         paper: URL.
-        training_data: name of the data set.
+        training_data: name of the dataset.
         iterations: of the training.
         box_ap: published with the weights, COCO val2017, in percent.
         mask_ap: the same of masks.

@@ -1,8 +1,8 @@
-"""BoxInst: masks learnt from boxes (Tian, Shen, Wang and Chen, CVPR 2021).
+"""BoxInst: masks learned from boxes (Tian, Shen, Wang and Chen, CVPR 2021).
 
 The network is CondInst's; two losses take the place of its mask loss.
 
-Shapes: B images, N instances, E neighbours of a cell, H' x W' cells of the mask logits.
+Shapes: B images, N instances, E neighbors of a cell, H' x W' cells of the mask logits.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from condinst.targets.target_types import SimilarColors
 
 @MODELS.register_module()
 class BoxInst(CondInst):
-    """CondInst whose masks are learnt from boxes; see there for the arguments.
+    """CondInst whose masks are learned from boxes; see there for the arguments.
 
-    ``mask_head`` is a :class:`BoxInstMaskHead`. Colours come from ``PrepareBoxTargets`` in the
+    ``mask_head`` is a :class:`BoxInstMaskHead`. Colors come from ``PrepareBoxTargets`` in the
     training pipeline, or from :class:`BoxInstDataPreprocessor`.
     """
 
@@ -45,8 +45,8 @@ class BoxInstMaskHead(CondInstMaskHead):
     """CondInst's mask head with BoxInst's losses.
 
     Args:
-        pairwise_size: side of the neighbourhood of a cell, odd.
-        pairwise_dilation: cells from one neighbour to the next.
+        pairwise_size: side of the neighborhood of a cell, odd.
+        pairwise_dilation: cells from one neighbor to the next.
         warmup_iters: iterations in which the pairwise loss's factor rises from 0 to 1.
         warmup_start: the count of the first iteration: 0 in mmdet, 1 in the original.
         kwargs: see :class:`~condinst.models.heads.mask_head.CondInstMaskHead`.
@@ -74,14 +74,14 @@ class BoxInstMaskHead(CondInstMaskHead):
         Args:
             mask_feats: (B, C, H, W).
             instances: the N instances, with their objects' indices.
-            ground_truths: one per image, with the edges between cells of similar colour.
+            ground_truths: one per image, with the edges between cells of similar color.
 
         Returns:
             ``loss_mask_project``, mean over the instances of all processes; ``loss_mask_pairwise``,
             mean over the edges with an end in a box, times the factor of the warm-up.
 
         Raises:
-            ValueError: the pictures have no edges, or for another neighbourhood.
+            ValueError: the images have no edges, or for another neighborhood.
         """
         similar = torch.stack([self._edges(gt) for gt in ground_truths])  # (B, E, H', W')
         targets = MaskTargets(instances, ground_truths)
@@ -112,13 +112,13 @@ class BoxInstMaskHead(CondInstMaskHead):
     def _edges(self, gt: GroundTruth) -> Tensor:
         if gt.similar is None:
             raise ValueError(
-                "BoxInst finds no colours to compare: the training pipeline needs "
+                "BoxInst finds no colors to compare: the training pipeline needs "
                 "PrepareBoxTargets before PackDetInputs, or the model "
                 "data_preprocessor.type='BoxInstDataPreprocessor'"
             )
         if len(gt.similar) != len(self.offsets):
             raise ValueError(
-                f"the training pipeline compares the colours of {len(gt.similar)} neighbours, but "
+                f"the training pipeline compares the colors of {len(gt.similar)} neighbors, but "
                 f"model.mask_head.pairwise_size says {len(self.offsets)}; they must be equal"
             )
         return gt.similar
@@ -149,8 +149,8 @@ def pairwise_loss(logits: Tensor, edges: Tensor, offsets: Sequence[tuple[int, in
 
     Args:
         logits: (n, H', W').
-        edges: (n, E, H', W') bool, from each cell to each of its neighbours.
-        offsets: rows and columns from a cell to each neighbour; the e-th from the front and the
+        edges: (n, E, H', W') bool, from each cell to each of its neighbors.
+        offsets: rows and columns from a cell to each neighbor; the e-th from the front and the
             e-th from the back are opposite.
     """
     height, width = logits.shape[-2:]
@@ -177,18 +177,18 @@ def pairwise_loss(logits: Tensor, edges: Tensor, offsets: Sequence[tuple[int, in
 
 @MODELS.register_module()
 class BoxInstDataPreprocessor(DetDataPreprocessor):
-    """Compares colours in the training step, for pipelines without ``PrepareBoxTargets``.
+    """Compares colors in the training step, for pipelines without ``PrepareBoxTargets``.
 
-    The arithmetic is that of mmdet's class of this name, from the normalised batch; the
-    transform's is the original's, from the picture. They differ by the rounding of normalisation
-    and in the colour of padding (here the mean, there black).
+    The arithmetic is that of mmdet's class of this name, from the normalized batch; the
+    transform's is the original's, from the image. They differ by the rounding of normalization
+    and in the color of padding (here the mean, there black).
 
     Args:
         mask_stride: the value of ``mask_head.mask_out_stride``.
         pairwise_size, pairwise_dilation: those of the mask head.
         pairwise_color_thresh: least similarity of an edge.
         bottom_pixels_removed: see :class:`~condinst.datasets.PrepareBoxTargets`.
-        bgr_to_rgb: whether the batch is RGB; otherwise it is BGR, as pictures of 3 channels are
+        bgr_to_rgb: whether the batch is RGB; otherwise it is BGR, as images of 3 channels are
             loaded. Of others see :class:`~condinst.datasets.PrepareBoxTargets`.
         value_range: the value of white: 255 for 8 bits, 65535 for 16.
         kwargs: see mmdet's ``DetDataPreprocessor``.

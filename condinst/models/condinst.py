@@ -36,7 +36,7 @@ class CondInst(BaseDetector):
             :func:`~condinst.models.postprocess.masks.postprocess_masks`; ``autocast_dtype``,
             "bfloat16" or "float16" for mixed precision; and what the box head's post-processing
             reads.
-        data_preprocessor: config of what turns pictures into a batch.
+        data_preprocessor: config of what turns images into a batch.
         channels_last: whether weights and activations keep the channels of each pixel
             together: the same answers up to rounding, faster on most processors.
         compile: whether backbone, neck and heads are compiled by ``torch.compile``, at the first
@@ -93,7 +93,7 @@ class CondInst(BaseDetector):
         return MODELS.build(cfg)
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
-        """(B, C, H, W) normalised images -> the pyramid's levels, finest first."""
+        """(B, C, H, W) normalized images -> the pyramid's levels, finest first."""
         return self.neck(self.backbone(batch_inputs))
 
     def _forward(
@@ -110,7 +110,7 @@ class CondInst(BaseDetector):
         self, batch_inputs: Tensor, batch_data_samples: Sequence[DetDataSample]
     ) -> dict[str, Tensor]:
         """Args:
-            batch_inputs: (B, C, H, W) normalised, padded images.
+            batch_inputs: (B, C, H, W) normalized, padded images.
             batch_data_samples: their ``gt_instances``.
 
         Returns:
@@ -197,9 +197,9 @@ class CondInst(BaseDetector):
         rescale: bool = True,
     ) -> list[DetDataSample]:
         """Args:
-            batch_inputs: (B, C, H, W) normalised, padded images.
+            batch_inputs: (B, C, H, W) normalized, padded images.
             batch_data_samples: their metainfo: ``img_shape``, ``ori_shape``, ``scale_factor``.
-            rescale: whether boxes and masks are handed out at the original picture's size instead
+            rescale: whether boxes and masks are handed out at the original image's size instead
                 of the input image's.
 
         Returns:

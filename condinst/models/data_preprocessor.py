@@ -1,4 +1,4 @@
-"""mmdet's data preprocessor for pictures of any number of channels."""
+"""mmdet's data preprocessor for images of any number of channels."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class DetDataPreprocessor(MMDetDetDataPreprocessor):
     """mmdet's class, which takes 1 or 3 numbers as mean; and errors that name the config key.
 
     Args:
-        mean, std: one number per channel of the pictures, in their units, in the order of channels
-            that the network gets; or one number for all channels. None for no normalisation.
+        mean, std: one number per channel of the images, in their units, in the order of channels
+            that the network gets; or one number for all channels. None for no normalization.
         args, kwargs: see mmdet's class. ``bgr_to_rgb`` and ``rgb_to_bgr`` are for 3 channels.
 
     Raises:
@@ -51,7 +51,7 @@ class DetDataPreprocessor(MMDetDetDataPreprocessor):
         """A batch as mmdet's class makes it.
 
         Raises:
-            ValueError: the pictures have other channels than the config says.
+            ValueError: the images have other channels than the config says.
         """
         for image in data["inputs"]:
             self._check_channels(image.shape[0])
@@ -64,7 +64,7 @@ class DetDataPreprocessor(MMDetDetDataPreprocessor):
         if expected is not None and found != expected:
             why = "bgr_to_rgb=True" if self._channel_conversion else "mean"
             raise ValueError(
-                f"model.data_preprocessor: {why} is for pictures of {expected} channels, the "
+                f"model.data_preprocessor: {why} is for images of {expected} channels, the "
                 f"pipeline's have {found} (LoadImageFromFile's channels)"
             )
 

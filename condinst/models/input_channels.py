@@ -1,4 +1,4 @@
-"""Weights that were made for colour pictures, in a network for pictures of other channels."""
+"""Weights that were made for color images, in a network for images of other channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["adapt_input_channels", "adapt_when_loading", "input_channels"]
 
 
 def first_conv(network: nn.Module) -> tuple[str, nn.Conv2d]:
-    """Name and module of the convolution that sees the picture: modules are made in that order.
+    """Name and module of the convolution that sees the image: modules are made in that order.
 
     Raises:
         ValueError: there is none.
@@ -24,7 +24,7 @@ def first_conv(network: nn.Module) -> tuple[str, nn.Conv2d]:
 
 
 def input_channels(network: nn.Module) -> int:
-    """Channels of the pictures that a network takes; 3 for one without convolutions."""
+    """Channels of the images that a network takes; 3 for one without convolutions."""
     try:
         return first_conv(network)[1].in_channels
     except ValueError:
@@ -40,7 +40,7 @@ def adapt_input_channels(weight: Tensor, channels: int) -> Tensor:
 
     Args:
         weight: (K, 3, h, w).
-        channels: of the pictures.
+        channels: of the images.
 
     Returns:
         (K, channels, h, w).
@@ -78,7 +78,7 @@ def _adapt(
         return
     state_dict[key] = adapt_input_channels(weight, channels)
     print_log(
-        f"backbone: the weights of its first convolution ({name}) were made for pictures of 3 "
+        f"backbone: the weights of its first convolution ({name}) were made for images of 3 "
         f"channels and have been adapted to {channels}",
         logger="current",
     )

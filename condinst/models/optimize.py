@@ -38,7 +38,7 @@ def optimize_for_inference(
             rounding, in less time.
         fold_norms: put batch norms into their convolutions; the same answers up to rounding.
         dtype: "bfloat16" or "float16" for mixed precision; scores change in the third digit.
-        compile: compile backbone, neck and heads by ``torch.compile``, at the first picture.
+        compile: compile backbone, neck and heads by ``torch.compile``, at the first image.
         mask_format: "bool", "rle" or "crop", see
             :func:`~condinst.models.postprocess.masks.postprocess_masks`; None keeps the config's.
 

@@ -28,7 +28,7 @@ def to_channels_last(model: nn.Module) -> None:
 def compile_networks(model: Any) -> None:
     """Compile what is convolutions: backbone, neck, towers and mask branch.
 
-    Sizes stay symbols, so that pictures of another size do not compile anew. The parts keep their
+    Sizes stay symbols, so that images of another size do not compile anew. The parts keep their
     names in the state dict.
 
     Args:
@@ -81,7 +81,7 @@ def checked_fold_batch_norms(model: Any) -> int:
 
     Raises:
         ValueError: the modules' order is not the order in which they are used, as in a network that
-            normalises before it convolves.
+            normalizes before it convolves.
     """
     model.eval()
     original = copy.deepcopy(model)

@@ -2,7 +2,7 @@
 
 Letters used in shapes here and in the models:
     B images, L levels, P points of all levels, C classes, K parameters of one dynamic network,
-    M objects of one picture, N instances, H and W rows and columns of a map.
+    M objects of one image, N instances, H and W rows and columns of a map.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class DensePredictions(NamedTuple):
 
 @dataclass
 class GroundTruth:
-    """The annotations of one picture, in input-image pixels.
+    """The annotations of one image, in input-image pixels.
 
     Attributes:
         bboxes: (M, 4) xyxy.
         labels: (M,) class indices.
         centers: (M, 2) xy, the point around which locations become positive: the centroid of the
-            mask, or the centre of the box where there is no mask.
+            mask, or the center of the box where there is no mask.
         masks: (M, H, W) bool, the masks read at every ``mask_out_stride``-th pixel, or None.
         semantic: (H', W') class index of every cell of the semantic logits, -1 for background;
             None without a semantic head.
-        similar: (E, H, W) bool, which neighbours are alike in colour, where boxes supervise the
+        similar: (E, H, W) bool, which neighbors are alike in color, where boxes supervise the
             masks; ``masks`` are the filled boxes then. None otherwise.
     """
 
@@ -66,7 +66,7 @@ class Assignment:
         labels: (B, P) class index, C for background.
         img_inds: (N,) index of the image of each positive point, ascending.
         point_inds: (N,) index of the point among all P, ascending within an image.
-        gt_inds: (N,) index of its object in its picture.
+        gt_inds: (N,) index of its object in its image.
         bbox_targets: (N, 4) distances to that object's box in input-image pixels.
         counts: positive points of each of the B images; they sum to N.
     """
@@ -88,7 +88,7 @@ class Instances:
         points: (N, 2) xy of the point that predicted it, input-image pixels.
         strides: (N,) stride of that point's level, pixels.
         counts: instances of each image of the batch; they sum to N.
-        gt_inds: (N,) index of the object in its picture; None for detections.
+        gt_inds: (N,) index of the object in its image; None for detections.
     """
 
     params: Tensor

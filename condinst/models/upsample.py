@@ -10,7 +10,7 @@ __all__ = ["aligned_upsample"]
 
 
 def aligned_upsample(maps: Tensor, factor: int) -> Tensor:
-    """Enlarge maps so that cell centres stay where they are in the picture, up to half a cell.
+    """Enlarge maps so that cell centers stay where they are in the image, up to half a cell.
 
     Output column ``i`` reads the input at ``(i - factor // 2) / factor``, clamped to the map, as
     the published models were trained with ("aligned bilinear" in their code).
@@ -37,6 +37,6 @@ def aligned_upsample(maps: Tensor, factor: int) -> Tensor:
 
 
 def _double(maps: Tensor, dim: int) -> Tensor:
-    """Every second cell is one of the input, those between are the mean of their neighbours."""
+    """Every second cell is one of the input, those between are the mean of their neighbors."""
     before = torch.cat([maps.narrow(dim, 0, 1), maps.narrow(dim, 0, maps.shape[dim] - 1)], dim)
     return torch.stack([(before + maps) / 2, maps], dim + 1).flatten(dim, dim + 1)

@@ -149,8 +149,8 @@ def _create(
     ]
     if plan.views.tiles:
         notes.append(
-            f"large pictures: predict and test with --tile {plan.views.tiles}, so that objects are "
-            "seen at the size that they are learnt at"
+            f"large images: predict and test with --tile {plan.views.tiles}, so that objects are "
+            "seen at the size that they are learned at"
         )
     return Created(config, text, describe(facts), notes, plan.schedule.max_iters)
 
@@ -168,7 +168,7 @@ def _check_place(folder: Path, config: Path, force: bool) -> None:
 
 
 def _places(imported: Imported, folder: Path) -> Places:
-    """One root for pictures and the user's own annotations; what was written here moves with the
+    """One root for images and the user's own annotations; what was written here moves with the
     config."""
     splits = (imported.train, imported.val)
     written = [split.ann_file.is_relative_to(folder) for split in splits]

@@ -1,4 +1,4 @@
-"""What a data set is like, as far as a config depends on it."""
+"""What a dataset is like, as far as a config depends on it."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ class SplitFiles(Protocol):
 
 @dataclass(frozen=True)
 class DataFacts:
-    """One pass over the annotations, and the headers of pictures. Sizes are in pixels.
+    """One pass over the annotations, and the headers of images. Sizes are in pixels.
 
     Attributes:
         classes: those with an object in either split, in the training file's order.
         unused: the training file's others.
-        num_train: pictures.
-        num_val: pictures.
-        num_objects: of the training pictures, without crowds.
-        num_negatives: training pictures without an object.
-        pictures_per_class: training pictures with an object of the class.
-        size: median width and height of the training pictures.
-        smallest_side: of any picture.
-        largest: width and height of the picture with most pixels.
-        aspect: longer side by shorter side, which 95% of the pictures do not exceed.
+        num_train: images.
+        num_val: images.
+        num_objects: of the training images, without crowds.
+        num_negatives: training images without an object.
+        images_per_class: training images with an object of the class.
+        size: median width and height of the training images.
+        smallest_side: of any image.
+        largest: width and height of the image with most pixels.
+        aspect: longer side by shorter side, which 95% of the images do not exceed.
         object_sizes: 10%, 50% and 90% of the training objects are smaller; the size is the square
             root of the box's area.
-        grows: whether objects are the larger the larger their picture is, as in photographs; under
+        grows: whether objects are the larger the larger their image is, as in photographs; under
             a microscope their size in pixels stays.
-        busiest: most objects in a picture of either split.
+        busiest: most objects in an image of either split.
         busiest_file: its name.
         masks: whether (training, validation) has masks.
         inputs: the pixels of the files.
-        img_paths: of the training pictures.
+        img_paths: of the training images.
     """
 
     classes: tuple[str, ...]
@@ -66,7 +66,7 @@ class DataFacts:
     num_val: int
     num_objects: int
     num_negatives: int
-    pictures_per_class: tuple[int, ...]
+    images_per_class: tuple[int, ...]
     size: tuple[int, int]
     smallest_side: int
     largest: tuple[int, int]
@@ -81,7 +81,7 @@ class DataFacts:
 
 
 def collect_facts(train: SplitFiles, val: SplitFiles) -> DataFacts:
-    """Read both annotation files, and look at pictures of them.
+    """Read both annotation files, and look at images of them.
 
     Raises:
         ValueError: a file cannot be read, has a fault, or holds nothing to learn or measure; the
@@ -101,13 +101,13 @@ def collect_facts(train: SplitFiles, val: SplitFiles) -> DataFacts:
             f"{val.ann_file}: its categories are {first_few(other)}, those of {train.ann_file} are "
             f"{first_few(names)}; expected the same"
         )
-    held = {n for n, count in zip(other, second.pictures_per_class, strict=True) if count}
-    counts = dict(zip(names, first.pictures_per_class, strict=True))
+    held = {n for n, count in zip(other, second.images_per_class, strict=True) if count}
+    counts = dict(zip(names, first.images_per_class, strict=True))
     classes = tuple(name for name, count in counts.items() if count or name in held)
     sizes = np.concatenate([file.sizes for file in files])  # (N, 2) height, width
     long, short = sizes.max(axis=1), sizes.min(axis=1)
-    most = [int(objects.per_picture.argmax()) for objects in columns]
-    busiest = max((0, 1), key=lambda i: int(columns[i].per_picture[most[i]]))
+    most = [int(objects.per_image.argmax()) for objects in columns]
+    busiest = max((0, 1), key=lambda i: int(columns[i].per_image[most[i]]))
     paths = [
         [Path(split.img_dir) / name for name in file.file_names]
         for split, file in zip((train, val), files, strict=True)
@@ -120,15 +120,15 @@ def collect_facts(train: SplitFiles, val: SplitFiles) -> DataFacts:
         num_train=len(files[0].image_ids),
         num_val=len(files[1].image_ids),
         num_objects=len(first.sizes),
-        num_negatives=int((first.per_picture == 0).sum()),
-        pictures_per_class=tuple(counts[name] for name in classes),
+        num_negatives=int((first.per_image == 0).sum()),
+        images_per_class=tuple(counts[name] for name in classes),
         size=(int(width), int(height)),
         smallest_side=int(short.min()),
         largest=(int(top[1]), int(top[0])),
         aspect=float(np.quantile(long / short, 0.95)),
         object_sizes=tuple(np.quantile(first.sizes, (0.1, 0.5, 0.9)).tolist()),
         grows=_grows(first, files[0].sizes),
-        busiest=int(columns[busiest].per_picture[most[busiest]]),
+        busiest=int(columns[busiest].per_image[most[busiest]]),
         busiest_file=files[busiest].file_names[most[busiest]],
         masks=(first.masks, second.masks),
         inputs=look_at_inputs([*paths[0], *paths[1]]),
@@ -146,7 +146,7 @@ def _read(split: SplitFiles) -> CocoFile:
     if file.problems:
         raise ValueError(f"{split.ann_file}: {'; '.join(file.problems)}")
     if not file.has_annotations or not file.image_ids:
-        raise ValueError(f"{split.ann_file}: expected pictures with annotations, found none")
+        raise ValueError(f"{split.ann_file}: expected images with annotations, found none")
     return file
 
 
@@ -156,43 +156,43 @@ class _Objects:
 
     Attributes:
         sizes: (A,) square roots of the boxes' areas.
-        pictures: (A,) indices of the pictures.
-        per_picture: (N,) counts.
-        pictures_per_class: of each category.
+        images: (A,) indices of the images.
+        per_image: (N,) counts.
+        images_per_class: of each category.
         masks: whether most objects have one.
     """
 
     sizes: np.ndarray
-    pictures: np.ndarray
-    per_picture: np.ndarray
-    pictures_per_class: tuple[int, ...]
+    images: np.ndarray
+    per_image: np.ndarray
+    images_per_class: tuple[int, ...]
     masks: bool
 
     @classmethod
     def of(cls, file: CocoFile) -> _Objects:
         wanted = ~file.crowd & ~file.ignore & (file.boxes[:, 2:] >= 1).all(axis=1)
-        pictures, labels = file.image_index[wanted], file.category_index[wanted]
-        pairs = np.unique(np.stack([pictures, labels]), axis=1)
+        images, labels = file.image_index[wanted], file.category_index[wanted]
+        pairs = np.unique(np.stack([images, labels]), axis=1)
         count = len(file.categories)
         has_mask = np.isin(file.segmentations[wanted], _MASKS)
         return cls(
             sizes=np.sqrt(file.boxes[wanted, 2:].prod(axis=1)),
-            pictures=pictures,
-            per_picture=np.bincount(pictures, minlength=len(file.image_ids)),
-            pictures_per_class=tuple(np.bincount(pairs[1], minlength=count).tolist()),
+            images=images,
+            per_image=np.bincount(images, minlength=len(file.image_ids)),
+            images_per_class=tuple(np.bincount(pairs[1], minlength=count).tolist()),
             masks=bool(has_mask.mean() > 0.5) if len(has_mask) else False,
         )
 
 
 def _grows(objects: _Objects, sizes: np.ndarray) -> bool:
-    """Which varies less from picture to picture: the objects' size, or their share of the side."""
-    order = np.argsort(objects.pictures, kind="stable")
+    """Which varies less from image to image: the objects' size, or their share of the side."""
+    order = np.argsort(objects.images, kind="stable")
     groups = np.split(
-        np.log(objects.sizes[order]), np.flatnonzero(np.diff(objects.pictures[order])) + 1
+        np.log(objects.sizes[order]), np.flatnonzero(np.diff(objects.images[order])) + 1
     )
     medians = np.array([np.median(group) for group in groups])
-    sides = 0.5 * np.log(sizes.prod(axis=1)[np.unique(objects.pictures)])
-    if sides.std() < 0.1:  # pictures of one size: it is the same
+    sides = 0.5 * np.log(sizes.prod(axis=1)[np.unique(objects.images)])
+    if sides.std() < 0.1:  # images of one size: it is the same
         return True
     return bool((medians - sides).std() <= medians.std())
 
@@ -203,12 +203,12 @@ def describe(facts: DataFacts) -> Sequence[tuple[str, str]]:
     kinds = "; ".join(f"{kind}: {count}" for kind, count in facts.inputs.kinds.items())
     busiest = f"{facts.busiest} in the busiest ({facts.busiest_file})"
     return [
-        ("pictures", f"{facts.num_train} to train on, {facts.num_val} to validate on"),
+        ("images", f"{facts.num_train} to train on, {facts.num_val} to validate on"),
         ("classes", f"{len(facts.classes)}: {first_few(facts.classes, 8)}"),
-        ("objects", f"{facts.num_objects} in the training pictures, {busiest}"),
-        ("without objects", f"{facts.num_negatives} training pictures"),
+        ("objects", f"{facts.num_objects} in the training images, {busiest}"),
+        ("without objects", f"{facts.num_negatives} training images"),
         (
-            "picture size",
+            "image size",
             f"{facts.size[0]} x {facts.size[1]} (median), largest {_by(facts.largest)}",
         ),
         ("object size", f"{median:.0f} pixels (median), 80% from {small:.0f} to {large:.0f}"),
@@ -231,13 +231,13 @@ def _masks(masks: tuple[bool, bool]) -> str:
 
 
 def notes_on(facts: DataFacts) -> list[str]:
-    """What a user should know of the classes and the pictures."""
+    """What a user should know of the classes and the images."""
     notes = []
     if facts.unused:
         notes.append(f"classes without an object, left out: {first_few(facts.unused, 8)}")
-    pairs = zip(facts.classes, facts.pictures_per_class, strict=True)
+    pairs = zip(facts.classes, facts.images_per_class, strict=True)
     if absent := [name for name, count in pairs if not count]:
         notes.append(
-            f"classes in no training picture, which cannot be learnt: {first_few(absent, 8)}"
+            f"classes in no training image, which cannot be learned: {first_few(absent, 8)}"
         )
     return [*notes, *facts.inputs.notes]

@@ -1,4 +1,4 @@
-"""What the pixels of a data set's pictures are, and how the network should take them."""
+"""What the pixels of a dataset's images are, and how the network should take them."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Inputs:
 
 
 def look_at_inputs(paths: Sequence[Path]) -> Inputs:
-    """Read the headers of up to 500 pictures, and the pixels of a few of each kind of header.
+    """Read the headers of up to 500 images, and the pixels of a few of each kind of header.
 
     Raises:
-        FileNotFoundError: a picture is missing.
-        ValueError: a file is not a picture, or the files have no common format; names files.
+        FileNotFoundError: an image is missing.
+        ValueError: a file is not an image, or the files have no common format; names files.
         ImportError: the files need a package that is not installed.
     """
     step = -(-len(paths) // _HEADERS)
@@ -81,7 +81,7 @@ def look_at_inputs(paths: Sequence[Path]) -> Inputs:
     if alphas:
         notes.append(
             f"{alphas[0].name} has an alpha channel that varies; it is left out. To learn from it, "
-            'write channels=4: see "Pictures that are not 8-bit RGB" in docs/inputs.md'
+            'write channels=4: see "Images that are not 8-bit RGB" in docs/inputs.md'
         )
     return Inputs(dict(counts.most_common()), pixels, largest, tuple(notes))
 
@@ -95,7 +95,7 @@ def _header(path: Path) -> tuple:
             samples = image.tag_v2.get(277) if image.format == "TIFF" else None  # type: ignore
             return image.format, image.mode, raw, samples
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: picture not found; the annotations name it") from None
+        raise FileNotFoundError(f"{path}: image not found; the annotations name it") from None
     except ImageTooLargeError as error:
         raise ValueError(f"image file {path}: {error}") from None
     except Exception:  # one that Pillow does not know
@@ -124,13 +124,13 @@ def _choose(examples: dict[InputKind, Path]) -> tuple[PixelFormat, list[str]]:
     listed = "; ".join(f"{kind}, such as {path}" for kind, path in examples.items())
     if len(channels) > 1 and not channels <= {1, 3}:
         raise ValueError(
-            f"the pictures have different channels: {listed}. Expected the same number in all, or "
-            "gray and colour pictures"
+            f"the images have different channels: {listed}. Expected the same number in all, or "
+            "gray and color images"
         )
     number = max(channels)
     notes = []
     if len(channels) > 1:
-        notes.append("gray and colour pictures: gray ones are read as three equal channels")
+        notes.append("gray and color images: gray ones are read as three equal channels")
     if dtypes == {"uint8"}:
         return PixelFormat(number), notes
     if dtypes == {"uint16"}:
@@ -139,5 +139,5 @@ def _choose(examples: dict[InputKind, Path]) -> tuple[PixelFormat, list[str]]:
         notes.append(f"8 and 16 bits are mixed: of 16, the upper byte is read ({listed})")
         return PixelFormat(number), notes
     if dtypes & {"uint8", "uint16"} and len(dtypes) > 1:
-        raise ValueError(f"the pictures' values differ in type: {listed}. Expected one type in all")
+        raise ValueError(f"the images' values differ in type: {listed}. Expected one type in all")
     return PixelFormat(number, "float32"), notes

@@ -16,12 +16,12 @@ class Recipe:
         name: what ``--model`` calls it.
         base: config of the package that the new one inherits from.
         gib_per_megapixel: memory of a training step. Measured by ``condinst info`` on a CPU
-            (2026-11-26, pictures of 512 x 512), and half as much added for what a GPU's
+            (2026-11-26, images of 512 x 512), and half as much added for what a GPU's
             allocator cannot use.
         gib_fixed: weights, gradients, the optimizer's state and a GPU's own share.
         zoo: the published model whose weights training starts from, if there is one.
         small: for machines without a GPU.
-        boxes: whether masks are learnt from boxes.
+        boxes: whether masks are learned from boxes.
     """
 
     name: str

@@ -43,7 +43,7 @@ class Plan:
         base: the config that the new one inherits from, read.
         statistics: mean and standard deviation of each channel; None where the base's will do.
         asked: whether the model was asked for by name.
-        num_workers: that load training pictures; 0 for as many as the base has.
+        num_workers: that load training images; 0 for as many as the base has.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How many pictures at a time, how often, and at which learning rate."""
+"""How many images at a time, how often, and at which learning rate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHARE = 0.85  # of the memory, which a training may take
 # On a CPU memory is seldom what ends: so many megapixels an iteration take some seconds on two
 # processors.
 _CPU_MEGAPIXELS = 1.2
-# By what training starts from: how often each picture is seen, and the least iterations. From
+# By what training starts from: how often each image is seen, and the least iterations. From
 # scratch it takes longer (He et al., Rethinking ImageNet Pre-training, 2019).
 _VIEWS = {"coco": (36, 1500), "imagenet": (72, 3000), "scratch": (120, 5000)}
 _CPU_VIEWS = (24, 600)
@@ -27,7 +27,7 @@ class Schedule:
     """One training.
 
     Attributes:
-        batch_size: pictures of an iteration.
+        batch_size: images of an iteration.
         lr: of the base config's optimizer.
         base_lr: the base config's rate.
         base_batch_size: that it is meant for.
@@ -35,7 +35,7 @@ class Schedule:
         max_iters: iterations.
         val_interval: of validations and checkpoints; divides ``max_iters``.
         warmup: iterations in which the rate rises.
-        views: how often each picture is seen.
+        views: how often each image is seen.
         why_batch: a phrase for the config.
     """
 
@@ -55,7 +55,7 @@ def memory_megapixels(machine: Machine, recipe: Recipe) -> float:
     """Megapixels that a training step has memory for.
 
     Raises:
-        ValueError: not even for a small picture.
+        ValueError: not even for a small image.
     """
     left = machine.memory * _SHARE - recipe.gib_fixed
     if left < 0.1 * recipe.gib_per_megapixel:
@@ -87,8 +87,8 @@ def choose_schedule(
         why += f"fit into {machine.name}"
     optimizer = base.optim_wrapper.optimizer
     base_batch = base.auto_scale_lr.base_batch_size
-    per_picture, least = _CPU_VIEWS if machine.device == "cpu" else _VIEWS[start]
-    wanted = per_picture * facts.num_train / batch_size
+    per_image, least = _CPU_VIEWS if machine.device == "cpu" else _VIEWS[start]
+    wanted = per_image * facts.num_train / batch_size
     wanted = min(max(wanted, least), _MOST[machine.device])
     validations = 4 if machine.device == "cpu" else 8
     interval = max(50, round(wanted / validations / 50) * 50)
@@ -112,32 +112,32 @@ class Balance:
     """Class-balanced sampling (Gupta et al., LVIS, 2019, Section 3).
 
     Attributes:
-        threshold: share of the pictures below which a class is drawn more often.
+        threshold: share of the images below which a class is drawn more often.
         rarest: name of the rarest class.
-        pictures: that it is in.
-        repeats: how often such a picture comes in one pass.
+        images: that it is in.
+        repeats: how often such an image comes in one pass.
     """
 
     threshold: float
     rarest: str
-    pictures: int
+    images: int
     repeats: int
 
 
 def choose_balance(facts: DataFacts) -> Balance | None:
-    """Balance where a class is in ten times fewer pictures than another; None elsewhere."""
-    counts = {n: c for n, c in zip(facts.classes, facts.pictures_per_class, strict=True) if c}
+    """Balance where a class is in ten times fewer images than another; None elsewhere."""
+    counts = {n: c for n, c in zip(facts.classes, facts.images_per_class, strict=True) if c}
     rarest = min(counts, key=lambda name: counts[name])
     if max(counts.values()) < 10 * counts[rarest]:
         return None
     shares = sorted(count / facts.num_train for count in counts.values())
     least = shares[0]
-    # up to the middle class, and no picture more than 4 times
+    # up to the middle class, and no image more than 4 times
     threshold = float(f"{min(shares[len(shares) // 2], 16 * least):.2g}")
     repeats = math.ceil(math.sqrt(threshold / least))
     return Balance(threshold, rarest, counts[rarest], repeats) if repeats > 1 else None
 
 
 def choose_max_per_img(facts: DataFacts) -> int:
-    """A third more than the busiest picture has, at least COCO's 100."""
+    """A third more than the busiest image has, at least COCO's 100."""
     return max(100, math.ceil(facts.busiest * 4 / 3 / 50) * 50)

@@ -31,7 +31,7 @@ def _head(plan: Plan) -> list[str]:
         why = {"cpu": "the small model: no GPU", "cuda": "the model for a GPU"}[plan.machine.device]
         why += ", no masks to learn from" if plan.recipe.boxes else ""
     return [
-        f"# {plan.name}: {facts.num_train} pictures to train on, {facts.num_val} to validate on. "
+        f"# {plan.name}: {facts.num_train} images to train on, {facts.num_val} to validate on. "
         f'Written by "condinst new", {__version__}.',
         *line(f'_base_ = "condinst::{plan.recipe.base}"', why),
     ]
@@ -73,19 +73,19 @@ def _step(items: dict[str, str], why: str = "") -> list[str]:
 
 
 def _load(plan: Plan, part: str) -> list[str]:
-    """The steps that read a picture, and in training its annotations."""
+    """The steps that read an image, and in training its annotations."""
     pixels = plan.facts.inputs.pixels
     base = f"_base_.{part}_pipeline"
     training = part == "train"
     if pixels.is_rgb8:
         if training:
-            return line(f"*{base}[:2],", "reads the picture and its annotations", 4)
+            return line(f"*{base}[:2],", "reads the image and its annotations", 4)
         return [f"    {base}[0],"]
     step = dict(plan.base[f"{part}_pipeline"][0]) | dict(channels=pixels.channels)
     step.pop("backend_args", None)
     if pixels.dtype != "uint8":
         step["dtype"] = pixels.dtype
-    lines = _step(codes(step), f"the pictures have {pixels}" if training else "")
+    lines = _step(codes(step), f"the images have {pixels}" if training else "")
     return lines + ([f"    {base}[1],"] if training else [])
 
 
@@ -110,7 +110,7 @@ def _targets(plan: Plan) -> list[str]:
         return line("*_base_.train_pipeline[-2:],", "makes the mask targets, and packs", 4)
     inner = ", ".join(f"{key}={code}" for key, code in codes(changed).items())
     reasons = ["stride: of mask_head.mask_out_stride"] if "stride" in changed else []
-    reasons += ["COCO's pictures alone end in a bad strip"] * ("bottom_pixels_removed" in changed)
+    reasons += ["COCO's images alone end in a bad strip"] * ("bottom_pixels_removed" in changed)
     reasons += ["the pixels have 12 bits"] * ("value_range" in changed)
     code = f"dict(_base_.train_pipeline[-2], {inner}),"
     return [*line(code, "; ".join(reasons), 4), "    _base_.train_pipeline[-1],"]
@@ -142,12 +142,12 @@ def _sets(plan: Plan) -> list[str]:
     if plan.facts.smallest_side < 32:
         filters["min_size"] = 1
     train: dict[str, Any] = _files(plan, 0)
-    if plan.balance:  # nothing of the base's data set is left then
+    if plan.balance:  # nothing of the base's dataset is left then
         train = dict(type="CocoDataset") | train
         filters = dict(filter_empty_gt=not negatives, min_size=1)
     if filters:
         train["filter_cfg"] = filters
-    why = f"{_many(negatives, 'picture')} without objects: learnt from, too" if negatives else ""
+    why = f"{_many(negatives, 'image')} without objects: learned from, too" if negatives else ""
     lines += dict_lines("train_set = ", codes(train), why=why)
     return lines + dict_lines("val_set = ", codes(_files(plan, 1)))
 
@@ -171,7 +171,7 @@ def _loaders(plan: Plan) -> list[str]:
     lines = dict_lines("train_dataloader = ", items, why=schedule.why_batch)
     if b := plan.balance:
         why = (
-            f"{b.rarest!r} is in {_many(b.pictures, 'picture')}: shown {b.repeats} times where "
+            f"{b.rarest!r} is in {_many(b.images, 'image')}: shown {b.repeats} times where "
             "others are shown once"
         )
         wrapper = dict(_delete_=True, type="ClassBalancedDataset", oversample_thr=b.threshold)
@@ -197,7 +197,7 @@ def _evaluator(plan: Plan) -> list[str]:
     reasons = []
     if plan.max_per_img > 100:
         items["proposal_nums"] = value((1, 10, plan.max_per_img))
-        reasons.append(f"AP counts {plan.max_per_img} detections of a picture")
+        reasons.append(f"AP counts {plan.max_per_img} detections of an image")
     if not plan.facts.masks[1]:
         items["metric"] = value(["bbox"])
         reasons.append("no masks to measure with")

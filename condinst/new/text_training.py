@@ -16,7 +16,7 @@ def model_lines(plan: Plan) -> list[str]:
     parts += _mask_head(plan)
     if plan.max_per_img > 100:
         test_cfg = dict(max_per_img=plan.max_per_img, nms_pre=max(1000, 4 * plan.max_per_img))
-        why = f"the busiest picture, {facts.busiest_file}, has {facts.busiest} objects"
+        why = f"the busiest image, {facts.busiest_file}, has {facts.busiest} objects"
         parts += _part("test_cfg", test_cfg, why)
     if len(parts) == 1:
         return [f"model = dict({parts[0].strip().rstrip(',')})", *_weights(plan)]
@@ -32,7 +32,7 @@ def _preprocessor(plan: Plan) -> list[str]:
         return []
     mean, std = ([float(f"{x:.5g}") for x in values] for values in plan.statistics)
     values = dict(mean=mean, std=std, bgr_to_rgb=plan.facts.inputs.pixels.channels == 3)
-    return _part("data_preprocessor", values, "of the training pictures")
+    return _part("data_preprocessor", values, "of the training images")
 
 
 def _backbone(plan: Plan) -> list[str]:
@@ -75,7 +75,7 @@ _ORDINALS = {2: "second", 4: "fourth"}
 
 
 def _norm(plan: Plan) -> dict[str, Any]:
-    """What replaces a batch norm of the mask branch that few pictures would mislead."""
+    """What replaces a batch norm of the mask branch that few images would mislead."""
     branch = plan.base.model.mask_head.mask_feature_head
     if plan.schedule.batch_size >= 8 or (branch.get("norm_cfg") or {}).get("type") != "BN":
         return {}
@@ -96,10 +96,10 @@ def _weights(plan: Plan) -> list[str]:
 def schedule_lines(plan: Plan) -> list[str]:
     """How long, how fast, how often to measure."""
     s = plan.schedule
-    why = f"each of the {plan.facts.num_train} pictures is seen {s.views:.0f} times"
+    why = f"each of the {plan.facts.num_train} images is seen {s.views:.0f} times"
     lines = line(f"max_iters = {s.max_iters}", why)
     lines += [f"train_cfg = dict(max_iters=max_iters, val_interval={s.val_interval})"]
-    rule = f"{s.base_lr:g} for {s.base_batch_size} pictures at a time, by the linear rule"
+    rule = f"{s.base_lr:g} for {s.base_batch_size} images at a time, by the linear rule"
     lines += line(f"optim_wrapper = dict(optimizer=dict(lr={_decimal(s.lr)}))", rule)
     why = "of this rate: --auto-scale-lr fits it to more GPUs"
     lines += line(f"auto_scale_lr = dict(base_batch_size={s.batch_size})", why)

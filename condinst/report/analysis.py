@@ -1,6 +1,6 @@
 """All numbers of the report, from ground truth and predictions.
 
-Letters: P pictures, K classes, D detections, R = 101 recalls.
+Letters: P images, K classes, D detections, R = 101 recalls.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from condinst.evaluation.prediction_file import read_predictions
 from condinst.report.confusion import confusion_matrix
 from condinst.report.error_kinds import ErrorKinds, find_error_kinds
 from condinst.report.evaluated_split import EvaluatedSplit
-from condinst.report.matching import FREE, MatchedImage, Pairing, compare_pictures, pair
+from condinst.report.matching import FREE, MatchedImage, Pairing, compare_images, pair
 from condinst.report.thresholds import THRESHOLDS, ScoreCurve, best_threshold, score_curve
 
-__all__ = ["Accuracy", "Analysis", "Operating", "PictureScore", "analyse"]
+__all__ = ["Accuracy", "Analysis", "Operating", "ImageScore", "analyse"]
 
 IOU_THR = 0.5
 _NO_THRESHOLD = 0.3  # where nothing was found: what predict draws from
@@ -54,12 +54,12 @@ class Operating:
 
 
 @dataclass(frozen=True)
-class PictureScore:
-    """How one picture fares at the threshold.
+class ImageScore:
+    """How one image fares at the threshold.
 
     ``quality`` is the sum of the right detections' IoUs over their number plus half of the false
     positives and half of the missed objects: the panoptic quality of Kirillov et al., CVPR 2019,
-    of one picture, all classes together. None where there is neither object nor detection.
+    of one image, all classes together. None where there is neither object nor detection.
     """
 
     index: int
@@ -80,7 +80,7 @@ class Analysis:
     threshold: of ``operating``; 0.3 where nothing right was found.
     confusion: (K + 1, K + 1), see :func:`condinst.report.confusion.confusion_matrix`.
     pairing: by the same class, whatever the score.
-    pictures: (P).
+    images: (P).
     """
 
     detections: Detections
@@ -93,7 +93,7 @@ class Analysis:
     confusion: np.ndarray
     errors: ErrorKinds
     pairing: Pairing
-    pictures: list[PictureScore]
+    images: list[ImageScore]
 
 
 def analyse(split: EvaluatedSplit, predictions_file: str | Path) -> Analysis:
@@ -117,11 +117,11 @@ def analyse(split: EvaluatedSplit, predictions_file: str | Path) -> Analysis:
     accuracy = {kind: _accuracy(split, detections) for kind, detections in found.items()}
     main = wanted[0]
     detections = found[main]
-    pictures = compare_pictures(truth, detections, split.max_dets[-1])
-    pairing = pair(pictures, truth, detections, iou_thr=IOU_THR)
+    images = compare_images(truth, detections, split.max_dets[-1])
+    pairing = pair(images, truth, detections, iou_thr=IOU_THR)
     curve, operating = _operate(split, detections, pairing, None)
     threshold = _NO_THRESHOLD if operating.threshold is None else operating.threshold
-    any_class = pair(pictures, truth, detections, iou_thr=IOU_THR, same_class=False)
+    any_class = pair(images, truth, detections, iou_thr=IOU_THR, same_class=False)
     return Analysis(
         detections=detections,
         accuracy=accuracy,
@@ -134,9 +134,9 @@ def analyse(split: EvaluatedSplit, predictions_file: str | Path) -> Analysis:
         ],
         threshold=threshold,
         confusion=confusion_matrix(truth, detections, any_class, threshold),
-        errors=find_error_kinds(pictures, truth, detections, iou_thr=IOU_THR),
+        errors=find_error_kinds(images, truth, detections, iou_thr=IOU_THR),
         pairing=pairing,
-        pictures=_score_pictures(pictures, detections, pairing, threshold),
+        images=_score_images(images, detections, pairing, threshold),
     )
 
 
@@ -174,18 +174,18 @@ def _operate(
     return curve, Operating(float(THRESHOLDS[place]), *values)
 
 
-def _score_pictures(
-    pictures: Sequence[MatchedImage], detections: Detections, pairing: Pairing, threshold: float
-) -> list[PictureScore]:
+def _score_images(
+    images: Sequence[MatchedImage], detections: Detections, pairing: Pairing, threshold: float
+) -> list[ImageScore]:
     scores = []
-    for index, picture in enumerate(pictures):
-        kept = picture.found[detections.scores[picture.found] >= threshold]
+    for index, image in enumerate(images):
+        kept = image.found[detections.scores[image.found] >= threshold]
         right = kept[pairing.object_of[kept] >= 0]
         wrong = int((pairing.object_of[kept] == FREE).sum())
-        missed = len(picture.objects) - len(right)
+        missed = len(image.objects) - len(right)
         weight = len(right) + (wrong + missed) / 2
         quality = float(pairing.ious[right].sum()) / weight if weight else None
-        scores.append(PictureScore(index, len(picture.objects), len(right), wrong, missed, quality))
+        scores.append(ImageScore(index, len(image.objects), len(right), wrong, missed, quality))
     return scores
 
 
@@ -225,10 +225,10 @@ def as_dict(analysis: Analysis, split: EvaluatedSplit) -> dict[str, Any]:
             "false_positives": errors.false_positives,
             "false_negatives": errors.false_negatives,
         },
-        "pictures": [
+        "images": [
             {"file": split.file_names[score.index]}
             | {k: v for k, v in vars(score).items() if k != "index"}
-            for score in analysis.pictures
+            for score in analysis.images
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Training curves as a picture, from the scalars that mmengine's LocalVisBackend writes.
+"""Training curves as an image, from the scalars that mmengine's LocalVisBackend writes.
 
 A work folder holds one folder for each start of the run, named by its time. A resumed run repeats
 the iterations after the checkpoint that it started from; what was logged there before is dropped. A
@@ -23,7 +23,7 @@ __all__ = ["TrainingCurves", "draw_curves", "read_curves", "read_records"]
 Line = list[tuple[int, float]]  # (iteration, value)
 
 _NOT_METRICS = {"step", "iter", "epoch", "time", "data_time", "memory"}
-_DETAIL_METRICS = ("_75", "_s", "_m", "_l")  # too many lines for one picture
+_DETAIL_METRICS = ("_75", "_s", "_m", "_l")  # too many lines for one image
 
 
 @dataclass
@@ -108,7 +108,7 @@ def draw_curves(
         out: the PNG to write; ``curves.png`` in ``work_dir`` when None.
 
     Returns:
-        The written file. A picture that was there before is replaced whole.
+        The written file. An image that was there before is replaced whole.
 
     Raises:
         FileNotFoundError: nothing has been logged yet.

@@ -47,7 +47,7 @@ class ErrorKinds:
 
 @dataclass
 class _Ranked:
-    """Detections that count, in the order of pictures; ``object_of`` is FREE or a place."""
+    """Detections that count, in the order of images; ``object_of`` is FREE or a place."""
 
     scores: np.ndarray
     categories: np.ndarray
@@ -57,7 +57,7 @@ class _Ranked:
 
 
 def find_error_kinds(
-    pictures: Sequence[MatchedImage],
+    images: Sequence[MatchedImage],
     truth: Truth,
     detections: Detections,
     *,
@@ -70,8 +70,8 @@ def find_error_kinds(
         iou_thr: the least IoU of a right detection, the paper's t_f.
         background_thr: up to this IoU nothing was meant, the paper's t_b.
     """
-    object_of = pair(pictures, truth, detections, iou_thr=iou_thr).object_of
-    ranked = _rank(pictures, truth, detections, object_of, (background_thr, iou_thr))
+    object_of = pair(images, truth, detections, iou_thr=iou_thr).object_of
+    ranked = _rank(images, truth, detections, object_of, (background_thr, iou_thr))
     is_object = ~truth.crowds
     found = np.zeros(len(truth.images), bool)
     found[ranked.object_of[ranked.object_of >= 0]] = True
@@ -108,17 +108,17 @@ def find_error_kinds(
 
 
 def _rank(
-    pictures: Sequence[MatchedImage],
+    images: Sequence[MatchedImage],
     truth: Truth,
     detections: Detections,
     object_of: np.ndarray,
     thresholds: tuple[float, float],
 ) -> _Ranked:
     kinds, targets, places = [], [], []
-    for picture in pictures:
-        counts = object_of[picture.found] >= FREE
-        kind, target = _sort_out(picture, truth, detections, object_of, thresholds)
-        places.append(picture.found[counts])
+    for image in images:
+        counts = object_of[image.found] >= FREE
+        kind, target = _sort_out(image, truth, detections, object_of, thresholds)
+        places.append(image.found[counts])
         kinds.append(kind[counts])
         targets.append(target[counts])
     place = np.concatenate([np.zeros(0, int), *places])
@@ -132,23 +132,23 @@ def _rank(
 
 
 def _sort_out(
-    picture: MatchedImage,
+    image: MatchedImage,
     truth: Truth,
     detections: Detections,
     object_of: np.ndarray,
     thresholds: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kind and target of each of a picture's D detections."""
+    """Kind and target of each of an image's D detections."""
     low, high = thresholds
-    wrong = object_of[picture.found] == FREE
+    wrong = object_of[image.found] == FREE
     target = np.full(len(wrong), FREE)
-    if not picture.ious.size:
+    if not image.ious.size:
         return np.where(wrong, _BACKGROUND, -1), target
-    same = detections.categories[picture.found][:, None] == truth.categories[picture.objects]
-    own, other = np.where(same, picture.ious, 0), np.where(same, 0, picture.ious)
+    same = detections.categories[image.found][:, None] == truth.categories[image.objects]
+    own, other = np.where(same, image.ious, 0), np.where(same, 0, image.ious)
     best_own, best_other = own.max(axis=1), other.max(axis=1)
     kind = np.full(len(wrong), _BOTH)
-    kind[picture.ious.max(axis=1) <= low] = _BACKGROUND
+    kind[image.ious.max(axis=1) <= low] = _BACKGROUND
     kind[best_own >= high] = _DUPE
     kind[best_other >= high] = _CLS
     # a better outline comes first: with a threshold lower by a little it would have been right
@@ -156,7 +156,7 @@ def _sort_out(
     kind[~wrong] = -1
     for which, overlaps in ((_CLS, other), (_LOC, own)):
         rows = kind == which
-        target[rows] = picture.objects[overlaps[rows].argmax(axis=1)]
+        target[rows] = image.objects[overlaps[rows].argmax(axis=1)]
     return kind, target
 
 
@@ -189,7 +189,7 @@ def average_precision(scores: np.ndarray, correct: np.ndarray, num_objects: int)
     """COCO's: the mean, over 101 recalls, of the best precision at that recall or above.
 
     Args:
-        scores, correct: (D,) of one class, in the order of pictures; equal scores keep it.
+        scores, correct: (D,) of one class, in the order of images; equal scores keep it.
         num_objects: at least 1.
     """
     if not len(scores):

@@ -1,4 +1,4 @@
-"""Which pictures a config validates on, what is to be found there, and by what rules it counts."""
+"""Which images a config validates on, what is to be found there, and by what rules it counts."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _DEFAULT_NUMS = [100, 300, 1000]
 
 @dataclass(frozen=True)
 class EvaluatedSplit:
-    """A data set with its ground truth, and the settings of the metric.
+    """A dataset with its ground truth, and the settings of the metric.
 
     Attributes:
         ann_file: the annotation file.
-        folder: of the pictures.
-        file_names: (P,) of the pictures in ``truth.image_ids``.
+        folder: of the images.
+        file_names: (P,) of the images in ``truth.image_ids``.
         truth: objects of the evaluated classes.
         class_names: (K,) of ``truth.category_ids``.
         iou_types: "segm" and "bbox", those that the metric measures, masks first.
         iou_thrs: ascending.
-        max_dets: detections per picture and class, ascending, as ``proposal_nums``.
+        max_dets: detections per image and class, ascending, as ``proposal_nums``.
         cap_of_map: the one of them that "mAP" is read at.
     """
 
@@ -48,7 +48,7 @@ class EvaluatedSplit:
 
 
 def read_split(cfg: Mapping[str, Any], name: str) -> EvaluatedSplit:
-    """The pictures of ``NAME_dataloader``, the rules of ``NAME_evaluator``.
+    """The images of ``NAME_dataloader``, the rules of ``NAME_evaluator``.
 
     Args:
         cfg: the config of a run.
@@ -63,7 +63,7 @@ def read_split(cfg: Mapping[str, Any], name: str) -> EvaluatedSplit:
     while isinstance(node, Mapping) and "dataset" in node:
         node = node["dataset"]
     if not isinstance(node, Mapping) or "datasets" in node:
-        raise ValueError(f"the config's {name}_dataloader.dataset is not a single data set")
+        raise ValueError(f"the config's {name}_dataloader.dataset is not a single dataset")
     dataset = DATASETS.build({**node, "pipeline": [], "lazy_init": True})
     path = str(metric.get("ann_file") or dataset.ann_file)
     content = _read(path, f"{name}_evaluator.ann_file")

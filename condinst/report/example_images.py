@@ -1,4 +1,4 @@
-"""Which pictures the report shows, and how: ground truth beside prediction."""
+"""Which images the report shows, and how: ground truth beside prediction."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from pycocotools import mask as coco_mask
 
 from condinst.images.sources import read_for_display
 from condinst.masks.crop import Crop
-from condinst.report.analysis import Analysis, PictureScore
+from condinst.report.analysis import Analysis, ImageScore
 from condinst.report.evaluated_split import EvaluatedSplit
 from condinst.report.matching import FREE
 from condinst.visualization.instances import draw_side_by_side
 
-__all__ = ["CROWDED", "GROUPS", "choose_pictures", "draw_pictures"]
+__all__ = ["CROWDED", "GROUPS", "choose_images", "draw_images"]
 
 CROWDED = 30
-# by the colours that draw gives to labels: 0 is red, 2 is green
+# by the colors that draw gives to labels: 0 is red, 2 is green
 _OUTCOMES, _RIGHT = ("wrong", "", "right"), 2
 
 # heading and how many
 GROUPS = {
-    "Worst pictures": 6,
-    "Best pictures": 6,
+    "Worst images": 6,
+    "Best images": 6,
     "Most false positives": 4,
     "Most missed objects": 4,
 }
 
 
-def choose_pictures(scores: Sequence[PictureScore]) -> dict[str, list[PictureScore]]:
-    """For each of GROUPS the pictures, the most telling first.
+def choose_images(scores: Sequence[ImageScore]) -> dict[str, list[ImageScore]]:
+    """For each of GROUPS the images, the most telling first.
 
-    Worst and best go by quality, of equals those with more objects first; best pictures have at
+    Worst and best go by quality, of equals those with more objects first; best images have at
     least one right detection, worst ones at least one error.
     """
     judged = [score for score in scores if score.quality is not None]
     by_quality = sorted(judged, key=lambda score: (score.quality, -score.objects))
     chosen = {
-        "Worst pictures": [s for s in by_quality if s.false_positives or s.missed],
-        "Best pictures": sorted(
+        "Worst images": [s for s in by_quality if s.false_positives or s.missed],
+        "Best images": sorted(
             (s for s in judged if s.right), key=lambda s: (-(s.quality or 0), -s.objects)
         ),
         "Most false positives": sorted(
@@ -49,19 +49,19 @@ def choose_pictures(scores: Sequence[PictureScore]) -> dict[str, list[PictureSco
         ),
         "Most missed objects": sorted((s for s in judged if s.missed), key=lambda s: -s.missed),
     }
-    # few pictures: none is both among the worst and among the best
+    # few images: none is both among the worst and among the best
     half = (len(judged) + 1) // 2
     limits = {name: min(count, half) for name, count in GROUPS.items()}
-    return {name: pictures[: limits[name]] for name, pictures in chosen.items()}
+    return {name: images[: limits[name]] for name, images in chosen.items()}
 
 
-def draw_pictures(
-    split: EvaluatedSplit, analysis: Analysis, scores: Sequence[PictureScore], problems: list[str]
+def draw_images(
+    split: EvaluatedSplit, analysis: Analysis, scores: Sequence[ImageScore], problems: list[str]
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """(RGB picture, caption) of each; one that cannot be read is left out and said in ``problems``.
+    """(RGB image, caption) of each; one that cannot be read is left out and said in ``problems``.
 
-    Detections under the report's threshold are not drawn. Colours are those of the classes; with
-    a single class, or CROWDED instances or more, whose names would hide the picture, they say what
+    Detections under the report's threshold are not drawn. Colors are those of the classes; with
+    a single class, or CROWDED instances or more, whose names would hide the image, they say what
     is right (green) and what is wrong or missed (red).
     """
     for score in scores:
@@ -85,7 +85,7 @@ def draw_pictures(
         yield drawn, _caption(split.file_names[score.index], score)
 
 
-def _caption(name: str, score: PictureScore) -> str:
+def _caption(name: str, score: ImageScore) -> str:
     quality = "" if score.quality is None else f", quality {score.quality:.2f}"
     wrong = score.false_positives
     return (
@@ -97,7 +97,7 @@ def _caption(name: str, score: PictureScore) -> str:
 def _sides(
     split: EvaluatedSplit, analysis: Analysis, index: int, by_outcome: bool
 ) -> tuple[InstanceData, InstanceData]:
-    """Objects and detections of a picture; their labels are classes, or places in _OUTCOMES."""
+    """Objects and detections of an image; their labels are classes, or places in _OUTCOMES."""
     truth, detections = split.truth, analysis.detections
     objects = np.flatnonzero((truth.images == index) & ~truth.crowds)
     found = np.flatnonzero((detections.images == index) & (detections.scores >= analysis.threshold))

@@ -1,6 +1,6 @@
-"""What was found against what there is, picture by picture: IoUs, and COCO's way of pairing.
+"""What was found against what there is, image by image: IoUs, and COCO's way of pairing.
 
-Letters: P pictures, and of one picture D detections, G objects that count, C crowds. Detections
+Letters: P images, and of one image D detections, G objects that count, C crowds. Detections
 are always in falling order of their scores, and places are those in the flat arrays of
 :mod:`condinst.evaluation.matches`.
 """
@@ -15,14 +15,14 @@ from pycocotools import mask as coco_mask
 
 from condinst.evaluation.matches import Detections, Truth
 
-__all__ = ["FREE", "IGNORED", "Pairing", "MatchedImage", "compare_pictures", "pair"]
+__all__ = ["FREE", "IGNORED", "Pairing", "MatchedImage", "compare_images", "pair"]
 
 FREE, IGNORED = -1, -2
 
 
 @dataclass(frozen=True)
 class MatchedImage:
-    """One picture's detections and objects, and how far they overlap.
+    """One image's detections and objects, and how far they overlap.
 
     Attributes:
         found: (D,) places of the detections, by falling score.
@@ -56,34 +56,34 @@ class Pairing:
     found: np.ndarray
 
 
-def compare_pictures(truth: Truth, detections: Detections, max_dets: int) -> list[MatchedImage]:
-    """The P pictures in the order of ``truth.image_ids``.
+def compare_images(truth: Truth, detections: Detections, max_dets: int) -> list[MatchedImage]:
+    """The P images in the order of ``truth.image_ids``.
 
     Args:
-        max_dets: of a picture's detections of each class, so many best ones are looked at.
+        max_dets: of an image's detections of each class, so many best ones are looked at.
 
     Raises:
         ValueError: masks are compared, and an object has none.
     """
     order = np.lexsort((-detections.scores, detections.images))  # stable, as pycocotools sorts
     order = order[_rank_in_class(detections, order) < max_dets]
-    pictures = np.arange(len(truth.image_ids))
-    found_at = np.searchsorted(detections.images[order], [pictures, pictures + 1])
-    by_picture = np.argsort(truth.images, kind="stable")
-    objects_at = np.searchsorted(truth.images[by_picture], [pictures, pictures + 1])
+    images = np.arange(len(truth.image_ids))
+    found_at = np.searchsorted(detections.images[order], [images, images + 1])
+    by_image = np.argsort(truth.images, kind="stable")
+    objects_at = np.searchsorted(truth.images[by_image], [images, images + 1])
     return [
         _compare(
             truth,
             detections,
-            order[slice(*found_at[:, picture])],
-            by_picture[slice(*objects_at[:, picture])],
+            order[slice(*found_at[:, image])],
+            by_image[slice(*objects_at[:, image])],
         )
-        for picture in pictures
+        for image in images
     ]
 
 
 def _rank_in_class(detections: Detections, order: np.ndarray) -> np.ndarray:
-    """How many detections of the same picture and class come before each, in ``order``."""
+    """How many detections of the same image and class come before each, in ``order``."""
     if not len(order):
         return np.zeros(0, int)
     images, categories = detections.images[order], detections.categories[order]
@@ -115,7 +115,7 @@ def _compare(
 
 
 def pair(
-    pictures: Sequence[MatchedImage],
+    images: Sequence[MatchedImage],
     truth: Truth,
     detections: Detections,
     *,
@@ -132,20 +132,20 @@ def pair(
     """
     object_of = np.full(len(detections), IGNORED)
     ious = np.zeros(len(detections))
-    for picture in pictures:
-        overlaps, inside = picture.ious, picture.inside
+    for image in images:
+        overlaps, inside = image.ious, image.inside
         if same_class:
-            classes = detections.categories[picture.found][:, None]
-            overlaps = np.where(classes == truth.categories[picture.objects], overlaps, -1.0)
-            inside = np.where(classes == truth.categories[picture.crowds], inside, -1.0)
+            classes = detections.categories[image.found][:, None]
+            overlaps = np.where(classes == truth.categories[image.objects], overlaps, -1.0)
+            inside = np.where(classes == truth.categories[image.crowds], inside, -1.0)
         chosen = _choose(overlaps, iou_thr)
         has_one = chosen >= 0
-        free = np.full(len(picture.found), FREE)
+        free = np.full(len(image.found), FREE)
         if inside.size:
             free[inside.max(axis=1) >= iou_thr] = IGNORED
-        free[has_one] = picture.objects[chosen[has_one]]
-        object_of[picture.found] = free
-        ious[picture.found[has_one]] = overlaps[has_one, chosen[has_one]]
+        free[has_one] = image.objects[chosen[has_one]]
+        object_of[image.found] = free
+        ious[image.found[has_one]] = overlaps[has_one, chosen[has_one]]
     found = np.zeros(len(truth.images), bool)
     found[object_of[object_of >= 0]] = True
     return Pairing(object_of, ious, found)

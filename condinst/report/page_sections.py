@@ -23,7 +23,7 @@ __all__ = [
     "accuracy",
     "confusion",
     "errors",
-    "picture_table",
+    "image_table",
     "precision_recall",
     "thresholds",
     "training",
@@ -83,18 +83,18 @@ def accuracy(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
     truth = split.truth
     is_object = ~truth.crowds
     page.paragraph(
-        f"{len(truth.image_ids):,} pictures, {is_object.sum():,} objects, "
+        f"{len(truth.image_ids):,} images, {is_object.sum():,} objects, "
         f"{len(analysis.detections):,} detections; up to {split.max_dets[-1]} detections per "
-        "picture and class count. AP is the mean over IoU thresholds from "
+        "image and class count. AP is the mean over IoU thresholds from "
         f"{split.iou_thrs[0]:g} to {split.iou_thrs[-1]:g}, AP50 and AP75 are at 0.5 and 0.75. "
         "Small, medium and large: areas under 32 x 32 and 96 x 96 pixels, and above."
     )
     if not len(analysis.detections):
-        page.paragraph("Nothing was detected on any picture.", "warning")
+        page.paragraph("Nothing was detected on any image.", "warning")
     busiest = np.bincount(truth.images[is_object], minlength=1).max()
     if busiest > split.cap_of_map:
         page.paragraph(
-            f"A picture has {busiest} objects, and AP counts {split.cap_of_map} detections of a "
+            f"An image has {busiest} objects, and AP counts {split.cap_of_map} detections of a "
             f'class: set val_evaluator.proposal_nums="(1,10,{busiest + 100})".',
             "warning",
         )
@@ -168,7 +168,7 @@ def thresholds(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> Non
             f"F1 is highest, {best.f1:.3f}, with scores from {best.threshold:g} on: precision "
             f"{best.precision:.3f}, recall {best.recall:.3f} at {NAMES[analysis.iou_type]} IoU "
             f"{IOU_THR:g}, all classes together. For predictions: condinst predict CONFIG "
-            f"CHECKPOINT PICTURES --score-thr {best.threshold:g}. It is chosen on these pictures, "
+            f"CHECKPOINT IMAGES --score-thr {best.threshold:g}. It is chosen on these images, "
             "so on others F1 will be a little lower."
         )
     lines = {"precision": curve.precision, "recall": curve.recall, "F1": curve.f1}
@@ -202,7 +202,7 @@ def confusion(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None
         f"Rows: ground truth; columns: detections with a score of {analysis.threshold:g} or more. "
         f"Each detection, best first, takes the free object that it overlaps most, whatever the "
         f"class, from {NAMES[analysis.iou_type]} IoU {IOU_THR:g} on. Last row: detections of "
-        "nothing; last column: objects not found. Colours are shares of a row.",
+        "nothing; last column: objects not found. Colors are shares of a row.",
         name="confusion_matrix",
         columns=["ground truth", *names],
         rows=[[name, *row] for name, row in zip(names, analysis.confusion.tolist(), strict=True)],
@@ -255,22 +255,22 @@ _MEANINGS = {
 }
 
 
-def picture_table(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
-    """Every picture's numbers, those of the worst on the page."""
-    page.heading("Pictures")
+def image_table(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
+    """Every image's numbers, those of the worst on the page."""
+    page.heading("Images")
     page.paragraph(
         f"At the threshold {analysis.threshold:g} and IoU {IOU_THR:g}. Quality is the sum of the "
         "IoUs of right detections over their number plus half of the false positives and of the "
-        "missed objects (panoptic quality of the picture). The file has all pictures. With "
-        f"a single class, and in pictures of {CROWDED} instances or more, colours say what is "
+        "missed objects (panoptic quality of the image). The file has all images. With "
+        f"a single class, and in images of {CROWDED} instances or more, colors say what is "
         "right (green) and what is wrong or missed (red)."
     )
     order = sorted(
-        (score for score in analysis.pictures),
+        (score for score in analysis.images),
         key=lambda score: 2.0 if score.quality is None else score.quality,
     )
     page.table(
-        ["picture", "objects", "right", "false positives", "missed", "quality"],
+        ["image", "objects", "right", "false positives", "missed", "quality"],
         [
             [
                 split.file_names[score.index],
@@ -282,6 +282,6 @@ def picture_table(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> 
             ]
             for score in order
         ],
-        name="pictures",
+        name="images",
         shown=_WORST_SHOWN,
     )

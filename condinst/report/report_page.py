@@ -11,7 +11,7 @@ from condinst.report import page_head as summary
 from condinst.report import page_sections as sections
 from condinst.report.analysis import analyse, as_dict
 from condinst.report.evaluated_split import read_split
-from condinst.report.example_images import choose_pictures, draw_pictures
+from condinst.report.example_images import choose_images, draw_images
 from condinst.report.run import Run
 from condinst.utils.files import write_whole
 from condinst.utils.html_page import HtmlPage
@@ -91,7 +91,7 @@ def _sections(
             sections.thresholds(page, split, analysis)
             sections.confusion(page, split, analysis)
             sections.errors(page, analysis)
-            _pictures(page, run, split, analysis)
+            _images(page, run, split, analysis)
             content |= as_dict(analysis, split)
     if run.missing:
         page.heading("What is missing")
@@ -99,28 +99,28 @@ def _sections(
     return content | {"missing": list(run.missing)}
 
 
-def _pictures(page: HtmlPage, run: Run, split: Any, analysis: Any) -> None:
-    sections.picture_table(page, split, analysis)
+def _images(page: HtmlPage, run: Run, split: Any, analysis: Any) -> None:
+    sections.image_table(page, split, analysis)
     problems: list[str] = []
     shown: set[int] = set()
-    for heading, scores in choose_pictures(analysis.pictures).items():
+    for heading, scores in choose_images(analysis.images).items():
         if not scores:
             continue
         page.heading(heading, 3)
         again = [split.file_names[score.index] for score in scores if score.index in shown]
         drawn = list(
-            draw_pictures(
+            draw_images(
                 split, analysis, [score for score in scores if score.index not in shown], problems
             )
         )
         if drawn:
-            page.pictures(drawn)
+            page.images(drawn)
         if again:
             page.paragraph(f"Shown above: {', '.join(again)}.")
         shown |= {score.index for score in scores}
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        run.missing.append(f"{len(problems)} pictures: {problems[0]}{more}")
+        run.missing.append(f"{len(problems)} images: {problems[0]}{more}")
 
 
 def _no_predictions(run: Run, which: str) -> str:

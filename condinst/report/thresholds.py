@@ -52,7 +52,7 @@ def score_curve(scores: np.ndarray, correct: np.ndarray, num_objects: int) -> Sc
 def best_threshold(curve: ScoreCurve) -> int | None:
     """The place in THRESHOLDS where F1 is highest: the middle of the first such stretch.
 
-    The middle, because scores of other pictures will lie a little higher or lower. None where
+    The middle, because scores of other images will lie a little higher or lower. None where
     there is nothing to find or nothing right at any threshold.
     """
     f1 = np.nan_to_num(curve.f1)

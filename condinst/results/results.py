@@ -1,8 +1,8 @@
-"""What a detector found on one picture: boxes, scores, names and masks, in every usual form.
+"""What a detector found on one image: boxes, scores, names and masks, in every usual form.
 
 Needs numpy alone (pillow for drawing), so that it serves a predictor without PyTorch as well.
 
-Letters in the comments: N = instances, H, W = height and width of the picture in pixels.
+Letters in the comments: N = instances, H, W = height and width of the image in pixels.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ __all__ = ["Results"]
 
 
 class Results:
-    """The instances of one picture, best first.
+    """The instances of one image, best first.
 
     ``len(results)`` is their number; ``results[i]``, a slice, an array of indices or a boolean
     array such as ``results.scores > 0.5`` choose some of them.
 
     Attributes:
-        image_size: height and width of the picture.
-        boxes: (N, 4) float32, xyxy in the picture's pixels.
+        image_size: height and width of the image.
+        boxes: (N, 4) float32, xyxy in the image's pixels.
         scores: (N,) float32.
         labels: (N,) int64, index into ``class_names``.
-        crops: N masks, each the part of the picture that holds its pixels.
+        crops: N masks, each the part of the image that holds its pixels.
         class_names: the name of every label.
-        path: the picture's file, if it came from one.
-        image: the picture itself where it came from no file, not copied: (H, W, 3) uint8 RGB, or
+        path: the image's file, if it came from one.
+        image: the image itself where it came from no file, not copied: (H, W, 3) uint8 RGB, or
             what the predictor's ``pixel_format`` says.
     """
 
@@ -85,7 +85,7 @@ class Results:
             if not (0 <= crop.y <= height - rows and 0 <= crop.x <= width - columns):
                 raise ValueError(
                     f"crop of {columns} x {rows} pixels at ({crop.x}, {crop.y}): expected inside a "
-                    f"picture of {width} x {height}"
+                    f"image of {width} x {height}"
                 )
 
     def __len__(self) -> int:
@@ -110,7 +110,7 @@ class Results:
     def __repr__(self) -> str:
         found = ", ".join(f"{count} {name}" for name, count in Counter(self.names).items())
         height, width = self.image_size
-        return f"Results({self.path or 'picture'}, {width} x {height}: {found or 'nothing'})"
+        return f"Results({self.path or 'image'}, {width} x {height}: {found or 'nothing'})"
 
     @property
     def names(self) -> list[str]:
@@ -142,7 +142,7 @@ class Results:
         return self.to_polygons()
 
     def to_polygons(self, tolerance: float = 0.0) -> list[list[np.ndarray]]:
-        """Outlines along the pixels' edges, xy in the picture's pixels, float32.
+        """Outlines along the pixels' edges, xy in the image's pixels, float32.
 
         A hole is joined to its part's outline by a cut of no width, so that each part is one ring
         whose filling is the mask: to the pixel with ``tolerance`` 0.
@@ -158,15 +158,15 @@ class Results:
     def draw(
         self, image: np.ndarray | None = None, *, score_thr: float = 0.3, boxes: bool = True
     ) -> np.ndarray:
-        """The picture with its instances on it, (H, W, 3) uint8 RGB.
+        """The image with its instances on it, (H, W, 3) uint8 RGB.
 
         Args:
-            image: (H, W, 3) uint8 RGB to draw on instead of the picture itself.
+            image: (H, W, 3) uint8 RGB to draw on instead of the image itself.
             score_thr: an instance with a score below is not drawn.
             boxes: whether boxes are drawn around the masks.
 
         Raises:
-            ValueError: there is no picture, or it has another size.
+            ValueError: there is no image, or it has another size.
         """
         from condinst.visualization.instances import draw_instances
 
@@ -182,16 +182,16 @@ class Results:
         score_thr: float = 0.3,
         boxes: bool = True,
     ) -> Path:
-        """Write the picture with its instances on it; the arguments are those of :meth:`draw`.
+        """Write the image with its instances on it; the arguments are those of :meth:`draw`.
 
         Raises:
-            ValueError: ``path`` is the picture's own file, or see :meth:`draw`.
+            ValueError: ``path`` is the image's own file, or see :meth:`draw`.
         """
         from PIL import Image
 
         path = Path(path)
         if self.path is not None and path.exists() and path.samefile(self.path):
-            raise ValueError(f"{path}: this is the picture itself; choose another name")
+            raise ValueError(f"{path}: this is the image itself; choose another name")
         drawn: Image.Image = Image.fromarray(self.draw(image, score_thr=score_thr, boxes=boxes))
         kind = Image.registered_extensions().get(path.suffix.lower())
         if kind is None:
@@ -202,17 +202,17 @@ class Results:
         return path
 
     def read_image(self) -> np.ndarray:
-        """The picture to look at, (H, W, 3) uint8 RGB: the one at hand, or that of the file.
+        """The image to look at, (H, W, 3) uint8 RGB: the one at hand, or that of the file.
 
         16-bit values are stretched, of many channels the first three shown.
 
         Raises:
-            ValueError: there is neither, or the file's picture has another size by now.
+            ValueError: there is neither, or the file's image has another size by now.
         """
         if self.image is not None:
             return to_display(self.image)
         if self.path is None:
-            raise ValueError("these results hold no picture and no path; hand over image=")
+            raise ValueError("these results hold no image and no path; hand over image=")
         from condinst.images.sources import read_for_display
 
         return read_for_display(self.path, self.image_size)
@@ -223,7 +223,7 @@ class Results:
         """Detections as COCO's result files have them, masks as run-length codes.
 
         Args:
-            image_id: of the picture in the annotation file.
+            image_id: of the image in the annotation file.
             category_ids: the id of every label; None for COCO's own with COCO's 80 classes, else
                 label + 1.
         """
@@ -237,7 +237,7 @@ class Results:
 
         Args:
             tolerance: see :meth:`to_polygons`.
-            image_path: of the picture, from the labelme file's folder; None for the same folder.
+            image_path: of the image, from the labelme file's folder; None for the same folder.
         """
         from condinst.results.formats import to_labelme
 

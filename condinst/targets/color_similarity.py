@@ -1,6 +1,6 @@
-"""A picture -> which of its neighbouring cells are alike in colour (BoxInst, Equation 5).
+"""An image -> which of its neighboring cells are alike in color (BoxInst, Equation 5).
 
-Shapes: H x W pixels, h x w cells of ``stride`` x ``stride`` pixels, E neighbours of a cell.
+Shapes: H x W pixels, h x w cells of ``stride`` x ``stride`` pixels, E neighbors of a cell.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ __all__ = [
 
 
 def neighbor_offsets(size: int, dilation: int) -> list[tuple[int, int]]:
-    """Rows and columns from a cell to each of its neighbours, row by row.
+    """Rows and columns from a cell to each of its neighbors, row by row.
 
     The e-th from the front and the e-th from the back are opposite.
 
     Args:
-        size: side of the neighbourhood, odd; 3 for 8 neighbours.
-        dilation: cells from one neighbour to the next.
+        size: side of the neighborhood, odd; 3 for 8 neighbors.
+        dilation: cells from one neighbor to the next.
     """
     if size < 3 or size % 2 == 0:
         raise ValueError(f"pairwise_size must be odd and 3 at least, got {size}")
@@ -41,7 +41,7 @@ def neighbor_offsets(size: int, dilation: int) -> list[tuple[int, int]]:
 
 
 def colors_of(image: np.ndarray, value_range: float | None = None) -> np.ndarray:
-    """A picture of any channels and type as one whose colours can be compared.
+    """An image of any channels and type as one whose colors can be compared.
 
     Of four and more channels, the first three are red, green and blue; of fewer than three, the
     first is gray.
@@ -66,7 +66,7 @@ def colors_of(image: np.ndarray, value_range: float | None = None) -> np.ndarray
 def mean_colors(image: np.ndarray, stride: int) -> np.ndarray:
     """(H, W, 3) uint8 -> (ceil(H / stride), ceil(W / stride), 3) uint8, means rounded down.
 
-    Beyond its border the picture is black, as the original implementation pads it.
+    Beyond its border the image is black, as the original implementation pads it.
     """
     height, width = image.shape[:2]
     image = np.pad(image, ((0, -height % stride), (0, -width % stride), (0, 0)))
@@ -97,7 +97,7 @@ def valid_cells(
     ori_height: int,
     bottom_pixels_removed: int,
 ) -> Tensor:
-    """The cells whose sampled pixel lies in the picture, and not in a strip at its bottom.
+    """The cells whose sampled pixel lies in the image, and not in a strip at its bottom.
 
     COCO's annotations are wrong there, say the authors.
 
@@ -105,8 +105,8 @@ def valid_cells(
         cells: h and w.
         stride: of the cells.
         img_shape: H and W.
-        ori_height: height of the picture before it was resized.
-        bottom_pixels_removed: height of the strip in the picture before it was resized.
+        ori_height: height of the image before it was resized.
+        bottom_pixels_removed: height of the strip in the image before it was resized.
 
     Returns:
         (h, w) bool.
@@ -119,10 +119,10 @@ def valid_cells(
 def alike_neighbors(
     lab: Tensor, valid: Tensor, *, size: int, dilation: int, color_thresh: float
 ) -> Tensor:
-    """Whether a cell and each of its neighbours are alike in colour.
+    """Whether a cell and each of its neighbors are alike in color.
 
-    They are if exp(-|difference in Lab| / 2) reaches the threshold. Beyond the picture all is
-    black. A cell that has no valid neighbour has no edges.
+    They are if exp(-|difference in Lab| / 2) reaches the threshold. Beyond the image all is
+    black. A cell that has no valid neighbor has no edges.
 
     Args:
         lab: (3, h, w) CIELAB.

@@ -1,6 +1,6 @@
-"""Masks of one picture -> what training reads of them, without drawing the masks.
+"""Masks of one image -> what training reads of them, without drawing the masks.
 
-Training reads a mask's centre of mass and every few pixels of it. Polygons become a run-length
+Training reads a mask's center of mass and every few pixels of it. Polygons become a run-length
 code, and both follow from the borders of its runs.
 
 Letters: M masks of H rows and W columns, h and w rows and columns of samples. Pixels of a mask are
@@ -29,13 +29,13 @@ __all__ = ["pack_bools", "sample_masks", "unpack_bools"]
 def sample_masks(
     masks: BitmapMasks | PolygonMasks, stride: int, semantic_stride: int | None = None
 ) -> SampledMasks:
-    """Read every ``stride``-th pixel of each mask, from ``stride // 2`` on, its centre and area.
+    """Read every ``stride``-th pixel of each mask, from ``stride // 2`` on, its center and area.
 
     Polygons cover the pixels that ``PolygonMasks.to_ndarray`` would give. Sums are whole numbers,
-    so the centres are exact but for one rounding to float32.
+    so the centers are exact but for one rounding to float32.
 
     Args:
-        masks: of one picture.
+        masks: of one image.
         stride: of the mask loss's targets.
         semantic_stride: of the semantic loss's targets, if there is one.
     """
@@ -77,7 +77,7 @@ def _runs(masks: PolygonMasks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     owners = np.repeat(np.arange(len(codes)), num_runs)
     index = np.arange(len(runs)) - np.repeat(np.cumsum(num_runs) - num_runs, num_runs)
     covered = index % 2 == 1
-    # every code covers its picture, so the masks lie one after the other
+    # every code covers its image, so the masks lie one after the other
     stops = (np.cumsum(runs) - owners * (masks.height * masks.width))[covered]
     return stops - runs[covered], stops, owners[covered]
 
@@ -94,7 +94,7 @@ def _sums_of_runs(
         )
     )
     # bincount adds in float64, which is exact for whole numbers below 2 ** 53; the codes hold no
-    # picture whose sums are larger
+    # image whose sums are larger
     return np.stack(
         [np.bincount(owners, values, minlength=num_masks) for values in (areas, x_sums, y_sums)],
         axis=1,
@@ -120,7 +120,7 @@ def _sums_of_bitmap(bitmap: np.ndarray) -> np.ndarray:
 
 
 def _sums_of_crop(crop: Crop) -> np.ndarray:
-    """The same for a part of a bitmap, in the picture's coordinates."""
+    """The same for a part of a bitmap, in the image's coordinates."""
     if not crop.mask.size:
         return np.zeros(3)
     area, x_sum, y_sum = _sums_of_bitmap(crop.mask)
@@ -147,7 +147,7 @@ class _SampleGrid:
     def sample(self, crop: Crop) -> np.ndarray:
         """A part of a mask -> (h, w) bool."""
         samples = np.zeros((self.rows, self.columns), bool)
-        # the first sampled row and column of the part, and which samples of the picture they are
+        # the first sampled row and column of the part, and which samples of the image they are
         top, left = (-(place - self.stride // 2) % self.stride for place in (crop.y, crop.x))
         part = crop.mask[top :: self.stride, left :: self.stride]
         row, column = ((crop.y + top) // self.stride, (crop.x + left) // self.stride)

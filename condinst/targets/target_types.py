@@ -17,7 +17,7 @@ __all__ = ["SampledMasks", "SimilarColors"]
 
 @dataclass
 class SampledMasks:
-    """The masks of one picture as far as training reads them, made where the picture is loaded.
+    """The masks of one image as far as training reads them, made where the image is loaded.
 
     It takes the place of ``PolygonMasks`` and ``BitmapMasks`` in a data sample, and does what
     data samples, preprocessors and ``PackDetInputs`` ask of them.
@@ -62,7 +62,7 @@ class SampledMasks:
 
     @staticmethod
     def cat(parts: Sequence[SampledMasks]) -> SampledMasks:
-        """The masks of all parts, which are of one picture."""
+        """The masks of all parts, which are of one image."""
         coarse = [part.coarse for part in parts if part.coarse is not None]
         return replace(
             parts[0],
@@ -83,16 +83,16 @@ class SampledMasks:
 
 @dataclass
 class SimilarColors:
-    """Which neighbouring cells of a picture are alike in colour, made where the picture is loaded.
+    """Which neighboring cells of an image are alike in color, made where the image is loaded.
 
     It takes the place of masks in the data samples of BoxInst, which learns from boxes.
 
     Attributes:
-        edges: (E, h, w) bool: whether a cell and its E-th neighbour are alike. Neighbours are
+        edges: (E, h, w) bool: whether a cell and its E-th neighbor are alike. Neighbors are
             counted row by row, without the cell itself (see
             :func:`condinst.targets.color_similarity.neighbor_offsets`).
         stride: input-image pixels from one cell to the next.
-        num_boxes: of the picture.
+        num_boxes: of the image.
     """
 
     edges: Tensor
@@ -103,7 +103,7 @@ class SimilarColors:
         return self.num_boxes
 
     def __getitem__(self, index: slice | Tensor | np.ndarray) -> SimilarColors:
-        """The same picture with some of its boxes."""
+        """The same image with some of its boxes."""
         kept = index if isinstance(index, slice) else np.asarray(index)
         return replace(self, num_boxes=len(np.arange(self.num_boxes)[kept]))
 

@@ -1,4 +1,4 @@
-"""What overlapping tiles found -> the instances of the picture, each once.
+"""What overlapping tiles found -> the instances of the image, each once.
 
 Two tiles see the zone in which they overlap equally well, so what they say of one object must agree
 there, and only there: masks are compared by their IoU inside the zone. Boxes are not compared.
@@ -30,7 +30,7 @@ _TRUSTED_SHARE = 0.5
 
 
 class Tile(NamedTuple):
-    """A part of a picture: pixels x1 to x2 and y1 to y2, without the last ones."""
+    """A part of an image: pixels x1 to x2 and y1 to y2, without the last ones."""
 
     x1: int
     y1: int
@@ -40,11 +40,11 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True)
 class TileView:
-    """What was found by looking at a part of a picture.
+    """What was found by looking at a part of an image.
 
     Attributes:
         tile: the part.
-        results: its instances, in the picture's coordinates.
+        results: its instances, in the image's coordinates.
         reduced: whether it was looked at on a smaller scale, so that its masks are coarse.
     """
 
@@ -76,13 +76,13 @@ class _Pair(NamedTuple):
 
 
 def merge_views(views: Sequence[TileView], match_threshold: float = 0.5) -> Results:
-    """The instances of a picture from its views, best first.
+    """The instances of an image from its views, best first.
 
     - Two detections of one class are the same object when the IoU of their masks, in the zone that
       both views see, is ``match_threshold`` or more. Agreement passes on, so that an object may go
       through many tiles (SAHI's NMM), the surest and most alike first; but what one view sees as
       two objects stays two.
-    - If a view sees such an object whole, clear of the edges that its tile has inside the picture,
+    - If a view sees such an object whole, clear of the edges that its tile has inside the image,
       its detection is taken: that of full scale before a reduced one, then the best. Otherwise box
       and mask are the unions of the parts. The score is the best of all; what scores less than half
       of it has no say.
@@ -90,7 +90,7 @@ def merge_views(views: Sequence[TileView], match_threshold: float = 0.5) -> Resu
       cover ``match_threshold`` or more, is left out.
 
     Args:
-        views: of one picture, all of one ``image_size``; one at least.
+        views: of one image, all of one ``image_size``; one at least.
         match_threshold: see above, in (0, 1].
     """
     found = [_instances(view, index) for index, view in enumerate(views)]
@@ -221,7 +221,7 @@ def _groups(
 
 @dataclass(frozen=True)
 class _Object:
-    """An object of the picture, made of the detections ``members``."""
+    """An object of the image, made of the detections ``members``."""
 
     members: list[int]
     is_whole: bool  # some view sees it clear of its tile's edges
@@ -248,7 +248,7 @@ class _Object:
 
 
 def _sees_whole(view: TileView, extent: np.ndarray) -> bool:
-    """Whether something of this extent would lie clear of the tile's edges inside the picture."""
+    """Whether something of this extent would lie clear of the tile's edges inside the image."""
     (x1, y1, x2, y2), (height, width) = view.tile, view.results.image_size
     across = max(_EDGE_PIXELS, (x2 - x1) * _EDGE_SHARE)
     down = max(_EDGE_PIXELS, (y2 - y1) * _EDGE_SHARE)

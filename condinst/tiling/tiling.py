@@ -1,9 +1,9 @@
-"""Large pictures by overlapping tiles: where the tiles lie, and how a picture goes through them.
+"""Large images by overlapping tiles: where the tiles lie, and how an image goes through them.
 
 numpy alone, so that predictors without PyTorch have it too. The terms are those of SAHI (Akyon,
 Altinuc and Temizel, ICIP 2022), "tile" standing for its "slice". SAHI itself is not used: it keeps
 masks as polygons, each of which is filled, so that holes are lost, and matches what two tiles found
-by boxes, by which neighbours in a crowd become one (docs/large_pictures.md has the figures).
+by boxes, by which neighbors in a crowd become one (docs/large_images.md has the figures).
 :mod:`condinst.tiling.merging` compares masks.
 """
 
@@ -20,21 +20,21 @@ from condinst.masks.resize import draw_crop
 from condinst.results.results import Results
 from condinst.tiling.merging import Tile, TileView, merge_views
 
-__all__ = ["Tile", "Tiling", "predict_by_tiles", "reduce_picture"]
+__all__ = ["Tile", "Tiling", "predict_by_tiles", "reduce_image"]
 
-# A reduced picture is averaged this many of its rows at a time.
+# A reduced image is averaged this many of its rows at a time.
 _ROWS_AT_A_TIME = 64
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How pictures are cut into tiles, and when two tiles mean the same object.
+    """How images are cut into tiles, and when two tiles mean the same object.
 
     Attributes:
-        size: height and width of a tile, pixels of the picture.
-        overlap: of neighbouring tiles, as a share of their side; at least so much. An object up to
+        size: height and width of a tile, pixels of the image.
+        overlap: of neighboring tiles, as a share of their side; at least so much. An object up to
             this size is seen whole by some tile.
-        standard_pred: also look at the whole picture, reduced to the size of a tile, for objects
+        standard_pred: also look at the whole image, reduced to the size of a tile, for objects
             that no tile sees whole (SAHI's ``perform_standard_pred``).
         match_threshold: least IoU of two masks, in the zone that both tiles see, for them to be one
             object; and the share of a cut object that another tile's must cover to replace it.
@@ -73,18 +73,18 @@ class Tiling:
         return cls(sides, overlap, standard_pred, match_threshold)  # type: ignore[arg-type]
 
     def tiles(self, image_size: tuple[int, int]) -> list[Tile]:
-        """Tiles of one size, row by row, that cover a picture of (height, width).
+        """Tiles of one size, row by row, that cover an image of (height, width).
 
         As few as the overlap allows, spread evenly. A side that is shorter than a tile's has one.
         """
         (rows, height), (columns, width) = (
-            (_starts(picture, tile, self.overlap), min(picture, tile))
-            for picture, tile in zip(image_size, self.size, strict=True)
+            (_starts(image, tile, self.overlap), min(image, tile))
+            for image, tile in zip(image_size, self.size, strict=True)
         )
         return [Tile(x, y, x + width, y + height) for y in rows for x in columns]
 
     def reduction(self, image_size: tuple[int, int]) -> int:
-        """By what whole factor a picture has to shrink to fit into one tile."""
+        """By what whole factor an image has to shrink to fit into one tile."""
         return max(math.ceil(p / t) for p, t in zip(image_size, self.size, strict=True))
 
 
@@ -96,7 +96,7 @@ def _starts(length: int, tile: int, overlap: float) -> list[int]:
     return [round(i * (length - tile) / steps) for i in range(steps + 1)]
 
 
-def reduce_picture(image: np.ndarray, factor: int) -> np.ndarray:
+def reduce_image(image: np.ndarray, factor: int) -> np.ndarray:
     """Means of squares of ``factor`` pixels: (H, W, C) -> (H // factor, W // factor, C).
 
     The pixels that fill no square, at the right and at the bottom, are left out. The type stays.
@@ -120,12 +120,12 @@ def predict_by_tiles(
     predict: Callable[[list[np.ndarray]], list[Results]],
     batch_size: int,
 ) -> Results:
-    """The instances of one picture.
+    """The instances of one image.
 
     Args:
         image: (H, W, C).
         tiling: how to cut it.
-        predict: gives the results of a list of pictures.
+        predict: gives the results of a list of images.
         batch_size: tiles at a time.
     """
     size = (image.shape[0], image.shape[1])
@@ -137,13 +137,13 @@ def predict_by_tiles(
         views += [view_of_tile(r, tile, size) for tile, r in zip(batch, found, strict=True)]
     factor = tiling.reduction(size)
     if tiling.standard_pred and factor > 1:
-        (results,) = predict([reduce_picture(image, factor)])
+        (results,) = predict([reduce_image(image, factor)])
         views.append(view_of_whole(results, factor, size))
     return merge_views(views, tiling.match_threshold)
 
 
 def view_of_tile(results: Results, tile: Tile, image_size: tuple[int, int]) -> TileView:
-    """What was found on a tile, put where the tile lies in the picture."""
+    """What was found on a tile, put where the tile lies in the image."""
     crops = []
     for crop in results.crops:
         tight = Crop.of(crop.mask)
@@ -155,7 +155,7 @@ def view_of_tile(results: Results, tile: Tile, image_size: tuple[int, int]) -> T
 
 
 def view_of_whole(results: Results, factor: int, image_size: tuple[int, int]) -> TileView:
-    """What was found on a picture that :func:`reduce_picture` made, in the picture itself."""
+    """What was found on an image that :func:`reduce_image` made, in the image itself."""
     height, width = image_size
     rows, columns = results.image_size
     down, across = (min(factor, side) for side in image_size)

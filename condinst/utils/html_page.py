@@ -1,4 +1,4 @@
-"""A report as one HTML file: text, tables, figures and pictures inside it, nothing fetched.
+"""A report as one HTML file: text, tables, figures and images inside it, nothing fetched.
 
 The numbers behind a figure or a table are written as CSV into a folder beside the page, and linked.
 """
@@ -35,9 +35,9 @@ th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-alig
 th { background: var(--soft); } .number { text-align: right; font-variant-numeric: tabular-nums; }
 figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; background: #fff; }
 figcaption, .data { font-size: .875rem; opacity: .8; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--side), 1fr));
+.images { display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--side), 1fr));
   gap: 1rem; }
-.pictures figure { margin: 0; } .pictures img { width: 100%; height: auto; display: block; }
+.images figure { margin: 0; } .images img { width: 100%; height: auto; display: block; }
 .ok { color: #1a7f37; } .warning { color: #9a6700; } .error { color: #cf222e; }
 """
 
@@ -61,7 +61,7 @@ class HtmlPage:
         self._parts.append(f'<h{level} id="{_slug(text)}">{html.escape(text)}</h{level}>')
 
     def paragraph(self, text: str, status: str = "") -> None:
-        """A paragraph; ``status`` "ok", "warning" or "error" gives it a colour."""
+        """A paragraph; ``status`` "ok", "warning" or "error" gives it a color."""
         mark = f' class="{html.escape(status)}"' if status else ""
         self._parts.append(f"<p{mark}>{html.escape(text)}</p>")
 
@@ -128,27 +128,27 @@ class HtmlPage:
         self._parts.append(f"<figure>{svg}<figcaption>{label}</figcaption></figure>")
         self._attach(name, columns, list(rows))
 
-    def pictures(
+    def images(
         self,
-        pictures: Iterable[tuple[np.ndarray, str]],
+        images: Iterable[tuple[np.ndarray, str]],
         *,
         side: int = 480,
         max_pixels: int = 1024,
     ) -> None:
-        """A grid of pictures with captions, as JPEG inside the page.
+        """A grid of images with captions, as JPEG inside the page.
 
         Args:
-            pictures: (RGB uint8 ``(H, W, 3)``, caption) each.
-            side: least width of a picture on the page, in CSS pixels.
-            max_pixels: larger pictures are reduced until their longer side has so many.
+            images: (RGB uint8 ``(H, W, 3)``, caption) each.
+            side: least width of an image on the page, in CSS pixels.
+            max_pixels: larger images are reduced until their longer side has so many.
         """
         shown = "".join(
             f'<figure><img src="data:image/jpeg;base64,{_jpeg(image, max_pixels)}" '
             f'alt="{html.escape(caption)}" loading="lazy">'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-            for image, caption in pictures
+            for image, caption in images
         )
-        self._parts.append(f'<div class="pictures" style="--side: {side}px">{shown}</div>')
+        self._parts.append(f'<div class="images" style="--side: {side}px">{shown}</div>')
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the page, and its numbers into the folder ``STEM_data`` beside it.

@@ -1,7 +1,7 @@
-"""Pictures of instances: half-transparent masks, smooth outlines, boxes and names.
+"""Images of instances: half-transparent masks, smooth outlines, boxes and names.
 
-mmdet's visualizer is not used: it jitters its colours with numpy's global random state, so that a
-class has no fixed colour and drawing disturbs a seeded run, and its labels have one size. numpy and
+mmdet's visualizer is not used: it jitters its colors with numpy's global random state, so that a
+class has no fixed color and drawing disturbs a seeded run, and its labels have one size. numpy and
 pillow are enough here, so that a predictor without PyTorch and OpenCV draws too.
 """
 
@@ -29,12 +29,12 @@ __all__ = [
 ]
 
 _MASK_ALPHA = 0.45
-_MIN_SIDE = 480  # smaller pictures are enlarged beside each other, or their labels hide them
+_MIN_SIDE = 480  # smaller images are enlarged beside each other, or their labels hide them
 _GOLDEN_RATIO = 0.618034
 
 
 def class_color(label: int) -> Color:
-    """RGB colour of a class: always the same, and far from that of the classes next to it."""
+    """RGB color of a class: always the same, and far from that of the classes next to it."""
     hue = (0.02 + label * _GOLDEN_RATIO) % 1.0
     red, green, blue = colorsys.hsv_to_rgb(hue, (0.85, 0.6)[label // 8 % 2], 1.0)
     return round(red * 255), round(green * 255), round(blue * 255)
@@ -49,21 +49,21 @@ def draw_instances(
     boxes: bool = True,
     names: bool = True,
 ) -> np.ndarray:
-    """Draw ground truth or predictions on a picture.
+    """Draw ground truth or predictions on an image.
 
     Args:
         image: (H, W, 3) uint8, RGB. It is not changed.
         instances: :class:`condinst.Results`, or InstanceData with ``labels`` and at least
             one of ``masks`` ((M, H, W) bool tensor or array, run-length codes, crops, or
             mmdet's BitmapMasks or PolygonMasks) and ``bboxes`` ((M, 4) xyxy, tensor or mmdet's
-            boxes), in the picture's pixels; ``scores`` where they are predictions.
+            boxes), in the image's pixels; ``scores`` where they are predictions.
         classes: the name of every label.
         score_thr: an instance with a score below is not drawn.
         boxes: whether boxes are drawn where there are masks.
-        names: whether names are written; hundreds of them hide the picture.
+        names: whether names are written; hundreds of them hide the image.
 
     Raises:
-        ValueError: the picture, the masks' size or a label does not fit.
+        ValueError: the image, the masks' size or a label does not fit.
     """
     return _draw(image, select(image, instances, classes, score_thr), classes, boxes, names)
 
@@ -80,7 +80,7 @@ def draw_side_by_side(
 ) -> np.ndarray:
     """Ground truth on the left, prediction on the right, each under its title.
 
-    The arguments are those of :func:`draw_instances`. A small picture is enlarged by a whole
+    The arguments are those of :func:`draw_instances`. A small image is enlarged by a whole
     number.
     """
     factor = max(1, -(-_MIN_SIDE // max(image.shape[:2])))
@@ -105,20 +105,20 @@ def draw_closeups(
     size: int = 48,
     zoom: int = 8,
 ) -> np.ndarray:
-    """Parts of the picture around masks' edges, so large that single pixels are seen.
+    """Parts of the image around masks' edges, so large that single pixels are seen.
 
-    Lines run along the pixels' edges: in the class's colour those of ``instances``, white those of
+    Lines run along the pixels' edges: in the class's color those of ``instances``, white those of
     the ground truth. The largest masks are shown, one close-up each, around their highest pixel.
 
     Args:
         image, instances, classes, score_thr: see :func:`draw_instances`; masks are needed.
         gt: ground truth, or None for none.
         num: of close-ups at most.
-        size: of their square part of the picture, in pixels.
+        size: of their square part of the image, in pixels.
         zoom: how many times as large.
 
     Returns:
-        The close-ups in a row, (H, W, 3) uint8; without any mask one of the picture's middle.
+        The close-ups in a row, (H, W, 3) uint8; without any mask one of the image's middle.
     """
     shown = select(image, instances, classes, score_thr)
     true = None if gt is None else select(image, gt, classes, score_thr)
@@ -159,7 +159,7 @@ def _draw_pixel_edges(
 
 
 def _paste(target: np.ndarray, crop: Crop, left: int, top: int) -> None:
-    """Put a crop of the picture into a part of it that starts at (left, top)."""
+    """Put a crop of the image into a part of it that starts at (left, top)."""
     rows, columns = target.shape
     y, x = crop.y - top, crop.x - left
     low, high = max(0, y), min(rows, y + crop.mask.shape[0])
@@ -216,7 +216,7 @@ def _draw_mask(canvas: Image.Image, crop: Crop, color: Color, thickness: int) ->
     mask = Image.fromarray(part.astype(np.uint8) * 255)
     canvas.paste(color, (x1, y1), mask.point([round(i * _MASK_ALPHA) for i in range(256)]))
     soft = mask.filter(ImageFilter.GaussianBlur(thickness))
-    # Dark below bright: seen on every ground, also where the object has its class's colour.
+    # Dark below bright: seen on every ground, also where the object has its class's color.
     canvas.paste((0, 0, 0), (x1, y1), soft.point(_line_table(thickness, thickness + 2, 0.7)))
     canvas.paste(color, (x1, y1), soft.point(_line_table(thickness, thickness, 1.0)))
 

@@ -1,4 +1,4 @@
-"""Writing on pictures: names of instances where they hide little, and titles."""
+"""Writing on images: names of instances where they hide little, and titles."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Rectangle = tuple[int, int, int, int]  # xyxy
 
 
 def draw_labels(
-    picture: Image.Image, shown: Shown, colors: Sequence[Color], classes: Sequence[str]
+    image: Image.Image, shown: Shown, colors: Sequence[Color], classes: Sequence[str]
 ) -> None:
     """Write each name near its instance, where it hides no other name.
 
     A name without such a place is left out: two over each other cannot be read. The best instances
     choose first.
     """
-    pen = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(_font_size(picture.size))
+    pen = ImageDraw.Draw(image)
+    font = ImageFont.load_default(_font_size(image.size))
     taken: list[Rectangle] = []
     for i in _best_first(shown):
         label, color = shown.labels[i], colors[i]
@@ -35,7 +35,7 @@ def draw_labels(
         scalable = isinstance(font, ImageFont.FreeTypeFont)
         ascent, descent = font.getmetrics() if scalable else (11, 0)  # type: ignore[union-attr]
         width, height = round(right - left) + 6, ascent + descent + 2
-        place = _find_place(shown.frame(i), width, height, picture.size, taken)
+        place = _find_place(shown.frame(i), width, height, image.size, taken)
         if place is None:
             continue
         taken.append(place)
@@ -46,7 +46,7 @@ def draw_labels(
 
 
 def with_title(panel: np.ndarray, title: str) -> np.ndarray:
-    """The picture under a strip with its title."""
+    """The image under a strip with its title."""
     font_size = _font_size((panel.shape[1], panel.shape[0])) + 2
     strip = Image.new("RGB", (panel.shape[1], font_size + 10), "white")
     font = ImageFont.load_default(font_size)

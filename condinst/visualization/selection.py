@@ -1,6 +1,6 @@
 """What is to be drawn, whatever form it comes in: checked, chosen, and largest first.
 
-Letters in the comments: M = instances, H, W = height and width of the picture in pixels.
+Letters in the comments: M = instances, H, W = height and width of the image in pixels.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Shown", "select"]
 
 @dataclass
 class Shown:
-    """The instances to draw, as numpy arrays in the picture's pixels."""
+    """The instances to draw, as numpy arrays in the image's pixels."""
 
     labels: np.ndarray  # (M,) int
     crops: list[Crop] | None  # M masks
@@ -45,7 +45,7 @@ class Shown:
         return np.array([crop.x, crop.y, crop.x + crop.mask.shape[1], crop.y + crop.mask.shape[0]])
 
     def enlarged(self, factor: int) -> Shown:
-        """For the picture enlarged by a whole number."""
+        """For the image enlarged by a whole number."""
         crops = self.crops and [
             Crop(
                 crop.mask.repeat(factor, axis=0).repeat(factor, axis=1),
@@ -117,7 +117,7 @@ def _to_crops(masks: Any, image: np.ndarray) -> list[Crop]:
 
 def _check_size(size: Sequence[int], image: np.ndarray) -> None:
     if tuple(size) != image.shape[:2]:
-        raise ValueError(f"masks: expected the picture's size {image.shape[:2]}, got {tuple(size)}")
+        raise ValueError(f"masks: expected the image's size {image.shape[:2]}, got {tuple(size)}")
 
 
 def _to_numpy(values: Any) -> np.ndarray:

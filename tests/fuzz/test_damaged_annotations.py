@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of memor
 
 
 def coco_cases(shapes, tmp_path, family, seeds, commands):
-    data, pictures = shapes
+    data, images = shapes
 
     def make(seed, name):
         def case():
@@ -29,7 +29,7 @@ def coco_cases(shapes, tmp_path, family, seeds, commands):
             folder.mkdir()
             file = folder / "broken.json"
             file.write_bytes(damaged_coco(data, family, seed))
-            COMMANDS[name](file, pictures, folder / "out")
+            COMMANDS[name](file, images, folder / "out")
             shutil.rmtree(folder)
 
         return case

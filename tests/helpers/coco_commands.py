@@ -12,7 +12,7 @@ from harness import command
 __all__ = ["COMMANDS", "check_and_load"]
 
 
-def check_and_load(ann_file: Path, pictures: Path) -> None:
+def check_and_load(ann_file: Path, images: Path) -> None:
     """As before and in a training: the look through the data, then every sample."""
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
@@ -26,7 +26,7 @@ def check_and_load(ann_file: Path, pictures: Path) -> None:
     node = dict(
         type="condinst.CocoDataset",
         ann_file=str(ann_file),
-        data_prefix=dict(img=str(pictures)),
+        data_prefix=dict(img=str(images)),
         metainfo=dict(classes=tuple(names)),
         pipeline=[
             dict(type="LoadImageFromFile"),
@@ -42,7 +42,7 @@ def check_and_load(ann_file: Path, pictures: Path) -> None:
             assert masks.areas.shape == (len(masks),)
 
 
-def load(ann: Path, pictures: Path, out: Path) -> None:
+def load(ann: Path, images: Path, out: Path) -> None:
     from condinst.datasets.coco.coco_file import read_coco_file
 
     try:
@@ -50,18 +50,18 @@ def load(ann: Path, pictures: Path, out: Path) -> None:
     except ValueError:  # worded to follow the file's name
         return
     try:
-        check_and_load(ann, pictures)
+        check_and_load(ann, images)
     except ValueError as error:
         if ann.name not in str(error):
             raise
 
 
-def doctor(ann: Path, pictures: Path, out: Path) -> None:
-    command(["doctor", "--data", str(ann), "--pictures", str(pictures)], [ann.name])
+def doctor(ann: Path, images: Path, out: Path) -> None:
+    command(["doctor", "--data", str(ann), "--images", str(images)], [ann.name])
 
 
-def fix(ann: Path, pictures: Path, out: Path) -> None:
-    words = ["doctor", "--data", str(ann), "--pictures", str(pictures), "--fix", str(out)]
+def fix(ann: Path, images: Path, out: Path) -> None:
+    words = ["doctor", "--data", str(ann), "--images", str(images), "--fix", str(out)]
     command(words, [ann.name])
     made = out / "annotations" / ann.name
     if made.exists():
@@ -72,17 +72,17 @@ def fix(ann: Path, pictures: Path, out: Path) -> None:
         learnable = (~file.crowd & ~file.ignore).any() if len(file.crowd) else False
         if learnable and file.categories:
             try:
-                check_and_load(made, pictures)
+                check_and_load(made, images)
             except ValueError as error:
                 if "no annotation to learn from" not in str(error):
                     raise
 
 
-def new(ann: Path, pictures: Path, out: Path) -> None:
+def new(ann: Path, images: Path, out: Path) -> None:
     folder = ann.parent / "set"
     folder.mkdir(exist_ok=True)
     if not (folder / "val").exists():
-        os.symlink(pictures, folder / "val")
+        os.symlink(images, folder / "val")
     shutil.copy(ann, folder / ann.name)
     words = ["new", "x", "--data", str(folder / ann.name), "--out", str(out), "--device", "cpu"]
     if not command([*words, "--format", "coco"], [ann.name, "instances_", str(folder)]):
@@ -91,12 +91,12 @@ def new(ann: Path, pictures: Path, out: Path) -> None:
 
             assert not read_coco_file(str(made)).problems
         for made in (out / "annotations").glob("*train.json"):
-            check_and_load(made, pictures)
+            check_and_load(made, images)
 
 
-def tile(ann: Path, pictures: Path, out: Path) -> None:
-    words = ["tile", str(ann), str(pictures), str(out), "--tile", "64"]
-    command(words, [ann.name, str(pictures)])
+def tile(ann: Path, images: Path, out: Path) -> None:
+    words = ["tile", str(ann), str(images), str(out), "--tile", "64"]
+    command(words, [ann.name, str(images)])
 
 
 COMMANDS = dict(doctor=doctor, fix=fix, new=new, tile=tile, load=load)

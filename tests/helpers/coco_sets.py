@@ -1,4 +1,4 @@
-"""Small COCO data sets with detections, and what pycocotools and mmdet say of them."""
+"""Small COCO datasets with detections, and what pycocotools and mmdet say of them."""
 
 import contextlib
 import copy
@@ -21,7 +21,7 @@ def random_set(seed=0, num_images=6, per_image=8, num_found=25):
 
     Ids are neither dense nor in order. Objects are polygons, RLE with and without compression, one
     in six a crowd; detections are objects that were moved, and noise; some scores are equal. The
-    first picture has no object, the second no detection, and no picture a "dog".
+    first image has no object, the second no detection, and no image a "dog".
     """
     rng = np.random.default_rng(seed)
     images = [
@@ -112,7 +112,7 @@ def by_pycocotools(content, found, iou_type, *, max_dets=(1, 10, 100), use_cats=
 
 
 def as_predictions(content, found, category_ids=CATEGORY_IDS):
-    """Predictions of a picture each, as a metric keeps them."""
+    """Predictions of an image each, as a metric keeps them."""
     predictions = []
     for image in content["images"]:
         own = [d for d in found if d["image_id"] == image["id"]]
@@ -131,7 +131,7 @@ def as_predictions(content, found, category_ids=CATEGORY_IDS):
 
 
 def as_samples(content, found, category_ids=CATEGORY_IDS, bitmaps=True):
-    """Data samples of a picture each, as a model hands them to an evaluator."""
+    """Data samples of an image each, as a model hands them to an evaluator."""
     samples = []
     for prediction in as_predictions(content, found, category_ids):
         masks = prediction["masks"]

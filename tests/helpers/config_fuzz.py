@@ -140,7 +140,7 @@ class _Enough(BaseException):
 
 
 class Workshop:
-    """Generated pictures, the base configs and their checkpoints, in one folder."""
+    """Generated images, the base configs and their checkpoints, in one folder."""
 
     def __init__(self, folder: Path) -> None:
         from mmengine.config import Config
@@ -317,7 +317,7 @@ def _file(rng: random.Random, settings: dict[str, Any]) -> _Made:
         ("cut", {"config.py": text[:place]}),
         ("not UTF-8", {"config.py": b"a = '\xff\xfe'\n" + text.encode()}),
         ("zero bytes", {"config.py": b"\x00" * 100}),
-        ("a picture's bytes", {"config.py": bytes(rng.randrange(256) for _ in range(500))}),
+        ("an image's bytes", {"config.py": bytes(rng.randrange(256) for _ in range(500))}),
         ("a folder", {"config.py": None}),
         ("an import that fails", {"config.py": "import nothing_of_this_name\n" + text}),
         ("custom_imports that fail", {"config.py": text.replace("['condinst']", "['nobody']")}),
@@ -454,18 +454,18 @@ def judge(code: int, out: str, err: str) -> tuple[str, str]:
 def _start(case: Case, config: Path, shop: Workshop) -> int:
     from condinst.cli.main import main
 
-    picture = sorted((shop.data / "val").glob("*"))[0]
+    image = sorted((shop.data / "val").glob("*"))[0]
     options = ["--cfg-options", *case.options] if case.options else []
     checkpoint = shop.checkpoint(case.base)
     words: list[object]
     if case.command == "predictor":
-        return _predictor(config, checkpoint, picture)
+        return _predictor(config, checkpoint, image)
     if case.command == "report":
         words = ["report", config.parent, *options]
     elif case.command == "test":
         words = ["test", config, checkpoint, "--work-dir", "work", *options]
     elif case.command == "predict":
-        words = ["predict", config, checkpoint, picture, "--out", "found", "--device", "cpu"]
+        words = ["predict", config, checkpoint, image, "--out", "found", "--device", "cpu"]
     elif case.command == "info":
         words = ["info", config, "--no-memory", "--size", 64, 96, *options]
     elif case.command == "browse":
@@ -479,12 +479,12 @@ def _start(case: Case, config: Path, shop: Workshop) -> int:
     return main([str(word) for word in words])
 
 
-def _predictor(config: Path, checkpoint: Path, picture: Path) -> int:
+def _predictor(config: Path, checkpoint: Path, image: Path) -> int:
     """In a program, a ValueError, FileNotFoundError or OSError is the one clear message."""
     from condinst import Predictor
 
     try:
-        Predictor(config, checkpoint, device="cpu")(picture)
+        Predictor(config, checkpoint, device="cpu")(image)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""A small sound data set, and every fault of the catalogue put into it by hand."""
+"""A small sound dataset, and every fault of the catalogue put into it by hand."""
 
 import json
 import math
@@ -22,12 +22,12 @@ def rle(x: int, y: int, width: int, height: int, size: tuple[int, int] = (HEIGHT
     return {"size": list(size), "counts": code["counts"].decode()}
 
 
-def annotation(number: int, picture: int, category: int, polygon: list, **changes) -> dict:
+def annotation(number: int, image: int, category: int, polygon: list, **changes) -> dict:
     x, y = polygon[::2], polygon[1::2]
     width, height = max(x) - min(x), max(y) - min(y)
     made = {
         "id": number,
-        "image_id": picture,
+        "image_id": image,
         "category_id": category,
         "bbox": [min(x), min(y), width, height],
         "area": width * height,
@@ -38,7 +38,7 @@ def annotation(number: int, picture: int, category: int, polygon: list, **change
 
 
 def sound_data() -> dict:
-    """Three pictures, two classes, five annotations: polygons, RLE of both kinds, a crowd."""
+    """Three images, two classes, five annotations: polygons, RLE of both kinds, a crowd."""
     runs = [10 * HEIGHT + 10, *([20, HEIGHT - 20] * 19), 20, 34 * HEIGHT + 18]
     return {
         "info": {"year": 2020},
@@ -64,10 +64,10 @@ def sound_data() -> dict:
 
 
 def write(folder: Path, data: dict) -> Path:
-    """The data set in a new folder, its pictures of noise."""
-    (folder / "pictures").mkdir(parents=True)
+    """The dataset in a new folder, its images of noise."""
+    (folder / "images").mkdir(parents=True)
     for image in data["images"]:
-        save(folder / "pictures" / image["file_name"], seed=image["id"])
+        save(folder / "images" / image["file_name"], seed=image["id"])
     return write_json(folder, data)
 
 
@@ -87,7 +87,7 @@ class Case:
 
     kind: str
     put: Callable[[dict, Path], None]
-    places: list  # annotation ids; of pictures ("picture", id); else parts of details
+    places: list  # annotation ids; of images ("image", id); else parts of details
     along: tuple[str, ...] = ()  # kinds that the fault itself brings along
 
 
@@ -115,7 +115,7 @@ def _polygon(number: int, polygon: list, **changes) -> Callable[[dict, Path], No
 
 def _file(name: str, make: Callable[[Path], None]) -> Callable[[dict, Path], None]:
     def put(data: dict, folder: Path) -> None:
-        make(folder / "pictures" / name)
+        make(folder / "images" / name)
 
     return put
 
@@ -129,30 +129,30 @@ def _as_jpeg(orientation: int, size: tuple[int, int]) -> Callable[[dict, Path], 
         exif = Image.Exif()
         exif[0x0112] = orientation
         data["images"][0]["file_name"] = "1.jpg"
-        (folder / "pictures" / "1.png").unlink()
-        save(folder / "pictures" / "1.jpg", seed=1, size=size, exif=exif)
+        (folder / "images" / "1.png").unlink()
+        save(folder / "images" / "1.jpg", seed=1, size=size, exif=exif)
 
     return put
 
 
 def _unlisted(data: dict, folder: Path) -> None:
-    save(folder / "pictures" / "more.png", seed=9)
+    save(folder / "images" / "more.png", seed=9)
 
 
-def _picture_twice(data: dict, folder: Path) -> None:
+def _image_twice(data: dict, folder: Path) -> None:
     data["images"].append(data["images"][0] | {"file_name": "4.png"})
-    save(folder / "pictures" / "4.png", seed=4)
+    save(folder / "images" / "4.png", seed=4)
 
 
 def _stored_twice(data: dict, folder: Path) -> None:
     data["images"].append(data["images"][0] | {"id": 4, "file_name": "4.png"})
     data["annotations"].append(annotation(6, 4, 1, SQUARE))
-    (folder / "pictures" / "4.png").write_bytes((folder / "pictures" / "1.png").read_bytes())
+    (folder / "images" / "4.png").write_bytes((folder / "images" / "1.png").read_bytes())
 
 
 def _same_pixels_in_another_format(data: dict, folder: Path) -> None:
     data["images"].append(data["images"][0] | {"id": 4, "file_name": "4.bmp"})
-    Image.open(folder / "pictures" / "1.png").save(folder / "pictures" / "4.bmp")
+    Image.open(folder / "images" / "1.png").save(folder / "images" / "4.bmp")
 
 
 def _file_twice(data: dict, folder: Path) -> None:
@@ -192,24 +192,24 @@ KNOT = [10, 10, 30, 10, 30, 30, 10.2, 30, 10.2, 29.8, 10.4, 29.8, 10.4, 30.0, 10
 BOW = [10, 10, 30, 30, 30, 10, 10, 30]
 
 CASES = [
-    Case("missing_file", _file("2.png", Path.unlink), [("picture", 2)]),
-    Case("unreadable_file", _file("2.png", _cut_off), [("picture", 2)]),
-    Case("unreadable_file", _file("2.png", lambda p: p.write_bytes(b"")), [("picture", 2)]),
-    Case("unreadable_file", _file("2.png", lambda p: p.write_text("no")), [("picture", 2)]),
-    Case("picture_size", _file("1.png", lambda p: save(p, 1, (64, 40))), [("picture", 1)]),
-    Case("picture_id_twice", _picture_twice, [("picture", 1)]),
-    Case("picture_file_twice", _file_twice, [("picture", 4)]),
-    Case("same_pixels", _stored_twice, [("picture", 4)]),
-    Case("same_pixels", _same_pixels_in_another_format, [("picture", 4)]),
-    Case("exif", _as_jpeg(6, (HEIGHT, WIDTH)), [("picture", 1)]),
-    Case("exif", _as_jpeg(6, (WIDTH, HEIGHT)), [("picture", 1)]),
-    Case("exif_unclear", _as_jpeg(3, (WIDTH, HEIGHT)), [("picture", 1)]),
+    Case("missing_file", _file("2.png", Path.unlink), [("image", 2)]),
+    Case("unreadable_file", _file("2.png", _cut_off), [("image", 2)]),
+    Case("unreadable_file", _file("2.png", lambda p: p.write_bytes(b"")), [("image", 2)]),
+    Case("unreadable_file", _file("2.png", lambda p: p.write_text("no")), [("image", 2)]),
+    Case("image_size", _file("1.png", lambda p: save(p, 1, (64, 40))), [("image", 1)]),
+    Case("image_id_twice", _image_twice, [("image", 1)]),
+    Case("image_file_twice", _file_twice, [("image", 4)]),
+    Case("same_pixels", _stored_twice, [("image", 4)]),
+    Case("same_pixels", _same_pixels_in_another_format, [("image", 4)]),
+    Case("exif", _as_jpeg(6, (HEIGHT, WIDTH)), [("image", 1)]),
+    Case("exif", _as_jpeg(6, (WIDTH, HEIGHT)), [("image", 1)]),
+    Case("exif_unclear", _as_jpeg(3, (WIDTH, HEIGHT)), [("image", 1)]),
     Case("not_listed", _unlisted, ["more.png"]),
     Case("category_id_twice", _category({"id": 2, "name": "cow"}), ["2: 'cow'"], ("class_unused",)),
     Case("category_name_twice", _name_twice, ["'cat': id 3"]),
     Case("category_gaps", _gaps, ["1, 7"]),
     Case("class_unused", _category({"id": 3, "name": "cow"}), ["cow"]),
-    Case("unknown_picture", _change(1, image_id=99), [1]),
+    Case("unknown_image", _change(1, image_id=99), [1]),
     Case("unknown_category", _change(1, category_id=99), [1]),
     Case("annotation_id_twice", _same_id, [1]),
     Case("no_crowd_flag", _remove(1, "iscrowd"), [1]),

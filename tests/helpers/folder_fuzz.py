@@ -18,7 +18,7 @@ from PIL import Image
 __all__ = ["KINDS", "damage", "write"]
 
 _SIZE = 48, 64  # height, width
-_NUMBER = 4  # pictures
+_NUMBER = 4  # images
 _WORDS = (
     "nan",
     "inf",
@@ -37,7 +37,7 @@ _WORDS = (
 
 
 def write(kind: str, folder: Path) -> list[Path]:
-    """Write a sound data set; returns the files that may be damaged."""
+    """Write a sound dataset; returns the files that may be damaged."""
     return _WRITERS[kind](folder)
 
 
@@ -234,9 +234,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + kind + data + check
 
 
-def _huge_png(width: int, height: int, bits: int = 8, colours: int = 0) -> bytes:
+def _huge_png(width: int, height: int, bits: int = 8, colors: int = 0) -> bytes:
     """A header of that size, and pixels of zero for as long as 100 KB lasts."""
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([bits, colours, 0, 0, 0])
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([bits, colors, 0, 0, 0])
     row = max(1, math.ceil(width * bits / 8))
     data = zlib.compress(bytes(min(row * height + height, 50_000_000)))
     return (

@@ -69,7 +69,7 @@ def soft_nms(
 
 
 def bilinear(plane: np.ndarray, y: float, x: float) -> float:
-    """Value between the pixels' centres; pixels outside the plane are zero."""
+    """Value between the pixels' centers; pixels outside the plane are zero."""
     top, left = math.floor(y), math.floor(x)
     total = 0.0
     for row in (top, top + 1):

@@ -38,7 +38,7 @@ def _save(path: Path, nodes, constants: dict, inputs, outputs, metadata: dict) -
 
 
 def dynamic_file(path: Path, **metadata) -> Path:
-    """Takes ``images`` (B, 3, H, W) and ``out_size``; finds its instances in the first picture."""
+    """Takes ``images`` (B, 3, H, W) and ``out_size``; finds its instances in the first image."""
     node = helper.make_node
     nodes = [
         node("Slice", ["images", "zeros2", "ones2", "axes"], ["red"]),  # (1, 1, H, W)
@@ -83,8 +83,8 @@ def dynamic_file(path: Path, **metadata) -> Path:
     return _save(path, nodes, constants, inputs, outputs, METADATA | metadata)
 
 
-def fixed_file(path: Path, size: tuple[int, int], pictures: int = 1, **metadata) -> Path:
-    """Takes ``images`` (pictures, 3, *size); pads its instances with one that is none."""
+def fixed_file(path: Path, size: tuple[int, int], images: int = 1, **metadata) -> Path:
+    """Takes ``images`` (images, 3, *size); pads its instances with one that is none."""
     height, width = size
     node = helper.make_node
     nodes = [
@@ -106,17 +106,17 @@ def fixed_file(path: Path, size: tuple[int, int], pictures: int = 1, **metadata)
         half=np.float32(127),
         valid=np.array([True, True, True, False]).reshape(1, 4, 1, 1),
         **{
-            f"{name}_value": np.stack([array] * pictures)
+            f"{name}_value": np.stack([array] * images)
             for name, array in zip(("boxes", "scores", "labels"), padded, strict=True)
         },
     )
     value = helper.make_tensor_value_info
     outputs = [
-        value("boxes", TensorProto.FLOAT, [pictures, 4, 4]),
-        value("scores", TensorProto.FLOAT, [pictures, 4]),
-        value("labels", TensorProto.INT64, [pictures, 4]),
-        value("masks", TensorProto.BOOL, [pictures, 4, height, width]),
+        value("boxes", TensorProto.FLOAT, [images, 4, 4]),
+        value("scores", TensorProto.FLOAT, [images, 4]),
+        value("labels", TensorProto.INT64, [images, 4]),
+        value("masks", TensorProto.BOOL, [images, 4, height, width]),
     ]
-    about = METADATA | dict(variant="fixed", fixed_size=[height, width], batch=pictures) | metadata
-    inputs = [value("images", TensorProto.FLOAT, [pictures, 3, height, width])]
+    about = METADATA | dict(variant="fixed", fixed_size=[height, width], batch=images) | metadata
+    inputs = [value("images", TensorProto.FLOAT, [images, 3, height, width])]
     return _save(path, nodes, constants, inputs, outputs, about)

@@ -1,4 +1,4 @@
-"""mmdet's CondInst beside ours: the same config, the same weights, the same pictures."""
+"""mmdet's CondInst beside ours: the same config, the same weights, the same images."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def build_pair(cfg: Config, seed: int = 0) -> tuple[nn.Module, nn.Module]:
 def coco_samples(
     root: Path, scale: tuple[int, int], inds: list[int], split: str = "train"
 ) -> list[dict]:
-    """Real pictures with their annotations, resized into ``scale`` (long, short side) by mmdet."""
+    """Real images with their annotations, resized into ``scale`` (long, short side) by mmdet."""
     meta_keys = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
     with DefaultScope.overwrite_default_scope("mmdet"):
         dataset = MMDET_DATASETS.build(
@@ -96,7 +96,7 @@ def coco_samples(
 
 
 def collate(samples: list[dict]) -> dict:
-    """Pictures and annotations as a data loader hands them out; safe to use more than once."""
+    """Images and annotations as a data loader hands them out; safe to use more than once."""
     samples = copy.deepcopy(samples)
     return {key: [sample[key] for sample in samples] for key in ("inputs", "data_samples")}
 
@@ -109,6 +109,6 @@ def run_loss(model: nn.Module, batch: dict, seed: int = 0) -> dict[str, Tensor]:
 
 
 def run_predict(model: nn.Module, batch: dict) -> list[DetDataSample]:
-    """Predictions at the size of the original pictures."""
+    """Predictions at the size of the original images."""
     with torch.no_grad():
         return model.test_step(batch)

@@ -108,12 +108,12 @@ def write(folder: Path, whole: Path, quick: bool) -> Iterator[tuple[str, Path]]:
         yield key, path
 
 
-def commands(picture: Path, quick: bool) -> dict[str, Callable[[Path], list[str]]]:
+def commands(image: Path, quick: bool) -> dict[str, Callable[[Path], list[str]]]:
     short = ["train_cfg.max_iters=81", "train_cfg.val_interval=1000"]
     first = ["train_cfg.max_iters=1", "train_cfg.val_interval=1000"]
     small, out = str(SMALL), ["--work-dir", "out"]
     found: dict[str, Callable[[Path], list[str]]] = {
-        "predict": lambda p: ["predict", str(p), str(picture), "--out", "out", "--no-pictures",
+        "predict": lambda p: ["predict", str(p), str(image), "--out", "out", "--no-images",
                               "--format", "json"],
         "resume": lambda p: ["train", small, *out, "--resume", str(p), "--cfg-options", *short],
         "convert": lambda p: ["convert", str(p), "out/converted.pth"],
@@ -121,8 +121,8 @@ def commands(picture: Path, quick: bool) -> dict[str, Callable[[Path], list[str]
         "load_from": lambda p: ["train", small, *out, "--cfg-options", f"load_from={p}", *first],
     }  # fmt: skip
     others: dict[str, Callable[[Path], list[str]]] = {
-        "predict by a config": lambda p: ["predict", small, str(p), str(picture), "--out", "out",
-                                          "--no-pictures", "--format", "json"],
+        "predict by a config": lambda p: ["predict", small, str(p), str(image), "--out", "out",
+                                          "--no-images", "--format", "json"],
         "convert back": lambda p: ["convert", str(p), "out/back.pkl", "--to", "original"],
         "export": lambda p: ["export", small, str(p), "-o", "out/model.pt2", "--format", "pt2"],
         "backbone": lambda p: ["train", small, *out, "--cfg-options", *first,

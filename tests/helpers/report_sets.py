@@ -10,33 +10,33 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from condinst.evaluation.matches import Detections, Truth, gather_detections, read_truth
-from condinst.report.matching import compare_pictures
+from condinst.report.matching import compare_images
 
 
-def truth_of(objects, num_pictures=1, num_classes=2):
-    """A truth of (picture, class, box) or (picture, class, box, crowd), boxes xywh."""
+def truth_of(objects, num_images=1, num_classes=2):
+    """A truth of (image, class, box) or (image, class, box, crowd), boxes xywh."""
     content = {
         "images": [
-            dict(id=i, height=100, width=100, file_name=f"{i}.png") for i in range(num_pictures)
+            dict(id=i, height=100, width=100, file_name=f"{i}.png") for i in range(num_images)
         ],
         "categories": [dict(id=i, name="abcdef"[i]) for i in range(num_classes)],
         "annotations": [
             dict(
                 id=i,
-                image_id=picture,
+                image_id=image,
                 category_id=category,
                 bbox=box,
                 area=box[2] * box[3],
                 iscrowd=int(bool(crowd)),
             )
-            for i, (picture, category, box, *crowd) in enumerate(objects, start=1)
+            for i, (image, category, box, *crowd) in enumerate(objects, start=1)
         ],
     }
     return read_truth(content, range(num_classes), "hand made")
 
 
 def detections_of(rows) -> Detections:
-    """Detections of (picture, class, score, box), boxes xywh."""
+    """Detections of (image, class, score, box), boxes xywh."""
     boxes = np.array([row[3] for row in rows], float).reshape(-1, 4)
     return Detections(
         images=np.array([row[0] for row in rows], int),
@@ -48,8 +48,8 @@ def detections_of(rows) -> Detections:
     )
 
 
-def pictures_of(truth: Truth, detections: Detections, max_dets=100):
-    return compare_pictures(truth, detections, max_dets)
+def images_of(truth: Truth, detections: Detections, max_dets=100):
+    return compare_images(truth, detections, max_dets)
 
 
 def real_set(shared, category_ids=None):
@@ -70,11 +70,11 @@ def records_of(content, found, iou_type):
     """The same as our records."""
     ids = sorted(c["id"] for c in content["categories"])
     truth = read_truth(content, ids, "truth.json")
-    by_picture = {}
+    by_image = {}
     for row in found:
-        by_picture.setdefault(row["image_id"], []).append(row)
+        by_image.setdefault(row["image_id"], []).append(row)
     predictions = []
-    for image_id, rows in by_picture.items():
+    for image_id, rows in by_image.items():
         boxes = np.array([row["bbox"] for row in rows], float)
         boxes[:, 2:] += boxes[:, :2]
         predictions.append(

@@ -1,6 +1,6 @@
-"""A config: the published recipe with a model and pictures so small that an iteration takes 0.1 s.
+"""A config: the published recipe with a model and images so small that an iteration takes 0.1 s.
 
-Trained and evaluated on the same 8 generated pictures (folder: environment variable
+Trained and evaluated on the same 8 generated images (folder: environment variable
 CONDINST_DATA_ROOT); 80 iterations are enough for AP that differ from zero. No norm layer depends on
 the batch.
 """

@@ -69,7 +69,7 @@ def small_detector(cfg: Config | None = None, seed: int = 0) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+def image(height: int, width: int, seed: int = 0) -> np.ndarray:
     """(3, H, W) float32, RGB, 0 to 255: coarse noise, enlarged, so that there is some structure."""
     coarse = np.random.default_rng(seed).random((3, height // 8 + 1, width // 8 + 1)) * 255
     return coarse.repeat(8, 1).repeat(8, 2)[:, :height, :width].astype(np.float32).round()

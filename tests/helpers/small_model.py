@@ -83,7 +83,7 @@ def build(cfg: ConfigDict):
 
 
 def sample(boxes, size, masks=None) -> dict:
-    """A random picture with box-shaped masks, unless others are given."""
+    """A random image with box-shaped masks, unless others are given."""
     height, width = size
     if masks is None:
         bitmaps = np.zeros((len(boxes), height, width), np.uint8)

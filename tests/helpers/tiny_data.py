@@ -1,4 +1,4 @@
-"""Data sets of a few boxes, and facts made up."""
+"""Datasets of a few boxes, and facts made up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Part:
 def write_part(
     folder: Path,
     name: str,
-    pictures: list[list[tuple[str, int]]],
+    images: list[list[tuple[str, int]]],
     classes: list[str],
     *,
     size: tuple[int, int] = (64, 48),
@@ -33,16 +33,16 @@ def write_part(
     masks: bool = True,
     mode: str = "RGB",
 ) -> Part:
-    """Write pictures with square objects.
+    """Write images with square objects.
 
     Args:
-        pictures: of each, the class and the side of its objects.
-        size: width and height of all pictures.
+        images: of each, the class and the side of its objects.
+        size: width and height of all images.
         sizes: of each, in place of ``size``.
     """
     entries, annotations = [], []
     (folder / name).mkdir(parents=True)
-    for i, objects in enumerate(pictures):
+    for i, objects in enumerate(images):
         width, height = sizes[i] if sizes else size
         file_name = f"{i}.png"
         pixels = (np.arange(width * height).reshape(height, width) + i) % 251
@@ -79,7 +79,7 @@ def make_facts(**changes) -> DataFacts:
         num_val=100,
         num_objects=2000,
         num_negatives=0,
-        pictures_per_class=(200, 250),
+        images_per_class=(200, 250),
         size=(640, 480),
         smallest_side=427,
         largest=(640, 640),

@@ -12,7 +12,7 @@ class WeightServer:
 
     Attributes:
         etag, last_modified: sent where not None.
-        ranges: whether ranges are served; If-Range is honoured then, as RFC 9110 has it.
+        ranges: whether ranges are served; If-Range is honored then, as RFC 9110 has it.
         cuts: for each request in turn, how many bytes are sent before the connection is closed;
             None, or a request after the last: all.
         answers: for each request in turn, a status in place of the file.

@@ -1,4 +1,4 @@
-"""A generated data set and a trained model, made once for all integration tests."""
+"""A generated dataset and a trained model, made once for all integration tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from condinst.datasets.shapes.generator import make_shapes
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory) -> Path:
-    """8 pictures of 96 pixels to train on, 4 to validate on."""
+    """8 images of 96 pixels to train on, 4 to validate on."""
     folder = tmp_path_factory.mktemp("data") / "shapes"
     make_shapes(folder, num_train=8, num_val=4, size=96)
     return folder

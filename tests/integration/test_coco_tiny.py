@@ -1,7 +1,7 @@
-"""The 90k recipe at reduced scale on real pictures: trained, killed, resumed, evaluated.
+"""The 90k recipe at reduced scale on real images: trained, killed, resumed, evaluated.
 
 Once in one process and once in two, every one of which is killed after iteration 120. What is
-reduced: the model's width and depth, the pictures' scales, the number of iterations. AP is near
+reduced: the model's width and depth, the images' scales, the number of iterations. AP is near
 zero after so few; test_distributed.py compares AP.
 """
 

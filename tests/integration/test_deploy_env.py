@@ -37,9 +37,9 @@ def checkpoint(trained) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pictures(shapes, tmp_path_factory) -> Path:
-    """A folder of the data set's pictures, one cut, one enlarged; all are padded to 96 x 96."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(shapes, tmp_path_factory) -> Path:
+    """A folder of the dataset's images, one cut, one enlarged; all are padded to 96 x 96."""
+    folder = tmp_path_factory.mktemp("images")
     for path in sorted((shapes / "train").iterdir())[:4]:
         shutil.copy(path, folder / path.name)
     with Image.open(folder / "000001.png") as image:
@@ -50,9 +50,9 @@ def pictures(shapes, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def expected(config, checkpoint, pictures) -> list[Results]:
+def expected(config, checkpoint, images) -> list[Results]:
     predictor = Predictor(config, checkpoint, device="cpu", channels_last=False, fold_norms=False)
-    found = predictor(pictures)
+    found = predictor(images)
     assert sum(map(len, found)) > 10
     return found
 
@@ -77,17 +77,17 @@ def check_equal(expected: list[Results], found: list[Results]) -> None:
             assert differing <= max(1, 0.005 * union)
 
 
-def test_the_answers_are_the_predictors(exported, pictures, expected):
-    check_equal(expected, OnnxPredictor(exported)(pictures))
+def test_the_answers_are_the_predictors(exported, images, expected):
+    check_equal(expected, OnnxPredictor(exported)(images))
 
 
 def test_openvinos_answers_are_the_predictors(
-    config, checkpoint, pictures, expected, tmp_path_factory
+    config, checkpoint, images, expected, tmp_path_factory
 ):
     path = tmp_path_factory.mktemp("openvino") / "small.xml"
     run("-m", "condinst", "export", config, checkpoint, "-o", path, "--format", "openvino")
     predictor = OpenVinoPredictor(path, threads=1)
-    check_equal(expected, predictor(pictures))
+    check_equal(expected, predictor(images))
     path.with_suffix(".bin").rename(path.with_suffix(".lost"))
     with pytest.raises(FileNotFoundError, match=r"small\.bin is not a file"):
         OpenVinoPredictor(path)
@@ -96,13 +96,13 @@ def test_openvinos_answers_are_the_predictors(
 
 
 def test_a_file_of_a_fixed_size_finds_the_same(
-    config, checkpoint, pictures, expected, tmp_path_factory
+    config, checkpoint, images, expected, tmp_path_factory
 ):
     path = tmp_path_factory.mktemp("fixed") / "fixed.onnx"
     options = ["--fixed-size", 96, 96, "--batch", 2]
     run("-m", "condinst", "export", config, checkpoint, "-o", path, *options)
-    found = OnnxPredictor(path)(pictures)
-    # pictures that fill the file's size are computed alike
+    found = OnnxPredictor(path)(images)
+    # images that fill the file's size are computed alike
     check_equal([expected[0], expected[3]], [found[0], found[3]])
     # the others are padded to that size in both, but boxes are clipped and masks drawn in it here
     for a, b in zip(expected, found, strict=True):
@@ -117,13 +117,11 @@ def test_a_file_of_a_fixed_size_finds_the_same(
             assert (mask & other).sum() / (mask | other).sum() > 0.85
 
 
-def test_pictures_resized_by_opencv_give_nearly_the_same(checkpoint, pictures, tmp_path):
+def test_images_resized_by_opencv_give_nearly_the_same(checkpoint, images, tmp_path):
     """pillow stands in for OpenCV's filter there, to one level of 255."""
     run("-m", "condinst", "export", SMALL, checkpoint, "-o", tmp_path / "cv2.onnx")
     predictor = Predictor(SMALL, checkpoint, device="cpu", channels_last=False, fold_norms=False)
-    for a, b in zip(
-        predictor(pictures), OnnxPredictor(tmp_path / "cv2.onnx")(pictures), strict=True
-    ):
+    for a, b in zip(predictor(images), OnnxPredictor(tmp_path / "cv2.onnx")(images), strict=True):
         a, b = a[a.scores > 0.1], b[b.scores > 0.1]
         # scores are so close that their order may differ: each finds its partner by class and box
         distances = np.abs(a.boxes[:, None] - b.boxes[None]).max(axis=2)  # (len(a), len(b))
@@ -134,7 +132,7 @@ def test_pictures_resized_by_opencv_give_nearly_the_same(checkpoint, pictures, t
         np.testing.assert_allclose(b.scores[nearest[paired]], a.scores[paired], atol=0.01)
 
 
-def test_the_example_prints_the_instances(exported, pictures, expected):
+def test_the_example_prints_the_instances(exported, images, expected):
     for results in expected:
         lines = run(EXAMPLE, exported, results.path).out.splitlines()
         assert [line.split()[0] for line in lines] == results.names
@@ -143,7 +141,7 @@ def test_the_example_prints_the_instances(exported, pictures, expected):
 
 
 @pytest.mark.slow
-def test_an_environment_without_pytorch(exported, pictures, expected, tmp_path):
+def test_an_environment_without_pytorch(exported, images, expected, tmp_path):
     """Takes numpy, pillow and onnxruntime from the package index."""
     run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
     windows = sys.platform == "win32"
@@ -166,7 +164,7 @@ def test_an_environment_without_pytorch(exported, pictures, expected, tmp_path):
     )
     script = tmp_path / "script.py"
     script.write_text(code)
-    out = run(python, script, exported, pictures, tmp_path / "drawn.jpg").out.splitlines()
+    out = run(python, script, exported, images, tmp_path / "drawn.jpg").out.splitlines()
     assert out == [f"{len(r)} {len(r)} True" for r in expected]
     assert (tmp_path / "drawn.jpg").stat().st_size > 1000
     example = run(python, EXAMPLE, exported, expected[0].path).out.splitlines()

@@ -35,11 +35,11 @@ _SHORT += "train_cfg.val_interval=4"
 _PREDICT = "predict {checkpoint} {shapes}/train --device cpu --out {out} "
 COMMANDS = {
     "predict": _PREDICT,
-    "predict coco": _PREDICT + "--no-pictures --format coco",
-    "predict labelme": _PREDICT + "--no-pictures --format labelme",
-    "predict png": _PREDICT + "--no-pictures --format png",
-    "predict json": _PREDICT + "--no-pictures --format json",
-    "predict closeups": _PREDICT + "--no-pictures --closeups",
+    "predict coco": _PREDICT + "--no-images --format coco",
+    "predict labelme": _PREDICT + "--no-images --format labelme",
+    "predict png": _PREDICT + "--no-images --format png",
+    "predict json": _PREDICT + "--no-images --format json",
+    "predict closeups": _PREDICT + "--no-images --closeups",
     "predict video": "predict {checkpoint} {film} --device cpu --out {out}",
     "tile": "tile {shapes}/annotations/instances_train.json {shapes}/train {out} --tile 48",
     "browse": "browse {small} --out {out} --num 6",
@@ -100,7 +100,7 @@ def test_room_for_some(command, places, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("free", [1, 20_000])
-def test_the_generated_data_set(free, tmp_path):
+def test_the_generated_dataset(free, tmp_path):
     folder = tmp_path / "disk"
     with small_disk(folder, free) as says:
         with pytest.raises(OSError, match=rf"{folder}/.*: cannot be written: {says}"):

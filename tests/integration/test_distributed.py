@@ -34,7 +34,7 @@ class RecordHook(Hook):
         path = Path(runner.work_dir) / f"rank{get_rank()}.json"
         path.write_text(json.dumps({"losses": self.losses, "objects": self.objects}))
 """
-# The pictures in their order, not flipped, those without objects too.
+# The images in their order, not flipped, those without objects too.
 CONFIG = """
 _base_ = {base!r}
 custom_imports = dict(imports=["condinst", "recorder"])
@@ -60,7 +60,7 @@ model = dict(
     semantic_head=dict(type="SemanticHead", in_channels=32, feat_channels=16, norm_cfg=norm_cfg)
 )
 """
-# The same pictures, whose masks are learnt from boxes; the warm-up has ended.
+# The same images, whose masks are learned from boxes; the warm-up has ended.
 BOXINST = """
 _base_ = "config.py"
 model = dict(
@@ -76,7 +76,7 @@ train_dataloader = dict(dataset=dict(pipeline=pipeline))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, shapes):
-    """The config above, on pictures of which the second process gets empty ones every other time.
+    """The config above, on images of which the second process gets empty ones every other time.
 
     Of a batch of four, the processes get the first and third, and the second and fourth.
     """
@@ -203,7 +203,7 @@ def assert_equal_runs(one, work_dir):
 
 
 def test_two_processes_measure_the_same_ap(trained, shapes, tmp_path):
-    """On 7 pictures, which two processes cannot share evenly."""
+    """On 7 images, which two processes cannot share evenly."""
     content = json.loads((shapes / "annotations" / "instances_train.json").read_text())
     content["images"] = content["images"][:7]
     ids = {image["id"] for image in content["images"]}

@@ -46,7 +46,7 @@ def test_the_command_prints_its_figures_and_leaves_one_file(exported):
     done, path = exported
     assert [p.name for p in path.parent.iterdir()] == ["small.onnx"]
     lines = [line for line in done.out.splitlines() if ".png" in line]
-    # 3 pictures, and one of them with none, one and many detections
+    # 3 images, and one of them with none, one and many detections
     assert len(lines) == 6
     assert [line.split()[1] for line in lines[3:]] == ["none", "one", "many"]
     assert "0     0 " in lines[3]
@@ -73,8 +73,8 @@ _ALONE = """
 import json, sys
 import numpy as np, onnxruntime
 from PIL import Image
-file, picture = sys.argv[1:]
-image = np.asarray(Image.open(picture).convert("RGB"), np.float32).transpose(2, 0, 1)[None]
+file, image = sys.argv[1:]
+image = np.asarray(Image.open(image).convert("RGB"), np.float32).transpose(2, 0, 1)[None]
 session = onnxruntime.InferenceSession(file)
 size = np.array(image.shape[2:])
 boxes, scores, labels, masks, inds = session.run(None, {"images": image, "out_size": size})
@@ -86,12 +86,12 @@ print(json.dumps([boxes.tolist(), scores.tolist(), labels.tolist(), masks.sum((1
 def test_the_file_runs_without_pytorch_and_says_what_the_predictor_says(
     exported, shapes, checkpoint
 ):
-    picture = sorted((shapes / "val").iterdir())[0]
-    assert Image.open(picture).size == (96, 96)  # the pipeline leaves it as it is
-    command = [sys.executable, "-c", _ALONE, str(exported[1]), str(picture)]
+    image = sorted((shapes / "val").iterdir())[0]
+    assert Image.open(image).size == (96, 96)  # the pipeline leaves it as it is
+    command = [sys.executable, "-c", _ALONE, str(exported[1]), str(image)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     boxes, scores, labels, areas = json.loads(done.stdout)
-    expected = Predictor(SMALL, checkpoint, device="cpu")(picture)
+    expected = Predictor(SMALL, checkpoint, device="cpu")(image)
     assert len(expected) > 0
     assert labels == expected.labels.tolist()
     np.testing.assert_allclose(scores, expected.scores, atol=1e-3)

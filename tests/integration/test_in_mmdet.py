@@ -103,7 +103,7 @@ def test_our_detector_in_mmdets_test_tool(expected, ours, their_checkpoint, tmp_
 
 
 def assert_same(actual, expected):
-    """The same AP, and the same instances on every picture."""
+    """The same AP, and the same instances on every image."""
     (metrics, samples), (expected_metrics, expected_samples) = actual, expected
     assert expected_metrics["coco/bbox_mAP"] > 0.1
     assert expected_metrics["coco/segm_mAP"] > 0.02
@@ -127,11 +127,11 @@ import sys
 
 from mmdet.apis import DetInferencer, inference_detector, init_detector
 
-config, checkpoint, picture, out_dir = sys.argv[1:]
+config, checkpoint, image, out_dir = sys.argv[1:]
 detector = init_detector(config, checkpoint, device="cpu")
-found = inference_detector(detector, picture).pred_instances
+found = inference_detector(detector, image).pred_instances
 inferencer = DetInferencer(model=config, weights=checkpoint, device="cpu")
-results = inferencer(picture, out_dir=out_dir, pred_score_thr=0.2)["predictions"][0]
+results = inferencer(image, out_dir=out_dir, pred_score_thr=0.2)["predictions"][0]
 alone = DetInferencer(weights=checkpoint, device="cpu")  # its config is in the checkpoint
 result = dict(
     module=type(detector).__module__,
@@ -140,7 +140,7 @@ result = dict(
     areas=found.masks.sum(dim=(1, 2)).tolist(),
     inferencer_scores=results["scores"],
     inferencer_masks=results["masks"],
-    scores_alone=alone(picture)["predictions"][0]["scores"],
+    scores_alone=alone(image)["predictions"][0]["scores"],
 )
 with open(out_dir + "/result.json", "w") as file:
     json.dump(result, file)
@@ -151,8 +151,8 @@ def test_training_in_mmdets_tool_then_mmdets_apis(ours, shapes, tmp_path):
     run(MMDET_TRAIN, ours, "--work-dir", ours.parent)
     script = tmp_path / "script.py"
     script.write_text(PROGRAM)
-    picture = shapes / "train" / "000000.png"
-    run(script, ours, ours.parent / "iter_2.pth", picture, tmp_path)
+    image = shapes / "train" / "000000.png"
+    run(script, ours, ours.parent / "iter_2.pth", image, tmp_path)
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["module"] == result["inferencer_module"] == "condinst.models.condinst"
     assert max(result["scores"]) > 0.3
@@ -162,6 +162,6 @@ def test_training_in_mmdets_tool_then_mmdets_apis(ours, shapes, tmp_path):
     assert areas == result["areas"]
     assert max(areas) > 50
     drawn = cv2.imread(str(next((tmp_path / "vis").iterdir())))
-    original = cv2.imread(str(picture))
+    original = cv2.imread(str(image))
     assert drawn.shape == original.shape
     assert np.abs(drawn.astype(int) - original).mean() > 1

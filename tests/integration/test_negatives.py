@@ -1,4 +1,4 @@
-"""Training on pictures and crops without objects, in every way that targets are made."""
+"""Training on images and crops without objects, in every way that targets are made."""
 
 import copy
 import json
@@ -16,12 +16,12 @@ from mmengine.runner import Runner
 from condinst.datasets.checks.checks import check_datasets
 from condinst.registry import MODELS
 
-NEGATIVES = 4  # of 8 pictures, the first ones
+NEGATIVES = 4  # of 8 images, the first ones
 
 
 @pytest.fixture(scope="module")
 def half_empty(shapes, tmp_path_factory):
-    """The generated data set, half of whose pictures have lost their objects."""
+    """The generated dataset, half of whose images have lost their objects."""
     content = json.loads((shapes / "annotations/instances_train.json").read_text())
     empty = {image["id"] for image in content["images"][:NEGATIVES]}
     content["annotations"] = [a for a in content["annotations"] if a["image_id"] not in empty]
@@ -104,14 +104,14 @@ def test_losses_are_finite_and_reach_every_parameter(half_empty, boxinst, prepar
     assert seen == {"none", "some"}
 
 
-def test_pictures_without_objects_are_seen_and_counted(half_empty):
+def test_images_without_objects_are_seen_and_counted(half_empty):
     cfg = config(False, True)
     cfg.train_dataloader.dataset = negatives_config(half_empty, False, True, crop=False)
     with DefaultScope.overwrite_default_scope("condinst"):
         report = str(check_datasets(cfg, splits=("train",)))
-        assert "4 pictures without an object to learn from are kept" in report
+        assert "4 images without an object to learn from are kept" in report
         cfg.train_dataloader.dataset.filter_cfg = dict(filter_empty_gt=True)
-        assert "4 pictures left out by filter_cfg" in str(check_datasets(cfg, splits=("train",)))
+        assert "4 images left out by filter_cfg" in str(check_datasets(cfg, splits=("train",)))
 
 
 @pytest.mark.parametrize("wrap", [False, True])

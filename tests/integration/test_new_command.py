@@ -21,14 +21,14 @@ FEW = [
     "val_dataloader.persistent_workers=False",
     "test_dataloader.num_workers=0",
     "test_dataloader.persistent_workers=False",
-    # so that a model that has learnt nothing hands out something, but not hundreds
+    # so that a model that has learned nothing hands out something, but not hundreds
     "model.test_cfg.score_thr=0.0",
     "model.test_cfg.max_per_img=3",
 ]
 
 
 def to_labelme(shapes: Path, folder: Path) -> None:
-    """The polygons of the training pictures, a json beside each; RLE is not labelme's."""
+    """The polygons of the training images, a json beside each; RLE is not labelme's."""
     truth = COCO(shapes / "annotations" / "instances_train.json")
     names = {category["id"]: category["name"] for category in truth.cats.values()}
     folder.mkdir()
@@ -54,7 +54,7 @@ def to_labelme(shapes: Path, folder: Path) -> None:
 def test_the_commands_that_it_ends_with(kind, shapes, tmp_path, monkeypatch, capsys):
     data = shapes
     if kind == "labelme":
-        data = tmp_path / "pictures"
+        data = tmp_path / "images"
         to_labelme(shapes, data)
     monkeypatch.chdir(tmp_path)
     words = ["--device", "cpu", "--from-scratch", "--val-fraction", "0.25"]
@@ -72,12 +72,12 @@ def test_the_commands_that_it_ends_with(kind, shapes, tmp_path, monkeypatch, cap
         return [str(checkpoint) if word.endswith(".pth") else word for word in command]
 
     assert main([*with_checkpoint(test), "--show-score-thr", "0", "--cfg-options", *FEW]) == 0
-    drawn = list((tmp_path / "work_dirs" / "mine" / "pictures").rglob("*.jpg"))
+    drawn = list((tmp_path / "work_dirs" / "mine" / "images").rglob("*.jpg"))
     assert len(drawn) == (4 if kind == "coco" else 2)
     assert "coco/segm_mAP" in capsys.readouterr().out
 
-    picture = next(iter((data / "train" if kind == "coco" else data).glob("*.png")))
+    image = next(iter((data / "train" if kind == "coco" else data).glob("*.png")))
     words = with_checkpoint(predict)
-    words[words.index("PICTURE")] = str(picture)
+    words[words.index("IMAGE")] = str(image)
     assert main([*words, "--score-thr", "0"]) == 0
     assert any((tmp_path / "found").iterdir())

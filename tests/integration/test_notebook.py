@@ -17,7 +17,7 @@ def test_the_notebook_runs_from_top_to_bottom(repo, tmp_path):
     subprocess.run(
         [sys.executable, "notebook.py"],
         cwd=tmp_path,
-        env=dict(os.environ, ITERATIONS="2", NUM_PICTURES="40"),
+        env=dict(os.environ, ITERATIONS="2", NUM_IMAGES="40"),
         check=True,
         timeout=900,
     )

@@ -123,7 +123,7 @@ def test_arrays_go_the_way_of_files_in_the_published_pipeline(checkpoint, shared
     assert_equal(predictor(np.asarray(Image.open(path).convert("RGB"))), predictor(path))
 
 
-def test_a_stream_takes_pictures_as_they_are_asked_for(predictor, first):
+def test_a_stream_takes_images_as_they_are_asked_for(predictor, first):
     taken = []
 
     def camera():
@@ -203,11 +203,11 @@ def test_mixed_precision(checkpoint, first, predictor):
     assert found.scores[0] == pytest.approx(predictor(first).scores[0], abs=0.05)
 
 
-def test_files_that_are_no_pictures(predictor, checkpoint, first, tmp_path):
+def test_files_that_are_no_images(predictor, checkpoint, first, tmp_path):
     whole = first.read_bytes()
     (tmp_path / "a.png").write_bytes(whole)
     (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "c.png").write_text("no picture")
+    (tmp_path / "c.png").write_text("no image")
     (tmp_path / "d.png").write_bytes(b"")
     with pytest.raises(ValueError, match=r"image file .*c\.png: "):
         predictor(tmp_path / "c.png")
@@ -224,7 +224,7 @@ def test_files_that_are_no_pictures(predictor, checkpoint, first, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("picture", "message"),
+    ("image", "message"),
     [
         (
             np.zeros((40, 40), np.uint8),
@@ -235,15 +235,15 @@ def test_files_that_are_no_pictures(predictor, checkpoint, first, tmp_path):
         (np.zeros((0, 40, 3), np.uint8), r"got \(0, 40, 3\)"),
     ],
 )
-def test_arrays_that_are_no_pictures(predictor, picture, message):
+def test_arrays_that_are_no_images(predictor, image, message):
     with pytest.raises(ValueError, match=message):
-        predictor(picture)
+        predictor(image)
 
 
 def test_sources_that_are_none(predictor, tmp_path):
     with pytest.raises(TypeError, match="expected a path.* got int"):
         predictor(3)
-    with pytest.raises(ValueError, match=f"folder {tmp_path}: expected pictures"):
+    with pytest.raises(ValueError, match=f"folder {tmp_path}: expected images"):
         predictor(tmp_path)
     with pytest.raises(FileNotFoundError, match="video file not found: none.mp4"):
         predictor("none.mp4")

@@ -29,8 +29,8 @@ def checkpoint(trained) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(shapes, tmp_path_factory) -> Path:
-    """Three pictures."""
-    folder = tmp_path_factory.mktemp("pictures")
+    """Three images."""
+    folder = tmp_path_factory.mktemp("images")
     for file in sorted((shapes / "train").glob("*.png"))[:3]:
         shutil.copy(file, folder)
     return folder
@@ -64,7 +64,7 @@ def test_every_format_at_once(checkpoint, folder, found, tmp_path, capsys):
     formats = ("coco", "labelme", "png", "json")
     assert start(SMALL, checkpoint, folder, "--out", out, "--format", *formats) == 0
     total = sum(map(len, found.values()))
-    assert f"{total} instances in 3 pictures" in capsys.readouterr().out
+    assert f"{total} instances in 3 images" in capsys.readouterr().out
     names = [f"{n}{end}" for n in found for end in (".jpg", ".json", "_instances.png")]
     assert {p.name for p in out.iterdir()} == {*names, "annotations.json", "predictions.jsonl"}
 
@@ -96,10 +96,10 @@ def test_every_format_at_once(checkpoint, folder, found, tmp_path, capsys):
         assert {s["label"] for s in content["shapes"]} == set(results.names)
 
 
-def test_one_picture_by_the_checkpoint_alone(checkpoint, folder, found, tmp_path, capsys):
-    picture = folder / "000000.png"
-    words = ["--out", tmp_path / "out", "--no-pictures", "--format", "json", "--score-thr", 0]
-    assert start(checkpoint, picture, *words) == 0
+def test_one_image_by_the_checkpoint_alone(checkpoint, folder, found, tmp_path, capsys):
+    image = folder / "000000.png"
+    words = ["--out", tmp_path / "out", "--no-images", "--format", "json", "--score-thr", 0]
+    assert start(checkpoint, image, *words) == 0
     (file,) = (tmp_path / "out").iterdir()
     line = json.loads(file.read_text())
     assert len(line["instances"]) > len(found["000000"])
@@ -108,7 +108,7 @@ def test_one_picture_by_the_checkpoint_alone(checkpoint, folder, found, tmp_path
 def test_a_video_becomes_a_video(checkpoint, film, tmp_path, capsys):
     out = tmp_path / "out"
     assert start(SMALL, checkpoint, film, "--out", out, "--format", "json", "coco") == 0
-    assert "in 6 pictures" in capsys.readouterr().out
+    assert "in 6 images" in capsys.readouterr().out
     capture = cv2.VideoCapture(str(out / "film.mp4"))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 6
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
@@ -121,7 +121,7 @@ def test_a_video_becomes_a_video(checkpoint, film, tmp_path, capsys):
 
 def test_closeups(checkpoint, folder, found, tmp_path):
     out = tmp_path / "out"
-    assert start(SMALL, checkpoint, folder, "--out", out, "--no-pictures", "--closeups") == 0
+    assert start(SMALL, checkpoint, folder, "--out", out, "--no-images", "--closeups") == 0
     assert {path.name for path in out.iterdir()} == {f"{name}_edges.png" for name in found}
     for name, results in found.items():
         shown = Image.open(out / f"{name}_edges.png")
@@ -129,7 +129,7 @@ def test_closeups(checkpoint, folder, found, tmp_path):
         assert shown.size == (num * 48 * 8 + (num - 1) * 6, 48 * 8)
 
 
-def test_pictures_of_the_same_name_do_not_overwrite_each_other(checkpoint, folder, tmp_path):
+def test_images_of_the_same_name_do_not_overwrite_each_other(checkpoint, folder, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(folder, other)
     assert start(checkpoint, folder, other, "--out", tmp_path / "out") == 0
@@ -141,9 +141,9 @@ def test_pictures_of_the_same_name_do_not_overwrite_each_other(checkpoint, folde
     [
         (["FOLDER/none.png"], "none.png: there is no such file or folder"),
         (["FOLDER", "--out", "FOLDER"], "lies there; choose another folder"),
-        (["FOLDER", "--no-pictures"], "nothing would be written"),
-        (["FILM", "--format", "labelme"], "for picture files, not for videos"),
-        ([], "expected a picture, folder or video after the model"),
+        (["FOLDER", "--no-images"], "nothing would be written"),
+        (["FILM", "--format", "labelme"], "for image files, not for videos"),
+        ([], "expected an image, folder or video after the model"),
         (["FOLDER", "--device", "cuda:77"], "device='cuda:77': "),
         (["FOLDER", "--batch-size", "0"], "batch_size=0: expected 1 or more"),
     ],
@@ -167,7 +167,7 @@ def test_mistakes_are_told_in_one_line(
 def test_broken_files(checkpoint, folder, tmp_path, capsys):
     mixed = tmp_path / "mixed"
     shutil.copytree(folder, mixed)
-    (mixed / "000000.png").write_text("no picture")
+    (mixed / "000000.png").write_text("no image")
     out = tmp_path / "out"
     assert start(checkpoint, mixed, "--out", out) == 1
     assert "000000.png" in capsys.readouterr().err
@@ -179,7 +179,7 @@ def test_broken_files(checkpoint, folder, tmp_path, capsys):
 def test_as_a_process(checkpoint, folder, tmp_path):
     words = ["predict", checkpoint, folder, "--out", tmp_path / "out"]
     done = run("-m", "condinst", *words)
-    assert "in 3 pictures" in done.out
+    assert "in 3 images" in done.out
     assert len(done.out.splitlines()) == 1
     assert done.err == ""
     assert len([*(tmp_path / "out").iterdir()]) == 3
@@ -201,7 +201,7 @@ def many(folder: Path, into: Path, count: int) -> Path:
 def test_what_was_found_before_a_broken_file_is_kept(checkpoint, folder, tmp_path, capsys, count):
     images, out = many(folder, tmp_path / "many", count), tmp_path / "out"
     words = [SMALL, checkpoint, images, "--out", out, "--format", "coco", "json"]
-    words += ["--batch-size", 4, "--no-pictures"]
+    words += ["--batch-size", 4, "--no-images"]
     assert start(*words) == 1
     error = capsys.readouterr().err
     assert f"{count // 2:04d}.png" in error
@@ -221,19 +221,19 @@ def test_what_was_found_before_a_broken_file_is_kept(checkpoint, folder, tmp_pat
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_what_was_found_before_a_signal_is_kept(checkpoint, folder, tmp_path, monkeypatch, stop):
-    from condinst.cli.predict_output import PictureOutput
+    from condinst.cli.predict_output import ImageOutput
 
-    plain, out = PictureOutput.write, tmp_path / "out"
+    plain, out = ImageOutput.write, tmp_path / "out"
 
     def write(self, results):
         plain(self, results)
         if results.path.endswith("000001.png"):
             signal.raise_signal(stop)
 
-    monkeypatch.setattr(PictureOutput, "write", write)
+    monkeypatch.setattr(ImageOutput, "write", write)
     before = signal.getsignal(signal.SIGTERM)
     try:
-        code = start(checkpoint, folder, "--out", out, "--format", "coco", "--no-pictures")
+        code = start(checkpoint, folder, "--out", out, "--format", "coco", "--no-images")
     except SystemExit as ended:
         code = ended.code
     assert code == 128 + stop
@@ -260,7 +260,7 @@ def odd_files(folder: Path) -> dict[str, str]:
         "loop": "Too many levels of symbolic links",
         "gone": "image file not found",
         "empty": "the file is empty",
-        "text": "not a picture",
+        "text": "not an image",
     }
 
 
@@ -310,16 +310,14 @@ def test_an_odd_file_by_name_is_one_line(checkpoint, tmp_path, capsys):
     assert "film.mp4: is a pipe" in capsys.readouterr().err
 
 
-def test_images_of_one_name_in_two_folders_are_told_apart_in_the_data_set(
+def test_images_of_one_name_in_two_folders_are_told_apart_in_the_dataset(
     checkpoint, folder, tmp_path
 ):
     for name in ("left", "right"):
         shutil.copytree(folder, tmp_path / "data" / name)
     out = tmp_path / "out"
     sources = [tmp_path / "data" / name for name in ("left", "right")]
-    assert (
-        start(checkpoint, *sources, "--out", out, "--no-pictures", "--format", "coco", "png") == 0
-    )
+    assert start(checkpoint, *sources, "--out", out, "--no-images", "--format", "coco", "png") == 0
     content = json.loads((out / "annotations.json").read_text())
     assert {image["file_name"] for image in content["images"]} == {
         f"{side}/00000{i}.png" for side in ("left", "right") for i in range(3)

@@ -19,10 +19,10 @@ NUM_FRAMES, STEP = 8, 2
 
 @pytest.fixture(scope="module")
 def film(shapes, tmp_path_factory) -> Path:
-    """A picture that moves to the right, 2 pixels per frame."""
+    """An image that moves to the right, 2 pixels per frame."""
     path = tmp_path_factory.mktemp("film") / "film.avi"
-    picture = cv2.imread(str(shapes / "train" / "000000.png"))
-    wide = np.concatenate([picture[:, :1].repeat(NUM_FRAMES * STEP, axis=1), picture], axis=1)
+    image = cv2.imread(str(shapes / "train" / "000000.png"))
+    wide = np.concatenate([image[:, :1].repeat(NUM_FRAMES * STEP, axis=1), image], axis=1)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (96, 96))
     for i in range(NUM_FRAMES):
         left = (NUM_FRAMES - i) * STEP

@@ -85,7 +85,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def coco(tmp_path) -> Path:
-    """Two pictures with one square each, and the script that loads them."""
+    """Two images with one square each, and the script that loads them."""
     images, annotations = [], []
     for i in range(2):
         Image.fromarray(np.full((32, 48, 3), 100, dtype=np.uint8)).save(tmp_path / f"{i}.png")

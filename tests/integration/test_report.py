@@ -32,8 +32,8 @@ def test_a_training_ends_with_its_page(trained):
         assert report["curves"][f"coco/{kind}_mAP"][-1] == [80, logged]
     best = max(value for _, value in report["curves"]["coco/segm_mAP"])
     assert info["validations"]["best"]["metrics"]["coco/segm_mAP"] == best
-    assert "Worst pictures" in text
-    assert len(report["pictures"]) == 8
+    assert "Worst images" in text
+    assert len(report["images"]) == 8
 
 
 def test_the_page_is_made_again_from_the_files_and_by_a_test(trained, shapes, tmp_path):
@@ -42,7 +42,7 @@ def test_the_page_is_made_again_from_the_files_and_by_a_test(trained, shapes, tm
     done = run("-m", "condinst", "report", trained, "--out", page)
     assert done.out.splitlines()[-1] == f"wrote {page}"
     _, again = check_page(page)
-    for key in ("ap", "score_threshold", "confusion_matrix", "errors", "pictures", "curves"):
+    for key in ("ap", "score_threshold", "confusion_matrix", "errors", "images", "curves"):
         assert again[key] == made_before[key]
 
     results = tmp_path / "results.html"

@@ -1,4 +1,4 @@
-"""Large pictures by tiles, with a trained model: from Python, by the commands, without PyTorch."""
+"""Large images by tiles, with a trained model: from Python, by the commands, without PyTorch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def checkpoint(trained) -> Path:
 
 @pytest.fixture(scope="module")
 def mosaic(shapes, tmp_path_factory) -> Path:
-    """A data set of one picture: four of the training pictures, apart from each other."""
+    """A dataset of one image: four of the training images, apart from each other."""
     source = json.loads((shapes / "annotations" / "instances_train.json").read_text())
     folder = tmp_path_factory.mktemp("mosaic")
     (folder / "annotations").mkdir()
@@ -54,7 +54,7 @@ def mosaic(shapes, tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_tile_as_large_as_the_picture_changes_nothing(checkpoint, shapes):
+def test_a_tile_as_large_as_the_image_changes_nothing(checkpoint, shapes):
     files = sorted((shapes / "train").glob("*.png"))[:3]
     plain = Predictor(SMALL, checkpoint, **EXACT)
     tiled = Predictor(SMALL, checkpoint, tile=SIDE, tile_standard_pred=True, **EXACT)
@@ -66,8 +66,8 @@ def test_a_tile_as_large_as_the_picture_changes_nothing(checkpoint, shapes):
         assert other.path == str(file)
 
 
-def test_pictures_in_a_mosaic_are_found_as_alone(checkpoint, mosaic):
-    """Without an overlap every picture is a tile; those between them hold nothing."""
+def test_images_in_a_mosaic_are_found_as_alone(checkpoint, mosaic):
+    """Without an overlap every image is a tile; those between them hold nothing."""
     predictor = Predictor(SMALL, checkpoint, tile=SIDE, tile_overlap=0.0, score_thr=0.2, **EXACT)
     alone = Predictor(SMALL, checkpoint, score_thr=0.2, **EXACT)
     path = mosaic / "train" / "a.png"
@@ -114,14 +114,14 @@ def test_the_test_tool_gives_the_predictor_s_answers(checkpoint, mosaic, tmp_pat
 
 
 def test_predict_by_tiles(checkpoint, mosaic, tmp_path, capsys):
-    picture = mosaic / "train" / "a.png"
-    words = [SMALL, checkpoint, picture, "--device", "cpu", "--out", tmp_path / "out"]
-    formats = ["--format", "json", "--no-pictures", "--score-thr", "0.3"]
+    image = mosaic / "train" / "a.png"
+    words = [SMALL, checkpoint, image, "--device", "cpu", "--out", tmp_path / "out"]
+    formats = ["--format", "json", "--no-images", "--score-thr", "0.3"]
     assert main(["predict", *map(str, words), *formats, "--tile", "80x96"]) == 0
     line = json.loads((tmp_path / "out" / "predictions.jsonl").read_text())
-    expected = Predictor(SMALL, checkpoint, device="cpu", tile=(80, 96), score_thr=0.3)(picture)
+    expected = Predictor(SMALL, checkpoint, device="cpu", tile=(80, 96), score_thr=0.3)(image)
     assert len(line["instances"]) == len(expected) > 0
-    assert f"{len(expected)} instances in 1 pictures" in capsys.readouterr().out
+    assert f"{len(expected)} instances in 1 images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_tiles_are_not_mirrored(checkpoint, tmp_path, capsys):
     assert "--tta --tile: expected one of them" in capsys.readouterr().err
 
 
-def test_broken_files_among_large_pictures(checkpoint, mosaic, tmp_path):
+def test_broken_files_among_large_images(checkpoint, mosaic, tmp_path):
     (tmp_path / "a.png").write_bytes((mosaic / "train" / "a.png").read_bytes())
-    (tmp_path / "b.png").write_text("no picture")
+    (tmp_path / "b.png").write_text("no image")
     predictor = Predictor(SMALL, checkpoint, device="cpu", tile=200, on_error="skip")
     with pytest.warns(UserWarning, match=r"skipped: image file .*b\.png"):
         found = predictor(tmp_path)
@@ -157,7 +157,7 @@ def test_broken_files_among_large_pictures(checkpoint, mosaic, tmp_path):
 
 
 def test_training_on_tiles(mosaic, tmp_path):
-    """A config as docs/large_pictures.md has it learns from tiles of one large picture."""
+    """A config as docs/large_images.md has it learns from tiles of one large image."""
     cfg = Config.fromfile(SMALL)
     steps = list(cfg.train_pipeline)
     steps.insert(2, dict(type="RandomTile", tile=SIDE))

@@ -1,4 +1,4 @@
-"""The configs with timm's backbones train through the command, on real pictures made small."""
+"""The configs with timm's backbones train through the command, on real images made small."""
 
 import pytest
 from commands import REPO, TRAIN, log_folders, read_scalars, run
@@ -17,17 +17,17 @@ CONFIGS = {
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_config_fits_its_backbone(name):
-    """The neck's channels, and the colours that timm's weights were trained with."""
+    """The neck's channels, and the colors that timm's weights were trained with."""
     model = Config.fromfile(CONFIGS[name]).model
     assert model.backbone.pretrained
     with DefaultScope.overwrite_default_scope("condinst"):
         detector = MODELS.build(model)  # needs no network: weights are fetched by init_weights
     assert model.neck.in_channels == detector.backbone.out_channels
     weights = timm.get_pretrained_cfg(model.backbone.model_name)
-    colours = model.data_preprocessor
-    assert colours.mean == pytest.approx([255 * value for value in weights.mean], abs=0.01)
-    assert colours.std == pytest.approx([255 * value for value in weights.std], abs=0.01)
-    assert colours.bgr_to_rgb
+    colors = model.data_preprocessor
+    assert colors.mean == pytest.approx([255 * value for value in weights.mean], abs=0.01)
+    assert colors.std == pytest.approx([255 * value for value in weights.std], abs=0.01)
+    assert colors.bgr_to_rgb
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_config_fits_its_backbone(name):
     [("convnext-tiny", 0.0005, 25), ("mobilenetv3-large", 0.005, 60)],
 )
 def test_trains_with_falling_losses(name, rate, iterations, shared, tmp_path):
-    """From random weights, on 4 pictures."""
+    """From random weights, on 4 images."""
     options = (
         "model.backbone.pretrained=False",
         "train_dataloader.batch_size=2",

@@ -42,14 +42,14 @@ def test_training_leaves_losses_time_left_curves_and_checkpoints(trained):
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools on numpy 2
-def test_testing_gives_ap_predictions_and_pictures(trained, shapes, tmp_path):
+def test_testing_gives_ap_predictions_and_images(trained, shapes, tmp_path):
     """The saved predictions, evaluated with pycocotools here, give the AP that the tool says."""
-    predictions, pictures = tmp_path / "predictions.pkl", tmp_path / "pictures"
+    predictions, images = tmp_path / "predictions.pkl", tmp_path / "images"
     run(
         TEST,
         SMALL,
         trained / "iter_80.pth",
-        *("--work-dir", tmp_path, "--out", predictions, "--show-dir", pictures),
+        *("--work-dir", tmp_path, "--out", predictions, "--show-dir", images),
         # not the config's folder: moved by the one switch
         *("--show-score-thr", 0.2, "--cfg-options", f"data_root={shapes}"),
     )
@@ -61,13 +61,13 @@ def test_testing_gives_ap_predictions_and_pictures(trained, shapes, tmp_path):
         assert expected > 0.02
         assert metrics[f"coco/{kind}_mAP"] == pytest.approx(expected, abs=5e-4)  # it rounds
 
-    drawn = {path.stem: cv2.imread(str(path)) for path in pictures.glob("*.jpg")}
+    drawn = {path.stem: cv2.imread(str(path)) for path in images.glob("*.jpg")}
     assert set(drawn) == {f"{i:06d}" for i in range(8)}
     for sample in samples:
         stem = Path(sample["img_path"]).stem
         original = cv2.imread(sample["img_path"])
         side = drawn[stem].shape[1] // 2 - 3
-        assert side >= 2 * 96  # small pictures are enlarged
+        assert side >= 2 * 96  # small images are enlarged
         large = cv2.resize(original, (side, side), interpolation=cv2.INTER_CUBIC).astype(int)
         truth_panel = drawn[stem][-side:, :side]
         predicted_panel = drawn[stem][-side:, -side:]

@@ -8,7 +8,7 @@ import shutil
 import pytest
 from commands import REPO, TEST, TRAIN, log_folders, read_metrics, read_scalars, run
 
-# What keeps the config's kind and makes it small: pictures of 96 pixels, an iteration of 0.2 s.
+# What keeps the config's kind and makes it small: images of 96 pixels, an iteration of 0.2 s.
 CONFIG = """
 _base_ = {base!r}
 classes = ("circle", "rectangle", "triangle", "star", "ring")

@@ -1,4 +1,4 @@
-"""Learning from scratch on eight real pictures: ours beside mmdet's modules, same everything.
+"""Learning from scratch on eight real images: ours beside mmdet's modules, same everything.
 
 Takes a quarter of an hour on two cores, so it is opt-in: ``pytest -m slow tests/parity``.
 """
@@ -21,11 +21,11 @@ from condinst.registry import MODELS
 
 SCALE = (320, 320)
 ITERATIONS = 300
-NUM_PICTURES = 8
+NUM_IMAGES = 8
 
 
 def write_subset(root: Path, target: Path) -> None:
-    """The pictures without crowds whose smallest object is largest: a rule, not a choice."""
+    """The images without crowds whose smallest object is largest: a rule, not a choice."""
     content = json.loads((root / "coco_tiny/annotations/instances_train2017.json").read_text())
     annotations = defaultdict(list)
     for annotation in content["annotations"]:
@@ -37,7 +37,7 @@ def write_subset(root: Path, target: Path) -> None:
             return 0.0
         return min(a["area"] for a in found) / max(image["width"], image["height"]) ** 2
 
-    content["images"] = sorted(content["images"], key=smallest_object)[-NUM_PICTURES:]
+    content["images"] = sorted(content["images"], key=smallest_object)[-NUM_IMAGES:]
     kept = {image["id"] for image in content["images"]}
     content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
     target.write_text(json.dumps(content))
@@ -96,7 +96,7 @@ def run_config(shared: Path, annotations: Path, scope: str, work_dir: Path) -> C
 
 
 @pytest.mark.slow
-def test_eight_pictures_are_learnt_as_well_as_by_mmdet(shared, tmp_path, record_property):
+def test_eight_images_are_learned_as_well_as_by_mmdet(shared, tmp_path, record_property):
     annotations = tmp_path / "eight.json"
     write_subset(shared, annotations)
     torch.manual_seed(0)

@@ -39,7 +39,7 @@ CASES = [
 @functools.lru_cache(maxsize=1)
 def pair(name: str):
     cfg = {"small": small_config, "90k": published_config}[name]()
-    cfg.model.mask_head.max_masks_to_train = 100  # binding for the pictures below
+    cfg.model.mask_head.max_masks_to_train = 100  # binding for the images below
     return build_pair(cfg)
 
 
@@ -171,7 +171,7 @@ def test_other_box_heads(shared, head):
 
 
 def test_coco_ap_of_both_is_equal(shared, tmp_path):
-    """Through mmdet's metric, on real pictures.
+    """Through mmdet's metric, on real images.
 
     Weights that know nothing reach an AP of zero, which proves nothing: so both get the same made
     up "trained" answers on top, the annotations with jitter, via each model's own boxes and masks.

@@ -38,9 +38,9 @@ def iteration():
 
 
 def samples_of(shared, scale, inds):
-    """Pictures without masks whose bottom strips mmdet scales right.
+    """Images without masks whose bottom strips mmdet scales right.
 
-    mmdet divides by the padded height of the batch where the height of the original picture is
+    mmdet divides by the padded height of the batch where the height of the original image is
     meant; here the two are made equal.
     """
     samples = coco_samples(shared, scale, inds)

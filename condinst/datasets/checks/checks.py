@@ -1,7 +1,7 @@
 """Look through the data of a config before the first iteration.
 
 Everything wrong is said in one error, everything that training skips or repairs is counted in one
-report. Paths, classes and filters are those of mmengine's and mmdet's own data set objects.
+report. Paths, classes and filters are those of mmengine's and mmdet's own dataset objects.
 """
 
 import inspect
@@ -19,7 +19,7 @@ from condinst.datasets.checks.coco_checks import (
     check_classes,
     check_contents,
     check_for_metric,
-    check_pictures,
+    check_images,
     describe,
 )
 from condinst.datasets.checks.file_cache import keep_file, mark_of, take_file
@@ -46,12 +46,12 @@ class DatasetReport:
 
 @dataclass(frozen=True)
 class CocoSet:
-    """Where a data set of a config is stored."""
+    """Where a dataset of a config is stored."""
 
     split: str  # "train"
     key: str  # of the config: "train_dataloader.dataset"
     ann_file: str
-    pictures: str | None  # folder; None where the pictures are not local files
+    images: str | None  # folder; None where the images are not local files
 
 
 class _FileCache:
@@ -80,10 +80,10 @@ def check_datasets(
     *,
     header_sample: int = 200,
 ) -> DatasetReport:
-    """Check every COCO data set and COCO metric of ``cfg`` (wrapped and nested ones too).
+    """Check every COCO dataset and COCO metric of ``cfg`` (wrapped and nested ones too).
 
-    ``header_sample`` pictures per data set have their header read and compared with the
-    annotations' sizes. Data sets of other types and remote ones are left alone and named in the
+    ``header_sample`` images per dataset have their header read and compared with the
+    annotations' sizes. Datasets of other types and remote ones are left alone and named in the
     report. Raises one ValueError that lists everything wrong.
     """
     start = time.perf_counter()
@@ -105,7 +105,7 @@ def check_datasets(
                 opened[name] = file = _open(key, leaf, cfg, split, cache, problems, report)
                 if file is not None:
                     found = [*check_classes(file), *check_contents(file)]
-                    found += check_pictures(file, header_sample)
+                    found += check_images(file, header_sample)
                     found += check_for_mmdet(file, leaf, cfg)
                     problems += [f"{key}: {file.path}: {problem}" for problem in found]
                     report.notes.append(f"{key}: {describe(file, header_sample)}")
@@ -123,8 +123,8 @@ def check_datasets(
 
 
 def _leaves(node: Any, key: str, outer: tuple = ()) -> Iterator[tuple[str, Any, list]]:
-    """The innermost data set configs under ``node``, each with its config key and all steps that
-    its pictures go through: wrappers may have steps of their own, which come last."""
+    """The innermost dataset configs under ``node``, each with its config key and all steps that
+    its images go through: wrappers may have steps of their own, which come last."""
     steps = (*((node.get("pipeline") or ()) if isinstance(node, dict) else ()), *outer)
     if isinstance(node, dict) and "dataset" in node:
         yield from _leaves(node["dataset"], f"{key}.dataset", steps)
@@ -144,7 +144,7 @@ def _open(
     problems: list[str],
     report: DatasetReport,
 ) -> SplitFile | None:
-    """The data set of a config node with its file read, or None where it is not for us."""
+    """The dataset of a config node with its file read, or None where it is not for us."""
     kind = node.get("type") if isinstance(node, dict) else type(node)
     if not _reads_coco(node):
         report.notes.append(f"{key}: not checked (type {getattr(kind, '__name__', kind)})")
@@ -181,9 +181,9 @@ def _open(
 
 
 def coco_sets(cfg: Config, splits: Sequence[str] = ("train", "val", "test")) -> list[CocoSet]:
-    """The COCO data sets of ``cfg`` whose annotations are local files, wrapped and nested ones too.
+    """The COCO datasets of ``cfg`` whose annotations are local files, wrapped and nested ones too.
 
-    Raises ValueError naming the config key when a data set cannot be built.
+    Raises ValueError naming the config key when a dataset cannot be built.
     """
     found = []
     for split in splits:
@@ -233,7 +233,7 @@ def _check_targets(key: str, pipeline: list, model: Any) -> list[str]:
 
 
 def _reads_coco(node: Any) -> bool:
-    """Whether a data set's config is of a class that reads its file as ``CocoDataset`` does."""
+    """Whether a dataset's config is of a class that reads its file as ``CocoDataset`` does."""
     if not isinstance(node, dict):
         return False
     kind = node.get("type")

@@ -1,4 +1,4 @@
-"""What one data set of a config asks of its COCO file, and whether it gets it."""
+"""What one dataset of a config asks of its COCO file, and whether it gets it."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ __all__ = [
     "check_classes",
     "check_contents",
     "check_for_metric",
-    "check_pictures",
+    "check_images",
     "describe",
 ]
 
@@ -28,13 +28,13 @@ _IGNORED_KINDS = (Segmentation.NONE, Segmentation.DEGENERATE, Segmentation.MALFO
 
 @dataclass(frozen=True)
 class SplitFile:
-    """An annotation file as one data set of the config uses it."""
+    """An annotation file as one dataset of the config uses it."""
 
     file: CocoFile
     classes: Any  # metainfo["classes"], whatever the user wrote
-    own_classes: bool  # the data set type's own classes, because the config gives none
+    own_classes: bool  # the dataset type's own classes, because the config gives none
     num_classes: int | None  # model.bbox_head.num_classes
-    prefix: str | None  # folder of the pictures; None when they are not local files
+    prefix: str | None  # folder of the images; None when they are not local files
     filter_cfg: dict
     test_mode: bool
     training: bool
@@ -46,7 +46,7 @@ class SplitFile:
 
     @cached_property
     def of_a_class(self) -> np.ndarray:
-        """(A,) annotations of the config's classes on pictures that the file has."""
+        """(A,) annotations of the config's classes on images that the file has."""
         names = set(self.classes)
         used = np.array([name in names for _, name in self.file.categories] + [False])
         return used[self.file.category_index] & (self.file.image_index >= 0)
@@ -62,7 +62,7 @@ class SplitFile:
         reasons = {
             "flagged ignore": file.ignore,
             "of zero area or under a pixel": (file.areas <= 0) | (width < 1) | (height < 1),
-            "with the box outside the picture": (inside_width <= 0) | (inside_height <= 0),
+            "with the box outside the image": (inside_width <= 0) | (inside_height <= 0),
         }
         left, parts = self.of_a_class.copy(), {}
         for reason, mask in reasons.items():
@@ -82,17 +82,17 @@ class SplitFile:
 
     @cached_property
     def kept(self) -> np.ndarray:
-        """(N,) pictures that mmdet's filter leaves."""
+        """(N,) images that mmdet's filter leaves."""
         kept = np.ones(len(self.file.image_ids), bool)
         if self.test_mode:
             return kept
         if self.filter_cfg.get("filter_empty_gt", False):
-            kept &= self.count_per_picture(self.of_a_class) > 0
+            kept &= self.count_per_image(self.of_a_class) > 0
         if kept.size:
             kept &= self.file.sizes.min(axis=1) >= self.filter_cfg.get("min_size", 0)
         return kept
 
-    def count_per_picture(self, annotations: np.ndarray) -> np.ndarray:
+    def count_per_image(self, annotations: np.ndarray) -> np.ndarray:
         index = self.file.image_index[annotations]
         return np.bincount(index, minlength=len(self.file.image_ids))
 
@@ -104,7 +104,7 @@ def check_classes(split: SplitFile) -> list[str]:
         return [f'metainfo.classes must be a tuple of names such as ("{classes or "cat"}",)']
     if split.own_classes and set(classes) - set(names):
         return [
-            f"the config gives no classes, so those of the data set's type apply "
+            f"the config gives no classes, so those of the dataset's type apply "
             f"({first_few(classes, 3)}), and the file's categories are others: set "
             f"metainfo=dict(classes={_as_tuple(names)}) and "
             f"model.bbox_head.num_classes={len(names)}"
@@ -128,7 +128,7 @@ def check_classes(split: SplitFile) -> list[str]:
         )
     if split.num_classes is not None and split.num_classes != len(classes):
         problems.append(
-            f"model.bbox_head.num_classes is {split.num_classes}, the data set has "
+            f"model.bbox_head.num_classes is {split.num_classes}, the dataset has "
             f"{len(classes)} classes"
         )
     return problems
@@ -148,19 +148,19 @@ def _with_matches(name: str, names: list[str]) -> str:
 
 
 def check_contents(split: SplitFile) -> list[str]:
-    """Whether pictures, and something to learn from, are left."""
+    """Whether images, and something to learn from, are left."""
     if isinstance(split.classes, str) or not split.classes:
         return []
     file = split.file
     if not file.image_ids:
-        return ["the file has no pictures"]
+        return ["the file has no images"]
     if split.training and not file.has_annotations:
         return ["not COCO's layout: a training file needs the key annotations"]
     if not set(split.classes) & {name for _, name in file.categories}:
         return []  # check_classes says why nothing is left
     if not split.kept.any():
         return [
-            f"no picture is left of {len(file.image_ids)} after filter_cfg={split.filter_cfg}: "
+            f"no image is left of {len(file.image_ids)} after filter_cfg={split.filter_cfg}: "
             f"{int(split.of_a_class.sum())} of {len(file.ann_ids)} annotations are of the "
             "config's classes"
         ]
@@ -176,7 +176,7 @@ def check_contents(split: SplitFile) -> list[str]:
     return [f"no annotation to learn from: {_counts(split) or 'there are none'}"]
 
 
-def check_pictures(split: SplitFile, header_sample: int) -> list[str]:
+def check_images(split: SplitFile, header_sample: int) -> list[str]:
     """Whether the files are there, and of the sizes that the annotations say (a sample)."""
     if split.prefix is None or isinstance(split.classes, str) or not split.classes:
         return []
@@ -186,7 +186,7 @@ def check_pictures(split: SplitFile, header_sample: int) -> list[str]:
     problems = []
     if missing:
         problems.append(
-            f"{len(missing)} of {len(paths)} pictures are missing: {first_few(sorted(missing), 3)}"
+            f"{len(missing)} of {len(paths)} images are missing: {first_few(sorted(missing), 3)}"
         )
     there = [(path, i) for path, i in zip(paths, kept, strict=True) if path not in missing]
     places = np.linspace(0, len(there) - 1, min(len(there), header_sample)).astype(int)
@@ -205,7 +205,7 @@ def check_pictures(split: SplitFile, header_sample: int) -> list[str]:
             wrong.append(f"{path} ({header[1]} x {header[0]}, annotated {width} x {height})")
     if wrong:
         problems.append(
-            f"{len(wrong)} of {len(sample)} pictures whose headers were read are broken or of "
+            f"{len(wrong)} of {len(sample)} images whose headers were read are broken or of "
             f"another size (width x height) than annotated: {first_few(wrong, 3)}"
         )
     return problems
@@ -224,7 +224,7 @@ def check_for_metric(truth: CocoFile, splits: list[SplitFile], segm: bool) -> li
             strange = [i for i in split.file.image_ids if i not in known]
             if strange:
                 problems.append(
-                    f"lacks {len(strange)} picture ids of {split.path}: {first_few(strange)}"
+                    f"lacks {len(strange)} image ids of {split.path}: {first_few(strange)}"
                 )
         if segm and not isinstance(split.classes, str) and split.classes:
             broken = np.flatnonzero(truth.breaks_segm_ap & as_truth.of_a_class)
@@ -237,27 +237,27 @@ def check_for_metric(truth: CocoFile, splits: list[SplitFile], segm: bool) -> li
 
 
 def describe(split: SplitFile, header_sample: int) -> str:
-    """One line about a data set: its size, and what training skips or ignores."""
+    """One line about a dataset: its size, and what training skips or ignores."""
     file = split.file
     if isinstance(split.classes, str) or not split.classes:
         return file.path
     kept = int(split.kept.sum())
-    without = int((split.count_per_picture(split.learnable)[split.kept] == 0).sum())
+    without = int((split.count_per_image(split.learnable)[split.kept] == 0).sum())
     parts = [
-        f"{file.path}: {len(file.image_ids)} pictures, {len(file.ann_ids)} annotations, "
+        f"{file.path}: {len(file.image_ids)} images, {len(file.ann_ids)} annotations, "
         f"{len(split.classes)} classes"
     ]
     if kept < len(file.image_ids):
-        parts.append(f"{len(file.image_ids) - kept} pictures left out by filter_cfg")
+        parts.append(f"{len(file.image_ids) - kept} images left out by filter_cfg")
     if without:
-        parts.append(f"{without} pictures without an object to learn from are kept")
+        parts.append(f"{without} images without an object to learn from are kept")
     counts = _counts(split)
     if counts:
         parts.append(counts)
     if split.prefix is None:
-        parts.append("pictures not local, not looked at")
+        parts.append("images not local, not looked at")
     else:
-        parts.append(f"headers of {min(kept, header_sample)} pictures read")
+        parts.append(f"headers of {min(kept, header_sample)} images read")
     return "; ".join(parts)
 
 

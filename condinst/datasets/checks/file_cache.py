@@ -1,4 +1,4 @@
-"""What the look through the data read, kept until the data set is built from it.
+"""What the look through the data read, kept until the dataset is built from it.
 
 A file of COCO's size takes a quarter of a minute. A process that checks its data and then trains
 reads each file once: whoever builds takes the file out, so that it is not kept after that.

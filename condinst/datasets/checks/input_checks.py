@@ -1,4 +1,4 @@
-"""Whether a config's pipelines hand out the pictures that its model is for."""
+"""Whether a config's pipelines hand out the images that its model is for."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from condinst.images.pixel_format import PixelFormat
 
 __all__ = ["check_input", "pixel_format_of"]
 
-# What changes colours of 8-bit BGR, and gives errors or nonsense otherwise.
-_FOR_COLOURS = (
+# What changes colors of 8-bit BGR, and gives errors or nonsense otherwise.
+_FOR_COLORS = (
     "AutoContrast",
     "Brightness",
     "Color",
@@ -49,7 +49,7 @@ def check_input(key: str, pipeline: Any, model: Any) -> list[str]:
     """Compare what a pipeline loads with the model's preprocessor and backbone.
 
     Args:
-        key: of the data set in the config.
+        key: of the dataset in the config.
         pipeline: its steps.
         model: the config's.
     """
@@ -85,9 +85,9 @@ def _check_model(key: str, found: PixelFormat, model: Any) -> Iterator[str]:
 def _check_steps(key: str, found: PixelFormat, pipeline: Any) -> Iterator[str]:
     for step in _flat(pipeline):
         name = _name(step)
-        if name in _FOR_COLOURS and not found.is_rgb8:
+        if name in _FOR_COLORS and not found.is_rgb8:
             yield (
-                f"{key}.pipeline: {name} is for 8-bit colours, but LoadImageFromFile hands out "
+                f"{key}.pipeline: {name} is for 8-bit colors, but LoadImageFromFile hands out "
                 f"{found}; leave it out"
             )
         if name == "PrepareBoxTargets" and found.dtype == "float32" and not step.get("value_range"):

@@ -24,10 +24,10 @@ __all__ = ["check_for_mmdet"]
 
 
 def check_for_mmdet(split: SplitFile, dataset: dict, cfg: Any) -> list[str]:
-    """Whether mmdet's data set and loader, where a config names them, take the file as it is.
+    """Whether mmdet's dataset and loader, where a config names them, take the file as it is.
 
     Args:
-        split: the file as the data set uses it.
+        split: the file as the dataset uses it.
         dataset: its config.
         cfg: the whole config, whose ``default_scope`` says whose a bare name is.
     """

@@ -30,7 +30,7 @@ def _fault(file: CocoFile, rule: str, index: int, text: str) -> None:
 
 
 def _find_far_polygons(file: CocoFile) -> None:
-    """Coordinates that are NaN, infinite, or in no picture: of maps, for example."""
+    """Coordinates that are NaN, infinite, or in no image: of maps, for example."""
     bad = [
         start + np.flatnonzero(~(np.abs(part) <= MAX_SIDE))
         for start in range(0, len(file.coordinates), _CHUNK)
@@ -45,7 +45,7 @@ def _find_far_polygons(file: CocoFile) -> None:
             file,
             "polygon",
             int(index),
-            f"polygon {polygon}: expected pixels, no picture reaches {MAX_SIDE}, got "
+            f"polygon {polygon}: expected pixels, no image reaches {MAX_SIDE}, got "
             f"{shown(float(file.coordinates[places[first]]))}",
         )
         file.segmentations[index] = Segmentation.MALFORMED
@@ -53,7 +53,7 @@ def _find_far_polygons(file: CocoFile) -> None:
 
 
 def _find_broken_codes(file: CocoFile) -> None:
-    """RLE that does not fit its picture."""
+    """RLE that does not fit its image."""
     chosen = [i for i in file.codes if file.image_index[i] >= 0]
     for start in range(0, len(chosen), _CODES):
         part = chosen[start : start + _CODES]
@@ -97,7 +97,7 @@ def _sound_codes(file: CocoFile, part: list[int], sizes: np.ndarray) -> np.ndarr
 
 
 def corners_for_sizes(file: CocoFile) -> list[str]:
-    """Boxes written as x1, y1, x2, y2: the masks' bounds say so, or most leave their picture."""
+    """Boxes written as x1, y1, x2, y2: the masks' bounds say so, or most leave their image."""
     known = np.isfinite(file.boxes).all(axis=1) & (file.image_index >= 0)
     x, y, third, fourth = file.boxes[known].T
     height, width = file.sizes[file.image_index[known]].T
@@ -105,7 +105,7 @@ def corners_for_sizes(file: CocoFile) -> list[str]:
     as_corners = (third > x) & (fourth > y) & (third <= width + 1) & (fourth <= height + 1)
     text = "as corners x1, y1, x2, y2; expected x, y, width, height"
     if leaves.size >= _FEW and 2 * leaves.sum() > leaves.size and as_corners.all():
-        return [f"{leaves.sum()} of {leaves.size} boxes leave their picture, and all fit it {text}"]
+        return [f"{leaves.sum()} of {leaves.size} boxes leave their image, and all fit it {text}"]
     shaped = np.flatnonzero(known & (file.segmentations == Segmentation.POLYGONS))
     shaped = shaped[:: max(1, len(shaped) // _BOXES)]
     if not len(shaped):

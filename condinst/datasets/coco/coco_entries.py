@@ -1,6 +1,6 @@
 """The entries of a COCO file, one at a time -> columns of numbers.
 
-Pictures and categories are few and everything refers to them: a fault in one of them refuses the
+Images and categories are few and everything refers to them: a fault in one of them refuses the
 file. A fault in an annotation is kept as an ``EntryIssue``.
 """
 
@@ -47,7 +47,7 @@ class Segmentation(IntEnum):
 
 
 def read_images(entries: Sequence[Any], faults: list[EntryIssue]) -> list[dict[str, Any]]:
-    """The pictures with sound ids, names and sizes; what is repaired is added to ``faults``.
+    """The images with sound ids, names and sizes; what is repaired is added to ``faults``.
 
     A side of 0 or less is left to the caller. Raises ValueError naming the entries that cannot be.
     """
@@ -198,7 +198,7 @@ class AnnotationColumns:
         return key
 
     def _reference(self, entry: dict, key: str) -> Any:
-        """An id of a picture or category."""
+        """An id of an image or category."""
         value = entry.get(key)
         if type(value) is int and -_MAX_ID < value < _MAX_ID:
             return value
@@ -350,7 +350,7 @@ def _not_a_number(polygon: list) -> str:
 
 
 def _far(numbers: Any) -> str:
-    return f"got {shown(numbers)}, expected pixels: no picture reaches {MAX_SIDE}"
+    return f"got {shown(numbers)}, expected pixels: no image reaches {MAX_SIDE}"
 
 
 def _read_id(value: Any, where: str) -> Any:

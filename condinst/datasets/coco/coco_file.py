@@ -19,7 +19,7 @@ from condinst.datasets.coco.coco_entries import (
     read_images,
 )
 from condinst.datasets.coco.coco_records import CocoFile
-from condinst.datasets.coco.entry_issues import first_few, shown, summarise
+from condinst.datasets.coco.entry_issues import first_few, shown, summarize
 from condinst.datasets.coco.json_stream import JsonStream, open_json, without_gc
 
 __all__ = ["parse_coco", "read_coco_file"]
@@ -38,7 +38,7 @@ def read_coco_file(path: str, *, keep_extras: bool = False) -> CocoFile:
 
     Raises:
         ValueError: worded to follow the file's name: it is missing, is not JSON or not COCO's
-            layout, or one of its pictures or categories is unusable.
+            layout, or one of its images or categories is unusable.
     """
     columns = AnnotationColumns([], keep_extras)
     with without_gc(), open_json(path) as stream:
@@ -124,8 +124,8 @@ def _make(path: str, top: Any, columns: AnnotationColumns, keep_extras: bool) ->
     )
     problems += _problems_of_references(file)
     problems += find_content_faults(file)
-    problems += summarise(faults, repaired=False)
-    file.repairs.extend(summarise(faults, repaired=True))
+    problems += summarize(faults, repaired=False)
+    file.repairs.extend(summarize(faults, repaired=True))
     return file
 
 
@@ -176,7 +176,7 @@ def _problems_of_ids(made: dict[str, Any], ann_ids: Sequence[Any]) -> list[str]:
         *_repeated(made["image_ids"], "images"),
         *_repeated([category_id for category_id, _ in made["categories"]], "categories"),
         *(
-            [f"{len(flat)} pictures with a height or width below 1: ids {first_few(flat)}"]
+            [f"{len(flat)} images with a height or width below 1: ids {first_few(flat)}"]
             if flat
             else []
         ),
@@ -192,14 +192,14 @@ def _repeated(ids: Sequence[Any], name: str) -> list[str]:
 
 
 def _problems_of_references(file: CocoFile) -> list[str]:
-    """Annotations of pictures and categories that the file does not have."""
+    """Annotations of images and categories that the file does not have."""
     named: dict[str, set[int]] = {rule: set() for rule in ("image_id", "category_id", "keys")}
     for fault in file.faults:
         if fault.rule in named:
             named[fault.rule].add(fault.index)
     problems = []
     for index, of_what, rule in (
-        (file.image_index, "picture", "image_id"),
+        (file.image_index, "image", "image_id"),
         (file.category_index, "category", "category_id"),
     ):
         told = named[rule] | named["keys"]

@@ -16,7 +16,7 @@ __all__ = ["CocoFile"]
 
 @dataclass(frozen=True)
 class CocoFile:
-    """The records of a COCO json. N pictures, A annotations, R polygons, in the file's order.
+    """The records of a COCO json. N images, A annotations, R polygons, in the file's order.
 
     Ids are whole numbers or text, names text, sizes whole numbers. What an annotation has that
     cannot be used is NaN in ``boxes`` and ``areas``, -1 in the two indices, MALFORMED in
@@ -29,13 +29,13 @@ class CocoFile:
         images, category_entries: the dicts of the file, with sound ids, names and sizes.
         head: what the file has beside its three lists; empty unless extras are kept.
         image_index, category_index: (A,) places in ``images`` and ``categories``; -1: none.
-        unknown: ids that no picture or category has, by ("image_id" or "category_id", annotation).
+        unknown: ids that no image or category has, by ("image_id" or "category_id", annotation).
         boxes: (A, 4) x, y, width, height.
         coordinates: of all polygons in a row: x1, y1, x2, y2, ...
         polygon_ends: (R,) ends of the polygons in ``coordinates``.
         last_polygons: (A,) number of polygons up to and with each annotation's.
         codes: the RLE dicts by annotation, as in the file.
-        broken_codes: annotations whose RLE does not fit its picture.
+        broken_codes: annotations whose RLE does not fit its image.
         extras: other keys by annotation; empty unless extras are kept.
     """
 
@@ -87,7 +87,7 @@ class CocoFile:
     def annotation(self, index: int) -> dict[str, Any]:
         """An annotation as COCO writes it, with its extra keys.
 
-        What it lacks, or has unusably, is left out: its picture, category, box, area or mask.
+        What it lacks, or has unusably, is left out: its image, category, box, area or mask.
         """
         found = {"id": self.ann_ids[index]}
         image, category = int(self.image_index[index]), int(self.category_index[index])
@@ -110,13 +110,13 @@ class CocoFile:
 
     @cached_property
     def annotations_of_image(self) -> list[np.ndarray]:
-        """N arrays: the annotations of each picture."""
+        """N arrays: the annotations of each image."""
         order = np.argsort(self.image_index, kind="stable")
         places = np.arange(len(self.image_ids) + 1)
         return np.split(order, np.searchsorted(self.image_index[order], places))[1:-1]
 
     def to_coco(self) -> dict[str, Any]:
-        """The whole file as COCO's dicts, without annotations of unknown pictures or categories.
+        """The whole file as COCO's dicts, without annotations of unknown images or categories.
 
         For small files: a large one takes ten times its records' memory so.
         """

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["EntryIssue", "first_few", "shown", "summarise"]
+__all__ = ["EntryIssue", "first_few", "shown", "summarize"]
 
 _SHOWN = 3  # faults of a rule that a message quotes
 _LENGTH = 80  # characters of a value that a message quotes
@@ -80,7 +80,7 @@ def first_few(items: Iterable[Any], limit: int = 5) -> str:
     return text if len(items) <= limit else f"{text}, ... ({len(items)} in all)"
 
 
-def summarise(faults: Sequence[EntryIssue], *, repaired: bool) -> list[str]:
+def summarize(faults: Sequence[EntryIssue], *, repaired: bool) -> list[str]:
     """One line for each rule: how many entries break it, and the first of them."""
     table = _REPAIRED if repaired else _BROKEN
     by_rule: dict[str, list[EntryIssue]] = {}

@@ -1,4 +1,4 @@
-"""The generated data set "shapes": COCO json and pictures, the same from the same seed.
+"""The generated dataset "shapes": COCO json and images, the same from the same seed.
 
 Layout of the folder that :func:`make_shapes` writes::
 
@@ -29,9 +29,9 @@ from condinst.utils.files import write_whole
 __all__ = ["CLASSES", "make_shapes"]
 
 _PARAMETERS_FILE = "shapes.json"
-_VERSION = 1  # raise it when the same parameters give other pictures or annotations
+_VERSION = 1  # raise it when the same parameters give other images or annotations
 _SPLITS = ("train", "val")
-_EMPTY_EVERY = 20  # each 20th picture has no objects
+_EMPTY_EVERY = 20  # each 20th image has no objects
 _SIZE_RANGE = (64, 2048)
 
 
@@ -43,16 +43,16 @@ def make_shapes(
     size: int = 128,
     seed: int = 0,
 ) -> bool:
-    """Write the data set into the folder ``out``, unless it already is there.
+    """Write the dataset into the folder ``out``, unless it already is there.
 
-    Every picture depends on ``seed``, its split and its index only: a larger ``num_train`` keeps
-    the pictures that a smaller one has.
+    Every image depends on ``seed``, its split and its index only: a larger ``num_train`` keeps
+    the images that a smaller one has.
 
     Returns:
-        True when the data set was written, False when ``out`` held it with these parameters.
+        True when the dataset was written, False when ``out`` held it with these parameters.
 
     Raises:
-        ValueError: a number is out of range, or ``out`` holds something that is not a data set of
+        ValueError: a number is out of range, or ``out`` holds something that is not a dataset of
             ours. One of ours with other parameters, or a half-written one, is replaced.
     """
     _check_arguments(num_train=num_train, num_val=num_val, size=size, seed=seed)
@@ -77,7 +77,7 @@ def _check_arguments(*, num_train: int, num_val: int, size: int, seed: int) -> N
         raise ValueError(f"size: expected {low} to {high} pixels, got {size}")
     for name, count in (("num_train", num_train), ("num_val", num_val)):
         if count < 1:
-            raise ValueError(f"{name}: expected at least 1 picture, got {count}")
+            raise ValueError(f"{name}: expected at least 1 image, got {count}")
     if seed < 0:
         raise ValueError(f"seed: expected 0 or more, got {seed}")
 
@@ -100,7 +100,7 @@ def _read_parameters(folder: Path) -> dict[str, Any] | None:
         found = None
     if not isinstance(found, dict) or "complete" not in found:
         raise ValueError(
-            f"{folder}: expected a new or empty folder or an earlier shapes data set, found a "
+            f"{folder}: expected a new or empty folder or an earlier shapes dataset, found a "
             f"folder without a readable {_PARAMETERS_FILE}; nothing was changed"
         )
     return found
@@ -131,14 +131,14 @@ def _file_name(index: int) -> str:
 
 
 def _write_split(folder: Path, split: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Write the pictures of one split; returns its COCO dictionary."""
+    """Write the images of one split; returns its COCO dictionary."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     size = parameters["size"]
     for index in range(parameters[split]):
         rng = np.random.default_rng([parameters["seed"], _SPLITS.index(split), index])
         scene = draw_scene(rng, size, empty=index % _EMPTY_EVERY == _EMPTY_EVERY - 1)
-        _write_picture(folder / split / _file_name(index), scene.image)
+        _write_image(folder / split / _file_name(index), scene.image)
         images.append(
             {"id": index + 1, "file_name": _file_name(index), "width": size, "height": size}
         )
@@ -155,7 +155,7 @@ def _write_split(folder: Path, split: str, parameters: dict[str, Any]) -> dict[s
     }
 
 
-def _write_picture(path: Path, image: np.ndarray) -> None:
+def _write_image(path: Path, image: np.ndarray) -> None:
     # Encoded here and written by Python: OpenCV's own writer fails on some path names on Windows.
     done, buffer = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
     assert done
@@ -195,7 +195,7 @@ def _polygons(mask: np.ndarray) -> list[list[float]] | None:
     contours, hierarchy = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if (np.asarray(hierarchy)[0, :, 3] >= 0).any():  # a contour with a parent is a hole
         return None
-    # The middle of the doubled picture's pixel 0 lies at 0.25 of the picture's.
+    # The middle of the doubled image's pixel 0 lies at 0.25 of the image's.
     return [(c.reshape(-1) / 2.0 + 0.25).tolist() for c in contours]
 
 

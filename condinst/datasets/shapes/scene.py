@@ -1,8 +1,8 @@
-"""Scenes of the generated data set: coloured shapes that hide each other on textured ground.
+"""Scenes of the generated dataset: colored shapes that hide each other on textured ground.
 
 Pure functions of a random generator; nothing here knows of files.
 
-Letters in the comments: S = side of the square picture in pixels, M = shapes in one picture.
+Letters in the comments: S = side of the square image in pixels, M = shapes in one image.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _PLACEMENT_TRIES = 12
 _MIN_VISIBLE_FRACTION = 0.6
 _MIN_VISIBLE_AREA = 24  # pixels
 _MAX_TILT = 0.4  # radians away from upright
-_HUE_SPREAD = 0.05  # standard deviation, in turns of the colour circle
+_HUE_SPREAD = 0.05  # standard deviation, in turns of the color circle
 _MIN_CONTRAST = 100.0  # RGB distance to what a shape is painted over
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture with its exact ground truth."""
+    """One image with its exact ground truth."""
 
     image: np.ndarray  # (S, S, 3) uint8, RGB
     masks: np.ndarray  # (M, S, S) bool, the visible part of each shape; pairwise disjoint
@@ -41,7 +41,7 @@ class Scene:
 
 
 def draw_scene(rng: np.random.Generator, size: int, *, empty: bool = False) -> Scene:
-    """Draw one picture of ``size`` x ``size`` pixels, with shapes unless ``empty``.
+    """Draw one image of ``size`` x ``size`` pixels, with shapes unless ``empty``.
 
     A pixel belongs to the topmost shape that covers at least half of it.
     """
@@ -49,7 +49,7 @@ def draw_scene(rng: np.random.Generator, size: int, *, empty: bool = False) -> S
     _draw_clutter(rng, canvas)
     owner = np.full((size, size), -1, np.int64)  # which shape a pixel belongs to
     labels: list[int] = []
-    areas: list[int] = []  # of the whole shape, hidden or not, inside the picture
+    areas: list[int] = []  # of the whole shape, hidden or not, inside the image
     for _ in range(0 if empty else int(rng.integers(2, _MAX_SHAPES + 1))):
         label = int(rng.integers(len(CLASSES)))
         coverage = _place_shape(rng, CLASSES[label], owner, areas)
@@ -140,9 +140,9 @@ def _paint(rng: np.random.Generator, canvas: np.ndarray, coverage: np.ndarray, l
 
 
 def _color(rng: np.random.Generator, label: int) -> np.ndarray:
-    """RGB near the class's own hue, to be learnt within minutes.
+    """RGB near the class's own hue, to be learned within minutes.
 
-    The hues of neighbouring classes overlap a little: there only the shape tells.
+    The hues of neighboring classes overlap a little: there only the shape tells.
     """
     hue = label / len(CLASSES) + rng.normal(0.0, _HUE_SPREAD)
     saturation, value = rng.uniform(0.55, 1.0), rng.uniform(0.5, 1.0)
@@ -150,7 +150,7 @@ def _color(rng: np.random.Generator, label: int) -> np.ndarray:
 
 
 def _draw_ground(rng: np.random.Generator, size: int) -> np.ndarray:
-    """(S, S, 3) float64: two colours mixed by stripes, checks, blobs or a slope."""
+    """(S, S, 3) float64: two colors mixed by stripes, checks, blobs or a slope."""
     kind = rng.integers(4)
     if kind == 0:
         pattern = _wave(rng, size, periods=(2.0, 16.0))
@@ -163,14 +163,14 @@ def _draw_ground(rng: np.random.Generator, size: int) -> np.ndarray:
     else:
         pattern = _wave(rng, size, periods=(0.2, 0.5))
     mix = np.clip(0.5 + 0.5 * pattern, 0.0, 1.0)[..., None]
-    # nearly grey, so that the shapes, which are not, can be told from it within minutes
+    # nearly gray, so that the shapes, which are not, can be told from it within minutes
     first = rng.uniform(30, 225) + rng.uniform(-20, 20, 3)
     second = np.clip(first + rng.uniform(-50, 50) + rng.uniform(-10, 10, 3), 0, 255)
     return first * mix + second * (1.0 - mix)
 
 
 def _wave(rng: np.random.Generator, size: int, periods: tuple[float, float]) -> np.ndarray:
-    """(S, S) float64 in [-1, 1]: a sine of random direction, ``periods`` times over the picture."""
+    """(S, S) float64 in [-1, 1]: a sine of random direction, ``periods`` times over the image."""
     angle, phase = rng.uniform(0.0, 2.0 * np.pi, 2)
     y, x = np.mgrid[:size, :size] / size
     return np.sin(

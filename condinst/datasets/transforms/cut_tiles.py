@@ -1,4 +1,4 @@
-"""Pictures to be tested by tiles."""
+"""Images to be tested by tiles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose
 
 from condinst.registry import TRANSFORMS
-from condinst.tiling.tiling import Tiling, reduce_picture
+from condinst.tiling.tiling import Tiling, reduce_image
 
 __all__ = ["CutTiles"]
 
@@ -19,14 +19,14 @@ __all__ = ["CutTiles"]
 class CutTiles(BaseTransform):
     """The last step of a test pipeline: every tile goes through what follows the loading.
 
-    Hands out ``inputs``, (T, C, H, W), the tiles; with ``tile_standard_pred`` and a picture larger
-    than a tile ``whole_input``, (C, H', W'), the whole picture reduced; and ``data_samples``, one
-    sample of the picture itself, with its ground truth, and with what
+    Hands out ``inputs``, (T, C, H, W), the tiles; with ``tile_standard_pred`` and an image larger
+    than a tile ``whole_input``, (C, H', W'), the whole image reduced; and ``data_samples``, one
+    sample of the image itself, with its ground truth, and with what
     :class:`~condinst.models.CondInstTiles` needs to know of the tiles: ``tiles``, ``tile_meta``,
     ``reduction`` and ``whole_meta``.
 
     Args:
-        transforms: what a picture of a tile's size goes through, ``PackDetInputs`` at the end.
+        transforms: what an image of a tile's size goes through, ``PackDetInputs`` at the end.
         tile, tile_overlap, tile_standard_pred: see :class:`~condinst.tiling.tiling.Tiling`.
     """
 
@@ -55,7 +55,7 @@ class CutTiles(BaseTransform):
         meta = dict(tiles=tiles, tile_meta=cut[0]["data_samples"].metainfo, reduction=1)
         factor = self.tiling.reduction(size)
         if self.tiling.standard_pred and factor > 1:
-            whole = self._view(reduce_picture(image, factor))
+            whole = self._view(reduce_image(image, factor))
             packed["whole_input"] = whole["inputs"]
             meta |= dict(reduction=factor, whole_meta=whole["data_samples"].metainfo)
         packed["data_samples"].set_metainfo(meta)

@@ -1,6 +1,6 @@
-"""mmdet's Resize and PackDetInputs with fewer copies, and for pictures of any channels and depth.
+"""mmdet's Resize and PackDetInputs with fewer copies, and for images of any channels and depth.
 
-Of 8-bit colours the results are the same bytes.
+Of 8-bit colors the results are the same bytes.
 
 What both cost beside the arithmetic comes from how the pixels lie in memory. The pillow backend
 decodes to RGB and hands out a BGR view of it, read backwards; RandomFlip hands out a view too; and
@@ -22,10 +22,10 @@ __all__ = ["PackDetInputs", "Resize"]
 
 @TRANSFORMS.register_module()
 class Resize(MMDetResize):
-    """mmdet's transform, but a BGR view of an RGB picture is resized as the RGB picture.
+    """mmdet's transform, but a BGR view of an RGB image is resized as the RGB image.
 
-    Pictures of other channels or types are resized too, by the same filters channel by channel,
-    and keep their type. mmcv's pillow backend refuses 16 bits and weighs colours with a fourth
+    Images of other channels or types are resized too, by the same filters channel by channel,
+    and keep their type. mmcv's pillow backend refuses 16 bits and weighs colors with a fourth
     channel; OpenCV shrinks four channels at most.
     """
 
@@ -74,7 +74,7 @@ def _is_usual(image: np.ndarray) -> bool:
 def _resize_channels(
     image: np.ndarray, size: tuple[int, int], backend: str, interpolation: str
 ) -> np.ndarray:
-    """An (H, W) or (H, W, C) picture at another size, width and height."""
+    """An (H, W) or (H, W, C) image at another size, width and height."""
     channels = [image] if image.ndim == 2 else [image[:, :, i] for i in range(image.shape[2])]
     if backend == "pillow":
         code = pillow_interp_codes[interpolation]
@@ -108,9 +108,9 @@ def _is_view_of_rgb(image: np.ndarray) -> bool:
 
 @TRANSFORMS.register_module()
 class PackDetInputs(MMDetPackDetInputs):
-    """mmdet's transform, with the picture laid out as planes by OpenCV.
+    """mmdet's transform, with the image laid out as planes by OpenCV.
 
-    16-bit pictures become float32: torch has next to no arithmetic for uint16.
+    16-bit images become float32: torch has next to no arithmetic for uint16.
     """
 
     def transform(self, results: dict) -> dict:

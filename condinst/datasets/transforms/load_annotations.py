@@ -19,18 +19,18 @@ __all__ = ["LoadAnnotations"]
 class LoadAnnotations(MMDetLoadAnnotations):
     """mmdet's transform, but with ``poly2mask=False`` RLE instances are trained on.
 
-    mmdet turns every RLE instance into an ignored one then. Here a picture whose instances to
+    mmdet turns every RLE instance into an ignored one then. Here an image whose instances to
     learn from are all polygons gets ``PolygonMasks`` exactly as in mmdet (crowds, which COCO
-    stores in RLE, stay ignored instances with a stand-in polygon); a picture with any RLE instance
+    stores in RLE, stay ignored instances with a stand-in polygon); an image with any RLE instance
     to learn from gets ``BitmapMasks`` for all its instances, as
     :class:`~condinst.masks.crop_masks.CropMasks`. Later stages take either kind.
 
     Polygons whose outline is too long to be drawn often (millions of pixels, of a million points or
-    far outside the picture) are drawn once, here, and are RLE from then on.
+    far outside the image) are drawn once, here, and are RLE from then on.
 
     An instance without one polygon of 3 points or more (or without a segmentation) is ignored, as
-    in mmdet. Raises ValueError naming the picture and the instance when an RLE is not one of that
-    picture or a segmentation has another layout.
+    in mmdet. Raises ValueError naming the image and the instance when an RLE is not one of that
+    image or a segmentation has another layout.
     """
 
     def _load_masks(self, results: dict) -> None:

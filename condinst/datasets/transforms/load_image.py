@@ -1,4 +1,4 @@
-"""Reading a picture from a file, in the orientation that its annotations were made in."""
+"""Reading an image from a file, in the orientation that its annotations were made in."""
 
 from contextlib import suppress
 from typing import Any
@@ -26,21 +26,21 @@ _OTHER_ORIENTATION = {
 class LoadImageFromFile(MMCVLoadImageFromFile):
     """mmcv's transform for files of every pixel format, that names the file when it fails.
 
-    The picture's size must be the annotations' (``height`` and ``width``, where they are given).
-    When a file's EXIF orientation swaps the two, the picture is loaded as the annotations have it:
-    some labelling tools apply the orientation and some do not.
+    The image's size must be the annotations' (``height`` and ``width``, where they are given).
+    When a file's EXIF orientation swaps the two, the image is loaded as the annotations have it:
+    some labeling tools apply the orientation and some do not.
 
     Args:
-        channels: 1 for grayscale (the picture is (H, W) then), 3 for colours, or the number that
+        channels: 1 for grayscale (the image is (H, W) then), 3 for colors, or the number that
             all files have: 4 and more keep the file's channels in the file's order, which is red
             first. None says what ``color_type`` says.
         dtype: "uint8"; "uint16" keeps all bits of 16-bit files and refuses others; "float32" takes
-            values of any type as they are stored. Other than 8-bit gray and colours, PNG, TIFF and
+            values of any type as they are stored. Other than 8-bit gray and colors, PNG, TIFF and
             NPY files are read.
         args, kwargs: see mmcv's ``LoadImageFromFile``.
 
     Attributes:
-        pixel_format: what pictures are.
+        pixel_format: what images are.
 
     Raises FileNotFoundError for a missing file and ValueError for a broken one or a size that does
     not match; with ``ignore_empty=True`` returns None instead, as mmcv does.
@@ -86,7 +86,7 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
             if other.shape[:2] == expected:
                 return other
         raise ValueError(
-            f"image file {path}: the picture is {image.shape[1]} x {image.shape[0]} (width x "
+            f"image file {path}: the image is {image.shape[1]} x {image.shape[0]} (width x "
             f"height), its annotations say {expected[1]} x {expected[0]}"
         )
 

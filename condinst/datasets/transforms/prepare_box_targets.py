@@ -20,21 +20,21 @@ __all__ = ["PrepareBoxTargets"]
 class PrepareBoxTargets(BaseTransform):
     """Put into ``gt_masks`` what BoxInst learns masks from; the last step before PackDetInputs.
 
-    The data set needs no masks, and those that it has are not read. Colours are those of the
-    picture as it is now: steps that change colours belong before this one only if the similarity
+    The dataset needs no masks, and those that it has are not read. Colors are those of the
+    image as it is now: steps that change colors belong before this one only if the similarity
     is to change as well.
 
     Args:
         stride: pixels of the input image per cell of the mask head's logits, the value of
             ``model.mask_head.mask_out_stride``.
-        pairwise_size, pairwise_dilation: neighbourhood of a cell; those of ``model.mask_head``.
+        pairwise_size, pairwise_dilation: neighborhood of a cell; those of ``model.mask_head``.
         color_thresh: least similarity of an edge, in [0, 1] (BoxInst, Equation 6).
-        bottom_pixels_removed: height of a strip without edges at the bottom of the picture, in
-            pixels of the picture before it was resized.
-        channel_order: of pictures of 3 channels, "bgr" or "rgb". Of more channels the first three
+        bottom_pixels_removed: height of a strip without edges at the bottom of the image, in
+            pixels of the image before it was resized.
+        channel_order: of images of 3 channels, "bgr" or "rgb". Of more channels the first three
             are compared, as red, green and blue; of fewer the first, as gray.
-        value_range: the value of white; None for 255, and for 65535 where pictures are uint16. To
-            be given for pictures of 12 bits, and of other floats.
+        value_range: the value of white; None for 255, and for 65535 where images are uint16. To
+            be given for images of 12 bits, and of other floats.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ class PrepareMaskTargets(BaseTransform):
     """Replace ``gt_masks`` by what training reads of them; the last step before PackDetInputs.
 
     The same happens in the training step when this transform is absent: the losses are equal. In
-    the pipeline the work is done by the data workers, and a picture's masks travel as samples
+    the pipeline the work is done by the data workers, and an image's masks travel as samples
     instead of polygons or bitmaps. The model must be ours.
 
     Args:

@@ -1,4 +1,4 @@
-"""A tile of a large picture to train on."""
+"""A tile of a large image to train on."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["RandomTile", "crop_masks"]
 
 @TRANSFORMS.register_module()
 class RandomTile(BaseTransform):
-    """Cut a tile of one size out of the picture, mostly one with an object in it.
+    """Cut a tile of one size out of the image, mostly one with an object in it.
 
-    mmdet's ``RandomCrop`` draws its place from the whole picture, which in a large and sparse one
+    mmdet's ``RandomCrop`` draws its place from the whole image, which in a large and sparse one
     is background nearly always; keeps whatever slivers of objects it cuts off as objects; and
     clips the boxes of what it cuts, instead of fitting them to what is visible.
 
-    A picture smaller than the tile stays as it is. Belongs right after ``LoadAnnotations``, before
-    ``Resize``: its size is one of the picture's own pixels, as that of the predictor's ``tile``.
+    An image smaller than the tile stays as it is. Belongs right after ``LoadAnnotations``, before
+    ``Resize``: its size is one of the image's own pixels, as that of the predictor's ``tile``.
 
     Args:
         tile: side, or height and width.
-        min_visible: an object of which a smaller share of the pixels is inside is not learnt (it
+        min_visible: an object of which a smaller share of the pixels is inside is not learned (it
             gets mmdet's ignore flag: where it lies is background). The predictor's tiles overlap,
             so that what one tile cuts off is seen by another.
         object_share: of tiles that are placed around an object drawn by chance, which is whole in

@@ -37,7 +37,7 @@ class TimmBackbone(BaseModule):
             in the cache.
         checkpoint_path: a file of timm's or of your own to start from instead, with timm's names;
             ``.pth`` or ``.safetensors``.
-        in_channels: channels of the pictures; timm's weights are adapted to others than 3.
+        in_channels: channels of the images; timm's weights are adapted to others than 3.
         frozen_stages: every level of the model up to this one of timm's indices is kept as it is,
             with all that comes before it; -1 freezes nothing.
         norm_eval: whether batch norms keep their running averages in training.
@@ -127,7 +127,7 @@ class TimmBackbone(BaseModule):
         return [module for _, module in self.net.named_modules()][: max(ends) + 1]
 
     def init_weights(self) -> None:
-        """Start from timm's weights, a file's or ``init_cfg``'s; else as timm initialises.
+        """Start from timm's weights, a file's or ``init_cfg``'s; else as timm initializes.
 
         Raises:
             ConnectionError: timm's weights cannot be fetched.

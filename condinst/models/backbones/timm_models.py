@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from condinst.compat.checkpoint import load_from_local
 
-# Older ones change the first convolution of a file that already has the pictures' channels.
+# Older ones change the first convolution of a file that already has the images' channels.
 _OLDEST = "1.0.31"
 
 # How many names of tensors an error lists.
 _NUM_LISTED = 5
 
-# What lets models that are made for one size of pictures take any, as far as they can.
+# What lets models that are made for one size of images take any, as far as they can.
 _ANY_SIZE = ("strict_img_size", False), ("dynamic_img_size", True)
 
 
@@ -47,7 +47,7 @@ def import_timm() -> ModuleType:
 def build_features(
     name: str, out_indices: Sequence[int] | None, kwargs: Mapping[str, Any], **source: Any
 ) -> Any:
-    """A model that hands out its levels, for pictures of any size.
+    """A model that hands out its levels, for images of any size.
 
     Args:
         name: timm's.
@@ -75,9 +75,9 @@ def build_features(
             if key not in str(error):
                 raise
     raise ValueError(
-        f"backbone.model_name={name!r} is made for pictures of "
+        f"backbone.model_name={name!r} is made for images of "
         f"{net.pretrained_cfg['input_size'][-2:]} pixels alone, expected a model for any size; "
-        "with backbone.img_size=(HEIGHT, WIDTH), where timm takes it, all pictures need that size"
+        "with backbone.img_size=(HEIGHT, WIDTH), where timm takes it, all images need that size"
     )
 
 

@@ -80,7 +80,7 @@ def split_params(params: Tensor, channels: list[int]) -> tuple[list[Tensor], lis
 
 
 def map_locations(height: int, width: int, stride: int, like: Tensor) -> Tensor:
-    """Centres of a map's cells in input-image pixels: (2, H * W), x then y, float32."""
+    """Centers of a map's cells in input-image pixels: (2, H * W), x then y, float32."""
     x = (torch.arange(width, device=like.device, dtype=torch.float32) + 0.5) * stride
     y = (torch.arange(height, device=like.device, dtype=torch.float32) + 0.5) * stride
     return torch.stack([x.repeat(height), y.repeat_interleave(width)])
@@ -95,7 +95,7 @@ def dynamic_conv(
     channels: list[int],
     stride: int,
 ) -> Tensor:
-    """Run every instance's network over the mask features of its picture.
+    """Run every instance's network over the mask features of its image.
 
     The relative coordinates ``(point - location) / coord_scale`` enter the first layer linearly, so
     that layer is one matrix product of all instances' weights with the features and locations that
@@ -105,10 +105,10 @@ def dynamic_conv(
 
     Args:
         features: (B, C, H, W) mask features.
-        params: (N, K), ordered by picture.
+        params: (N, K), ordered by image.
         points: (N, 2) xy, input-image pixels.
         coord_scales: (N,) pixels per unit of relative coordinate.
-        counts: instances of each of the B pictures; their sum is N.
+        counts: instances of each of the B images; their sum is N.
         channels: as :func:`layer_channels` gives them.
         stride: of ``features``, pixels.
 
@@ -161,7 +161,7 @@ def _fused_is_right(
 def _small_case(
     device: torch.device, dtype: torch.dtype, params_dtype: torch.dtype, channels: list[int]
 ) -> list[list[Tensor]]:
-    """Logits and gradients of both ways, on two small pictures."""
+    """Logits and gradients of both ways, on two small images."""
     draw = torch.Generator().manual_seed(0)
     features = torch.randn(2, channels[0] - 2, 9, 21, generator=draw).to(device, dtype)
     params = 0.3 * torch.randn(3, _num_params(channels), generator=draw).to(device, params_dtype)

@@ -183,7 +183,7 @@ class CondInstBboxHead(BaseModule):
         return F.conv2d(patches, self.controller.weight, self.controller.bias).flatten(1)
 
     def points(self, dense: DensePredictions) -> list[Tensor]:
-        """Per level, (P_l, 2) xy of its points: the centres of its cells in input-image pixels."""
+        """Per level, (P_l, 2) xy of its points: the centers of its cells in input-image pixels."""
         first = dense.bbox_preds[0]
         sizes = [level.shape[-2:] for level in dense.cls_scores]
         return self.prior_generator.grid_priors(sizes, dtype=first.dtype, device=first.device)

@@ -24,7 +24,7 @@ class MaskBranch(BaseModule):
         mask_stride: stride of the finest level used, pixels.
         num_stacked_convs: convolutions in the tower.
         norm_eval: whether batch norms keep their running averages in training, for batches of too
-            few pictures to average over; with ``norm_cfg.requires_grad=False`` they are frozen.
+            few images to average over; with ``norm_cfg.requires_grad=False`` they are frozen.
     """
 
     def __init__(

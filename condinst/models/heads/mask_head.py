@@ -33,8 +33,8 @@ class CondInstMaskHead(BaseModule):
         mask_out_stride: stride of the logits handed out, pixels; divides the branch's stride.
         size_of_interest: relative coordinates are divided by this many strides of the instance's
             level.
-        max_masks_to_train: most masks per picture in the loss, chosen at random; -1 for all.
-        topk_masks_per_img: most masks per picture, shared evenly among its objects, best first;
+        max_masks_to_train: most masks per image in the loss, chosen at random; -1 for all.
+        topk_masks_per_img: most masks per image, shared evenly among its objects, best first;
             used where ``max_masks_to_train`` does not apply; -1 for all.
         loss_mask: config of the loss between logits and targets.
     """

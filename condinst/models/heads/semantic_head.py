@@ -83,7 +83,7 @@ class SemanticHead(BaseModule):
         return self.conv_logits(self.convs(feats[self.level]))
 
     def loss(self, logits: Tensor, targets: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Sum over all cells and classes, per labelled cell of all processes.
+        """Sum over all cells and classes, per labeled cell of all processes.
 
         Args:
             logits: (B, C, H, W).
@@ -95,5 +95,5 @@ class SemanticHead(BaseModule):
         labels = torch.stack(list(targets)).flatten()
         labels = torch.where(labels < 0, self.num_classes, labels)
         logits = logits.permute(0, 2, 3, 1).reshape(-1, self.num_classes)
-        num_labelled = mean_count((labels < self.num_classes).sum(), logits)
-        return {"loss_semantic": self.loss_semantic(logits, labels, avg_factor=num_labelled)}
+        num_labeled = mean_count((labels < self.num_classes).sum(), logits)
+        return {"loss_semantic": self.loss_semantic(logits, labels, avg_factor=num_labeled)}

@@ -41,7 +41,7 @@ def mask_loss(
         Scalar; zero and attached to the graph where there is no instance.
 
     Raises:
-        ValueError: a picture's objects have no masks.
+        ValueError: an image's objects have no masks.
     """
     targets = MaskTargets(instances, ground_truths)
 
@@ -61,7 +61,7 @@ class MaskTargets:
         ground_truths: one per image.
 
     Raises:
-        ValueError: a picture's objects have no masks.
+        ValueError: an image's objects have no masks.
     """
 
     def __init__(self, instances: Instances, ground_truths: Sequence[GroundTruth]) -> None:
@@ -69,7 +69,7 @@ class MaskTargets:
         for i, gt in enumerate(ground_truths):
             if gt.masks is None:
                 raise ValueError(
-                    f"picture {i} of the batch has objects without masks, but training the mask "
+                    f"image {i} of the batch has objects without masks, but training the mask "
                     "head needs them: check LoadAnnotations(with_mask=True) and the annotation "
                     "file's 'segmentation' entries"
                 )

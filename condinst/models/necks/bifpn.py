@@ -3,7 +3,7 @@
 After EfficientDet (Tan, Pang, Le, CVPR 2020, Section 3), with plain 3x3 convolutions instead of
 depth-wise separable ones.
 
-B: pictures. C: channels of every output. L: levels, finest first; level i is twice as coarse as
+B: images. C: channels of every output. L: levels, finest first; level i is twice as coarse as
 level i - 1. H_i, W_i: size of level i.
 """
 
@@ -191,7 +191,7 @@ def _halve(x: Tensor) -> Tensor:
 
 
 def _resize(x: Tensor, size: Any) -> Tensor:
-    """A neighbouring level at this level's size: max-pooled if larger, repeated if smaller."""
+    """A neighboring level at this level's size: max-pooled if larger, repeated if smaller."""
     if x.shape[-2] > size[0] or x.shape[-1] > size[1]:
         x = _halve(x)
     # also after pooling: a backbone may round sizes down where pooling rounds up

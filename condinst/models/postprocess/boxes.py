@@ -107,7 +107,7 @@ def postprocess_boxes(
         points: per level, (P_l, 2) xy.
         strides: per level.
         bbox_coder: decodes points and distances to boxes.
-        img_shape: height and width of the picture without padding, to which boxes are clipped.
+        img_shape: height and width of the image without padding, to which boxes are clipped.
         test_cfg: ``score_thr``, ``nms_pre`` (per level), ``min_bbox_size``, ``nms``,
             ``max_per_img``; and three conventions of the original implementation, each False where
             it is not set: ``threshold_with_centerness``, so that ``score_thr`` and ``nms_pre`` act

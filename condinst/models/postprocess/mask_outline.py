@@ -49,7 +49,7 @@ class ResizeAxis:
         Args:
             img_size: pixels of the input image without padding.
         """
-        # Each cell by itself, as a picture of one row, tells which share of it every pixel gets.
+        # Each cell by itself, as an image of one row, tells which share of it every pixel gets.
         # The second step is kept sparse: two entries per pixel.
         upsampled = aligned_upsample(torch.eye(cells)[:, None, None], stride)[:, 0, 0, :img_size]
         weights = upsampled.t().double()

@@ -1,4 +1,4 @@
-"""Mask logits -> masks at the size of the picture that is asked for.
+"""Mask logits -> masks at the size of the image that is asked for.
 
 Scores, not logits, are interpolated, first to the network's input, then to the output; a pixel
 belongs to the mask if its score exceeds the threshold. :func:`whole_masks` does just that. But an
@@ -22,7 +22,7 @@ from condinst.models.postprocess.mask_outline import ResizeAxis, enlarge_outline
 from condinst.models.upsample import aligned_upsample
 
 # Most elements of one float map held at once while whole masks are enlarged: 64 MiB in float32, so
-# 300 masks of a 12-megapixel picture need no more memory than a few of them.
+# 300 masks of a 12-megapixel image need no more memory than a few of them.
 MAX_ELEMENTS = 2**24
 
 # A GPU enlarges whole masks in chunks: there, launching many small operations costs more than the

@@ -4,7 +4,7 @@ A point is positive for an object if it lies inside the object's center region a
 its four distances to the object's box falls into the range of its level; among several such objects
 the one with the smallest box wins.
 
-Shapes: B images, P points of all levels, M objects of a picture.
+Shapes: B images, P points of all levels, M objects of an image.
 """
 
 from __future__ import annotations

@@ -23,19 +23,19 @@ def prepare_ground_truth(
     semantic_size: tuple[int, int] | None = None,
     semantic_stride: int | None = None,
 ) -> GroundTruth:
-    """Bring what training reads of one picture's annotations to the device of the boxes.
+    """Bring what training reads of one image's annotations to the device of the boxes.
 
     Args:
-        gt_instances: ``bboxes`` (M, 4) and ``labels`` (M,), and ``masks`` where the data set has
+        gt_instances: ``bboxes`` (M, 4) and ``labels`` (M,), and ``masks`` where the dataset has
             them: sampled in the data pipeline, or polygons or bitmaps at the input image's size,
-            which are sampled here; or the colours that BoxInst goes by.
+            which are sampled here; or the colors that BoxInst goes by.
         mask_size: height and width of the mask head's logits.
         mask_stride: pixels per cell of these logits. The targets are the mask's pixels at
             ``mask_stride // 2 + i * mask_stride``, as in the published implementations.
         semantic_size, semantic_stride: the same of the semantic head's logits, where there is one.
 
     Returns:
-        The picture's ground truth on the device of the boxes.
+        The image's ground truth on the device of the boxes.
 
     Raises:
         ValueError: the pipeline sampled the masks with another stride.

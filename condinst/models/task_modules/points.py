@@ -1,6 +1,6 @@
 """Reading the maps of all pyramid levels point by point.
 
-The points of a picture are numbered level after level, row by row within a level.
+The points of an image are numbered level after level, row by row within a level.
 
 Shapes: B images, X channels, P points of all levels, N points that are asked for.
 """

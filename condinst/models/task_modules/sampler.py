@@ -23,15 +23,15 @@ def sample_positives(
     """Choose the positive points whose masks enter the loss.
 
     Args:
-        gt_inds: (N,) index of the object assigned to each positive point, ordered by picture.
-        counts: positive points of each picture; they sum to N.
+        gt_inds: (N,) index of the object assigned to each positive point, ordered by image.
+        counts: positive points of each image; they sum to N.
         quality: (N,) ranks the points of an object, higher first; needed with ``topk_masks``.
-        max_masks: most points of a picture, drawn at random; -1 for no such cap.
-        topk_masks: most points of a picture, the best of each object in equal shares (one per
+        max_masks: most points of an image, drawn at random; -1 for no such cap.
+        topk_masks: most points of an image, the best of each object in equal shares (one per
             object at least); applies where the random cap did not; -1 for no such cap.
 
     Returns:
-        Indices (n,) of the chosen among the N, ordered by picture, and how many of each picture.
+        Indices (n,) of the chosen among the N, ordered by image, and how many of each image.
     """
     chosen = []
     starts = [0, *accumulate(counts)]

@@ -1,4 +1,4 @@
-"""Testing by tiles: what is found on the tiles of a picture becomes its instances."""
+"""Testing by tiles: what is found on the tiles of an image becomes its instances."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["CondInstTiles"]
 class CondInstTiles(BaseTTAModel):
     """Looks at the tiles that ``CutTiles`` hands out, and merges what it finds.
 
-    The answers are those of ``Predictor(..., tile=...)``. A picture has as many instances as its
+    The answers are those of ``Predictor(..., tile=...)``. An image has as many instances as its
     tiles have together: ``test_cfg.max_per_img`` counts those of a tile.
 
     Args:
@@ -59,19 +59,19 @@ class CondInstTiles(BaseTTAModel):
             data: a batch of what ``CutTiles`` makes.
 
         Returns:
-            The pictures' samples with ``pred_instances``.
+            The images' samples with ``pred_instances``.
         """
         wholes = data.get("whole_input") or [None] * len(data["inputs"])
-        pictures = zip(data["inputs"], wholes, data["data_samples"], strict=True)
-        return self.merge_preds([self._look(*picture) for picture in pictures])
+        images = zip(data["inputs"], wholes, data["data_samples"], strict=True)
+        return self.merge_preds([self._look(*image) for image in images])
 
     def _look(
-        self, inputs: Tensor, whole: Tensor | None, picture: DetDataSample
+        self, inputs: Tensor, whole: Tensor | None, image: DetDataSample
     ) -> list[DetDataSample]:
-        """The picture's own sample, and those of its views with their predictions."""
-        meta = picture.metainfo
+        """The image's own sample, and those of its views with their predictions."""
+        meta = image.metainfo
         views = [DetDataSample(metainfo={**meta["tile_meta"], "tile": t}) for t in meta["tiles"]]
-        found = [picture]
+        found = [image]
         for start in range(0, len(views), self.batch_size):
             part = slice(start, start + self.batch_size)
             batch = dict(inputs=list(inputs[part]), data_samples=views[part])
@@ -83,26 +83,26 @@ class CondInstTiles(BaseTTAModel):
 
     def merge_preds(self, data_samples_list: list[list[DetDataSample]]) -> list[DetDataSample]:
         """Args:
-        data_samples_list: per picture, its own sample and those of its views.
+        data_samples_list: per image, its own sample and those of its views.
         """
-        return [self._merge(picture, found) for picture, *found in data_samples_list]
+        return [self._merge(image, found) for image, *found in data_samples_list]
 
-    def _merge(self, picture: DetDataSample, found: list[DetDataSample]) -> DetDataSample:
-        size = tuple(picture.ori_shape[:2])
+    def _merge(self, image: DetDataSample, found: list[DetDataSample]) -> DetDataSample:
+        size = tuple(image.ori_shape[:2])
         views = [
             view_of_tile(self._results(sample), Tile(*sample.tile), size)
             if "tile" in sample
-            else view_of_whole(self._results(sample), picture.reduction, size)
+            else view_of_whole(self._results(sample), image.reduction, size)
             for sample in found
         ]
         merged = merge_views(views, self.tile_match_threshold)
-        picture.pred_instances = InstanceData(
+        image.pred_instances = InstanceData(
             bboxes=torch.from_numpy(merged.boxes),
             scores=torch.from_numpy(merged.scores),
             labels=torch.from_numpy(merged.labels),
             masks=_rles(merged) if self.mask_format == "rle" else torch.from_numpy(merged.masks),
         )
-        return picture
+        return image
 
     def _results(self, sample: DetDataSample) -> Results:
         found = sample.pred_instances

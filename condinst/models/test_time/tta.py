@@ -1,4 +1,4 @@
-"""Test-time augmentation: one picture seen several ways, one set of instances."""
+"""Test-time augmentation: one image seen several ways, one set of instances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from condinst.registry import MODELS
 
 @MODELS.register_module()
 class CondInstTTA(BaseTTAModel):
-    """Detections of all views, brought back to the picture, suppress each other.
+    """Detections of all views, brought back to the image, suppress each other.
 
     Each kept instance has the mask that its own view drew. Views may be flipped and resized.
 
@@ -29,8 +29,8 @@ class CondInstTTA(BaseTTAModel):
 
     def merge_preds(self, data_samples_list: list[list[DetDataSample]]) -> list[DetDataSample]:
         """Args:
-        data_samples_list: per picture, the samples of its views, with predictions at the size
-            of the original picture.
+        data_samples_list: per image, the samples of its views, with predictions at the size
+            of the original image.
         """
         return [self._merge(views) for views in data_samples_list]
 
@@ -48,7 +48,7 @@ class CondInstTTA(BaseTTAModel):
 
 
 def _unflip(view: DetDataSample) -> InstanceData:
-    """A view's predictions in the frame of the picture as it is."""
+    """A view's predictions in the frame of the image as it is."""
     found = view.pred_instances
     if not view.get("flip"):
         return found

@@ -5,7 +5,7 @@ train_pipeline = [
     *_base_.train_pipeline[:1],
     dict(type="LoadAnnotations", with_bbox=True),
     *_base_.train_pipeline[2:4],
-    # the data workers compare colours; stride is model.mask_head.mask_out_stride
+    # the data workers compare colors; stride is model.mask_head.mask_out_stride
     dict(
         type="PrepareBoxTargets",
         stride=4,

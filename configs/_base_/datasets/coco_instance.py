@@ -19,7 +19,7 @@ train_pipeline = [
     dict(type="PrepareMaskTargets", stride=4),
     dict(type="PackDetInputs"),
 ]
-# Annotations are loaded after the resize: they stay at the size of the original picture, like the
+# Annotations are loaded after the resize: they stay at the size of the original image, like the
 # predictions that they are drawn beside.
 test_pipeline = [
     dict(type="LoadImageFromFile", backend_args=backend_args, imdecode_backend="pillow"),

@@ -1,4 +1,4 @@
-# Nuclei in microscopy pictures: small objects of one class, up to 375 in a picture, masks as RLE.
+# Nuclei in microscopy images: small objects of one class, up to 375 in an image, masks as RLE.
 dataset_type = "CocoDataset"
 data_root = "data/nuclei/"
 classes = ("nucleus",)
@@ -64,7 +64,7 @@ val_evaluator = dict(
     type="CocoMetric",
     ann_file=data_root + "annotations/instances_val.json",
     metric=["bbox", "segm"],
-    # all objects count: the busiest picture has 375, and AP is read at the last number
+    # all objects count: the busiest image has 375, and AP is read at the last number
     proposal_nums=(1, 10, 500),
 )
 test_evaluator = val_evaluator

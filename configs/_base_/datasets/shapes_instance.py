@@ -1,4 +1,4 @@
-# The generated shapes (tools/make_shapes.py): small square pictures.
+# The generated shapes (tools/make_shapes.py): small square images.
 dataset_type = "CocoDataset"
 data_root = "data/shapes/"
 classes = ("circle", "rectangle", "triangle", "star", "ring")
@@ -22,7 +22,7 @@ test_pipeline = [
     ),
 ]
 
-# Loaded in the training process itself: for pictures this small, workers cost more than they save.
+# Loaded in the training process itself: for images this small, workers cost more than they save.
 train_dataloader = dict(
     batch_size=8,
     num_workers=0,

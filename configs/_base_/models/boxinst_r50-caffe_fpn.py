@@ -1,4 +1,4 @@
-# BoxInst as the original implementation trains it: 16 mask features, the best 64 masks per picture.
+# BoxInst as the original implementation trains it: 16 mask features, the best 64 masks per image.
 _base_ = "./condinst_r50-caffe_fpn.py"
 
 model = dict(

@@ -13,7 +13,7 @@ model = dict(
         style="caffe",
         init_cfg=dict(type="Pretrained", checkpoint="open-mmlab://detectron2/resnet50_caffe"),
     ),
-    # The original draws at most 500 masks per process, of two pictures.
+    # The original draws at most 500 masks per process, of two images.
     mask_head=dict(max_masks_to_train=250),
     test_cfg=dict(
         min_bbox_size=-1,

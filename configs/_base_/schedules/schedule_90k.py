@@ -1,4 +1,4 @@
-# 90000 iterations of 16 pictures, SGD, two steps.
+# 90000 iterations of 16 images, SGD, two steps.
 max_iters = 90000
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=10000)
 val_cfg = dict(type="ValLoop")
@@ -19,5 +19,5 @@ optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=0.0001),
 )
-# --auto-scale-lr multiplies the learning rate by (processes x pictures per process) / 16.
+# --auto-scale-lr multiplies the learning rate by (processes x images per process) / 16.
 auto_scale_lr = dict(enable=False, base_batch_size=16)

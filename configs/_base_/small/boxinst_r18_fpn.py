@@ -1,4 +1,4 @@
-# The small model, its masks learnt from boxes alone.
+# The small model, its masks learned from boxes alone.
 _base_ = "./condinst_r18_fpn.py"
 
 model = dict(

@@ -1,5 +1,5 @@
-# A small CondInst for data sets of one's own and machines without a GPU, from ImageNet weights.
-# `condinst new` builds on it: it brings its own data set, sizes and schedule.
+# A small CondInst for datasets of one's own and machines without a GPU, from ImageNet weights.
+# `condinst new` builds on it: it brings its own dataset, sizes and schedule.
 _base_ = [
     "../models/condinst_r50_fpn.py",
     "../datasets/coco_instance.py",

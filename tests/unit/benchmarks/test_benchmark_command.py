@@ -17,7 +17,7 @@ def test_an_annotation_file_is_made_and_checked(shared, tmp_path):
     arguments = [str(shared / "coco_tiny"), "--num-images", "50", "--parts", "annotations"]
     found = benchmark.main([*arguments, "--out", str(tmp_path), "--name", "x"])
     assert [comparison.unit for comparison in found] == ["s", "B"]
-    assert all("50 pictures, 364 objects" in comparison.note for comparison in found)
+    assert all("50 images, 364 objects" in comparison.note for comparison in found)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The benchmarks of the data run on a few real pictures; they check for themselves that mmdet's
+"""The benchmarks of the data run on a few real images; they check for themselves that mmdet's
 results and ours are equal."""
 
 from types import SimpleNamespace
@@ -31,4 +31,4 @@ def test_preparing_targets_early_leaves_a_tenth_at_most_for_the_training_step(co
     (part,) = mask_targets.run(context)
     assert part.bar == 10
     assert part.ratio > part.bar
-    assert part.note.startswith("2 batches of 2 pictures")
+    assert part.note.startswith("2 batches of 2 images")

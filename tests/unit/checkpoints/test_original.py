@@ -82,7 +82,7 @@ def test_names_of_a_bifpn_s_nodes():
 
 @pytest.fixture
 def small() -> dict[str, torch.Tensor]:
-    """Enough of the original's to be recognised."""
+    """Enough of the original's to be recognized."""
     return {
         "backbone.fpn_lateral5.weight": torch.ones(2, 3, 1, 1),
         "proposal_generator.fcos_head.scales.0.scale": torch.tensor([1.5]),

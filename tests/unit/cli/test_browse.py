@@ -1,4 +1,4 @@
-"""condinst browse: what it draws is the data set, by pycocotools' account of it."""
+"""condinst browse: what it draws is the dataset, by pycocotools' account of it."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def masks_and_boxes(truth: COCO, view: BrowsedSample) -> tuple[np.ndarray, np.nd
     return masks, boxes
 
 
-def test_validation_pictures_are_those_of_the_files(shapes, truth):
+def test_validation_images_are_those_of_the_files(shapes, truth):
     browser = Browser(config(shapes), "val")
     views = list(browser.views(10))
     assert len(views) == len(browser) == 3
@@ -61,7 +61,7 @@ def test_validation_pictures_are_those_of_the_files(shapes, truth):
 
 
 def test_annotations_follow_the_resize(shapes, truth):
-    """Test pipelines load them after it, at the picture's own size."""
+    """Test pipelines load them after it, at the image's own size."""
     resize = {"val_dataloader.dataset.pipeline.1.scale": (2 * SIZE, 2 * SIZE)}
     view = next(Browser(config(shapes, **resize), "val").views(1))
     _, boxes = masks_and_boxes(truth, view)
@@ -79,7 +79,7 @@ def test_augmentations_move_the_masks_too(shapes, truth):
         flips.append(flipped)
         step = -1 if flipped else 1
         assert np.array_equal(view.image, read(view)[:, ::step])
-        # polygons are mirrored as polygons: pixels whose centre lies on an edge may change
+        # polygons are mirrored as polygons: pixels whose center lies on an edge may change
         differing = view.instances.masks.to_ndarray() != masks[:, :, ::step]
         assert differing.mean() < (0.01 if flipped else 1e-9)
         samples = view.instances.masks.to_ndarray()[:, 2::4, 2::4]
@@ -94,7 +94,7 @@ def test_a_view_depends_on_its_seed_only(shapes):
     assert all(np.array_equal(a, b) for a, b in zip(images, again, strict=False))
 
 
-def test_the_command_writes_pictures(shapes, tmp_path, capsys):
+def test_the_command_writes_images(shapes, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["browse", str(SMALL), "--num", "2", "--repeat", "2", "--targets", "--out", str(out)]
     assert main([*words, "--cfg-options", f"data_root={shapes.as_posix()}/"]) == 0
@@ -104,11 +104,11 @@ def test_the_command_writes_pictures(shapes, tmp_path, capsys):
     assert width == 2 * SIZE + 6  # both panels, and the gap
     assert height > SIZE  # a title above
     text = capsys.readouterr().out
-    assert f"wrote 4 pictures to {out} (the data set has 3)" in text
+    assert f"wrote 4 images to {out} (the dataset has 3)" in text
     assert "creating index" not in text
 
 
-def test_alike_colours_are_white():
+def test_alike_colors_are_white():
     edges = torch.zeros(8, 4, 4, dtype=torch.bool)
     edges[:, :, :2] = True
     instances = InstanceData(labels=np.zeros(0, int), bboxes=np.zeros((0, 4)))
@@ -120,7 +120,7 @@ def test_alike_colours_are_white():
 
 
 @pytest.mark.parametrize(("width", "cells"), [(16, 8), (17, 8)])
-def test_targets_of_a_picture_that_ends_in_part_of_a_cell(width, cells):
+def test_targets_of_a_image_that_ends_in_part_of_a_cell(width, cells):
     """Every second pixel from the second on: of 17, the last one has no sample."""
     samples = SampledMasks(
         samples=torch.ones(1, 8, cells, dtype=torch.bool),

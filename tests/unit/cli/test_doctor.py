@@ -38,7 +38,7 @@ def test_this_environment_is_sound(tmp_path):
     assert "\n0 errors, " in done.stdout
     for name in ("torch", "mmdet works", "data workers", "results"):
         assert re.search(rf"^  \[(ok\]  |warn\]) {name} ", done.stdout, re.MULTILINE)
-    assert "\033" not in done.stdout  # no colours in a file
+    assert "\033" not in done.stdout  # no colors in a file
     assert not (tmp_path / "new").exists()
 
 
@@ -128,9 +128,9 @@ def test_a_sound_config(shapes, capsys):
     assert main(words) == 0
     found = {f["name"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
     assert found["model"]["value"].startswith("CondInst, ")
-    assert found["train pipeline"]["value"].startswith("2 pictures; the first: 3 x 96 x 96, ")
+    assert found["train pipeline"]["value"].startswith("2 images; the first: 3 x 96 x 96, ")
     assert found["val pipeline"]["status"] == "ok"
-    assert "2 pictures" in found["data"]["value"]
+    assert "2 images" in found["data"]["value"]
 
 
 @pytest.mark.parametrize(

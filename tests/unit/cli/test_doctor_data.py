@@ -1,4 +1,4 @@
-"""condinst doctor on data sets: its report, its page, its repaired copies, and what it refuses."""
+"""condinst doctor on datasets: its report, its page, its repaired copies, and what it refuses."""
 
 import json
 import re
@@ -48,10 +48,10 @@ def test_sound_data(shapes, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["status"] == "ok"
     assert [data["name"] for data in told["data"]] == ["train", "val"]
-    assert [data["statistics"]["pictures"] for data in told["data"]] == [3, 2]
-    assert told["data"][0]["pictures"] == str(shapes / "train")
+    assert [data["statistics"]["images"] for data in told["data"]] == [3, 2]
+    assert told["data"][0]["images"] == str(shapes / "train")
     assert told["data"][0]["looked_at"] == {"headers": 3, "decoded": 3}
-    for data in told["data"]:  # three pictures do not have every shape
+    for data in told["data"]:  # three images do not have every shape
         assert {fault["kind"] for fault in data["faults"]} <= {"class_unused"}
 
 
@@ -63,7 +63,7 @@ def test_faults_are_told_shown_and_repaired(shapes, tmp_path, capsys):
     assert main(["doctor", "--data", str(path), "--html", str(page)]) == 1
     told = capsys.readouterr().out
     assert "[FAIL] unknown classes" in told
-    assert "1 annotation in 1 picture: " in told
+    assert "1 annotation in 1 image: " in told
     assert "category_id 77" in told
     assert "-> --fix: the annotations are dropped" in told
     assert main(["doctor", "--data", str(path), "--html", str(page), "--fix", str(out)]) == 0
@@ -78,7 +78,7 @@ def test_faults_are_told_shown_and_repaired(shapes, tmp_path, capsys):
     assert "data:image/jpeg" in text
     assert content(shapes) == before
     fixed = str(out / "annotations" / "instances_train.json")
-    assert main(["doctor", "--data", fixed, "--pictures", str(shapes / "train")]) == 0
+    assert main(["doctor", "--data", fixed, "--images", str(shapes / "train")]) == 0
     assert "unknown classes" not in capsys.readouterr().out
     assert main(["doctor", "--data", str(path), "--fix", str(out)]) == 1
     assert f"{fixed} is there; choose a new folder" in capsys.readouterr().err
@@ -130,7 +130,7 @@ def test_a_config_that_trains_on_several_files(shapes):
         (["--fix", "x"], "--fix: expected a config, or --data with annotation files"),
         (["a.py", "--data", "a.json"], "--data: expected either annotation files or a config"),
         (["--data", "absent.json"], "absent.json: file not found"),
-        (["--data", "a.json", "--pictures", "x", "y"], "got 2 for 1"),
+        (["--data", "a.json", "--images", "x", "y"], "got 2 for 1"),
         (["--data", "{folder}/no.json"], "no.json: not JSON: Expecting value at line 1"),
         (["--data", "{folder}/list.json"], "list.json: not COCO's layout: the top level is a list"),
         (["--data", "{folder}/a.json", "{folder}/a.json"], "two files are called"),
@@ -156,13 +156,13 @@ def test_files_of_one_name_are_told_apart_by_their_folders(shapes, tmp_path, cap
     assert main(["doctor", "--data", *paths, "--fix", str(tmp_path / "out")]) == 0
     written = sorted(path.name for path in (tmp_path / "out" / "annotations").iterdir())
     assert written == ["train.json", "val.json"]
-    assert read_source(paths[0]).pictures == str(shapes / "train")
+    assert read_source(paths[0]).images == str(shapes / "train")
 
 
 def test_an_empty_file(tmp_path, capsys):
-    """No pictures, no classes, no objects: a page all the same."""
+    """No images, no classes, no objects: a page all the same."""
     (tmp_path / "a.json").write_text('{"images": [], "categories": [], "annotations": []}')
     page = tmp_path / "a.html"
     assert main(["doctor", "--data", str(tmp_path / "a.json"), "--html", str(page)]) == 0
-    assert "0 pictures, 0 objects" in capsys.readouterr().out
+    assert "0 images, 0 objects" in capsys.readouterr().out
     assert page.is_file()

@@ -57,7 +57,7 @@ def test_it_trains_and_tests_what_it_generated(config, tmp_path, monkeypatch, ca
     assert str(work_dir / "iter_7.pth") in said["test"]
     out = capsys.readouterr().out
     assert quickstart.ap_table(METRICS) in out
-    for place in ("iter_7.pth", "report.html", "curves.png", "pictures"):
+    for place in ("iter_7.pth", "report.html", "curves.png", "images"):
         assert str(work_dir / place) in out
 
 
@@ -68,5 +68,5 @@ def test_the_small_model_reaches_the_promised_ap(config, tmp_path):
     assert metrics["coco/segm_mAP"] >= 0.60
     assert metrics["coco/bbox_mAP"] >= 0.60
     images = json.loads((data / "annotations" / "instances_val.json").read_text())["images"]
-    assert len(list((work_dir / "pictures").glob("*.jpg"))) == len(images)
+    assert len(list((work_dir / "images").glob("*.jpg"))) == len(images)
     assert cv2.imread(str(work_dir / "curves.png")) is not None

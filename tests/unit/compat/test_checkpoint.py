@@ -152,7 +152,7 @@ def test_files_that_are_no_checkpoints_are_refused_by_name(tmp_path, saved):
         "half": whole[: len(whole) // 2],
         "html": b"<html>Not found</html>",
         "lfs": b"version https://git-lfs.github.com/spec/v1\n",
-        "picture": b"\x89PNG\r\n\x1a\n" + bytes(64),
+        "image": b"\x89PNG\r\n\x1a\n" + bytes(64),
     }
     for name, content in contents.items():
         path = tmp_path / f"{name}.pth"

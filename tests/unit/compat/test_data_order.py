@@ -34,7 +34,7 @@ class Draw:
     def __call__(self, results):
         drawn = [random.random(), np.random.random(), torch.rand(()).item()]
         if drawn[0] < 0.1:
-            return None  # the data set takes another sample, drawn at random
+            return None  # the dataset takes another sample, drawn at random
         return dict(inputs=torch.tensor([results["sample_idx"], *drawn]))
 
 
@@ -296,7 +296,7 @@ def test_a_stream_leaves_the_generators_alone():
     assert drawn == [(random.random(), np.random.random(), torch.rand(()).item()) for _ in range(2)]
 
 
-def test_data_sets_that_fetch_whole_batches_draw_from_the_same_seeds():
+def test_datasets_that_fetch_whole_batches_draw_from_the_same_seeds():
     """torch's own Subset takes the indices of a batch at once."""
     dataset = Numbers(pipeline=[Draw()])
     batch = Batch([3, 1, 4], key=(1, 2))

@@ -28,7 +28,7 @@ def test_the_visualizer_draws_boxes_masks_and_labels(as_tensor):
     visualizer = DetLocalVisualizer(alpha=0.8)
     visualizer.dataset_meta = {"classes": ("thing",), "palette": [(255, 0, 0)]}
     image = np.zeros((60, 80, 3), dtype=np.uint8)
-    visualizer.add_datasample("picture", image, sample, draw_gt=False, show=False)
+    visualizer.add_datasample("image", image, sample, draw_gt=False, show=False)
     drawn = visualizer.get_image()
     assert drawn.shape == image.shape
     inside, outside = drawn[35:38, 40:55].reshape(-1, 3), drawn[50:, 65:]

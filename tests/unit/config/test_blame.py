@@ -46,8 +46,8 @@ def test_a_step_of_a_pipeline_is_named():
     def fails(results):
         return results["nobody"]
 
-    text = message(Config(), lambda: Compose([fine, fails])({"a": 1}), "the first picture")
-    assert text == "the first picture fails in step 1 of the pipeline, function: KeyError: nobody"
+    text = message(Config(), lambda: Compose([fine, fails])({"a": 1}), "the first image")
+    assert text == "the first image fails in step 1 of the pipeline, function: KeyError: nobody"
 
 
 def test_a_layer_is_named_by_its_place_in_the_model():

@@ -261,6 +261,6 @@ def test_the_check_changes_nothing(base):
 def test_near_names():
     assert near("scoer_thr", ["score_thr", "mask_thr"]) == "score_thr"
     assert near("iou_thr", ["iou_threshold", "sigma"]) == "iou_threshold"
-    assert near("colour", ["score_thr", "mask_thr"]) is None
+    assert near("color", ["score_thr", "mask_thr"]) is None
     assert is_slip("depht", "depth")
     assert not is_slip("bg_cls_weight", "class_weight")

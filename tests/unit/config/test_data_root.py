@@ -53,30 +53,30 @@ def roots(cfg: Config) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("root", ["/mnt/pictures/", "/mnt/pictures"])
+@pytest.mark.parametrize("root", ["/mnt/images/", "/mnt/images"])
 def test_the_environment_variable_reaches_every_path(config, monkeypatch, root):
     assert roots(Config.fromfile(config)) == {"data/coco/"}
     monkeypatch.setenv("CONDINST_DATA_ROOT", root)
-    assert roots(Config.fromfile(config)) == {"/mnt/pictures/"}
+    assert roots(Config.fromfile(config)) == {"/mnt/images/"}
 
 
 def test_an_option_alone_would_not_reach_them(config):
     """Why this module exists; delete it when mmengine resolves options before it joins."""
     cfg = Config.fromfile(config)
-    cfg.merge_from_dict({"data_root": "/mnt/pictures/"})
-    assert roots(cfg) == {"/mnt/pictures/", "data/coco/"}
+    cfg.merge_from_dict({"data_root": "/mnt/images/"})
+    assert roots(cfg) == {"/mnt/images/", "data/coco/"}
 
 
-@pytest.mark.parametrize("root", ["/mnt/pictures/", "/mnt/pictures"])
+@pytest.mark.parametrize("root", ["/mnt/images/", "/mnt/images"])
 def test_set_data_root_moves_every_path_and_nothing_else(config, root):
     cfg = Config.fromfile(config)
     set_data_root(cfg, root)
-    assert roots(cfg) == {"/mnt/pictures/"}
+    assert roots(cfg) == {"/mnt/images/"}
     dataset = cfg.train_dataloader.dataset.dataset
     assert dataset.ann_file == "annotations/train.json"
     assert dataset.data_prefix.img == "train2017/"
     assert cfg.work_dir == "data/coco_runs"
-    assert tuple(cfg.extra) == ("/mnt/pictures/", "/mnt/pictures", "data/coconut/x.json")
+    assert tuple(cfg.extra) == ("/mnt/images/", "/mnt/images", "data/coconut/x.json")
     cfg.merge_from_dict({"val_dataloader.dataset.data_root": "/elsewhere/"})
     assert cfg.val_dataloader.dataset.data_root == "/elsewhere/"
 

@@ -18,7 +18,7 @@ def repaired(folder, data):
     """The annotations by id, and the whole file."""
     path = folder / "set" / "ann.json"
     path.parent.mkdir(exist_ok=True)
-    if not (path.parent / "pictures").exists():
+    if not (path.parent / "images").exists():
         write(folder / "set", sound_data())
     write_json(folder / "set", data)
     (result,) = repair(examine([read_source(str(path))]), folder / "out")
@@ -38,7 +38,7 @@ def test_a_box_is_made_from_polygons_or_pixels(tmp_path, number):
     assert annotations[number]["bbox"] == [10, 10, 20, 20]
 
 
-def test_a_box_ends_where_the_picture_does(tmp_path):
+def test_a_box_ends_where_the_image_does(tmp_path):
     polygon = [-5, 10, 15, 10, 15, 30, -5, 30]
     data = changed(1, segmentation=[polygon], bbox=[-5, 10, 20, 20])
     annotations, _ = repaired(tmp_path, data)
@@ -113,7 +113,7 @@ def test_boxes_without_masks_stay_boxes(tmp_path):
     assert annotations[3]["area"] == 400
 
 
-def test_pictures_of_one_file_are_joined(tmp_path):
+def test_images_of_one_file_are_joined(tmp_path):
     data = sound_data()
     data["images"].append(data["images"][0] | {"id": 4})
     data["annotations"] += [
@@ -122,7 +122,7 @@ def test_pictures_of_one_file_are_joined(tmp_path):
     ]
     annotations, written = repaired(tmp_path, data)
     assert [image["id"] for image in written["images"]] == [1, 2, 3]
-    # number 7 is number 1 again, once they are in one picture
+    # number 7 is number 1 again, once they are in one image
     assert {i: ann["image_id"] for i, ann in annotations.items()} == {
         1: 1,
         2: 1,
@@ -145,8 +145,8 @@ def test_names_and_ids_that_are_there_twice(tmp_path):
     assert annotations[6]["image_id"] == 2
 
 
-def test_the_size_of_a_picture_is_known_from_its_codes(tmp_path):
-    """Of the first picture it is not: its polygons may be of the picture before it was resized."""
+def test_the_size_of_a_image_is_known_from_its_codes(tmp_path):
+    """Of the first image it is not: its polygons may be of the image before it was resized."""
     data = sound_data()
     for number in (0, 1):
         data["images"][number] |= {"width": 128, "height": 96}
@@ -168,11 +168,11 @@ def test_every_repair_is_listed(tmp_path):
         rows = list(csv.DictReader(file))
     assert rows == [
         {
-            "data set": "ann",
+            "dataset": "ann",
             "fault": "area_zero",
             "action": "area made from the mask",
             "annotation": "1",
-            "picture": "1",
+            "image": "1",
             "file": "1.png",
         }
     ]
@@ -195,9 +195,9 @@ def test_files_of_one_name_are_named_by_their_set(tmp_path):
     sources = [
         read_source(str(write(tmp_path / name, sound_data())), name=name) for name in ("a", "b")
     ]
-    for n in (1, 2, 3):  # the pictures of b are others
+    for n in (1, 2, 3):  # the images of b are others
         shown = Image.fromarray(np.full((48, 64, 3), 50 * n, np.uint8))
-        shown.save(tmp_path / "b" / "pictures" / f"{n}.png")
+        shown.save(tmp_path / "b" / "images" / f"{n}.png")
     written = repair(examine(sources), tmp_path / "out")
     assert [r.path.name for r in written] == ["a.json", "b.json"]
 

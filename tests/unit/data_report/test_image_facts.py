@@ -1,4 +1,4 @@
-"""Picture files: headers, which are decoded, which are the same; and pictures of faults."""
+"""Image files: headers, which are decoded, which are the same; and images of faults."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from PIL import Image
 
 from condinst.data_report import examine, read_source
 from condinst.data_report.drawing import draw_fault, draw_objects
-from condinst.data_report.image_facts import look_at_pictures, same_pictures
-from condinst.data_report.report_source import find_pictures
+from condinst.data_report.image_facts import look_at_images, same_images
+from condinst.data_report.report_source import find_images
 
 RED = (255, 40, 40)
 
@@ -27,14 +27,14 @@ def test_some_are_decoded_and_all_headers_read(folder):
     data = sound_data()
     data["images"][1]["file_name"] = "2.jpg"
     write_json(folder, data)
-    save(folder / "pictures" / "2.jpg")
-    path = folder / "pictures" / "2.jpg"
+    save(folder / "images" / "2.jpg")
+    path = folder / "images" / "2.jpg"
     path.write_bytes(path.read_bytes()[:-500])
-    facts = look_at_pictures(load(folder), 2)
+    facts = look_at_images(load(folder), 2)
     assert facts.decoded == [0, 2]
     assert facts.broken == {}
     assert [header.width for header in facts.headers] == [64] * 3
-    facts = look_at_pictures(load(folder), None)
+    facts = look_at_images(load(folder), None)
     assert facts.decoded == [0, 1, 2]
     assert list(facts.broken) == [1]
 
@@ -43,18 +43,18 @@ def test_the_report_says_what_it_looked_at(folder, monkeypatch):
     monkeypatch.setattr("condinst.data_report.examination.DECODED", 1)
     (found,) = examine([load(folder)])
     assert found.looked_at == (
-        "The headers of all 3 pictures were read; 1 of them, evenly spaced, were decoded (--deep "
+        "The headers of all 3 images were read; 1 of them, evenly spaced, were decoded (--deep "
         "decodes all)."
     )
     (found,) = examine([load(folder)], deep=True)
-    assert found.looked_at == "All 3 pictures were read and decoded."
+    assert found.looked_at == "All 3 images were read and decoded."
 
 
 def test_formats_as_stored(folder):
     gray = np.random.default_rng(0).integers(0, 60000, (48, 64)).astype(np.uint16)
-    Image.fromarray(gray).save(folder / "pictures" / "1.png")
-    Image.new("RGBA", (64, 48)).save(folder / "pictures" / "2.png")
-    Image.new("P", (64, 48)).save(folder / "pictures" / "3.png")
+    Image.fromarray(gray).save(folder / "images" / "1.png")
+    Image.new("RGBA", (64, 48)).save(folder / "images" / "2.png")
+    Image.new("P", (64, 48)).save(folder / "images" / "3.png")
     (found,) = examine([load(folder)])
     assert found.statistics.formats == {
         ("PNG", "gray", 16): 1,
@@ -63,24 +63,24 @@ def test_formats_as_stored(folder):
     }
 
 
-def test_sixteen_bits_of_colour_are_seen(folder):
+def test_sixteen_bits_of_color_are_seen(folder):
     """Pillow's mode of such a file is that of 8 bits."""
     import cv2
 
-    cv2.imwrite(str(folder / "pictures" / "1.png"), np.zeros((48, 64, 3), np.uint16))
+    cv2.imwrite(str(folder / "images" / "1.png"), np.zeros((48, 64, 3), np.uint16))
     (found,) = examine([load(folder)])
     assert found.statistics.formats["PNG", "RGB", 16] == 1
 
 
-def test_same_bytes_of_pictures_that_are_not_decoded(folder):
+def test_same_bytes_of_images_that_are_not_decoded(folder):
     """Also those of the same length that differ at their end, or at their start."""
-    pictures = folder / "pictures"
+    images = folder / "images"
     data = sound_data()
     raw = [np.full((48, 64, 3), 7, np.uint8) for _ in range(6)]
     raw[1][-1, -1] = 8  # a bitmap's first bytes
     raw[2][0, 0] = 8  # its last ones
     for i, pixels in enumerate(raw):
-        Image.fromarray(pixels).resize((64, 48)).save(pictures / f"raw{i}.bmp")
+        Image.fromarray(pixels).resize((64, 48)).save(images / f"raw{i}.bmp")
     names = [f"raw{i}.bmp" for i in range(6)]
     data["images"] = [
         {"id": i, "file_name": name, "width": 64, "height": 48} for i, name in enumerate(names)
@@ -88,34 +88,34 @@ def test_same_bytes_of_pictures_that_are_not_decoded(folder):
     data["annotations"] = []
     write_json(folder, data)
     source = load(folder)
-    facts = look_at_pictures(source, 0)
+    facts = look_at_images(source, 0)
     assert facts.pixels == {}
-    assert same_pictures([source], [facts]) == [[(0, 0), (0, 3), (0, 4), (0, 5)]]
+    assert same_images([source], [facts]) == [[(0, 0), (0, 3), (0, 4), (0, 5)]]
 
 
-def test_the_folder_of_the_pictures_is_found(tmp_path):
+def test_the_folder_of_the_images_is_found(tmp_path):
     names = [f"{i}.png" for i in range(5)]
     (tmp_path / "annotations").mkdir()
     for folder, number in (("train", 5), ("val", 2)):
         (tmp_path / folder).mkdir()
         for name in names[:number]:
             save(tmp_path / folder / name)
-    found = find_pictures(str(tmp_path / "annotations" / "a.json"), names)
+    found = find_images(str(tmp_path / "annotations" / "a.json"), names)
     assert found == str(tmp_path / "train")
-    assert find_pictures(str(tmp_path / "annotations" / "a.json"), ["other.png"]) is None
-    found = find_pictures(str(tmp_path / "annotations" / "my_val.json"), names[:2])
+    assert find_images(str(tmp_path / "annotations" / "a.json"), ["other.png"]) is None
+    found = find_images(str(tmp_path / "annotations" / "my_val.json"), names[:2])
     assert found == str(tmp_path / "val")  # train has these names too
     (tmp_path / "of_another" / "small").mkdir(parents=True)
     save(tmp_path / "of_another" / "7.png")
     save(tmp_path / "of_another" / "small" / "8.png")
     sevens = ["7.png", "77.png", "777.png"]
-    assert find_pictures(str(tmp_path / "annotations" / "a.json"), sevens) is None
+    assert find_images(str(tmp_path / "annotations" / "a.json"), sevens) is None
     own = str(tmp_path / "of_another" / "a.json")
-    assert find_pictures(own, sevens) == str(tmp_path / "of_another")
+    assert find_images(own, sevens) == str(tmp_path / "of_another")
     eights = ["8.png", "88.png", "888.png"]
-    assert find_pictures(own, eights) == str(tmp_path / "of_another" / "small")
+    assert find_images(own, eights) == str(tmp_path / "of_another" / "small")
     with_folder = [f"train/{name}" for name in names]
-    assert find_pictures(str(tmp_path / "annotations" / "a.json"), with_folder) == str(tmp_path)
+    assert find_images(str(tmp_path / "annotations" / "a.json"), with_folder) == str(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_named(folder):
@@ -123,18 +123,18 @@ def test_a_folder_that_is_not_there_is_named(folder):
         read_source(str(folder / "ann.json"), "nowhere")
 
 
-def test_pictures_that_are_not_found_are_not_missing(folder, tmp_path):
+def test_images_that_are_not_found_are_not_missing(folder, tmp_path):
     (tmp_path / "lonely").mkdir()
     alone = (folder / "ann.json").rename(tmp_path / "lonely" / "ann.json")
-    for path in (folder / "pictures").iterdir():
+    for path in (folder / "images").iterdir():
         path.unlink()
     (found,) = examine([read_source(str(alone))])
     assert found.faults == {}
-    assert found.looked_at == "The pictures' files were not looked at: their folder was not found."
+    assert found.looked_at == "The images' files were not looked at: their folder was not found."
 
 
 def test_a_fault_is_drawn_where_it_is(folder):
-    """The box of the file in red, on the picture enlarged eight times."""
+    """The box of the file in red, on the image enlarged eight times."""
     data = sound_data()
     data["annotations"] = [annotation(1, 1, 1, SQUARE, bbox=[10, 10, 30, 20])]
     write_json(folder, data)
@@ -148,7 +148,7 @@ def test_a_fault_is_drawn_where_it_is(folder):
 
 
 @pytest.mark.parametrize("x", [-500, -20, 50, 70, 5000])
-def test_what_lies_outside_is_drawn_with_a_part_of_the_picture(folder, x):
+def test_what_lies_outside_is_drawn_with_a_part_of_the_image(folder, x):
     data = sound_data()
     polygon = [x, 10, x + 20, 10, x + 20, 30, x, 30]
     data["annotations"] = [annotation(1, 1, 1, polygon)]
@@ -161,7 +161,7 @@ def test_what_lies_outside_is_drawn_with_a_part_of_the_picture(folder, x):
     assert max(drawn.shape) >= 480
 
 
-def test_only_so_many_of_different_pictures(folder):
+def test_only_so_many_of_different_images(folder):
     data = sound_data()
     for ann in data["annotations"][:3]:
         ann["area"] = 4
@@ -171,11 +171,11 @@ def test_only_so_many_of_different_pictures(folder):
     assert [caption[:5] for caption in captions] == ["1.png", "2.png"]
 
 
-def test_objects_of_a_picture(folder):
+def test_objects_of_a_image(folder):
     (found,) = examine([load(folder)])
     ((drawn, caption),) = draw_objects(found, [0])
     assert caption == "1.png: 2 objects"
-    original = np.asarray(Image.open(folder / "pictures" / "1.png"))
+    original = np.asarray(Image.open(folder / "images" / "1.png"))
     changed = (drawn != original).any(axis=2)
     assert changed[10:30, 10:30].mean() > 0.9
     assert not changed[35:, :35].any()

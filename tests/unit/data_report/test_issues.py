@@ -19,8 +19,8 @@ def place(examination, item):
     file = examination.source.file
     if item.annotation is not None:
         return file.ann_ids[item.annotation]
-    if item.picture is not None:
-        return ("picture", file.image_ids[item.picture])
+    if item.image is not None:
+        return ("image", file.image_ids[item.image])
     return item.file.rpartition("/")[2] or item.detail
 
 
@@ -52,7 +52,7 @@ def test_repaired(broken, tmp_path):
     source = read_source(str(path))
     (written,) = repair(examine([source]), tmp_path / "out")
     assert path.read_bytes() == before
-    (again,) = examine([read_source(str(written.path), source.pictures)])
+    (again,) = examine([read_source(str(written.path), source.images)])
     assert not [key for key in again.faults if KINDS[key].repair]
     assert (case.kind in again.faults) == (not KINDS[case.kind].repair)
     assert read_coco_file(str(written.path)).problems == []
@@ -65,7 +65,7 @@ def test_repaired(broken, tmp_path):
 
 
 def test_every_kind_is_tried():
-    others = {"leak", "flat_picture", "corner_boxes"}
+    others = {"leak", "flat_image", "corner_boxes"}
     assert {case.kind for case in CASES} | others == set(KINDS)
 
 
@@ -73,7 +73,7 @@ def test_sound_data(tmp_path):
     path = write(tmp_path / "set", sound_data())
     (found,) = examine([read_source(str(path))])
     assert found.faults == {}
-    assert found.looked_at == "All 3 pictures were read and decoded."
+    assert found.looked_at == "All 3 images were read and decoded."
     (repaired,) = repair([found], tmp_path / "out")
     assert json.loads(repaired.path.read_text()) == sound_data()
     assert repaired.changes == []
@@ -93,18 +93,18 @@ def test_another_mask_of_the_same_extent_is_another_object(tmp_path):
     assert place(found, item) == 8
 
 
-def test_a_picture_of_no_size(tmp_path):
+def test_a_image_of_no_size(tmp_path):
     data = sound_data()
     write(tmp_path / "set", data)
     data["images"][0]["width"] = 0
     data["annotations"] = data["annotations"][2:]
     (found,) = examine([read_source(str(write_json(tmp_path / "set", data)))])
-    assert "flat_picture" in found.faults
+    assert "flat_image" in found.faults
     (repaired,) = repair([found], tmp_path / "out")
     assert json.loads(repaired.path.read_text())["images"][0]["width"] == faulty_data.WIDTH
 
 
-def test_a_picture_of_both_sets(tmp_path):
+def test_a_image_of_both_sets(tmp_path):
     """Under another name, and another format."""
     train, val = sound_data(), sound_data()
     for image in val["images"]:
@@ -112,13 +112,13 @@ def test_a_picture_of_both_sets(tmp_path):
     for ann in val["annotations"]:
         ann["image_id"] += 10
     paths = [write(tmp_path / "train", train), write(tmp_path / "val", val)]
-    kept = faulty_data.Image.open(tmp_path / "train" / "pictures" / "2.png")
-    kept.save(tmp_path / "val" / "pictures" / "13.png", compress_level=1)
+    kept = faulty_data.Image.open(tmp_path / "train" / "images" / "2.png")
+    kept.save(tmp_path / "val" / "images" / "13.png", compress_level=1)
     sources = [read_source(str(path), name=path.parent.name) for path in paths]
     found = examine(sources)
     assert [list(e.faults) for e in found] == [["leak"], []]
     (item,) = found[0].faults["leak"].items
-    assert (found[0].source.file.image_ids[item.picture], item.detail) == (2, "in val as 13.png")
+    assert (found[0].source.file.image_ids[item.image], item.detail) == (2, "in val as 13.png")
     repaired = repair(found, tmp_path / "out")
     assert [r.path.name for r in repaired] == ["train.json", "val.json"]
     left = json.loads(repaired[0].path.read_text())
@@ -133,7 +133,7 @@ def test_real_annotations_are_sound(shared):
     for name in ("train", "val"):
         (found,) = examine([read_source(str(tiny / f"instances_{name}2017.json"))])
         assert list(found.faults) == ["category_gaps"]
-        assert found.looked_at == "All 80 pictures were read and decoded."
+        assert found.looked_at == "All 80 images were read and decoded."
 
 
 def test_boxes_written_as_corners_are_rewritten(tmp_path):

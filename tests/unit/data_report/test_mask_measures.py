@@ -1,4 +1,4 @@
-"""Measures of masks and data sets, against pycocotools, shapely and counting one by one."""
+"""Measures of masks and datasets, against pycocotools, shapely and counting one by one."""
 
 import contextlib
 import io
@@ -100,22 +100,22 @@ def test_many_codes(tmp_path):
     assert masks.areas.tolist() == [400] * 300
 
 
-def test_counts_of_a_data_set(tmp_path):
+def test_counts_of_a_dataset(tmp_path):
     data = sound_data()
     data["images"].append({"id": 4, "file_name": "4.png", "width": 64, "height": 48})
     path = write(tmp_path / "set", data)
     found = examine_file(read_source(str(path))).statistics
     told = found.as_dict()
-    assert (told["pictures"], told["objects"], told["crowds"]) == (4, 4, 1)
-    assert told["pictures_without_objects"] == 1
+    assert (told["images"], told["objects"], told["crowds"]) == (4, 4, 1)
+    assert told["images_without_objects"] == 1
     assert told["classes"] == [
-        {"name": "cat", "objects": 3, "crowds": 0, "pictures": 3},
-        {"name": "dog", "objects": 1, "crowds": 1, "pictures": 1},
+        {"name": "cat", "objects": 3, "crowds": 0, "images": 3},
+        {"name": "dog", "objects": 1, "crowds": 1, "images": 1},
     ]
     assert told["masks"] == {"polygons": 2, "RLE": 2, "uncompressed RLE": 1}
     assert told["share_by_coco_area"] == {"small": 1, "medium": 0, "large": 0}
     assert found.sizes.tolist() == [20, 20, 20, 20]  # 10 x 40 is 20 x 20
-    assert found.per_picture.tolist() == [2, 1, 1, 0]
+    assert found.per_image.tolist() == [2, 1, 1, 0]
     assert found.class_sizes.tolist() == [20, 20]
     json.dumps(told)
 
@@ -127,8 +127,8 @@ def test_overlaps_and_points_are_those_of_counting(real):
     objects = np.flatnonzero(~file.crowd)
     greatest = np.zeros(len(file.boxes))
     inside = several = missed = 0
-    for picture, (height, width) in enumerate(file.sizes):
-        own = objects[file.image_index[objects] == picture]
+    for image, (height, width) in enumerate(file.sizes):
+        own = objects[file.image_index[objects] == image]
         if not len(own):
             continue
         boxes = file.boxes[own]
@@ -145,5 +145,5 @@ def test_overlaps_and_points_are_those_of_counting(real):
     assert found.points[8] == (inside, several)
     assert found.missed[8, 1] == missed
     assert 0 < missed < found.missed[16, 1]
-    # a picture of twice the size has the points of half the stride
+    # an image of twice the size has the points of half the stride
     assert all(found.missed[2 * s, 2] == found.missed[s, 1] for s in STRIDES[:-1])

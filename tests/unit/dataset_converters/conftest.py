@@ -1,4 +1,4 @@
-"""Small data sets in every format."""
+"""Small datasets in every format."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 
 @pytest.fixture
 def draw():
-    """draw(path, size=(width, height), value): a gray picture, each value another file."""
+    """draw(path, size=(width, height), value): a gray image, each value another file."""
 
     def write(path, size=(40, 30), value=0, **options):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def write_json():
 
 @pytest.fixture
 def write_png():
-    """An integer array as PNG: uint8 and uint16 gray, (H, W, 3) colour."""
+    """An integer array as PNG: uint8 and uint16 gray, (H, W, 3) color."""
 
     def write(path, pixels):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ CATEGORIES = [{"id": 3, "name": "cell"}, {"id": 7, "name": "dot"}]
 
 
 def _coco(names, *, categories=CATEGORIES, first=1):
-    """One annotation per picture: polygon, RLE and crowd in turn."""
+    """One annotation per image: polygon, RLE and crowd in turn."""
     shapes = [
         {"segmentation": [[2, 2, 12, 2, 12, 8, 2, 8]], "iscrowd": 0, "area": 60},
         {"segmentation": {"size": [30, 40], "counts": [30, 60, 1110]}, "iscrowd": 1, "area": 60},
@@ -19,7 +19,7 @@ def _coco(names, *, categories=CATEGORIES, first=1):
     return {
         "info": {"year": 2024},
         "images": [
-            {"id": first + i, "file_name": name, "height": 30, "width": 40, "licence": "kept"}
+            {"id": first + i, "file_name": name, "height": 30, "width": 40, "license": "kept"}
             for i, name in enumerate(names)
         ],
         "annotations": [
@@ -32,8 +32,8 @@ def _coco(names, *, categories=CATEGORIES, first=1):
 
 
 @pytest.fixture
-def pictures(tmp_path, draw):
-    """Ten pictures in ``images``."""
+def images(tmp_path, draw):
+    """Ten images in ``images``."""
     return [draw(tmp_path / f"data/images/{i}.png", value=i).name for i in range(10)]
 
 
@@ -55,8 +55,8 @@ def test_a_split_is_used_where_it_is(shared, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_one_file_is_split_and_its_entries_are_kept(tmp_path, pictures, write_json):
-    source = _coco(pictures)
+def test_one_file_is_split_and_its_entries_are_kept(tmp_path, images, write_json):
+    source = _coco(images)
     path = write_json(tmp_path / "data/labels.json", source)
     before = path.read_bytes()
     imported = import_data(path, tmp_path / "out", val_fraction=0.3)
@@ -75,8 +75,8 @@ def test_one_file_is_split_and_its_entries_are_kept(tmp_path, pictures, write_js
     assert any("3 are for validation and 7 for training" in note for note in imported.notes)
 
 
-def test_the_same_split_every_time_and_from_the_folder(tmp_path, pictures, write_json):
-    path = write_json(tmp_path / "data/labels.json", _coco(pictures))
+def test_the_same_split_every_time_and_from_the_folder(tmp_path, images, write_json):
+    path = write_json(tmp_path / "data/labels.json", _coco(images))
     texts = set()
     for number, source in enumerate((path, path.parent, path.parent)):
         imported = import_data(source, tmp_path / f"out{number}", seed=5)
@@ -85,10 +85,10 @@ def test_the_same_split_every_time_and_from_the_folder(tmp_path, pictures, write
     assert import_data(path, tmp_path / "other", seed=6).val.ann_file.read_text() not in texts
 
 
-def test_equal_pictures_go_to_one_part_and_are_named(tmp_path, pictures, write_json, note):
+def test_equal_images_go_to_one_part_and_are_named(tmp_path, images, write_json, note):
     img_dir = tmp_path / "data/images"
     copies = [shutil.copy(img_dir / f"{i}.png", img_dir / f"copy{i}.png").name for i in range(5)]
-    path = write_json(tmp_path / "data/labels.json", _coco(pictures + copies))
+    path = write_json(tmp_path / "data/labels.json", _coco(images + copies))
     imported = import_data(path, tmp_path / "out", val_fraction=0.4)
     val = {i["file_name"] for i in json.loads(imported.val.ann_file.read_text())["images"]}
     for i in range(5):
@@ -96,7 +96,7 @@ def test_equal_pictures_go_to_one_part_and_are_named(tmp_path, pictures, write_j
     assert "5 (images/0.png = images/copy0.png" in note(imported, "byte for byte")
 
 
-def test_a_picture_in_both_parts_of_a_given_split_is_named(tmp_path, draw, write_json, note):
+def test_a_image_in_both_parts_of_a_given_split_is_named(tmp_path, draw, write_json, note):
     for part in ("train", "val"):
         names = [draw(tmp_path / f"{part}/{part}{i}.png", value=50 * i).name for i in range(2)]
         draw(tmp_path / f"{part}/{part}0.png", value=ord(part[0]))
@@ -120,8 +120,8 @@ def test_roboflow_folders(tmp_path, draw, write_json, note):
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_pictures_are_left_out_of_a_new_file(tmp_path, pictures, draw, write_json, note):
-    write_json(tmp_path / "data/train.json", _coco([*pictures, "lost.png"]))
+def test_missing_images_are_left_out_of_a_new_file(tmp_path, images, draw, write_json, note):
+    write_json(tmp_path / "data/train.json", _coco([*images, "lost.png"]))
     draw(tmp_path / "data/images/v.png", value=99)
     write_json(tmp_path / "data/val.json", _coco(["v.png"]))
     imported = import_data(tmp_path / "data", tmp_path / "out")
@@ -131,12 +131,12 @@ def test_missing_pictures_are_left_out_of_a_new_file(tmp_path, pictures, draw, w
     assert "1 (lost.png)" in note(imported, "missing")
 
 
-def test_paths_of_another_machine_are_found_by_name(tmp_path, pictures, write_json, objects):
-    names = ["C:\\data\\" + name if i % 2 else name for i, name in enumerate(pictures)]
+def test_paths_of_another_machine_are_found_by_name(tmp_path, images, write_json, objects):
+    names = ["C:\\data\\" + name if i % 2 else name for i, name in enumerate(images)]
     path = write_json(tmp_path / "data/labels.json", _coco(names))
     imported = import_data(path, tmp_path / "out")
     found = objects(imported.train) | objects(imported.val)
-    assert set(found) == set(pictures)
+    assert set(found) == set(images)
 
 
 def test_files_that_number_categories_differently_get_one_list(tmp_path, draw, write_json, objects):
@@ -172,28 +172,28 @@ def test_other_tasks_beside_the_instances_are_passed_over(tmp_path, draw, write_
     assert imported.train.ann_file.name == "instances_train2017.json"
 
 
-def test_two_files_without_a_part_are_refused(tmp_path, pictures, write_json):
+def test_two_files_without_a_part_are_refused(tmp_path, images, write_json):
     for name in ("one", "two"):
-        write_json(tmp_path / f"data/{name}.json", _coco(pictures))
+        write_json(tmp_path / f"data/{name}.json", _coco(images))
     with pytest.raises(ValueError, match="several COCO files(.|\n)*one.json: no part in its name"):
         import_data(tmp_path / "data", tmp_path / "out")
 
 
-def test_no_picture_is_there(tmp_path, write_json):
+def test_no_image_is_there(tmp_path, write_json):
     path = write_json(tmp_path / "labels.json", _coco(["a.png"]))
-    with pytest.raises(ValueError, match=r"labels.json: none of its pictures.*expected a.png"):
+    with pytest.raises(ValueError, match=r"labels.json: none of its images.*expected a.png"):
         import_data(path, tmp_path / "out")
 
 
-def test_broken_json_is_named(tmp_path, pictures):
+def test_broken_json_is_named(tmp_path, images):
     path = tmp_path / "data/labels.json"
     path.write_text('{"images": [], "annotations": [{"id": 1,')
     with pytest.raises(ValueError, match=r"labels.json: not JSON: .* line 1"):
         import_data(path, tmp_path / "out")
 
 
-def test_the_data_sets_own_file_is_not_replaced(tmp_path, pictures, write_json):
-    path = write_json(tmp_path / "data/annotations/instances_train.json", _coco(pictures))
+def test_the_datasets_own_file_is_not_replaced(tmp_path, images, write_json):
+    path = write_json(tmp_path / "data/annotations/instances_train.json", _coco(images))
     before = path.read_bytes()
     with pytest.raises(
         ValueError, match="instances_train.json exists and was not written by condinst"
@@ -202,8 +202,8 @@ def test_the_data_sets_own_file_is_not_replaced(tmp_path, pictures, write_json):
     assert path.read_bytes() == before
 
 
-def test_a_failure_while_writing_leaves_no_file(tmp_path, pictures, write_json, monkeypatch):
-    path = write_json(tmp_path / "data/labels.json", _coco(pictures))
+def test_a_failure_while_writing_leaves_no_file(tmp_path, images, write_json, monkeypatch):
+    path = write_json(tmp_path / "data/labels.json", _coco(images))
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="out"):
         import_data(path, tmp_path / "out")

@@ -15,12 +15,10 @@ def labelme(tmp_path, draw, write_json):
     return tmp_path
 
 
-def test_nothing_is_recognised(tmp_path, draw):
+def test_nothing_is_recognized(tmp_path, draw):
     draw(tmp_path / "a.png")
     (tmp_path / "readme.json").write_text("{}")
-    with pytest.raises(
-        ValueError, match=r"no known annotations in its 2 files \(1 pictures\)"
-    ) as e:
+    with pytest.raises(ValueError, match=r"no known annotations in its 2 files \(1 images\)") as e:
         import_data(tmp_path, tmp_path / "out")
     for name, entry in FORMATS.items():
         assert f"{name}: {entry.looked_for}: none" in str(e.value)
@@ -62,6 +60,6 @@ def test_no_objects_at_all(labelme, write_json):
     for name in ("a", "b"):
         write_json(labelme / f"{name}.json", {"shapes": [], "imagePath": f"{name}.png"})
     with pytest.raises(
-        ValueError, match=r"read as labelme, no objects in the pictures found(.|\n)*2 \("
+        ValueError, match=r"read as labelme, no objects in the images found(.|\n)*2 \("
     ):
         import_data(labelme, labelme / "out")

@@ -23,22 +23,22 @@ def test_stated_part(path, part):
     assert stated_part(path) == part
 
 
-def test_pictures_by_the_names_that_files_give_them(tmp_path, draw):
+def test_images_by_the_names_that_files_give_them(tmp_path, draw):
     for place in ("train/a.png", "val/a.png", "val/b.png", ".hidden/c.png", "a/b/c.png"):
         draw(tmp_path / place)
     folder = Folder.listed(tmp_path)
-    assert folder.pictures == ("a/b/c.png", "train/a.png", "val/a.png", "val/b.png")
-    assert folder.find_picture("b.png") == "val/b.png"
-    assert folder.find_picture("../val/a.png", "train") == "val/a.png"
-    assert folder.find_picture("a.png", "train") == "train/a.png"
-    assert folder.find_picture("D:\\set\\train\\a.png") == "train/a.png"
-    assert folder.find_picture("/home/me/val/a.png") == "val/a.png"
-    assert folder.find_picture("a.png") is None  # which?
-    assert folder.find_picture("z.png") is None
+    assert folder.images == ("a/b/c.png", "train/a.png", "val/a.png", "val/b.png")
+    assert folder.find_image("b.png") == "val/b.png"
+    assert folder.find_image("../val/a.png", "train") == "val/a.png"
+    assert folder.find_image("a.png", "train") == "train/a.png"
+    assert folder.find_image("D:\\set\\train\\a.png") == "train/a.png"
+    assert folder.find_image("/home/me/val/a.png") == "val/a.png"
+    assert folder.find_image("a.png") is None  # which?
+    assert folder.find_image("z.png") is None
 
 
 def test_links_in_a_circle_end(tmp_path, draw):
     draw(tmp_path / "set/a.png")
     (tmp_path / "set/again").symlink_to(tmp_path / "set", target_is_directory=True)
     (tmp_path / "linked").symlink_to(tmp_path / "set", target_is_directory=True)
-    assert len(Folder.listed(tmp_path).pictures) == 1
+    assert len(Folder.listed(tmp_path).images) == 1

@@ -26,8 +26,8 @@ def _png(mask):
 
 
 @pytest.fixture
-def labelled(tmp_path, draw, write_json):
-    """labelled(name, shapes): a picture of 40 x 30 and its file."""
+def labeled(tmp_path, draw, write_json):
+    """labeled(name, shapes): an image of 40 x 30 and its file."""
 
     def write(name, shapes, **more):
         draw(tmp_path / f"{name}.png", value=len(list(tmp_path.rglob("*.png"))))
@@ -45,19 +45,19 @@ def labelled(tmp_path, draw, write_json):
     return write
 
 
-def _one(labelled, tmp_path, all_objects, shapes):
-    """The objects of a picture with these shapes, beside another picture."""
-    labelled("a", shapes)
-    labelled("b", [_shape([[1, 1], [5, 1], [5, 5]])])
+def _one(labeled, tmp_path, all_objects, shapes):
+    """The objects of an image with these shapes, beside another image."""
+    labeled("a", shapes)
+    labeled("b", [_shape([[1, 1], [5, 1], [5, 5]])])
     return all_objects(import_data(tmp_path, tmp_path / "out"))["a.png"]
 
 
-def test_polygon_and_rectangle(labelled, tmp_path, all_objects):
+def test_polygon_and_rectangle(labeled, tmp_path, all_objects):
     shapes = [
         _shape([[10, 6], [30, 6], [30, 18.5], [10, 18.5]], "dog"),
         _shape([[20, 25], [5, 20]], kind="rectangle"),
     ]
-    polygon, box = _one(labelled, tmp_path, all_objects, shapes)
+    polygon, box = _one(labeled, tmp_path, all_objects, shapes)
     assert polygon[0] == "dog"
     assert polygon[1]["bbox"] == [10, 6, 20, 12.5]
     assert polygon[1]["segmentation"] == [[10, 6, 30, 6, 30, 18.5, 10, 18.5]]
@@ -65,27 +65,27 @@ def test_polygon_and_rectangle(labelled, tmp_path, all_objects):
     assert box[1]["area"] == box[2].sum() == 75
 
 
-def test_circle(labelled, tmp_path, all_objects):
+def test_circle(labeled, tmp_path, all_objects):
     shapes = [_shape([[20, 15], [20, 25]], kind="circle")]
-    ((_, annotation, mask),) = _one(labelled, tmp_path, all_objects, shapes)
+    ((_, annotation, mask),) = _one(labeled, tmp_path, all_objects, shapes)
     y, x = np.mgrid[:30, :40] + 0.5
     exact = np.hypot(x - 20, y - 15) <= 10
     assert (mask != exact).sum() < 0.03 * math.pi * 100
     np.testing.assert_allclose(annotation["bbox"], [10, 5, 20, 20], atol=0.1)
 
 
-def test_mask_keeps_its_hole_and_place(labelled, tmp_path, all_objects):
+def test_mask_keeps_its_hole_and_place(labeled, tmp_path, all_objects):
     small = np.ones((6, 8), bool)
     small[2:4, 3:5] = False
     shapes = [_shape([[11, 7], [18, 12]], kind="mask", mask=_png(small))]
-    ((_, annotation, mask),) = _one(labelled, tmp_path, all_objects, shapes)
+    ((_, annotation, mask),) = _one(labeled, tmp_path, all_objects, shapes)
     expected = np.zeros((30, 40), bool)
     expected[7:13, 11:19] = small
     np.testing.assert_array_equal(mask, expected)
     assert annotation["area"] == 44
 
 
-def test_groups_are_one_instance_each(labelled, tmp_path, all_objects):
+def test_groups_are_one_instance_each(labeled, tmp_path, all_objects):
     def square(x, y):
         return [[x, y], [x + 4, y], [x + 4, y + 4], [x, y + 4]]
 
@@ -98,7 +98,7 @@ def test_groups_are_one_instance_each(labelled, tmp_path, all_objects):
         _shape(square(0, 20)),
         _shape(square(6, 20)),
     ]
-    found = _one(labelled, tmp_path, all_objects, shapes)
+    found = _one(labeled, tmp_path, all_objects, shapes)
     assert [(name, int(mask.sum())) for name, _, mask in found] == [
         ("cat", 32),
         ("dog", 16),
@@ -142,24 +142,24 @@ def test_round_trip_of_our_own_labelme_files(shared, tmp_path, all_objects, iou)
             assert iou(mask, masks[:, :, index].astype(bool)) > 0.97
 
 
-def test_folders_of_parts(labelled, tmp_path):
+def test_folders_of_parts(labeled, tmp_path):
     for name in ("train/a", "train/b", "valid/c", "test/d"):
-        labelled(name, [_shape([[1, 1], [9, 1], [9, 9]])])
+        labeled(name, [_shape([[1, 1], [9, 1], [9, 9]])])
     imported = import_data(tmp_path, tmp_path / "out")
     assert imported.seed is None
     assert [s.num_images for s in (imported.train, imported.val, imported.test)] == [2, 1, 1]
     assert imported.val.img_dir == tmp_path / "valid"
 
 
-def test_classes_are_sorted(labelled, tmp_path):
-    labelled("a", [_shape([[1, 1], [9, 1], [9, 9]], name) for name in ("dog", "ant", "cat")])
-    labelled("b", [])
+def test_classes_are_sorted(labeled, tmp_path):
+    labeled("a", [_shape([[1, 1], [9, 1], [9, 9]], name) for name in ("dog", "ant", "cat")])
+    labeled("b", [])
     assert import_data(tmp_path, tmp_path / "out").classes == ("ant", "cat", "dog")
 
 
-def test_what_is_left_out_is_counted(labelled, tmp_path, draw, all_objects, note):
+def test_what_is_left_out_is_counted(labeled, tmp_path, draw, all_objects, note):
     good = _shape([[1, 1], [9, 1], [9, 9]])
-    labelled(
+    labeled(
         "a",
         [
             _shape([[1, 1], [9, 9]], kind="line"),
@@ -168,9 +168,9 @@ def test_what_is_left_out_is_counted(labelled, tmp_path, draw, all_objects, note
             good,
         ],
     )
-    labelled("b", [])
-    labelled("gone", [good], imageData="aGk=")
-    labelled("lost", [good])
+    labeled("b", [])
+    labeled("gone", [good], imageData="aGk=")
+    labeled("lost", [good])
     for name in ("gone", "lost"):
         (tmp_path / f"{name}.png").unlink()
     draw(tmp_path / "new.png", value=99)
@@ -184,7 +184,7 @@ def test_what_is_left_out_is_counted(labelled, tmp_path, draw, all_objects, note
     assert "1 (a.json, shape 2)" in note(imported, "no pixel")
     assert "1 (b.png)" in note(imported, "negatives")
     assert "1 (gone.json)" in note(imported, "embedded")
-    assert "1 (lost.json)" in note(imported, "labelme files without a picture")
+    assert "1 (lost.json)" in note(imported, "labelme files without an image")
     assert "1 (new.png)" in note(imported, "without a labelme file")
 
 
@@ -197,24 +197,24 @@ def test_what_is_left_out_is_counted(labelled, tmp_path, draw, all_objects, note
         (_shape([[1, 1], [2, 2]], kind="mask", mask="&"), r"a.json: shapes\[0\]"),
         (
             _shape([[38, 1], [45, 9]], kind="mask", mask=_png(np.ones((8, 8)))),
-            r"a.json: shapes\[0\].*8 x 8 at 38, 1 leaves the picture of 40 x 30",
+            r"a.json: shapes\[0\].*8 x 8 at 38, 1 leaves the image of 40 x 30",
         ),
     ],
 )
-def test_broken_shapes_are_named(labelled, tmp_path, shape, message):
-    labelled("a", [shape])
+def test_broken_shapes_are_named(labeled, tmp_path, shape, message):
+    labeled("a", [shape])
     with pytest.raises(ValueError, match=message):
         import_data(tmp_path, tmp_path / "out")
 
 
-def test_another_size_than_stated_is_an_error(labelled, tmp_path):
-    labelled("a", [], imageWidth=80)
-    with pytest.raises(ValueError, match=r"a.png: the picture is 40 x 30 .* say 80 x 30"):
+def test_another_size_than_stated_is_an_error(labeled, tmp_path):
+    labeled("a", [], imageWidth=80)
+    with pytest.raises(ValueError, match=r"a.png: the image is 40 x 30 .* say 80 x 30"):
         import_data(tmp_path, tmp_path / "out")
 
 
-def test_broken_json_is_named(labelled, tmp_path):
-    path = labelled("a", [])
+def test_broken_json_is_named(labeled, tmp_path):
+    path = labeled("a", [])
     path.write_text(path.read_text()[:-20])
     with pytest.raises(ValueError, match=r"a.json: not JSON"):
         import_data(tmp_path, tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Masks as PNG: one per instance, or one of labels per picture."""
+"""Masks as PNG: one per instance, or one of labels per image."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_faults_of_mask_files(bowl, tmp_path, draw, note, all_objects):
     imported = import_data(tmp_path, tmp_path / "out")
     assert set(all_objects(imported)) == {"a/images/a.png", "d/images/d.png"}
     assert "1 (a/masks/1.png)" in note(imported, "Empty masks")
-    assert "1 (b)" in note(imported, "without a picture")
+    assert "1 (b)" in note(imported, "without an image")
     assert "1 (c/images/c.png)" in note(imported, "without a folder of masks")
 
 
@@ -118,22 +118,22 @@ def test_binary_masks_are_taken_apart(maps, tmp_path, all_objects, note):
     assert note(imported, "connected pieces")
 
 
-def test_one_instance_per_picture_is_not_binary_where_another_has_two(maps, tmp_path, all_objects):
+def test_one_instance_per_image_is_not_binary_where_another_has_two(maps, tmp_path, all_objects):
     maps("a", _squares((0, 0), (20, 20), value=1))
     maps("b", _squares((1, 2), (9, 9)))
     assert len(all_objects(import_data(tmp_path, tmp_path / "out"))["a.jpg"]) == 1
 
 
-def test_palettes_bits_and_gray_colours(tmp_path, maps, all_objects):
+def test_palettes_bits_and_gray_colors(tmp_path, maps, all_objects):
     labels = _squares((0, 0), (20, 20))
-    for name in ("palette", "colours", "alpha"):
+    for name in ("palette", "colors", "alpha"):
         maps(name, None)
     (tmp_path / "masks").mkdir()
     palette = Image.fromarray(labels).convert("P")
     palette.putdata(labels.ravel().tolist())
     palette.putpalette([9, 9, 9, 200, 0, 0, 0, 200, 0])
     palette.save(tmp_path / "masks/palette.png")
-    Image.fromarray(np.stack([labels] * 3, 2)).save(tmp_path / "masks/colours.png")
+    Image.fromarray(np.stack([labels] * 3, 2)).save(tmp_path / "masks/colors.png")
     Image.merge("LA", [Image.fromarray(labels), Image.new("L", (40, 30), 255)]).save(
         tmp_path / "masks/alpha.png"
     )
@@ -159,7 +159,7 @@ def test_names_of_folders_and_files(maps, tmp_path, all_objects, images, masks):
     assert [len(objects) for objects in found.values()] == [2, 2]
 
 
-def test_pictures_and_masks_alone_are_counted(maps, tmp_path, write_png, all_objects, note):
+def test_images_and_masks_alone_are_counted(maps, tmp_path, write_png, all_objects, note):
     for name in ("a", "b"):
         maps(name, _squares((0, 0), (20, 20)))
     maps("c", None)
@@ -167,7 +167,7 @@ def test_pictures_and_masks_alone_are_counted(maps, tmp_path, write_png, all_obj
     imported = import_data(tmp_path, tmp_path / "out")
     assert set(all_objects(imported)) == {"a.jpg", "b.jpg"}
     assert "1 (images/c.jpg)" in note(imported, "without a mask")
-    assert "1 (masks/d.png)" in note(imported, "Masks without a picture")
+    assert "1 (masks/d.png)" in note(imported, "Masks without an image")
 
 
 def test_values_in_many_pieces_are_suspected_to_be_classes(maps, tmp_path, note):
@@ -188,7 +188,7 @@ def test_a_broken_mask_is_named(maps, tmp_path):
 
 
 def test_real_nuclei_come_back(shared, tmp_path, bowl, all_objects, write_png):
-    """Real pictures written as a file per instance: every code is the original's."""
+    """Real images written as a file per instance: every code is the original's."""
     coco = COCO(str(shared / "nuclei/annotations/instances_val.json"))
     expected = {}
     for image_id in sorted(coco.imgs)[:3]:

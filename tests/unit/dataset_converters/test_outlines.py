@@ -23,7 +23,7 @@ def test_polygon_of_two_parts_is_measured_as_one():
     assert len(found["segmentation"]) == 2
 
 
-def test_polygon_beyond_the_picture_has_its_box_in_it():
+def test_polygon_beyond_the_image_has_its_box_in_it():
     found = polygon_object("a", [rectangle(-10, -10, 5, 6)], 30, 40)
     assert found["bbox"] == [0, 0, 5, 6]
     assert found["area"] == 30

@@ -6,18 +6,18 @@ from PIL import Image
 
 from condinst.dataset_converters import import_data
 
-VOC_COLOURS = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128)]
+VOC_COLORS = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128)]
 
 
 @pytest.fixture
 def voc(tmp_path, draw):
-    """voc(name, objects, classes, root): a picture and its palette masks of 40 x 30."""
+    """voc(name, objects, classes, root): an image and its palette masks of 40 x 30."""
 
     def palette(path, labels):
         image = Image.fromarray(labels)
         image = image.convert("P")
         image.putdata(labels.ravel().tolist())
-        image.putpalette([c for colour in VOC_COLOURS for c in colour] + [9] * 3 * 251)
+        image.putpalette([c for color in VOC_COLORS for c in color] + [9] * 3 * 251)
         path.parent.mkdir(parents=True, exist_ok=True)
         image.save(path)
 
@@ -82,7 +82,7 @@ def test_numbers_of_others_are_not_given_vocs_names(voc, tmp_path):
     assert import_data(tmp_path, tmp_path / "out").classes == ("class_9", "class_15")
 
 
-def test_cvats_label_map_and_colours(tmp_path, draw, all_objects):
+def test_cvats_label_map_and_colors(tmp_path, draw, all_objects):
     instances, classes = np.zeros((2, 30, 40, 3), np.uint8)
     instances[2:12, 2:12], classes[2:12, 2:12] = (128, 0, 0), (250, 50, 83)
     instances[15:25, 2:12], classes[15:25, 2:12] = (0, 128, 0), (51, 221, 255)
@@ -102,7 +102,7 @@ def test_cvats_label_map_and_colours(tmp_path, draw, all_objects):
     found = {name: a["bbox"] for name, a, _ in all_objects(imported)["a.jpg"]}
     assert found == {"stem": [2, 2, 10, 10], "leaf": [2, 15, 10, 10]}
     (tmp_path / "labelmap.txt").unlink()
-    with pytest.raises(ValueError, match="a.png: its pixels are colours"):
+    with pytest.raises(ValueError, match="a.png: its pixels are colors"):
         import_data(tmp_path, tmp_path / "out")
 
 
@@ -121,7 +121,7 @@ def test_what_is_left_out_is_counted(voc, tmp_path, all_objects, note):
     }
     assert "2 (a, value 2, b, value 2)" in note(imported, "background or void")
     assert "1 (c)" in note(imported, "without a mask")
-    assert "1 (d)" in note(imported, "without a picture")
+    assert "1 (d)" in note(imported, "without an image")
 
 
 def test_two_years_have_to_be_chosen(voc, tmp_path):

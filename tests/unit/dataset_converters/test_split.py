@@ -1,4 +1,4 @@
-"""Which picture goes where."""
+"""Which image goes where."""
 
 import math
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_the_fraction_is_kept():
     assert sum(flags) == 25
 
 
-def test_classes_of_two_pictures_are_in_both_parts():
+def test_classes_of_two_images_are_in_both_parts():
     labels = [["common"]] * 60
     for number in range(5):
         labels[number * 7] = labels[number * 7 + 3] = ["common", f"rare {number}"]
@@ -38,13 +38,13 @@ def test_classes_of_two_pictures_are_in_both_parts():
     assert sum(flags) == 12
 
 
-def test_negative_pictures_are_shared_out_as_a_class():
+def test_negative_images_are_shared_out_as_a_class():
     samples = _samples([["a"]] * 50 + [[]] * 50)
     flags = _split(samples)
     assert sum(flags[:50]) == sum(flags[50:]) == 10
 
 
-def test_the_order_of_the_pictures_does_not_matter_and_the_seed_does():
+def test_the_order_of_the_images_does_not_matter_and_the_seed_does():
     samples = _samples([["a", "b"][i % 3 == 0 :] for i in range(40)])
     chosen = {s.name for s, flag in zip(samples, _split(samples), strict=True) if flag}
     turned = samples[::-1]
@@ -63,7 +63,7 @@ def test_duplicates_stay_together():
 
 
 @pytest.mark.parametrize("number", [2, 3, 4])
-def test_both_parts_get_a_picture(number):
+def test_both_parts_get_a_image(number):
     for fraction in (0.01, 0.5, 0.99):
         flags = _split(_samples([["a"]] * number), val_fraction=fraction)
         assert 1 <= sum(flags) <= number - 1
@@ -75,8 +75,8 @@ def test_one_large_group_of_duplicates_leaves_training_the_rest():
     assert sum(flags) == 6
 
 
-def test_one_picture_cannot_be_split():
-    with pytest.raises(ValueError, match="two different pictures, found 1"):
+def test_one_image_cannot_be_split():
+    with pytest.raises(ValueError, match="two different images, found 1"):
         _split(_samples([["a"]] * 2), [[0, 1]])
 
 

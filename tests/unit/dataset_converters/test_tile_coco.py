@@ -1,4 +1,4 @@
-"""Data sets cut into tiles: nothing is lost, nothing is doubled, files stay as they are."""
+"""Datasets cut into tiles: nothing is lost, nothing is doubled, files stay as they are."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SIZE = (150, 220)
 def write(folder: Path, annotations: list[dict], pixels: np.ndarray | None = None) -> Path:
     if pixels is None:
         pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
-    (folder / "pictures" / "sub").mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(folder / "pictures" / "sub" / "a.png"), pixels)
+    (folder / "images" / "sub").mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(folder / "images" / "sub" / "a.png"), pixels)
     data = dict(
         images=[dict(id=7, file_name="sub/a.png", height=SIZE[0], width=SIZE[1])],
         categories=[dict(id=3, name="cell")],
@@ -38,7 +38,7 @@ def write(folder: Path, annotations: list[dict], pixels: np.ndarray | None = Non
 
 
 def cut(file: Path, out: Path, **kwargs):
-    return cut_files(file, file.parent / "pictures", out, **{"tile": 64, **kwargs})
+    return cut_files(file, file.parent / "images", out, **{"tile": 64, **kwargs})
 
 
 def place(image: dict) -> tuple[int, int]:
@@ -48,7 +48,7 @@ def place(image: dict) -> tuple[int, int]:
 
 @pytest.mark.parametrize("name", ["coco_tiny", "nuclei"])
 def test_tiles_without_an_overlap_add_up_to_the_masks(shared, tmp_path, name):
-    """Polygons, RLE and crowds of real pictures; a cut polygon may round a pixel of its edge."""
+    """Polygons, RLE and crowds of real images; a cut polygon may round a pixel of its edge."""
     kind = {"coco_tiny": "train2017", "nuclei": "train"}[name]
     whole = json.loads((shared / name / "annotations" / f"instances_{kind}.json").read_text())
     whole["images"] = whole["images"][:4]
@@ -97,17 +97,17 @@ def test_tiles_without_an_overlap_add_up_to_the_masks(shared, tmp_path, name):
             assert difference <= max(4, 0.1 * np.count_nonzero(outline))
 
 
-def test_tiles_are_the_picture(tmp_path):
+def test_tiles_are_the_image(tmp_path):
     file = write(tmp_path, [])
     done = cut(file, tmp_path / "out")
-    whole = np.asarray(Image.open(tmp_path / "pictures" / "sub" / "a.png"))
+    whole = np.asarray(Image.open(tmp_path / "images" / "sub" / "a.png"))
     covered = np.zeros(SIZE, bool)
     images = json.loads(done.annotations.read_text())["images"]
     assert done.annotations == tmp_path / "out" / "annotations" / "instances_train.json"
     for image in images:
         x, y = place(image)
         assert image["file_name"].startswith("sub/a_")
-        tile = np.asarray(Image.open(done.pictures / image["file_name"]))
+        tile = np.asarray(Image.open(done.images / image["file_name"]))
         assert tile.shape == (64, 64, 3)
         assert np.array_equal(tile, whole[y : y + 64, x : x + 64])
         covered[y : y + 64, x : x + 64] = True
@@ -122,11 +122,11 @@ def test_tiles_are_the_picture(tmp_path):
 def test_bits_and_channels_stay(tmp_path, shape, dtype):
     values = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape).astype(dtype)
     file = write(tmp_path, [], values)
-    stored = read_stored((tmp_path / "pictures" / "sub" / "a.png").read_bytes()).pixels
+    stored = read_stored((tmp_path / "images" / "sub" / "a.png").read_bytes()).pixels
     done = cut(file, tmp_path / "out", tile=100)
     for image in json.loads(done.annotations.read_text())["images"]:
         x, y = place(image)
-        tile = read_stored((done.pictures / image["file_name"]).read_bytes()).pixels
+        tile = read_stored((done.images / image["file_name"]).read_bytes()).pixels
         assert tile.dtype == dtype
         assert np.array_equal(tile, stored[y : y + 100, x : x + 100])
 
@@ -165,7 +165,7 @@ def test_what_is_hardly_visible_is_a_crowd(tmp_path):
 
 def test_errors_name_what_is_wrong(tmp_path, capsys):
     file = write(tmp_path, [])
-    words = ["tile", str(file), str(tmp_path / "pictures"), str(tmp_path / "out"), "--tile", "64"]
+    words = ["tile", str(file), str(tmp_path / "images"), str(tmp_path / "out"), "--tile", "64"]
 
     def failing(*more: str, file: str | None = None) -> str:
         command = [*words, *more]
@@ -187,22 +187,22 @@ def test_errors_name_what_is_wrong(tmp_path, capsys):
     data = json.loads(file.read_text())
     data["images"][0]["height"] = 151
     (tmp_path / "size.json").write_text(json.dumps(data))
-    assert "the picture is 220 x 150" in failing(file=str(tmp_path / "size.json"))
-    picture = tmp_path / "pictures" / "sub" / "a.png"
-    picture.write_bytes(picture.read_bytes()[:500])
-    assert f"image file {picture}: not readable" in failing()
-    picture.unlink()
-    assert f"image file not found: {picture}" in failing()
+    assert "the image is 220 x 150" in failing(file=str(tmp_path / "size.json"))
+    image = tmp_path / "images" / "sub" / "a.png"
+    image.write_bytes(image.read_bytes()[:500])
+    assert f"image file {image}: not readable" in failing()
+    image.unlink()
+    assert f"image file not found: {image}" in failing()
     assert not (tmp_path / "out" / "annotations" / "instances_train.json").exists()
 
 
 def test_the_command_says_what_it_wrote(tmp_path, capsys):
     file = write(tmp_path, [dict(bbox=[50, 10, 20, 10], area=200)])
     out = tmp_path / "out"
-    words = ["tile", str(file), str(tmp_path / "pictures"), str(out), "--tile", "150x64"]
+    words = ["tile", str(file), str(tmp_path / "images"), str(out), "--tile", "150x64"]
     assert main([*words, "--overlap", "0.3", "--min-visible", "0.71", "--no-empty"]) == 0
     said = capsys.readouterr().out
-    assert "1 pictures, 2 tiles with 2 objects, 1 of them visible to less than 71%" in said
+    assert "1 images, 2 tiles with 2 objects, 1 of them visible to less than 71%" in said
     assert str(out / "annotations" / "instances_train.json") in said
     before = file.read_text()
     assert main([*words, "--overlap", "0.3"]) == 0  # its own files are replaced
@@ -211,8 +211,8 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
 
 def test_names_that_leave_the_folder_or_meet(tmp_path):
     """Absolute names, ``..`` and names that differ by ending or case: all tiles are inside."""
-    pictures = tmp_path / "data" / "pictures"
-    pictures.mkdir(parents=True)
+    images = tmp_path / "data" / "images"
+    images.mkdir(parents=True)
     names = [
         "a.png",
         "a.bmp",
@@ -223,15 +223,15 @@ def test_names_that_leave_the_folder_or_meet(tmp_path):
         "./a.tif",
     ]
     for level, name in enumerate(names):
-        Image.fromarray(np.full((20, 30, 3), 30 * level, np.uint8)).save(pictures / name)
+        Image.fromarray(np.full((20, 30, 3), 30 * level, np.uint8)).save(images / name)
     entries = [dict(id=i, file_name=name, height=20, width=30) for i, name in enumerate(names, 1)]
     data = dict(images=entries, annotations=[], categories=[dict(id=1, name="cell")])
     (tmp_path / "data" / "instances_x.json").write_text(json.dumps(data))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
-    done = cut_files(tmp_path / "data" / "instances_x.json", pictures, tmp_path / "out", tile=32)
+    done = cut_files(tmp_path / "data" / "instances_x.json", images, tmp_path / "out", tile=32)
     written = json.loads(done.annotations.read_text())["images"]
-    files = [(done.pictures / image["file_name"]).resolve() for image in written]
+    files = [(done.images / image["file_name"]).resolve() for image in written]
     assert len({str(file).casefold() for file in files}) == len(names)
     for level, file in enumerate(files):
         assert file.is_relative_to((tmp_path / "out").resolve())

@@ -18,9 +18,9 @@ def _region(shape, **attributes):
 def via(tmp_path, draw, write_json):
     """via(regions of a.png, ...): the file in the layout of version 2, 1, or of a project."""
 
-    def write(*pictures, layout=2, name="via.json"):
+    def write(*images, layout=2, name="via.json"):
         entries = {}
-        for letter, regions in zip("abcdef", pictures, strict=False):
+        for letter, regions in zip("abcdef", images, strict=False):
             path = draw(tmp_path / f"{letter}.png", value=ord(letter))
             if layout == 1:
                 regions = {str(i): region for i, region in enumerate(regions)}
@@ -94,7 +94,7 @@ def test_folders_of_parts(tmp_path, draw, write_json):
 
 def test_parts_in_the_names_of_the_files(tmp_path, draw, write_json):
     for part in ("train", "val"):
-        draw(tmp_path / f"pictures/{part[0]}.png", value=len(part))
+        draw(tmp_path / f"images/{part[0]}.png", value=len(part))
         entry = {"filename": f"{part[0]}.png", "size": 1, "regions": [_region(POLYGON)]}
         write_json(tmp_path / f"via_{part}.json", {"x": entry})
     imported = import_data(tmp_path, tmp_path / "out")

@@ -13,7 +13,7 @@ SQUARE = "0.25 0.2 0.75 0.2 0.75 0.6 0.25 0.6"  # of 40 x 30: (10, 6) to (30, 18
 
 @pytest.fixture
 def data(tmp_path, draw):
-    """Two parts of three pictures with a square each."""
+    """Two parts of three images with a square each."""
 
     def write(part, number=3, label=f"1 {SQUARE}\n"):
         for i in range(number):
@@ -105,7 +105,7 @@ def test_without_val_the_training_part_is_split(two_parts, all_objects, note):
     assert note(imported, "3 are for validation")
 
 
-def test_lists_of_pictures_and_roboflows_paths(two_parts):
+def test_lists_of_images_and_roboflows_paths(two_parts):
     listed = "".join(f"./images/train/train{i}.png\n" for i in range(2))
     (two_parts / "train.txt").write_text(listed)
     (two_parts / "data.yaml").write_text(
@@ -138,18 +138,18 @@ def test_what_is_wrong_is_counted(two_parts, draw, objects, note):
     )
     (labels / "alone.txt").write_text(f"0 {SQUARE}\n")
     (labels / "train1.txt").write_text("")
-    draw(images / "unlabelled.png", value=77)
+    draw(images / "unlabeled.png", value=77)
     imported = import_data(two_parts, two_parts / "out")
     found = objects(imported.train)
     assert [name for name, *_ in found["train0.png"]] == ["cat", "cat"]
-    assert found["train1.png"] == found["unlabelled.png"] == []
+    assert found["train1.png"] == found["unlabeled.png"] == []
     assert "1 (images/train/train0.png, row 2)" in note(imported, "class 5")
     assert "row 3" in note(imported, "fewer than three points")
     assert "row 5" in note(imported, "no pixel")
     assert "row 6" in note(imported, "confidence")
-    assert "alone.txt" in note(imported, "without a picture")
+    assert "alone.txt" in note(imported, "without an image")
     assert "train1.png" in note(imported, "without objects")
-    assert "unlabelled.png" in note(imported, "without a label file")
+    assert "unlabeled.png" in note(imported, "without a label file")
 
 
 def test_boxes_alone_stay_boxes(two_parts, note):
@@ -205,13 +205,13 @@ def test_broken_descriptions_are_named(two_parts, text, message):
         import_data(two_parts, two_parts / "out")
 
 
-def test_a_broken_picture_is_named(two_parts):
-    (two_parts / "images/train/train1.png").write_bytes(b"not a picture")
-    with pytest.raises(ValueError, match=r"train1.png: not a picture"):
+def test_a_broken_image_is_named(two_parts):
+    (two_parts / "images/train/train1.png").write_bytes(b"not an image")
+    with pytest.raises(ValueError, match=r"train1.png: not an image"):
         import_data(two_parts, two_parts / "out")
 
 
-def test_sizes_are_those_of_the_turned_picture(two_parts, objects):
+def test_sizes_are_those_of_the_turned_image(two_parts, objects):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("L", (40, 30), 3).save(two_parts / "images/val/val9.jpg", exif=exif)
@@ -222,7 +222,7 @@ def test_sizes_are_those_of_the_turned_picture(two_parts, objects):
     assert annotation["bbox"] == [7.5, 8, 15, 16]
 
 
-def test_a_second_time_into_a_folder_of_the_data_set(two_parts):
+def test_a_second_time_into_a_folder_of_the_dataset(two_parts):
     first = import_data(two_parts, two_parts / "new")
     text = first.train.ann_file.read_text()
     assert import_data(two_parts, two_parts / "new") == first

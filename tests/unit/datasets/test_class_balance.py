@@ -1,4 +1,4 @@
-"""Class-balanced data sets draw as LVIS's formula says, and wrappers pass every check."""
+"""Class-balanced datasets draw as LVIS's formula says, and wrappers pass every check."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from condinst.datasets.checks.checks import check_datasets
 from condinst.datasets.class_balance import spread_repeats
 
 CLASSES = ("common", "rare", "rarest")
-# 100 pictures, a class each: 89 common, 9 rare, 2 rarest
+# 100 images, a class each: 89 common, 9 rare, 2 rarest
 COUNTS = (89, 9, 2)
 
 
@@ -130,8 +130,8 @@ def test_wrapped_data_are_checked_and_browsed(folder, kind):
     node = wrapped(folder, kind)
     with DefaultScope.overwrite_default_scope("condinst"):
         report = str(check_datasets(config(node), splits=("train",)))
-        assert "100 pictures, 100 annotations, 3 classes" in report
-        with pytest.raises(ValueError, match="num_classes is 5, the data set has 3"):
+        assert "100 images, 100 annotations, 3 classes" in report
+        with pytest.raises(ValueError, match="num_classes is 5, the dataset has 3"):
             check_datasets(config(node, num_classes=5), splits=("train",))
         with pytest.raises(ValueError, match="PrepareMaskTargets has stride=4"):
             check_datasets(config(node, stride=2), splits=("train",))
@@ -144,10 +144,10 @@ def test_wrapped_data_are_checked_and_browsed(folder, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_missing_picture_in_wrapped_data_is_named(folder, kind, tmp_path):
+def test_a_missing_image_in_wrapped_data_is_named(folder, kind, tmp_path):
     node = json.loads(json.dumps(wrapped(folder, kind)).replace('"img": ""', '"img": "gone/"'))
     with (
         DefaultScope.overwrite_default_scope("condinst"),
-        pytest.raises(ValueError, match="100 of 100 pictures are missing"),
+        pytest.raises(ValueError, match="100 of 100 images are missing"),
     ):
         check_datasets(config(node), splits=("train",))

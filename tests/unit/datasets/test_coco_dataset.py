@@ -1,4 +1,4 @@
-"""Our data set gives mmdet's samples, from the records of the one reader."""
+"""Our dataset gives mmdet's samples, from the records of the one reader."""
 
 import copy
 import json
@@ -36,7 +36,7 @@ def test_every_field_is_mmdets(shared, name, classes, options):
         pytest.skip(f"needs {path}")
     keys = dict(
         ann_file=str(path),
-        data_prefix={"img": "pictures/"},
+        data_prefix={"img": "images/"},
         filter_cfg={"filter_empty_gt": True, "min_size": 32},
         **options,
     )
@@ -73,7 +73,7 @@ def coco():
 
 @pytest.fixture
 def config(tmp_path):
-    """A config for the file a.json beside two pictures."""
+    """A config for the file a.json beside two images."""
     for number in (1, 2):
         Image.new("RGB", (60, 40)).save(tmp_path / f"{number}.png")
     dataset = dict(
@@ -185,7 +185,7 @@ def test_a_checked_file_is_not_read_again_but_after_a_change(config, monkeypatch
 
 
 def test_a_long_outline_becomes_a_mask_once(config):
-    """What no step of a pipeline could draw is drawn by the loader, within the picture."""
+    """What no step of a pipeline could draw is drawn by the loader, within the image."""
     data = coco()
     data["annotations"][0]["segmentation"] = [[-1e6, 20, 1e6, 20, 1e6, 1e6, -1e6, 1e6] * 500]
     write(config, data)

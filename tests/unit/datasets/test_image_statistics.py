@@ -7,17 +7,17 @@ from condinst.datasets.image_statistics import channel_mean_std
 
 def test_mean_and_spread_are_numpy_s_over_all_pixels(tmp_path):
     rng = np.random.default_rng(0)
-    pictures = [rng.integers(0, 200 + i, (20 + i, 30, 3), dtype=np.uint8) for i in range(4)]
+    images = [rng.integers(0, 200 + i, (20 + i, 30, 3), dtype=np.uint8) for i in range(4)]
     paths = []
-    for i, picture in enumerate(pictures):
+    for i, image in enumerate(images):
         paths.append(tmp_path / f"{i}.png")
-        Image.fromarray(picture).save(paths[-1])
-    pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures]).astype(float)
+        Image.fromarray(image).save(paths[-1])
+    pixels = np.concatenate([image.reshape(-1, 3) for image in images]).astype(float)
     mean, std = channel_mean_std(paths)
     np.testing.assert_allclose(mean, pixels.mean(axis=0))  # red first
     np.testing.assert_allclose(std, pixels.std(axis=0))
-    first_and_last = np.concatenate([pictures[i].reshape(-1, 3) for i in (0, 3)]).astype(float)
-    np.testing.assert_allclose(channel_mean_std(paths, max_pictures=2)[0], first_and_last.mean(0))
+    first_and_last = np.concatenate([images[i].reshape(-1, 3) for i in (0, 3)]).astype(float)
+    np.testing.assert_allclose(channel_mean_std(paths, max_images=2)[0], first_and_last.mean(0))
 
 
 @pytest.mark.parametrize("channels", [1, 4, 5])

@@ -1,4 +1,4 @@
-"""Pictures in, results out, with files written by hand whose answers are known."""
+"""Images in, results out, with files written by hand whose answers are known."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def check_masks(results, image: np.ndarray) -> None:
         assert (mask & red).sum() / (mask | red).sum() > 0.9
 
 
-def test_boxes_and_masks_are_of_the_pictures_size(dynamic):
+def test_boxes_and_masks_are_of_the_images_size(dynamic):
     image = make_image()
     check(OnnxPredictor(dynamic)(image), image)
 
@@ -84,9 +84,9 @@ def test_scores_below_the_threshold_are_left_out(dynamic, fixed):
         assert list(OnnxPredictor(file, score_thr=0.6)(make_image()).scores) == list(SCORES[:2])
 
 
-def test_a_fixed_file_has_pictures_fitted_and_answers_taken_back(fixed):
+def test_a_fixed_file_has_images_fitted_and_answers_taken_back(fixed):
     # 96 x 128 is fitted into 48 x 96 as 48 x 64: shares of the file's width are 1.5 times those of
-    # the picture's, and what lies beyond is cut off
+    # the image's, and what lies beyond is cut off
     image = make_image()
     results = OnnxPredictor(fixed)(image)
     expected = np.minimum(BOXES * [1.5, 1, 1.5, 1], 1) * [128, 96, 128, 96]
@@ -104,15 +104,15 @@ def test_what_a_fixed_file_finds_in_the_padding_alone_is_dropped(tmp_path):
 
 
 def test_batches_of_a_fixed_file_are_filled_up(tmp_path):
-    file = fixed_file(tmp_path / "f.onnx", (96, 128), pictures=2)
-    pictures = [make_image(), make_image(48, 64), make_image(96, 128)]
-    found = OnnxPredictor(file)(pictures)
+    file = fixed_file(tmp_path / "f.onnx", (96, 128), images=2)
+    images = [make_image(), make_image(48, 64), make_image(96, 128)]
+    found = OnnxPredictor(file)(images)
     assert [r.image_size for r in found] == [(96, 128), (48, 64), (96, 128)]
-    check(found[0], pictures[0])
-    check(found[2], pictures[2])
+    check(found[0], images[0])
+    check(found[2], images[2])
 
 
-def test_masks_of_large_pictures_are_drawn_smaller_and_enlarged(dynamic):
+def test_masks_of_large_images_are_drawn_smaller_and_enlarged(dynamic):
     image = make_image(960, 1280)
     full = OnnxPredictor(dynamic)(image)
     small = OnnxPredictor(dynamic, max_mask_pixels=96 * 128)(image)
@@ -124,14 +124,14 @@ def test_masks_of_large_pictures_are_drawn_smaller_and_enlarged(dynamic):
 
 def test_threads_get_the_same_answers(dynamic):
     predictor = OnnxPredictor(dynamic, threads=1)
-    pictures = [make_image(40 + 8 * i, 64) for i in range(8)]
+    images = [make_image(40 + 8 * i, 64) for i in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        for image, results in zip(pictures, pool.map(predictor, pictures), strict=True):
+        for image, results in zip(images, pool.map(predictor, images), strict=True):
             check(results, image)
 
 
 def test_a_broken_file_is_named_or_skipped(dynamic, tmp_path):
-    (tmp_path / "a.png").write_bytes(b"no picture")
+    (tmp_path / "a.png").write_bytes(b"no image")
     Image.fromarray(make_image()).save(tmp_path / "b.png")
     with pytest.raises(ValueError, match=r"image file .*a\.png"):
         OnnxPredictor(dynamic)(tmp_path)
@@ -198,7 +198,7 @@ def test_metadata_that_is_missing_or_no_json_is_named(dynamic, tmp_path):
         OnnxPredictor(tmp_path / "f.onnx")
 
 
-def test_files_of_several_pictures_of_any_size_are_refused(tmp_path):
+def test_files_of_several_images_of_any_size_are_refused(tmp_path):
     file = dynamic_file(tmp_path / "f.onnx", batch=4)
     with pytest.raises(ValueError, match=r"metadata condinst\.batch: expected 1 or null.*got 4"):
         OnnxPredictor(file)
@@ -231,7 +231,7 @@ def test_neither_pytorch_nor_mmdet_nor_opencv_is_imported(dynamic, tmp_path):
     assert done.stdout.splitlines() == ["3 3 3 3", "[]"]
 
 
-def test_large_pictures_by_tiles(tmp_path):
+def test_large_images_by_tiles(tmp_path):
     """The file finds what is red on every tile; the square is whole on the first one alone."""
     image = np.zeros((90, 120, 3), np.uint8)
     image[10:40, 20:50, 0] = 255

@@ -1,4 +1,4 @@
-"""Resizing as the config's test pipeline does, and masks back to pictures."""
+"""Resizing as the config's test pipeline does, and masks back to images."""
 
 import json
 
@@ -11,7 +11,7 @@ from onnx_files import METADATA
 from PIL import Image
 
 from condinst.deploy.metadata import FileInfo, ResizeInfo
-from condinst.deploy.preprocess import input_size, resize_picture, to_input
+from condinst.deploy.preprocess import input_size, resize_image, to_input
 from condinst.export.write_metadata import resize_settings
 from condinst.masks.resize import draw_crop
 
@@ -51,7 +51,7 @@ def test_sizes_by_a_factor_are_mmdets(size, factor, keep_ratio):
     assert input_size(size, read) == expected
 
 
-def test_without_a_resize_a_picture_keeps_its_size():
+def test_without_a_resize_a_image_keeps_its_size():
     assert input_size((50, 60), info()) == (50, 60)
 
 
@@ -64,7 +64,7 @@ def test_without_a_resize_a_picture_keeps_its_size():
         (False, (100, 50), (64, 96)),
     ],
 )
-def test_fixed_sizes_have_pictures_fitted_into_them(keep_ratio, size, expected):
+def test_fixed_sizes_have_images_fitted_into_them(keep_ratio, size, expected):
     resize = ResizeInfo((1333, 800), keep_ratio)
     assert input_size(size, info(resize=resize, fixed_size=(64, 96))) == expected
 
@@ -80,11 +80,11 @@ def test_pixels_are_those_of_mmdets_transform(size, backend, tolerance):
     image = make_image(75, 64)
     step = MMDetResize(scale=size[::-1], keep_ratio=False, backend=backend)
     expected = step(dict(img=image))["img"]
-    found = resize_picture(image, size, ResizeInfo((1, 1), False, "bilinear", backend))
+    found = resize_image(image, size, ResizeInfo((1, 1), False, "bilinear", backend))
     assert np.abs(found.astype(int) - expected).max() <= tolerance
 
 
-def test_inputs_are_planes_padded_with_the_colour_that_is_normalised_to_black():
+def test_inputs_are_planes_padded_with_the_color_that_is_normalized_to_black():
     image = make_image(30, 60)
     resize = ResizeInfo((64, 64), keep_ratio=True)
     found, size = to_input(image, info(resize=resize, fixed_size=(64, 64)))

@@ -25,7 +25,7 @@ def code(box):
 
 
 class Model(BaseModel):
-    """Finds the object of every picture, moved by so many pixels in each validation."""
+    """Finds the object of every image, moved by so many pixels in each validation."""
 
     shifts = (0,)
 

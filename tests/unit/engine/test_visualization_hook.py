@@ -1,4 +1,4 @@
-"""Pictures drawn while testing: where they go, and what is beside what."""
+"""Images drawn while testing: where they go, and what is beside what."""
 
 from types import SimpleNamespace
 
@@ -17,7 +17,7 @@ SIZE = (40, 60)
 
 @pytest.fixture
 def runner(tmp_path):
-    """What the hook reads of a Runner: the data set's folder and classes."""
+    """What the hook reads of a Runner: the dataset's folder and classes."""
     dataset = SimpleNamespace(
         metainfo={"classes": ("thing",)}, data_prefix={"img": str(tmp_path / "images")}
     )
@@ -25,7 +25,7 @@ def runner(tmp_path):
 
 
 def sample(path, truth_size=None) -> DetDataSample:
-    """A gray picture on the disk, one instance found; with ground truth if it has a size."""
+    """A gray image on the disk, one instance found; with ground truth if it has a size."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.full((*SIZE, 3), 128, np.uint8))
     result = DetDataSample(metainfo=dict(img_path=str(path), ori_shape=SIZE))
@@ -58,7 +58,7 @@ def test_files_of_one_name_in_two_folders_are_both_drawn(tmp_path, runner):
     assert set(written(tmp_path / "out")) == {"a/1.jpg", "b/1.jpg", "2.jpg"}
 
 
-def test_ground_truth_is_beside_where_it_has_the_pictures_size(tmp_path, runner):
+def test_ground_truth_is_beside_where_it_has_the_images_size(tmp_path, runner):
     hook = VisualizationHook(out_dir=str(tmp_path / "out"))
     hook.before_test(runner)
     samples = [
@@ -73,8 +73,8 @@ def test_ground_truth_is_beside_where_it_has_the_pictures_size(tmp_path, runner)
 
 
 def test_the_limit_and_the_threshold(tmp_path, runner):
-    """Nothing scores 0.9, so that the only picture written is the gray one."""
-    hook = VisualizationHook(out_dir=str(tmp_path / "out"), score_thr=0.9, max_pictures=1)
+    """Nothing scores 0.9, so that the only image written is the gray one."""
+    hook = VisualizationHook(out_dir=str(tmp_path / "out"), score_thr=0.9, max_images=1)
     hook.before_test(runner)
     for index in range(2):
         hook.after_test_iter(runner, index, outputs=[sample(tmp_path / "images" / f"{index}.png")])
@@ -90,7 +90,7 @@ def test_closeups_show_the_truths_edge_in_white(tmp_path, runner):
     truth.gt_instances.masks.masks[:, :, 20:] = 0
     hook.after_test_iter(runner, 0, outputs=[truth])
     shown = cv2.imread(str(tmp_path / "out" / "1_edges.png"))
-    assert shown.shape == (SIZE[0] * 8, 48 * 8, 3)  # one mask; the picture is 40 pixels high
+    assert shown.shape == (SIZE[0] * 8, 48 * 8, 3)  # one mask; the image is 40 pixels high
     # the highest pixel of the predicted square is at (10, 10): the part starts at the left side
     assert (shown[10:70, 20 * 8] == 255).all()
     assert not (shown[10 * 8, 90:150] == shown[10:11, 90:150]).all()

@@ -76,13 +76,11 @@ def test_mmdets_parallel_evaluation_and_its_single_number(data):
 
 @pytest.mark.parametrize("keys", [{}, dict(iou_thrs=[0.4, 0.7], proposal_nums=(2, 20))], ids=str)
 def test_recall_of_proposals_is_mmdets(tmp_path, keys):
-    """On pictures of as many objects and detections: others mmdet cannot read on today's numpy."""
+    """On images of as many objects and detections: others mmdet cannot read on today's numpy."""
     content, found = random_set(num_images=8)
-    for picture in content["images"][:2]:
-        content["annotations"] = [
-            a for a in content["annotations"] if a["image_id"] != picture["id"]
-        ]
-        found = [d for d in found if d["image_id"] != picture["id"]]
+    for image in content["images"][:2]:
+        content["annotations"] = [a for a in content["annotations"] if a["image_id"] != image["id"]]
+        found = [d for d in found if d["image_id"] != image["id"]]
     del content["images"][:2]
     for annotation in content["annotations"]:
         annotation["iscrowd"] = 0
@@ -183,7 +181,7 @@ def test_a_second_evaluation_gives_the_same(data):
 
 
 def crowded(tmp_path, count=120):
-    """A picture with ``count`` squares in rows, each found exactly."""
+    """An image with ``count`` squares in rows, each found exactly."""
     boxes = [[6 * (i % 40), 6 * (i // 40), 4, 4] for i in range(count)]
     content, found = random_set(num_images=1, num_found=0)
     image_id = content["images"][0]["id"]
@@ -287,7 +285,7 @@ def test_categories_in_another_order_than_their_ids(tmp_path, backend):
     assert np.isnan(ours["coco/dog_precision"])
 
 
-def test_ground_truth_from_the_data_set(data):
+def test_ground_truth_from_the_dataset(data):
     """Without ``ann_file``, from the samples' instances."""
     ann_file, _, samples = data
     content = json.loads(Path(ann_file).read_text())
@@ -332,7 +330,7 @@ def test_what_is_evaluated_is_logged(data, logged):
     messages = [message for _, message in logged]
     for kind in BOTH:
         (start,) = [m for m in messages if m.startswith(f"Evaluating {kind} ")]
-        assert f"{len(found)} detections on 6 pictures" in start
+        assert f"{len(found)} detections on 6 images" in start
         assert any(m.startswith(f"{kind} took ") for m in messages)
     assert len(messages) == 6
 
@@ -342,22 +340,22 @@ def broken(name):
 
     def change(samples):
         instances = samples[2]["pred_instances"]
-        if name == "picture":
+        if name == "image":
             samples[2]["img_id"] = 999
-            return r"annotations\.json lacks 1 of the 6 pictures that were predicted, by id: 999"
+            return r"annotations\.json lacks 1 of the 6 images that were predicted, by id: 999"
         if name == "label":
             instances["labels"][0] = 4
-            return r"labels from 0 to 4, the data set's metainfo has 4 classes"
+            return r"labels from 0 to 4, the dataset's metainfo has 4 classes"
         if name == "no masks":
             del instances["masks"]
-            return r"metric segm: picture \d+ has 25 predictions and 0 masks"
+            return r"metric segm: image \d+ has 25 predictions and 0 masks"
         instances["masks"] = instances["masks"].transpose(1, 2)
-        return r"picture \d+ has a predicted mask of size \[240, 180\].*is of \[180, 240\]"
+        return r"image \d+ has a predicted mask of size \[240, 180\].*is of \[180, 240\]"
 
     return change
 
 
-@pytest.mark.parametrize("name", ["picture", "label", "no masks", "mask size"])
+@pytest.mark.parametrize("name", ["image", "label", "no masks", "mask size"])
 def test_predictions_that_do_not_fit(data, name):
     ann_file, _, samples = data
     samples = copy.deepcopy(samples)
@@ -430,7 +428,7 @@ def test_a_far_polygon_takes_no_memory_in_evaluation():
     [code] = read_truth(content, CATEGORY_IDS, "truth").masks
     assert coco_mask.area(code) == (image["height"] - 5) * image["width"]
     annotation["segmentation"] = [[float("nan"), 5, 6, 7, 8, 9]]
-    with pytest.raises(ValueError, match=r"truth: an object of picture \d+: .*not finite"):
+    with pytest.raises(ValueError, match=r"truth: an object of image \d+: .*not finite"):
         _ = read_truth(content, CATEGORY_IDS, "truth").masks
 
 

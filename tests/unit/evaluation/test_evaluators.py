@@ -67,7 +67,7 @@ def test_real_detections_give_pycocotools_numbers(shared, backend, iou_type):
 @backends
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
 @pytest.mark.parametrize("seed", range(3))
-def test_crowds_ties_empty_pictures_and_classes(backend, iou_type, seed):
+def test_crowds_ties_empty_images_and_classes(backend, iou_type, seed):
     content, found = random_set(seed)
     assert any(a["iscrowd"] for a in content["annotations"])
     expected = by_pycocotools(content, found, iou_type)
@@ -97,7 +97,7 @@ def test_caps_that_bite(backend):
 
 
 def squares(count, first_id=1):
-    """One picture with ``count`` squares of 4 x 4 pixels, all found exactly."""
+    """One image with ``count`` squares of 4 x 4 pixels, all found exactly."""
     boxes = [[10 * (i % 20), 10 * (i // 20), 4, 4] for i in range(count)]
     content = dict(
         images=[dict(id=1, height=200, width=200)],

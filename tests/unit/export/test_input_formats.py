@@ -1,4 +1,4 @@
-"""Gray, 16-bit and many-channel pictures through the predictor and through exported files."""
+"""Gray, 16-bit and many-channel images through the predictor and through exported files."""
 
 import copy
 
@@ -19,7 +19,7 @@ CONV = "backbone.conv1.weight"
 
 
 def config(channels=3, dtype="uint8", resize=False):
-    """The same normalisation for every channel, so that answers can be compared."""
+    """The same normalization for every channel, so that answers can be compared."""
     cfg = small_config(score_thr=0.05)
     factor = 257 if dtype == "uint16" else 1
     cfg.model.backbone.update(in_channels=channels, frozen_stages=-1)
@@ -109,7 +109,7 @@ def test_gray_gives_the_answers_of_three_equal_channels(folder, colors):
     gray = predictor(folder, config(1))
     expected = colors(folder / "three.png")
     assert_same(gray(folder / "gray.png"), expected)
-    # colours become gray, from files and from arrays, PIL images and batches too
+    # colors become gray, from files and from arrays, PIL images and batches too
     assert_same(gray(folder / "rgb.png"), expected)
     rgb = np.asarray(Image.open(folder / "rgb.png"))
     assert_same(gray(rgb), expected)
@@ -118,7 +118,7 @@ def test_gray_gives_the_answers_of_three_equal_channels(folder, colors):
     bgr = predictor(folder, config(1), channel_order="bgr")
     assert_same(bgr(np.ascontiguousarray(rgb[..., ::-1])), expected)
     assert_same(gray([folder / "gray.png"])[0], expected)
-    tiled = predictor(folder, config(1), tile=400)  # one tile: the picture
+    tiled = predictor(folder, config(1), tile=400)  # one tile: the image
     assert len(tiled(folder / "gray.png")) == pytest.approx(len(expected), abs=3)
 
 
@@ -127,8 +127,8 @@ def test_four_channels_are_taken_as_stored(folder):
     expected = eight(folder / "four.png")
     assert_same(deep(folder / "four16.npy"), expected, 1e-5)
     assert_same(deep(np.load(folder / "four16.npy")), expected, 1e-5)
-    picture = expected.read_image()
-    assert np.array_equal(picture, np.asarray(Image.open(folder / "rgb.png")))
+    image = expected.read_image()
+    assert np.array_equal(image, np.asarray(Image.open(folder / "rgb.png")))
     assert expected.draw().shape == (150, 200, 3)
     assert deep(folder / "four16.npy").draw().shape == (150, 200, 3)
 

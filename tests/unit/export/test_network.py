@@ -1,7 +1,7 @@
 """The network's export by PyTorch's two exporters."""
 
 import pytest
-from small_detector import picture
+from small_detector import image
 
 from condinst.export import network
 from condinst.export.agreement import BOUNDS, Agreement
@@ -19,7 +19,7 @@ def test_the_older_exporter_where_the_newer_one_fails(detector, monkeypatch, fix
     monkeypatch.setattr(network, "_by_torch_export", refuse)
     exported = build_onnx(detector, fixed_size=fixed_size)
     sizes = [fixed_size] if fixed_size else [(90, 130), (64, 200)]
-    chosen = [CheckedImage("", picture(*size), size) for size in sizes]
+    chosen = [CheckedImage("", image(*size), size) for size in sizes]
     rows = check(detector, onnx_runtime(exported), chosen, BOUNDS["float32"])
     total = sum((row.agreement for row in rows), Agreement())
     assert total.failures(BOUNDS["float32"]) == []

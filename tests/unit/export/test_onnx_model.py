@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from onnx import shape_inference
-from small_detector import ORIGINAL, picture, small_config, small_detector
+from small_detector import ORIGINAL, image, small_config, small_detector
 
 from condinst.export.agreement import BOUNDS, Agreement
 from condinst.export.box_graph import BoxSettings
@@ -23,8 +23,8 @@ SIZES = [
 ]
 
 
-def pictures(sizes=SIZES):
-    return [CheckedImage(str(i), picture(*size, i), out) for i, (size, out) in enumerate(sizes)]
+def images(sizes=SIZES):
+    return [CheckedImage(str(i), image(*size, i), out) for i, (size, out) in enumerate(sizes)]
 
 
 def assert_equal(model, exported, chosen, batch=1):
@@ -41,41 +41,41 @@ def exported(detector):
 
 
 def test_any_size_with_none_one_and_many_detections(detector, exported):
-    assert min(assert_equal(detector, exported, pictures()[:3])) == 30
+    assert min(assert_equal(detector, exported, images()[:3])) == 30
     found = []
-    for score_thr in thresholds(detector, pictures()[1], (0, 1, 20)):
+    for score_thr in thresholds(detector, images()[1], (0, 1, 20)):
         with with_threshold(detector, exported, score_thr) as changed:
-            found += assert_equal(detector, changed, pictures()[1:2])
+            found += assert_equal(detector, changed, images()[1:2])
     assert found[:2] == [0, 1]
     assert 1 < found[2] <= 20
 
 
-def test_a_picture_smaller_than_a_cell_of_the_coarsest_level(detector, exported):
-    assert_equal(detector, exported, pictures()[3:])
+def test_a_image_smaller_than_a_cell_of_the_coarsest_level(detector, exported):
+    assert_equal(detector, exported, images()[3:])
 
 
 def test_thresholds_of_pairs_are_what_the_detector_counts(detector):
     # none is suppressed at an IoU of 1 and beyond: pairs are instances
     model = copy.deepcopy(detector)
-    for count, score_thr in zip((1, 7), thresholds(model, pictures()[0], (1, 7)), strict=True):
+    for count, score_thr in zip((1, 7), thresholds(model, images()[0], (1, 7)), strict=True):
         model.bbox_head.test_cfg = {
             **detector.bbox_head.test_cfg,
             "score_thr": score_thr,
             "nms": dict(type="nms", iou_threshold=1.0),
             "min_bbox_size": -1,
         }
-        assert len(run_eager(model, pictures()[0])["scores"]) == count
+        assert len(run_eager(model, images()[0])["scores"]) == count
 
 
 def test_the_originals_conventions():
     model = small_detector(small_config(**ORIGINAL))
-    counts = assert_equal(model, build_onnx(model), pictures())
+    counts = assert_equal(model, build_onnx(model), images())
     assert max(counts) > 5
 
 
-def test_pictures_of_a_batch_are_told_apart(detector, exported):
+def test_images_of_a_batch_are_told_apart(detector, exported):
     run = onnx_runtime(exported)
-    images = np.stack([picture(96, 128, seed) for seed in range(3)])
+    images = np.stack([image(96, 128, seed) for seed in range(3)])
     outputs = run(images, np.array([96, 128]))
     assert (np.diff(outputs["image_inds"]) >= 0).all()
     for i in range(3):
@@ -88,7 +88,7 @@ def test_pictures_of_a_batch_are_told_apart(detector, exported):
 
 
 def test_a_batch_of_one_by_its_shared_product(detector):
-    assert_equal(detector, build_onnx(detector, batch=1), pictures())
+    assert_equal(detector, build_onnx(detector, batch=1), images())
 
 
 @pytest.mark.parametrize("conventions", [{}, ORIGINAL])
@@ -102,7 +102,7 @@ def test_fixed_size(conventions):
     }
     expected = dict(boxes=[2, 30, 4], scores=[2, 30], labels=[2, 30], masks=[2, 30, *size])
     assert shapes == expected
-    chosen = pictures([(size, size)] * 2)
+    chosen = images([(size, size)] * 2)
     assert_equal(model, exported, chosen, batch=2)
     score_thr = thresholds(model, chosen[0], (6,))[0]
     with with_threshold(model, exported, score_thr) as changed:
@@ -117,27 +117,27 @@ def test_fixed_size(conventions):
     assert not outputs["masks"][0, rest].any()
 
 
-def test_pictures_as_they_are_loaded_for_networks_of_bgr():
+def test_images_as_they_are_loaded_for_networks_of_bgr():
     cfg = small_config()
     cfg.model.data_preprocessor.update(
         mean=[103.5, 116.3, 123.7], std=[1.0, 1.0, 1.0], bgr_to_rgb=False, pad_value=9
     )
     model = small_detector(cfg)
-    with torch.no_grad():  # the pictures' contrast is 58 times as large as with the others
+    with torch.no_grad():  # the images' contrast is 58 times as large as with the others
         model.backbone.conv1.weight /= 58
-    assert max(assert_equal(model, build_onnx(model), pictures())) > 5
+    assert max(assert_equal(model, build_onnx(model), images())) > 5
 
 
 def test_class_agnostic_suppression_and_no_centerness_on_the_box_tower():
     cfg = small_config(nms=dict(type="nms", iou_threshold=0.5, class_agnostic=True))
     cfg.model.bbox_head.update(norm_on_bbox=False, centerness_on_reg=False)
     model = small_detector(cfg)
-    assert_equal(model, build_onnx(model), pictures())
+    assert_equal(model, build_onnx(model), images())
 
 
 def test_float16_is_close(detector):
     exported = build_onnx(detector, half=True)
-    rows = check(detector, onnx_runtime(exported), pictures(), BOUNDS["float16"])
+    rows = check(detector, onnx_runtime(exported), images(), BOUNDS["float16"])
     total = sum((row.agreement for row in rows), Agreement())
     assert total.failures(BOUNDS["float16"]) == []
     assert max(total.scores) > 1e-6  # it is not the float32 network
@@ -157,7 +157,7 @@ def test_deformable_convolutions(name):
     for conv in offsets:  # they begin at zero, which would move nothing
         conv.weight.data.normal_(0, 0.3, generator=generator)
     assert opset_for(model) == 19
-    assert_equal(model, build_onnx(model), pictures())
+    assert_equal(model, build_onnx(model), images())
 
 
 def test_exporting_changes_no_detector(detector):

@@ -1,8 +1,8 @@
-"""int8: what is quantised and what is not, and how far the answers move."""
+"""int8: what is quantized and what is not, and how far the answers move."""
 
 import numpy as np
 import pytest
-from small_detector import picture
+from small_detector import image
 
 from condinst.export.agreement import Agreement, Bounds
 from condinst.export.compared_runtimes import onnx_runtime
@@ -18,7 +18,7 @@ def quantized(detector):
     std = detector.data_preprocessor.std.numpy()
     sizes = [(96, 128), (128, 64), (96, 96), (64, 160)]
     inputs = (
-        ((picture(*size, seed) - mean) / std)[None].astype(np.float32)
+        ((image(*size, seed) - mean) / std)[None].astype(np.float32)
         for seed, size in enumerate(sizes)
     )
     return build_onnx(detector, quantize=lambda part: quantize_network(part, inputs))
@@ -34,15 +34,15 @@ def test_convolutions_are_int8_but_the_heads_last_ones_and_all_post_processing(q
             in_float.add(conv.input[1])
     assert {name for name in LAST_CONVS if any(name in w for w in in_float)} == set(LAST_CONVS)
     assert all(any(name in weight for name in LAST_CONVS) for weight in in_float)
-    quantised = [c for c in convs if c.input[1] not in in_float]
-    assert len(quantised) > 20
+    quantized = [c for c in convs if c.input[1] not in in_float]
+    assert len(quantized) > 20
     behind = [node for node in quantized.graph.node if node.name.startswith("condinst/")]
     assert len(behind) > 100
     assert not {"QuantizeLinear", "DequantizeLinear"} & {node.op_type for node in behind}
 
 
 def test_instances_stay_alike(detector, quantized):
-    chosen = [CheckedImage("", picture(96, 128, seed), (96, 128)) for seed in (7, 8)]
+    chosen = [CheckedImage("", image(96, 128, seed), (96, 128)) for seed in (7, 8)]
     # wide: these weights are random, and so are their masks
     bounds = Bounds(0.7, box=3.0, mask_iou=0.7, score=0.05, margin=0.05, worst=False)
     rows = check(detector, onnx_runtime(quantized), chosen, bounds)
@@ -52,6 +52,6 @@ def test_instances_stay_alike(detector, quantized):
     assert max(total.scores) > 1e-4  # it is another network
 
 
-def test_no_pictures(detector):
+def test_no_images(detector):
     with pytest.raises(ValueError, match="calibration"):
         build_onnx(detector, quantize=lambda part: quantize_network(part, []))

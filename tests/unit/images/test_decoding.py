@@ -12,7 +12,7 @@ from condinst.datasets import LoadImageFromFile
 from condinst.images.decoding import read_stored
 from condinst.images.headers import read_header
 from condinst.images.pixel_format import PixelFormat, to_display, to_gray
-from condinst.images.sources import read_for_display, read_picture
+from condinst.images.sources import read_for_display, read_image
 
 tifffile = pytest.importorskip("tifffile")
 SIZE = (40, 52)
@@ -93,8 +93,8 @@ def test_all_channels_and_bits_are_read(name, tmp_path):
     shown = expected[:, :, 0] if channels == 1 else expected
     assert np.array_equal(loaded["img"], shown[..., ::-1] if channels == 3 else shown)
     assert loaded["img_shape"] == loaded["ori_shape"] == SIZE
-    # predictors without PyTorch read the same; colours are RGB there
-    assert np.array_equal(read_picture(path, pixel_format=PixelFormat(channels, dtype)), shown)
+    # predictors without PyTorch read the same; colors are RGB there
+    assert np.array_equal(read_image(path, pixel_format=PixelFormat(channels, dtype)), shown)
     assert np.array_equal(
         read_for_display(path),
         to_display(expected[:, :, :3] if found.alpha else expected),
@@ -149,7 +149,7 @@ def test_orientation_of_16_bits(tmp_path):
     assert np.array_equal(load(path, **options), turned)
     results = {"img_path": str(path), "height": SIZE[0], "width": SIZE[1]}
     assert np.array_equal(LoadImageFromFile(**options)(results)["img"], GRAY16[:, :, 0])
-    found = read_picture(path, SIZE, PixelFormat(**options))
+    found = read_image(path, SIZE, PixelFormat(**options))
     assert np.array_equal(found, GRAY16[:, :, 0])
 
 
@@ -169,7 +169,7 @@ def test_files_of_another_kind_are_named(tmp_path, name, options, message):
     with pytest.raises(ValueError, match=rf"image file .*{name}: .*{message}"):
         load(path, **options)
     with pytest.raises(ValueError, match=rf"image file .*{name}: .*{message}"):
-        read_picture(path, pixel_format=PixelFormat(**options))
+        read_image(path, pixel_format=PixelFormat(**options))
 
 
 @pytest.mark.parametrize("name", ["five16.tif", "rgba16.png", "five16.npy", "gray16.png"])
@@ -185,7 +185,7 @@ def test_broken_files_are_named(tmp_path, name):
         load(path, channels=expected.shape[2], dtype="uint16")
 
 
-def test_a_stack_that_is_no_picture_is_refused(tmp_path):
+def test_a_stack_that_is_no_image_is_refused(tmp_path):
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, np.zeros((3, 2, *SIZE), np.uint16), imagej=True)
     with pytest.raises(ValueError, match=r"stack\.tif: a TIFF array \(3, 2, 40, 52\)"):

@@ -12,7 +12,7 @@ from condinst.datasets.transforms.load_image import LoadImageFromFile
 from condinst.images.decoding import read_stored
 from condinst.images.headers import read_header
 from condinst.images.limit import VARIABLE, ImageTooLargeError, check_header, open_image
-from condinst.images.sources import read_for_display, read_picture
+from condinst.images.sources import read_for_display, read_image
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -36,7 +36,7 @@ READERS = {
     "train": lambda path: LoadImageFromFile()({"img_path": str(path)}),
     "pillow": lambda path: LoadImageFromFile(imdecode_backend="pillow")({"img_path": str(path)}),
     "as stored": lambda path: LoadImageFromFile(channels=4)({"img_path": str(path)}),
-    "deploy": read_picture,
+    "deploy": read_image,
     "draw": read_for_display,
     "doctor": lambda path: read_header(str(path)),
     "tile": lambda path: read_stored(Path(path).read_bytes()),
@@ -80,7 +80,7 @@ def test_a_raised_limit_is_above_pillows_own(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow refuses twice as many
     Image.new("L", (30, 30)).save(tmp_path / "a.png")
     monkeypatch.setenv(VARIABLE, "900")
-    assert read_picture(tmp_path / "a.png").shape == (30, 30, 3)
+    assert read_image(tmp_path / "a.png").shape == (30, 30, 3)
 
 
 def test_a_limit_that_is_none(monkeypatch):
@@ -98,4 +98,4 @@ def test_long_texts_in_a_png_are_nothing_to_its_pixels(tmp_path):
         Image.open(tmp_path / "a.png")
     with open_image(tmp_path / "a.png") as image:
         assert image.size == (10, 10)
-    assert np.array_equal(read_picture(tmp_path / "a.png"), pixels)
+    assert np.array_equal(read_image(tmp_path / "a.png"), pixels)

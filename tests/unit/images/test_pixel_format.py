@@ -36,9 +36,9 @@ def test_orientations_are_pillow_s(orientation):
     from PIL import Image, ImageOps
 
     rgb = noise(6, 9, 3)
-    picture = Image.fromarray(rgb)
-    picture.getexif()[0x0112] = orientation
-    assert np.array_equal(turn_upright(rgb, orientation), ImageOps.exif_transpose(picture))
+    image = Image.fromarray(rgb)
+    image.getexif()[0x0112] = orientation
+    assert np.array_equal(turn_upright(rgb, orientation), ImageOps.exif_transpose(image))
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_of_other_channels_three_are_shown_or_one():
 
 
 @pytest.mark.parametrize("value", [0, 30000])
-def test_a_picture_of_one_value_can_be_shown(value):
+def test_a_image_of_one_value_can_be_shown(value):
     shown = to_display(np.full((4, 5), value, np.uint16))
     assert (shown == value // 256).all()
     assert np.isfinite(to_display(np.full((4, 5), value, np.float32))).all()
 
 
-def test_results_draw_on_pictures_of_any_format():
+def test_results_draw_on_images_of_any_format():
     image = noise(40, 50, 4, dtype=np.uint16, top=4096)
     results = Results(
         image_size=(40, 50),

@@ -134,7 +134,7 @@ def test_what_has_no_way_of_its_own_goes_by_bitmaps():
     assert list(make((7, 5))[0])[0].shape == (7, 5)
 
 
-def test_travelling_between_processes_and_none_at_all():
+def test_traveling_between_processes_and_none_at_all():
     crops, bitmaps = make((40, 61), 10)
     assert_same(pickle.loads(pickle.dumps(crops)), bitmaps)
     nothing = CropMasks([], 40, 61)
@@ -154,7 +154,7 @@ def test_from_run_lengths(size):
 
 
 def test_run_lengths_of_zero():
-    """Uncompressed codes may hold them; here pixels 2 to 4 and 5 of a picture of height 4."""
+    """Uncompressed codes may hold them; here pixels 2 to 4 and 5 of an image of height 4."""
     crop = crop_of_runs(np.array([2, 2, 0, 0, 0, 1, 7]), 4)
     assert (crop.x, crop.y) == (0, 0)
     assert crop.mask.astype(int).tolist() == [[0, 1], [0, 0], [1, 0], [1, 0]]

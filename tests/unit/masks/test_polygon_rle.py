@@ -89,7 +89,7 @@ def test_far_coordinates_take_no_memory(far):
     assert grown < 200e3  # KiB
 
 
-def test_a_long_outline_in_a_small_picture_takes_no_memory():
+def test_a_long_outline_in_a_small_image_takes_no_memory():
     """pycocotools would walk 5e8 steps, of 16 bytes each."""
     points = np.random.default_rng(0).uniform(0, 2000, (100_000, 2))
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
@@ -120,6 +120,6 @@ def test_what_is_no_polygon(polygons, message):
 
 
 @pytest.mark.parametrize("size", [(0, 10), (-1, -1), (10**9, 10**9)])
-def test_no_such_picture(size):
-    with pytest.raises(ValueError, match="expected a picture of"):
+def test_no_such_image(size):
+    with pytest.raises(ValueError, match="expected an image of"):
         polygons_to_rle([[1, 1, 5, 1, 5, 5]], *size)

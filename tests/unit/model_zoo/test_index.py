@@ -125,7 +125,7 @@ def test_the_table_is_the_index(repo):
         expected = "not yet" if None in measured else " / ".join(map(cell, measured))
         assert row["ours, box / mask"] == expected
         license = {None: "-", "mmdet": "Apache-2.0", "original": "non-commercial"}[model.layout]
-        assert row["weights' licence"] == license
+        assert row["weights' license"] == license
         assert row["verified by"]
 
 

@@ -58,7 +58,7 @@ def local_weights(shared, tmp_path, monkeypatch):
 
 
 def test_the_test_command_takes_a_name_alone(shared, local_weights):
-    """Config and weights come from the name; two pictures are tested with them."""
+    """Config and weights come from the name; two images are tested with them."""
     data = shared / "coco_tiny"
     options = [
         f"data_root={data}/",

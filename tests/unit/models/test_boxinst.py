@@ -108,7 +108,7 @@ def mask_head(**kwargs):
 
 
 def inputs():
-    """Two objects of one picture, three instances; logits of 4 x 6 cells of 4 pixels."""
+    """Two objects of one image, three instances; logits of 4 x 6 cells of 4 pixels."""
     generator = torch.Generator().manual_seed(0)
     feats = torch.randn(1, 2, 2, 3, generator=generator).requires_grad_()
     instances = Instances(
@@ -189,7 +189,7 @@ def test_masks_in_place_of_colors_are_refused():
 
 def test_another_neighborhood_is_refused():
     feats, instances, gt = inputs()
-    with pytest.raises(ValueError, match=re.escape("colours of 8 neighbours, but")):
+    with pytest.raises(ValueError, match=re.escape("colors of 8 neighbors, but")):
         mask_head(pairwise_size=5).loss(feats, instances, [gt])
 
 
@@ -201,7 +201,7 @@ def prepare(image, boxes, **kwargs):
 
 
 def test_targets_need_no_masks_and_end_at_colors():
-    """A picture of a black and a white half of 16 x 16 pixels each: edges do not cross."""
+    """An image of a black and a white half of 16 x 16 pixels each: edges do not cross."""
     image = np.zeros((16, 32, 3), np.uint8)
     image[:, 16:] = 255
     colors = prepare(image, [[0, 0, 32, 16]], pairwise_dilation=1, bottom_pixels_removed=0)
@@ -209,7 +209,7 @@ def test_targets_need_no_masks_and_end_at_colors():
     assert len(colors) == 1
     right = colors.edges[4]  # (0, 1)
     assert right[0].tolist() == [True, True, True, False, True, True, True, False]
-    left = colors.edges[3]  # beyond the picture all is black
+    left = colors.edges[3]  # beyond the image all is black
     assert left[0].tolist() == [True, True, True, True, False, True, True, True]
 
 
@@ -234,7 +234,7 @@ def test_the_channel_order_is_known(order):
 
 
 def lab_of(rgb):
-    """CIELAB of an sRGB colour by the formulas of the standard (D65)."""
+    """CIELAB of an sRGB color by the formulas of the standard (D65)."""
     linear = [((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
     matrix = np.array(
         [
@@ -252,8 +252,8 @@ def edges_of(image, **options):
     return PrepareBoxTargets(**options).transform(results)["gt_masks"].edges
 
 
-def test_colors_of_pictures_of_any_format_are_those_of_the_8_bit_picture():
-    """Values times 257 fill 16 bits as the others fill 8; a fourth channel is not a colour."""
+def test_colors_of_images_of_any_format_are_those_of_the_8_bit_image():
+    """Values times 257 fill 16 bits as the others fill 8; a fourth channel is not a color."""
     rng = np.random.default_rng(0)
     blocks = (
         rng.integers([100, 60, 30], [125, 64, 32], (6, 7, 3), dtype=np.uint8)
@@ -287,7 +287,7 @@ def test_colors_of_another_stride_than_the_mask_head_s_are_refused():
         prepare_ground_truth(objects, mask_size=(4, 4), mask_stride=4)
 
 
-def test_masks_of_the_data_set_are_replaced():
+def test_masks_of_the_dataset_are_replaced():
     masks = BitmapMasks(np.ones((1, 16, 16), np.uint8), 16, 16)
     image = np.zeros((16, 16, 3), np.uint8)
     results = dict(img=image, gt_bboxes=np.zeros((1, 4)), gt_masks=masks, ori_shape=image.shape[:2])

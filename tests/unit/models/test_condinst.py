@@ -29,7 +29,7 @@ def test_losses_reach_every_parameter_without_positives(boxes):
 
 @pytest.mark.parametrize("size", [(96, 128), (33, 65), (101, 77)])
 @pytest.mark.parametrize("divisor", [1, 32])
-def test_any_picture_size_trains_and_predicts(size, divisor):
+def test_any_image_size_trains_and_predicts(size, divisor):
     cfg = small_model()
     cfg.data_preprocessor.pad_size_divisor = divisor
     model = build(cfg)
@@ -59,7 +59,7 @@ def test_masks_at_every_output_stride(stride):
 
 
 def test_polygons_and_bitmaps_of_the_same_shape_give_the_same_losses():
-    """A batch may hold both: pictures with RLE come as bitmaps."""
+    """A batch may hold both: images with RLE come as bitmaps."""
     x1, y1, x2, y2 = BOX
     polygon = PolygonMasks([[np.array([x1, y1, x2, y1, x2, y2, x1, y2])]], 96, 128)
     model = build(small_model()).eval()  # BN's running averages would differ between the two calls
@@ -162,7 +162,7 @@ def test_masks_are_handed_out_in_the_format_asked_for():
             assert crop.mask.sum() == mask.sum()
 
 
-def test_a_batch_predicts_what_its_pictures_do_by_themselves():
+def test_a_batch_predicts_what_its_images_do_by_themselves():
     model = build(small_model()).eval()
     model.bbox_head.conv_cls.bias.data.fill_(0)
     samples = [sample([], (96, 128)), sample([], (64, 128))]

@@ -1,4 +1,4 @@
-"""Weights made for colour pictures in networks for others, and the batches that they get."""
+"""Weights made for color images in networks for others, and the batches that they get."""
 
 import copy
 
@@ -56,7 +56,7 @@ def test_gray_gets_the_answers_of_three_equal_channels(rgb_net, load, tmp_path):
 
 
 @torch.no_grad()
-def test_further_channels_weigh_as_much_as_the_colours(rgb_net):
+def test_further_channels_weigh_as_much_as_the_colors(rgb_net):
     """Where all channels are equal, so are the answers."""
     gray = torch.randn(2, 1, 64, 96)
     for channels in (2, 4, 6):
@@ -109,7 +109,7 @@ def test_other_stems(options):
     net.load_state_dict(build(3).state_dict())
 
 
-def test_a_timm_model_takes_weights_for_colours():
+def test_a_timm_model_takes_weights_for_colors():
     pytest.importorskip("timm")
 
     def build(channels):
@@ -133,7 +133,7 @@ def batch(*images):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 5])
-def test_any_number_of_channels_is_normalised(channels):
+def test_any_number_of_channels_is_normalized(channels):
     mean = [10.0 * i + 5 for i in range(channels)]
     std = [2.0 + i for i in range(channels)]
     image = torch.randint(0, 256, (channels, 20, 30), dtype=torch.uint8)
@@ -146,7 +146,7 @@ def test_any_number_of_channels_is_normalised(channels):
 
 
 @pytest.mark.parametrize("preprocessor", [DetDataPreprocessor, BoxInstDataPreprocessor])
-def test_colours_are_mmdet_s(preprocessor):
+def test_colors_are_mmdet_s(preprocessor):
     from mmdet.models import DetDataPreprocessor as Theirs
 
     options = dict(mean=[1.0, 2, 3], std=[4.0, 5, 6], bgr_to_rgb=True, pad_size_divisor=32)
@@ -180,7 +180,7 @@ def test_numbers_that_do_not_go_together(options, message):
         (dict(bgr_to_rgb=True), 1),
     ],
 )
-def test_pictures_of_other_channels_are_refused(options, channels):
+def test_images_of_other_channels_are_refused(options, channels):
     image = torch.zeros(channels, 8, 8)
     with pytest.raises(ValueError, match=f"have {channels} .LoadImageFromFile's channels"):
         DetDataPreprocessor(**options)(batch(image))

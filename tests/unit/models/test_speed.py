@@ -96,7 +96,7 @@ def test_other_models_and_types_are_refused():
         predict(model)
 
 
-class NormalisesFirst(nn.Module):
+class NormalizesFirst(nn.Module):
     """Its children stand in another order than they are used in."""
 
     def __init__(self, backbone):
@@ -110,9 +110,9 @@ class NormalisesFirst(nn.Module):
         return self.backbone(self.conv(self.norm(x)))
 
 
-def test_a_backbone_that_normalises_first_is_not_folded():
+def test_a_backbone_that_normalizes_first_is_not_folded():
     model = trained_like()
-    model.backbone = NormalisesFirst(model.backbone)
+    model.backbone = NormalizesFirst(model.backbone)
     with pytest.raises(ValueError, match="cannot be folded"):
         optimize_for_inference(model)
 

@@ -61,7 +61,7 @@ def test_small_objects_are_doubled_in_crops_on_a_cpu():
     assert views.tiles is None
 
 
-def test_large_pictures_of_small_objects_are_cut_and_predicted_by_tiles():
+def test_large_images_of_small_objects_are_cut_and_predicted_by_tiles():
     facts = make_facts(size=(8000, 6000), largest=(8000, 6000), object_sizes=(15.0, 40.0, 90.0))
     views = choose_views(facts, "cuda", 10)
     assert views.crop is not None
@@ -70,7 +70,7 @@ def test_large_pictures_of_small_objects_are_cut_and_predicted_by_tiles():
     assert views.tiles is not None
 
 
-def test_large_pictures_of_large_objects_are_shrunk():
+def test_large_images_of_large_objects_are_shrunk():
     facts = make_facts(size=(4000, 3000), largest=(4000, 3000), object_sizes=(200.0, 500.0, 1500.0))
     views = choose_views(facts, "cuda", 10)
     assert views.crop is None
@@ -78,7 +78,7 @@ def test_large_pictures_of_large_objects_are_shrunk():
     assert views.factor < 0.4
 
 
-def test_objects_of_constant_size_are_not_scaled_with_their_picture():
+def test_objects_of_constant_size_are_not_scaled_with_their_image():
     views = choose_views(make_facts(grows=False), "cuda", 10)
     assert views.crop is not None
     assert views.test_scale is None
@@ -117,22 +117,22 @@ def test_too_little_memory():
 
 
 @pytest.mark.parametrize(
-    ("start", "pictures", "views"),
+    ("start", "images", "views"),
     [("coco", 4000, 36), ("imagenet", 4000, 72), ("scratch", 4000, 120)],
 )
-def test_each_picture_is_seen_often_enough(start, pictures, views):
-    facts = make_facts(num_train=pictures)
+def test_each_image_is_seen_often_enough(start, images, views):
+    facts = make_facts(num_train=images)
     chosen = choose_views(facts, "cuda", 10)
     schedule = choose_schedule(facts, chosen, GPU, RECIPE, base(), start)
     assert schedule.views == pytest.approx(views, rel=0.05)
-    assert schedule.max_iters * schedule.batch_size / pictures == pytest.approx(schedule.views)
+    assert schedule.max_iters * schedule.batch_size / images == pytest.approx(schedule.views)
     assert schedule.max_iters % schedule.val_interval == 0
     assert schedule.warmup < schedule.max_iters
 
 
-def test_few_and_many_pictures_have_bounds():
-    def iterations(pictures, machine):
-        facts = make_facts(num_train=pictures)
+def test_few_and_many_images_have_bounds():
+    def iterations(images, machine):
+        facts = make_facts(num_train=images)
         chosen = choose_views(facts, machine.device, 10)
         return choose_schedule(facts, chosen, machine, RECIPE, base(), "coco").max_iters
 
@@ -149,7 +149,7 @@ def test_a_batch_is_no_larger_than_the_data():
 
 
 class _Labels(list):
-    """The part of a data set that mmengine's wrapper asks."""
+    """The part of a dataset that mmengine's wrapper asks."""
 
     def get_cat_ids(self, index):
         return self[index]
@@ -157,9 +157,9 @@ class _Labels(list):
 
 def test_rare_classes_are_drawn_as_often_as_said():
     """By mmengine's own factors (LVIS, Section 3): sqrt(threshold / share), rounded up."""
-    facts = make_facts(classes=("a", "b", "c"), pictures_per_class=(300, 60, 6), num_train=400)
+    facts = make_facts(classes=("a", "b", "c"), images_per_class=(300, 60, 6), num_train=400)
     balance = choose_balance(facts)
-    assert (balance.rarest, balance.pictures) == ("c", 6)
+    assert (balance.rarest, balance.images) == ("c", 6)
     labels = [[0]] * 300 + [[1]] * 60 + [[2]] * 6 + [[]] * 34
     dataset = _Labels(labels)
     wrapper = SimpleNamespace(dataset=dataset)
@@ -169,14 +169,14 @@ def test_rare_classes_are_drawn_as_often_as_said():
 
 
 def test_classes_alike_need_no_balance():
-    assert choose_balance(make_facts(pictures_per_class=(200, 30))) is None
-    assert choose_balance(make_facts(classes=("a",), pictures_per_class=(5,))) is None
-    unseen = make_facts(classes=("a", "b"), pictures_per_class=(300, 0))
+    assert choose_balance(make_facts(images_per_class=(200, 30))) is None
+    assert choose_balance(make_facts(classes=("a",), images_per_class=(5,))) is None
+    unseen = make_facts(classes=("a", "b"), images_per_class=(300, 0))
     assert choose_balance(unseen) is None
 
 
 @pytest.mark.parametrize(("busiest", "expected"), [(3, 100), (75, 100), (80, 150), (375, 500)])
-def test_detections_cover_the_busiest_picture(busiest, expected):
+def test_detections_cover_the_busiest_image(busiest, expected):
     assert choose_max_per_img(make_facts(busiest=busiest)) == expected
 
 

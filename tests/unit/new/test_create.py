@@ -25,7 +25,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def unsplit(tmp_path):
-    write_part(tmp_path / "other", "pictures", TRAIN * 4, CLASSES)
+    write_part(tmp_path / "other", "images", TRAIN * 4, CLASSES)
     return tmp_path / "other"
 
 
@@ -48,8 +48,8 @@ def test_coco_with_a_split_stays_where_it_is(data, tmp_path, monkeypatch, capsys
     assert commands == [
         "  condinst train mine/mine.py",
         f"  condinst test mine/mine.py work_dirs/mine/iter_{iters}.pth "
-        "--show-dir work_dirs/mine/pictures",
-        f"  condinst predict mine/mine.py work_dirs/mine/iter_{iters}.pth PICTURE --out found",
+        "--show-dir work_dirs/mine/images",
+        f"  condinst predict mine/mine.py work_dirs/mine/iter_{iters}.pth IMAGE --out found",
     ]
 
 
@@ -128,7 +128,7 @@ def test_no_annotations(tmp_path, capsys):
 
 
 def test_data_that_training_would_refuse_are_refused_now(data, tmp_path, capsys):
-    """A picture of another size than annotated: only the checks of a run find it."""
+    """An image of another size than annotated: only the checks of a run find it."""
     path = data / "annotations" / "instances_train.json"
     content = json.loads(path.read_text())
     content["images"][0]["width"] = 60

@@ -1,4 +1,4 @@
-"""What is said of a data set is what was put into it."""
+"""What is said of a dataset is what was put into it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_counts_and_sizes(parts):
     assert facts.unused == ("hat",)
     assert (facts.num_train, facts.num_val) == (4, 1)
     assert (facts.num_objects, facts.num_negatives) == (6, 1)
-    assert facts.pictures_per_class == (2, 2)
+    assert facts.images_per_class == (2, 2)
     assert facts.object_sizes == pytest.approx(
         np.quantile([10, 20, 30, 40, 4, 25], [0.1, 0.5, 0.9])
     )
@@ -36,8 +36,8 @@ def test_counts_and_sizes(parts):
     assert facts.masks == (True, True)
     assert "classes without an object, left out: hat" in notes_on(facts)
     said = dict(describe(facts))
-    assert said["pictures"] == "4 to train on, 1 to validate on"
-    assert said["without objects"] == "1 training pictures"
+    assert said["images"] == "4 to train on, 1 to validate on"
+    assert said["without objects"] == "1 training images"
 
 
 def test_crowds_and_empty_boxes_are_no_objects(parts):
@@ -58,7 +58,7 @@ def test_boxes_alone(tmp_path):
 
 
 @pytest.mark.parametrize("photographs", [True, False])
-def test_whether_objects_grow_with_their_picture(tmp_path, photographs):
+def test_whether_objects_grow_with_their_image(tmp_path, photographs):
     sizes = [(50, 50), (100, 100), (200, 200), (400, 400)]
     sides = [10, 21, 39, 80] if photographs else [20, 21, 19, 20]
     train = write_part(tmp_path, "train", [[("cat", side)] for side in sides], ["cat"], sizes=sizes)
@@ -70,7 +70,7 @@ def test_a_class_that_only_validation_has(tmp_path):
     train = write_part(tmp_path, "train", [[("cat", 9)]], CLASSES)
     facts = collect_facts(train, write_part(tmp_path, "val", [[("dog", 9)]], CLASSES))
     assert facts.classes == ("cat", "dog")
-    assert "classes in no training picture, which cannot be learnt: dog" in notes_on(facts)
+    assert "classes in no training image, which cannot be learned: dog" in notes_on(facts)
 
 
 def test_other_categories_in_validation(tmp_path):
@@ -89,9 +89,9 @@ def test_nothing_to_learn(tmp_path):
         collect_facts(val, train)
 
 
-def test_a_broken_file_and_a_missing_picture(parts):
+def test_a_broken_file_and_a_missing_image(parts):
     (parts[0].img_dir / "1.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"1\.png: picture not found"):
+    with pytest.raises(FileNotFoundError, match=r"1\.png: image not found"):
         collect_facts(*parts)
     parts[0].ann_file.write_text("{")
     with pytest.raises(ValueError, match=r"instances_train\.json: not JSON"):

@@ -1,4 +1,4 @@
-"""Which channels and depth a data set's pictures have, from files written with them."""
+"""Which channels and depth a dataset's images have, from files written with them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ COLORS = np.stack([GRAY, GRAY[::-1], GRAY.T], axis=-1)
 DEEP = GRAY.astype(np.uint16) * 60
 
 
-def save(folder, pictures):
+def save(folder, images):
     paths = []
-    for i, pixels in enumerate(pictures):
+    for i, pixels in enumerate(images):
         if pixels.ndim == 3 and pixels.shape[2] > 4 or pixels.dtype.kind == "f":
             paths.append(folder / f"{i}.npy")
             np.save(paths[-1], pixels)
@@ -27,7 +27,7 @@ def save(folder, pictures):
 
 
 @pytest.mark.parametrize(
-    ("pictures", "expected"),
+    ("images", "expected"),
     [
         ([COLORS, COLORS], PixelFormat()),
         ([GRAY, GRAY], PixelFormat(1)),
@@ -37,13 +37,13 @@ def save(folder, pictures):
         ([np.dstack([COLORS, COLORS])], PixelFormat(6)),
         ([GRAY.astype(np.float32)], PixelFormat(1, "float32")),
     ],
-    ids=["colours", "gray", "mixed", "16 bit", "16 and 8 bit", "6 channels", "float"],
+    ids=["colors", "gray", "mixed", "16 bit", "16 and 8 bit", "6 channels", "float"],
 )
-def test_the_format_that_all_pictures_can_take(tmp_path, pictures, expected):
-    inputs = look_at_inputs(save(tmp_path, pictures))
+def test_the_format_that_all_images_can_take(tmp_path, images, expected):
+    inputs = look_at_inputs(save(tmp_path, images))
     assert inputs.pixels == expected
-    assert sum(inputs.kinds.values()) == len(pictures)
-    assert inputs.largest == max(picture.max() for picture in pictures)
+    assert sum(inputs.kinds.values()) == len(images)
+    assert inputs.largest == max(image.max() for image in images)
 
 
 def test_alpha_is_no_channel_but_is_told_of(tmp_path):
@@ -57,19 +57,19 @@ def test_alpha_is_no_channel_but_is_told_of(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("pictures", "message"),
+    ("images", "message"),
     [
         ([GRAY, np.dstack([COLORS, COLORS])], "6 channels of uint8, such as .*1.npy"),
         ([GRAY, GRAY.astype(np.float32)], "1 channel of float32, such as .*1.npy"),
     ],
 )
-def test_pictures_without_a_common_format(tmp_path, pictures, message):
+def test_images_without_a_common_format(tmp_path, images, message):
     with pytest.raises(ValueError, match=message):
-        look_at_inputs(save(tmp_path, pictures))
+        look_at_inputs(save(tmp_path, images))
 
 
-def test_a_file_that_is_no_picture(tmp_path):
+def test_a_file_that_is_no_image(tmp_path):
     path = tmp_path / "a.png"
-    path.write_bytes(b"no picture")
+    path.write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"a\.png: not readable"):
         look_at_inputs([path])

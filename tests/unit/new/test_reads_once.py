@@ -17,8 +17,8 @@ sys.addaudithook(lambda event, args: OPENED.append(str(args[0])) if event == "op
 @pytest.fixture
 def folder(tmp_path):
     for name in ("train", "val"):
-        pictures = [[("cat", 20), ("dog", 12)] for _ in range(3)]
-        write_part(tmp_path / "data", name, pictures, ["cat", "dog"])
+        images = [[("cat", 20), ("dog", 12)] for _ in range(3)]
+        write_part(tmp_path / "data", name, images, ["cat", "dog"])
     return tmp_path / "data"
 
 

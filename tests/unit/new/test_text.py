@@ -39,14 +39,14 @@ CASES = {
     "negatives": dict(num_negatives=7),
     "gpu": dict(machine=GPU),
     "many": dict(busiest=375, object_sizes=(8.0, 20.0, 40.0), size=(320, 256)),
-    "rare": dict(pictures_per_class=(300, 3), num_negatives=12),
+    "rare": dict(images_per_class=(300, 3), num_negatives=12),
     "boxes": dict(masks=(False, False)),
     "boxes and masks": dict(masks=(False, True), machine=GPU),
     "scratch": dict(from_scratch=True),
     "timm": dict(model="convnext-tiny", from_scratch=True, machine=GPU),
-    "one class": dict(classes=("cat",), pictures_per_class=(400,)),
+    "one class": dict(classes=("cat",), images_per_class=(400,)),
     "long names": dict(
-        classes=tuple(f'a "quoted" näme {i}' for i in range(40)), pictures_per_class=(9,) * 40
+        classes=tuple(f'a "quoted" näme {i}' for i in range(40)), images_per_class=(9,) * 40
     ),
     "semantic": dict(model="condinst_r50_fpn_3x_sem", from_scratch=True),
 }
@@ -94,7 +94,7 @@ def test_validation_is_what_the_test_command_reads(tmp_path, case):
     assert bool(loads[0].get("with_mask")) is plan.facts.masks[1]
 
 
-def test_the_busiest_picture_is_covered(tmp_path):
+def test_the_busiest_image_is_covered(tmp_path):
     text, cfg, _ = write(tmp_path, **CASES["many"])
     assert cfg.model.test_cfg.max_per_img == 500
     assert cfg.model.test_cfg.nms_pre == 2000
@@ -108,8 +108,8 @@ def test_rare_classes_and_negatives(tmp_path):
     assert wrapper.type == "ClassBalancedDataset"
     assert set(wrapper) == {"type", "oversample_thr", "dataset"}
     assert wrapper.oversample_thr == plan.balance.threshold
-    assert "'dog' is in 3 pictures" in text
-    assert "12 pictures without objects" in text
+    assert "'dog' is in 3 images" in text
+    assert "12 images without objects" in text
 
 
 def test_starting_points(tmp_path):

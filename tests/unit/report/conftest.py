@@ -35,7 +35,7 @@ val_evaluator = dict(
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory):
-    """Ten pictures to validate on."""
+    """Ten images to validate on."""
     folder = tmp_path_factory.mktemp("report_data") / "shapes"
     make_shapes(folder, num_train=1, num_val=10, size=96)
     return folder
@@ -74,7 +74,7 @@ def perfect(content):
 
 @pytest.fixture
 def noise(content):
-    """One small wrong detection on every picture, with a score of 0.2."""
+    """One small wrong detection on every image, with a score of 0.2."""
     rows = []
     for image in content["images"]:
         mask = np.zeros((image["height"], image["width"]), np.uint8, order="F")

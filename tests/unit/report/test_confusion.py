@@ -1,13 +1,13 @@
 """The confusion matrix of instances, by hand."""
 
-from report_sets import detections_of, pictures_of, truth_of
+from report_sets import detections_of, images_of, truth_of
 
 from condinst.report.confusion import confusion_matrix
 from condinst.report.matching import pair
 
 
 def matrix_of(truth, detections, score_thr):
-    pairing = pair(pictures_of(truth, detections), truth, detections, same_class=False)
+    pairing = pair(images_of(truth, detections), truth, detections, same_class=False)
     return confusion_matrix(truth, detections, pairing, score_thr).tolist()
 
 
@@ -21,7 +21,7 @@ def test_every_cell_by_hand():
             (1, 1, [0, 0, 10, 10]),  # found with too low a score
             (1, 0, [50, 50, 40, 40], 1),  # a crowd
         ],
-        num_pictures=3,
+        num_images=3,
     )
     detections = detections_of(
         [

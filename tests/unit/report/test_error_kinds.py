@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from report_sets import coco_eval, detections_of, pictures_of, real_set, records_of, truth_of
+from report_sets import coco_eval, detections_of, images_of, real_set, records_of, truth_of
 
 from condinst.report.error_kinds import KINDS, average_precision, find_error_kinds
-from condinst.report.matching import compare_pictures
+from condinst.report.matching import compare_images
 
 BOX, FAR = [10, 10, 20, 20], [60, 60, 20, 20]
 HALF = [20, 10, 20, 20]  # IoU 1/3 with BOX
@@ -13,7 +13,7 @@ HALF = [20, 10, 20, 20]  # IoU 1/3 with BOX
 
 def kinds_of(objects, rows, **sizes):
     truth, detections = truth_of(objects, **sizes), detections_of(rows)
-    return find_error_kinds(pictures_of(truth, detections), truth, detections)
+    return find_error_kinds(images_of(truth, detections), truth, detections)
 
 
 def only(found):
@@ -56,7 +56,7 @@ def test_what_is_too_much_is_taken_away(kind, box):
     objects = [(0, 0, BOX), (0, 0, FAR)] if kind == "duplicate" else [(0, 0, BOX), (1, 0, BOX)]
     second = (0, 0, 0.5, FAR) if kind == "duplicate" else (1, 0, 0.5, BOX)
     found = kinds_of(
-        objects, [(0, 0, 0.9, BOX), (0, 0, 0.7, box), second], num_classes=1, num_pictures=2
+        objects, [(0, 0, 0.9, BOX), (0, 0, 0.7, box), second], num_classes=1, num_images=2
     )
     assert found.ap == pytest.approx((51 + 50 * 2 / 3) / 101)
     assert only(found) == (kind, pytest.approx(1 - (51 + 50 * 2 / 3) / 101))
@@ -101,7 +101,7 @@ def test_as_tidecv_says(shared):
     repository has corrected since: what lies in a crowd is no error."""
     content, found = real_set(shared, {1, 3, 44, 47, 62, 84})
     truth, detections = records_of(content, found, "bbox")
-    ours = find_error_kinds(compare_pictures(truth, detections, 10000), truth, detections)
+    ours = find_error_kinds(compare_images(truth, detections, 10000), truth, detections)
     counts = (143, 1304, 201, 403, 3258, 89)
     gains = (0.005592, 0.072576, 0.002304, 0.005752, 0.065938, 0.087433)
     assert ours.ap == pytest.approx(0.5505642346870445, abs=1e-9)
@@ -120,7 +120,7 @@ def test_the_ap_is_pycocotools(shared):
     precision = run.eval["precision"][0, :, :, 0, -1]
     has_object = precision[0] > -1
     expected = precision[:, has_object].mean()
-    ours = find_error_kinds(compare_pictures(truth, detections, 100), truth, detections)
+    ours = find_error_kinds(compare_images(truth, detections, 100), truth, detections)
     assert ours.ap == pytest.approx(expected, abs=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""Which pictures are shown, and what their colours say."""
+"""Which images are shown, and what their colors say."""
 
 import json
 
@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from condinst.report import example_images as example_pictures
-from condinst.report.analysis import PictureScore, analyse
+from condinst.report import example_images as example_images
+from condinst.report.analysis import ImageScore, analyse
 from condinst.report.evaluated_split import read_split
-from condinst.report.example_images import choose_pictures, draw_pictures
+from condinst.report.example_images import choose_images, draw_images
 from condinst.report.run import read_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 
 
 def score(index, right, wrong, missed, quality):
-    return PictureScore(index, right + missed, right, wrong, missed, quality)
+    return ImageScore(index, right + missed, right, wrong, missed, quality)
 
 
 def test_the_choice_by_hand():
@@ -29,22 +29,20 @@ def test_the_choice_by_hand():
         score(5, 1, 1, 1, 0.4),
         score(6, 2, 0, 1, 0.7),
     ]
-    chosen = {name: [s.index for s in found] for name, found in choose_pictures(scores).items()}
+    chosen = {name: [s.index for s in found] for name, found in choose_images(scores).items()}
     assert chosen == {
-        "Worst pictures": [3, 2, 5],  # half of those that count
-        "Best pictures": [4, 0, 6],
+        "Worst images": [3, 2, 5],  # half of those that count
+        "Best images": [4, 0, 6],
         "Most false positives": [2, 5],
         "Most missed objects": [3, 5, 6],
     }
 
 
 @pytest.mark.parametrize("by_outcome", [False, True])
-def test_colours_are_the_classes_or_what_is_right(
-    work_dir, perfect, noise, monkeypatch, by_outcome
-):
+def test_colors_are_the_classes_or_what_is_right(work_dir, perfect, noise, monkeypatch, by_outcome):
     """The first object is missed; everything else is found; one detection is wrong."""
     if by_outcome:
-        monkeypatch.setattr(example_pictures, "CROWDED", 1)
+        monkeypatch.setattr(example_images, "CROWDED", 1)
     first = perfect[0]
     found = [row for row in perfect[1:] if row["image_id"] == first["image_id"]]
     wrong = dict(noise[0], image_id=first["image_id"], score=0.99)
@@ -58,10 +56,10 @@ def test_colours_are_the_classes_or_what_is_right(
         drawn.update(left=left, right=right, classes=classes, names=names)
         return image
 
-    monkeypatch.setattr(example_pictures, "draw_side_by_side", draw)
+    monkeypatch.setattr(example_images, "draw_side_by_side", draw)
     index = split.truth.image_ids.index(first["image_id"])
     problems = []
-    ((image, caption),) = draw_pictures(split, analysis, [analysis.pictures[index]], problems)
+    ((image, caption),) = draw_images(split, analysis, [analysis.images[index]], problems)
     assert problems == []
     assert image.shape == (96, 96, 3)
     assert caption.startswith(

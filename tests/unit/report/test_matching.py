@@ -5,13 +5,13 @@ import pytest
 from report_sets import (
     coco_eval,
     detections_of,
-    pictures_of,
+    images_of,
     real_set,
     records_of,
     truth_of,
 )
 
-from condinst.report.matching import FREE, IGNORED, compare_pictures, pair
+from condinst.report.matching import FREE, IGNORED, compare_images, pair
 
 BOX = [10, 10, 20, 20]
 
@@ -21,7 +21,7 @@ BOX = [10, 10, 20, 20]
 def test_matches_are_pycocotools_with_crowds_and_a_cap(shared, iou_type, cap):
     content, found = real_set(shared, {1, 3, 44, 47, 62, 84})
     run = coco_eval(content, found, iou_type, (1, 2, cap))
-    expected = {}  # right, wrong and ignored detections, and what they match, by picture and class
+    expected = {}  # right, wrong and ignored detections, and what they match, by image and class
     for one in run.evalImgs:
         if one is not None and one["aRng"] == run.params.areaRng[0]:
             matches, ignored = one["dtMatches"][0], one["dtIgnore"][0].astype(bool)
@@ -31,13 +31,13 @@ def test_matches_are_pycocotools_with_crowds_and_a_cap(shared, iou_type, cap):
                 for score, match, skip in zip(one["dtScores"], matches, ignored, strict=True)
             )
     truth, detections = records_of(content, found, iou_type)
-    pairing = pair(compare_pictures(truth, detections, cap), truth, detections)
+    pairing = pair(compare_images(truth, detections, cap), truth, detections)
     ids = {  # of annotations, in the truth's order
         place: annotation["id"] for place, annotation in enumerate(content["annotations"])
     }
     ours = {}
     in_crowd = 0
-    looked_at = np.concatenate([p.found for p in compare_pictures(truth, detections, cap)])
+    looked_at = np.concatenate([p.found for p in compare_images(truth, detections, cap)])
     for place in looked_at:
         key = (
             truth.image_ids[detections.images[place]],
@@ -65,7 +65,7 @@ def test_the_better_scored_detection_gets_the_object_and_crowds_take_the_rest():
             (0, 1, 0.2, [60, 60, 10, 10]),  # a crowd of another class
         ]
     )
-    pairing = pair(pictures_of(truth, detections), truth, detections)
+    pairing = pair(images_of(truth, detections), truth, detections)
     assert pairing.object_of.tolist() == [FREE, 0, IGNORED, IGNORED, FREE]
     assert pairing.ious[1] == pytest.approx(360 / 440)
     assert pairing.found.tolist() == [True, False]
@@ -74,17 +74,17 @@ def test_the_better_scored_detection_gets_the_object_and_crowds_take_the_rest():
 def test_another_class_can_be_paired_where_classes_do_not_matter():
     truth = truth_of([(0, 0, BOX)])
     detections = detections_of([(0, 1, 0.9, BOX), (0, 0, 0.8, BOX)])
-    pictures = pictures_of(truth, detections)
-    assert pair(pictures, truth, detections).object_of.tolist() == [FREE, 0]
-    any_class = pair(pictures, truth, detections, same_class=False)
+    images = images_of(truth, detections)
+    assert pair(images, truth, detections).object_of.tolist() == [FREE, 0]
+    any_class = pair(images, truth, detections, same_class=False)
     assert any_class.object_of.tolist() == [0, FREE]
 
 
 def test_nothing_found_and_nothing_there():
-    truth = truth_of([(1, 0, BOX)], num_pictures=3)
+    truth = truth_of([(1, 0, BOX)], num_images=3)
     nothing = detections_of([])
-    pictures = pictures_of(truth, nothing)
-    assert [len(p.objects) for p in pictures] == [0, 1, 0]
-    assert pair(pictures, truth, nothing).found.tolist() == [False]
+    images = images_of(truth, nothing)
+    assert [len(p.objects) for p in images] == [0, 1, 0]
+    assert pair(images, truth, nothing).found.tolist() == [False]
     something = detections_of([(2, 0, 0.5, BOX)])
-    assert pair(pictures_of(truth, something), truth, something).object_of.tolist() == [FREE]
+    assert pair(images_of(truth, something), truth, something).object_of.tolist() == [FREE]

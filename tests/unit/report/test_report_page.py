@@ -35,7 +35,7 @@ def check_links(text, folder):
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_a_whole_run(work_dir, content, perfect, noise):
-    """One object is missed, every picture has one false positive below all others."""
+    """One object is missed, every image has one false positive below all others."""
     found = perfect[1:] + noise
     (work_dir / "predictions_val.json").write_text(json.dumps(found))
     info = {"seconds": 3720, "validations": {"last": {"iteration": 40}}, "machine": {"cores": 2}}
@@ -76,11 +76,11 @@ def test_a_whole_run(work_dir, content, perfect, noise):
 
     assert report["errors"]["counts"]["background"] == len(noise)
     assert report["errors"]["counts"]["missed"] == 1
-    worst = next(p for p in report["pictures"] if p["missed"])
-    others = [p for p in report["pictures"] if p["objects"] and not p["missed"]]
+    worst = next(p for p in report["images"] if p["missed"])
+    others = [p for p in report["images"] if p["objects"] and not p["missed"]]
     assert worst["quality"] == pytest.approx((worst["right"]) / (worst["right"] + 0.5))
     assert all(p["quality"] == pytest.approx(1) for p in others)
-    assert rows_of(work_dir, "pictures")[0]["picture"] == worst["file"]
+    assert rows_of(work_dir, "images")[0]["image"] == worst["file"]
     assert f"{worst['file']}: {worst['right']} of {worst['objects']} found" in text
 
 
@@ -110,12 +110,12 @@ def test_nothing_found(work_dir):
     (work_dir / "predictions_val.json").write_text("[]")
     text, report, missing = make(work_dir)
     assert missing == []
-    assert "Nothing was detected on any picture." in text
+    assert "Nothing was detected on any image." in text
     assert report["ap"]["segm"]["mAP"] == 0
     assert report["score_threshold"]["all"]["threshold"] is None
     assert report["errors"]["gains"]["background"] == 0
     assert "Most missed objects" in text
-    assert "Best pictures" not in text
+    assert "Best images" not in text
 
 
 def test_boxes_without_masks_are_measured_as_boxes(work_dir, perfect):
@@ -190,19 +190,19 @@ def test_moved_data_are_said_and_the_rest_is_shown(work_dir, perfect):
     assert "gone/truth.json" in text
 
 
-def test_pictures_that_cannot_be_read_are_left_out(work_dir, perfect, tmp_path, shapes):
+def test_images_that_cannot_be_read_are_left_out(work_dir, perfect, tmp_path, shapes):
     (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
 
     def move(cfg):
         cfg.val_dataloader.dataset.data_prefix = dict(img="elsewhere/")
 
     text, report, (missing,) = make(work_dir, change=move)
-    assert re.search(r"\d+ pictures: image file not found: .*elsewhere", missing)
+    assert re.search(r"\d+ images: image file not found: .*elsewhere", missing)
     assert report["ap"]["segm"]["mAP"] == pytest.approx(1)
     assert "data:image/jpeg" not in text
 
 
-def test_predictions_of_other_pictures_are_said(work_dir, perfect):
+def test_predictions_of_other_images_are_said(work_dir, perfect):
     perfect[0]["image_id"] = 987654
     (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
     _, _, (missing,) = make(work_dir)
@@ -220,14 +220,14 @@ def test_the_best_validation(work_dir, perfect):
     assert report["ap"]["segm"]["mAP"] == pytest.approx(1)
 
 
-def test_a_cap_below_the_busiest_picture_is_said(work_dir, perfect, content):
+def test_a_cap_below_the_busiest_image_is_said(work_dir, perfect, content):
     def cap(cfg):
         cfg.val_evaluator.proposal_nums = (1, 2)
 
     (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
     text, *_ = make(work_dir, change=cap)
-    assert re.search(r"A picture has [3-9] objects, and AP counts 2 detections", text)
-    assert "A picture has" not in make(work_dir)[0]
+    assert re.search(r"An image has [3-9] objects, and AP counts 2 detections", text)
+    assert "An image has" not in make(work_dir)[0]
 
 
 def test_a_full_disk_leaves_the_old_page(work_dir, monkeypatch):
@@ -256,7 +256,7 @@ def test_other_folders_are_refused(tmp_path, make_folder):
 
 
 def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
-    """300 masks of one picture: pycocotools 2.0.11 on numpy 2 fails on some lists from 256 on."""
+    """300 masks of one image: pycocotools 2.0.11 on numpy 2 fails on some lists from 256 on."""
     import numpy as np
     from pycocotools import mask as coco_mask
 
@@ -300,4 +300,4 @@ def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
     found = analyse(split, path)
     assert found.accuracy["segm"].items["mAP"] == pytest.approx(1)
     assert found.confusion.tolist() == [[300, 0], [0, 0]]
-    assert found.pictures[0].right == 300
+    assert found.images[0].right == 300

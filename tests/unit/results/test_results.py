@@ -47,7 +47,7 @@ def test_masks_names_and_types():
     assert (results.crops[0].x, results.crops[0].y) == (10, 5)
     types = results.boxes.dtype, results.scores.dtype, results.labels.dtype
     assert types == (np.float32, np.float32, np.int64)
-    assert repr(results) == "Results(picture, 80 x 60: 2 dog, 1 cat)"
+    assert repr(results) == "Results(image, 80 x 60: 2 dog, 1 cat)"
 
 
 def test_choosing():
@@ -70,7 +70,7 @@ def test_nothing_found():
     assert results.masks.shape == (0, *SIZE)
     assert results.rles == results.polygons == results.to_coco() == results.names == []
     assert results.to_labelme()["shapes"] == []
-    assert repr(results) == "Results(picture, 80 x 60: nothing)"
+    assert repr(results) == "Results(image, 80 x 60: nothing)"
     assert len(results[results.scores > 0.3]) == 0
     image = np.full((*SIZE, 3), 90, np.uint8)
     assert np.array_equal(results.draw(image), image)
@@ -193,7 +193,7 @@ def test_supervision():
     assert len(nothing.to_supervision()) == 0
 
 
-def test_saving_draws_on_the_picture(tmp_path):
+def test_saving_draws_on_the_image(tmp_path):
     image = np.full((*SIZE, 3), 90, np.uint8)
     Image.fromarray(image).save(tmp_path / "a.png")
     results, _ = make(path=tmp_path / "a.png")
@@ -208,31 +208,31 @@ def test_saving_draws_on_the_picture(tmp_path):
     assert (other[59, 0] == 0).all()
 
 
-def test_saving_spares_the_picture_itself(tmp_path):
+def test_saving_spares_the_image_itself(tmp_path):
     Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
     results, _ = make(path=tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png: this is the picture itself"):
+    with pytest.raises(ValueError, match=r"a\.png: this is the image itself"):
         results.save(tmp_path / "." / "a.png")
     assert (tmp_path / "a.png").read_bytes() == before
 
 
-def test_a_picture_that_is_not_there_or_another(tmp_path):
+def test_a_image_that_is_not_there_or_another(tmp_path):
     results, _ = make()
     with pytest.raises(ValueError, match="hand over image="):
         results.draw()
     Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
     results, _ = make(path=tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png: the picture is 50 x 40 .*expected 80 x 60"):
+    with pytest.raises(ValueError, match=r"a\.png: the image is 50 x 40 .*expected 80 x 60"):
         results.draw()
     results, _ = make(path=tmp_path / "none.png")
     with pytest.raises(FileNotFoundError, match="image file not found"):
         results.draw()
 
 
-def test_a_picture_is_turned_as_the_results_are(tmp_path):
+def test_a_image_is_turned_as_the_results_are(tmp_path):
     pixels = np.zeros((80, 60, 3), np.uint8)
-    pixels[:10] = 200  # the upper edge of the stored picture: the right one when turned
+    pixels[:10] = 200  # the upper edge of the stored image: the right one when turned
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
@@ -242,7 +242,7 @@ def test_a_picture_is_turned_as_the_results_are(tmp_path):
 
 
 def test_sixteen_bits_are_shown_stretched(tmp_path):
-    """Of 12-bit pictures in 16 bits, the upper byte alone would be black."""
+    """Of 12-bit images in 16 bits, the upper byte alone would be black."""
     values = np.linspace(1000, 4000, SIZE[1]).astype(np.uint16) * np.ones((SIZE[0], 1), np.uint16)
     Image.fromarray(values).save(tmp_path / "a.png")
     results, _ = make(path=tmp_path / "a.png")

@@ -1,4 +1,4 @@
-"""Colour edges by hand, and against unfolding the whole neighbourhood."""
+"""Color edges by hand, and against unfolding the whole neighborhood."""
 
 import io
 import multiprocessing
@@ -35,7 +35,7 @@ def test_a_neighborhood_without_a_middle_is_refused(size):
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 12), (9, 11), (3, 2)])
-def test_cells_have_the_mean_color_rounded_down_and_black_beyond_the_picture(height, width):
+def test_cells_have_the_mean_color_rounded_down_and_black_beyond_the_image(height, width):
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
     padded = F.pad(
         torch.from_numpy(image).permute(2, 0, 1).double(), (0, -width % 4, 0, -height % 4)
@@ -45,7 +45,7 @@ def test_cells_have_the_mean_color_rounded_down_and_black_beyond_the_picture(hei
 
 
 def test_lab_of_known_colors():
-    """White and black have no colour; sRGB red is 53.24, 80.09, 67.20 (D65, published tables)."""
+    """White and black have no color; sRGB red is 53.24, 80.09, 67.20 (D65, published tables)."""
     colors = np.array([[[255, 255, 255], [0, 0, 0], [255, 0, 0]]], np.uint8)
     lab = to_lab(colors)
     assert lab.shape == (3, 1, 3)
@@ -77,7 +77,7 @@ def test_edges_by_hand():
     left, right = edges[3, 0].tolist(), edges[4, 0].tolist()
     assert left == [True, True, True, False, False]
     assert right == [True, True, False, False, False]
-    assert edges[1, 0].tolist() == [True, True, True, False, False]  # above: beyond the picture
+    assert edges[1, 0].tolist() == [True, True, True, False, False]  # above: beyond the image
 
 
 def test_cells_without_a_valid_neighbor_have_no_edges():
@@ -86,7 +86,7 @@ def test_cells_without_a_valid_neighbor_have_no_edges():
     edges = alike_neighbors(torch.zeros(3, 3, 5), valid, size=3, dilation=1, color_thresh=0.3)
     near = torch.zeros(3, 5, dtype=torch.bool)
     near[:, :3] = True
-    near[1, 1] = False  # the cell itself is not its own neighbour
+    near[1, 1] = False  # the cell itself is not its own neighbor
     assert torch.equal(edges, near.expand(8, 3, 5))
 
 

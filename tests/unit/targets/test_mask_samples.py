@@ -1,4 +1,4 @@
-"""Samples and centres of masks against mmdet's bitmaps, and by hand."""
+"""Samples and centers of masks against mmdet's bitmaps, and by hand."""
 
 import multiprocessing
 import pickle
@@ -17,7 +17,7 @@ from condinst.targets.target_types import SampledMasks
 
 
 def reference(masks, stride):
-    """What training reads, from mmdet's bitmaps of the whole picture."""
+    """What training reads, from mmdet's bitmaps of the whole image."""
     bitmaps = torch.from_numpy(np.ascontiguousarray(masks.to_ndarray())).bool()
     samples = bitmaps[:, stride // 2 :: stride, stride // 2 :: stride]
     area = bitmaps.sum(dim=(1, 2)).clamp(min=1).double()
@@ -38,7 +38,7 @@ def check(masks, stride):
 
 
 def random_polygons(rng, height, width):
-    """Objects of 1 to 3 parts, some of which overlap or leave the picture."""
+    """Objects of 1 to 3 parts, some of which overlap or leave the image."""
     size = np.array([width, height])
     return [
         [
@@ -108,7 +108,7 @@ def uncompressed(code):
     [("coco_tiny", "train2017", "train2017"), ("nuclei", "train", "train")],
 )
 @pytest.mark.parametrize("as_lists", [False, True])
-def test_real_pictures(shared, name, split, prefix, as_lists):
+def test_real_images(shared, name, split, prefix, as_lists):
     folder = shared / name
     files = sorted((folder / "annotations").glob(f"*{split}*.json"))
     dataset = CocoDataset(

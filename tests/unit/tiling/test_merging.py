@@ -20,7 +20,7 @@ def rectangle(x1, y1, x2, y2):
 
 
 def view(tile, *found, reduced=False):
-    """``found``: (mask of the picture, score) or (mask, score, label); the tile cuts it."""
+    """``found``: (mask of the image, score) or (mask, score, label); the tile cuts it."""
     seen = np.zeros((HEIGHT, WIDTH), bool)
     seen[tile.y1 : tile.y2, tile.x1 : tile.x2] = True
     crops = [Crop.of(mask & seen) for mask, *_ in found]
@@ -77,7 +77,7 @@ def test_a_mask_just_short_of_the_tile_s_edge_is_not_whole():
     assert np.array_equal(found[0][1], long)
 
 
-def test_neighbours_stay_apart():
+def test_neighbors_stay_apart():
     """Their boxes overlap by far more than half; their masks do not share a pixel."""
     below = np.tri(40, 42, dtype=bool)
     one, other = np.zeros((2, HEIGHT, WIDTH), bool)
@@ -148,7 +148,7 @@ def test_what_lies_clear_of_the_edges_is_never_dropped():
 
 
 @pytest.mark.parametrize("reduced_score", [0.2, 0.99])
-def test_the_reduced_picture_gives_what_no_tile_sees_whole(reduced_score):
+def test_the_reduced_image_gives_what_no_tile_sees_whole(reduced_score):
     whole = Tile(0, 0, WIDTH, HEIGHT)
     large, small = rectangle(10, 10, 170, 90), rectangle(20, 92, 40, 100)
     coarse = small | rectangle(18, 91, 42, 100)

@@ -1,4 +1,4 @@
-"""Where tiles lie, and the way of a picture through them."""
+"""Where tiles lie, and the way of an image through them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from PIL import Image
 
 from condinst.masks.crop import Crop
 from condinst.results.results import Results
-from condinst.tiling.tiling import Tiling, predict_by_tiles, reduce_picture
+from condinst.tiling.tiling import Tiling, predict_by_tiles, reduce_image
 
 
 @pytest.mark.parametrize("size", [(1, 1), (64, 64), (65, 64), (200, 333), (1000, 70), (30, 500)])
 @pytest.mark.parametrize("overlap", [0.0, 0.2, 0.5, 0.9])
-def test_tiles_cover_the_picture_and_overlap_as_asked_for(size, overlap):
+def test_tiles_cover_the_image_and_overlap_as_asked_for(size, overlap):
     tiles = Tiling((64, 48), overlap).tiles(size)
     height, width = size
     covered = np.zeros(size, int)
@@ -57,9 +57,9 @@ def test_wrong_arguments(arguments, message):
     ("shape", "dtype"),
     [((300, 203, 3), np.uint8), ((50, 40, 1), np.uint16), ((7, 900, 4), np.float32)],
 )
-def test_reduced_pictures_are_means(shape, dtype):
+def test_reduced_images_are_means(shape, dtype):
     values = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
-    reduced = reduce_picture(values, 3)
+    reduced = reduce_image(values, 3)
     assert reduced.dtype == dtype
     assert reduced.shape == (shape[0] // 3, shape[1] // 3, shape[2])
     for y, x in ((0, 0), (reduced.shape[0] - 1, reduced.shape[1] - 1)):
@@ -70,7 +70,7 @@ def test_reduced_pictures_are_means(shape, dtype):
 def test_reduced_as_pillow_reduces():
     values = np.random.default_rng(1).integers(0, 256, (222, 150, 3)).astype(np.uint8)
     expected = np.asarray(Image.fromarray(values).reduce(6))
-    assert np.abs(reduce_picture(values, 6).astype(int) - expected).max() <= 1
+    assert np.abs(reduce_image(values, 6).astype(int) - expected).max() <= 1
 
 
 def red_dots(images: list[np.ndarray]) -> list[Results]:
@@ -93,7 +93,7 @@ def red_dots(images: list[np.ndarray]) -> list[Results]:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_a_picture_by_tiles_is_the_picture_at_once(batch_size):
+def test_a_image_by_tiles_is_the_image_at_once(batch_size):
     image = np.zeros((300, 410, 3), np.uint8)
     rng = np.random.default_rng(2)
     places = [(y, x) for y in range(0, 300, 30) for x in range(0, 410, 41)]
@@ -116,7 +116,7 @@ def test_a_picture_by_tiles_is_the_picture_at_once(batch_size):
     assert np.array_equal(found.masks, expected.masks)
 
 
-def test_the_whole_picture_as_one_more_view():
+def test_the_whole_image_as_one_more_view():
     image = np.zeros((400, 400, 3), np.uint8)
     image[20:380, 40:360] = 200
     image[148:252, 148:252] = 0

@@ -49,10 +49,10 @@ def written(tmp_path):
     page = HtmlPage("cats & <dogs>")
     page.heading("What there is")
     page.paragraph("a <script>alert(1)</script> class", status="warning")
-    page.table(["class", "pictures", "AP"], [["<b>", 1200, 0.12345], ["x", 0, None]], name="t")
+    page.table(["class", "images", "AP"], [["<b>", 1200, 0.12345], ["x", 0, None]], name="t")
     page.figure(_figure(), "first", name="one", columns=["x", "y"], rows=[[0, 0.5], [1, 0.25]])
     page.figure(_figure(), "second", name="two", columns=["x"], rows=[[0]])
-    page.pictures([(np.full((40, 4000, 3), 200, np.uint8), 'a "wide" one')])
+    page.images([(np.full((40, 4000, 3), 200, np.uint8), 'a "wide" one')])
     return page.write(tmp_path / "deep" / "report.html")
 
 

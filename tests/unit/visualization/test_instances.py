@@ -57,7 +57,7 @@ def test_a_mask_is_blended_and_the_rest_left_alone():
     assert (border == draw.class_color(0)).all(axis=1).any()
 
 
-def test_the_label_stands_above_its_box_and_inside_the_picture():
+def test_the_label_stands_above_its_box_and_inside_the_image():
     drawn = draw.draw_instances(gray(), instances(), CLASSES)
     assert (drawn[84:97, 302:330] == draw.class_color(0)).all(axis=2).mean() > 0.5
     corner = draw.draw_instances(gray(), instances(squares=((440, 0),)), CLASSES)
@@ -65,7 +65,7 @@ def test_the_label_stands_above_its_box_and_inside_the_picture():
 
 
 def test_names_can_be_left_out():
-    """Above the box, where its name would stand, the picture is as it was."""
+    """Above the box, where its name would stand, the image is as it was."""
     drawn = draw.draw_instances(gray(), instances(), CLASSES, names=False)
     assert (drawn[:90] == 100).all()
     assert (draw.draw_instances(gray(), instances(), CLASSES)[:95] != 100).any()
@@ -140,7 +140,7 @@ def test_nothing_to_draw_and_an_empty_mask():
     [
         (gray().astype(float), instances(), r"image: expected \(H, W, 3\) uint8"),
         (gray()[..., 0], instances(), r"image: expected \(H, W, 3\) uint8, got \(600, 640\)"),
-        (gray()[:300], instances(), r"masks: expected the picture's size \(300, 640\)"),
+        (gray()[:300], instances(), r"masks: expected the image's size \(300, 640\)"),
         (gray(), instances(labels=(2,)), r"labels: expected 0 to 1, got \[2\]"),
     ],
 )
@@ -159,7 +159,7 @@ def test_side_by_side():
     assert (drawn[:strip, :640] < 100).any()  # the title
 
 
-def test_a_small_picture_is_enlarged():
+def test_a_small_image_is_enlarged():
     small = InstanceData(labels=torch.tensor([1]), masks=torch.zeros(1, 100, 120) > 0)
     small.masks[0, 40:80, 40:80] = True
     drawn = draw.draw_side_by_side(np.full((100, 120, 3), 100, np.uint8), small, small, CLASSES)
@@ -224,7 +224,7 @@ def test_crops_and_results_are_drawn_as_bitmaps_are():
 
 
 def test_an_edge_without_stairs():
-    """A line over a diagonal edge has the colour's share that its distance from the edge says."""
+    """A line over a diagonal edge has the color's share that its distance from the edge says."""
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
     mask = columns > rows
     found = InstanceData(labels=torch.tensor([0]), masks=mask[None])
@@ -238,7 +238,7 @@ def test_an_edge_without_stairs():
     assert 60 < outside.mean() < 250  # neither the line nor the ground
 
 
-def test_a_mask_at_the_pictures_border_has_no_line_there():
+def test_a_mask_at_the_images_border_has_no_line_there():
     found = InstanceData(labels=torch.tensor([0]), masks=np.ones((1, *SIZE), bool))
     drawn = draw.draw_instances(gray(), found, CLASSES)
     assert is_near(drawn[300:, :], blend(0))
@@ -249,7 +249,7 @@ def test_closeups_draw_lines_between_the_pixels():
     found, true = instances(), instances(squares=((300, 110),))
     shown = draw.draw_closeups(image, found, CLASSES, gt=true, size=48, zoom=8)
     assert shown.shape == (384, 384, 3)
-    # centred on (300, 100): the mask starts at pixel 24, its upper edge at 192 of the close-up
+    # centerd on (300, 100): the mask starts at pixel 24, its upper edge at 192 of the close-up
     color = draw.class_color(0)
     assert (shown[192, 250:380] == color).all()
     assert (shown[250:380, 192] == color).all()
@@ -262,7 +262,7 @@ def test_closeups_draw_lines_between_the_pixels():
         draw.draw_closeups(image, InstanceData(labels=[0], bboxes=torch.zeros(1, 4)), CLASSES)
 
 
-def test_closeups_of_a_picture_smaller_than_they_are():
+def test_closeups_of_a_image_smaller_than_they_are():
     mask = np.zeros((1, 20, 30), bool)
     mask[0, 5:, 5:] = True
     found = InstanceData(labels=torch.tensor([0]), masks=mask)

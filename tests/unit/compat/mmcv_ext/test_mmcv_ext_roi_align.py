@@ -7,7 +7,7 @@ from mmcv import ops
 from mmcv_ext_reference import as_float64, assert_equal, random
 from torch.autograd import gradcheck
 
-# The third box leaves the picture, the fourth is smaller than one pixel.
+# The third box leaves the image, the fourth is smaller than one pixel.
 ROIS = [[0, 3, 2, 20, 17], [1, 0, 0, 9, 30], [0, -14, 8, 5, 60], [1, 7.3, 7.1, 7.9, 7.2]]
 
 

@@ -34,7 +34,7 @@ def annotation(number, image, category, **changes):
 
 
 def coco():
-    """Four pictures of 60 x 40 and six annotations; the last picture has no object."""
+    """Four images of 60 x 40 and six annotations; the last image has no object."""
     return {
         "images": [
             {"id": i, "file_name": f"{i}.png", "height": 40, "width": 60} for i in (1, 2, 3, 4)
@@ -56,14 +56,14 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root, self.data = root, coco()
-        (root / "pictures").mkdir()
+        (root / "images").mkdir()
         for image in self.data["images"]:
-            Image.new("RGB", (60, 40)).save(root / "pictures" / image["file_name"])
+            Image.new("RGB", (60, 40)).save(root / "images" / image["file_name"])
         dataset = {
             "type": "CocoDataset",
             "data_root": f"{root}/",
             "ann_file": "train.json",
-            "data_prefix": {"img": "pictures/"},
+            "data_prefix": {"img": "images/"},
             "metainfo": {"classes": CLASSES},
         }
         pipeline = [{"type": "LoadAnnotations", "with_bbox": True, "with_mask": True}]
@@ -108,12 +108,12 @@ def project(tmp_path):
 def test_sound_data_are_counted(project):
     train, val = project.check().notes
     assert train == (
-        f"train_dataloader.dataset: {project.root}/train.json: 4 pictures, 6 annotations, "
-        "3 classes; 1 pictures left out by filter_cfg; skipped or ignored: 1 crowds; "
-        "1 in uncompressed RLE; headers of 3 pictures read"
+        f"train_dataloader.dataset: {project.root}/train.json: 4 images, 6 annotations, "
+        "3 classes; 1 images left out by filter_cfg; skipped or ignored: 1 crowds; "
+        "1 in uncompressed RLE; headers of 3 images read"
     )
     assert val.startswith("val_dataloader.dataset")
-    assert "1 pictures without an object to learn from are kept" in val
+    assert "1 images without an object to learn from are kept" in val
     assert str(project.check()).startswith("data checked in ")
 
 
@@ -139,9 +139,9 @@ FAULTS = {
         lambda d: d["categories"][1].update(id=10),
         "categories: ids used more than once: 10",
     ),
-    "unknown picture": (
+    "unknown image": (
         lambda d: set_annotation(d, image_id=77),
-        "1 annotations point to a picture id that the file does not have: annotation ids 3 "
+        "1 annotations point to an image id that the file does not have: annotation ids 3 "
         "(image_id 77)",
     ),
     "unknown category": (
@@ -164,7 +164,7 @@ FAULTS = {
         lambda d: set_annotation(d, bbox=[1, 2, 3]),
         "annotations, id 3: expected 4 number(s), got [1, 2, 3]",
     ),
-    "size of zero": (lambda d: set_images(d, height=0), "1 pictures with a height or width below"),
+    "size of zero": (lambda d: set_images(d, height=0), "1 images with a height or width below"),
     "flat polygon": (
         lambda d: set_annotation(d, segmentation=[1, 2, 3, 4, 5, 6]),
         "1 annotations whose segmentation is neither RLE (a dict) nor a list of polygons",
@@ -177,7 +177,7 @@ FAULTS = {
         lambda d: set_annotation(d, segmentation={"size": [40, 60], "counts": [100]}),
         "id 3: its RLE counts cover 100 pixels, the image has 2400",
     ),
-    "no pictures": (lambda d: d["images"].clear(), "the file has no pictures"),
+    "an empty list of images": (lambda d: d["images"].clear(), "the file has no images"),
     "only crowds": (
         lambda d: [a.update(iscrowd=1) for a in d["annotations"]],
         "no annotation to learn from: skipped or ignored: 6 crowds",
@@ -188,7 +188,7 @@ FAULTS = {
     ),
     "nothing after the filter": (
         lambda d: d["annotations"].clear(),
-        "no picture is left of 4 after filter_cfg={'filter_empty_gt': True}: 0 of 0 annotations",
+        "no image is left of 4 after filter_cfg={'filter_empty_gt': True}: 0 of 0 annotations",
     ),
     "class missing": (
         lambda d: d["categories"][2].update(name="Sheeps"),
@@ -232,16 +232,16 @@ def test_a_file_that_is_not_json_is_named(project, content, message):
 
 def test_everything_wrong_is_one_message(project):
     project.cfg.model.bbox_head.num_classes = 80
-    (project.root / "pictures" / "3.png").unlink()
+    (project.root / "images" / "3.png").unlink()
     set_annotation(project.data, image_id=77)
     project.write("train.json")
     (project.root / "val.json").unlink()
     project.fails(
         "\n  1. ",
         "\n  4. ",
-        "annotations point to a picture id",
-        "model.bbox_head.num_classes is 80, the data set has 3 classes",
-        "1 of 2 pictures are missing: ",
+        "annotations point to an image id",
+        "model.bbox_head.num_classes is 80, the dataset has 3 classes",
+        "1 of 2 images are missing: ",
         "val.json: file not found",
     )
 
@@ -266,24 +266,24 @@ def test_classes_may_be_fewer_than_the_file_has(project):
 
 
 def test_missing_folder_and_wrong_sizes(project):
-    Image.new("RGB", (40, 60)).save(project.root / "pictures" / "1.png")
-    (project.root / "pictures" / "2.png").write_bytes(b"")
-    (project.root / "pictures" / "3.png").write_text("no picture")
+    Image.new("RGB", (40, 60)).save(project.root / "images" / "1.png")
+    (project.root / "images" / "2.png").write_bytes(b"")
+    (project.root / "images" / "3.png").write_text("no image")
     project.cfg.val_dataloader.dataset.data_prefix.img = "nowhere/"
     project.fails(
-        "3 of 3 pictures whose headers were read are broken or of another size",
+        "3 of 3 images whose headers were read are broken or of another size",
         "1.png (40 x 60, annotated 60 x 40)",
         "2.png (empty)",
-        "3.png (not a picture)",
-        "4 of 4 pictures are missing: ",
+        "3.png (not an image)",
+        "4 of 4 images are missing: ",
     )
 
 
-def test_a_picture_that_exif_turns_is_accepted_in_both_orientations(project):
+def test_a_image_that_exif_turns_is_accepted_in_both_orientations(project):
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.new("RGB", (60, 40)).save(project.root / "pictures" / "1.png", exif=exif)
-    Image.new("RGB", (40, 60)).save(project.root / "pictures" / "2.png", exif=exif)
+    Image.new("RGB", (60, 40)).save(project.root / "images" / "1.png", exif=exif)
+    Image.new("RGB", (40, 60)).save(project.root / "images" / "2.png", exif=exif)
     project.check()
 
 
@@ -294,13 +294,13 @@ def test_evaluation_files(project):
     project.cfg.val_evaluator.ann_file = f"{project.root}/truth.json"
     project.cfg.val_evaluator.metric = ["segm"]
     project.fails(
-        f"val_evaluator: {project.root}/truth.json: lacks 1 picture ids of "
+        f"val_evaluator: {project.root}/truth.json: lacks 1 image ids of "
         f"{project.root}/val.json: 4",
         "1 annotations without a usable segmentation, on which mask AP (metric segm) would fail: "
         "ids 3",
     )
     project.cfg.val_evaluator.metric = "bbox"
-    with pytest.raises(ValueError, match="lacks 1 picture") as caught:
+    with pytest.raises(ValueError, match="lacks 1 image") as caught:
         project.check()
     assert "mask AP" not in str(caught.value)
 
@@ -313,7 +313,7 @@ def test_a_test_set_without_annotations_needs_format_only(project):
     project.write("val.json")
     project.fails("has no annotations to evaluate with; format_only=True writes predictions only")
     project.cfg.val_evaluator.format_only = project.cfg.test_evaluator[0].format_only = True
-    assert "val.json: 4 pictures, 0 annotations" in project.check().notes[1]
+    assert "val.json: 4 images, 0 annotations" in project.check().notes[1]
 
 
 @pytest.mark.parametrize("segmentation", [[], [[1, 2, 3, 4]], [[1, 2, 3, 4], *SQUARE]])
@@ -328,7 +328,7 @@ def test_pycocotools_fails_on_what_is_refused_for_mask_ap(project, segmentation)
         COCOeval(truth, found, "segm").evaluate()
 
 
-def test_wrapped_data_sets_are_found_and_others_left_alone(project):
+def test_wrapped_datasets_are_found_and_others_left_alone(project):
     plain = project.train.to_dict()
     missing = {**plain, "ann_file": "gone.json"}
     other = {"type": "LVISV1Dataset", "ann_file": "lvis.json"}
@@ -345,7 +345,7 @@ def test_wrapped_data_sets_are_found_and_others_left_alone(project):
     del several["datasets"][1]
     project.cfg.train_dataloader.dataset = mixed
     notes = project.check(splits=["train"]).notes
-    assert "4 pictures" in notes[0]
+    assert "4 images" in notes[0]
     assert notes[1:] == [
         "train_dataloader.dataset.dataset.datasets[1]: not checked (type LVISV1Dataset)",
         "train_dataloader.dataset.dataset.datasets[2]: not checked (s3://bucket/train.json is not "
@@ -353,7 +353,7 @@ def test_wrapped_data_sets_are_found_and_others_left_alone(project):
     ]
 
 
-def test_an_unknown_argument_of_a_data_set_is_named(project):
+def test_an_unknown_argument_of_a_dataset_is_named(project):
     project.train.ann_fil = "typo.json"
     project.fails("train_dataloader.dataset: TypeError", "ann_fil")
 
@@ -371,7 +371,7 @@ def test_mask_targets_of_another_stride_than_the_mask_head_s(project, step, stri
 
 
 def test_a_data_prefix_without_img_is_named(project):
-    project.train.data_prefix = {"img_path": "pictures/"}
+    project.train.data_prefix = {"img_path": "images/"}
     project.fails("train_dataloader.dataset: data_prefix needs the key img, got {'img_path': ")
 
 
@@ -413,8 +413,8 @@ def dirty_copy(data: dict) -> dict:
     return data
 
 
-def test_what_is_kept_and_learnt_is_what_mmdet_keeps_and_our_loader_learns(tmp_path, shared):
-    """Picture by picture, on real annotations with every fault mixed in."""
+def test_what_is_kept_and_learned_is_what_mmdet_keeps_and_our_loader_learns(tmp_path, shared):
+    """Image by image, on real annotations with every fault mixed in."""
     path = shared / "coco_tiny" / "annotations" / "instances_train2017.json"
     data = dirty_copy(json.loads(path.read_text()))
     (tmp_path / "dirty.json").write_text(json.dumps(data))
@@ -423,12 +423,12 @@ def test_what_is_kept_and_learnt_is_what_mmdet_keeps_and_our_loader_learns(tmp_p
         ann_file=str(tmp_path / "dirty.json"), data_prefix={"img": ""}, filter_cfg=filter_cfg
     )
     loader = LoadAnnotations(with_bbox=True, with_mask=True, poly2mask=False)
-    learnt, crowds = {}, 0
+    learned, crowds = {}, 0
     for index in range(len(dataset)):
         info = dataset.get_data_info(index)
         crowds += sum(instance["ignore_flag"] for instance in info["instances"])
         info["ori_shape"] = (info["height"], info["width"])
-        learnt[info["img_id"]] = int((~loader(info)["gt_ignore_flags"]).sum())
+        learned[info["img_id"]] = int((~loader(info)["gt_ignore_flags"]).sum())
 
     split = SplitFile(
         file=read_coco_file(str(tmp_path / "dirty.json")),
@@ -441,9 +441,9 @@ def test_what_is_kept_and_learnt_is_what_mmdet_keeps_and_our_loader_learns(tmp_p
         training=True,
         needs_masks=True,
     )
-    counts = split.count_per_picture(split.learnable).tolist()
+    counts = split.count_per_image(split.learnable).tolist()
     kept = zip(split.file.image_ids, split.kept, counts, strict=True)
-    assert {image_id: count for image_id, keep, count in kept if keep} == learnt
-    assert 0 < len(learnt) < len(data["images"])
+    assert {image_id: count for image_id, keep, count in kept if keep} == learned
+    assert 0 < len(learned) < len(data["images"])
     assert crowds > 0
     assert [mask.sum() > 0 for mask in split.skipped.values()] == [True] * 3

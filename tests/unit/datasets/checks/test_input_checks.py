@@ -55,12 +55,12 @@ def test_what_goes_together(steps, network):
         (
             [load(channels=4), dict(type="RandomApply", transforms=[dict(type="mmdet.Color")])],
             model(4),
-            ["Color is for 8-bit colours"],
+            ["Color is for 8-bit colors"],
         ),
         (
             [load(dtype="uint16"), dict(type="PhotoMetricDistortion")],
             model(3),
-            ["PhotoMetricDistortion is for 8-bit colours, but LoadImageFromFile hands out 3"],
+            ["PhotoMetricDistortion is for 8-bit colors, but LoadImageFromFile hands out 3"],
         ),
         (
             [load(channels=1, dtype="float32"), dict(type="PrepareBoxTargets")],

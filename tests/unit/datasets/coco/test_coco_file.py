@@ -145,7 +145,7 @@ REFUSED_ANNOTATIONS = {
     "box null": (dict(bbox=None), "bbox", r"expected 4 number\(s\), got None"),
     "box of NaN": (dict(bbox=[math.nan, 1, 1, 1]), "bbox", r"got \[nan, 1, 1, 1\]"),
     "box of infinity": (dict(bbox=[1, 1, math.inf, 1]), "bbox", "inf"),
-    "box of maps": (dict(bbox=[5e5, 4e6, 30, 30]), "bbox", "no picture reaches 1048576"),
+    "box of maps": (dict(bbox=[5e5, 4e6, 30, 30]), "bbox", "no image reaches 1048576"),
     "box huge": (dict(bbox=[BIG, 1, 1, 1]), "bbox", "expected 4"),
     "box of 3": (dict(bbox=[1, 2, 3]), "bbox", r"got \[1, 2, 3\]"),
     "box nested": (dict(bbox=[[1], 2, 3, 4]), "bbox", "expected 4"),
@@ -166,7 +166,7 @@ REFUSED_ANNOTATIONS = {
     "polygon 1e8": (
         dict(segmentation=[*SQUARE, [1, 2, 1e8, 4, 5, 6]]),
         "polygon",
-        "polygon 1: expected pixels, no picture reaches 1048576, got 100000000.0",
+        "polygon 1: expected pixels, no image reaches 1048576, got 100000000.0",
     ),
     "polygon of a map": (dict(segmentation=[[5e5, 4.1e6, 5e5, 4.2e6, 6e5, 4e6]]), "polygon", "41"),
     "polygon huge": (dict(segmentation=[[1, 2, BIG, 4, 5, 6]]), "polygon", "1329 bits"),
@@ -259,7 +259,7 @@ def test_a_crowd_written_as_text(tmp_path):
     assert read(tmp_path, changed("annotations", 3, iscrowd="1")).crowd.tolist()[3]
 
 
-def test_pictures_and_categories_that_are_repaired(tmp_path):
+def test_images_and_categories_that_are_repaired(tmp_path):
     data = coco()
     data["images"][0] |= {"height": "40", "id": 1.0}
     data["categories"][0]["name"] = 7
@@ -291,7 +291,7 @@ def test_other_encodings(tmp_path, encoding):
 
 
 def test_boxes_written_as_corners(tmp_path):
-    """By the masks, and without masks by what leaves the picture."""
+    """By the masks, and without masks by what leaves the image."""
     data = coco()
     for annotation in data["annotations"]:
         annotation["bbox"] = [10, 10, 30, 30]
@@ -301,7 +301,7 @@ def test_boxes_written_as_corners(tmp_path):
     for annotation in data["annotations"]:
         annotation |= {"bbox": [35, 22, 55, 38], "segmentation": []}
     [problem] = read(tmp_path, data).problems
-    assert "5 of 5 boxes leave their picture" in problem
+    assert "5 of 5 boxes leave their image" in problem
 
 
 @pytest.mark.parametrize("box", [[0, 0, 60, 40], [-5, -5, 70, 50], [10, 10, 20, 20], [0, 0, 5, 5]])

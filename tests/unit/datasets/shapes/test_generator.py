@@ -1,4 +1,4 @@
-"""The generated data set: pycocotools is the oracle for its annotations."""
+"""The generated dataset: pycocotools is the oracle for its annotations."""
 
 import importlib.util
 import json
@@ -39,12 +39,12 @@ def form(segmentation) -> str:
 
 
 def holes(mask) -> int:
-    """Background regions that do not reach the border, by flood fill of the padded picture."""
+    """Background regions that do not reach the border, by flood fill of the padded image."""
     outside = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
     return cv2.connectedComponents(outside, connectivity=4)[0] - 2
 
 
-def test_pictures_are_where_the_json_says(folder):
+def test_images_are_where_the_json_says(folder):
     for split, count in NUM.items():
         content = json.loads((folder / "annotations" / f"instances_{split}.json").read_text())
         assert len(content["images"]) == count
@@ -56,8 +56,8 @@ def test_pictures_are_where_the_json_says(folder):
 def test_json_says_what_was_drawn(folder, coco):
     for index in range(10):
         scene = shapes_scene.draw_scene(np.random.default_rng([3, 0, index]), 160)
-        picture = cv2.imread(str(folder / "train" / f"{index:06d}.png"))
-        assert np.array_equal(picture[..., ::-1], scene.image)
+        image = cv2.imread(str(folder / "train" / f"{index:06d}.png"))
+        assert np.array_equal(image[..., ::-1], scene.image)
         annotations = coco.imgToAnns[index + 1]
         assert [a["category_id"] - 1 for a in annotations] == scene.labels.tolist()
         for annotation, mask in zip(annotations, scene.masks, strict=True):
@@ -74,7 +74,7 @@ def test_areas_and_boxes_are_those_of_the_masks(coco):
         assert annotation["iscrowd"] == 0
 
 
-def test_masks_of_a_picture_are_disjoint(coco):
+def test_masks_of_a_image_are_disjoint(coco):
     for image_id in coco.imgs:
         layers = [coco.annToMask(a) for a in coco.imgToAnns[image_id]]
         assert not layers or np.sum(layers, axis=0).max() == 1
@@ -101,7 +101,7 @@ def test_the_three_forms_are_mixed_and_holes_are_never_polygons(coco):
     assert "polygon" not in {form(a["segmentation"]) for a in with_holes}
 
 
-def test_all_classes_sizes_and_empty_pictures_occur(coco):
+def test_all_classes_sizes_and_empty_images_occur(coco):
     names = {coco.cats[a["category_id"]]["name"] for a in coco.anns.values()}
     assert names == {"circle", "rectangle", "triangle", "star", "ring"}
     areas = np.array([a["area"] for a in coco.anns.values()])
@@ -131,7 +131,7 @@ def test_same_seed_same_bytes(folder, tmp_path):
     assert contents(again) == contents(folder)
 
 
-def test_other_seed_or_split_other_pictures_more_pictures_keep_the_first(folder, tmp_path):
+def test_other_seed_or_split_other_images_more_images_keep_the_first(folder, tmp_path):
     shapes.make_shapes(tmp_path / "a", num_train=1, num_val=1, size=160, seed=4)
     shapes.make_shapes(tmp_path / "b", num_train=2, num_val=1, size=160, seed=3)
     first, b = (folder / "train" / "000000.png").read_bytes(), contents(tmp_path / "b")
@@ -169,8 +169,8 @@ def test_an_interrupted_run_leaves_no_annotations_and_is_finished_later(tmp_path
             raise KeyboardInterrupt
         write(path, image)
 
-    write = shapes._write_picture
-    monkeypatch.setattr(shapes, "_write_picture", interrupt)
+    write = shapes._write_image
+    monkeypatch.setattr(shapes, "_write_image", interrupt)
     with pytest.raises(KeyboardInterrupt):
         shapes.make_shapes(out, num_train=3, num_val=1, size=64, seed=2)
     assert not list((out / "annotations").iterdir())
@@ -185,8 +185,8 @@ def test_an_interrupted_run_leaves_no_annotations_and_is_finished_later(tmp_path
     [
         ({"size": 63}, r"size: expected 64 to 2048 pixels, got 63"),
         ({"size": 2049}, r"size: expected 64 to 2048 pixels, got 2049"),
-        ({"num_train": 0}, r"num_train: expected at least 1 picture, got 0"),
-        ({"num_val": -1}, r"num_val: expected at least 1 picture, got -1"),
+        ({"num_train": 0}, r"num_train: expected at least 1 image, got 0"),
+        ({"num_val": -1}, r"num_val: expected at least 1 image, got -1"),
         ({"seed": -1}, r"seed: expected 0 or more, got -1"),
     ],
 )
@@ -198,12 +198,12 @@ def test_bad_numbers_are_refused_before_anything_is_written(tmp_path, arguments,
 
 def test_a_folder_of_others_is_refused_and_left_alone(tmp_path):
     (tmp_path / "train").mkdir()
-    (tmp_path / "train" / "mine.png").write_bytes(b"picture")
+    (tmp_path / "train" / "mine.png").write_bytes(b"image")
     with pytest.raises(ValueError, match=r"found a folder without a readable shapes\.json"):
         shapes.make_shapes(tmp_path)
     with pytest.raises(ValueError, match="expected a folder, found a file"):
         shapes.make_shapes(tmp_path / "train" / "mine.png")
-    assert contents(tmp_path) == {str(Path("train", "mine.png")): b"picture"}
+    assert contents(tmp_path) == {str(Path("train", "mine.png")): b"image"}
 
 
 def test_command(repo, tmp_path, monkeypatch, capsys):

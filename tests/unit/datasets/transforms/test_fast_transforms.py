@@ -1,4 +1,4 @@
-"""Resize and PackDetInputs hand out mmdet's bytes, however the picture lies in memory."""
+"""Resize and PackDetInputs hand out mmdet's bytes, however the image lies in memory."""
 
 import copy
 
@@ -76,7 +76,7 @@ def test_a_resized_view_is_contiguous_bgr():
 
 
 @pytest.mark.parametrize("direction", [None, "horizontal", "vertical", "diagonal"])
-def test_real_pictures_are_mmdet_s(shared, direction):
+def test_real_images_are_mmdet_s(shared, direction):
     """Decoded, resized, flipped and packed as in training."""
     flip = RandomFlip(prob=1.0 if direction else 0.0, direction=direction or "horizontal")
     for path in sorted((shared / "coco_tiny" / "train2017").glob("*.jpg"))[:12]:
@@ -93,7 +93,7 @@ def test_real_pictures_are_mmdet_s(shared, direction):
 
 @pytest.mark.parametrize("backend", ["cv2", "pillow"])
 @pytest.mark.parametrize("size", [(60, 44), (150, 130)])
-def test_other_pictures_are_resized_channel_by_channel_as_8_bit_ones_are(backend, size):
+def test_other_images_are_resized_channel_by_channel_as_8_bit_ones_are(backend, size):
     """mmcv's resize of one 8-bit channel is what each channel gets; 16 bits are finer only."""
     rng = np.random.default_rng(0)
     five = rng.integers(0, 256, (90, 120, 5), dtype=np.uint8)
@@ -123,7 +123,7 @@ def test_other_pictures_are_resized_channel_by_channel_as_8_bit_ones_are(backend
         assert results["scale_factor"] == (size[0] / 120, size[1] / 90)
 
 
-def test_a_ratio_is_kept_as_for_8_bit_pictures():
+def test_a_ratio_is_kept_as_for_8_bit_images():
     for image in (np.zeros((90, 121, 3), np.uint8), np.zeros((90, 121, 4), np.uint16)):
         results = Resize(scale=(64, 50), keep_ratio=True)(dict(img=image))
         assert results["img_shape"] == (48, 64)
@@ -132,7 +132,7 @@ def test_a_ratio_is_kept_as_for_8_bit_pictures():
 
 @pytest.mark.parametrize("shape", [(20, 30), (20, 30, 1), (20, 30, 2), (20, 30, 5)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_pictures_of_every_format_are_packed(shape, dtype):
+def test_images_of_every_format_are_packed(shape, dtype):
     image = np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
     packed = PackDetInputs(meta_keys=())(dict(img=image[:, ::-1]))["inputs"]
     expected = image[:, ::-1].reshape(20, 30, -1).transpose(2, 0, 1)

@@ -42,7 +42,7 @@ def as_uncompressed(box):
     return {"size": [HEIGHT, WIDTH], "counts": runs.tolist()}
 
 
-def picture(kinds, crowds=()):
+def image(kinds, crowds=()):
     rng = np.random.default_rng(0)
     instances = [
         {"bbox": box, "bbox_label": i, "ignore_flag": int(i in crowds), "mask": kind(box)}
@@ -61,7 +61,7 @@ def picture(kinds, crowds=()):
 
 def load(kinds, crowds=(), **options):
     transform = LoadAnnotations(with_bbox=True, with_mask=True, poly2mask=False, **options)
-    return transform(picture(kinds, crowds))
+    return transform(image(kinds, crowds))
 
 
 def test_polygons_stay_polygons():
@@ -80,17 +80,17 @@ def test_polygons_stay_polygons():
         [as_polygon, as_polygon, as_rle],
     ],
 )
-def test_rle_of_both_kinds_and_mixes_are_learnt_from(kinds):
+def test_rle_of_both_kinds_and_mixes_are_learned_from(kinds):
     results = load(kinds)
     assert isinstance(results["gt_masks"], BitmapMasks)
     assert not results["gt_ignore_flags"].any()
     assert (results["gt_masks"].masks == [rectangle(box) for box in BOXES]).all()
 
 
-def test_a_crowd_in_rle_keeps_the_picture_in_polygons():
+def test_a_crowd_in_rle_keeps_the_image_in_polygons():
     ours = load([as_polygon, as_polygon, as_uncompressed], crowds=[2])
     theirs = MMDetLoadAnnotations(with_bbox=True, with_mask=True, poly2mask=False)(
-        picture([as_polygon, as_polygon, as_uncompressed], crowds=[2])
+        image([as_polygon, as_polygon, as_uncompressed], crowds=[2])
     )
     assert isinstance(ours["gt_masks"], PolygonMasks)
     assert ours["gt_ignore_flags"].tolist() == theirs["gt_ignore_flags"].tolist() == [0, 0, 1]
@@ -108,8 +108,8 @@ def test_an_instance_without_a_usable_polygon_is_ignored(segmentation, others):
 
 def test_poly2mask_gives_bitmaps_like_mmdet():
     kinds = [as_polygon, as_rle, as_uncompressed]
-    ours = LoadAnnotations(with_mask=True)(picture(kinds))
-    theirs = MMDetLoadAnnotations(with_mask=True)(picture(kinds))
+    ours = LoadAnnotations(with_mask=True)(image(kinds))
+    theirs = MMDetLoadAnnotations(with_mask=True)(image(kinds))
     assert (ours["gt_masks"].masks == theirs["gt_masks"].masks).all()
 
 
@@ -121,12 +121,12 @@ def test_poly2mask_gives_bitmaps_like_mmdet():
         (lambda box: [1, 2, 3, 4, 5, 6], "list of polygons"),
     ],
 )
-def test_a_malformed_segmentation_names_picture_and_annotation(kind, message):
+def test_a_malformed_segmentation_names_image_and_annotation(kind, message):
     with pytest.raises(ValueError, match=r"street\.jpg: annotation 2 of 3 .*label 1.*" + message):
         load([as_polygon, kind, as_polygon])
 
 
-def test_a_picture_without_instances():
+def test_a_image_without_instances():
     results = {"ori_shape": (HEIGHT, WIDTH), "img_path": "empty.jpg", "instances": []}
     loaded = LoadAnnotations(with_mask=True, poly2mask=False)(results)
     assert len(loaded["gt_masks"]) == 0
@@ -145,7 +145,7 @@ def test_both_kinds_pass_the_later_stages_in_one_batch():
     pipeline = [TRANSFORMS.build(step) for step in steps]
     packed = []
     for kinds in ([as_polygon] * 3, [as_rle, as_polygon, as_uncompressed]):
-        results = picture(kinds)
+        results = image(kinds)
         for step in pipeline:
             results = step(results)
         packed.append(results)
@@ -163,7 +163,7 @@ def test_both_kinds_pass_the_later_stages_in_one_batch():
         assert not tensor[:, 120:].any()
 
 
-def test_equals_mmdet_on_real_pictures(shared):
+def test_equals_mmdet_on_real_images(shared):
     folder = shared / "coco_tiny"
     for split in ("train2017", "val2017"):
         dataset = CocoDataset(

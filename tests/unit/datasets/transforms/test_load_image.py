@@ -13,7 +13,7 @@ BACKENDS = ("cv2", "pillow")
 
 
 def smooth(height=48, width=64) -> np.ndarray:
-    """A picture without sharp edges, RGB, so that JPEG changes it by a few levels only."""
+    """An image without sharp edges, RGB, so that JPEG changes it by a few levels only."""
     y, x = np.mgrid[0:height, 0:width]
     red, green = 40 + 3 * x, 20 + 4 * y
     return np.stack([red, green, 255 - 2 * x - y], axis=2).clip(0, 255).astype(np.uint8)
@@ -116,7 +116,7 @@ def whole(extension: str) -> bytes:
 
 BROKEN = {
     "empty.jpg": b"",
-    "text.jpg": b"this is not a picture, it only says so\n" * 50,
+    "text.jpg": b"this is not an image, it only says so\n" * 50,
     "half.jpg": whole(".jpg")[: len(whole(".jpg")) // 2],
     "header.jpg": whole(".jpg")[:100],
     "no_end.jpg": whole(".jpg")[:-2],
@@ -151,7 +151,7 @@ def test_a_truncated_jpeg_is_refused_before_a_decoder_that_would_fill_it(tmp_pat
     assert load(path)["img"] is filled
 
 
-def test_a_thumbnail_does_not_hide_that_the_picture_is_cut(tmp_path):
+def test_a_thumbnail_does_not_hide_that_the_image_is_cut(tmp_path):
     thumbnail = whole(".jpg")
     data = whole(".jpg")
     segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
@@ -188,7 +188,7 @@ def test_the_orientation_is_the_annotations(tmp_path, backend):
 def test_another_size_than_the_annotations_is_refused(tmp_path, size):
     path = tmp_path / "plain.png"
     Image.fromarray(RGB).save(path)
-    message = rf"plain\.png: the picture is 64 x 48 .* say {size[1]} x {size[0]}"
+    message = rf"plain\.png: the image is 64 x 48 .* say {size[1]} x {size[0]}"
     with pytest.raises(ValueError, match=message):
         load(path, size=size)
     assert load(path, size=(48, 64))["img"].shape == (48, 64, 3)

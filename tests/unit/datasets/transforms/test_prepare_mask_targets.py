@@ -15,15 +15,15 @@ from condinst.datasets.shapes.generator import make_shapes
 from condinst.registry import DATASETS, MODELS
 from condinst.targets.target_types import SampledMasks
 
-NUM_PICTURES = 16
+NUM_IMAGES = 16
 
 
 @pytest.fixture(scope="module")
 def config(repo, tmp_path_factory):
-    """The quickstart's, on generated pictures with polygons and both kinds of RLE."""
+    """The quickstart's, on generated images with polygons and both kinds of RLE."""
     cfg = Config.fromfile(repo / "configs/quickstart_condinst_r18_fpn_shapes.py")
     folder = tmp_path_factory.mktemp("data") / "shapes"
-    assert make_shapes(folder, num_train=NUM_PICTURES, num_val=1, size=160, seed=4)
+    assert make_shapes(folder, num_train=NUM_IMAGES, num_val=1, size=160, seed=4)
     cfg.train_dataloader.dataset.data_root = str(folder)
     return cfg
 
@@ -63,7 +63,7 @@ def model(config):
 def test_losses_are_those_without_the_transform(config, model):
     early, late = dataset(config), dataset(config, with_transform=False)
     kinds = set()
-    for start in range(0, NUM_PICTURES, 4):
+    for start in range(0, NUM_IMAGES, 4):
         indices = range(start, start + 4)
         batches = [load(data, indices) for data in (early, late)]
         masks = [[s.gt_instances.masks for s in batch["data_samples"]] for batch in batches]
@@ -104,7 +104,7 @@ def test_spawned_workers_hand_over_what_is_made_in_process(config):
         collate_fn=pseudo_collate,
     )
     found = [sample.gt_instances for batch in loader for sample in batch["data_samples"]]
-    assert len(found) == NUM_PICTURES
+    assert len(found) == NUM_IMAGES
     for index, received in enumerate(found):
         made = data[index]["data_samples"].gt_instances
         assert isinstance(received.masks, SampledMasks)

@@ -21,7 +21,7 @@ def rectangle_polygon(x1, y1, x2, y2):
 
 
 def sample(boxes, kind="crop", ignored=()):
-    """Rectangles on a picture whose red is the column and whose green is the row."""
+    """Rectangles on an image whose red is the column and whose green is the row."""
     image = np.zeros((*SIZE, 3), np.uint16)
     image[..., 0], image[..., 1] = np.arange(SIZE[1]), np.arange(SIZE[0])[:, None]
     bitmaps = np.zeros((len(boxes), *SIZE), np.uint8)
@@ -81,7 +81,7 @@ def test_pixels_boxes_and_masks_move_together(kind):
 
 
 @pytest.mark.parametrize("kind", ["crop", "polygon", "none"])
-def test_slivers_are_not_learnt(kind):
+def test_slivers_are_not_learned(kind):
     at = (100, 100)
     boxes = [
         [80, 110, 110, 130],  # 10 of 30 columns
@@ -114,7 +114,7 @@ def test_the_box_of_a_cut_object_is_that_of_what_is_visible():
     assert found["gt_ignore_flags"][0]
 
 
-def test_an_outline_that_no_pixel_follows_is_not_learnt():
+def test_an_outline_that_no_pixel_follows_is_not_learned():
     """The box reaches into the tile by its corner, where the triangle has no pixel."""
     at = (0, 0)
     results = sample([[90, 90, 190, 190]], "polygon")
@@ -161,7 +161,7 @@ def test_an_object_larger_than_the_tile_fills_it():
         assert found["gt_bboxes"].tensor.tolist() == [[0, 0, 64, 64]]
 
 
-def test_pictures_smaller_than_the_tile_and_pictures_without_objects():
+def test_images_smaller_than_the_tile_and_images_without_objects():
     found = RandomTile(1000)(sample([[10, 20, 60, 50]], "polygon"))
     assert found["img"].shape == (*SIZE, 3)
     assert found["gt_bboxes"].tensor.tolist() == [[10, 20, 60, 50]]

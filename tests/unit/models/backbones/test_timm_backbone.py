@@ -24,7 +24,7 @@ MODELS_OF_MANY_KINDS = {
 }
 
 
-def picture(height=96, width=128, channels=3):
+def image(height=96, width=128, channels=3):
     generator = torch.Generator().manual_seed(0)
     return torch.randn(2, channels, height, width, generator=generator)
 
@@ -45,7 +45,7 @@ def test_levels_of_models_of_many_kinds(name, channels):
     backbone = MODELS.build(dict(type="TimmBackbone", model_name=name)).train()
     assert backbone.out_channels == channels
     assert backbone.strides == [4, 8, 16, 32]
-    levels = backbone(picture())
+    levels = backbone(image())
     shapes = [tuple(level.shape) for level in levels]
     sizes = [(24, 32), (12, 16), (6, 8), (3, 4)]
     assert shapes == [(2, c, *size) for c, size in zip(channels, sizes, strict=True)]
@@ -56,14 +56,14 @@ def test_levels_of_models_of_many_kinds(name, channels):
 
 @pytest.mark.parametrize("name", ["convnext_atto", "swin_tiny_patch4_window7_224"])
 def test_features_are_those_of_timms_whole_model(name, tmp_path):
-    """Swin's are channels-last inside, and the whole model takes one size of pictures alone."""
+    """Swin's are channels-last inside, and the whole model takes one size of images alone."""
     torch.manual_seed(0)
     whole = settled(timm.create_model(name, num_classes=7))
     torch.save(whole.state_dict(), tmp_path / "weights.pth")
     backbone = TimmBackbone(name, checkpoint_path=str(tmp_path / "weights.pth")).eval()
     backbone.init_weights()
-    levels = backbone(picture(224, 224))
-    expected = whole.forward_intermediates(picture(224, 224), intermediates_only=True)
+    levels = backbone(image(224, 224))
+    expected = whole.forward_intermediates(image(224, 224), intermediates_only=True)
     for level, other in zip(levels, expected, strict=True):
         torch.testing.assert_close(level, other, rtol=1e-5, atol=1e-5)
 
@@ -82,7 +82,7 @@ def test_resnet18_with_torchvisions_weights_is_torchvisions_and_mmdets(tmp_path)
     mmdets.eval()
 
     nodes = [f"layer{i}" for i in (1, 2, 3, 4)]
-    x = picture(97, 130)
+    x = image(97, 130)
     expected = create_feature_extractor(theirs, nodes)(x)
     for level, node, other in zip(ours(x), nodes, mmdets(x), strict=True):
         torch.testing.assert_close(level, expected[node], rtol=1e-5, atol=1e-5)
@@ -92,7 +92,7 @@ def test_resnet18_with_torchvisions_weights_is_torchvisions_and_mmdets(tmp_path)
 def test_chosen_levels_and_settings_of_timm():
     backbone = TimmBackbone("resnet18", out_indices=(0, 3), output_stride=16)
     assert backbone.out_channels == [64, 256]
-    assert [tuple(x.shape) for x in backbone(picture())] == [(2, 64, 48, 64), (2, 256, 6, 8)]
+    assert [tuple(x.shape) for x in backbone(image())] == [(2, 64, 48, 64), (2, 256, 6, 8)]
 
 
 def test_frozen_stages_and_norms():
@@ -140,7 +140,7 @@ def test_a_frozen_level_drops_no_paths():
         for name, parameter in backbone.named_parameters():
             if name.endswith("gamma"):  # near zero at the start, which would hide the paths
                 parameter.fill_(1)
-        first, second = backbone(picture()), backbone(picture())
+        first, second = backbone(image()), backbone(image())
     assert torch.equal(first[0], second[0])
     assert not torch.equal(first[3], second[3])
 
@@ -148,14 +148,14 @@ def test_a_frozen_level_drops_no_paths():
 def test_weights_of_a_file_are_adapted_to_other_channels(tmp_path):
     """timm sums the three channels' weights for one; those of five are kept."""
     torch.manual_seed(0)
-    colour, five = timm.create_model("resnet18"), timm.create_model("resnet18", in_chans=5)
+    color, five = timm.create_model("resnet18"), timm.create_model("resnet18", in_chans=5)
     path = tmp_path / "weights.pth"
-    torch.save(colour.state_dict(), path)
+    torch.save(color.state_dict(), path)
     gray = TimmBackbone("resnet18", checkpoint_path=str(path), in_channels=1)
     gray.init_weights()
-    expected = colour.conv1.weight.sum(1, keepdim=True)
+    expected = color.conv1.weight.sum(1, keepdim=True)
     torch.testing.assert_close(gray.net.conv1.weight, expected)
-    assert torch.equal(gray.net.layer4[1].conv2.weight, colour.layer4[1].conv2.weight)
+    assert torch.equal(gray.net.layer4[1].conv2.weight, color.layer4[1].conv2.weight)
 
     torch.save(five.state_dict(), path)
     own = TimmBackbone("resnet18", checkpoint_path=str(path), in_channels=5)
@@ -188,7 +188,7 @@ def test_safetensors_and_the_original_authors_names(tmp_path):
     save_file(original, tmp_path / "convnext.safetensors")
     backbone = TimmBackbone("convnext_atto", checkpoint_path=str(tmp_path / "convnext.safetensors"))
     backbone.init_weights()
-    x = picture(64, 64)
+    x = image(64, 64)
     expected = whole.eval().forward_intermediates(x, intermediates_only=True)[-1]
     torch.testing.assert_close(backbone.eval()(x)[-1], expected, rtol=1e-5, atol=1e-5)
 
@@ -269,7 +269,7 @@ def test_weights_from_init_cfg(tmp_path):
             r"no such weights; expected one of resnet18, resnet18.a1",
         ),
         (dict(model_name="vit_tiny_patch16_224"), r"strides \[16, 16.*expected \[4, 8, 16, 32\]"),
-        (dict(model_name="levit_128s"), r"'levit_128s' is made for pictures of \(224, 224\)"),
+        (dict(model_name="levit_128s"), r"'levit_128s' is made for images of \(224, 224\)"),
         (dict(out_indices=(1, 9)), r"out_indices=\(1, 9\): expected indices from 0 to 4"),
         (dict(out_indices=(3, 1)), r"out_indices=\(3, 1\): expected increasing"),
         (dict(out_indices=()), r"out_indices=\(\): expected increasing"),

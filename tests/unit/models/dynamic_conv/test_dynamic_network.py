@@ -38,7 +38,7 @@ def reference(features, params, points, scales, channels, stride):
 
 
 def draw(features, params, points, scales, channels, stride):
-    """All instances on one picture."""
+    """All instances on one image."""
     return dynamic_conv(features[None], params, points, scales, [len(params)], channels, stride)
 
 
@@ -65,7 +65,7 @@ def test_equals_the_reference_for_any_shape_of_network(num_features, hidden, lay
     torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
 
 
-def test_each_instance_reads_the_features_of_its_picture():
+def test_each_instance_reads_the_features_of_its_image():
     features, params, points, scales = inputs(5, 8, 8, 3)
     batch = torch.stack([features, features * 2, features - 1])
     channels = layer_channels(8, 8, 3)

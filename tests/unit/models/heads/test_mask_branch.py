@@ -1,4 +1,4 @@
-"""The mask branch's norms for batches of few pictures."""
+"""The mask branch's norms for batches of few images."""
 
 import copy
 

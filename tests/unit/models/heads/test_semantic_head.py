@@ -42,7 +42,7 @@ def test_a_cell_has_the_class_of_the_smallest_mask_at_its_middle(early):
     assert gt.masks.shape == (3, 6, 8)
 
 
-def test_a_picture_without_objects_is_background():
+def test_a_image_without_objects_is_background():
     masks = BitmapMasks(np.zeros((0, 16, 24), np.uint8), 16, 24)
     gt = prepare_ground_truth(
         objects(masks),
@@ -68,7 +68,7 @@ def test_masks_without_coarse_samples_are_refused():
         )
 
 
-def test_loss_is_torchvision_s_focal_loss_per_labelled_cell():
+def test_loss_is_torchvision_s_focal_loss_per_labeled_cell():
     head = SemanticHead(num_classes=4, in_channels=3, feat_channels=2)
     logits = torch.randn(2, 4, 2, 3, generator=torch.Generator().manual_seed(0))
     targets = [torch.tensor([[1, 1, -1], [3, 3, -1]]), torch.full((2, 3), -1)]
@@ -79,7 +79,7 @@ def test_loss_is_torchvision_s_focal_loss_per_labelled_cell():
     torch.testing.assert_close(loss["loss_semantic"], expected)
 
 
-def test_without_a_labelled_cell_the_sum_is_divided_by_one():
+def test_without_a_labeled_cell_the_sum_is_divided_by_one():
     head = SemanticHead(num_classes=4, in_channels=3, feat_channels=2)
     logits = torch.randn(1, 4, 2, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
     zeros = torch.zeros_like(logits)

@@ -36,7 +36,7 @@ def draw_params(feats, chunk):
 def test_by_hand(monkeypatch, elements):
     """Scores 1, 1, 0, 0 with targets 1, 0, 0, 0: dice loss 1 - 2 * 1 / (2 + 1) = 1/3.
 
-    The second instance is of the second picture's object 1 and perfect: loss 0.
+    The second instance is of the second image's object 1 and perfect: loss 0.
     """
     monkeypatch.setitem(module._CHUNK_ELEMENTS, "cpu", elements)
     logits = torch.tensor([[50.0, 50, -50, -50], [-50.0, 50, -50, 50]])

@@ -43,7 +43,7 @@ def randomized(neck, seed=0):
 
 
 def backbone_levels(size=(64, 96), batch=2, dtype=torch.float32):
-    """C2 to C5 of a picture: each level is half of the one before, rounded up."""
+    """C2 to C5 of an image: each level is half of the one before, rounded up."""
     generator = torch.Generator().manual_seed(1)
     levels, (height, width) = [], ((size[0] + 3) // 4, (size[1] + 3) // 4)
     for channels in CHANNELS:

@@ -138,7 +138,7 @@ def test_threshold_and_best_candidates_with_or_without_centerness(with_centernes
 
 @pytest.mark.parametrize("clip_after_nms", [False, True])
 def test_boxes_are_clipped_before_or_after_suppression(clip_after_nms):
-    """Boxes (4..30, 0..8) and (4..100, 0..8) of a picture 24 pixels wide.
+    """Boxes (4..30, 0..8) and (4..100, 0..8) of an image 24 pixels wide.
 
     They overlap by 26 / 96, but are one and the same once clipped: the second survives only if
     they are clipped later.
@@ -149,7 +149,7 @@ def test_boxes_are_clipped_before_or_after_suppression(clip_after_nms):
 
 
 def test_what_is_empty_after_clipping_is_dropped():
-    """A point of the padding at x = 28 predicts a box from 26 to 30; the picture ends at 24."""
+    """A point of the padding at x = 28 predicts a box from 26 to 30; the image ends at 24."""
     dense, points = one_level([1.0, -9, -9, 3.0], [9.0] * 4, [[2.0, 2, 2, 2]] * 4)
     found = detect(dense, points, clip_after_nms=True)
     assert found.bboxes.tolist() == [[2, 2, 6, 6]]

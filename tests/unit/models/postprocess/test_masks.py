@@ -136,8 +136,8 @@ def test_memory_of_codes_stays_far_below_that_of_the_masks():
     assert 0 < peak < 150e6
 
 
-def test_runs_that_meet_at_the_picture_border_are_one():
-    """Two full columns are one run; a mask that ends with the picture leaves no count of zero."""
+def test_runs_that_meet_at_the_image_border_are_one():
+    """Two full columns are one run; a mask that ends with the image leaves no count of zero."""
     crop = Crop(torch.ones(3, 2, dtype=torch.bool), x=2, y=0)
     found = encode_tensor_crop(crop, (3, 4))
     expected = np.zeros((3, 4), np.uint8)

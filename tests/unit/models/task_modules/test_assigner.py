@@ -13,7 +13,7 @@ STRIDES = (8, 32)
 
 
 def grid(size, stride):
-    """Cell centres of a square picture."""
+    """Cell centers of a square image."""
     ticks = (torch.arange(size // stride) + 0.5) * stride
     y, x = torch.meshgrid(ticks, ticks, indexing="ij")
     return torch.stack([x.flatten(), y.flatten()], dim=1)

@@ -1,4 +1,4 @@
-"""Ground truth of one picture, whoever sampled its masks."""
+"""Ground truth of one image, whoever sampled its masks."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_mask_targets_are_the_pixels_in_the_middle_of_the_cells(stride, rows, ea
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_a_picture_without_objects(early):
+def test_a_image_without_objects(early):
     masks = PolygonMasks([], 8, 8)
     gt = prepare_ground_truth(
         objects(sample_masks(masks, 4) if early else masks, boxes=()),

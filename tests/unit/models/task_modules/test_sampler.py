@@ -13,7 +13,7 @@ def test_without_a_cap_every_positive_is_kept_in_order():
     assert counts == [2, 1, 0]
 
 
-def test_random_cap_keeps_so_many_of_each_picture():
+def test_random_cap_keeps_so_many_of_each_image():
     torch.manual_seed(0)
     chosen, counts = sample_positives(
         torch.zeros(505, dtype=torch.long), [500, 5], max_masks=50, topk_masks=-1
@@ -51,7 +51,7 @@ def test_topk_applies_where_the_random_cap_does_not():
     assert topk([0, 0, 0, 0], [0.1, 0.4, 0.2, 0.3], max_masks=10, topk_masks=2) == [1, 3]
 
 
-def test_topk_of_the_second_picture_reads_its_own_points():
+def test_topk_of_the_second_image_reads_its_own_points():
     chosen, counts = sample_positives(
         torch.tensor([0, 0, 0, 0]),
         [1, 3],

@@ -1,4 +1,4 @@
-"""Views are brought back to the picture, then suppress each other."""
+"""Views are brought back to the image, then suppress each other."""
 
 import pytest
 import torch
@@ -51,7 +51,7 @@ def merge(*views, max_per_img=10):
     ],
 )
 def test_a_mirrored_view_lands_where_the_object_is(direction, seen):
-    """The object fills x 5 to 20 and y 5 to 15 of a 60 x 40 picture."""
+    """The object fills x 5 to 20 and y 5 to 15 of a 60 x 40 image."""
     found = merge(view([], []), view([seen], [0.9], direction))
     assert found.bboxes.tolist() == [[5, 5, 20, 15]]
     expected = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
