@@ -18,6 +18,8 @@ from condinst.utils.files import is_disk_error
 
 __all__ = ["explain", "run", "told"]
 
+_INTERRUPTIONS = 5  # workers that may die while a message is made
+
 
 def run(main: Callable[[], object]) -> None:
     """Run a command of ``tools/``; a user's mistake ends it with one line, where it is found before
@@ -39,13 +41,16 @@ def run(main: Callable[[], object]) -> None:
 
 def told(error: Exception) -> str | None:
     """:func:`explain`, which the death of a further data worker does not interrupt."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    try:
-        with _children_die_silently():
-            return explain(error, frames)
-    except RuntimeError as interruption:  # raised before torch's handler of SIGCHLD was off
-        with _children_die_silently():
-            return explain(interruption, frames)
+    first, latest = error, error
+    for _ in range(_INTERRUPTIONS):
+        try:
+            with _children_die_silently():
+                return explain(
+                    latest, [frame for frame, _ in traceback.walk_tb(first.__traceback__)]
+                )
+        except RuntimeError as interruption:  # by torch's handler of SIGCHLD, before it was off
+            latest = interruption
+    return str(latest)
 
 
 @contextlib.contextmanager

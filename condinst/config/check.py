@@ -128,6 +128,8 @@ def check_config(cfg: Config, parts: Sequence[str] | None = None) -> None:
 def find_problems(cfg: Config, parts: Sequence[str] | None = None) -> Iterator[str]:
     """Everything wrong, in words."""
     yield from _top_level(cfg)
+    if parts is None and "model" not in cfg:
+        yield "has no model"
     scope = cfg.get("default_scope")
     if scope is not None and not isinstance(scope, str):
         return
@@ -207,7 +209,7 @@ def _part(cfg: Config, part: str, registry: str) -> Iterator[str]:
     if names:
         found = ((key, item) for key, item in value.items() if key not in names)
         yield from (unknown(join(part, key), item, part, names) for key, item in found)
-    if not registry or part in ("test_pipeline", "tta_pipeline", "custom_hooks", "param_scheduler"):
+    if not registry or part in _LISTS | {"param_scheduler", "val_evaluator", "test_evaluator"}:
         yield from entries(part, value)
     yield from _walk(part, value, registry or None)
 
@@ -243,6 +245,8 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
                 yield wrong(where, value, "a dict, or None")
                 continue
             yield from _walk(where, value, _INSIDE.get(str(key), registry))
+    elif path in known.PLAIN and node is not None:
+        yield wrong(path, node, "a dict")
     elif isinstance(node, list | tuple):
         for index, item in enumerate(node):
             yield from _walk(f"{path}[{index}]", item, registry)

@@ -46,6 +46,7 @@ NMS: dict[str, tuple[str, ...]] = {
 PLAIN: dict[str, tuple[str, ...]] = {
     "env_cfg": ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"),
     "env_cfg.mp_cfg": ("mp_start_method", "opencv_num_threads"),
+    "env_cfg.dist_cfg": ("backend", "timeout", "init_method", "init_backend", "port", "store"),
     "auto_scale_lr": ("enable", "base_batch_size"),
 }
 # dicts by their path, whose keys are arguments of one function: others end in an error

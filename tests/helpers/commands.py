@@ -44,10 +44,10 @@ def start(
     )
 
 
-def finish(process: subprocess.Popen[str]) -> Done:
-    """Wait for a program, ten minutes at most."""
+def finish(process: subprocess.Popen[str], seconds: float = 600) -> Done:
+    """Wait for a program, ten minutes at most unless the test says otherwise."""
     try:
-        out, err = process.communicate(timeout=600)
+        out, err = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()

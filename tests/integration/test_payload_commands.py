@@ -23,7 +23,7 @@ def test_hostile_checkpoints_do_nothing(extent, trained, shapes, tmp_path):
         )
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
-    done = finish(process)
+    done = finish(process, 600 if extent == "quick" else 3600)
     assert done.code == 0, f"exit code {done.code}\n{done.err[-3000:]}"  # a signal is negative
     line = next(line for line in done.out.splitlines() if line.startswith("RESULT "))
     found = json.loads(line.removeprefix("RESULT "))

@@ -199,14 +199,14 @@ def _problems_of_references(file: CocoFile) -> list[str]:
             named[fault.rule].add(fault.index)
     problems = []
     for index, of_what, rule in (
-        (file.image_index, "image", "image_id"),
-        (file.category_index, "category", "category_id"),
+        (file.image_index, "an image", "image_id"),
+        (file.category_index, "a category", "category_id"),
     ):
         told = named[rule] | named["keys"]
         lost = [i for i in np.flatnonzero(index < 0).tolist() if i not in told]
         if lost:
             problems.append(
-                f"{len(lost)} annotations point to a {of_what} id that the file does not have: "
+                f"{len(lost)} annotations point to {of_what} id that the file does not have: "
                 f"annotation ids {first_few(file.ann_ids[i] for i in lost)} "
                 f"({rule} {first_few(dict.fromkeys(file.unknown.get((rule, i)) for i in lost))})"
             )

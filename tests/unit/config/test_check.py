@@ -127,6 +127,9 @@ def test_a_typo_of_clip_grad_is_named(base):
         ("model.bbox_head.num_classes", "80", "num_classes='80': expected a whole number"),
         ("model.bbox_head.num_classes", True, "num_classes=True: expected a whole number"),
         ("model.neck.num_outs", 10**9, "num_outs=1000000000: expected a whole number, 1 to 1000"),
+        ("val_evaluator", [1, 2], r"val_evaluator\[0\]=1: expected a dict with type"),
+        ("env_cfg.dist_cfg", 2**70, "env_cfg.dist_cfg=1180591620717411303424: expected a dict"),
+        ("env_cfg.mp_cfg", [1], r"env_cfg.mp_cfg=\[1\]: expected a dict"),
         ("model.test_cfg", None, "model.test_cfg=None: expected a dict with nms"),
         ("model.test_cfg", [1], "model.test_cfg=.1.: expected a dict"),
         ("model.backbone.type", "ResNot", "type='ResNot'.*did you mean 'ResNet'"),
@@ -264,3 +267,10 @@ def test_near_names():
     assert near("color", ["score_thr", "mask_thr"]) is None
     assert is_slip("depht", "depth")
     assert not is_slip("bg_cls_weight", "class_weight")
+
+
+def test_a_config_without_a_model_is_refused(base):
+    cfg = Config({key: value for key, value in base.items() if key != "model"})
+    with pytest.raises(ConfigError, match="has no model"):
+        check_config(cfg)
+    check_config(cfg, parts=["train_dataloader"])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from mmcv.image.geometric import rescale_size
-from mmdet.datasets.transforms import ResizeInfo as MMDetResize
+from mmdet.datasets.transforms import Resize as MMDetResize
 from onnx_files import METADATA
 from PIL import Image
 
