@@ -86,6 +86,7 @@ setup(
         # pip and setuptools for the tests of the installation: uv's environments have neither.
         # ipython and nbformat for the notebook
         "dev": [
+            "import-linter>=2.6",
             "ipython>=8.0",
             "mypy>=1.11",
             "nbformat>=5.7",

@@ -20,7 +20,7 @@ from pycocotools.coco import COCO
 
 from benchmarks.measure import Comparison, compare_peaks
 from condinst.datasets.checks.checks import check_datasets
-from condinst.datasets.checks.file_cache import forget_files
+from condinst.datasets.coco.file_cache import forget_files
 
 __all__ = ["make_coco_file", "run"]
 

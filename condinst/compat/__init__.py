@@ -40,6 +40,8 @@ import importlib.util
 from condinst.compat import finder, workers
 from condinst.compat.after_import import after_import
 
+__all__ = ["apply", "prepare"]
+
 _NEEDED = {
     "mmengine": "pip install mmengine==0.10.7",
     "mmcv": "pip install mmcv-lite==2.1.0 (or a compiled mmcv that fits your PyTorch)",

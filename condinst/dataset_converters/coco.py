@@ -110,9 +110,9 @@ def _by_part(folder: Folder, files: Sequence[str]) -> dict[str, str]:
 
 
 def _read(folder: Folder, file: str, part: str, notes: Notes) -> _Part:
-    from condinst.datasets.checks.file_cache import keep_file, mark_of
     from condinst.datasets.coco.coco_file import read_coco_file
     from condinst.datasets.coco.entry_issues import first_few
+    from condinst.datasets.coco.file_cache import keep_file, mark_of
 
     path = folder.root / file
     try:

@@ -8,8 +8,8 @@ import numpy as np
 from mmdet.datasets import CocoDataset as MmdetCocoDataset
 from mmengine.fileio import get_local_path
 
-from condinst.datasets.checks.file_cache import take_file
 from condinst.datasets.coco.coco_records import CocoFile
+from condinst.datasets.coco.file_cache import take_file
 from condinst.registry import DATASETS
 
 __all__ = ["CocoDataset"]

@@ -10,7 +10,7 @@ from typing import Any
 from mmdet.datasets.api_wrappers import COCO
 from mmengine.fileio import get_local_path
 
-from condinst.datasets.checks.file_cache import take_file
+from condinst.datasets.coco.file_cache import take_file
 
 __all__ = ["read_ground_truth"]
 

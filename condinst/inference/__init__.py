@@ -5,6 +5,7 @@ from condinst.utils.lazy import lazy_names
 _MODULES = {
     "BasePredictor": "base",
     "Predictor": "predictor",
+    "optimize_for_inference": "condinst.models.optimize",
 }
 
 __all__ = [*_MODULES]

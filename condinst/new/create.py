@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from condinst.datasets.checks.file_cache import forget_files
+from condinst.datasets.coco.file_cache import forget_files
 from condinst.new.facts import collect_facts, describe, notes_on
 from condinst.new.models import find_recipe, weights_note
 from condinst.new.plan import Places, make_plan

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
-from condinst.datasets.checks.file_cache import keep_file, mark_of, take_file
 from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.entry_issues import first_few
+from condinst.datasets.coco.file_cache import keep_file, mark_of, take_file
 from condinst.new.inputs import Inputs, look_at_inputs
 
 _MASKS = (

@@ -14,12 +14,15 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
 
     Args:
         package: the package's ``__name__``.
-        modules: the module of each public name, relative to the package.
+        modules: the module of each public name: in the package, or ``condinst.`` and its path.
     """
 
     def getattr_of_package(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{package}.{modules[name]}"), name)
+        module = modules[name]
+        if not module.startswith("condinst."):
+            module = f"{package}.{module}"
+        return getattr(importlib.import_module(module), name)
 
     return getattr_of_package

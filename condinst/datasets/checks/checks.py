@@ -22,10 +22,10 @@ from condinst.datasets.checks.coco_checks import (
     check_images,
     describe,
 )
-from condinst.datasets.checks.file_cache import keep_file, mark_of, take_file
 from condinst.datasets.checks.input_checks import check_input
 from condinst.datasets.checks.mmdet_limits import check_for_mmdet
 from condinst.datasets.coco.coco_records import CocoFile
+from condinst.datasets.coco.file_cache import keep_file, mark_of, take_file
 from condinst.datasets.coco_dataset import CocoDataset
 from condinst.registry import DATASETS, METRICS
 

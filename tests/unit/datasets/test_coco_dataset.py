@@ -11,8 +11,8 @@ from PIL import Image
 from condinst.datasets import CocoDataset, LoadAnnotations
 from condinst.datasets.checks import checks
 from condinst.datasets.checks.checks import check_datasets
-from condinst.datasets.checks.file_cache import forget_files
 from condinst.datasets.coco import coco_file
+from condinst.datasets.coco.file_cache import forget_files
 from condinst.registry import DATASETS
 
 SQUARE = [[10.0, 10.0, 30.0, 10.0, 30.0, 30.0, 10.0, 30.0]]
