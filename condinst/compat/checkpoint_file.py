@@ -27,6 +27,7 @@ _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _ENTRY = 46  # bytes of an entry of the directory, before its name
 _MAX_DIRECTORY = 32 << 20  # bytes; a member takes about 100, so this is some 300,000 of them
 _FLAGS = 0x0808  # sizes behind the content, names in UTF-8
+_FOLDER = 0x10  # MS-DOS attribute of a directory
 _BLOCK = 1 << 20
 
 
@@ -165,6 +166,9 @@ def _check_members(file: BinaryIO, members: list[zipfile.ZipInfo], directory: in
             )
         if member.flag_bits & ~_FLAGS or member.volume:
             raise ValueError(f"{member.filename} is encrypted, or not in this file")
+        # torch's reader takes such a member's bytes for none, and leaves the tensor's memory as it was
+        if member.external_attr & _FOLDER or member.is_dir():
+            raise ValueError(f"{member.filename} is marked as a folder")
         if member.header_offset < end:
             raise ValueError(f"{member.filename} overlaps another member")
         file.seek(member.header_offset)
