@@ -166,7 +166,7 @@ def _check_members(file: BinaryIO, members: list[zipfile.ZipInfo], directory: in
             )
         if member.flag_bits & ~_FLAGS or member.volume:
             raise ValueError(f"{member.filename} is encrypted, or not in this file")
-        # torch's reader takes such a member's bytes for none, and leaves the tensor's memory as it was
+        # torch's reader reads no bytes of such a member: the tensor keeps what was in memory
         if member.external_attr & _FOLDER or member.is_dir():
             raise ValueError(f"{member.filename} is marked as a folder")
         if member.header_offset < end:
