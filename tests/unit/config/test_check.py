@@ -184,7 +184,8 @@ def _pass(paths) -> tuple[int, dict[str, list[str]], float]:
             continue
         number += 1
         start = time.process_time()
-        problems = list(find_problems(cfg))
+        # some are parts of configs, for others to inherit from
+        problems = [text for text in find_problems(cfg) if text != "has no model"]
         if number > 1:  # the first imports all classes
             slowest = max(slowest, time.process_time() - start)
         if problems:
