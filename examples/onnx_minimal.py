@@ -1,6 +1,6 @@
-"""An exported file in bare ONNX Runtime: python examples/onnx_minimal.py MODEL.onnx IMAGE
+"""Run an exported file with ONNX Runtime alone: python examples/onnx_minimal.py MODEL.onnx IMAGE
 
-For files of any size, without --fixed-size; condinst.deploy.OnnxPredictor does the same and more.
+Export the file without --fixed-size. condinst.deploy.OnnxPredictor does the same and more.
 """
 
 import json

@@ -1,10 +1,10 @@
-"""Follow instances through a video: CondInst finds them, ByteTrack numbers them.
+"""Track instances through a video: CondInst detects them, ByteTrack numbers them.
 
     pip install "condinst[video]"
     python examples/track_video.py MODEL [CHECKPOINT] film.mp4 tracked.mp4
 
-MODEL is the name of a published model, a config, or a checkpoint that holds its config. The color
-of a mask is that of its track.
+MODEL is the name of a published model, a config, or a checkpoint that contains its config. The
+color of a mask is that of its track.
 """
 
 import argparse
