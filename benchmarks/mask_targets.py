@@ -94,7 +94,7 @@ def _their_targets(objects: InstanceData) -> Tensor:
 def _ours(objects: InstanceData, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
     mask_size = size[0] // _STRIDE, size[1] // _STRIDE
     truth = prepare_ground_truth(objects, mask_size=mask_size, mask_stride=_STRIDE)
-    return truth.centers, truth.masks
+    return truth.centers, truth.mask_targets
 
 
 def _check_equal(

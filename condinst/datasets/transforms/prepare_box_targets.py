@@ -4,11 +4,11 @@ from mmcv.transforms import BaseTransform
 
 from condinst.registry import TRANSFORMS
 from condinst.targets.color_similarity import (
-    alike_neighbors,
-    colors_of,
+    compute_pairwise_edges,
     mean_colors,
     neighbor_offsets,
     to_lab,
+    to_uint8_colors,
     valid_cells,
 )
 from condinst.targets.target_types import SimilarColors
@@ -66,7 +66,7 @@ class PrepareBoxTargets(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         image = results["img"]
-        colors = mean_colors(colors_of(image, self.value_range), self.stride)
+        colors = mean_colors(to_uint8_colors(image, self.value_range), self.stride)
         reverse = self.channel_order == "bgr" and image.shape[2:] == (3,)
         lab = to_lab(colors[..., ::-1] if reverse else colors)
         valid = valid_cells(
@@ -76,7 +76,7 @@ class PrepareBoxTargets(BaseTransform):
             results.get("ori_shape", image.shape)[0],
             self.bottom_pixels_removed,
         )
-        edges = alike_neighbors(
+        edges = compute_pairwise_edges(
             lab,
             valid,
             size=self.pairwise_size,

@@ -8,7 +8,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from condinst.masks import polygon_rle
-from condinst.masks.polygon_rle import is_quick_to_draw, polygons_to_codes, polygons_to_rle
+from condinst.masks.polygon_rle import is_quick_to_draw, polygons_to_rle, polygons_to_rles
 
 
 def random_polygon(rng, height, width):
@@ -38,7 +38,7 @@ def test_what_is_computed_is_what_pycocotools_draws(number, monkeypatch):
         height, width = rng.integers(1, 80, 2).tolist()
         polygon = random_polygon(rng, height, width)
         theirs = coco_mask.frPyObjects([polygon], height, width)
-        assert polygons_to_codes([polygon], height, width) == theirs
+        assert polygons_to_rles([polygon], height, width) == theirs
         filled += coco_mask.area(theirs[0]) > 0
     assert filled > number / 3
 
@@ -75,7 +75,7 @@ def test_in_batches(monkeypatch):
     theirs = coco_mask.frPyObjects([polygon], 60, 70)
     monkeypatch.setattr(polygon_rle, "_MAX_STEPS", -1)
     monkeypatch.setattr(polygon_rle, "_BATCH", 5)
-    assert polygons_to_codes([polygon], 60, 70) == theirs
+    assert polygons_to_rles([polygon], 60, 70) == theirs
 
 
 @pytest.mark.parametrize("far", [1e5, 1e8, 1e9, 1e12, 1e15, 1e300])
