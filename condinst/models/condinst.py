@@ -137,7 +137,7 @@ class CondInst(BaseDetector):
         batch_data_samples: Sequence[DetDataSample],
         semantic_logits: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Compute the losses from the network's outputs: the part of :meth:`loss` after it.
+        """Compute the losses from the network's outputs, the second half of :meth:`loss`.
 
         Args:
             dense: predictions in training mode.

@@ -93,7 +93,7 @@ class MaskBranch(BaseModule):
                 )
 
     def train(self, mode: bool = True) -> MaskBranch:
-        """With ``norm_eval``, batch norms stay in evaluation mode."""
+        """Set the mode; with ``norm_eval``, batch norms keep evaluation mode."""
         super().train(mode)
         if mode and self.norm_eval:
             for module in self.modules():

@@ -54,8 +54,8 @@ def test_real_polygons(shared, monkeypatch):
         if isinstance(polygons, dict):
             continue
         image = truth.imgs[annotation["image_id"]]
-        code = polygons_to_rle(polygons, image["height"], image["width"])
-        assert code == truth.annToRLE(annotation)
+        rle = polygons_to_rle(polygons, image["height"], image["width"])
+        assert rle == truth.annToRLE(annotation)
         drawn += 1
     assert drawn > 200
 
@@ -82,9 +82,9 @@ def test_in_batches(monkeypatch):
 def test_far_coordinates_take_no_memory(far):
     """A triangle whose far corner lies to the right covers what lies right of its short side."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    code = polygons_to_rle([[10, -far, far, 20, 10, far]], 40, 60)
-    assert coco_mask.decode(code)[:, :10].sum() == 0
-    assert coco_mask.decode(code)[:, 10:].all()
+    rle = polygons_to_rle([[10, -far, far, 20, 10, far]], 40, 60)
+    assert coco_mask.decode(rle)[:, :10].sum() == 0
+    assert coco_mask.decode(rle)[:, 10:].all()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 200e3  # KiB
 
@@ -94,8 +94,8 @@ def test_a_long_outline_in_a_small_image_takes_no_memory():
     points = np.random.default_rng(0).uniform(0, 2000, (100_000, 2))
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     assert not is_quick_to_draw([points.ravel()])
-    code = polygons_to_rle([points.ravel()], 200, 200)
-    assert 0 < coco_mask.area(code) < 200 * 200
+    rle = polygons_to_rle([points.ravel()], 200, 200)
+    assert 0 < coco_mask.area(rle) < 200 * 200
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600e3
     assert time.process_time() - start < 30
 

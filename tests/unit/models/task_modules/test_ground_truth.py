@@ -40,7 +40,7 @@ def test_mask_targets_are_the_pixels_in_the_middle_of_the_cells(stride, rows, ea
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_a_image_without_objects(early):
+def test_an_image_without_objects(early):
     masks = PolygonMasks([], 8, 8)
     gt = prepare_ground_truth(
         objects(sample_masks(masks, 4) if early else masks, boxes=()),
