@@ -1,1 +1,1 @@
-"""Ours and mmdet's CondInst side by side: what ``tools/benchmark.py`` runs."""
+"""Benchmarks that compare this package with mmdet's CondInst; ``tools/benchmark.py`` runs them."""

@@ -1,7 +1,7 @@
-"""Reading and checking an annotation file of COCO's size against pycocotools' reading of it.
+"""Benchmark of reading and checking an annotation file of COCO's size, against pycocotools.
 
-The file is generated: as many images and objects as COCO has for training, with polygons of as
-many points.
+The file is generated. It has as many images and objects as COCO's training set, and polygons with
+as many points.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from condinst.datasets.coco.file_cache import forget_files
 __all__ = ["make_coco_file", "run"]
 
 NUM_IMAGES = 118_000
-OBJECTS_PER_IMAGE = 7.29  # COCO's: 860,001 on 117,966 images
+OBJECTS_PER_IMAGE = 7.29  # as in COCO: 860,001 objects on 117,966 images
 _NUM_CLASSES = 80
-_SHAPES = 4000  # different outlines
+_SHAPES = 4000  # number of different outlines
 _SIZE = (480, 640)
 _BLOCK = 10_000  # annotations written at once
 
 
 def run(context: Any) -> list[Comparison]:
-    """Seconds of CPU and bytes. ``context`` has num_images; the CPU does the work."""
+    """Measure CPU seconds and bytes. ``context`` has num_images; only the CPU is used."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "instances_train2017.json"
         objects = make_coco_file(path, context.num_images)
@@ -63,7 +63,7 @@ def _read(path: Path) -> None:
 
 
 def _check(path: Path) -> None:
-    """What ``condinst train`` does with the file before it trains, but for looking at images."""
+    """Check the file as ``condinst train`` does before training, without checking images."""
     dataset = {
         "type": "condinst.CocoDataset",
         "ann_file": str(path),
@@ -112,7 +112,7 @@ def make_coco_file(path: Path, num_images: int, seed: int = 0) -> int:
 
 
 def _shape(rng: np.random.Generator, height: int, width: int) -> str:
-    """The mask, area and box of an object as JSON, of one or two polygons."""
+    """Return mask, area and box of an object of one or two polygons, as JSON."""
     radius = rng.uniform(4, 120)
     polygons = []
     for _ in range(rng.choice([1, 2], p=[0.85, 0.15])):

@@ -1,4 +1,4 @@
-"""Measure this package beside mmdet's CondInst, in one process, in turns, on real images."""
+"""Compare this package with mmdet's CondInst, in one process, alternately, on real images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARTS = (
     "deploy",
 )
 
-_MANY = {"annotations": 118_000, "evaluation": 5000}  # images where --num-images is not given
+_MANY = {"annotations": 118_000, "evaluation": 5000}  # default number of images of these parts
 
 _EXAMPLES = """examples:
   %(prog)s data/coco
@@ -36,21 +36,28 @@ _EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the arguments of the command line."""
     parser.epilog = _EXAMPLES
     parser.add_argument("root", type=Path, help="folder of a dataset in COCO's layout")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
-    parser.add_argument("--rounds", type=int, default=15, help="calls of each (default 15)")
+    parser.add_argument(
+        "--rounds", type=int, default=15, help="calls of each implementation (default 15)"
+    )
     parser.add_argument(
         "--num-images",
         type=int,
         default=40,
-        help="images, where a part looks at many (default 40); for evaluation 5000, for "
-        "annotations 118000",
+        help="number of images, in parts that use many (default 40; evaluation: 5000; "
+        "annotations: 118000)",
     )
-    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is a GPU)")
-    parser.add_argument("--out", type=Path, default=Path("work_dirs/benchmark"))
-    parser.add_argument("--name", help="of the files written (default: device and date)")
+    parser.add_argument("--device", help="cpu or cuda (default: cuda if there is a GPU)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("work_dirs/benchmark"),
+        help="folder of the written files (default work_dirs/benchmark)",
+    )
+    parser.add_argument("--name", help="name of the written files (default: device and date)")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -65,7 +72,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> list[Comparison]:
-    """Run the parts, print each result as it comes, write JSON, a table and an image."""
+    """Run the parts, print each result when it is known, and write JSON, a table and an image."""
     words = sys.argv[1:] if argv is None else argv
     args = parse_args(words)
     import torch
@@ -92,11 +99,11 @@ def main(argv: list[str] | None = None) -> list[Comparison]:
 
 
 def measure(args: argparse.Namespace) -> list[Comparison]:
-    """All parts that were asked for, each printed when it is done."""
+    """Measure the requested parts, and print the results of each part when it is done."""
     from benchmarks.models import Context
     from benchmarks.report import as_line
 
-    # all at first: what a later part lacks is said before the hours of the earlier ones
+    # import all parts first: a missing package of a late part must not cost hours of early parts
     modules = {part: importlib.import_module(f"benchmarks.{part}") for part in args.parts}
     found: list[Comparison] = []
     for part, module in modules.items():

@@ -1,4 +1,4 @@
-"""Image files to run-length codes: exported files beside the detectors that run in PyTorch."""
+"""Benchmark of exported files against the detectors in PyTorch, from image files to RLEs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _OURS = "our eager model"
 
 
 def run(context: Context) -> list[Comparison]:
-    """All of them in turns, on real images, with seeded weights of the published ResNet-50.
+    """Measure all alternately, on real images, with random seeded weights of a ResNet-50 model.
 
-    Decoding the file, resizing, network, post-processing and codes of the masks are part of it.
-    Files run on the CPU, and so does everything that they are compared with.
+    The measured time includes decoding, resizing, network, post-processing and RLE encoding. Both
+    files and detectors run on the CPU.
     """
     images = sorted((context.root / "val2017").glob("*.jpg"))
     images = images[: min(context.num_images, _MAX_IMAGES)]
@@ -43,7 +43,7 @@ def run(context: Context) -> list[Comparison]:
         agreements = _agreements(predictors, images)
         calls: dict[str, Callable[[], object]] = {"mmdet": lambda: list(map(theirs, images))}
         for name, predictor in predictors.items():
-            calls[name] = partial(_codes, predictor, images)
+            calls[name] = partial(_rles, predictor, images)
         times = in_turns(calls, max(context.rounds // 3, 3))
     found = [
         Comparison(
@@ -65,14 +65,14 @@ def run(context: Context) -> list[Comparison]:
     ]
 
 
-def _codes(predictor: Callable[[Path], Any], images: Sequence[Path]) -> list[list[dict]]:
+def _rles(predictor: Callable[[Path], Any], images: Sequence[Path]) -> list[list[dict]]:
     return [predictor(path).rles for path in images]
 
 
 def in_turns(
     calls: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1
 ) -> dict[str, list[float]]:
-    """Seconds of every call; the one that begins changes from round to round."""
+    """Measure the seconds of every call; a different call begins each round."""
     names = list(calls)
     times: dict[str, list[float]] = {name: [] for name in names}
     for i in range(-warmup, rounds):
@@ -88,7 +88,7 @@ def in_turns(
 
 
 def _build(root: Path, folder: Path) -> tuple[Callable[[Path], Any], dict[str, Any]]:
-    """mmdet's detector as a function of an image's path, and our predictors by name."""
+    """Build mmdet's detector as a function of an image's path, and our predictors by name."""
     theirs, ours = build_pair("cpu")
     checkpoint = folder / "seeded.pth"
     torch.save(dict(state_dict=ours.state_dict()), checkpoint)
@@ -106,7 +106,7 @@ def _build(root: Path, folder: Path) -> tuple[Callable[[Path], Any], dict[str, A
         done = export_model(cfg, checkpoint, path, chosen, say=lambda text: None)
         if done.path == path:
             return path
-        # seeded weights have no margins: int8 may change them more than it would trained ones
+        # random weights have no margins, so int8 can change answers more than with trained weights
         assert chosen.precision == "int8", done.failures
         return done.path.rename(path)
 
@@ -126,7 +126,7 @@ def _build(root: Path, folder: Path) -> tuple[Callable[[Path], Any], dict[str, A
 
 
 def _eager(model: Any, cfg: Config) -> Callable[[Path], Any]:
-    """mmdet's way from an image's path to codes of its masks."""
+    """Return a function from an image's path to the RLEs of its masks, by mmdet."""
     steps = [s for s in cfg.test_dataloader.dataset.pipeline if s.type != "LoadAnnotations"]
     with DefaultScope.overwrite_default_scope("mmdet"):
         transform = Compose(steps)
@@ -141,7 +141,7 @@ def _eager(model: Any, cfg: Config) -> Callable[[Path], Any]:
 
 
 def _agreements(predictors: Mapping[str, Any], images: Sequence[Path]) -> dict[str, str]:
-    """How far each predictor agrees with our eager one, in words."""
+    """Describe how well each predictor agrees with our eager one."""
     expected = [predictors[_OURS](path) for path in images]
     found = {_OURS: f"{sum(map(len, expected))} instances"}
     for name, predictor in predictors.items():
@@ -149,8 +149,8 @@ def _agreements(predictors: Mapping[str, Any], images: Sequence[Path]) -> dict[s
             answers = [predictor(path) for path in images]
             total = sum(map(_compare, expected, answers), Agreement())
             found[name] = _in_words(total)
-            # an instance whose score is another's to the last digits may come behind it
-            assert "fp32" not in name or total.share > 0.98, found
+            # instances with nearly equal scores can change their order
+            assert "fp32" not in name or total.matched_fraction > 0.98, found
     return found
 
 
@@ -172,6 +172,7 @@ def _in_words(total: Agreement) -> str:
         return "no instance is our eager model's"
     ious = total.mask_ious
     return (
-        f"{total.share:.1%} of our eager model's instances, mask IoU {sum(ious) / len(ious):.4f} "
-        f"(worst {min(ious):.4f}), boxes to {max(total.boxes):.2g} px"
+        f"{total.matched_fraction:.1%} of our eager model's instances, "
+        f"mask IoU {sum(ious) / len(ious):.4f} (worst {min(ious):.4f}), "
+        f"boxes to {max(total.boxes):.2g} px"
     )

@@ -1,8 +1,8 @@
-"""COCO evaluation of boxes and masks against pycocotools, and the encoding of masks.
+"""Benchmark of COCO evaluation and of mask encoding, against pycocotools and mmdet.
 
-The set is made from real annotations: each image is taken as often as needed, and of each copy
-other detections are kept. They are its objects, moved a little, and objects of other images as
-false positives.
+The dataset is generated from real annotations. Images are repeated as often as needed, each copy
+with other detections: the image's own objects, moved a little, and objects of other images as false
+positives.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _KINDS = ("bbox", "segm")
 
 
 def run(context: Any) -> list[Comparison]:
-    """Both parts. ``context`` has root, rounds, num_images and device; the CPU does the work."""
+    """Measure both parts. ``context`` has root, rounds and num_images; only the CPU is used."""
     content, predictions = make_set(context.root, context.num_images)
     return [
         *compare_evaluation(content, predictions, min(context.rounds, _MAX_ROUNDS)),
@@ -47,7 +47,7 @@ def run(context: Any) -> list[Comparison]:
 def compare_evaluation(
     content: dict[str, Any], predictions: list[dict[str, Any]], rounds: int
 ) -> list[Comparison]:
-    """Time and memory; asserts that the 24 numbers are the same to 1e-6."""
+    """Measure time and memory, and assert that the 24 numbers agree to 1e-6."""
     results = {kind: _as_results(content, predictions, kind) for kind in _KINDS}
     numbers = _theirs(content, results), _ours(content, predictions)
     apart = float(np.abs(np.subtract(*numbers)).max())
@@ -68,7 +68,7 @@ def compare_evaluation(
 
 
 def compare_encoding(predictions: list[dict[str, Any]], rounds: int) -> Comparison:
-    """The masks of an image, from (N, H, W) bool to run lengths."""
+    """Measure the encoding of an image's masks, from (N, H, W) bool to RLE."""
     decoded = [coco_mask.decode([mask])[..., 0] for mask in predictions[0]["masks"]]
     masks = torch.from_numpy(np.ascontiguousarray(np.stack(decoded), bool))
     assert encode_masks(masks) == encode_mask_results(masks.numpy())
@@ -82,7 +82,7 @@ def compare_encoding(predictions: list[dict[str, Any]], rounds: int) -> Comparis
 
 
 def _theirs(content: dict[str, Any], results: dict[str, list[dict]]) -> np.ndarray:
-    """pycocotools adds keys to what it is given, so it is given copies of the dicts."""
+    """Evaluate with pycocotools, on copies of the dicts, because it adds keys to them."""
     stats = []
     with contextlib.redirect_stdout(io.StringIO()):
         for kind in _KINDS:
@@ -154,7 +154,7 @@ def make_set(
 
 
 class _Object:
-    """An annotated object: the part of its mask inside its box, and where that lies."""
+    """An annotated object: the part of its mask inside its box, and the place of that part."""
 
     def __init__(self, coco: COCO, annotation: dict[str, Any]) -> None:
         self.image_id, self.category_id = annotation["image_id"], annotation["category_id"]
@@ -165,7 +165,7 @@ class _Object:
         self.mask = mask[self.place[0] : end[0], self.place[1] : end[1]]
 
     def moved(self, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-        """(H, W) uint8, moved by up to 15% of the object's size in an image of ``size``."""
+        """Draw the mask in an image of ``size``, moved by up to 15% of its size: (H, W) uint8."""
         canvas = np.zeros(size, np.uint8, order="F")
         reach = max(1, int(0.15 * np.mean(self.mask.shape)))
         start = self.place + rng.integers(-reach, reach + 1, 2)
@@ -180,7 +180,7 @@ class _Object:
 def _candidates(
     image: dict[str, Any], objects: list[_Object], rng: np.random.Generator
 ) -> list[tuple[int, float, np.ndarray, dict[str, Any]]]:
-    """(category id, score, corners (4,), RLE) of 150 detections, four of each object first."""
+    """Return 150 detections, four of each object first: category id, score, corners (4,), RLE."""
     own = [an_object for an_object in objects if an_object.image_id == image["id"]]
     queue = [(an_object, True) for an_object in own for _ in range(4)]
     found: list[tuple[int, float, np.ndarray, dict[str, Any]]] = []
@@ -190,7 +190,7 @@ def _candidates(
         if not mask.any():
             continue
         rle = coco_mask.encode(mask)
-        # half of the false positives are of a class that the image has: those meet an object
+        # half of the false positives have a class of the image, so that they can meet an object
         as_own = own and not true and rng.random() < 0.5
         category_id = (own[rng.integers(len(own))] if as_own else an_object).category_id
         x, y, width, height = coco_mask.toBbox(rle)
@@ -204,7 +204,7 @@ def _candidates(
 def _as_results(
     content: dict[str, Any], predictions: list[dict[str, Any]], kind: str
 ) -> list[dict[str, Any]]:
-    """COCO's list of results, as mmdet hands it to pycocotools."""
+    """Convert predictions to COCO's list of results, as mmdet passes it to pycocotools."""
     category_ids = [category["id"] for category in content["categories"]]
     results = []
     for prediction in predictions:

@@ -1,4 +1,4 @@
-"""Prediction, in all and part by part, and the memory of large images."""
+"""Benchmark of prediction, as a whole and by parts, and of the memory for large images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GRID = (200, 304)  # cells at stride 4 of an 800 x 1216 input
 
 
 def run(context: Context) -> list[Comparison]:
-    """Real images through seeded models; masks from real annotations for what follows them."""
+    """Measure on real images with seeded models, and mask post-processing on real masks."""
     theirs, ours = build_pair(context.device)
     theirs.eval()
     ours.eval()
@@ -47,7 +47,7 @@ def run(context: Context) -> list[Comparison]:
 
 
 def test_batches(context: Context) -> list[dict[str, Any]]:
-    """Batches of one image, as the COCO config's test loader hands them out."""
+    """Return batches of one image, as from the test loader of the COCO config."""
     node = Config.fromfile(CONFIG).test_dataloader.dataset
     steps = [step for step in node.pipeline if step.type != "LoadAnnotations"]
     with DefaultScope.overwrite_default_scope("mmdet"):
@@ -63,7 +63,7 @@ def test_batches(context: Context) -> list[dict[str, Any]]:
 
 
 def predict(model: Any, batch: dict[str, Any]) -> Any:
-    """Predictions with masks as RLE, as the evaluation takes them."""
+    """Predict with masks as RLE, the form for evaluation."""
     found = model.test_step(copy.deepcopy(batch))[0].pred_instances
     masks = found.masks
     return found, masks if isinstance(masks, list) else encode_mask_results(masks.cpu().numpy())
@@ -149,7 +149,7 @@ def _compare_all(
 def _compare_parts(
     context: Context, theirs: Any, ours: Any, batch: dict[str, Any]
 ) -> list[Comparison]:
-    """The stages one by one; the network's with and without our switches."""
+    """Compare the network, with our switches, and the box post-processing."""
     data = theirs.data_preprocessor(copy.deepcopy(batch), False)
     inputs, metas = data["inputs"], [sample.metainfo for sample in data["data_samples"]]
     fast = optimize_for_inference(copy.deepcopy(ours))
@@ -190,7 +190,7 @@ def _compare_parts(
 
 
 def _logits_of_annotations(context: Context, count: int, size: tuple[int, int]) -> Tensor:
-    """(count, *size) logits of real objects that cover less than a fifth of their image."""
+    """Make (count, *size) logits of real objects that cover less than a fifth of their image."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(context.root / "annotations/instances_val2017.json"))
     generator = torch.Generator().manual_seed(0)
@@ -201,7 +201,7 @@ def _logits_of_annotations(context: Context, count: int, size: tuple[int, int]) 
         if not 0.001 < mask.mean() < 0.2:
             continue
         cells = F.avg_pool2d(F.interpolate(mask, size, mode="area"), 3, 1, 1)[0, 0]
-        # edges a few cells wide, and unevenness everywhere
+        # edges a few cells wide, and noise everywhere
         logits.append((cells - 0.5) * 10 + 0.3 * torch.randn(size, generator=generator))
         if len(logits) == count:
             break
@@ -224,7 +224,7 @@ def _compare_mask_postprocess(context: Context, theirs: Any) -> Comparison:
         masks = _their_masks(theirs.mask_head, logits, *shapes)
         return encode_mask_results(masks.cpu().numpy())
 
-    encode_ours = _our_codes(logits, shapes)
+    encode_ours = _our_rles(logits, shapes)
     expected, actual = encode_theirs(), encode_ours()
     equal = sum(a["counts"] == b["counts"] for a, b in zip(expected, actual, strict=True))
     return compare(
@@ -233,12 +233,12 @@ def _compare_mask_postprocess(context: Context, theirs: Any) -> Comparison:
         encode_ours,
         rounds=context.rounds,
         device=context.device,
-        note=f"100 masks of real objects, 427 x 640; {equal} of 100 codes are equal",
+        note=f"100 masks of real objects, 427 x 640; {equal} of 100 RLEs are equal",
         bar=5.0,
     )
 
 
-def _our_codes(logits: Tensor, shapes: tuple[tuple[int, int], ...]) -> Callable[[], list]:
+def _our_rles(logits: Tensor, shapes: tuple[tuple[int, int], ...]) -> Callable[[], list]:
     img_shape, out_shape = shapes
     return lambda: list(
         postprocess_masks(
@@ -253,7 +253,7 @@ def _our_codes(logits: Tensor, shapes: tuple[tuple[int, int], ...]) -> Callable[
 
 
 def _compare_large_image(context: Context, theirs: Any) -> Comparison:
-    # mmdet needs 19 GB for 300
+    # mmdet needs 19 GB for 300 masks
     memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     count = 300 if context.device != "cpu" or memory > 20e9 else 100
     logits = _logits_of_annotations(context, count, (200, 272))
@@ -261,7 +261,7 @@ def _compare_large_image(context: Context, theirs: Any) -> Comparison:
     return compare_peaks(
         "mask post-processing, peak memory",
         lambda: _their_masks(theirs.mask_head, logits, *shapes),
-        _our_codes(logits, shapes),
+        _our_rles(logits, shapes),
         rounds=2,
         device=context.device,
         note=f"{count} masks of real objects, an image of 3000 x 4000",

@@ -1,8 +1,8 @@
-"""The same training with mmdet's modules and with ours: AP over iterations and over time.
+"""Compare the same training with mmdet's modules and with ours: AP over iterations and over time.
 
-Both start from the same weights, with the same seed, data and schedule, and are measured by the
-same metric. mmdet's run has mmdet's transforms, detector, heads and assigner; where a config names
-a module that mmdet lacks, such as a backbone of timm's, both have ours.
+Both runs have the same initial weights, seed, data, schedule and metric. mmdet's run has mmdet's
+transforms, detector, heads and assigner. If a config names a module that mmdet does not have, such
+as a timm backbone, both runs use ours.
 """
 
 from __future__ import annotations
@@ -25,14 +25,21 @@ from condinst.registry import MODELS
 from condinst.report.curves import read_records
 from condinst.utils.files import replacing, write_whole
 
-__all__ = ["Learnt", "draw_learning", "mmdet_config", "read_learning", "save_start", "summary"]
+__all__ = [
+    "LearningCurve",
+    "draw_learning",
+    "mmdet_config",
+    "read_learning",
+    "save_start",
+    "summary",
+]
 
-# made from the annotations by our data workers; mmdet's losses do so themselves
+# transforms that compute targets in our data workers; mmdet computes targets in its losses
 _OURS_ONLY = ("PrepareMaskTargets", "PrepareBoxTargets")
 
 
 def save_start(cfg: Config, path: Path, seed: int) -> None:
-    """Write the weights that both trainings start from."""
+    """Write the initial weights of both runs."""
     torch.manual_seed(seed)
     with DefaultScope.overwrite_default_scope("condinst"):
         model = MODELS.build(copy.deepcopy(cfg.model))
@@ -42,17 +49,17 @@ def save_start(cfg: Config, path: Path, seed: int) -> None:
 
 
 def mmdet_config(cfg: Config) -> Config:
-    """The config with mmdet's modules in place of ours, as far as mmdet has them."""
+    """Replace our modules in a config by mmdet's, if mmdet has them."""
     cfg = copy.deepcopy(cfg)
     cfg.default_scope = "mmdet"
     dataset = cfg.train_dataloader.dataset
     dataset.pipeline = [step for step in dataset.pipeline if step.type not in _OURS_ONLY]
-    if _has_rle(cfg):  # with poly2mask=False mmdet drops what is stored as RLE
+    if _has_rle(cfg):  # with poly2mask=False mmdet ignores RLE instances
         for step in dataset.pipeline:
             if step.type == "LoadAnnotations":
                 step.poly2mask = True
     for name in ("val_evaluator", "test_evaluator"):
-        # mmdet's own says -1 with other numbers of detections than 100
+        # mmdet's metric gives -1 with another number of detections than 100
         cfg[name].type = "condinst.CocoMetric"
     _prefix(cfg.model)
     for hooks in (cfg.get("custom_hooks") or [], (cfg.get("default_hooks") or {}).values()):
@@ -69,7 +76,7 @@ def _has_rle(cfg: Config) -> bool:
 
 
 def _prefix(node: Any) -> None:
-    """Give the names that only our registries have their scope, as mmdet's configs need it."""
+    """Add our scope to the names that only our registries have, as in a config of mmdet's scope."""
     if isinstance(node, Mapping):
         kind = node.get("type")
         if isinstance(kind, str) and "." not in kind:
@@ -84,16 +91,16 @@ def _prefix(node: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What one training reached.
+class LearningCurve:
+    """The AP of one training run at its validations.
 
     Attributes:
-        name: of the run.
-        iterations: at which it was validated.
-        seconds: spent on training until then, validations not counted.
-        mask_ap, box_ap: COCO's AP there.
-        mask_ap50, mask_ap75: at one IoU.
-        seconds_per_iteration: the mean.
+        name: name of the run.
+        iterations: iteration of each validation.
+        seconds: seconds of training until each validation, without validations.
+        mask_ap, box_ap: COCO's AP at each validation.
+        mask_ap50, mask_ap75: mask AP at IoU 0.5 and 0.75.
+        seconds_per_iteration: mean over the run.
     """
 
     name: str
@@ -106,21 +113,21 @@ class Learnt:
     seconds_per_iteration: float
 
     def seconds_to(self, mask_ap: float) -> float | None:
-        """Seconds of training to the first validation with this mask AP; None if none had it."""
+        """Return the seconds of training to the first validation with this mask AP, or None."""
         reached = [s for s, ap in zip(self.seconds, self.mask_ap, strict=True) if ap >= mask_ap]
         return reached[0] if reached else None
 
 
-def read_learning(work_dir: Path, name: str) -> Learnt:
+def read_learning(work_dir: Path, name: str) -> LearningCurve:
     """Read a run's log.
 
     Raises:
-        FileNotFoundError: there is no log, or no validation in it.
+        FileNotFoundError: there is no log, or the log has no validation.
     """
     logs = sorted(work_dir.glob("*/vis_data/scalars.json"))
     records = read_records(logs[-1]) if logs else []
-    # A record's time is the mean over the log's window: taken as that since the record before,
-    # which is exact where the window is the interval, and close to it elsewhere.
+    # A record's time is the mean over the log's window. It is used as the mean since the previous
+    # record, which is exact if the window equals the interval, and close otherwise.
     seconds, last = 0.0, 0
     steps: list[int] = []
     ends: list[float] = []
@@ -130,7 +137,7 @@ def read_learning(work_dir: Path, name: str) -> Learnt:
             seconds += (int(record["iter"]) - last) * float(record["time"])
             last = int(record["iter"])
         elif "coco/segm_mAP" in record:
-            # its step is that of the last log at best: mmengine counts epochs there, or nothing
+            # the record's own step is not the iteration: mmengine counts epochs there, or nothing
             validations.append(record)
             steps.append(last)
             ends.append(seconds)
@@ -140,7 +147,7 @@ def read_learning(work_dir: Path, name: str) -> Learnt:
     def values(key: str) -> list[float]:
         return [float(record[f"coco/{key}"]) for record in validations]
 
-    return Learnt(
+    return LearningCurve(
         name=name,
         iterations=steps,
         seconds=ends,
@@ -152,8 +159,8 @@ def read_learning(work_dir: Path, name: str) -> Learnt:
     )
 
 
-def summary(theirs: Learnt, ours: Learnt) -> dict[str, Any]:
-    """Both runs, and how long each took to the AP that mmdet's ended with."""
+def summary(theirs: LearningCurve, ours: LearningCurve) -> dict[str, Any]:
+    """Summarize both runs, and the time of each to mmdet's final AP."""
     target = theirs.mask_ap[-1]
     reached = ours.seconds_to(target)
     return {
@@ -167,8 +174,8 @@ def summary(theirs: Learnt, ours: Learnt) -> dict[str, Any]:
     }
 
 
-def draw_learning(runs: Sequence[Learnt], path: Path) -> None:
-    """Mask AP over iterations and over minutes of training, side by side."""
+def draw_learning(runs: Sequence[LearningCurve], path: Path) -> None:
+    """Draw mask AP over iterations and over minutes of training, side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -188,8 +195,10 @@ def draw_learning(runs: Sequence[Learnt], path: Path) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def write(folder: Path, about: Mapping[str, Any], theirs: Learnt, ours: Learnt) -> list[Path]:
-    """Write learning.json and learning.png; returns their paths."""
+def write(
+    folder: Path, about: Mapping[str, Any], theirs: LearningCurve, ours: LearningCurve
+) -> list[Path]:
+    """Write learning.json and learning.png; return their paths."""
     paths = [folder / "learning.json", folder / "learning.png"]
     content = {"machine": dict(about), **summary(theirs, ours)}
     write_whole(paths[0], json.dumps(content, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""The dynamic mask head and the mask loss: time, and memory at the peak."""
+"""Benchmark of the dynamic mask head and the mask loss: time and peak memory."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from condinst.models.losses.mask_losses import mask_loss
 from condinst.models.structures import Instances
 from condinst.models.task_modules.ground_truth import prepare_ground_truth
 
-_SIZE = (100, 152)  # of the mask features of an 800 x 1216 image
+_SIZE = (100, 152)  # size of the mask features of an 800 x 1216 image
 _NUM_OBJECTS = 20
 
 
 def run(context: Context) -> list[Comparison]:
-    """Random instances on random features; both implementations get the same."""
+    """Measure on random instances and features, the same for both implementations."""
     theirs, ours = build_pair(context.device)
     theirs.mask_head.mask_feature_head = nn.Identity()  # the features are given
     return [
@@ -97,7 +97,7 @@ def _compare_forward(context: Context, theirs: Any, ours: Any) -> list[Compariso
 def _losses(
     theirs: Any, ours: Any, device: str, counts: list[int], cap: int
 ) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
-    """Functions that take the mask loss and its gradients, and return the loss."""
+    """Return two functions that compute the mask loss and its gradients, and return the loss."""
     feats, instances = _inputs(device, counts)
     leaves = feats.requires_grad_(), instances.params.requires_grad_()
     draw = np.random.default_rng(0)

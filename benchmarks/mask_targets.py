@@ -1,7 +1,7 @@
-"""Mask targets inside the training step: mmdet's work there against ours.
+"""Benchmark of mask targets inside the training step.
 
-mmdet rasterizes the masks of every image twice at full size, takes centroids and reads every
-fourth pixel. Ours moves what the data workers prepared.
+mmdet draws the masks of every image twice at full size, computes centroids and reads every fourth
+pixel. Our training step moves what the data workers prepared to the device.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_BATCHES = 10
 
 
 def run(context: Any) -> list[Comparison]:
-    """Batches of two images at training scale.
+    """Measure on batches of two images at training scale.
 
     ``context`` has root, device, rounds and num_images.
     """
@@ -60,9 +60,9 @@ def run(context: Any) -> list[Comparison]:
 
 
 def _objects(item: dict[str, Any], device: str) -> InstanceData:
-    """The annotations as the model gets them, but with the masks on the CPU in both cases.
+    """Return the annotations as the model receives them, but with the masks on the CPU.
 
-    So the time that the masks need to the device counts, in ours as in mmdet's.
+    So the time to move masks to the device counts, for ours and for mmdet's.
     """
     truth = item["data_samples"].gt_instances
     objects = truth.to(device)
@@ -72,7 +72,7 @@ def _objects(item: dict[str, Any], device: str) -> InstanceData:
 
 
 def _theirs(objects: InstanceData) -> tuple[Tensor, Tensor]:
-    """What mmdet's two heads do with one image's masks; centroids and targets."""
+    """Compute centroids and targets of one image's masks, as mmdet's two heads do."""
     return _their_centroids(objects.masks, objects.bboxes.device), _their_targets(objects)
 
 
@@ -94,13 +94,13 @@ def _their_targets(objects: InstanceData) -> Tensor:
 def _ours(objects: InstanceData, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
     mask_size = size[0] // _STRIDE, size[1] // _STRIDE
     truth = prepare_ground_truth(objects, mask_size=mask_size, mask_stride=_STRIDE)
-    return truth.centers, truth.masks
+    return truth.centers, truth.mask_targets
 
 
 def _check_equal(
     theirs: list[list[InstanceData]], ours: list[list[InstanceData]], sizes: list[tuple[int, int]]
 ) -> None:
-    """Assert equal targets, and centroids that are equal but for mmdet's float32 sums."""
+    """Assert that targets are equal, and centroids equal up to mmdet's float32 sums."""
     for their_batch, our_batch, size in zip(theirs, ours, sizes, strict=True):
         for a, b in zip(their_batch, our_batch, strict=True):
             (their_centers, their_masks), (centers, masks) = _theirs(a), _ours(b, size)

@@ -1,4 +1,4 @@
-"""Two implementations of one thing, timed in turns in one process, and the memory they need."""
+"""Measure time and memory of two implementations, alternately in one process."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from condinst.utils.memory import peak_memory, synchronize
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was measured of one part.
+    """The measurements of one part.
 
     Attributes:
-        name: of the part.
-        against: whose implementation ours is compared with.
-        unit: "s" for seconds, "B" for bytes of memory at the peak.
-        theirs, ours: one figure per round, taken in turns.
-        note: what was compared, and how far the results agree.
-        bar: the ratio that the project asks for; None where it asks for none.
+        name: name of the part.
+        theirs, ours: one figure per round, measured alternately.
+        against: name of the other implementation.
+        unit: "s" for seconds, "B" for bytes of peak memory.
+        note: what was compared, and how well the results agree.
+        bar: the ratio that the project requires; None if it requires none.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """Median of theirs over median of ours: above 1, ours is faster or leaner."""
+        """Median of theirs over median of ours; above 1, ours is faster or needs less memory."""
         return statistics.median(self.theirs) / statistics.median(self.ours)
 
     @property
@@ -63,9 +63,9 @@ def compare(
     note: str = "",
     bar: float | None = None,
 ) -> Comparison:
-    """Call both in turns; the one that begins changes from round to round.
+    """Measure the time of both alternately; a different one begins each round.
 
-    What a call returns is dropped before the other one is called.
+    The result of a call is deleted before the other one is called.
     """
     times: dict[int, list[float]] = {0: [], 1: []}
     for i in range(-warmup, rounds):
@@ -92,10 +92,10 @@ def compare_peaks(
     note: str = "",
     bar: float | None = None,
 ) -> Comparison:
-    """Peak memory of both above what was in use before, in bytes, in turns."""
+    """Measure the peak memory of both alternately, in bytes above the memory in use before."""
     peaks: dict[int, list[float]] = {0: [], 1: []}
     for _ in range(rounds):
         for which, function in enumerate((theirs, ours)):
-            # a page at least: a ratio to nothing means nothing
+            # at least one page: a ratio to zero has no meaning
             peaks[which].append(float(max(peak_memory(function, device), 4096)))
     return Comparison(name, peaks[0], peaks[1], against=against, unit="B", note=note, bar=bar)

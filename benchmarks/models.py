@@ -1,4 +1,4 @@
-"""mmdet's CondInst and ours with the same weights, that predict as trained models do."""
+"""mmdet's CondInst and ours with the same random weights, which predict like trained models."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _CONFIG = "condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py"
 
 @dataclass(frozen=True)
 class Context:
-    """What every part of the benchmark gets.
+    """The settings of every part of the benchmark.
 
     Attributes:
         root: folder of a dataset in COCO's layout.
         device: "cpu" or "cuda".
         rounds: calls of each implementation.
-        num_images: images, where a part looks at more than one batch.
+        num_images: number of images in parts that use more than one batch.
     """
 
     root: Path
@@ -39,21 +39,20 @@ class Context:
 
 
 def published_config() -> Config:
-    """mmdet's own CondInst config (ResNet-50, 90k iterations), without backbone weights."""
+    """Read mmdet's own CondInst config (ResNet-50, 90k iterations), without backbone weights."""
     cfg = Config.fromfile(Path(mmdet.__file__).parent / ".mim" / "configs" / _CONFIG)
     cfg.model.backbone.init_cfg = None
     return cfg
 
 
 def build_pair(device: str) -> tuple[Any, Any]:
-    """mmdet's detector and ours.
+    """Build mmdet's detector and ours, with the same weights.
 
-    No trained weights are at hand, so seeded ones are made to answer like them: some hundred
-    candidates per image, of all classes and levels, a few boxes tall and wide; masks that are
-    blobs about as large as the boxes, not noise.
+    The weights are random but behave like trained ones: they give some hundred candidates per
+    image, of all classes and levels, and masks that are blobs of the size of the boxes, not noise.
     """
     cfg = published_config()
-    MMLogger.get_current_instance().setLevel(logging.WARNING)  # a line per weight otherwise
+    MMLogger.get_current_instance().setLevel(logging.WARNING)  # avoids a log line per weight
     with DefaultScope.overwrite_default_scope("mmdet"):
         theirs = MMDET_MODELS.build(copy.deepcopy(cfg.model))
     with DefaultScope.overwrite_default_scope("condinst"):
@@ -79,7 +78,7 @@ def build_pair(device: str) -> tuple[Any, Any]:
 
 
 def _diamond() -> torch.Tensor:
-    """Parameters of a network of 3 layers of 8 channels that draws |x| + |y| < 0.4.
+    """Return the parameters of a network of 3 layers of 8 channels that draws |x| + |y| < 0.4.
 
     x and y are the relative coordinates, in units of 8 strides of the instance's level.
     """

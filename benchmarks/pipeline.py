@@ -1,6 +1,6 @@
-"""The training pipeline of the COCO configs against mmdet's: images per second of one worker.
+"""Benchmark of the COCO configs' training pipeline: images per second of one worker.
 
-Ours makes the mask targets as well, which mmdet leaves to the training step.
+Our pipeline also computes the mask targets, which mmdet computes in the training step.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _TARGETS = "PrepareMaskTargets"
 
 
 def run(context: Any) -> list[Comparison]:
-    """Both pipelines in this process, by stage and as a whole, and through one data worker.
+    """Measure both pipelines in this process, by stage and as a whole, and in one data worker.
 
-    ``context`` has root, rounds and num_images; the CPU does the work.
+    ``context`` has root, rounds and num_images; only the CPU is used.
     """
     theirs, ours = training_set(context.root, "mmdet"), training_set(context.root, "condinst")
     count = min(context.num_images, len(ours))
@@ -44,7 +44,7 @@ def run(context: Any) -> list[Comparison]:
 
 
 def training_set(root: Path, scope: str) -> CocoDataset:
-    """The COCO config's training set with the transforms of ``condinst`` or of ``mmdet``."""
+    """Build the COCO config's training set with the transforms of ``condinst`` or ``mmdet``."""
     node = Config.fromfile(CONFIG).train_dataloader.dataset
     pipeline = node.pipeline
     if scope == "mmdet":
@@ -62,10 +62,10 @@ def training_set(root: Path, scope: str) -> CocoDataset:
 def load_image(
     dataset: CocoDataset, index: int, seconds: dict[str, float] | None = None
 ) -> dict[str, Any]:
-    """One image through the pipeline, with the same scale and flip at every call.
+    """Run one image through the pipeline, with the same scale and flip at every call.
 
-    The time of every stage is added to ``seconds``: processor time, so that other programs on the
-    machine count for less.
+    The processor time of every stage is added to ``seconds``. Processor time depends less than wall
+    time on other programs of the machine.
     """
     seconds = defaultdict(float) if seconds is None else seconds
     np.random.seed(index)
@@ -84,7 +84,7 @@ def _stages(dataset: CocoDataset) -> list[tuple[str, Any]]:
 
 
 def _check_equal(theirs: CocoDataset, ours: CocoDataset, count: int) -> None:
-    """Assert that both make the same images, boxes and labels, and that ours makes targets."""
+    """Assert that images, boxes and labels are equal, and that ours has mask targets."""
     for index in range(count):
         items = load_image(theirs, index), load_image(ours, index)
         assert torch.equal(items[0]["inputs"], items[1]["inputs"])
@@ -97,12 +97,12 @@ def _check_equal(theirs: CocoDataset, ours: CocoDataset, count: int) -> None:
 def compare_stages(
     theirs: CocoDataset, ours: CocoDataset, count: int, rounds: int
 ) -> list[Comparison]:
-    """Processor seconds per image, the whole first and then every stage that both have."""
+    """Compare processor seconds per image: the whole first, then every stage that both have."""
     stages: list[dict[str, list[float]]] = [defaultdict(list), defaultdict(list)]
     for i in range(-1, rounds):
         seconds: list[dict[str, float]] = [defaultdict(float), defaultdict(float)]
         for index in range(count):
-            # in turns image by image: what else the machine does meets both alike
+            # alternate image by image, so that other load of the machine affects both equally
             for which in (0, 1) if (i + index) % 2 else (1, 0):
                 load_image((theirs, ours)[which], index, seconds[which])
         for spent, stage in zip(seconds, stages, strict=True):
@@ -127,7 +127,7 @@ def _per_second(seconds: list[float]) -> str:
 
 
 def compare_workers(theirs: CocoDataset, ours: CocoDataset, count: int, rounds: int) -> Comparison:
-    """Seconds per image that one data worker hands over, batches of two."""
+    """Compare seconds per image from one data worker, in batches of two."""
     loaders = [_loader(dataset, count) for dataset in (theirs, ours)]
     found = compare(
         "training pipeline, through a worker",

@@ -1,4 +1,4 @@
-"""Results as a table, as JSON and as an image."""
+"""Write results as a table, as JSON and as an image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNITS = {"s": (1e3, "ms"), "B": (1e-6, "MB")}
 
 
 def as_line(found: Comparison) -> str:
-    """One comparison for the terminal."""
+    """Format one comparison for the terminal."""
     low, high = found.spread
     factor, unit = _UNITS[found.unit]
     theirs, ours = (factor * statistics.median(x) for x in (found.theirs, found.ours))
@@ -33,7 +33,7 @@ def _verdict(found: Comparison) -> str:
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
-    """The table for docs/benchmarks."""
+    """Format the table for docs/benchmarks."""
     lines = [
         "| part | against | ratio of medians | 95% interval | theirs | ours | bar | what |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -53,7 +53,7 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
 def write_report(
     folder: Path, name: str, comparisons: Sequence[Comparison], device: str, command: str
 ) -> list[Path]:
-    """Write NAME.json, NAME.md and NAME.png; returns their paths."""
+    """Write NAME.json, NAME.md and NAME.png; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.{ending}" for ending in ("json", "md", "png")]
     about = {"condinst": __version__} | machine(device) | {"command": command}
@@ -80,7 +80,7 @@ def write_report(
 
 
 def _draw(path: Path, comparisons: Sequence[Comparison], title: str) -> None:
-    """One bar per part, with its interval; a mark where the project's bar is."""
+    """Draw one bar per part with its interval, and a mark at the required ratio."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""What each switch gains, against ours without it."""
+"""Benchmark of each switch against our implementation without it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from condinst.models.speed import compile_networks, to_channels_last
 
 
 def run(context: Context) -> Iterator[Comparison]:
-    """Prediction of real images with masks as RLE, then training steps of two of them."""
+    """Measure prediction on real images with masks as RLE, then training steps of two images."""
     half = "bfloat16" if context.device == "cpu" else "float16"
     plain = build_pair(context.device)[1].eval()
     plain.test_cfg = dict(plain.test_cfg, mask_format="rle")

@@ -1,4 +1,4 @@
-"""The training step, in all and part by part, and its memory."""
+"""Benchmark of the training step, as a whole and by parts, and of its memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from condinst.models.speed import to_channels_last
 
 
 def run(context: Context) -> list[Comparison]:
-    """Forward, backward and optimizer step on batches of real images.
+    """Measure forward, backward and optimizer step on batches of real images.
 
-    Each implementation gets what its own pipeline makes of them: mmdet polygons, ours sampled
-    masks. 2 images on a CPU, 16 on a GPU.
+    Each implementation receives batches from its own pipeline: mmdet polygons, ours sampled masks.
+    A batch has 2 images on a CPU and 16 on a GPU.
     """
     cpu = context.device == "cpu"
     size = 2 if cpu else 16
@@ -86,12 +86,12 @@ def run(context: Context) -> list[Comparison]:
 
 def make_optimizer(model: Any) -> torch.optim.Optimizer:
     model.train()
-    # a rate of zero: the weights stay, and with them the work
+    # a learning rate of 0 leaves the weights unchanged, and so the work of each step
     return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0, momentum=0.9)
 
 
 def _losses(model: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
-    torch.manual_seed(0)  # the masks that the cap keeps
+    torch.manual_seed(0)  # chooses the masks that are trained
     data = model.data_preprocessor(copy.deepcopy(batch), True)
     return model(**data, mode="loss")
 
@@ -122,7 +122,7 @@ def _agreement(theirs: Any, ours: Any, their_batch: dict, our_batch: dict) -> st
 def _compare_parts(
     context: Context, theirs: Any, ours: Any, their_batch: dict, our_batch: dict
 ) -> list[Comparison]:
-    """Targets and losses with their gradients, given the network's outputs."""
+    """Compare targets and losses with their gradients, given the network's outputs."""
     data = theirs.data_preprocessor(copy.deepcopy(their_batch), True)
     our_samples = ours.data_preprocessor(copy.deepcopy(our_batch), True)["data_samples"]
     with torch.no_grad():
@@ -134,7 +134,7 @@ def _compare_parts(
     height, width = (2 * side for side in mask_feats.shape[-2:])
 
     class Given(nn.Module):
-        """In place of mmdet's mask branch."""
+        """Replacement of mmdet's mask branch that returns given features."""
 
         def forward(self, feats: Any) -> Tensor:
             return mask_feats

@@ -12,7 +12,7 @@ import shapely
 from pycocotools import mask as coco_mask
 
 from condinst.data_report.mask_measures import ZERO_AREA, rasterize
-from condinst.masks.tangled import is_tangled
+from condinst.masks.self_crossing import has_many_crossings
 
 __all__ = ["Mended", "mend"]
 
@@ -158,7 +158,7 @@ def _mended_polygons(
         if place not in filled:
             outlines.append(polygon)
             continue
-        if is_tangled(np.reshape(polygon, (-1, 2))):  # too many crossings to fill
+        if has_many_crossings(np.reshape(polygon, (-1, 2))):  # too many crossings to fill
             kept = [p for n, p in enumerate(polygons) if n not in dropped]
             return _stored(rasterize(kept, *size), size)
         shape = shapely.polygons(np.reshape(polygon, (-1, 2)))

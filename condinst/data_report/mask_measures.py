@@ -21,7 +21,7 @@ from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.entry_issues import shown
 from condinst.masks.polygon_rle import polygons_to_rle
 from condinst.masks.rle import checked_rle
-from condinst.masks.tangled import is_tangled
+from condinst.masks.self_crossing import has_many_crossings
 
 __all__ = ["Crossing", "Masks", "measure_masks", "rasterize"]
 
@@ -208,7 +208,7 @@ def _measure_invalid(
     points = rings.points[starts[0] : starts[-1] + lengths[-1]]
     tangled = np.zeros(len(starts), bool)
     for j in np.flatnonzero(lengths > _MANY_POINTS).tolist():  # before shapely looks at them
-        tangled[j] = is_tangled(points[starts[j] - starts[0] :][: lengths[j]])
+        tangled[j] = has_many_crossings(points[starts[j] - starts[0] :][: lengths[j]])
     for j in np.flatnonzero(tangled).tolist():
         _measure_tangled(source, rings, j + (part.start or 0), areas, masks)
     index = np.repeat(np.arange(len(starts)), lengths)

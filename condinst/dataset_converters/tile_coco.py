@@ -26,7 +26,7 @@ from condinst.masks.crop import Crop
 from condinst.masks.crop_masks import CropMasks, crop_of_runs
 from condinst.masks.polygon_rle import polygons_to_rle
 from condinst.masks.rle import as_text, checked_rle, encode_crop, read_counts
-from condinst.masks.tangled import is_tangled
+from condinst.masks.self_crossing import has_many_crossings
 from condinst.tiling.tiling import Tile, Tiling
 from condinst.utils.files import read_regular, write_whole
 from condinst.utils.names import NamesInFolder
@@ -227,7 +227,8 @@ def _masks(segmentation: Any, size: tuple[int, int]) -> CropMasks | PolygonMasks
         code = checked_rle(segmentation, *size)
         return CropMasks([crop_of_runs(read_counts(code["counts"]), size[0])], *size)
     polygons = [np.array(p, float) for p in segmentation if len(p) >= 6 and len(p) % 2 == 0]
-    if any(is_tangled(polygon.reshape(-1, 2)) for polygon in polygons):  # too many cuts to make
+    # too many crossings to cut at
+    if any(has_many_crossings(polygon.reshape(-1, 2)) for polygon in polygons):
         code = polygons_to_rle(polygons, *size)
         return CropMasks([crop_of_runs(read_counts(code["counts"]), size[0])], *size)
     return PolygonMasks([polygons or [np.zeros(6)]], *size)

@@ -1,4 +1,4 @@
-"""Exported detectors, run without PyTorch: numpy, pillow and a runtime are enough."""
+"""Prediction with exported detectors, without PyTorch: needs numpy, pillow and a runtime."""
 
 from condinst.deploy.predictors import OnnxPredictor, OpenVinoPredictor
 

@@ -1,4 +1,4 @@
-"""What an exported file says about itself, as :mod:`condinst.export.write_metadata` wrote it."""
+"""Read the metadata of exported files, which :mod:`condinst.export.write_metadata` writes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __all__ = ["FileInfo", "ResizeInfo", "decode"]
 PREFIX = "condinst."
 FILTERS: dict[str, tuple[str, ...]] = {
     "pillow": ("nearest", "bilinear", "bicubic", "box", "lanczos", "hamming"),
-    "cv2": ("bilinear",),  # its other filters have no twin in pillow
+    "cv2": ("bilinear",),  # its other filters have no equivalent in pillow
 }
 
 
 @dataclass(frozen=True)
 class ResizeInfo:
-    """How images are resized before the detector sees them: mmdet's transform of that name.
+    """How images are resized for the detector: the settings of mmdet's ``Resize``.
 
     Attributes:
-        scale: two sides that the image is fitted into, or width and height; None where
-            ``scale_factor`` says it.
-        keep_ratio: which of the two.
+        scale: two sides that the image is fitted into if ``keep_ratio``, else width and height;
+            None if ``scale_factor`` is given.
+        keep_ratio: whether the ratio of the sides is kept.
         interpolation: name of the filter.
-        backend: whose filter it is, "pillow" or "cv2".
-        scale_factor: by which width and height are multiplied.
+        backend: library of the filter, "pillow" or "cv2".
+        scale_factor: factors of width and height.
     """
 
     scale: tuple[int, int] | None
@@ -39,7 +39,7 @@ class ResizeInfo:
     scale_factor: tuple[float, float] | None = None
 
     def scale_of(self, height: int, width: int) -> tuple[int, int]:
-        """The ``scale`` for an image, rounded as mmcv rounds."""
+        """Return the ``scale`` for an image, rounded as mmcv rounds."""
         if self.scale is not None:
             return self.scale
         across, down = self.scale_factor or (1.0, 1.0)
@@ -48,15 +48,15 @@ class ResizeInfo:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a predictor has to know of a file.
+    """The metadata of a file that a predictor needs.
 
     Attributes:
         class_names: the name of every label.
-        resize: None if images are taken at their own size.
-        fixed_size: height and width of all inputs; None for a file that takes any.
-        batch: images that the file takes at a time; None for any number.
-        fill: a value per channel, RGB if they are 3: what is 0 after normalization, for padding.
-        pixel_format: of the images.
+        resize: how images are resized; None if the file takes them at their own size.
+        fixed_size: height and width of all inputs; None for a file that takes any size.
+        batch: images per run of the file; None for any number.
+        fill: the padding value of each channel, RGB for 3 channels; it is 0 after normalization.
+        pixel_format: format of the images.
     """
 
     class_names: tuple[str, ...]
@@ -68,17 +68,17 @@ class FileInfo:
 
     @classmethod
     def from_metadata(cls, values: Mapping[str, Any]) -> FileInfo:
-        """Check and take what is needed.
+        """Check the metadata and select the needed values.
 
         Args:
-            values: of :func:`decode`.
+            values: the result of :func:`decode`.
 
         Raises:
-            ValueError: an entry is missing or is not what it should be; names its key.
+            ValueError: an entry is missing or invalid; the message names its key.
         """
         fixed = _take(values, "variant", "'dynamic' or 'fixed'", _variant) == "fixed"
         size = _take(values, "fixed_size", "[height, width]", _sides) if fixed else None
-        # files of earlier versions are for 8-bit colors, and do not say so
+        # files of earlier versions are for 8-bit colors and lack these entries
         channels = _take({"channels": 3, **values}, "channels", "a number", _channels)
         dtype = _take({"dtype": "uint8", **values}, "dtype", f"one of {DTYPES}", _dtype)
         count = "three numbers" if channels == 3 else f"{channels} numbers"
@@ -100,13 +100,14 @@ _RESIZE = (
 
 
 def decode(texts: Mapping[str, str]) -> dict[str, Any]:
-    """The values of a file's metadata, by their names without the prefix.
+    """Decode the values of a file's metadata, by their names without the prefix.
 
     Args:
-        texts: all of the file's metadata, texts of JSON where the key begins with ``condinst.``.
+        texts: all metadata of the file; entries whose key begins with ``condinst.`` are JSON.
 
     Raises:
-        ValueError: there are none of ours, or one is no JSON; names the key.
+        ValueError: the file has no such metadata, or an entry is not JSON; the message names the
+            key.
     """
     ours = {key: text for key, text in texts.items() if key.startswith(PREFIX)}
     if f"{PREFIX}version" not in ours:
@@ -123,6 +124,7 @@ def decode(texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _take(values: Mapping[str, Any], key: str, expected: str, read: Callable[[Any], Any]) -> Any:
+    """Read one entry; ``expected`` describes it in the message if it is missing or invalid."""
     if key not in values:
         raise ValueError(f"metadata {PREFIX}{key} is missing: expected {expected}")
     try:
@@ -179,7 +181,7 @@ def _dtype(value: Any) -> str:
 
 def _mean(value: Any, channels: int) -> tuple[float, ...]:
     numbers = tuple(float(x) for x in value or [0] * channels)
-    if len(numbers) == 1:  # one for all
+    if len(numbers) == 1:  # one number for all channels
         numbers *= channels
     if len(numbers) != channels:
         raise ValueError

@@ -1,4 +1,4 @@
-"""Prediction with exported files: images in, :class:`~condinst.results.results.Results` out."""
+"""Prediction with exported files, in ONNX Runtime and OpenVINO."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from condinst.tiling.tiling import Tiling
 
 __all__ = ["OnnxPredictor", "OpenVinoPredictor"]
 
-# 100 masks of so many pixels take 3 GB.
+# 100 masks of this size take 3 GB.
 MAX_MASK_PIXELS = 2**22
 
 
 @dataclass(frozen=True)
 class _Image:
-    """One image on its way.
+    """One prepared image.
 
     Attributes:
         pixels: (C, H', W') float32, the file's input.
-        inner_size: height and width of what of the input is the image.
+        inner_size: height and width of the image within the input, without padding.
         size: height and width of the image itself.
-        mask_size: height and width that the file draws masks at.
+        mask_size: height and width at which the file draws masks.
         path, image: as in :class:`~condinst.results.results.Results`.
     """
 
@@ -46,7 +46,7 @@ class _Image:
 
 
 class _FilePredictor(BasePredictor[_Image]):
-    """What predictors have in common, whatever program runs the file."""
+    """Base class of the predictors of exported files, for any runtime."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class _FilePredictor(BasePredictor[_Image]):
     def _predict(self, batch: list[_Image]) -> list[Results]:
         images = np.stack([image.pixels for image in batch])
         missing = self.batch_size - len(batch)
-        if missing:  # the last images of many
+        if missing:  # fill the last batch up to the size that the file needs
             images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
         out_size = np.array(batch[0].mask_size, np.int64)
         outputs = self._runtime.run(dict(images=images, out_size=out_size))
@@ -120,20 +120,21 @@ class _FilePredictor(BasePredictor[_Image]):
         ]
 
     def _to_results(self, outputs: Arrays, source: _Image, drawn_size: tuple[int, int]) -> Results:
-        """The instances of one image.
+        """Convert the outputs of one image to results.
 
         Args:
-            outputs: those of the image: boxes (N, 4), scores and labels (N,), masks (N, h, w);
-                label -1 where there is no instance.
-            drawn_size: height and width of what of the masks is the image; boxes are in its
-                pixels.
+            outputs: boxes (N, 4), scores and labels (N,), masks (N, h, w); label -1 where there is
+                no instance.
+            source: the prepared image.
+            drawn_size: height and width of the image within the masks, without padding; boxes are
+                in its pixels.
         """
         (height, width), (rows, columns) = source.size, drawn_size
         boxes, masks = outputs["boxes"], outputs["masks"]
         found = (outputs["labels"] >= 0) & (outputs["scores"] >= self.score_thr)
         if drawn_size != source.size:
             boxes = boxes * np.array([width / columns, height / rows] * 2, np.float32)
-        if drawn_size != masks.shape[1:]:  # what lies in the padding is nothing
+        if drawn_size != masks.shape[1:]:  # drop instances in the padding
             boxes = np.clip(boxes, 0, np.array([width, height] * 2, np.float32))
             found &= (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
         return Results(
@@ -149,33 +150,34 @@ class _FilePredictor(BasePredictor[_Image]):
 
 
 class OnnxPredictor(_FilePredictor):
-    """A file of ``condinst export`` in ONNX Runtime, for images of every kind.
+    """Prediction with a file of ``condinst export``, in ONNX Runtime.
 
-    It is called as :class:`condinst.Predictor` is, and prepares images as the config's test
-    pipeline does, without PyTorch. After construction it may be called from several threads.
+    The predictor is called like :class:`condinst.Predictor`, and prepares images as the config's
+    test pipeline does, without PyTorch. Several threads may call one predictor.
 
     Args:
-        file: path of the .onnx file, of any size or of a fixed one.
+        file: path of the .onnx file, for any size or for a fixed one.
         providers: ONNX Runtime's execution providers, best first; None for the CPU.
-        threads: of one prediction; None for one per core.
+        threads: threads of one prediction; None for one per core.
         score_thr: instances with a lower score are left out.
-        channel_order: of arrays, "rgb" or "bgr".
-        on_error: what a file that cannot be read does: "raise", or "skip" for a warning and no
-            results of it.
-        max_mask_pixels: in larger images, masks are drawn at so many pixels and enlarged. The
-            file draws all masks of an image at once, which takes 8 bytes per pixel and instance:
-            10 GB for 100 of them in 12 megapixels. None for no bound.
+        channel_order: order of the channels in arrays, "rgb" or "bgr".
+        on_error: what to do if an image file cannot be read: "raise", or "skip" to warn and give no
+            results for it.
+        max_mask_pixels: masks of larger images are drawn at this many pixels and enlarged. The file
+            draws all masks of an image at once, which takes 8 bytes per pixel and instance: 10 GB
+            for 100 masks of 12 megapixels. None for no limit.
         tile, tile_overlap, tile_standard_pred, tile_match_threshold: as for
             :class:`condinst.Predictor`.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or none of ours; an argument is wrong.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is damaged or was not written by ``condinst export``, or an argument
+            has an invalid value.
         ImportError: onnxruntime is not installed.
 
     Attributes:
         class_names: the name of every label.
-        metadata: what the file says about itself.
+        metadata: the file's metadata, see :func:`condinst.deploy.metadata.decode`.
     """
 
     def __init__(
@@ -205,14 +207,15 @@ class OnnxPredictor(_FilePredictor):
 
 
 class OpenVinoPredictor(_FilePredictor):
-    """The same in OpenVINO, from the file of ``condinst export --format openvino``.
+    """Prediction with a file of ``condinst export --format openvino``, in OpenVINO.
+
+    Errors and attributes are those of :class:`OnnxPredictor`.
 
     Args:
-        file: path of the .xml file; its .bin lies beside it.
+        file: path of the .xml file; its .bin must be in the same folder.
         device: OpenVINO's name of the device, such as "CPU" or "GPU".
         threads, score_thr, channel_order, on_error, max_mask_pixels, tile, tile_overlap,
-            tile_standard_pred, tile_match_threshold: as for :class:`OnnxPredictor`, and so are
-            errors and attributes.
+            tile_standard_pred, tile_match_threshold: as for :class:`OnnxPredictor`.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""Images to a file's inputs, with numpy and pillow.
+"""Convert images to the inputs of exported files, with numpy and pillow.
 
-Sizes are (height, width) but for pillow's own.
+Sizes are (height, width), except in calls of pillow.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ __all__ = ["input_size", "resize_image", "to_input"]
 
 
 def input_size(size: tuple[int, int], info: FileInfo) -> tuple[int, int]:
-    """The size that an image of ``size`` is resized to, before any padding.
+    """Return the size to which an image of ``size`` is resized, before any padding.
 
-    That of the config's test pipeline, rounded as mmdet rounds. A file of a fixed size has the
-    image fitted into it if the pipeline keeps ratios (and enlarged only if there is a resize at
-    all), stretched to it otherwise.
+    It is the size of the config's test pipeline, rounded as mmdet rounds. For a file of a fixed
+    size, the image is fitted into that size if the pipeline keeps ratios (and enlarged only if the
+    pipeline resizes at all), and stretched to it otherwise.
     """
     height, width = size
     resize = info.resize
@@ -42,10 +42,10 @@ def input_size(size: tuple[int, int], info: FileInfo) -> tuple[int, int]:
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int], resize: ResizeInfo | None) -> np.ndarray:
-    """An (H, W, C) image, or (H, W) of one channel, at another size; the type stays.
+    """Resize an (H, W, C) image, or an (H, W) image of one channel; the type does not change.
 
-    pillow's filters widen where an image shrinks; OpenCV's bilinear one takes four pixels then,
-    too. pillow's affine transform does the same, to one level of 255.
+    When an image shrinks, pillow's filters average more pixels, but OpenCV's bilinear filter still
+    reads four. pillow's affine transform equals OpenCV's filter to one level of 255.
     """
     if image.shape[:2] == size:
         return image
@@ -59,7 +59,7 @@ def resize_image(image: np.ndarray, size: tuple[int, int], resize: ResizeInfo | 
 def _resize_channel(
     channel: np.ndarray, size: tuple[int, int], resize: ResizeInfo | None
 ) -> np.ndarray:
-    """One (H, W) channel of any type; 16 bits as floats, rounded at the end."""
+    """Resize one (H, W) channel of any type; 16-bit values are resized as floats and rounded."""
     kept = channel if channel.dtype == np.uint8 else channel.astype(np.float32)
     resized = _resize(np.ascontiguousarray(kept), size, resize)
     if channel.dtype == np.uint16:
@@ -79,11 +79,11 @@ def _resize(image: np.ndarray, size: tuple[int, int], resize: ResizeInfo | None)
 
 
 def to_input(image: np.ndarray, info: FileInfo) -> tuple[np.ndarray, tuple[int, int]]:
-    """An image of the file's format as the file takes it.
+    """Convert an image of the file's pixel format to the file's input.
 
     Returns:
         (C, H', W') float32, in the image's units, padded at the right and the bottom to a fixed
-        size; and the size of the image in it.
+        size; and the size of the image within it.
     """
     size = input_size(image.shape[:2], info)
     resized = resize_image(image, size, info.resize)

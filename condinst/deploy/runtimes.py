@@ -1,4 +1,4 @@
-"""The programs that run exported files: each gives a file's metadata, and runs it."""
+"""The runtimes of exported files: each reads a file's metadata and runs the file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ Arrays = dict[str, np.ndarray]
 
 
 class OnnxRuntime:
-    """An .onnx file in ONNX Runtime. Calls from several threads are served at once.
+    """An .onnx file in ONNX Runtime. Several threads may run it at once.
 
     Attributes:
-        metadata: all texts in the file, by key.
+        metadata: all metadata texts of the file, by key.
 
     Raises:
-        FileNotFoundError, ValueError: no such file, or one that cannot be run; no such provider.
+        FileNotFoundError: the file does not exist.
+        ValueError: ONNX Runtime cannot run the file, or has no such provider.
         ImportError: onnxruntime is not installed.
     """
 
@@ -46,7 +47,7 @@ class OnnxRuntime:
             options.intra_op_num_threads = threads
         try:
             self._session = ort.InferenceSession(os.fspath(path), options, providers=chosen)
-        except Exception as error:  # its errors have no other base
+        except Exception as error:  # ONNX Runtime's errors have no common base class
             raise _unreadable(path, f"ONNX Runtime {ort.__version__}", error) from error
         self._outputs = [value.name for value in self._session.get_outputs()]
         self._inputs = [value.name for value in self._session.get_inputs()]
@@ -59,7 +60,7 @@ class OnnxRuntime:
 
 
 class OpenVino:
-    """An .xml file (with its .bin) in OpenVINO. Calls from several threads are served at once.
+    """An .xml file (with its .bin) in OpenVINO. Several threads may run it at once.
 
     Attributes and errors are those of :class:`OnnxRuntime`.
     """
@@ -71,7 +72,7 @@ class OpenVino:
             import openvino
         except ImportError as error:
             raise ImportError("OpenVinoPredictor needs openvino: pip install openvino") from error
-        # float32 stays so where the processor has bfloat16
+        # compute in float32 even if the processor has bfloat16
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
             hints["INFERENCE_NUM_THREADS"] = threads
@@ -87,14 +88,14 @@ class OpenVino:
             info = model.get_rt_info(["condinst"])
             self.metadata = {f"condinst.{key}": str(value) for key, value in info.value.items()}
         self._inputs = [value.any_name for value in self._compiled.inputs]
-        # an output may have names of the graph's inside as well
+        # an output can have inner names of the graph too
         self._outputs = {name: out for out in self._compiled.outputs for name in out.names}
         self._requests = threading.local()
 
     def run(self, inputs: Arrays) -> Arrays:
         """Outputs by name. Inputs that the file has not are left out."""
         request = getattr(self._requests, "one", None)
-        if request is None:  # a request holds the memory of one run
+        if request is None:  # one per thread: a request holds the memory of one run
             request = self._requests.one = self._compiled.create_infer_request()
         values = request.infer({name: inputs[name] for name in self._inputs})
         return {name: values[out] for name, out in self._outputs.items()}
@@ -102,12 +103,12 @@ class OpenVino:
 
 @functools.cache
 def _openvino_core() -> Any:
-    """The process's one core, which is never given up.
+    """Return the only core of the process, which is never released.
 
-    A core's CPU plugin gives the thread another stack for signal handlers, and takes it back with
-    the core. Of two cores that are given up in the order in which they were made, the second puts
-    back the stack that the first has freed, and the next signal (a Ctrl-C, a child that ends) kills
-    the process (OpenVINO 2026.4.1 on Linux).
+    A core's CPU plugin installs a stack for signal handlers in the thread, and restores the earlier
+    one when the core is released. If two cores are released in the order in which they were
+    created, the second restores the stack that the first has freed, and the next signal (a Ctrl-C,
+    a child that ends) kills the process (OpenVINO 2026.4.1 on Linux).
     """
     import openvino
 

@@ -1,8 +1,8 @@
-"""Detectors as files that run without mmdet: ONNX, OpenVINO, and the network by torch.export.
+"""Export of detectors to files that run without mmdet: ONNX, OpenVINO and torch.export.
 
-``network`` is what PyTorch's exporters write; ``builder``, ``boxes`` and ``masks`` write the
-post-processing; ``onnx_model`` puts both into one model, ``quantize`` turns the network to int8.
-``export`` makes files, and ``check`` compares them with the detector.
+PyTorch's exporters write ``network``; ``builder``, ``box_graph`` and ``mask_graph`` write the
+post-processing; ``onnx_model`` joins both in one model, and ``quantize`` converts the network to
+int8. ``exporter`` writes the files, and ``verify`` compares them with the detector.
 """
 
 from condinst.export.exporter import Export, Options, export_model

@@ -1,4 +1,4 @@
-"""How far two sets of instances of the same images agree, and whether that is enough."""
+"""Measure how well the instances of a file agree with the detector's, and check bounds."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ import numpy as np
 
 __all__ = ["BOUNDS", "Agreement", "Bounds", "compare_instances"]
 
-# Boxes that overlap less are no pair.
+# Least IoU of the boxes of a pair.
 _MIN_BOX_IOU = 0.5
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What is asked of an exported file.
+    """The accuracy that an exported file must have.
 
     Attributes:
-        matched: least share of the instances that must have a partner.
-        box: most pixels between the sides of two boxes.
-        mask_iou: least IoU of two masks; one pixel more or less is always allowed, and with
-            ``worst`` False the mean counts.
+        matched: least fraction of the instances that must have a partner.
+        box: largest distance between the sides of two boxes, pixels.
+        mask_iou: least IoU of two masks; a difference of one pixel is always allowed.
         score: largest difference of scores.
-        margin: instances whose scores lie as close as this to the threshold, or to the last one of
-            an image with ``max_per_img`` instances, need no partner.
-        worst: whether the worst pair counts, or the mean of all pairs.
+        margin: instances whose scores are this close to the threshold, or to the last score of an
+            image with ``max_per_img`` instances, need no partner.
+        worst: whether the worst pair must be within the bounds, or only the mean of all pairs.
     """
 
     matched: float
@@ -36,8 +35,8 @@ class Bounds:
     worst: bool
 
 
-# By precision. float32 is held to the same answers up to rounding. The others compute something
-# else, so what they lose on average is bounded.
+# By precision. float32 must give the same answers up to rounding. The others compute with less
+# precision, so only their average loss is bounded.
 BOUNDS = {
     "float32": Bounds(1.0, box=0.05, mask_iou=0.995, score=1e-3, margin=1e-4, worst=True),
     "float16": Bounds(0.95, box=1.0, mask_iou=0.97, score=0.02, margin=0.02, worst=False),
@@ -47,9 +46,17 @@ BOUNDS = {
 
 @dataclass
 class Agreement:
-    """Figures of all pairs so far: ``expected`` instances, those ``missing`` a partner, and one
-    number per pair: ``boxes`` pixels, ``scores``, ``mask_ious``, ``pixels`` that differ, and the
-    detector's own ``confidences``."""
+    """The differences of all pairs so far.
+
+    Attributes:
+        expected: number of instances that should be found.
+        missing: number of instances without a partner.
+        boxes: per pair, largest distance between the sides of the boxes, pixels.
+        scores: per pair, difference of the scores.
+        mask_ious: per pair, IoU of the masks.
+        pixels: per pair, pixels that differ.
+        confidences: per pair, score of the detector.
+    """
 
     expected: int = 0
     missing: int = 0
@@ -71,7 +78,7 @@ class Agreement:
         )
 
     def confident(self, least: float) -> Agreement:
-        """The pairs alone that the detector is as sure of as this."""
+        """Select the pairs with at least this score of the detector."""
         kept = [i for i, score in enumerate(self.confidences) if score >= least]
         return Agreement(
             len(kept),
@@ -89,19 +96,22 @@ class Agreement:
         return len(self.boxes)
 
     @property
-    def share(self) -> float:
-        """Of the expected instances, those with a partner."""
+    def matched_fraction(self) -> float:
+        """The fraction of the expected instances that have a partner."""
         return 1 - self.missing / self.expected if self.expected else 1.0
 
     def failures(self, bounds: Bounds) -> list[str]:
-        """What is out of bounds, in words."""
+        """Describe what is out of bounds; empty if nothing is."""
         ious = [
             iou if pixels > 1 else 1.0
             for iou, pixels in zip(self.mask_ious, self.pixels, strict=True)
         ]
         over = max if bounds.worst else _mean
         found = [
-            (self.share < bounds.matched, f"{self.missing} of {self.expected} without a partner"),
+            (
+                self.matched_fraction < bounds.matched,
+                f"{self.missing} of {self.expected} without a partner",
+            ),
             (over(self.boxes or [0.0]) > bounds.box, f"boxes, more than {bounds.box:g} pixels"),
             (over(self.scores or [0.0]) > bounds.score, f"scores, more than {bounds.score:g}"),
             (
@@ -125,27 +135,27 @@ def compare_instances(
     sqrt_scores: bool,
     margin: float,
 ) -> Agreement:
-    """Pair the instances of one image and measure.
+    """Pair the instances of one image and measure their differences.
 
-    Each one of ``expected``, best first, takes the one of ``found`` with its label whose box
-    overlaps most. Those of either side that remain count as missing, where their scores leave no
-    doubt.
+    Each instance of ``expected``, best first, is paired with the instance of ``found`` with the
+    same label whose box overlaps most. Instances of either side without a partner count as missing,
+    unless their scores are within the margin.
 
     Args:
         expected, found: ``boxes`` (N, 4) xyxy pixels, ``scores`` (N,), ``labels`` (N,), ``masks``
             (N, H, W) bool; by falling score.
-        score_thr, max_per_img, sqrt_scores: those of the detector.
+        score_thr, max_per_img, sqrt_scores: settings of the detector.
         margin: see :class:`Bounds`.
     """
     result = Agreement()
     ious = _box_ious(expected["boxes"], found["boxes"])
     ious *= expected["labels"][:, None] == found["labels"]
     free = np.ones(len(found["scores"]), bool)
-    lonely = []
+    unpaired = []
     for i in range(len(expected["scores"])):
         j = int(np.argmax(ious[i] * free)) if free.any() else -1
         if j < 0 or not free[j] or ious[i, j] < _MIN_BOX_IOU:
-            lonely.append(i)
+            unpaired.append(i)
             continue
         free[j] = False
         a, b = expected["masks"][i], found["masks"][j].astype(bool)
@@ -156,7 +166,7 @@ def compare_instances(
         result.confidences.append(float(expected["scores"][i]))
         result.pixels.append(int(np.count_nonzero(a ^ b)))
     sure = []
-    for side, alone in ((expected["scores"], lonely), (found["scores"], np.flatnonzero(free))):
+    for side, alone in ((expected["scores"], unpaired), (found["scores"], np.flatnonzero(free))):
         scores = np.asarray(side, np.float64) ** (2 if sqrt_scores else 1)
         least = score_thr + margin
         if len(scores) >= max_per_img:
@@ -168,7 +178,7 @@ def compare_instances(
 
 
 def _box_ious(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N, 4) and (M, 4) -> (N, M)"""
+    """Compute the (N, M) IoUs of (N, 4) and (M, 4) xyxy boxes."""
     upper, lower = np.maximum(a[:, None, :2], b[:, :2]), np.minimum(a[:, None, 2:], b[:, 2:])
     common = np.clip(lower - upper, 0, None).prod(axis=2)
     areas = [np.clip(x[:, 2:] - x[:, :2], 0, None).prod(axis=1) for x in (a, b)]

@@ -1,11 +1,11 @@
-"""Dense predictions -> detections, as ONNX: what ``condinst.models.postprocess.boxes`` does.
+"""Post-processing of dense predictions to detections as ONNX, like ``models.postprocess.boxes``.
 
-Letters: B images, L levels, C classes, P_l points of a level, n candidates of an image, K the most
+Shapes: B images, L levels, C classes, P_l points of a level, n candidates of an image, K the most
 detections of an image, N detections of all images.
 
-A candidate is a pair of point and class. Each level gives a fixed number of them, the best; those
-below the threshold are marked by a score of -1, which non-maximum suppression passes over. So until
-then no shape depends on the data.
+A candidate is a pair of point and class. Each level gives a fixed number of candidates, the best.
+Candidates below the threshold get a score of -1, which non-maximum suppression ignores. So no shape
+depends on the data before the suppression.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from condinst.export.builder import GraphBuilder
 
-# The name of the constant that holds the score threshold, in the finished file.
+# Name of the constant with the score threshold, in the finished file.
 SCORE_THR = "condinst/score_thr"
 
 _NO_SCORE = -1.0
@@ -27,10 +27,10 @@ _INT64, _FLOAT = 7, 1  # onnx.TensorProto
 
 @dataclass(frozen=True)
 class BoxSettings:
-    """What of ``test_cfg`` and the box head the graph is made for.
+    """The settings of ``test_cfg`` and of the box head that the graph contains.
 
-    Attributes are those of :func:`condinst.models.postprocess.boxes.postprocess_boxes`; ``nms_pre``
-    is -1 for all pairs.
+    The attributes are as for :func:`condinst.models.postprocess.boxes.postprocess_boxes`;
+    ``nms_pre`` is -1 for all pairs.
     """
 
     num_classes: int
@@ -47,10 +47,10 @@ class BoxSettings:
 
     @classmethod
     def from_model(cls, model) -> BoxSettings:
-        """Those of a detector.
+        """Read the settings of a detector.
 
         Raises:
-            ValueError: its ``test_cfg`` asks for what the exported file has not.
+            ValueError: exported files do not support a setting of ``test_cfg`` or of the box head.
         """
         cfg = model.bbox_head.test_cfg or {}
         nms = dict(cfg.get("nms") or {})
@@ -86,12 +86,14 @@ class BoxSettings:
 
 
 class Candidates(NamedTuple):
-    """Names of values: what the pairs of all levels are.
+    """Names of the values that hold the candidates of all levels.
 
-    boxes (B, n, 4) in input-image pixels; scores (B, n), -1 for what does not count;
-    numbers (B, n, 3) float32, the x and y of the point and the stride of its level;
-    places (B, n, 3) int64, the class, the point's cell in the levels' padded maps
-    (see :func:`padded_levels`) and the cells of one row there.
+    Attributes:
+        boxes: (B, n, 4) xyxy, input-image pixels.
+        scores: (B, n), -1 for candidates to ignore.
+        numbers: (B, n, 3) float32: x and y of the point, and the stride of its level.
+        places: (B, n, 3) int64: class, index of the point's cell in the padded maps of all levels
+            (see :func:`condinst.export.mask_graph.padded_levels`), and cells per row of its map.
     """
 
     boxes: str
@@ -101,11 +103,15 @@ class Candidates(NamedTuple):
 
 
 class GraphDetections(NamedTuple):
-    """Names of values, of N detections.
+    """Names of the values that hold N detections.
 
-    ``image_inds`` (N,), ``boxes`` (N, 4) in input-image pixels, ``scores`` (N,); ``numbers`` and
-    ``places`` (N, 3) as in :class:`Candidates`. In a file of fixed size N is B times K, and
-    ``valid`` (N,) says which are detections; else it is None.
+    Attributes:
+        image_inds: (N,) index of the image.
+        boxes: (N, 4) xyxy, input-image pixels.
+        scores: (N,).
+        numbers, places: (N, 3), see :class:`Candidates`.
+        valid: (N,) bool, which rows are detections, in a file of fixed size, where N is B * K; None
+            in other files.
     """
 
     image_inds: str
@@ -117,12 +123,12 @@ class GraphDetections(NamedTuple):
 
 
 def size_of(g: GraphBuilder, value: str, axis: int) -> str:
-    """(1,) int64, one size of a value."""
+    """Return one size of a value, (1,) int64."""
     return g.Shape(value, start=axis, end=axis + 1)
 
 
 def as_float(g: GraphBuilder, value: str) -> str:
-    """The same in float32."""
+    """Cast a value to float32."""
     return g.Cast(value, to=_FLOAT)
 
 
@@ -135,12 +141,14 @@ def candidates(
     settings: BoxSettings,
     sizes: Sequence[tuple[int, int]] | None,
 ) -> Candidates:
-    """The best pairs of every level.
+    """Select the best pairs of point and class of every level.
 
     Args:
+        g: the graph.
         cls_scores, bbox_preds, centernesses: as in ``DensePredictions``, float32.
         limits: (4,) float32: width, height, width, height of the images without padding.
-        sizes: rows and columns of every level, where they are fixed.
+        settings: settings of the detector.
+        sizes: rows and columns of every level if they are fixed, else None.
     """
     levels = []
     start: str | int = 0
@@ -161,10 +169,11 @@ def candidates(
         boxes = _decode(g, box, points, x, y)
         if not settings.clip_after_nms:
             boxes = g.Min(g.Max(boxes, 0.0), limits)
-        # maps are padded by one cell on every side
+        # index of the cell in maps that are padded by one cell on every side
         wide = g.Add(width, [2])
         cell = g.Add(g.Add(g.Mul(g.Add(row, [1]), wide), g.Add(column, [1])), start)
         start = g.Add(g.Mul(g.Add(height, [2]), wide), start)
+        # adding to zeros gives a constant the shape (B, n)
         strides = g.Add(g.Mul(x, 0.0), stride)
         wides = g.Add(g.Mul(row, [0]), wide)
         numbers = g.Concat(*(g.Unsqueeze(v, [2]) for v in (x, y, strides)), axis=2)
@@ -181,15 +190,15 @@ def candidates(
 def _best_pairs(
     g: GraphBuilder, cls: str, center: str, top: str, settings: BoxSettings
 ) -> tuple[str, str, str]:
-    """Scores, classes and points (B, top) of one level's best pairs, by falling score."""
+    """Return scores, classes and points (B, top) of one level's best pairs, by falling score."""
     threshold = g.named(SCORE_THR, np.float32(settings.score_thr))
-    # equal scores rank by point, then class, as TopK prefers lower indices
-    by_point = g.Transpose(_flatten_map(g, cls), perm=[0, 2, 1])
+    # equal scores rank by point, then class, because TopK prefers lower indices
+    by_point = g.Transpose(_flatten_map(g, cls), perm=[0, 2, 1])  # (B, P, C)
     quality = g.Sigmoid(_flatten_map(g, center))  # (B, 1, P)
     if settings.threshold_with_centerness:
         ranked = g.Mul(g.Sigmoid(by_point), g.Transpose(quality, perm=[0, 2, 1]))
     else:
-        ranked = by_point  # logits: a sigmoid of the chosen ones is enough
+        ranked = by_point  # logits rank like scores; only the selected ones need a sigmoid
     best, inds = g.TopK(g.Reshape(ranked, [0, -1]), top, axis=1, outputs=2)
     points = g.Div(inds, [settings.num_classes])
     labels = g.Sub(inds, g.Mul(points, [settings.num_classes]))
@@ -205,20 +214,20 @@ def _best_pairs(
 
 
 def _flatten_map(g: GraphBuilder, value: str) -> str:
-    """(B, X, H, W) -> (B, X, P)"""
+    """Flatten (B, X, H, W) to (B, X, P)."""
     return g.Reshape(value, [0, 0, -1])
 
 
 def _decode(g: GraphBuilder, distances: str, points: str, x: str, y: str) -> str:
-    """Distances (B, 4, H, W) at ``points`` (B, n) -> boxes (B, n, 4), not clipped."""
-    by_point = g.Transpose(_flatten_map(g, distances), perm=[0, 2, 1])
-    found = g.GatherND(by_point, g.Unsqueeze(points, [2]), batch_dims=1)
+    """Decode distances (B, 4, H, W) at ``points`` (B, n) to boxes (B, n, 4), not clipped."""
+    by_point = g.Transpose(_flatten_map(g, distances), perm=[0, 2, 1])  # (B, P, 4)
+    found = g.GatherND(by_point, g.Unsqueeze(points, [2]), batch_dims=1)  # (B, n, 4)
     signed = g.Mul(found, [-1.0, -1.0, 1.0, 1.0])
     return g.Add(g.Concat(*(g.Unsqueeze(v, [2]) for v in (x, y, x, y)), axis=2), signed)
 
 
 def _is_large(g: GraphBuilder, boxes: str, min_size: float) -> str:
-    """(..., 4) -> (...): whether a box is wider and higher than so many pixels."""
+    """Tell, for (..., 4) boxes, which are wider and higher than ``min_size`` pixels: (...)."""
     sizes = g.Sub(g.Slice(boxes, [2], [4], [-1]), g.Slice(boxes, [0], [2], [-1]))
     smaller = g.ReduceMin(sizes, [-1], keepdims=0)
     return g.Greater(smaller, min_size)
@@ -227,16 +236,19 @@ def _is_large(g: GraphBuilder, boxes: str, min_size: float) -> str:
 def suppress(
     g: GraphBuilder, found: Candidates, limits: str, settings: BoxSettings, batch: int | None
 ) -> GraphDetections:
-    """Non-maximum suppression within each class, and what follows it.
+    """Suppress non-maximal candidates within each class, and apply the remaining settings.
 
     Args:
+        g: the graph.
+        found: the candidates.
         limits: as for :func:`candidates`.
-        batch: B of a file of fixed size; None where everything varies.
+        settings: settings of the detector.
+        batch: B of a file of fixed size; None for other files.
     """
     counts = g.Greater(found.scores, 0.0)
-    # of boxes that do not count, the coordinates may be anything
+    # zeros, because the boxes of ignored candidates could have any coordinates
     apart = g.Where(g.Unsqueeze(counts, [2]), found.boxes, 0.0)
-    if not settings.class_agnostic:  # each class in a place of its own, as in batched_nms
+    if not settings.class_agnostic:  # an offset per class keeps classes apart, as in batched_nms
         largest = g.ReduceMax(apart, [1, 2], keepdims=1)
         labels = as_float(g, g.Slice(found.places, [0], [1], [2]))
         apart = g.Add(apart, g.Mul(labels, g.Add(largest, 1.0)))
@@ -270,7 +282,11 @@ def suppress(
 def _chosen_of_fixed(
     g: GraphBuilder, apart: str, scores: str, settings: BoxSettings, batch: int
 ) -> tuple[str, str, str]:
-    """K places of each image, filled up: (B * K, 2) image and candidate, image, whether chosen."""
+    """Choose candidates for the K rows of each image, filled up if there are fewer.
+
+    Returns:
+        (B * K, 2) image and candidate; (B * K,) image; (B * K,) bool, whether the row was chosen.
+    """
     most = settings.max_per_img
     rows = []
     for i in range(batch):
@@ -287,7 +303,7 @@ def _chosen_of_fixed(
 
 
 def _valid_first(g: GraphBuilder, scores: str, valid: str, most: int, batch: int | None) -> str:
-    """(B * K,) the order in which those of each image that are left come first."""
+    """Return the (B * K,) order that puts the valid rows of each image first."""
     assert batch is not None
     ranked = g.Reshape(g.Where(valid, scores, _NO_SCORE), [batch, most])
     _, inds = g.TopK(ranked, [most], axis=1, outputs=2)

@@ -1,4 +1,4 @@
-"""A small writer of ONNX graphs: one method call per node."""
+"""Write ONNX graphs by one method call per node."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, num
 
 __all__ = ["GraphBuilder"]
 
-# The oldest that holds opsets up to 20; runtimes of 2023 and later read it.
+# The oldest version that supports opsets up to 20; runtimes since 2023 read it.
 _IR_VERSION = 9
 
 
 class GraphBuilder:
-    """Nodes and constants of a graph, in the order of computation.
+    """The nodes and constants of a graph, in the order of computation.
 
-    ``builder.MatMul(a, b)`` appends a node and returns the name of its output. Inputs are names,
-    or numpy arrays, numbers and lists, which become constants: int64 for integers, float32 for
-    floats. Words with a value are the node's attributes; ``outputs=2`` asks for several.
+    ``builder.MatMul(a, b)`` appends a node and returns the name of its output. Inputs are names, or
+    numpy arrays, numbers and lists, which become constants: int64 for integers, float32 for floats.
+    Keyword arguments are the node's attributes; ``outputs=2`` gives a node several outputs.
 
     Args:
-        prefix: begins the names of nodes and values, so that they collide with no others.
+        prefix: prefix of the names of nodes and values, which avoids collisions.
     """
 
     def __init__(self, prefix: str = "") -> None:
@@ -43,7 +43,7 @@ class GraphBuilder:
     def append(
         self, op_type: str, inputs: Sequence[Any], outputs: int, attributes: dict[str, Any]
     ) -> Any:
-        """Add a node; returns the name of its output, or a list of names."""
+        """Add a node; return the name of its output, or a list of names."""
         name = f"{self.prefix}{op_type}_{len(self.nodes)}"
         names = [name] if outputs == 1 else [f"{name}_{i}" for i in range(outputs)]
         used = [x if isinstance(x, str) else self.constant(x) for x in inputs]
@@ -51,7 +51,7 @@ class GraphBuilder:
         return names[0] if outputs == 1 else names
 
     def constant(self, value: Any) -> str:
-        """The name of a constant; equal ones are stored once."""
+        """Return the name of a constant; equal constants are stored once."""
         array = np.asarray(value)
         if not isinstance(value, np.ndarray):
             integer = np.issubdtype(array.dtype, np.integer)
@@ -64,16 +64,16 @@ class GraphBuilder:
         return self._constants[key]
 
     def named(self, name: str, value: np.ndarray | np.generic) -> str:
-        """The name of a constant that is to be found by this name; the first value counts."""
+        """Add a constant under a given name and return the name; a second value is ignored."""
         if all(tensor.name != name for tensor in self.initializers):
             self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
     def include(self, model: ModelProto, inputs: Sequence[str]) -> list[str]:
-        """Add the nodes of another model, whose inputs are these values.
+        """Add the nodes of another model, with the values ``inputs`` as its inputs.
 
         Returns:
-            The names of its outputs.
+            The names of the other model's outputs.
         """
         graph = model.graph
         assert len(graph.input) == len(inputs), (len(graph.input), len(inputs))
@@ -101,12 +101,13 @@ class GraphBuilder:
         outputs: Sequence[tuple[str, str, int, Sequence]],
         opset: int,
     ) -> ModelProto:
-        """The whole model.
+        """Build the model.
 
         Args:
-            inputs: name, element type and shape of each; a text in a shape is a size that varies.
-            outputs: name, value that it is, element type and shape of each.
-            opset: of ONNX.
+            inputs: name, element type and shape of each input; a text in a shape names a size that
+                varies.
+            outputs: name, value, element type and shape of each output.
+            opset: ONNX opset.
         """
         for name, value, _, _ in outputs:
             self.nodes.append(helper.make_node("Identity", [value], [name], name=f"output/{name}"))

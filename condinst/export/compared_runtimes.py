@@ -1,4 +1,4 @@
-"""Running exported models beside the detector, by the programs that :mod:`condinst.deploy` uses."""
+"""Run exported models for comparison, in the runtimes that :mod:`condinst.deploy` uses."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from condinst.deploy.runtimes import OnnxRuntime, OpenVino
 
 __all__ = ["Runner", "find_instances", "onnx_runtime", "openvino_runtime"]
 
-# (B, 3, H, W) float32 RGB images and (2,) int64 -> the file's outputs by name
+# From (B, C, H, W) float32 images and (2,) int64 output height and width to the outputs by name.
 Runner = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
 def onnx_runtime(model: ModelProto | Path) -> Runner:
-    """A model or its file in ONNX Runtime, on the CPU.
+    """Load a model or its file in ONNX Runtime, on the CPU.
 
     Raises:
-        ValueError: ONNX Runtime cannot run it.
+        ValueError: ONNX Runtime cannot run the model.
         ImportError: onnxruntime is not installed.
     """
     if isinstance(model, Path):
         return _runner(OnnxRuntime(model))
-    with tempfile.TemporaryDirectory() as folder:  # it is read once, at construction
+    with tempfile.TemporaryDirectory() as folder:  # the file is read only at construction
         file = Path(folder, "model.onnx")
         onnx.save(model, file)
         return _runner(OnnxRuntime(file))
 
 
 def openvino_runtime(path: Path) -> Runner:
-    """An OpenVINO file (.xml) in OpenVINO, on the CPU, in float32.
+    """Load an OpenVINO file (.xml) in OpenVINO, on the CPU, in float32.
 
     Raises:
-        ValueError: OpenVINO cannot run it.
+        ValueError: OpenVINO cannot run the file.
         ImportError: openvino is not installed.
     """
     return _runner(OpenVino(path))
@@ -48,7 +48,10 @@ def _runner(runtime: OnnxRuntime | OpenVino) -> Runner:
 
 
 def find_instances(outputs: dict[str, np.ndarray], image: int) -> dict[str, np.ndarray]:
-    """``boxes``, ``scores``, ``labels``, ``masks`` of one image of the batch, of both variants."""
+    """Select ``boxes``, ``scores``, ``labels`` and ``masks`` of one image of a batch.
+
+    The outputs may be those of a file of fixed size or of any size.
+    """
     names = ("boxes", "scores", "labels", "masks")
     if "image_inds" in outputs:
         chosen = outputs["image_inds"] == image

@@ -1,4 +1,4 @@
-"""Deformable convolutions in a form that PyTorch's exporter can be told how to write."""
+"""Deformable convolutions by an operator that PyTorch's exporter can translate to ONNX."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MODULATED, _PLAIN = "ModulatedDeformConv2dPack", "DeformConv2dPack"
 
 
 class _DeformConv(nn.Module):
-    """mmcv's deformable convolution with its offsets, by torchvision's operator."""
+    """The deformable convolution of mmcv, computed with torchvision's operator."""
 
     def __init__(self, conv: Any, modulated: bool) -> None:
         super().__init__()
@@ -34,10 +34,12 @@ class _DeformConv(nn.Module):
 
 
 def replace_deform_convs(model: nn.Module) -> int:
-    """Put torchvision's operator in the place of mmcv's, in place, with the same weights.
+    """Replace mmcv's deformable convolutions by torchvision's operator, in place.
+
+    The weights do not change.
 
     Returns:
-        The number of convolutions.
+        The number of replaced convolutions.
     """
     count = 0
     for module in list(model.modules()):
@@ -50,7 +52,7 @@ def replace_deform_convs(model: nn.Module) -> int:
 
 
 def translations() -> dict[Any, Any]:
-    """For ``torch.onnx.export``: ONNX's operator for torchvision's."""
+    """Return the translation of torchvision's operator to ONNX, for ``torch.onnx.export``."""
     from onnxscript import opset19
 
     def deform_conv2d(

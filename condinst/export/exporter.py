@@ -1,4 +1,4 @@
-"""From a config and a checkpoint to a checked file."""
+"""Export a detector from a config and a checkpoint to a checked file."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ __all__ = ["FORMATS", "Export", "Options", "export_model"]
 
 FORMATS = {"onnx": ".onnx", "pt2": ".pt2", "openvino": ".xml"}
 
-# Relative to the largest value; a network's roundings come in another order in a file.
+# Largest allowed difference, relative to the largest value: a file rounds in another order.
 _PT2_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class Options:
-    """What kind of file. See ``condinst export --help``.
+    """The kind of file to write; ``condinst export --help`` describes the options.
 
     Raises:
-        ValueError: two of them do not go together.
+        ValueError: an option has an invalid value, or two options exclude each other.
     """
 
     format: str = "onnx"
@@ -62,20 +62,20 @@ class Options:
 
     @property
     def precision(self) -> str:
-        """Of the network's weights and activations."""
+        """The type of the network's weights and activations."""
         return "int8" if self.calibration_images else "float16" if self.half else "float32"
 
 
 @dataclass(frozen=True)
 class Export:
-    """What became of it.
+    """The result of an export.
 
     Attributes:
-        path: of the written file; of the one named ".failed" if it is out of bounds.
-        rows: of the check, image by image.
-        bounds: that it was held to.
-        failures: what is out of bounds, in words; empty if nothing is.
-        figure: of a .pt2, the largest relative difference of the network's outputs.
+        path: path of the written file; ends in ".failed" if the file is out of bounds.
+        rows: rows of the check, image by image.
+        bounds: bounds of the check.
+        failures: descriptions of what is out of bounds; empty if nothing is.
+        figure: for a .pt2, the largest relative difference of the network's outputs; else None.
     """
 
     path: Path
@@ -92,20 +92,20 @@ def export_model(
     options: Options | None = None,
     say: Callable[[str], None] = print,
 ) -> Export:
-    """Write a detector as a file, after comparing it with the detector.
+    """Export a detector to a file, and compare the file with the detector.
 
-    The file appears under its name when it is whole and has passed; what is out of bounds is kept
-    under the name with ".failed" behind it.
+    The file gets its name only once it is complete and has passed the comparison. A file that is
+    out of bounds is kept under the name with ".failed" appended.
 
     Args:
         config, checkpoint: as for :class:`condinst.Predictor`.
-        output: path of the file; None for the config's name in the working folder.
-        options: what kind of file.
-        say: is told what is being done.
+        output: path of the file; None for the config's name in the working directory.
+        options: the kind of file to write.
+        say: function that receives messages of progress.
 
     Raises:
-        ValueError: the detector cannot be exported so.
-        FileNotFoundError: a file or folder is missing.
+        ValueError: the detector cannot be exported with these options.
+        FileNotFoundError: a file or folder does not exist.
         ImportError: a package for this format is missing.
     """
     options = options or Options()
@@ -131,11 +131,11 @@ def export_model(
         opset=opset_for(model),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    # beside the target, so that the last step is a change of name
+    # in the target's folder, so that the last step only renames the file
     with (
         names_file(path),
         tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder,
-        names_file(path),  # before what fills the disk is removed
+        names_file(path),  # must see a full disk before the temporary folder is removed
     ):
         work = _Work(model, reader, options, metadata, Path(folder) / path.name, say)
         done = work.write_pt2() if options.format == "pt2" else work.write()
@@ -147,7 +147,7 @@ def _rest(done: Export) -> tuple:
 
 
 def _move(written: Path, path: Path, failed: bool) -> Path:
-    """Give the files their names, weights first."""
+    """Move the files to their final names, weights first."""
     suffix = ".failed" if failed else ""
     if written.suffix == ".xml":
         shutil.move(written.with_suffix(".bin"), f"{path.with_suffix('.bin')}{suffix}")
@@ -158,7 +158,7 @@ def _move(written: Path, path: Path, failed: bool) -> Path:
 
 @dataclass
 class _Work:
-    """One export: the detector, and where the file is written until it has passed."""
+    """One export: the detector, and the temporary path of the file."""
 
     model: CondInst
     reader: ImageReader
@@ -168,7 +168,7 @@ class _Work:
     say: Callable[[str], None]
 
     def write(self) -> Export:
-        """ONNX, and OpenVINO's from that."""
+        """Write and check an ONNX file, or an OpenVINO file that is converted from it."""
         options = self.options
         bounds = BOUNDS[options.precision]
         self.say(f"exporting to ONNX, {options.precision} ...")
@@ -193,11 +193,14 @@ class _Work:
     def _runs(
         self, exported: onnx.ModelProto, images: list[CheckedImage]
     ) -> Iterator[tuple[Runner, str, list[CheckedImage]]]:
-        """The file, and the same with thresholds at which the first image has no detections, one
-        and many: what images of its own do not show."""
+        """Yield the runs to compare: the file, and copies with other score thresholds.
+
+        With the copies, the first image has no detections, one and many, which images do not have
+        by themselves.
+        """
         yield self._runner(exported, self.path), "", images
         if self.options.precision != "float32":
-            return  # a threshold in the midst of the scores shows nothing but their roundings
+            return  # at a threshold among the scores, only their roundings would be compared
         levels = thresholds(self.model, images[0], (0, 1, 300))
         for what, score_thr in zip(("none", "one", "many"), levels, strict=True):
             with with_threshold(self.model, exported, score_thr) as changed:
@@ -205,7 +208,7 @@ class _Work:
                 yield self._runner(changed, file), f", {what}", images[:1]
 
     def _runner(self, exported: onnx.ModelProto, path: Path) -> Runner:
-        """Write a model, and run it from its file."""
+        """Write a model to its file and load the file."""
         onnx_file = path.with_suffix(".onnx")
         onnx.save(exported, onnx_file)
         if self.options.format == "onnx":
@@ -216,7 +219,7 @@ class _Work:
         return openvino_runtime(path)
 
     def _images(self) -> list[CheckedImage]:
-        """For the check, at the file's size if that is fixed."""
+        """Read or generate the images of the check, at the file's size if that is fixed."""
         options = self.options
         if options.check_images:
             images = list(self.reader.folder(options.check_images, options.num_check))
@@ -234,7 +237,7 @@ class _Work:
         return quantize_network(part, map(self._network_input, images))
 
     def _network_input(self, image: CheckedImage) -> np.ndarray:
-        """(B, C, H, W) normalized and padded."""
+        """Normalize and pad an image to the network's input, (B, C, H, W)."""
         if self.options.fixed_size:
             image = resize_to(image, self.options.fixed_size)
         batch = dict(inputs=[image.as_loaded()], data_samples=None)
@@ -243,7 +246,7 @@ class _Work:
         return batch["inputs"].repeat(count, 1, 1, 1).numpy()
 
     def write_pt2(self) -> Export:
-        """The network alone, see :mod:`condinst.export.pt2`."""
+        """Write and check the network alone, see :mod:`condinst.export.pt2`."""
         from condinst.export.pt2 import check_pt2, save_pt2
 
         options, divisor = self.options, pad_divisor(self.model)

@@ -1,9 +1,9 @@
-"""Detections + mask features -> masks, as ONNX: the dynamic network, drawn and enlarged.
+"""Masks of detections as ONNX: the dynamic networks, and the enlarging of their logits.
 
-What ``condinst.models.dynamic_conv``, ``mask_head`` and ``postprocess.masks.whole_masks`` do, for
-all detections at once.
+The graph computes what ``condinst.models.dynamic_conv``, ``heads.mask_head`` and
+``postprocess.masks.whole_masks`` compute, for all detections at once.
 
-Letters: B images, N detections, K parameters of one dynamic network, D its hidden channels, C mask
+Shapes: B images, N detections, K parameters of one dynamic network, D its hidden channels, C mask
 feature channels, X channels of the controller's input, H' x W' cells of the mask features.
 """
 
@@ -21,15 +21,16 @@ from condinst.export.builder import GraphBuilder
 
 @dataclass(frozen=True)
 class MaskSettings:
-    """What of the mask head the graph is made for.
+    """The settings of the mask head that the graph contains.
 
     Attributes:
-        channels: of the dynamic network, see :func:`condinst.models.dynamic_conv.layer_channels`.
-        feat_stride, out_stride: of the mask features and of the logits, pixels.
-        size_of_interest: strides per unit of relative coordinate.
-        mask_thr: scores must exceed it.
-        controller_weight: (K, X, 3, 3) of the convolution that predicts the parameters.
-        controller_bias: (K,).
+        channels: channels of the dynamic network, see
+            :func:`condinst.models.dynamic_conv.layer_channels`.
+        feat_stride, out_stride: strides of the mask features and of the logits, pixels.
+        size_of_interest: unit of the relative coordinates, in strides of the detection's level.
+        mask_thr: a pixel belongs to the mask if its score exceeds this.
+        controller_weight: (K, X, 3, 3) weights of the convolution that predicts the parameters.
+        controller_bias: (K,) bias of that convolution.
     """
 
     channels: tuple[int, ...]
@@ -42,7 +43,7 @@ class MaskSettings:
 
     @classmethod
     def from_model(cls, model) -> MaskSettings:
-        """Those of a detector."""
+        """Read the settings of a detector."""
         head, controller = model.mask_head, model.bbox_head.controller
         return cls(
             channels=tuple(head.channels),
@@ -56,7 +57,7 @@ class MaskSettings:
 
 
 def padded_levels(g: GraphBuilder, maps: Sequence[str]) -> str:
-    """Maps (B, X, H_l, W_l) of all levels -> (B, P', X), with a cell of zeros around each map."""
+    """Join maps (B, X, H_l, W_l) of all levels to (B, P', X), each padded by one cell of zeros."""
     flat = [
         g.Reshape(g.Pad(level, [0, 0, 1, 1, 0, 0, 1, 1], 0.0, mode="constant"), [0, 0, -1])
         for level in maps
@@ -67,8 +68,8 @@ def padded_levels(g: GraphBuilder, maps: Sequence[str]) -> str:
 def predict_params(
     g: GraphBuilder, param_feats: Sequence[str], found: GraphDetections, settings: MaskSettings
 ) -> str:
-    """(N, K): the controller's convolution, at the points of detections only."""
-    cells = padded_levels(g, param_feats)
+    """Run the controller's convolution at the points of the detections only: (N, K)."""
+    cells = padded_levels(g, param_feats)  # (B, P', X)
     center, row = (g.Slice(found.places, [i], [i + 1], [1]) for i in (1, 2))
     around = [
         g.Add(g.Add(center, [dx]), g.Mul(row, [dy])) for dy in (-1, 0, 1) for dx in (-1, 0, 1)
@@ -93,12 +94,15 @@ def mask_logits(
     settings: MaskSettings,
     batch: int | None,
 ) -> str:
-    """(N, H', W') logits of every detection's network over its image's mask features.
+    """Run every detection's network over its image's mask features: (N, H', W') logits.
 
     Args:
+        g: the graph.
         mask_feats: (B, C, H', W').
         params: (N, K).
-        batch: B, where it is known; then no copy of features is made per detection. None for any.
+        found: the detections.
+        settings: settings of the mask head.
+        batch: B if it is known, which avoids a copy of the features per detection; else None.
     """
     height, width = size_of(g, mask_feats, 2), size_of(g, mask_feats, 3)
     feats = g.Reshape(mask_feats, [0, 0, -1])
@@ -109,7 +113,7 @@ def mask_logits(
         shape = g.Concat(size_of(g, feats, 0), [2], size_of(g, feats, 2), axis=0)
         shared = g.Concat(g.Expand(g.Unsqueeze(where, [0]), shape), feats, axis=1)
     weights, biases = _layers(g, params, found, settings)
-    if batch is not None and batch > 1:  # as many detections of each image: one product per image
+    if batch is not None and batch > 1:  # each image has K rows: one matrix product per image
         grouped = g.Reshape(weights[0], [batch, -1, settings.channels[0]])
         hidden = g.MatMul(grouped, shared)
         size = g.Concat([-1, settings.channels[1]], g.Mul(height, width), axis=0)
@@ -125,7 +129,7 @@ def mask_logits(
 
 
 def _locations(g: GraphBuilder, height: str, width: str, stride: int) -> str:
-    """(2, H' * W') float32, x then y of the cells' centers in input-image pixels."""
+    """Return the (2, H' * W') xy centers of the cells in input-image pixels, float32."""
     y, x = (
         g.Mul(g.Add(as_float(g, _range(g, side)), 0.5), float(stride)) for side in (height, width)
     )
@@ -135,7 +139,7 @@ def _locations(g: GraphBuilder, height: str, width: str, stride: int) -> str:
 
 
 def _range(g: GraphBuilder, size: str) -> str:
-    """(size,) int64 from 0 on, of a size (1,)."""
+    """Return 0 to size - 1, (size,) int64, for a size (1,)."""
     zero, one = (g.constant(np.array(v, np.int64)) for v in (0, 1))
     return g.Range(zero, g.Squeeze(size, [0]), one)
 
@@ -143,8 +147,11 @@ def _range(g: GraphBuilder, size: str) -> str:
 def _layers(
     g: GraphBuilder, params: str, found: GraphDetections, settings: MaskSettings
 ) -> tuple[list[str], list[str]]:
-    """Weights (N, c_out, c_in) and biases (N, c_out, 1); the first layer's are for the cells'
-    places in the image, with the detection's point in its bias."""
+    """Return the weights (N, c_out, c_in) and biases (N, c_out, 1) of all layers.
+
+    The first layer takes absolute coordinates; the detection's point is part of its bias, as in
+    :func:`condinst.models.dynamic_conv.dynamic_conv`.
+    """
     pairs = list(pairwise(settings.channels))
     sizes = [c_in * c_out for c_in, c_out in pairs] + [c_out for _, c_out in pairs]
     pieces = g.Split(params, sizes, axis=1, outputs=len(sizes))
@@ -155,25 +162,30 @@ def _layers(
     biases = [g.Unsqueeze(piece, [2]) for piece in pieces[len(pairs) :]]
     point, stride = (g.Slice(found.numbers, [i], [j], [1]) for i, j in ((0, 2), (2, 3)))
     scale = g.Unsqueeze(g.Mul(stride, float(settings.size_of_interest)), [2])
-    to_coords = g.Div(g.Slice(weights[0], [0], [2], [2]), scale)
-    to_feats = g.Slice(weights[0], [2], [settings.channels[0]], [2])
-    biases[0] = g.Add(biases[0], g.MatMul(to_coords, g.Unsqueeze(point, [2])))
-    weights[0] = g.Concat(g.Neg(to_coords), to_feats, axis=2)
+    coord_weights = g.Div(g.Slice(weights[0], [0], [2], [2]), scale)
+    feature_weights = g.Slice(weights[0], [2], [settings.channels[0]], [2])
+    biases[0] = g.Add(biases[0], g.MatMul(coord_weights, g.Unsqueeze(point, [2])))
+    weights[0] = g.Concat(g.Neg(coord_weights), feature_weights, axis=2)
     return weights, biases
 
 
 def draw_masks(
     g: GraphBuilder, logits: str, image_size: Sequence[str], out_size: Sequence[str], settings
 ) -> str:
-    """(N, out_h, out_w) bool: scores enlarged to the input image and to the output, thresholded.
+    """Enlarge scores to the input image, then to the output, and threshold them.
 
-    Enlarging by interpolation is linear in each direction, whatever the number of steps; so all
-    steps together are one small matrix per direction, and no map of the input's size exists.
+    Interpolation is linear in each direction. So all steps together are one small matrix per
+    direction, and no map of the input's size exists.
 
     Args:
+        g: the graph.
         logits: (N, H', W').
         image_size: height and width of the images without padding, each (1,) int64.
-        out_size: of the masks, the same.
+        out_size: height and width of the masks, each (1,) int64.
+        settings: settings of the mask head.
+
+    Returns:
+        (N, out_h, out_w) bool.
     """
     factor = settings.feat_stride // settings.out_stride
     cells = [size_of(g, logits, 1), size_of(g, logits, 2)]
@@ -195,13 +207,15 @@ def draw_masks(
 
 
 def _aligned(g: GraphBuilder, indices: str, factor: int) -> str:
-    """Where ``aligned_upsample`` reads its input for these outputs, cells."""
+    """Return the positions at which ``aligned_upsample`` reads its input, in cells."""
     return g.Div(as_float(g, g.Sub(indices, [factor // 2])), float(factor))
 
 
 def _hat(g: GraphBuilder, positions: str, count: str) -> str:
-    """(outputs, count): the weights of linear interpolation between ``count`` cells, at positions
-    (outputs,) that are clamped to the first and the last cell."""
+    """Return the (outputs, count) weights of linear interpolation between ``count`` cells.
+
+    ``positions``, (outputs,), are clamped to the first and the last cell.
+    """
     last = as_float(g, g.Sub(count, [1]))
     inside = g.Unsqueeze(g.Min(g.Max(positions, 0.0), last), [1])
     distance = g.Abs(g.Sub(inside, as_float(g, g.Unsqueeze(_range(g, count), [0]))))
@@ -209,5 +223,5 @@ def _hat(g: GraphBuilder, positions: str, count: str) -> str:
 
 
 def _apply(g: GraphBuilder, maps: str, rows: str, columns: str) -> str:
-    """(N, h, w) maps -> (N, H, W), by matrices (H, h) and (W, w)."""
+    """Resize (N, h, w) maps to (N, H, W) with matrices (H, h) and (W, w)."""
     return g.MatMul(rows, g.MatMul(maps, g.Transpose(columns, perm=[1, 0])))

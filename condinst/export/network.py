@@ -1,7 +1,7 @@
-"""The part of a detector with weights, from normalized images to dense predictions.
+"""Export the part of a detector with weights, from normalized images to dense predictions.
 
-What follows it, box and mask post-processing, has shapes that depend on the data; it is written as
-ONNX by hand (``boxes``, ``masks``). This part is left to PyTorch's exporters.
+PyTorch's exporters write this part. Box and mask post-processing have shapes that depend on the
+data, so ``box_graph`` and ``mask_graph`` write them as ONNX node by node.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from condinst.models.speed import checked_fold_batch_norms
 
 __all__ = ["Network", "export_network", "input_shapes", "prepare", "split_outputs"]
 
-# Names of the convolutions that make the network's outputs, as in their weights' names.
+# Names of the convolutions that compute the network's outputs, as in the names of their weights.
 LAST_CONVS = ("conv_cls", "conv_reg", "conv_centerness", "conv_pred")
 
-# What the exporter is shown. Sizes are multiples of the padding's divisor, at least these.
+# Size of the exporter's example input, rounded up to multiples of the padding's divisor.
 _EXAMPLE_SIZE = (160, 224)
 
 
 class Network(nn.Module):
-    """Backbone, neck, box head without the controller, mask branch.
+    """Backbone, neck, box head without the controller, and mask branch.
 
     Args:
-        model: in evaluation mode.
+        model: the detector, in evaluation mode.
     """
 
     def __init__(self, model: CondInst) -> None:
@@ -46,15 +46,22 @@ class Network(nn.Module):
         self.mask_branch = model.mask_head.mask_feature_head
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(B, C, H, W) normalized images -> the fields of ``DensePredictions``, level after level
-        within a field, then the mask features."""
+        """Compute the network's outputs.
+
+        Args:
+            images: (B, C, H, W), normalized.
+
+        Returns:
+            The fields of ``DensePredictions``, level by level within a field, then the mask
+            features.
+        """
         feats = self.neck(self.backbone(images))
         dense = self.bbox_head(feats)
         return (*(level for maps in dense for level in maps), self.mask_branch(feats))
 
 
 def prepare(model: CondInst, *, half: bool = False) -> Network:
-    """A copy for export: on the CPU, batch norms folded where that changes nothing."""
+    """Copy a detector for export: on the CPU, with batch norms folded if answers do not change."""
     model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
     model.to(memory_format=torch.contiguous_format)
     with contextlib.suppress(ValueError):  # a network that normalizes before it convolves
@@ -69,12 +76,12 @@ def prepare(model: CondInst, *, half: bool = False) -> Network:
 def input_shapes(
     channels: int, divisor: int, fixed: tuple[int, int, int] | None
 ) -> tuple[Tensor, Any]:
-    """What ``torch.export`` asks for: an example of the input, and which of its sizes vary.
+    """Return an example input for ``torch.export``, and which of its sizes vary.
 
     Args:
-        channels: of the images.
-        divisor: of heights and widths.
-        fixed: batch, height and width where nothing varies.
+        channels: channels of the images.
+        divisor: number that divides heights and widths.
+        fixed: batch, height and width if nothing varies, else None.
     """
     if fixed is not None:
         batch, height, width = fixed
@@ -82,7 +89,7 @@ def input_shapes(
     height, width = (-(-side // divisor) * divisor for side in _EXAMPLE_SIZE)
     batch_dim = torch.export.Dim("batch", min=1, max=1024)
     sides = [torch.export.Dim(name, min=1, max=2**20 // divisor) for name in ("rows", "columns")]
-    # multiples, so that the levels' sizes are known to fit each other
+    # multiples of the divisor, so that the exporter knows that the levels' sizes match
     shape = {0: batch_dim, 2: divisor * sides[0], 3: divisor * sides[1]}
     return torch.zeros(2, channels, height, width), (shape,)
 
@@ -90,13 +97,13 @@ def input_shapes(
 def export_network(
     network: Network, *, divisor: int, opset: int, fixed: tuple[int, int, int] | None = None
 ) -> ModelProto:
-    """The network as ONNX, with the one input ``images`` of its own type.
+    """Export the network to ONNX, with the one input ``images`` of the network's type.
 
-    PyTorch's exporter by ``torch.export`` is asked first, then the older one by TorchScript, as far
-    as this PyTorch has it.
+    PyTorch's exporter by ``torch.export`` is tried first, then the older exporter by TorchScript if
+    the installed PyTorch has it.
 
     Raises:
-        ValueError: neither can export this network.
+        ValueError: neither exporter can export this network.
     """
     example, shapes = input_shapes(input_channels(network.backbone), divisor, fixed)
     example = example.to(next(network.parameters()).dtype)
@@ -105,7 +112,7 @@ def export_network(
         try:
             with _quiet(), torch.no_grad():
                 return export(network, example, shapes, opset)
-        except Exception as error:  # each exporter has a dozen kinds
+        except Exception as error:  # each exporter raises a dozen kinds of errors
             lines = str(error).strip().splitlines() or [type(error).__name__]
             reasons.append(f"{export.__name__.removeprefix('_')}: {lines[0]}")
     raise ValueError(
@@ -144,7 +151,7 @@ def _by_torchscript(network: Network, example: Tensor, shapes: Any, opset: int) 
 
 
 def _with_opset(model: ModelProto, opset: int) -> ModelProto:
-    """The exporters may stay below the opset that is asked for."""
+    """Convert a model to the requested opset, because the exporters may use an older one."""
     found = {entry.domain: entry.version for entry in model.opset_import}
     others = [domain for domain in found if domain not in ("", "ai.onnx")]
     if others or model.functions:
@@ -160,7 +167,7 @@ def _quiet() -> Iterator[None]:
 
 
 def split_outputs(outputs: Sequence[str], num_levels: int) -> tuple[list[list[str]], str]:
-    """The network's outputs as the four fields of ``DensePredictions``, and the mask features."""
+    """Split the network's outputs into the four ``DensePredictions`` fields and mask features."""
     assert len(outputs) == 4 * num_levels + 1, len(outputs)
     starts = range(0, 4 * num_levels, num_levels)
     return [list(outputs[start : start + num_levels]) for start in starts], outputs[-1]

@@ -1,4 +1,4 @@
-"""A detector as one ONNX model, from images to boxes, scores, labels and masks."""
+"""Write a detector as one ONNX model, from images to boxes, scores, labels and masks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["OPSET", "OUTPUTS", "build_onnx", "opset_for", "pad_divisor"]
 
 OUTPUTS = ("boxes", "scores", "labels", "masks", "image_inds")
 
-# What ONNX Runtime 1.14 and OpenVINO 2023 read; 19 is where DeformConv begins.
+# ONNX Runtime 1.14 and OpenVINO 2023 read opset 18; DeformConv exists since opset 19.
 OPSET, _OPSET_WITH_DEFORM = 18, 19
 
 
@@ -31,24 +31,23 @@ def build_onnx(
     half: bool = False,
     quantize: Callable[[ModelProto], ModelProto] | None = None,
 ) -> ModelProto:
-    """The whole detector in one model.
+    """Write the whole detector as one model.
 
-    Inputs: ``images`` (B, C, H, W) float32, of any size, RGB if C is 3, in the units that the model
-    was trained with (0 to 255 for 8 bits); and ``out_size`` (2,) int64, height and width that boxes
-    and masks are scaled to. Outputs, by image and falling score:
-    ``boxes`` (N, 4) xyxy, ``scores`` (N,), ``labels`` (N,) int64, ``masks`` (N, height, width)
-    bool, ``image_inds`` (N,) int64.
+    Inputs: ``images`` (B, C, H, W) float32 of any size, RGB if C is 3, in the units of training (0
+    to 255 for 8 bits); and ``out_size`` (2,) int64, the height and width to which boxes and masks
+    are scaled. Outputs, by image and falling score: ``boxes`` (N, 4) xyxy, ``scores`` (N,),
+    ``labels`` (N,) int64, ``masks`` (N, height, width) bool, ``image_inds`` (N,) int64.
 
-    With a fixed size there is no ``out_size``, boxes and masks are those of the input, and each
-    image has ``max_per_img`` places: ``boxes`` (B, K, 4), ``scores`` (B, K), 0 where there is no
-    detection, ``labels`` (B, K), -1 there, ``masks`` (B, K, H, W).
+    With a fixed size there is no ``out_size``: boxes and masks are in pixels of the input. Each
+    image has K = ``max_per_img`` rows: ``boxes`` (B, K, 4), ``scores`` (B, K), ``labels`` (B, K),
+    ``masks`` (B, K, H, W). Rows without a detection have score 0 and label -1.
 
     Args:
-        model: with its weights; it is not changed.
-        fixed_size: height and width of the images.
-        batch: images at a time; None for any number, or 1 with a fixed size.
-        half: weights and activations of the network in float16.
-        quantize: what is done to the network's own model before the rest is put around it.
+        model: the detector with its weights; it is not changed.
+        fixed_size: height and width of the images; None for any size.
+        batch: images per run; None for any number, or for 1 with a fixed size.
+        half: whether weights and activations of the network are float16.
+        quantize: function that converts the network's own model before the rest is added.
 
     Raises:
         ValueError: the model cannot be exported.
@@ -74,18 +73,18 @@ def build_onnx(
 
 
 def opset_for(model: nn.Module) -> int:
-    """18, but 19 with deformable convolutions."""
+    """Return the opset of a model: 18, or 19 with deformable convolutions."""
     deforms = any("DeformConv" in type(module).__name__ for module in model.modules())
     return _OPSET_WITH_DEFORM if deforms else OPSET
 
 
 def pad_divisor(model: CondInst) -> int:
-    """Of the heights and widths that the network takes."""
+    """Return the number that must divide the heights and widths of the network's input."""
     return int(getattr(model.data_preprocessor, "pad_size_divisor", 1))
 
 
 class _Writer:
-    """Puts normalization before the network, and post-processing behind it."""
+    """Adds normalization before the network, and post-processing after it."""
 
     def __init__(
         self,
@@ -121,7 +120,7 @@ class _Writer:
         )
         found = suppress(g, pairs, limits, self.boxes, self.batch if fixed else None)
         params = predict_params(g, param_feats, found, self.masks)
-        # images of a batch have different numbers of detections where nothing is fixed
+        # without a fixed size, the images of a batch have different numbers of detections
         known = self.batch if fixed or self.batch == 1 else None
         logits = mask_logits(g, mask_feats, params, found, self.masks, known)
         masks = draw_masks(g, logits, image_size, out_size, self.masks)
@@ -170,12 +169,11 @@ class _Writer:
         return g.build([("images", TensorProto.FLOAT, shape)], outputs, opset)
 
     def _normalize(self, image_size: list[str]) -> str:
-        """What the data preprocessor does: order of channels, normalization, padding."""
+        """Convert channels, normalize and pad, as the data preprocessor does."""
         g, pre = self.g, self.model.data_preprocessor
         images = "images"
-        if (
-            self.channels == 3 and not pre._channel_conversion
-        ):  # the network takes them as they are loaded: BGR
+        # without a conversion, the network takes images as they are loaded: BGR
+        if self.channels == 3 and not pre._channel_conversion:
             images = g.Gather(images, [2, 1, 0], axis=1)
         if getattr(pre, "_enable_normalize", False):
             mean, std = (v.detach().float().cpu().numpy() for v in (pre.mean, pre.std))
@@ -191,7 +189,7 @@ class _Writer:
         return g.Cast(images, to=TensorProto.FLOAT16) if self.half else images
 
     def _level_sizes(self) -> list[tuple[int, int]] | None:
-        """Rows and columns of every level, as the network's own model has them."""
+        """Return rows and columns of every level, from the network's own model; None if varying."""
         if self.fixed_size is None:
             return None
         shapes = {
@@ -203,7 +201,7 @@ class _Writer:
         return [(shapes[name][2], shapes[name][3]) for name in names]
 
     def _scales(self, image_size: list[str], out_size: list[str]) -> str:
-        """(4,) float32: the output's width and height over the input's, twice."""
+        """Return the scales of boxes, (4,) float32: the output's size over the input's, twice."""
         g = self.g
         height, width = (
             g.Div(as_float(g, out), as_float(g, side))

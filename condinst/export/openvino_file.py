@@ -1,4 +1,4 @@
-"""The ONNX model as OpenVINO's own pair of files."""
+"""Convert an ONNX model to OpenVINO's own pair of files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["save_openvino"]
 def save_openvino(
     onnx_file: Path, path: Path, metadata: Mapping[str, Any], *, half: bool = False
 ) -> None:
-    """Convert a file.
+    """Convert an ONNX file to an OpenVINO file.
 
     Args:
-        onnx_file: to convert.
-        path: of the .xml; the .bin lies beside it.
-        metadata: goes into the model's ``rt_info`` under "condinst", each value as JSON.
-        half: weights in float16.
+        onnx_file: the file to convert.
+        path: path of the .xml; the .bin is written to the same folder.
+        metadata: values for the model's ``rt_info`` under "condinst", each stored as JSON.
+        half: whether to store weights in float16.
 
     Raises:
-        ValueError: OpenVINO does not know an operator of it.
+        ValueError: OpenVINO does not support an operator of the model.
         ImportError: openvino is not installed.
     """
     import openvino
@@ -37,7 +37,7 @@ def save_openvino(
             f"OpenVINO {openvino.__version__.split('-')[0]} cannot convert this model"
             + (f": {lines[0].lstrip('- ')}" if lines else f": {str(error).splitlines()[-1]}")
         ) from error
-    for output in model.outputs:  # it keeps the graph's inner names as well
+    for output in model.outputs:  # OpenVINO keeps the graph's inner names too; drop those
         wanted = [name for name in output.names if name in OUTPUTS]
         output.tensor.set_names(set(wanted))
     for key, value in metadata.items():

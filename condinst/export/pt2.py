@@ -1,4 +1,4 @@
-"""The network as a program of ``torch.export``, for PyTorch without mmdet."""
+"""Export the network as a program of ``torch.export``, for PyTorch without mmdet."""
 
 from __future__ import annotations
 
@@ -28,16 +28,24 @@ def save_pt2(
     fixed: tuple[int, int, int] | None,
     half: bool = False,
 ) -> None:
-    """Write the network from normalized, padded images to dense predictions.
+    """Write the network, from normalized, padded images to dense predictions.
 
-    Post-processing stays outside: its shapes depend on the data. The program's input is ``images``
-    (B, C, H, W), H and W multiples of ``divisor`` and more than the coarsest level's stride (128
-    pixels), for it takes no level to be of one row or column; its outputs are those of
-    :class:`~condinst.export.network.Network`. ``torch.export.load`` with
-    ``extra_files={"condinst.json": ""}`` hands out the metadata.
+    Post-processing is not included, because its shapes depend on the data. The program's input is
+    ``images`` (B, C, H, W). H and W are multiples of ``divisor`` and larger than the coarsest
+    level's stride (128 pixels), because torch.export assumes more than one row and column in every
+    level. The outputs are those of :class:`~condinst.export.network.Network`. ``torch.export.load``
+    with ``extra_files={"condinst.json": ""}`` returns the metadata.
+
+    Args:
+        model: the detector.
+        path: path of the .pt2 file.
+        metadata: values to store as JSON.
+        divisor: number that divides heights and widths.
+        fixed: batch, height and width if nothing varies, else None.
+        half: whether weights and activations are float16.
 
     Raises:
-        ValueError: this PyTorch cannot export the network.
+        ValueError: the installed PyTorch cannot export the network.
     """
     network = prepare(model, half=half)
     example, shapes = input_shapes(input_channels(network.backbone), divisor, fixed)
@@ -45,7 +53,7 @@ def save_pt2(
     try:
         with torch.no_grad():
             program = torch.export.export(network, (example,), dynamic_shapes=shapes)
-    except Exception as error:  # of a dozen kinds
+    except Exception as error:  # torch.export raises a dozen kinds of errors
         raise ValueError(
             f"PyTorch {torch.__version__} cannot export this network: {str(error).splitlines()[0]}"
         ) from error
@@ -55,7 +63,7 @@ def save_pt2(
 def check_pt2(
     model: CondInst, path: Path, *, divisor: int, fixed: tuple[int, int, int] | None, half: bool
 ) -> float:
-    """Load a file and compare it with the network.
+    """Load a file and compare it with the network; the arguments are those of :func:`save_pt2`.
 
     Returns:
         The largest difference of any output, relative to that output's largest value.

@@ -1,9 +1,9 @@
-"""Networks in int8, by ONNX Runtime's static quantizer with calibration images.
+"""Quantize networks to int8 with ONNX Runtime's static quantizer and calibration images.
 
-The convolutions' weights (one scale per channel) and activations become int8 between pairs of
-QuantizeLinear and DequantizeLinear, which runtimes turn into int8 arithmetic. What ranges over many
-orders of magnitude or is thresholded later stays in float: the heads' last convolutions, the norms,
-and all post-processing, which this module never sees.
+Weights (one scale per channel) and activations of the convolutions become int8 between pairs of
+QuantizeLinear and DequantizeLinear, which runtimes convert to int8 arithmetic. Values that span
+many orders of magnitude, or that are thresholded later, remain float: the last convolutions of the
+heads, the norms, and all post-processing, which is added later.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _QUANTIZED_OPS = ["Conv", "Add", "MaxPool", "Relu"]
 
 
 def quantize_network(part: ModelProto, images: Iterable[np.ndarray]) -> ModelProto:
-    """A network in int8, with the same inputs and outputs.
+    """Quantize a network to int8; inputs and outputs do not change.
 
     Args:
-        part: of :func:`condinst.export.network.export_network`, in float32.
-        images: (1, C, H, W) float32, normalized and padded, of any sizes; a few dozen do. They
-            are held one at a time.
+        part: the result of :func:`condinst.export.network.export_network`, in float32.
+        images: (1, C, H, W) float32, normalized and padded, of any sizes; a few dozen are enough.
+            Only one is in memory at a time.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are no images.
         ImportError: onnxruntime is not installed.
     """
     images = iter(images)
@@ -46,7 +46,7 @@ def quantize_network(part: ModelProto, images: Iterable[np.ndarray]) -> ModelPro
     with tempfile.TemporaryDirectory(prefix="condinst-quantize-") as folder:
         paths = [str(Path(folder, name)) for name in ("float.onnx", "prepared.onnx", "int8.onnx")]
         onnx.save(part, paths[0])
-        # fuses what belongs together, so that nothing is quantized in between
+        # fuses operators, so that nothing is quantized between fused ones
         quant_pre_process(paths[0], paths[1], skip_symbolic_shape=True)
         reader = _Reader(itertools.chain([first], images), part.graph.input[0].name)
         quantize_static(
@@ -60,14 +60,14 @@ def quantize_network(part: ModelProto, images: Iterable[np.ndarray]) -> ModelPro
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
             nodes_to_exclude=float_nodes(onnx.load(paths[1])),
-            # weights of 7 bits: sums of pairs of products fit 16 bits on processors without VNNI
+            # weights of 7 bits: on processors without VNNI, sums of two products must fit 16 bits
             reduce_range=True,
         )
         return onnx.load(paths[2])
 
 
 class _Reader:
-    """What the quantizer asks for the next input."""
+    """Reader that gives the quantizer one input at a time."""
 
     def __init__(self, images: Iterable[np.ndarray], name: str) -> None:
         self._images, self._name = iter(images), name
@@ -78,7 +78,7 @@ class _Reader:
 
 
 def float_nodes(part: ModelProto) -> list[str]:
-    """Names of the convolutions that make the network's outputs."""
+    """Return the names of the convolutions that compute the network's outputs."""
     heads = [
         node.name
         for node in part.graph.node

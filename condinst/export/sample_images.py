@@ -1,4 +1,4 @@
-"""Images for the check of an exported file, and for calibration."""
+"""Images for the check of exported files, and for calibration."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from condinst.inference.setup import pipeline
 
 __all__ = ["ImageReader", "generated_images"]
 
-# Heights and widths, pixels: a square, both orientations, and a side that nothing divides.
+# Heights and widths, pixels: a square, both orientations, and sides that no stride divides.
 _GENERATED_SIZES = ((480, 480), (360, 500), (427, 261))
 
 
 class ImageReader:
-    """Reads images as the config's test pipeline does.
+    """Read images as the config's test pipeline does.
 
     Args:
         cfg: config of the detector.
@@ -34,21 +34,22 @@ class ImageReader:
         self.pixel_format = self._read_file.pixel_format
 
     def steps(self) -> list[Any]:
-        """The transforms after the reading of the file."""
+        """Return the transforms after the one that reads the file."""
         return list(self._transform.transforms)
 
     def file(self, path: Path) -> CheckedImage:
-        """Of an image's file.
+        """Read an image file.
 
         Raises:
-            FileNotFoundError, ValueError: it is missing, or no image.
+            FileNotFoundError: the file does not exist.
+            ValueError: the file is not an image.
         """
         return self._finish(path.name, self._read_file(dict(img_path=str(path), img_id=0)))
 
     def array(self, name: str, image: np.ndarray) -> CheckedImage:
-        """Of an image in memory, (H, W, 3) uint8 RGB, made one of the model's format.
+        """Convert an (H, W, 3) uint8 RGB image to the model's pixel format.
 
-        Channels beyond the third are the first ones once more; values fill the type's range.
+        Channels beyond the third repeat the first three. Values are scaled to the type's range.
         """
         shape, wanted = image.shape[:2], self.pixel_format
         if wanted.channels != 1:
@@ -64,10 +65,11 @@ class ImageReader:
         return self._finish(name, record)
 
     def folder(self, folder: str | os.PathLike, most: int) -> Iterator[CheckedImage]:
-        """At most so many images of a folder, spread evenly by name.
+        """Read at most ``most`` images of a folder, evenly spread over the sorted names.
 
         Raises:
-            FileNotFoundError, ValueError: there is no such folder, or no image in it.
+            FileNotFoundError: the folder does not exist.
+            ValueError: the folder has no images.
         """
         root = Path(folder)
         if not root.is_dir():
@@ -86,7 +88,7 @@ class ImageReader:
 
 
 def generated_images(reader: ImageReader) -> list[CheckedImage]:
-    """Scenes of shapes in several sizes, and noise; always the same."""
+    """Generate the same images each time: scenes of shapes in several sizes, and noise."""
     rng = np.random.default_rng(0)
     images = []
     for height, width in _GENERATED_SIZES:

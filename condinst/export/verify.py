@@ -1,4 +1,4 @@
-"""An exported file beside the detector it comes from, on the same images."""
+"""Compare an exported file with its detector on the same images."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ __all__ = [
     "with_threshold",
 ]
 
-# From this score on, an instance is mostly shown to somebody.
+# Least score of instances that users usually see.
 _CONFIDENT = 0.3
 
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """What a detector is given.
+    """An image for the comparison.
 
     Attributes:
-        name: for the table.
+        name: name in the table.
         image: (C, H, W) float32, RGB if C is 3, as resized by the test pipeline.
         out_size: height and width of the original image.
     """
@@ -48,14 +48,21 @@ class CheckedImage:
     out_size: tuple[int, int]
 
     def as_loaded(self) -> torch.Tensor:
-        """The image as the data preprocessor takes it: BGR if C is 3."""
+        """Return the image as the data preprocessor takes it: BGR if C is 3."""
         pixels = self.image[::-1] if len(self.image) == 3 else self.image
         return torch.from_numpy(np.ascontiguousarray(pixels))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """One row of the table.
+
+    Attributes:
+        name: name of the image.
+        image_size, out_size: height and width of the input and of the output.
+        counts: number of instances of the detector and of the file.
+        agreement: their differences.
+    """
 
     name: str
     image_size: tuple[int, int]
@@ -73,15 +80,16 @@ def check(
     batch: int = 1,
     note: str = "",
 ) -> list[Row]:
-    """Compare the instances image by image.
+    """Compare the instances of detector and file, image by image.
 
     Args:
         model: the detector, in evaluation mode on the CPU.
-        runner: the file.
-        images: of any sizes; of the file's size if that is fixed.
-        batch: images that the file takes at a time; each image is repeated so many times, and
-            the last one is compared.
-        note: put behind the images' names.
+        runner: function that runs the file.
+        images: images of any sizes, or of the file's size if that is fixed.
+        bounds: bounds of the comparison; only its margin is used here.
+        batch: images per run of the file; each image fills the whole batch, and the last copy is
+            compared.
+        note: text appended to the images' names.
     """
     settings = BoxSettings.from_model(model)
     rows = []
@@ -106,7 +114,7 @@ def check(
 
 @torch.no_grad()
 def run_eager(model: CondInst, image: CheckedImage) -> dict[str, np.ndarray]:
-    """The detector's own answer at the original image's size, with boolean masks."""
+    """Run the detector itself; boxes and boolean masks are at the original image's size."""
     height, width = image.image.shape[1:]
     out_height, out_width = image.out_size
     sample = DetDataSample(
@@ -132,15 +140,17 @@ def run_eager(model: CondInst, image: CheckedImage) -> dict[str, np.ndarray]:
 
 
 def resize_to(image: CheckedImage, size: tuple[int, int]) -> CheckedImage:
-    """The image at a fixed size, whatever its shape; boxes and masks are of that size too."""
+    """Stretch an image to a fixed size, which is also the size of boxes and masks."""
     height, width = size
     resized = [Image.fromarray(channel).resize((width, height)) for channel in image.image]
     return CheckedImage(image.name, np.stack([np.asarray(channel) for channel in resized]), size)
 
 
 def thresholds(model: CondInst, image: CheckedImage, counts: Sequence[int]) -> list[float]:
-    """Score thresholds that so many pairs of point and class of an image pass, as nearly as scores
-    that are equal allow; 0 passes none."""
+    """Find score thresholds that a given number of an image's pairs of point and class pass.
+
+    Equal scores can make the number inexact. For a count of 0, no pair passes.
+    """
     settings = BoxSettings.from_model(model)
     batch = dict(inputs=[image.as_loaded()], data_samples=None)
     with torch.no_grad():
@@ -159,7 +169,7 @@ def thresholds(model: CondInst, image: CheckedImage, counts: Sequence[int]) -> l
 
 @contextlib.contextmanager
 def with_threshold(model: CondInst, exported: ModelProto, score_thr: float) -> Iterator[ModelProto]:
-    """The detector and a copy of its file with another score threshold, for the time being."""
+    """Change the detector's score threshold temporarily; yield a copy of its file with the same."""
     changed = copy.deepcopy(exported)
     for tensor in changed.graph.initializer:
         if tensor.name == SCORE_THR:
@@ -173,10 +183,10 @@ def with_threshold(model: CondInst, exported: ModelProto, score_thr: float) -> I
 
 
 def format_table(rows: Sequence[Row]) -> str:
-    """The rows, a line of all of them and one of the pairs that matter most.
+    """Format the rows, a row for all pairs, and a row for pairs with high scores.
 
-    Figures are the largest difference of boxes and of scores, the smallest IoU of masks, and in
-    brackets their mean.
+    The figures are the largest differences of boxes and of scores, and the smallest IoU of masks
+    with the mean IoU in brackets.
     """
     header = ("image", "input", "output", "detector", "file", "box px", "score", "mask IoU")
     lines: list[Any] = [header]
@@ -200,7 +210,7 @@ def format_table(rows: Sequence[Row]) -> str:
 
 
 def _figures(agreement: Agreement) -> tuple[str, str, str]:
-    """The worst of each, and the mean IoU."""
+    """Format the worst box, score and IoU, and the mean IoU."""
     if not agreement.matched:
         return "-", "-", "-"
     mean = np.mean(agreement.mask_ious)

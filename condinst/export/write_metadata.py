@@ -1,4 +1,4 @@
-"""What an exported file says about itself: JSON under keys that begin with ``condinst.``."""
+"""Write the metadata of exported files: JSON under keys that begin with ``condinst.``."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _PREFIX = "condinst."
 def build_metadata(
     model, *, pixel_format, classes, steps, boxes, source: Mapping[str, Any], options, opset: int
 ) -> dict[str, Any]:
-    """What a file says.
+    """Build the metadata of a file.
 
     Args:
         model: the detector.
-        pixel_format: of the images, :class:`~condinst.images.pixel_format.PixelFormat`.
+        pixel_format: :class:`~condinst.images.pixel_format.PixelFormat` of the images.
         classes: names of the labels.
         steps: transforms of the test pipeline.
         boxes: :class:`~condinst.export.box_graph.BoxSettings`.
-        source: ``config`` and ``checkpoint_sha256``, each None where there is none.
+        source: ``config`` and ``checkpoint_sha256``, each None if there is none.
         options: :class:`~condinst.export.exporter.Options`.
-        opset: of ONNX.
+        opset: ONNX opset.
     """
     pre = model.data_preprocessor
     normalized = getattr(pre, "_enable_normalize", False)
@@ -71,13 +71,14 @@ def _mean_order(preprocessor, channels: int) -> str:
 
 
 def resize_settings(steps) -> dict[str, Any] | None:
-    """What a test pipeline does; None without a resize.
+    """Return how a test pipeline resizes images; None if it does not.
 
-    ``scale`` (as in mmdet: two sides that the image is fitted into, or width and height) or
-    ``scale_factor`` (of width and height), ``keep_ratio``, ``interpolation`` and ``backend``.
+    The keys are ``scale`` (as in mmdet: two sides that the image is fitted into, or width and
+    height) or ``scale_factor`` (of width and height), ``keep_ratio``, ``interpolation`` and
+    ``backend``.
 
     Raises:
-        ValueError: it resizes in another way, which users of the file could not repeat.
+        ValueError: the pipeline resizes in another way, which users of the file could not repeat.
     """
     resizes = [step for step in steps if "Resize" in type(step).__name__]
     if not resizes:
@@ -91,7 +92,7 @@ def resize_settings(steps) -> dict[str, Any] | None:
         )
     if step.scale is None:
         size = dict(scale_factor=[float(factor) for factor in step.scale_factor])
-    else:  # mmcv's transform does not look at a factor then
+    else:  # mmcv's transform ignores a factor if there is a scale
         size = dict(scale=[int(side) for side in step.scale])
     return dict(
         **size,
@@ -102,7 +103,7 @@ def resize_settings(steps) -> dict[str, Any] | None:
 
 
 def write_metadata(model: ModelProto, values: Mapping[str, Any]) -> None:
-    """Put each value into the file's ``metadata_props``, in place of one of the same name."""
+    """Write each value to the file's ``metadata_props``, and replace one of the same name."""
     names = {_PREFIX + key for key in values}
     kept = [(entry.key, entry.value) for entry in model.metadata_props if entry.key not in names]
     del model.metadata_props[:]
@@ -111,7 +112,7 @@ def write_metadata(model: ModelProto, values: Mapping[str, Any]) -> None:
 
 
 def read_metadata(model: ModelProto) -> dict[str, Any]:
-    """What :func:`write_metadata` wrote."""
+    """Read the values that :func:`write_metadata` wrote."""
     return {
         entry.key.removeprefix(_PREFIX): json.loads(entry.value)
         for entry in model.metadata_props
@@ -120,7 +121,7 @@ def read_metadata(model: ModelProto) -> dict[str, Any]:
 
 
 def sha256(path: str | Path) -> str:
-    """Hexadecimal digits of a file's checksum."""
+    """Return the SHA-256 checksum of a file as hexadecimal digits."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while block := file.read(2**20):

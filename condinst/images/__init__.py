@@ -1,4 +1,4 @@
-"""Images: where they come from, how files are decoded, and how large they may be."""
+"""Images: sources of images, decoding of files, pixel formats and the limit on size."""
 
 from condinst.utils.lazy import lazy_names
 

@@ -1,10 +1,10 @@
-"""Decoding an image file to 8-bit BGR, whatever its pixel format, or refusing it.
+"""Decode an image file of any pixel format to 8-bit BGR, or refuse it.
 
-Ordinary files take mmcv's path and give mmcv's bytes. The rules for the others are the same for
-both backends: 16-bit values keep their upper byte (cv2 rounds in color TIFF), alpha is dropped and
-never blended, CMYK and palettes are converted, EXIF orientation is applied unless the flag says
-otherwise. Where a backend does otherwise (measured with OpenCV 4.10 and 5.0, Pillow 13), Pillow
-decodes the file and the pixels are converted here:
+mmcv decodes ordinary files, so that their bytes equal mmcv's. For all others, the rules are the
+same with both backends: 16-bit values keep their upper byte (cv2 rounds in color TIFF), alpha is
+dropped and never blended, CMYK and palettes are converted, and EXIF orientation is applied unless
+the flag says otherwise. Where a backend does something else (measured with OpenCV 4.10 and 5.0,
+Pillow 13), Pillow decodes the file and this module converts the pixels:
 
 =================================  =======================  ==================================
 file                               cv2                      pillow through mmcv
@@ -12,7 +12,7 @@ file                               cv2                      pillow through mmcv
 16-bit grayscale                   upper byte               clipped to white
 gray and alpha                     drops alpha              blends with a brown background
 TIFF with alpha                    multiplies by alpha      drops alpha
-32-bit integer, float              None, or garbage         clipped to white or to black
+32-bit integer, float              None, or wrong values    clipped to white or to black
 JPEG cut off in the middle         4.x: rest is gray        raises
 =================================  =======================  ==================================
 """
@@ -34,22 +34,31 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def decode_image(data: bytes, flag: str, backend: str) -> np.ndarray:
-    """Decode the bytes of a file; ``flag`` and ``backend`` are those of ``mmcv.imfrombytes``.
+    """Decode the bytes of a file.
 
-    With the color flags and the backends cv2 and pillow: uint8, (H, W, 3), BGR. Other flags and
-    backends give what mmcv gives. Raises ValueError with the reason, without the file's name.
+    Args:
+        data: the file's content.
+        flag, backend: as for ``mmcv.imfrombytes``.
+
+    Returns:
+        (H, W, 3) uint8 BGR with the color flags and the backends cv2 and pillow; mmcv's result with
+        other flags and backends.
+
+    Raises:
+        ValueError: the file cannot be decoded. The message gives the reason without the file's
+            name.
     """
     if not data:
         raise ValueError("the file is empty")
-    # The bytes FF D9 and FF DA are markers wherever they stand after the header, and an embedded
-    # thumbnail ends before the image's own scan starts.
     check_header(data)
+    # After the header, the bytes FF D9 and FF DA are always markers, and an embedded thumbnail ends
+    # before the image's own scan starts. So a whole JPEG has an end marker after its last scan.
     cut = data.startswith(_JPEG_START) and not data.endswith(_JPEG_END)
     if cut and data.rfind(_JPEG_END) <= data.rfind(_JPEG_SCAN):
         raise ValueError("the JPEG is truncated: its end-of-image marker is missing")
     image = None
     try:
-        if flag in _COLOR_FLAGS and _needs_look(data, backend):
+        if flag in _COLOR_FLAGS and _may_be_unusual(data, backend):
             image = _decode_unusual(data, flag)
         if image is None:
             image = mmcv.imfrombytes(data, flag=flag, backend=backend)
@@ -65,12 +74,14 @@ def decode_image(data: bytes, flag: str, backend: str) -> np.ndarray:
 
 
 def decode_pixels(data: bytes, flag: str, backend: str, pixel_format: PixelFormat) -> np.ndarray:
-    """Decode the bytes of a file to an image of this format, blue first where it has 3 channels.
+    """Decode the bytes of a file to an image of a pixel format; three channels come as BGR.
 
-    8-bit gray and colors are decoded by :func:`decode_image`; others keep what is stored.
+    :func:`decode_image` decodes 8-bit gray and colors; other formats keep the stored values.
 
     Args:
-        flag, backend: as for :func:`decode_image`, a color flag.
+        data: the file's content.
+        flag, backend: as for :func:`decode_image`; a color flag.
+        pixel_format: format of the result.
 
     Raises:
         ValueError, ImportError: see :func:`decode_image` and
@@ -85,19 +96,19 @@ def decode_pixels(data: bytes, flag: str, backend: str, pixel_format: PixelForma
     return np.ascontiguousarray(pixel_format.to_loaded(image))
 
 
-def _needs_look(data: bytes, backend: str) -> bool:
-    """Whether the file may hold pixels that ``backend`` gets wrong."""
+def _may_be_unusual(data: bytes, backend: str) -> bool:
+    """Tell whether the file may have a pixel format that ``backend`` decodes wrongly."""
     if backend == "cv2":
         return not data.startswith((_JPEG_START, _PNG_START))
     return backend == "pillow" and not data.startswith(_JPEG_START)
 
 
 def _decode_unusual(data: bytes, flag: str) -> np.ndarray | None:
-    """Decode the pixel formats of the table above; None for every other one."""
+    """Decode the pixel formats of the table above; return None for all others."""
     try:
         image = open_image(data)
     except UnidentifiedImageError:
-        return None  # the backend may know it, or says so itself
+        return None  # the backend may know the file, or reports the error itself
     tiff = image.format == "TIFF"
     if image.mode == "F" or (image.mode == "I" and tiff):
         kind = "floating point" if image.mode == "F" else "32-bit integer"

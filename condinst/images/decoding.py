@@ -1,9 +1,9 @@
-"""The pixels of an image file as they are stored: all channels, all bits.
+"""Read the stored pixels of an image file: all channels, all bits.
 
-Pillow reads most files. Images of other than 1 to 4 channels, and TIFF's of several channels of
-16 bits, floats, planes or pages, are read by tifffile, because Pillow refuses them or leaves
-channels out, and OpenCV leaves them out without a word; 16-bit color PNG by OpenCV, because Pillow
-keeps only 8 of its bits. NPY files hold (H, W) or (H, W, C).
+Pillow reads most files. tifffile reads TIFF files with more than 4 channels, with several 16-bit
+channels, floats, planes or pages, because Pillow refuses them or drops channels, and OpenCV drops
+channels silently. OpenCV reads 16-bit color PNG, because Pillow keeps only 8 of its bits. NPY files
+hold (H, W) or (H, W, C).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _SAMPLES_PER_PIXEL = 277
 
 
 class StoredPixels(NamedTuple):
-    """What a file holds.
+    """The content of an image file.
 
     Attributes:
         pixels: (H, W, C), colors as RGB.
         alpha: whether the last channel is alpha.
-        orientation: EXIF's, 1 for upright; it has not been applied.
+        orientation: EXIF orientation, 1 for upright; it has not been applied.
     """
 
     pixels: np.ndarray
@@ -39,7 +39,7 @@ class StoredPixels(NamedTuple):
 
 
 def is_npy(data: bytes) -> bool:
-    """Whether the bytes begin as an NPY file does."""
+    """Tell whether the bytes begin like an NPY file."""
     return data.startswith(_NPY_START)
 
 
@@ -47,9 +47,9 @@ def read_stored(data: bytes) -> StoredPixels:
     """Decode the bytes of a file.
 
     Raises:
-        ValueError: it is not an image, broken, or of a kind that is not read; the reason, without
-            the file's name.
-        ImportError: a TIFF file needs tifffile (or, compressed, imagecodecs).
+        ValueError: the file is not an image, is broken, or is of a kind that is not supported. The
+            message gives the reason without the file's name.
+        ImportError: a TIFF file needs tifffile (or imagecodecs, if compressed).
     """
     if not data:
         raise ValueError("the file is empty")
@@ -68,13 +68,13 @@ def read_stored(data: bytes) -> StoredPixels:
     assert image is not None
     deep = image.mode in ("RGB", "RGBA") and ";16" in _raw_mode(image)
     try:
-        orientation = int(image.getexif().get(_ORIENTATION, 1))  # of PNG, this reads the pixels
+        orientation = int(image.getexif().get(_ORIENTATION, 1))  # reads the pixels of a PNG
         if deep:
             return _read_deep_color(data, orientation)
         return from_pillow(image, orientation)
     except ImportError:
         raise
-    except Exception as error:  # of a broken file
+    except Exception as error:  # a broken file
         raise ValueError(f"not readable: {type(error).__name__}: {error}") from error
 
 
@@ -83,7 +83,7 @@ def _raw_mode(image: Any) -> str:
 
 
 def _is_plain_tiff(image: Any) -> bool:
-    """Whether Pillow hands out all that a TIFF file has."""
+    """Tell whether Pillow returns all pixels of a TIFF file unchanged."""
     samples = {"1": 1, "L": 1, "P": 1, "I;16": 1, "I;16B": 1, "F": 1, "RGB": 3, "CMYK": 4}
     stored = image.tag_v2.get(_SAMPLES_PER_PIXEL, 1)
     plain = stored == samples.get(image.mode) and ";16" not in _raw_mode(image).replace("I;16", "")
@@ -91,7 +91,12 @@ def _is_plain_tiff(image: Any) -> bool:
 
 
 def from_pillow(image: Any, orientation: int) -> StoredPixels:
-    """All that Pillow has of an image."""
+    """Return all channels and bits that Pillow has of an image.
+
+    Args:
+        image: a PIL image.
+        orientation: its EXIF orientation, stored in the result.
+    """
     alpha = False
     if image.mode in ("P", "PA"):
         alpha = image.mode == "PA" or "transparency" in image.info
@@ -101,10 +106,10 @@ def from_pillow(image: Any, orientation: int) -> StoredPixels:
     elif image.mode not in ("1", "L", "RGB", "F", "I") and not image.mode.startswith("I;16"):
         image = image.convert("RGB")  # CMYK, YCbCr, Lab, HSV
     pixels = np.asarray(image)
-    if image.mode == "I" and image.format in ("PNG", "PPM"):  # 16 bits, whatever Pillow calls it
+    if image.mode == "I" and image.format in ("PNG", "PPM"):  # 16 bits, though Pillow says 32
         pixels = pixels.astype(np.uint16)
     elif image.mode.startswith("I;16"):
-        pixels = pixels.astype(np.uint16, copy=False)  # the machine's order of bytes
+        pixels = pixels.astype(np.uint16, copy=False)  # to the machine's byte order
     return StoredPixels(pixels.reshape(*pixels.shape[:2], -1), alpha, orientation)
 
 
@@ -124,7 +129,7 @@ def _read_deep_color(data: bytes, orientation: int) -> StoredPixels:
 def _read_npy(data: bytes) -> StoredPixels:
     try:
         pixels = np.load(io.BytesIO(data), allow_pickle=False, max_header_size=10_000)
-    except Exception as error:  # of a cut header, or objects
+    except Exception as error:  # a truncated header, or pickled objects
         raise ValueError(f"not readable as NPY: {error}") from error
     if pixels.ndim not in (2, 3):
         raise ValueError(
@@ -156,14 +161,19 @@ def _read_tiff(data: bytes) -> StoredPixels:
         raise ValueError(f"not readable as TIFF: {error}") from error
     return StoredPixels(
         _with_channels_last(pixels, axes),
-        # associated alpha (1) has changed the colors, which cannot be undone where it is 0
+        # only unassociated alpha (2): associated alpha (1) has multiplied the colors, which cannot
+        # be undone where it is 0
         alpha=extra == (2,),
         orientation=int(orientation.value) if orientation else 1,
     )
 
 
 def _with_channels_last(pixels: np.ndarray, axes: str) -> np.ndarray:
-    """tifffile's letters: Y, X, and at most one more of several entries: samples or pages."""
+    """Move the channels last.
+
+    ``axes`` are tifffile's letters: Y, X, and at most one more axis of several entries (samples or
+    pages).
+    """
     shape = pixels.shape
     keep = [i for i, axis in enumerate(axes) if axis in "YX" or pixels.shape[i] > 1]
     pixels, axes = pixels.reshape([pixels.shape[i] for i in keep]), "".join(axes[i] for i in keep)

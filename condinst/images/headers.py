@@ -1,4 +1,4 @@
-"""Which image files are there, and the sizes in their headers."""
+"""Find missing image files, and read image sizes from headers."""
 
 import os
 from collections.abc import Sequence
@@ -18,20 +18,30 @@ __all__ = ["ImageHeader", "header_size", "missing_files", "read_header"]
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What an image file says of itself before its pixels."""
+    """The header of an image file, read without its pixels.
 
-    height: int  # as stored, before EXIF orientation
+    Attributes:
+        height, width: stored size, before EXIF orientation.
+        orientation: EXIF orientation: 1 upright, 2 to 4 mirrored or upside down, 5 to 8 sides
+            swapped.
+        format: Pillow's name of the format: "JPEG", "PNG".
+        mode: Pillow's mode: "RGB", "L", "P", "I;16".
+        bits: stored bits of one channel.
+    """
+
+    height: int
     width: int
-    orientation: int  # EXIF: 1 upright, 2 to 4 mirrored or upside down, 5 to 8 sides swapped
-    format: str  # Pillow's names: "JPEG", "PNG"
-    mode: str  # Pillow's: "RGB", "L", "P", "I;16"
-    bits: int  # of one channel, as stored
+    orientation: int
+    format: str
+    mode: str
+    bits: int
 
 
 def missing_files(paths: Sequence[str]) -> list[str]:
-    """The paths without a file, found by listing folders: one call each instead of one per file.
+    """Return the paths that have no file.
 
-    What a listing lacks is asked for by name, because some file systems ignore case.
+    Folders are listed, with one call per folder instead of one per file. A file that a listing
+    lacks is then checked by name, because some file systems ignore case.
     """
     missing: list[str] = []
     for folder, group in groupby(sorted(paths, key=os.path.dirname), key=os.path.dirname):
@@ -46,9 +56,9 @@ def missing_files(paths: Sequence[str]) -> list[str]:
 
 
 def header_size(path: str) -> tuple[int, int, bool] | None:
-    """Height and width as stored, and whether EXIF orientation swaps them for the viewer.
+    """Return the stored height and width, and whether EXIF orientation swaps them.
 
-    None and ValueError as :func:`read_header` has them.
+    Returns None and raises ValueError as :func:`read_header` does.
     """
     header = read_header(path)
     if header is None:
@@ -57,10 +67,13 @@ def header_size(path: str) -> tuple[int, int, bool] | None:
 
 
 def read_header(path: str) -> ImageHeader | None:
-    """The header of an image file.
+    """Read the header of an image file.
 
-    None for an image that OpenCV reads and Pillow does not know. Raises ValueError, worded to
-    follow the file's name, when it is not an image.
+    Returns:
+        The header; None for an image that OpenCV reads and Pillow does not know.
+
+    Raises:
+        ValueError: the file is not an image. The message is worded to follow the file's name.
     """
     try:
         if path.lower().endswith(".npy"):
@@ -68,7 +81,9 @@ def read_header(path: str) -> ImageHeader | None:
         with suppress(FileNotFoundError):
             check_regular(path)
         with open_image(path) as image:
-            bits = _bits(image)  # getexif reads a PNG to its end, and its decoder is gone then
+            bits = _bits(
+                image
+            )  # before getexif, which reads a PNG to its end and drops the decoder
             return ImageHeader(
                 height=image.height,
                 width=image.width,
@@ -84,12 +99,12 @@ def read_header(path: str) -> ImageHeader | None:
         raise ValueError(reason) from None
     except ImageTooLargeError:
         raise
-    except Exception as error:  # a broken header raises what the format's reader happens to raise
+    except Exception as error:  # each format's reader raises its own errors for a broken header
         raise ValueError(f"not readable: {type(error).__name__}: {error}") from None
 
 
 def _npy_header(path: str) -> ImageHeader:
-    """Of an array (H, W) or (H, W, C); the mode is ``C x type``."""
+    """Read the header of an array (H, W) or (H, W, C); the mode is ``C x type``."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.ndim not in (2, 3):
         raise ValueError(f"an array {array.shape}, expected (height, width[, channels])")
@@ -105,7 +120,7 @@ def _npy_header(path: str) -> ImageHeader:
 
 
 def _bits(image: Image.Image) -> int:
-    """Bits of one channel; of 16-bit RGB Pillow's mode says 8, and only its decoder knows."""
+    """Return the bits of one channel; for 16-bit RGB only Pillow's decoder has the right number."""
     if image.mode == "1":
         return 1
     if image.mode.startswith("I;16") or any(

@@ -1,4 +1,4 @@
-"""How large an image may be, told by its header before memory is taken for its pixels."""
+"""The limit on image size, checked in the header before memory is allocated for the pixels."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = [
     "open_image",
 ]
 
-# 268 million: 16,384 x 16,384. As 8-bit colors that is 0.8 GB, and a few copies are made on the
-# way. Aerial images of 10,000 x 10,000 pass; a file of a few hundred KB may unpack to more.
+# 268 million: 16,384 x 16,384. That is 0.8 GB as 8-bit colors, and a pipeline makes a few copies.
+# Aerial images of 10,000 x 10,000 pass. A file of a few hundred KB may unpack to far more.
 DEFAULT_MAX_PIXELS = 2**28
 VARIABLE = "CONDINST_MAX_PIXELS"
 
@@ -29,16 +29,17 @@ _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 class ImageTooLargeError(ValueError):
-    """An image has more pixels than are read."""
+    """Raised for an image with more pixels than the limit."""
 
 
 def max_pixels() -> int:
-    """The most pixels of an image that is read.
+    """Return the largest number of pixels of an image that is read.
 
-    An environment variable holds it, because data workers and started processes read images too.
+    The limit is in an environment variable, because data workers and started processes read images
+    too.
 
     Raises:
-        ValueError: the variable is no number above 0.
+        ValueError: the variable is not a whole number above 0.
     """
     text = os.environ.get(VARIABLE, "")
     if not text:
@@ -49,13 +50,14 @@ def max_pixels() -> int:
 
 
 def check_size(width: int, height: int, values: int | None = None) -> None:
-    """Refuse an image that has too many pixels.
+    """Check that an image does not have too many pixels.
 
     Args:
-        values: how many numbers it holds, where they are not 1 to 4 per pixel.
+        width, height: size of the image.
+        values: how many numbers the image holds, if it can have more than 4 per pixel.
 
     Raises:
-        ImageTooLargeError: worded to follow the file's name.
+        ImageTooLargeError: the image is too large. The message is worded to follow the file's name.
     """
     limit = max_pixels()
     if width * height > limit:
@@ -70,15 +72,15 @@ def check_size(width: int, height: int, values: int | None = None) -> None:
 
 
 def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
-    """Pillow's image of a file or of a file's bytes, once its size has been looked at.
+    """Open a file, or a file's bytes, with Pillow and check its size.
 
     Raises:
-        ImageTooLargeError: it has too many pixels.
-        Exception: what Pillow raises for a file that it cannot read.
+        ImageTooLargeError: the image has too many pixels.
+        Exception: Pillow's errors for a file that it cannot read.
     """
     limit = max_pixels()
     if Image.MAX_IMAGE_PIXELS is not None and limit > Image.MAX_IMAGE_PIXELS:
-        Image.MAX_IMAGE_PIXELS = limit  # else Pillow refuses what is allowed here
+        Image.MAX_IMAGE_PIXELS = limit  # or Pillow would refuse images that this limit allows
     try:
         image = _open(source)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -92,12 +94,12 @@ def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
 
 
 def check_header(data: bytes) -> None:
-    """Refuse a file by its header that has too many pixels, for decoders that do not ask.
+    """Check the size in a file's header, for decoders that do not check it themselves.
 
-    A file whose header Pillow does not know is left to the decoder.
+    Files that Pillow does not know pass; the decoder deals with them.
 
     Raises:
-        ImageTooLargeError: as :func:`check_size` has it.
+        ImageTooLargeError: see :func:`check_size`.
     """
     if data.startswith(_PNG_START) and len(data) >= 24:
         check_size(*struct.unpack(">II", data[16:24]))
@@ -106,14 +108,14 @@ def check_header(data: bytes) -> None:
         image = _open(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         open_image(data).close()
-    except Exception:  # the decoder says what is wrong with it
+    except Exception:  # the decoder reports the error
         return
     else:
         check_size(*image.size)
 
 
 def _open(source: str | os.PathLike[str] | bytes) -> Image.Image:
-    """Without texts that Pillow finds too long: they are nothing to the pixels."""
+    """Open an image, and drop PNG texts that Pillow finds too long: they do not affect pixels."""
     try:
         return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     except ValueError:

@@ -1,7 +1,8 @@
-"""What the pixels of a model's images are: how many channels, of what type; and how to show them.
+"""The channels and type of a model's images; conversion to them and to displayable images.
 
-numpy alone, so that predictors without PyTorch have it too. Images of one channel are (H, W),
-others (H, W, C). Three channels are red, green and blue; others are in the file's order.
+The module needs numpy alone, so that predictors without PyTorch can use it. Images of one channel
+are (H, W), others (H, W, C). Three channels are red, green and blue; others are in the file's
+order.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ __all__ = ["PixelFormat", "fit_channels", "fit_dtype", "to_display", "to_gray", 
 
 DTYPES = ("uint8", "uint16", "float32")
 
-# ITU-R BT.601 in 15 bits, as OpenCV has it for 8-bit images.
+# ITU-R BT.601 in 15-bit fixed point, as OpenCV computes gray from 8-bit images.
 _RED, _GREEN, _BLUE, _BITS = 9798, 19235, 3735, 15
 
-# What is brighter or darker than all but so many percent is shown as white or black.
-_SHOWN_PERCENTILES = (0.1, 99.9)
-_MOST_SAMPLED = 2**20
+# Values beyond these percentiles are displayed as black or white.
+_DISPLAY_PERCENTILES = (0.1, 99.9)
+_MAX_SAMPLES = 2**20  # values from which the percentiles are estimated
 
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """What a model's images are, before normalization.
+    """The format of a model's images before normalization.
 
     Attributes:
-        channels: 1 for grayscale, 3 for colors; any other number stands for the file's own.
-        dtype: "uint8"; "uint16"; or "float32", for values of any type as they are stored.
+        channels: 1 for grayscale, 3 for colors; any other number for the file's own channels.
+        dtype: "uint8"; "uint16"; or "float32", for stored values of any type.
 
     Raises:
-        ValueError: a value is another one.
+        ValueError: ``channels`` is below 1, or ``dtype`` has another value.
     """
 
     channels: int = 3
@@ -50,25 +51,25 @@ class PixelFormat:
 
     @property
     def is_rgb8(self) -> bool:
-        """Whether images are 8-bit colors, as nearly all are."""
+        """Whether images are 8-bit colors, the usual format."""
         return self == PixelFormat()
 
     @property
     def largest(self) -> int:
-        """The largest value of a channel; 1 where there is no largest."""
+        """The largest value of a channel; 1 for float32, which has no largest."""
         return {"uint8": 255, "uint16": 65535, "float32": 1}[self.dtype]
 
     def fit(self, image: np.ndarray, *, alpha: bool = False) -> np.ndarray:
-        """An image in this format.
+        """Convert an image to this format.
 
-        Gray becomes three equal channels, colors become gray, and alpha is left out for them.
+        Gray becomes three equal channels, colors become gray, and both drop alpha.
 
         Args:
             image: (H, W) or (H, W, C) of any type.
             alpha: whether the last channel is known to be alpha.
 
         Raises:
-            ValueError: the image cannot become one of this format.
+            ValueError: the image cannot be converted to this format.
         """
         if image.ndim == 2:
             image = image[:, :, None]
@@ -76,22 +77,22 @@ class PixelFormat:
             raise ValueError(
                 f"expected (height, width) or (height, width, channels), got {image.shape}"
             )
-        # types first: refusing costs nothing then, and gray of 16 bits is taken of 16 bits
+        # the type first: a refusal is cheap then, and gray of 16 bits is computed from 16 bits
         image = fit_channels(fit_dtype(image, self.dtype), self.channels, alpha=alpha)
         return image[:, :, 0] if self.channels == 1 else image
 
     def to_loaded(self, image: np.ndarray) -> np.ndarray:
-        """The image as transforms have it, blue first; and back."""
+        """Swap RGB and BGR, the order in transforms; other channels keep their order."""
         return image[:, :, ::-1] if self.channels == 3 else image
 
 
 def fit_dtype(image: np.ndarray, dtype: str) -> np.ndarray:
-    """The image with values of a type.
+    """Convert an image to a type.
 
-    16-bit values keep their upper byte as uint8; as float32, all values stay what they are.
+    16-bit values keep their upper byte as uint8; float32 keeps all values unchanged.
 
     Raises:
-        ValueError: there is no rule for it, or a value is not finite.
+        ValueError: the types cannot be converted, or a value is not finite.
     """
     found = image.dtype
     if found == np.bool_:
@@ -116,7 +117,7 @@ def fit_dtype(image: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def fit_channels(image: np.ndarray, channels: int, *, alpha: bool = False) -> np.ndarray:
-    """An (H, W, F) image with ``channels`` channels; see :meth:`PixelFormat.fit`."""
+    """Convert an (H, W, F) image to (H, W, ``channels``); see :meth:`PixelFormat.fit`."""
     found = image.shape[2]
     if found == channels:
         return image
@@ -133,9 +134,9 @@ def fit_channels(image: np.ndarray, channels: int, *, alpha: bool = False) -> np
 
 
 def to_gray(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) RGB -> (H, W) of the same type, by ITU-R BT.601.
+    """Convert (H, W, 3) RGB to (H, W) gray of the same type, by ITU-R BT.601.
 
-    8-bit images give OpenCV's bytes.
+    8-bit images give the bytes that OpenCV gives.
     """
     if image.dtype == np.float32:
         weights = np.array([_RED, _GREEN, _BLUE], np.float64) / 2**_BITS
@@ -146,7 +147,7 @@ def to_gray(image: np.ndarray) -> np.ndarray:
 
 
 def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """The image as EXIF's orientation (1 to 8; others mean upright) wants it shown."""
+    """Turn an image as its EXIF orientation says (1 to 8; others mean upright)."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
@@ -157,27 +158,27 @@ def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def to_display(image: np.ndarray) -> np.ndarray:
-    """An image of any format to look at, (H, W, 3) uint8 RGB.
+    """Convert an image of any format to (H, W, 3) uint8 RGB for display.
 
-    8-bit colors are returned as they are. Of four and more channels the first three are shown, of
-    two the first. Other types than 8 bit are stretched between their percentiles.
+    8-bit colors are returned unchanged. Of four or more channels, the first three are used; of two,
+    the first. Values of other types than 8 bits are stretched between two percentiles.
     """
     if image.ndim == 2:
         image = image[:, :, None]
-    shown = image[:, :, :3] if image.shape[2] >= 3 else image[:, :, :1]
-    if shown.dtype == np.bool_:
-        shown = fit_dtype(shown, "uint8")
-    if shown.dtype != np.uint8:
-        shown = _stretched(shown)
-    return np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown
+    colors = image[:, :, :3] if image.shape[2] >= 3 else image[:, :, :1]
+    if colors.dtype == np.bool_:
+        colors = fit_dtype(colors, "uint8")
+    if colors.dtype != np.uint8:
+        colors = _stretch(colors)
+    return np.repeat(colors, 3, axis=2) if colors.shape[2] == 1 else colors
 
 
-def _stretched(image: np.ndarray) -> np.ndarray:
-    """The same stretch for all channels, so that colors keep their hue."""
+def _stretch(image: np.ndarray) -> np.ndarray:
+    """Stretch the values to 8 bits, all channels equally, so that colors keep their hue."""
     values = image.reshape(-1)
-    values = values[:: max(1, values.size // _MOST_SAMPLED)].astype(np.float32)
-    low, high = np.percentile(values, _SHOWN_PERCENTILES) if values.size else (0.0, 1.0)
-    if high <= low and image.dtype == np.uint16:  # nothing to see but how bright it is
+    values = values[:: max(1, values.size // _MAX_SAMPLES)].astype(np.float32)
+    low, high = np.percentile(values, _DISPLAY_PERCENTILES) if values.size else (0.0, 1.0)
+    if high <= low and image.dtype == np.uint16:  # a uniform image keeps its brightness
         return (image >> 8).astype(np.uint8)
     scaled = (image.astype(np.float32) - low) * (255.0 / max(high - low, 1e-12))
     return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)

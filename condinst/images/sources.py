@@ -1,6 +1,6 @@
-"""Images from wherever they are: files, folders, videos, arrays, and whatever yields them.
+"""Sources of images: files, folders, videos, arrays, and iterables of them.
 
-numpy and pillow are enough, but for videos (OpenCV).
+The module needs numpy and pillow alone; videos need OpenCV.
 """
 
 from __future__ import annotations
@@ -39,22 +39,23 @@ VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".web
 
 
 def is_single(source: Any) -> bool:
-    """Whether the source is one image: an array, a PIL image, or the path of an image file."""
+    """Tell whether a source is one image: an array, a PIL image, or the path of an image file."""
     if isinstance(source, str | os.PathLike):
         return not Path(source).is_dir() and Path(source).suffix.lower() not in VIDEO_SUFFIXES
     return isinstance(source, np.ndarray | Image.Image)
 
 
 def single_images(source: Any) -> Iterator[Any]:
-    """The images of a source, one after the other: paths, arrays and PIL images.
+    """Yield the images of a source one by one: paths, arrays and PIL images.
 
     Args:
-        source: one of these; the path of a folder (its image files by name, not those of its
-            folders) or of a video (its frames); or anything that yields such sources.
+        source: a path, an array or a PIL image; the path of a folder (its image files by name,
+            without subfolders) or of a video (its frames); or an iterable of such sources.
 
     Raises:
-        FileNotFoundError, ValueError: a folder has no images, a video cannot be read.
-        TypeError: something else.
+        FileNotFoundError: a video does not exist.
+        ValueError: a folder has no images, or a video cannot be read.
+        TypeError: the source is something else.
     """
     if is_single(source):
         yield source
@@ -72,13 +73,13 @@ def single_images(source: Any) -> Iterator[Any]:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """The image files of a folder, by name.
+    """List the image files of a folder by name.
 
     Raises:
-        ValueError: there are none.
+        ValueError: the folder has no images.
     """
     named = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-    # what is neither a folder nor a file is an error when it is read, not left out silently
+    # a path that is neither folder nor file raises an error when it is read; do not drop it here
     found = sorted(p for p in named if not p.is_dir())
     if not found:
         raise ValueError(f"folder {folder}: expected images, found no file named like one")
@@ -86,11 +87,11 @@ def list_folder(folder: Path) -> list[Path]:
 
 
 def read_video(path: Path) -> Iterator[np.ndarray]:
-    """The frames of a video, (H, W, 3) uint8 RGB.
+    """Yield the frames of a video, (H, W, 3) uint8 RGB.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it cannot be read.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file cannot be read.
         ImportError: OpenCV is not installed.
     """
     check_video(path)
@@ -116,7 +117,12 @@ def read_video(path: Path) -> Iterator[np.ndarray]:
 
 
 def check_video(path: Path) -> None:
-    """Raises FileNotFoundError or ValueError for what is no file: OpenCV would wait for a pipe."""
+    """Check that a path is a regular file: on a pipe, OpenCV would wait forever.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: the path is not a regular file.
+    """
     try:
         check_regular(path)
     except FileNotFoundError:
@@ -126,9 +132,12 @@ def check_video(path: Path) -> None:
 
 
 def check_array(image: np.ndarray, pixel_format: PixelFormat = _RGB8) -> None:
-    """Raises ValueError if it is not an image for a model of this format.
+    """Check that an array is an image for a model of this format.
 
-    A model for gray takes colors too, one for float32 values of every type.
+    A model for gray images takes colors too, and a model for float32 takes values of every type.
+
+    Raises:
+        ValueError: the array has another shape or type.
     """
     channels = 1 if image.ndim == 2 else image.shape[-1]
     known = {pixel_format.channels, 3} if pixel_format.channels == 1 else {pixel_format.channels}
@@ -144,26 +153,27 @@ def check_array(image: np.ndarray, pixel_format: PixelFormat = _RGB8) -> None:
 def read_image(
     path: str | Path, size: tuple[int, int] | None = None, pixel_format: PixelFormat = _RGB8
 ) -> np.ndarray:
-    """The image of a file, (H, W, 3) uint8 RGB, or in another format.
+    """Read the image of a file, (H, W, 3) uint8 RGB by default.
 
-    As 8-bit gray or colors, 16-bit values keep their upper byte and alpha is dropped, as in
+    For 8-bit formats, 16-bit values keep their upper byte and alpha is dropped, as in
     :mod:`condinst.images.decode_bgr`.
 
     Args:
-        size: height and width of the image that is meant: says whether the EXIF orientation is
-            applied. None applies it.
-        pixel_format: what the image is to be.
+        path: the file.
+        size: expected height and width, which decide whether the EXIF orientation is applied; None
+            applies it.
+        pixel_format: format of the result.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not an image, one of another size, or of another format.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is not an image, or the image has another size or format.
         ImportError: see :func:`~condinst.images.decoding.read_stored`.
     """
 
     def decode(data: bytes) -> Iterator[np.ndarray]:
         if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3) and not is_npy(data):
             stored = open_image(data)
-            _check_range(stored)  # turned, it does not know its format any more
+            _check_range(stored)  # here, because exif_transpose loses the image's format
             for image in (ImageOps.exif_transpose(stored), stored):
                 yield pixel_format.fit(to_rgb(image))
         else:
@@ -175,10 +185,10 @@ def read_image(
 
 
 def read_for_display(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The image of a file of any format to look at, (H, W, 3) uint8 RGB.
+    """Read the image of a file of any format as (H, W, 3) uint8 RGB for display.
 
-    8-bit gray and colors are shown as they are, other values stretched, of many channels the first
-    three. Arguments and errors are those of :func:`read_image`.
+    :func:`~condinst.images.pixel_format.to_display` converts the pixels. Arguments and errors are
+    those of :func:`read_image`.
     """
 
     def decode(data: bytes) -> Iterator[np.ndarray]:
@@ -188,7 +198,7 @@ def read_for_display(path: str | Path, size: tuple[int, int] | None = None) -> n
 
     try:
         return _read(path, size, decode)
-    except (ImportError, ValueError) as error:  # 8 bits of it will do, or its first page
+    except (ImportError, ValueError) as error:  # fall back on 8 bits, or the first page
         try:
             return read_image(path, size)
         except ValueError:
@@ -200,7 +210,7 @@ def _read(
     size: tuple[int, int] | None,
     decode: Callable[[bytes], Iterator[np.ndarray]],
 ) -> np.ndarray:
-    """The first image of this size that the decoder makes of a file."""
+    """Return the first image of this size among those that the decoder yields for a file."""
     sizes = []
     try:
         for image in decode(read_regular(path)):
@@ -223,10 +233,10 @@ def _read(
 
 
 def to_pixels(image: Image.Image, pixel_format: PixelFormat) -> np.ndarray:
-    """The pixels of a PIL image, in this format.
+    """Convert a PIL image to an array of a pixel format.
 
     Raises:
-        ValueError: it cannot be had.
+        ValueError: the image cannot be converted to this format.
     """
     if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3):
         return pixel_format.fit(to_rgb(image))
@@ -235,13 +245,13 @@ def to_pixels(image: Image.Image, pixel_format: PixelFormat) -> np.ndarray:
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, whatever the mode.
+    """Convert a PIL image of any mode to (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: the pixels have no defined range, as in :mod:`condinst.images.decode_bgr`.
+        ValueError: the pixels have no defined range, see :mod:`condinst.images.decode_bgr`.
     """
     _check_range(image)
-    if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bit: the upper byte
+    if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bits: keep the upper byte
         gray = (np.asarray(image) >> 8).astype(np.uint8)
         return np.repeat(gray[:, :, None], 3, axis=2)
     return np.asarray(image.convert("RGB"))

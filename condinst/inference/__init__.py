@@ -1,4 +1,4 @@
-"""Prediction in programs: ``Predictor``, what exported files share with it, and making it fast."""
+"""Prediction in Python programs: ``Predictor``, and the base class of all predictors."""
 
 from condinst.utils.lazy import lazy_names
 

@@ -1,6 +1,6 @@
-"""What predictors have in common, whatever runs the network: sources in, results out.
+"""Base class of all predictors, from sources of images to results.
 
-numpy and pillow are enough.
+The module needs numpy and pillow alone.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 
 class ImageSource(NamedTuple):
-    """One image: the path of its file, or its pixels, (H, W, 3) uint8 RGB.
+    """One image: the path of its file, or its pixels.
 
-    Where the model takes other images, pixels are of its
+    Pixels are (H, W, 3) uint8 RGB, or in the model's own
     :class:`~condinst.images.pixel_format.PixelFormat`.
     """
 
@@ -38,21 +38,21 @@ class ImageSource(NamedTuple):
 
 
 class BasePredictor(ABC, Generic[Prepared]):
-    """Takes sources of every kind apart, and hands out results a batch at a time.
+    """Split sources into images, and predict them in batches.
 
     Args:
-        batch_size: images at a time.
+        batch_size: images per batch.
         score_thr: instances with a lower score are left out.
-        channel_order: of arrays, "rgb" or "bgr".
-        on_error: what a file that cannot be read does: "raise" or "skip".
-        tiling: how to cut images into tiles, or None to look at them as they are. ``batch_size``
-            counts tiles then.
+        channel_order: order of the channels in arrays, "rgb" or "bgr".
+        on_error: what to do if a file cannot be read: "raise" or "skip".
+        tiling: how to cut images into tiles; None to predict whole images. With tiles,
+            ``batch_size`` counts tiles.
 
     Attributes:
-        pixel_format: of the images that the model takes.
+        pixel_format: format of the images that the model takes.
 
     Raises:
-        ValueError: an argument is wrong.
+        ValueError: an argument has an invalid value.
     """
 
     pixel_format = PixelFormat()
@@ -84,28 +84,31 @@ class BasePredictor(ABC, Generic[Prepared]):
 
     @abstractmethod
     def _read(self, path: str) -> np.ndarray:
-        """The pixels of a file, as :meth:`_prepare` takes them of a source without a path."""
+        """Read the pixels of a file, in the form of ``ImageSource.image``."""
 
     @abstractmethod
     def _prepare(self, source: ImageSource) -> Prepared:
-        """The network's input, and what the results need to know of the image."""
+        """Compute the network's input and the data of the image that results need."""
 
     @abstractmethod
     def _predict(self, batch: list[Prepared]) -> list[Results]:
-        """The instances of at most ``batch_size`` images."""
+        """Predict the instances of at most ``batch_size`` images."""
 
     def __call__(self, source: Any) -> Results | list[Results]:
-        """The instances of one image, or a list of them for more.
+        """Predict the instances of one image or of several.
 
         Args:
-            source: one image: an (H, W, 3) uint8 array, a PIL image, the path of a file; or more:
-                the path of a folder or video (with OpenCV), a list, a generator. A model for other
-                images takes arrays of its ``pixel_format`` as well: (H, W) for one channel,
-                (H, W, C) for more.
+            source: one image: an (H, W, 3) uint8 array, a PIL image or the path of a file; or
+                several: the path of a folder or video (with OpenCV), a list or a generator. A model
+                for another ``pixel_format`` also takes arrays of that format: (H, W) for one
+                channel, (H, W, C) for more.
+
+        Returns:
+            The results of one image; a list of them for several.
 
         Raises:
-            FileNotFoundError: a file is missing.
-            ValueError: a file is no image or broken, an array is no image.
+            FileNotFoundError: a file does not exist.
+            ValueError: a file or an array is not an image, or a file is damaged.
         """
         if is_single(source):
             opened = self._open(source)
@@ -116,9 +119,9 @@ class BasePredictor(ABC, Generic[Prepared]):
         return list(self.stream(source))
 
     def stream(self, source: Any) -> Iterator[Results]:
-        """The same, a batch at a time as they are asked for: for long videos, large folders.
+        """Predict like a call, but yield the results batch by batch, for long videos and folders.
 
-        An image of a file is not kept in memory, but read again when it is drawn on.
+        The images of files are not kept in memory; drawing reads them again.
         """
         images = single_images(source)
         if self.tiling is not None:
@@ -165,7 +168,7 @@ class BasePredictor(ABC, Generic[Prepared]):
     def _without_broken(
         self, function: Callable[[ImageSource], T], images: Iterable[Any]
     ) -> Iterator[T]:
-        """The function of every image; where it cannot be read, what ``on_error`` says."""
+        """Apply a function to every image; treat unreadable images as ``on_error`` says."""
         for image in images:
             try:
                 done = _usable(function, self._open(image))
@@ -175,7 +178,7 @@ class BasePredictor(ABC, Generic[Prepared]):
             yield done
 
     def _skip(self, error: Exception) -> None:
-        """Warn of an image that cannot be used, or raise, as ``on_error`` says."""
+        """Warn of an image that cannot be used, or raise the error, as ``on_error`` says."""
         if self.on_error == "raise":
             raise error
         warnings.warn(f"skipped: {error}", stacklevel=3)
@@ -192,20 +195,20 @@ class BasePredictor(ABC, Generic[Prepared]):
 
 
 class _UnusableTileError(ValueError):
-    """A tile of an image cannot be prepared; names the image's file."""
+    """Raised if a tile of an image cannot be prepared; the message names the image's file."""
 
 
 def _usable(function: Callable[[ImageSource], T], source: ImageSource) -> T:
-    """The function of the source.
+    """Apply a function to a source.
 
     Raises:
-        ValueError: it cannot be used; names the file where there is one, whatever went wrong.
+        ValueError: the function failed in any way; the message names the source's file.
     """
     try:
         return function(source)
     except (OSError, ValueError, ImportError):
         raise
-    except Exception as error:  # OpenCV's, and what a pipeline's transforms may raise
+    except Exception as error:  # OpenCV's errors, and those of a pipeline's transforms
         if source.path is None:
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -213,7 +216,7 @@ def _usable(function: Callable[[ImageSource], T], source: ImageSource) -> T:
 
 
 def _next_batch(items: Iterator[T], size: int) -> tuple[list[T], Exception | None]:
-    """So many items, or those before one fails, and why it did."""
+    """Return up to ``size`` items; if one fails, the items before it and its error."""
     batch: list[T] = []
     try:
         for item in itertools.islice(items, size):

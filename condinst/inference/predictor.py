@@ -1,4 +1,4 @@
-"""Prediction in programs: images in, :class:`~condinst.results.results.Results` out."""
+"""Prediction in Python programs with a config and a checkpoint."""
 
 from __future__ import annotations
 
@@ -23,41 +23,43 @@ __all__ = ["Predictor"]
 
 
 class Predictor(BasePredictor[dict[str, Any]]):
-    """A trained detector for images of every kind.
+    """A trained detector that predicts on images from any source.
 
-    The config's test pipeline prepares the images, so that the answers are those of
-    ``tools/test.py``; ``channels_last`` and ``fold_norms`` change the order of roundings.
-    After construction it may be called from several threads.
+    The config's test pipeline prepares the images, so the answers are those of ``tools/test.py``;
+    ``channels_last`` and ``fold_norms`` only change the order of roundings. Several threads may
+    call one predictor.
 
     Args:
-        config: path of a config, mmengine's ``Config``, the name of a model
-            (``condinst.list_models()``), or None (or the checkpoint's path) for the config that
+        config: path of a config, mmengine's ``Config``, or the name of a model
+            (``condinst.list_models()``); None (or the checkpoint's path) for the config that
             training wrote into the checkpoint.
         checkpoint: path, URL or name of a model; None for the weights that ``config`` names.
-        device: such as "cuda:0" or "cpu"; None for the GPU if there is one.
+        device: torch device such as "cuda:0" or "cpu"; None for the GPU if there is one.
         dtype: "bfloat16" or "float16" for mixed precision; None for float32.
-        channels_last: keep the channels of each pixel together: mostly faster.
-        fold_norms: put batch norms into their convolutions: faster; None where it changes nothing.
-        compile: compile the network by ``torch.compile``, at the first image.
-        batch_size: images at a time. Those of a batch are padded to one size.
-        score_thr: instances with a lower score are left out, beside those that the config's
+        channels_last: use torch's channels-last memory format: usually faster.
+        fold_norms: fold batch norms into their convolutions: faster; None to fold where the answers
+            do not change.
+        compile: compile the network with ``torch.compile``, at the first image.
+        batch_size: images per batch. The images of a batch are padded to one size.
+        score_thr: instances with a lower score are left out, in addition to those that the config's
             ``model.test_cfg`` leaves out.
-        channel_order: of arrays, "rgb" or "bgr".
-        on_error: what a file that cannot be read does: "raise", or "skip" for a warning and no
-            results of it.
-        tile: side, or height and width, of the tiles that images are cut into, in their pixels;
-            None looks at images as they are. Each tile goes through the test pipeline as a
-            image does, ``batch_size`` tiles at a time.
+        channel_order: order of the channels in arrays, "rgb" or "bgr".
+        on_error: what to do if a file cannot be read: "raise", or "skip" to warn and give no
+            results for it.
+        tile: side, or height and width, of the tiles that images are cut into, in image pixels;
+            None to predict whole images. Each tile passes the test pipeline like an image, with
+            ``batch_size`` tiles per batch.
         tile_overlap, tile_standard_pred, tile_match_threshold: see
             :class:`~condinst.tiling.tiling.Tiling`.
 
     Raises:
-        FileNotFoundError: there is no such config or checkpoint.
-        ValueError: an argument is wrong, or the checkpoint does not fit the config's model.
+        FileNotFoundError: the config or the checkpoint does not exist.
+        ValueError: an argument has an invalid value, or the checkpoint does not fit the config's
+            model.
 
     Attributes:
         class_names: the name of every label.
-        pixel_format: what the model takes, as the test pipeline's LoadImageFromFile says.
+        pixel_format: format of the model's images, from LoadImageFromFile in the test pipeline.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class Predictor(BasePredictor[dict[str, Any]]):
         return self._read_file(dict(img_path=path, img_id=0))
 
     def _prepare(self, source: ImageSource) -> dict[str, Any]:
-        """What the pipeline makes of one image, with its ``path`` and ``image``."""
+        """Run the pipeline on one image, and add its ``path``, ``image`` and ``size``."""
         record: dict[str, Any]
         path, image = source
         if image is None:
@@ -144,7 +146,7 @@ class Predictor(BasePredictor[dict[str, Any]]):
         ]
 
     def _blaming(self) -> AbstractContextManager[None]:
-        """Before the first image is through, what fails has failed for the config."""
+        """Blame the config for errors until the first image has been predicted."""
         return nullcontext() if self._works else blaming(self._cfg, "the first image")
 
     def _to_results(self, found: InstanceData, item: dict[str, Any]) -> Results:

@@ -1,4 +1,4 @@
-"""From a config and a checkpoint to a detector, its classes and its pipeline."""
+"""Build a detector, its class names and its test pipeline from a config and a checkpoint."""
 
 from __future__ import annotations
 
@@ -32,10 +32,14 @@ CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 
 
 def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
-    """Read both, from what :class:`condinst.Predictor` takes.
+    """Read a config and a checkpoint, given as for :class:`condinst.Predictor`.
 
     Returns:
-        The config, the checkpoint's content, and what to call it in a message.
+        The config, the checkpoint's content, and the checkpoint's name for messages.
+
+    Raises:
+        FileNotFoundError: the config or the checkpoint does not exist.
+        ValueError: the arguments name no checkpoint, or the config is invalid.
     """
     if isinstance(config, str | os.PathLike) and os.path.isdir(config):
         raise ValueError(f"config {config}: is a folder, expected a config, a checkpoint or a name")
@@ -46,7 +50,7 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
             checkpoint = config
     if checkpoint is None:
         if isinstance(config, str):
-            resolve_config(config)  # says so where it is neither a file nor a model's name
+            resolve_config(config)  # raises if it is neither a file nor the name of a model
         raise ValueError(
             f"config {config}: expected a checkpoint beside it; only the names of published "
             "models bring their own (condinst.list_models())"
@@ -67,10 +71,11 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
 
 
 def build(cfg: Config, content: dict[str, Any], file: str) -> CondInst:
-    """The detector with its weights, on the CPU, for prediction only.
+    """Build the detector with its weights, on the CPU, for prediction only.
 
     Raises:
-        ValueError: it is another detector than ours, or the checkpoint does not fit it.
+        ValueError: the config has another detector than CondInst, or the checkpoint does not fit
+            it.
     """
     if "model" not in cfg:
         raise ValueError(f"config {cfg.filename}: has no model")
@@ -85,11 +90,15 @@ def build(cfg: Config, content: dict[str, Any], file: str) -> CondInst:
 
 
 def check_channels(cfg: Config, model: CondInst, pixel_format: PixelFormat) -> None:
-    """Raises ValueError where pipeline and network are for images of different channels."""
+    """Check that pipeline and network are for images of the same number of channels.
+
+    Raises:
+        ValueError: they are not.
+    """
     expected = input_channels(model.backbone)
     if pixel_format.channels != expected:
         raise ValueError(
-            f"config {cfg.filename}: the test pipeline's LoadImageFromFile hands out "
+            f"config {cfg.filename}: the test pipeline's LoadImageFromFile loads "
             f"{pixel_format}, but model.backbone takes {expected}; set the former's channels or "
             "the latter's in_channels"
         )
@@ -104,7 +113,11 @@ def make_fast(
     fold_norms: bool | None,
     compile: bool,
 ) -> tuple[CondInst, torch.device]:
-    """The switches of :class:`condinst.Predictor`; returns the detector and its device."""
+    """Apply the switches of :class:`condinst.Predictor`; return the detector and its device.
+
+    Raises:
+        ValueError: ``dtype`` has another value, or the device does not exist.
+    """
     name = str(dtype).removeprefix("torch.")
     if name not in (*AUTOCAST_DTYPES, "float32", "None"):
         raise ValueError(f"dtype={dtype!r}: expected float32, {', '.join(AUTOCAST_DTYPES)} or None")
@@ -130,7 +143,10 @@ def make_fast(
 
 
 def class_names(cfg: Config, content: dict[str, Any], num_classes: int) -> tuple[str, ...]:
-    """The checkpoint's, else the config's, else its dataset's, else COCO's with a warning."""
+    """Return the class names of the checkpoint, else of the config, its dataset, or COCO.
+
+    A warning reports that COCO's names are used. Outputs beyond the names are called "class i".
+    """
     meta = content.get("meta") or {}
     stored = meta.get("dataset_meta") or {}
     names = stored.get("classes") or stored.get("CLASSES") or meta.get("CLASSES")
@@ -157,7 +173,11 @@ def _names_of_dataset(cfg: Config) -> Any:
 
 
 def pipeline(cfg: Config) -> tuple[Any, Compose]:
-    """What reads a file, and what follows: the test pipeline without annotations."""
+    """Return the test pipeline without annotations: the reader of files, and the other steps.
+
+    Raises:
+        ValueError: the pipeline does not begin with LoadImageFromFile.
+    """
     steps = _test_dataset(cfg).get("pipeline") or cfg.get("test_pipeline")
     if not steps or not str(steps[0].get("type")).endswith("LoadImageFromFile"):
         first = steps[0]["type"] if steps else "no pipeline"
@@ -167,7 +187,7 @@ def pipeline(cfg: Config) -> tuple[Any, Compose]:
         )
     steps = [step for step in steps if not str(step["type"]).endswith("Annotations")]
     with blaming(cfg), DefaultScope.overwrite_default_scope(_scope(cfg)):
-        # mmdet's reader leaves truncated files unnamed; ours gives the same bytes of the others
+        # mmdet's reader does not name truncated files; ours gives the same bytes for all others
         first = {**steps[0], "type": "condinst.LoadImageFromFile"}
         return TRANSFORMS.build(first), Compose([TRANSFORMS.build(step) for step in steps[1:]])
 

@@ -1,4 +1,4 @@
-"""The part of a mask that holds its pixels: what flows through the package instead of bitmaps."""
+"""Crop, the form of a mask in most of the package: the part that holds its pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Crop(NamedTuple):
     """The part of a mask around its pixels; everything outside is background.
 
     Attributes:
-        mask: (h, w) bool, a numpy array or, where the model hands it out, a tensor; (0, 0) for an
+        mask: (h, w) bool, a numpy array, or a tensor in the output of the model; (0, 0) for an
             empty mask.
         x, y: the crop's upper left corner in the image, in pixels.
     """
@@ -24,7 +24,7 @@ class Crop(NamedTuple):
 
     @classmethod
     def of(cls, mask: np.ndarray) -> Crop:
-        """Cut the pixels out of a whole (H, W) mask; an empty mask gives a crop of no pixels."""
+        """Crop a whole (H, W) mask to its pixels; an empty mask gives a crop of no pixels."""
         mask = np.asarray(mask).astype(bool)
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         if not len(rows):

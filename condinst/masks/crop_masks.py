@@ -1,10 +1,10 @@
-"""Masks of one image, each kept as the part that holds its pixels.
+"""Masks of one image, each stored as a crop.
 
-An image with hundreds of small objects has hundreds of bitmaps of its own size, nearly all of it
-background: 375 nuclei on 603 x 1272 pixels take 290 MB, and the steps of a training pipeline copy
-them. Their parts take less than one megabyte.
+As bitmaps, the masks of hundreds of small objects are nearly all background: 375 nuclei on
+603 x 1272 pixels take 290 MB, and the steps of a training pipeline copy them. Their crops take less
+than one megabyte.
 
-Letters: N masks of H rows and W columns.
+Shapes: N masks of H x W pixels.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ __all__ = ["CropMasks", "crop_of_runs"]
 
 
 class CropMasks(BitmapMasks):
-    """mmdet's ``BitmapMasks``, whose bitmaps exist only once somebody asks for them.
+    """``BitmapMasks`` of mmdet that creates its bitmaps only when they are read.
 
-    Indexing, cropping, resizing, flipping and padding work on the parts, and give what
-    ``BitmapMasks`` gives, to the pixel. Everything else reads ``masks``, the bitmaps: from then on
-    they are what counts, so that changes made to them are kept.
+    Indexing, cropping, resizing, flipping and padding work on the crops and give the pixels that
+    ``BitmapMasks`` gives. All other methods read the bitmaps in ``masks``. From then on the bitmaps
+    replace the crops, so that changes made to them are kept.
 
     Args:
-        crops: of N masks, each the part that holds its pixels.
-        height, width: of the image.
+        crops: N masks, each the part that holds its pixels.
+        height, width: size of the image.
     """
 
     def __init__(self, crops: Sequence[Crop], height: int, width: int) -> None:
@@ -42,7 +42,7 @@ class CropMasks(BitmapMasks):
 
     @property
     def masks(self) -> np.ndarray:
-        """(N, H, W) uint8."""
+        """The bitmaps, (N, H, W) uint8."""
         if self._bitmaps is None:
             self._bitmaps = np.zeros((len(self), self.height, self.width), np.uint8)
             for bitmap, (mask, x, y) in zip(self._bitmaps, self._crops, strict=True):
@@ -55,7 +55,7 @@ class CropMasks(BitmapMasks):
 
     @property
     def crops(self) -> list[Crop]:
-        """N masks, each the part that holds its pixels (an empty one may have no pixels)."""
+        """The N crops (an empty mask may have a crop of no pixels)."""
         return self._crops if self._bitmaps is None else [Crop.of(mask) for mask in self._bitmaps]
 
     def __len__(self) -> int:
@@ -136,11 +136,11 @@ class CropMasks(BitmapMasks):
 
 
 def crop_of_runs(runs: np.ndarray, height: int) -> Crop:
-    """A mask's run lengths (down the columns, background first) -> the part with its pixels.
+    """Draw the crop of a mask from its run lengths.
 
     Args:
-        runs: int64; they cover the image.
-        height: of the image.
+        runs: int64 run lengths down the columns, background first; they cover the image.
+        height: height of the image.
     """
     ends = np.cumsum(runs)
     starts, ends = ends[0::2][: len(runs) // 2], ends[1::2]
@@ -150,6 +150,7 @@ def crop_of_runs(runs: np.ndarray, height: int) -> Crop:
         return Crop(np.zeros((0, 0), bool), 0, 0)
     first, last = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
     borders = np.stack([starts, ends], axis=1).ravel()
+    # draw only the columns from the first to the last covered one
     lengths = np.diff(borders, prepend=first * height, append=last * height)
     covered = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(last - first, height)
     rows = np.flatnonzero(covered.any(axis=0))
@@ -158,14 +159,14 @@ def crop_of_runs(runs: np.ndarray, height: int) -> Crop:
 
 
 def _placed(mask: np.ndarray, x: int, y: int) -> Crop:
-    """A crop; one without pixels lies at the corner, which is inside every image."""
+    """Make a crop; one without pixels lies at the corner, which is inside every image."""
     return Crop(mask, x, y) if mask.size else Crop(np.zeros((0, 0), bool), 0, 0)
 
 
 def _nearest(old: int, new: int) -> np.ndarray:
-    """Which of ``old`` pixels each of ``new`` ones is, in OpenCV's resizing by nearest neighbor.
+    """Return the index of the old pixel that each new pixel copies in OpenCV's nearest neighbor.
 
-    OpenCV itself is asked, so that its rounding is met.
+    OpenCV resizes the indices themselves, so that its rounding is reproduced.
     """
     places = np.arange(old, dtype=np.float32)[None]  # exact up to 2 ** 24
     return cv2.resize(places, (new, 1), interpolation=cv2.INTER_NEAREST)[0].astype(np.int64)

@@ -1,7 +1,7 @@
-"""Masks -> polygons along the pixels' edges, with numpy alone.
+"""Masks to polygons along the pixels' edges, with numpy alone.
 
 The corners of a mask's outline, sorted row by row, pair up into its horizontal edges; sorted column
-by column, into its vertical ones. Following the two in turn gives the rings.
+by column, they pair up into its vertical edges. Following the two kinds in turn gives the rings.
 """
 
 from __future__ import annotations
@@ -15,22 +15,25 @@ __all__ = ["trace"]
 
 @dataclass
 class _Ring:
-    """A closed outline, from the leftmost of its topmost corners on, the mask on its right hand."""
+    """A closed outline that starts at its topmost, leftmost corner, with the mask on its right."""
 
     points: np.ndarray  # (K, 2) xy
     is_hole: bool
 
 
 def trace(mask: np.ndarray, x: int = 0, y: int = 0, tolerance: float = 0.0) -> list[np.ndarray]:
-    """The parts of a mask, each as one ring of (K, 2) points, xy, float32.
+    """Trace each part of a mask as one ring.
 
-    Pixels that touch at a corner only are two parts. A hole is joined to its part's outline by a
-    vertical cut of no width; the ring runs along it twice.
+    Pixels that touch only at a corner belong to two parts. A hole is joined to its part's outline
+    by a vertical cut of no width, along which the ring runs twice.
 
     Args:
         mask: (h, w) bool.
-        x, y: where its top left pixel is in the image.
-        tolerance: how far the rings may leave the pixels' edges, in pixels.
+        x, y: place of the mask's top left pixel in the image.
+        tolerance: largest distance of the rings from the pixels' edges, in pixels.
+
+    Returns:
+        Per part, (K, 2) xy points, float32.
     """
     rings = _rings(mask)
     outlines = [ring for ring in rings if not ring.is_hole]
@@ -41,25 +44,26 @@ def trace(mask: np.ndarray, x: int = 0, y: int = 0, tolerance: float = 0.0) -> l
     parts = []
     for outline, inside in zip(outlines, holes, strict=True):
         part = _simplify(outline.points, tolerance)
-        for hole in inside:  # top to bottom: what is above a hole is joined already
+        for hole in inside:  # top to bottom: holes above this one are joined already
             part = _join(part, _simplify(hole, tolerance))
         parts.append((part + [x, y]).astype(np.float32))
     return parts
 
 
 def _rings(mask: np.ndarray) -> list[_Ring]:
+    """Trace all outlines of a mask, outer ones and holes."""
     framed = np.pad(mask, 1).astype(np.uint8)
     top_left, top_right = framed[:-1, :-1], framed[:-1, 1:]
     low_left, low_right = framed[1:, :-1], framed[1:, 1:]
-    # A lattice point is a corner where both an edge to a side and one up or down end.
+    # A lattice point is a corner if a horizontal and a vertical edge end there.
     single = (top_left ^ top_right ^ low_left ^ low_right).astype(bool)
     double = (top_left == low_right) & (top_right == low_left) & (top_left != top_right)
     ys, xs = np.nonzero(single | double)
     repeats = 1 + double[ys, xs]
     ys, xs = np.repeat(ys, repeats), np.repeat(xs, repeats)
-    # Where pixels touch at a corner, two corners lie there. Both orders take the first copy for the
-    # edge to the left and that up, unless the pixels are top right and low left: then it is the
-    # second that goes up, so that each corner goes around one pixel.
+    # Where two pixels touch only at a point, two corners lie there. In both orders the first copy
+    # gets the edge to the left and the edge up. If the pixels are top right and low left, the
+    # second copy gets the edge up instead, so that each corner goes around one pixel.
     second = np.zeros(len(xs), int)
     second[1:] = (xs[1:] == xs[:-1]) & (ys[1:] == ys[:-1])
     swapped = double[ys, xs] & top_right[ys, xs].astype(bool)
@@ -77,7 +81,7 @@ def _rings(mask: np.ndarray) -> list[_Ring]:
 
 
 def _pairs(order: np.ndarray) -> list[int]:
-    """Which corner each one has its edge with, given their order along the lines."""
+    """Return, per corner, the corner at the other end of its edge, given the order along lines."""
     partner = np.empty(len(order), int)
     partner[order[0::2]] = order[1::2]
     partner[order[1::2]] = order[0::2]
@@ -85,7 +89,7 @@ def _pairs(order: np.ndarray) -> list[int]:
 
 
 def _cycles(beside: list[int], above: list[int]) -> list[list[int]]:
-    """Rings of corners, starting from the first corner (topmost, then leftmost) of each."""
+    """Collect rings of corners, each from its topmost, then leftmost corner on."""
     seen = [False] * len(beside)
     cycles = []
     for start in range(len(beside)):
@@ -101,9 +105,9 @@ def _cycles(beside: list[int], above: list[int]) -> list[list[int]]:
 
 
 def _owner(hole: _Ring, outlines: list[_Ring], frames: np.ndarray) -> int:
-    """The smallest outline around the pixel above a hole's first corner.
+    """Return the index of the smallest outline around the pixel above a hole's first corner.
 
-    ``frames``: (M, 4) xyxy around each outline; most need no closer look.
+    ``frames`` are (M, 4) xyxy boxes around the outlines; they exclude most outlines cheaply.
     """
     x, y = hole.points[0, 0] + 0.5, hole.points[0, 1] - 0.5
     around = [
@@ -118,33 +122,33 @@ def _inside(frames: np.ndarray, x: float, y: float) -> np.ndarray:
 
 
 def _contains(ring: np.ndarray, x: float, y: float) -> bool:
-    """Whether an odd number of the ring's vertical edges is to the left of a pixel's center."""
+    """Tell whether a ring contains a pixel's center, by the vertical edges to the left of it."""
     following = np.roll(ring, -1, axis=0)
     crossed = (ring[:, 1] > y) != (following[:, 1] > y)
     return bool(np.count_nonzero(crossed & (ring[:, 0] < x)) % 2)
 
 
 def _join(ring: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Put a hole into a ring, by a cut straight up from the hole's first corner."""
+    """Join a hole to a ring by a cut straight up from the hole's first corner."""
     x, y = hole[0]
     following = np.roll(ring, -1, axis=0)
     left, right = np.minimum(ring[:, 0], following[:, 0]), np.maximum(ring[:, 0], following[:, 0])
     spanning = np.flatnonzero((left <= x) & (x < right))
     start, end = ring[spanning], following[spanning]
-    share = (x - start[:, 0]) / (end[:, 0] - start[:, 0])
-    heights = start[:, 1] + share * (end[:, 1] - start[:, 1])
+    fraction = (x - start[:, 0]) / (end[:, 0] - start[:, 0])
+    heights = start[:, 1] + fraction * (end[:, 1] - start[:, 1])  # where the cut meets each edge
     above = np.flatnonzero(heights <= y)
     if len(above):
         nearest = above[np.argmax(heights[above])]
-        at, door = spanning[nearest] + 1, np.array([[x, heights[nearest]]])
-    else:  # simplified, the hole sticks out of the outline
+        at, entry = spanning[nearest] + 1, np.array([[x, heights[nearest]]])
+    else:  # after simplification the hole can stick out of the outline
         at = int(np.argmin(((ring - hole[0]) ** 2).sum(axis=1))) + 1
-        door = ring[at - 1 : at]
-    return np.concatenate([ring[:at], door, hole, hole[:1], door, ring[at:]])
+        entry = ring[at - 1 : at]
+    return np.concatenate([ring[:at], entry, hole, hole[:1], entry, ring[at:]])
 
 
 def _simplify(ring: np.ndarray, tolerance: float) -> np.ndarray:
-    """Leave out points of a ring that are nearer than that to what remains (Douglas-Peucker)."""
+    """Drop points of a ring that lie within the tolerance of what remains (Douglas-Peucker)."""
     if tolerance <= 0 or len(ring) < 4:
         return ring
     closed = np.concatenate([ring, ring[:1]])
@@ -162,13 +166,13 @@ def _simplify(ring: np.ndarray, tolerance: float) -> np.ndarray:
             middle = first + 1 + worst
             kept[middle] = True
             spans += [(first, middle), (middle, last)]
-    # a ring needs an area
+    # two points have no area: keep the ring as it was
     return closed[:-1][kept[:-1]] if np.count_nonzero(kept[:-1]) > 2 else ring
 
 
 def _distances(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """From each point to the segment between two."""
+    """Return the distance of each point from the segment between two points."""
     way = end - start
     length = (way**2).sum()
-    share = np.clip((points - start) @ way / length, 0, 1) if length else np.zeros(len(points))
-    return np.sqrt(((points - start - share[:, None] * way) ** 2).sum(axis=1))
+    fraction = np.clip((points - start) @ way / length, 0, 1) if length else np.zeros(len(points))
+    return np.sqrt(((points - start - fraction[:, None] * way) ** 2).sum(axis=1))

@@ -1,4 +1,4 @@
-"""Masks drawn at one size and wanted at another, with numpy and pillow alone."""
+"""Resize masks to the image's size, with numpy and pillow alone."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ __all__ = ["draw_crop"]
 
 
 def draw_crop(mask: np.ndarray, size: tuple[int, int]) -> Crop:
-    """A mask at the image's size, as the part that holds its pixels.
+    """Resize a mask to the image's size and return its crop.
+
+    The mask is enlarged bilinearly, or averaged when it shrinks. Pixels with a value of one half or
+    more belong to it.
 
     Args:
         mask: (h, w) bool.
-        size: of the image. The mask is enlarged bilinearly (when shrunk, averaged), and pixels of
-            one half and more belong to it.
+        size: height and width of the image.
     """
     crop = Crop.of(mask)
     if mask.shape == size or not crop.mask.size:
         return crop
-    # only what the mask's pixels have a share of: one cell around them, and one pixel for rounding
+    # only the pixels that the mask can reach: one cell around it, and one pixel for rounding
     (top, bottom), (left, right) = (
         (
             max(int((first - 1) * pixels / cells) - 1, 0),

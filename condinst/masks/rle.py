@@ -1,8 +1,8 @@
-"""COCO's run-length encoding (RLE) of masks: reading, checking and writing it, by numpy alone.
+"""COCO's run-length encoding (RLE) of masks: read, check and write it with numpy alone.
 
-RLE is checked before pycocotools sees it, because pycocotools 2.0.11 trusts its input: the part of
-a mask that truncated RLE does not cover holds whatever stood in memory, RLE made for another image
-size is drawn askew, and neither raises.
+RLE is checked before pycocotools reads it, because pycocotools 2.0.11 trusts its input. The part of
+a mask that a truncated RLE does not cover holds arbitrary memory, and an RLE of another image size
+is drawn askew; neither raises an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def read_counts(counts: bytes) -> np.ndarray:
-    """Unpack COCO's compressed counts into run lengths, int64, starting with background."""
+    """Unpack COCO's compressed counts into int64 run lengths, which start with background."""
     return read_many_counts([counts])[0]
 
 
@@ -39,8 +39,11 @@ def read_many_counts(counts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     mask's fourth number on it is the difference from the number two places before.
 
     Returns:
-        The run lengths of all masks, one mask after the other, each starting with background; and
-        the number of runs of each mask. Both int64.
+        The run lengths of all masks, mask by mask, each starting with background; and the number of
+        runs of each mask. Both int64.
+
+    Raises:
+        ValueError: the counts of a mask are not compressed RLE.
     """
     digits = np.frombuffer(b"".join(counts), np.uint8).astype(np.int64) - 48
     sizes = np.array([len(text) for text in counts])
@@ -59,10 +62,10 @@ def read_many_counts(counts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _undo_differences(numbers: np.ndarray, num_runs: np.ndarray) -> np.ndarray:
-    """Sum up every second number of each mask, from its second and from its third one on."""
+    """Restore run lengths: sum every second number of each mask, from the second and third on."""
     starts = np.repeat(np.cumsum(num_runs) - num_runs, num_runs)
-    index = np.arange(len(numbers)) - starts  # in its mask
-    sums = np.zeros(len(numbers) + 2, np.int64)  # sums[i]: of the numbers i - 2, i - 4, ...
+    index = np.arange(len(numbers)) - starts  # within its mask
+    sums = np.zeros(len(numbers) + 2, np.int64)  # sums[i] adds the numbers i - 2, i - 4, ...
     sums[2::2] = np.cumsum(numbers[0::2])
     sums[3::2] = np.cumsum(numbers[1::2])
     first = starts + np.where(index == 0, 0, 2 - index % 2)
@@ -72,10 +75,13 @@ def _undo_differences(numbers: np.ndarray, num_runs: np.ndarray) -> np.ndarray:
 def checked_rle(segmentation: dict[str, Any], height: int, width: int) -> dict[str, Any]:
     """Check the RLE of an image of ``height`` x ``width`` and compress it for pycocotools.
 
-    Takes compressed (``counts`` a string) and uncompressed (``counts`` a list) RLE.
+    Args:
+        segmentation: compressed (``counts`` a string) or uncompressed (``counts`` a list) RLE.
+        height, width: size of the image.
 
     Raises:
-        ValueError: it is not RLE of that image; worded to follow "annotation X: ".
+        ValueError: ``segmentation`` is not an RLE of that size. The message is worded to follow
+            "annotation X: ".
     """
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if size is None or counts is None:
@@ -89,7 +95,7 @@ def checked_rle(segmentation: dict[str, Any], height: int, width: int) -> dict[s
         counts = counts.encode(errors="surrogatepass")
     runs = read_counts(counts) if isinstance(counts, bytes) else _listed_counts(counts)
     total = height * width
-    # a count of more than all pixels could make the sum overflow
+    # a count above the number of pixels could make the sum overflow
     if (runs < 0).any() or (runs > total).any() or runs.sum() != total:
         covered = sum(runs.tolist())
         raise ValueError(
@@ -102,9 +108,10 @@ def checked_rle(segmentation: dict[str, Any], height: int, width: int) -> dict[s
 
 
 def _listed_counts(counts: Any) -> np.ndarray:
-    """Counts that are written as a list of whole numbers, int64."""
+    """Read counts that are written as a list of whole numbers, as int64."""
     try:
-        numbers = np.asarray(counts, np.float64)  # whole numbers of any size, and what is none
+        # float64 takes whole numbers of any size, and keeps fractions to be refused below
+        numbers = np.asarray(counts, np.float64)
     except (TypeError, ValueError, OverflowError):
         numbers = np.full(1, np.nan)
     with np.errstate(invalid="ignore"):
@@ -116,24 +123,26 @@ def _listed_counts(counts: Any) -> np.ndarray:
 
 
 def _short(value: Any) -> str:
+    """Return at most 60 characters of a value for a message."""
     try:
         text = ascii(value)
-    except (ValueError, RecursionError):  # a number of more digits than Python prints
+    except (ValueError, RecursionError):  # a number with more digits than Python prints
         text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def encode_crop(crop: Crop, image_size: tuple[int, int]) -> dict[str, Any]:
-    """Encode a mask that is given by its crop.
+    """Encode a mask that is given as a crop.
 
     Args:
-        crop: its mask a numpy array.
+        crop: the mask as a numpy array.
         image_size: height and width of the image.
 
     Returns:
-        ``size`` [H, W] and ``counts``, bytes: the same bytes as pycocotools'.
+        ``size`` [H, W] and ``counts``, the same bytes that pycocotools writes.
     """
     # Runs go down the columns. A row of background above and below ends them at the crop's edge.
+    # (w * (h + 2),)
     columns = np.pad(crop.mask.T, ((0, 0), (1, 1))).ravel()
     changes = np.flatnonzero(columns[1:] != columns[:-1])
     return encode_crop_changes(changes, crop, image_size)
@@ -145,15 +154,15 @@ def encode_crop_changes(
     """Encode a mask by the places where its crop changes from background to mask or back.
 
     Args:
-        changes: ascending places in the crop's columns, one after the other, each with one pixel of
+        changes: ascending places in the joined columns of the crop, each column with one pixel of
             background above and below.
-        crop: its position and height; its pixels are not read.
+        crop: gives position and height; its pixels are not read.
         image_size: height and width of the image.
     """
     height, width = image_size
     column, row = np.divmod(changes, crop.mask.shape[0] + 2)
     places = (column + crop.x) * height + row + crop.y
-    # a run to the bottom of the image goes on where the next column begins with another
+    # a run that ends at the bottom of the image continues in a run at the top of the next column
     joined = np.flatnonzero(places[1:-1:2] == places[2::2]) * 2 + 1
     return encode_changes(np.delete(places, np.concatenate([joined, joined + 1])), height, width)
 
@@ -162,7 +171,8 @@ def encode_changes(changes: np.ndarray, height: int, width: int) -> dict[str, An
     """Encode a mask by the places where it changes, counted down the columns of the image.
 
     Args:
-        changes: ascending; before the first pixel stands background.
+        changes: ascending places; the mask starts with background.
+        height, width: size of the image.
     """
     if len(changes) and changes[-1] == height * width:  # the last run ends with the image
         changes = changes[:-1]
@@ -170,19 +180,19 @@ def encode_changes(changes: np.ndarray, height: int, width: int) -> dict[str, An
 
 
 def encode_runs(runs: np.ndarray, height: int, width: int) -> dict[str, Any]:
-    """Encode run lengths, which start with background and cover the image."""
+    """Encode run lengths that start with background and cover the image."""
     return {"size": [height, width], "counts": _compress(runs)}
 
 
 def as_text(rle: dict[str, Any]) -> dict[str, Any]:
-    """The same RLE with ``counts`` as a string, as JSON holds it."""
+    """Return the RLE with ``counts`` as a string, the form in JSON files."""
     return rle | {"counts": rle["counts"].decode("ascii")}
 
 
 def _compress(runs: np.ndarray) -> bytes:
-    """Write run lengths as :func:`read_many_counts` reads them."""
+    """Write run lengths in the format that :func:`read_many_counts` reads."""
     rest = runs.astype(np.int64)
-    rest[3:] -= runs[1:-2]
+    rest[3:] -= runs[1:-2]  # differences, as COCO stores them from the fourth number on
     digits = np.zeros((len(rest), 7), np.uint8)  # 35 bits hold every image
     used = np.zeros(digits.shape, bool)
     going_on = np.ones(len(rest), bool)
@@ -190,6 +200,7 @@ def _compress(runs: np.ndarray) -> bytes:
         digit = rest & 31
         rest = rest >> 5
         used[:, place] = going_on
+        # digits follow until the rest is nothing but the sign of the last one
         going_on = going_on & (rest != np.where(digit & 16, -1, 0))
         digits[:, place] = digit + 32 * going_on + 48
     return digits[used].tobytes()

@@ -1,4 +1,4 @@
-"""The CondInst detector: wiring, nothing else."""
+"""The CondInst detector, which connects the stages."""
 
 from __future__ import annotations
 
@@ -23,24 +23,26 @@ from condinst.registry import MODELS
 
 @MODELS.register_module()
 class CondInst(BaseDetector):
-    """Instance segmentation by conditional convolutions (Tian, Shen and Chen, ECCV 2020).
+    """Detector for instance segmentation by conditional convolutions (Tian et al., ECCV 2020).
 
     Args:
-        backbone, neck: configs of what makes the feature pyramid.
+        backbone, neck: configs of the modules that make the feature pyramid.
         bbox_head: config of :class:`~condinst.models.heads.bbox_head.CondInstBboxHead`.
         mask_head: config of :class:`~condinst.models.heads.mask_head.CondInstMaskHead`.
         semantic_head: config of :class:`~condinst.models.SemanticHead`, an auxiliary task of
-            training; None for none. Its ``num_classes`` are the box head's if not given.
-        train_cfg: handed to both heads.
-        test_cfg: ``mask_thr``; ``mask_format``, see
+            training; None for none. Its ``num_classes`` default to the box head's.
+        train_cfg: passed to both heads.
+        test_cfg: ``mask_thr``, from 0 to 1; ``mask_format``, see
             :func:`~condinst.models.postprocess.masks.postprocess_masks`; ``autocast_dtype``,
-            "bfloat16" or "float16" for mixed precision; and what the box head's post-processing
-            reads.
-        data_preprocessor: config of what turns images into a batch.
-        channels_last: whether weights and activations keep the channels of each pixel
-            together: the same answers up to rounding, faster on most processors.
-        compile: whether backbone, neck and heads are compiled by ``torch.compile``, at the first
-            batch.
+            "bfloat16" or "float16" for mixed precision; and the keys of
+            :func:`~condinst.models.postprocess.boxes.postprocess_boxes`.
+        data_preprocessor: config of the module that turns images into a batch.
+        channels_last: whether weights and activations use torch's channels-last memory format: the
+            same answers up to rounding, faster on most processors.
+        compile: whether ``torch.compile`` compiles backbone, neck and heads, at the first batch.
+
+    Raises:
+        ValueError: the two heads disagree on the parameters of a dynamic network.
     """
 
     def __init__(
@@ -86,30 +88,35 @@ class CondInst(BaseDetector):
             "train_cfg": copy.deepcopy(self.train_cfg),
             "test_cfg": copy.deepcopy(self.test_cfg),
         }
-        # mmdet has heads of the same names. In a config of another scope they are meant to be ours
-        # too: the detector is.
+        # mmdet has heads of the same names. A config of another scope that names our detector means
+        # our heads too.
         if cfg["type"] in MODELS.module_dict:
             cfg["type"] = f"condinst.{cfg['type']}"
         return MODELS.build(cfg)
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
-        """(B, C, H, W) normalized images -> the pyramid's levels, finest first."""
+        """Turn (B, C, H, W) normalized images into pyramid levels (B, C_l, H_l, W_l).
+
+        The finest level comes first.
+        """
         return self.neck(self.backbone(batch_inputs))
 
     def _forward(
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample] | None = None
     ) -> tuple[Tensor, ...]:
-        """Raw outputs: the four dense predictions of every level, then the mask features."""
+        """Return the raw outputs: four dense predictions of every level, then the mask features."""
         feats = self.extract_feat(batch_inputs)
         dense = self.bbox_head(feats)
-        params = [self.bbox_head.controller(level) for level in dense.param_feats]
+        params = [self.bbox_head.controller(level) for level in dense.param_feats]  # (B, K, H, W)
         flat = tuple(level for maps in (*dense[:3], params) for level in maps)
         return (*flat, self.mask_head.mask_feature_head(feats))
 
     def loss(
         self, batch_inputs: Tensor, batch_data_samples: Sequence[DetDataSample]
     ) -> dict[str, Tensor]:
-        """Args:
+        """Compute the losses of a batch.
+
+        Args:
             batch_inputs: (B, C, H, W) normalized, padded images.
             batch_data_samples: their ``gt_instances``.
 
@@ -130,13 +137,16 @@ class CondInst(BaseDetector):
         batch_data_samples: Sequence[DetDataSample],
         semantic_logits: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """The losses of the network's outputs: all of :meth:`loss` that needs ground truth.
+        """Compute the losses from the network's outputs, the second half of :meth:`loss`.
 
         Args:
             dense: predictions in training mode.
             mask_feats: (B, C, H, W).
             batch_data_samples: their ``gt_instances``.
-            semantic_logits: (B, C, H, W), with a semantic head.
+            semantic_logits: (B, C, H, W) with a semantic head, else None.
+
+        Returns:
+            See :meth:`loss`.
         """
         upsampling = self.mask_head.mask_feat_stride // self.mask_head.mask_out_stride
         height, width = (side * upsampling for side in mask_feats.shape[-2:])
@@ -166,14 +176,14 @@ class CondInst(BaseDetector):
     def _training_instances(
         self, dense: DensePredictions, assignment: Assignment, points: Sequence[Tensor]
     ) -> Instances:
-        """The positive points whose masks are trained."""
+        """Choose the positive points whose masks are trained."""
         positives = assignment.img_inds, assignment.point_inds
         quality = None
         if self.mask_head.topk_masks_per_img != -1:
             with torch.no_grad():
                 best_class = gather_points(dense.cls_scores, *positives).amax(dim=1).sigmoid()
                 centerness = gather_points(dense.centernesses, *positives).squeeze(1).sigmoid()
-                quality = best_class * centerness
+                quality = best_class * centerness  # (N,)
         chosen, counts = sample_positives(
             assignment.gt_inds,
             assignment.counts,
@@ -196,17 +206,20 @@ class CondInst(BaseDetector):
         batch_data_samples: list[DetDataSample],
         rescale: bool = True,
     ) -> list[DetDataSample]:
-        """Args:
+        """Predict the instances of a batch.
+
+        Args:
             batch_inputs: (B, C, H, W) normalized, padded images.
-            batch_data_samples: their metainfo: ``img_shape``, ``ori_shape``, ``scale_factor``.
-            rescale: whether boxes and masks are handed out at the original image's size instead
-                of the input image's.
+            batch_data_samples: samples with the metainfo ``img_shape``, ``ori_shape`` and
+                ``scale_factor``.
+            rescale: whether to return boxes and masks at the original image's size instead of the
+                input image's.
 
         Returns:
-            The samples with ``pred_instances``: ``bboxes`` (N, 4) xyxy, ``scores`` (N,),
-            ``labels`` (N,), ``masks`` as ``test_cfg.mask_format`` says (see
-            :func:`~condinst.models.postprocess.masks.postprocess_masks`), (N, H, W) bool if it says
-            nothing; by falling score.
+            The samples with ``pred_instances``, by falling score: ``bboxes`` (N, 4) xyxy,
+            ``scores`` (N,), ``labels`` (N,), and ``masks`` in ``test_cfg.mask_format`` (see
+            :func:`~condinst.models.postprocess.masks.postprocess_masks`; (N, H, W) bool by
+            default).
         """
         metas = [sample.metainfo for sample in batch_data_samples]
         with autocast(batch_inputs.device.type, self.test_cfg.get("autocast_dtype")):
@@ -215,6 +228,7 @@ class CondInst(BaseDetector):
             mask_feats = self.mask_head.mask_feature_head(feats)
             detections = self.bbox_head.predict(dense, [meta["img_shape"][:2] for meta in metas])
             instances = self._detected_instances(dense, detections)
+        # per image (N_i, H', W')
         mask_logits = self.mask_head(mask_feats, instances).split(instances.counts)
         results = [
             self._finish(found, logits, meta, rescale)
@@ -238,11 +252,11 @@ class CondInst(BaseDetector):
     def _finish(
         self, found: InstanceData, mask_logits: Tensor, meta: dict, rescale: bool
     ) -> InstanceData:
-        """The detections of one image with their masks, at the size that is asked for."""
+        """Add the masks to the detections of one image, at the size that is asked for."""
         img_shape = tuple(meta["img_shape"][:2])
         bboxes = found.bboxes
         if rescale:
-            # a pipeline without a resize sets no factor
+            # a pipeline without Resize sets no scale factor
             bboxes = bboxes / bboxes.new_tensor(meta.get("scale_factor", (1.0, 1.0))).repeat(2)
         masks = postprocess_masks(
             mask_logits,

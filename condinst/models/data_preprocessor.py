@@ -1,4 +1,4 @@
-"""mmdet's data preprocessor for images of any number of channels."""
+"""Data preprocessor of mmdet, for images of any number of channels."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ __all__ = ["DetDataPreprocessor"]
 
 @MODELS.register_module()
 class DetDataPreprocessor(MMDetDetDataPreprocessor):
-    """mmdet's class, which takes 1 or 3 numbers as mean; and errors that name the config key.
+    """Data preprocessor of mmdet, for any number of channels.
+
+    mmdet's class takes 1 or 3 numbers as mean. The errors of this class name the config key.
 
     Args:
-        mean, std: one number per channel of the images, in their units, in the order of channels
-            that the network gets; or one number for all channels. None for no normalization.
-        args, kwargs: see mmdet's class. ``bgr_to_rgb`` and ``rgb_to_bgr`` are for 3 channels.
+        mean, std: one number per channel in the image's units, in the order of channels that the
+            network receives; or one number for all channels. None for no normalization.
+        args, kwargs: see mmdet's class. ``bgr_to_rgb`` and ``rgb_to_bgr`` need 3 channels.
 
     Raises:
-        ValueError: the numbers do not go together.
+        ValueError: ``mean``, ``std`` and the conversion of channels contradict each other.
     """
 
     def __init__(
@@ -42,16 +44,16 @@ class DetDataPreprocessor(MMDetDetDataPreprocessor):
                 f"model.data_preprocessor: mean has {count} numbers, and bgr_to_rgb=True is for 3 "
                 "channels; expected bgr_to_rgb=False"
             )
-        if several:  # in place of the one number that mmengine takes
+        if several:  # replace the one number that mmengine was given above
             for name, values in (("mean", mean), ("std", std)):
-                tensor = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
+                tensor = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)  # (C, 1, 1)
                 self.register_buffer(name, tensor, persistent=False)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """A batch as mmdet's class makes it.
+        """Make a batch as mmdet's class does.
 
         Raises:
-            ValueError: the images have other channels than the config says.
+            ValueError: an image has another number of channels than the config says.
         """
         for image in data["inputs"]:
             self._check_channels(image.shape[0])

@@ -1,4 +1,4 @@
-"""Weights that were made for color images, in a network for images of other channels."""
+"""First-layer weights that were trained on RGB, adapted to images of other channels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ __all__ = ["adapt_input_channels", "adapt_when_loading", "input_channels"]
 
 
 def first_conv(network: nn.Module) -> tuple[str, nn.Conv2d]:
-    """Name and module of the convolution that sees the image: modules are made in that order.
+    """Return the name and the module of the convolution that reads the image.
+
+    That is the first one: networks create their modules in the order of use.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the network has no convolution.
     """
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
@@ -24,7 +26,7 @@ def first_conv(network: nn.Module) -> tuple[str, nn.Conv2d]:
 
 
 def input_channels(network: nn.Module) -> int:
-    """Channels of the images that a network takes; 3 for one without convolutions."""
+    """Return how many image channels a network reads; 3 for one without convolutions."""
     try:
         return first_conv(network)[1].in_channels
     except ValueError:
@@ -32,33 +34,33 @@ def input_channels(network: nn.Module) -> int:
 
 
 def adapt_input_channels(weight: Tensor, channels: int) -> Tensor:
-    """A first convolution's weights for RGB as weights for other channels.
+    """Convert the RGB weights of a first convolution to another number of channels.
 
-    One channel gets the sum over RGB: the answer to gray in all three. More than three keep RGB,
-    and each further channel gets the mean over RGB; all are scaled by 3 / channels, so that
-    activations keep their size. Two channels get the mean so.
+    One channel gets the sum over RGB, which answers as RGB does to a gray image. More than three
+    channels keep the RGB weights, and each further channel gets their mean; two channels get the
+    mean as well. All are then scaled by 3 / channels, so that activations keep their size.
 
     Args:
         weight: (K, 3, h, w).
-        channels: of the images.
+        channels: number of image channels.
 
     Returns:
         (K, channels, h, w).
     """
     if channels == 1:
         return weight.sum(dim=1, keepdim=True)
-    mean = weight.mean(dim=1, keepdim=True)
-    adapted = mean.repeat(1, channels, 1, 1)
+    mean = weight.mean(dim=1, keepdim=True)  # (K, 1, h, w)
+    adapted = mean.repeat(1, channels, 1, 1)  # (K, channels, h, w)
     if channels >= 3:
         adapted[:, :3] = weight
     return adapted * (3 / channels)
 
 
 def adapt_when_loading(backbone: nn.Module) -> None:
-    """Let a backbone for other channels than 3 load weights for RGB, by whatever loads them.
+    """Let a backbone for other than 3 channels load RGB weights, whichever loader is used.
 
-    mmengine otherwise leaves the first convolution at its random start. The log says so; weights
-    that fit are loaded as they are.
+    Without this, mmengine skips the first convolution, which stays random. The log reports each
+    adaptation. Weights that fit are loaded unchanged.
     """
     try:
         name, conv = first_conv(backbone)

@@ -1,4 +1,4 @@
-"""Making a trained detector fast, in programs of your own."""
+"""Make a trained detector faster in your own program."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def optimize_for_inference(
     compile: bool = False,
     mask_format: str | None = None,
 ) -> CondInst:
-    """Switch a detector to faster ways of doing the same, in place, and for prediction only.
+    """Make a detector faster at prediction. The model is changed in place and cannot be trained.
 
-    ``tools/test.py`` has the same as switches. Works on what ``init_detector`` returns, and on
-    ``DetInferencer(...).model``.
+    ``tools/test.py`` offers the same as switches. The function takes the model that
+    ``init_detector`` returns, and ``DetInferencer(...).model``.
 
     Args:
         model: a CondInst with its weights loaded, or a wrapper of one (test-time augmentation,
             distributed).
-        channels_last: keep the channels of each pixel together; on a CPU the same answers up to
-            rounding, in less time.
-        fold_norms: put batch norms into their convolutions; the same answers up to rounding.
+        channels_last: use torch's channels-last memory format; the same answers up to rounding, in
+            less time on a CPU.
+        fold_norms: fold batch norms into their convolutions; the same answers up to rounding.
         dtype: "bfloat16" or "float16" for mixed precision; scores change in the third digit.
-        compile: compile backbone, neck and heads by ``torch.compile``, at the first image.
+        compile: compile backbone, neck and heads with ``torch.compile``, at the first image.
         mask_format: "bool", "rle" or "crop", see
             :func:`~condinst.models.postprocess.masks.postprocess_masks`; None keeps the config's.
 
     Returns:
-        The CondInst inside.
+        The CondInst itself, without a wrapper.
 
     Raises:
-        ValueError: the model is no CondInst, ``dtype`` has another name, or batch norms cannot be
+        ValueError: the model is no CondInst, ``dtype`` has another value, or batch norms cannot be
             folded.
     """
     inner: Any = model

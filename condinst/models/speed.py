@@ -1,4 +1,4 @@
-"""Switches that make a detector faster at the same answers, or nearly the same."""
+"""Switches that make a detector faster and keep its answers, or nearly keep them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from condinst.models.input_channels import input_channels
 
 AUTOCAST_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
-# Largest difference, relative to the largest output, that folding may make in float32: the order of
-# a hundred layers' roundings changes.
+# Largest difference, relative to the largest output, that folding may make in float32: it changes
+# the order of the roundings of a hundred layers.
 _FOLDING_TOLERANCE = 1e-3
 
 
 def to_channels_last(model: nn.Module) -> None:
-    """Keep the channels of each pixel together, in weights; activations follow by themselves."""
+    """Store the weights in torch's channels-last memory format; activations follow from them."""
     model.to(memory_format=torch.channels_last)
 
 
 def compile_networks(model: Any) -> None:
-    """Compile what is convolutions: backbone, neck, towers and mask branch.
+    """Compile the convolutional parts: backbone, neck, towers and mask branch.
 
-    Sizes stay symbols, so that images of another size do not compile anew. The parts keep their
-    names in the state dict.
+    Sizes stay symbolic, so that images of another size need no new compilation. The parts keep
+    their names in the state dict.
 
     Args:
         model: a CondInst.
@@ -46,19 +46,19 @@ def compile_networks(model: Any) -> None:
 
 
 def fold_batch_norms(model: nn.Module) -> int:
-    """Put each batch norm's factors into the convolution before it, in place; for inference only.
+    """Fold each batch norm into the convolution before it, in place; for inference only.
 
-    A pair is a convolution and a batch norm that follow each other among the children of one
-    module, as in torchvision's, mmdet's and mmcv's modules.
+    A batch norm is folded if it follows the convolution among the children of one module, as in
+    the modules of torchvision, mmdet and mmcv.
 
     Returns:
-        The number of pairs.
+        The number of folded batch norms.
     """
     folded = 0
     for module in model.modules():
         children = list(module.named_children())
         for (conv_name, conv), (norm_name, norm) in zip(children, children[1:], strict=False):
-            # exact types: some libraries' subclasses of batch norm hold the activation as well
+            # exact types: in some libraries, a subclass of batch norm contains the activation too
             if type(conv) is not nn.Conv2d or type(norm) not in (nn.BatchNorm2d, nn.SyncBatchNorm):
                 continue
             if not norm.track_running_stats or norm.num_features != conv.out_channels:
@@ -71,16 +71,16 @@ def fold_batch_norms(model: nn.Module) -> int:
 
 
 def checked_fold_batch_norms(model: Any) -> int:
-    """:func:`fold_batch_norms` for a detector, refused where it would change the answers.
+    """Fold the batch norms of a detector, and refuse if its answers would change.
 
     Args:
-        model: a detector with ``_forward`` (mmdet's and ours), in place.
+        model: a detector with ``_forward`` (mmdet's and ours); changed in place.
 
     Returns:
-        The number of pairs.
+        The number of folded batch norms.
 
     Raises:
-        ValueError: the modules' order is not the order in which they are used, as in a network that
+        ValueError: the modules are used in another order than they are listed, as in a network that
             normalizes before it convolves.
     """
     model.eval()
@@ -103,10 +103,10 @@ def checked_fold_batch_norms(model: Any) -> int:
 
 @contextlib.contextmanager
 def autocast(device_type: str, dtype: str | None) -> Iterator[None]:
-    """Mixed precision where ``dtype`` names a type; what was set outside where it is None.
+    """Run in mixed precision if ``dtype`` names a type; change nothing if it is None.
 
     Raises:
-        ValueError: another name.
+        ValueError: ``dtype`` names another type.
     """
     if dtype is None:
         yield

@@ -1,4 +1,4 @@
-"""Typed records that flow between the stages, one way.
+"""Typed records that one stage passes to the next.
 
 Letters used in shapes here and in the models:
     B images, L levels, P points of all levels, C classes, K parameters of one dynamic network,
@@ -16,16 +16,16 @@ from torch import Tensor
 
 
 class DensePredictions(NamedTuple):
-    """What the box head says at every point, one tensor per pyramid level.
+    """The outputs of the box head at every point, one tensor per pyramid level.
 
     Attributes:
         cls_scores: (B, C, H, W) class logits.
-        bbox_preds: (B, 4, H, W) distances left, top, right, bottom from the point to the box, not
-            negative. In units of the level's stride while training with ``norm_on_bbox``, in
+        bbox_preds: (B, 4, H, W) distances left, top, right, bottom from the point to the box, 0 or
+            more. In units of the level's stride while training with ``norm_on_bbox``, in
             input-image pixels otherwise.
         centernesses: (B, 1, H, W) logits.
-        param_feats: (B, X, H, W) features that the controller reads, at the points of instances
-            only: at all others its K channels would be thrown away.
+        param_feats: (B, X, H, W) features that the controller reads. It runs at the points of
+            instances only: its K channels at all other points would never be used.
     """
 
     cls_scores: list[Tensor]
@@ -43,24 +43,25 @@ class GroundTruth:
         labels: (M,) class indices.
         centers: (M, 2) xy, the point around which locations become positive: the centroid of the
             mask, or the center of the box where there is no mask.
-        masks: (M, H, W) bool, the masks read at every ``mask_out_stride``-th pixel, or None.
+        mask_targets: (M, H, W) bool, the masks sampled at every ``mask_out_stride``-th pixel; the
+            filled boxes where boxes supervise the masks; None if there are no masks.
         semantic: (H', W') class index of every cell of the semantic logits, -1 for background;
             None without a semantic head.
-        similar: (E, H, W) bool, which neighbors are alike in color, where boxes supervise the
-            masks; ``masks`` are the filled boxes then. None otherwise.
+        pairwise_edges: (E, H, W) bool, whether a cell and its e-th neighbor have similar colors,
+            where boxes supervise the masks; None otherwise.
     """
 
     bboxes: Tensor
     labels: Tensor
     centers: Tensor
-    masks: Tensor | None
+    mask_targets: Tensor | None
     semantic: Tensor | None = None
-    similar: Tensor | None = None
+    pairwise_edges: Tensor | None = None
 
 
 @dataclass
 class Assignment:
-    """What every point of a batch has to learn.
+    """The training targets of every point of a batch.
 
     Attributes:
         labels: (B, P) class index, C for background.
@@ -81,7 +82,7 @@ class Assignment:
 
 @dataclass
 class Instances:
-    """Instances whose masks are to be drawn: training positives or detections, all images.
+    """Instances of all images whose masks are to be drawn: training positives or detections.
 
     Attributes:
         params: (N, K) parameters of each instance's dynamic network, ordered by image.
@@ -101,11 +102,11 @@ class Instances:
         return self.params.shape[0]
 
     def chunks(self, size: int) -> Iterator[tuple[slice, Instances]]:
-        """At most ``size`` instances at a time, of all the images: their range, and they."""
+        """Yield at most ``size`` instances at a time: their range among the N, and a record."""
         ends = list(accumulate(self.counts))
         for start in range(0, len(self), size):
             part = slice(start, min(start + size, len(self)))
-            counts = [
+            counts = [  # how many of the range are of each image
                 max(min(end, part.stop) - max(end - count, part.start), 0)
                 for end, count in zip(ends, self.counts, strict=True)
             ]

@@ -1,4 +1,4 @@
-"""What a detector found in one image, in every usual form."""
+"""The results of prediction on one image, in all common formats."""
 
 from condinst.utils.lazy import lazy_names
 

@@ -1,4 +1,4 @@
-"""Results in the forms of other programs."""
+"""Conversion of results to the formats of other programs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 __all__ = ["coco_category_ids", "to_coco", "to_labelme", "to_supervision"]
 
-# COCO's ids go from 1 to 90; these are not used.
+# COCO's category ids go from 1 to 90; these are not used.
 _UNUSED_COCO_IDS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 _LABELME_FORMAT = "5.5.0"
 
 
 def coco_category_ids(class_names: Sequence[str]) -> list[int]:
-    """COCO's own ids for COCO's 80 classes, 1, 2, 3, ... for others."""
+    """Return COCO's own category ids for COCO's 80 classes, and 1, 2, 3, ... for other classes."""
     ends = (class_names[0], class_names[-1]) if len(class_names) == 80 else ()
     if ends == ("person", "toothbrush"):
         return [i for i in range(1, 91) if i not in _UNUSED_COCO_IDS]
@@ -31,7 +31,7 @@ def to_coco(
     image_id: int | str,
     category_ids: Sequence[int] | None,
 ) -> list[dict]:
-    """Write N detections as :meth:`condinst.results.Results.to_coco` says."""
+    """Convert N detections as described in :meth:`condinst.results.Results.to_coco`."""
     if category_ids is None:
         category_ids = coco_category_ids(class_names)
     if len(category_ids) != len(class_names):
@@ -60,11 +60,11 @@ def to_labelme(
     image_size: tuple[int, int],
     image_path: str,
 ) -> dict:
-    """Write N instances as :meth:`condinst.results.Results.to_labelme` says."""
+    """Convert N instances as described in :meth:`condinst.results.Results.to_labelme`."""
     shapes: list[dict] = []
     rows = zip(names, scores, boxes, polygons, strict=True)
     for i, (name, score, box, parts) in enumerate(rows):
-        kind = "polygon" if parts else "rectangle"  # a mask may have no pixels
+        kind = "polygon" if parts else "rectangle"  # for a mask without pixels
         for part in parts or [box.reshape(2, 2)]:
             shapes.append(
                 dict(
@@ -95,7 +95,7 @@ def to_supervision(
     masks: np.ndarray,
     names: Sequence[str],
 ) -> Any:
-    """Hand N instances over as :meth:`condinst.results.Results.to_supervision` says."""
+    """Convert N instances as described in :meth:`condinst.results.Results.to_supervision`."""
     try:
         import supervision
     except ImportError as error:

@@ -1,8 +1,9 @@
-"""What a detector found on one image: boxes, scores, names and masks, in every usual form.
+"""The results of prediction on one image: boxes, scores, names and masks, in all common formats.
 
-Needs numpy alone (pillow for drawing), so that it serves a predictor without PyTorch as well.
+The module needs numpy alone (and pillow for drawing), so that predictors without PyTorch can use
+it.
 
-Letters in the comments: N = instances, H, W = height and width of the image in pixels.
+Shapes: N instances, H x W pixels of the image.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ __all__ = ["Results"]
 class Results:
     """The instances of one image, best first.
 
-    ``len(results)`` is their number; ``results[i]``, a slice, an array of indices or a boolean
-    array such as ``results.scores > 0.5`` choose some of them.
+    ``len(results)`` is the number of instances. Indexing with a number, a slice, an array of
+    indices or a boolean array such as ``results.scores > 0.5`` selects instances.
 
     Attributes:
         image_size: height and width of the image.
@@ -41,9 +42,13 @@ class Results:
         labels: (N,) int64, index into ``class_names``.
         crops: N masks, each the part of the image that holds its pixels.
         class_names: the name of every label.
-        path: the image's file, if it came from one.
-        image: the image itself where it came from no file, not copied: (H, W, 3) uint8 RGB, or
-            what the predictor's ``pixel_format`` says.
+        path: the image's file; None if the image did not come from a file.
+        image: the image, not copied, if it did not come from a file: (H, W, 3) uint8 RGB, or the
+            predictor's ``pixel_format``; else None.
+
+    Raises:
+        ValueError: the arrays differ in length, a label has no name, or a crop lies outside the
+            image.
     """
 
     def __init__(
@@ -84,8 +89,8 @@ class Results:
             rows, columns = crop.mask.shape
             if not (0 <= crop.y <= height - rows and 0 <= crop.x <= width - columns):
                 raise ValueError(
-                    f"crop of {columns} x {rows} pixels at ({crop.x}, {crop.y}): expected inside a "
-                    f"image of {width} x {height}"
+                    f"crop of {columns} x {rows} pixels at ({crop.x}, {crop.y}): expected inside "
+                    f"the image of {width} x {height}"
                 )
 
     def __len__(self) -> int:
@@ -114,12 +119,12 @@ class Results:
 
     @property
     def names(self) -> list[str]:
-        """N class names."""
+        """The N class names."""
         return [self.class_names[label] for label in self.labels]
 
     @property
     def masks(self) -> np.ndarray:
-        """(N, H, W) bool; made anew by every call."""
+        """The masks as (N, H, W) bool; each access creates a new array."""
         masks = np.zeros((len(self), *self.image_size), bool)
         for mask, crop in zip(masks, self.crops, strict=True):
             rows, columns = crop.mask.shape
@@ -128,28 +133,30 @@ class Results:
 
     @property
     def rles(self) -> list[dict]:
-        """N run-length codes as COCO's files have them: ``size`` [H, W], ``counts`` a string."""
+        """The N masks as RLEs in COCO's format: ``size`` [H, W] and ``counts``, a string."""
         return [as_text(encode_crop(crop, self.image_size)) for crop in self.crops]
 
     @property
     def areas(self) -> np.ndarray:
-        """(N,) int64, pixels of the masks."""
+        """The number of pixels of each mask, (N,) int64."""
         return np.array([np.count_nonzero(crop.mask) for crop in self.crops], np.int64)
 
     @property
     def polygons(self) -> list[list[np.ndarray]]:
-        """Exact outlines: for every instance one (K, 2) array per part, see :meth:`to_polygons`."""
+        """The exact outlines: :meth:`to_polygons` with ``tolerance`` 0."""
         return self.to_polygons()
 
     def to_polygons(self, tolerance: float = 0.0) -> list[list[np.ndarray]]:
-        """Outlines along the pixels' edges, xy in the image's pixels, float32.
+        """Convert the masks to outlines along the pixels' edges.
 
-        A hole is joined to its part's outline by a cut of no width, so that each part is one ring
-        whose filling is the mask: to the pixel with ``tolerance`` 0.
+        A hole is joined to its part's outline by a cut of no width, so that each part is one ring.
+        With ``tolerance`` 0, filling the rings gives the exact mask.
 
         Args:
-            tolerance: how far from the exact outline it may run, in pixels; 1 leaves a small part
-                of the points.
+            tolerance: largest distance from the exact outline, in pixels; 1 removes most points.
+
+        Returns:
+            Per instance, one (K, 2) float32 array per part, xy in the image's pixels.
         """
         from condinst.masks.polygons import trace
 
@@ -158,12 +165,15 @@ class Results:
     def draw(
         self, image: np.ndarray | None = None, *, score_thr: float = 0.3, boxes: bool = True
     ) -> np.ndarray:
-        """The image with its instances on it, (H, W, 3) uint8 RGB.
+        """Draw the instances on the image.
 
         Args:
             image: (H, W, 3) uint8 RGB to draw on instead of the image itself.
-            score_thr: an instance with a score below is not drawn.
-            boxes: whether boxes are drawn around the masks.
+            score_thr: instances with a lower score are not drawn.
+            boxes: whether to draw boxes around the masks.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
 
         Raises:
             ValueError: there is no image, or it has another size.
@@ -182,10 +192,15 @@ class Results:
         score_thr: float = 0.3,
         boxes: bool = True,
     ) -> Path:
-        """Write the image with its instances on it; the arguments are those of :meth:`draw`.
+        """Write the image with its instances to a file.
+
+        Args:
+            path: the file; its suffix sets the format.
+            image, score_thr, boxes: as for :meth:`draw`.
 
         Raises:
-            ValueError: ``path`` is the image's own file, or see :meth:`draw`.
+            ValueError: ``path`` is the image's own file or has no suffix of an image file, or see
+                :meth:`draw`.
         """
         from PIL import Image
 
@@ -196,18 +211,18 @@ class Results:
         kind = Image.registered_extensions().get(path.suffix.lower())
         if kind is None:
             raise ValueError(f"{path}: expected a name that ends as an image file's, such as .jpg")
-        buffer = io.BytesIO()  # Pillow's JPEG writer says nothing of a full disk
+        buffer = io.BytesIO()  # Pillow's JPEG writer does not report a full disk
         drawn.save(buffer, kind, quality=92)
         write_whole(path, buffer.getvalue())
         return path
 
     def read_image(self) -> np.ndarray:
-        """The image to look at, (H, W, 3) uint8 RGB: the one at hand, or that of the file.
+        """Return the image for display, (H, W, 3) uint8 RGB; read it from its file if necessary.
 
-        16-bit values are stretched, of many channels the first three shown.
+        16-bit values are stretched; of many channels, the first three are used.
 
         Raises:
-            ValueError: there is neither, or the file's image has another size by now.
+            ValueError: there is neither image nor path, or the file's image now has another size.
         """
         if self.image is not None:
             return to_display(self.image)
@@ -220,12 +235,15 @@ class Results:
     def to_coco(
         self, image_id: int | str = 0, category_ids: Sequence[int] | None = None
     ) -> list[dict]:
-        """Detections as COCO's result files have them, masks as run-length codes.
+        """Convert to the detections of COCO's result files, with masks as RLEs.
 
         Args:
-            image_id: of the image in the annotation file.
-            category_ids: the id of every label; None for COCO's own with COCO's 80 classes, else
-                label + 1.
+            image_id: id of the image in the annotation file.
+            category_ids: the category id of every label; None for COCO's own ids with COCO's 80
+                classes, else label + 1.
+
+        Raises:
+            ValueError: there is not one category id per class.
         """
         from condinst.results.formats import to_coco
 
@@ -233,11 +251,12 @@ class Results:
         return to_coco(*rows, self.class_names, image_id, category_ids)
 
     def to_labelme(self, tolerance: float = 1.0, image_path: str | None = None) -> dict:
-        """The content of a labelme file: one polygon per part of an instance, parts as a group.
+        """Convert to the content of a labelme file: a polygon per part, the parts as a group.
 
         Args:
             tolerance: see :meth:`to_polygons`.
-            image_path: of the image, from the labelme file's folder; None for the same folder.
+            image_path: path of the image, relative to the labelme file's folder; None if the image
+                is in that folder.
         """
         from condinst.results.formats import to_labelme
 
@@ -247,7 +266,7 @@ class Results:
         return to_labelme(*rows, self.image_size, image_path)
 
     def to_supervision(self) -> Any:
-        """``supervision.Detections``, with ``class_name`` in its data.
+        """Convert to ``supervision.Detections``, with ``class_name`` in its data.
 
         Raises:
             ImportError: supervision is not installed.
@@ -257,7 +276,7 @@ class Results:
         return to_supervision(self.labels, self.scores, self.boxes, self.masks, self.names)
 
     def to_dict(self) -> dict:
-        """Everything but the pixels, as JSON can hold it."""
+        """Convert everything except the image's pixels to values that JSON can hold."""
         rows = zip(self.labels, self.names, self.scores, self.boxes, self.rles, strict=True)
         return dict(
             path=self.path,
@@ -270,5 +289,5 @@ class Results:
         )
 
     def to_json(self, indent: int | None = None) -> str:
-        """:meth:`to_dict` as text."""
+        """Convert :meth:`to_dict` to JSON text."""
         return json.dumps(self.to_dict(), indent=indent)

@@ -1,11 +1,11 @@
-"""What training reads of an image: sampled masks and similar colors, made in the data workers."""
+"""Training targets that the data workers compute: sampled masks and color similarities."""
 
 from condinst.utils.lazy import lazy_names
 
 _MODULES = {
     "SampledMasks": "target_types",
     "SimilarColors": "target_types",
-    "alike_neighbors": "color_similarity",
+    "compute_pairwise_edges": "color_similarity",
     "sample_masks": "mask_samples",
 }
 

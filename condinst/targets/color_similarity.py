@@ -1,4 +1,4 @@
-"""An image -> which of its neighboring cells are alike in color (BoxInst, Equation 5).
+"""Color similarity of an image's neighboring cells (BoxInst, Equation 6).
 
 Shapes: H x W pixels, h x w cells of ``stride`` x ``stride`` pixels, E neighbors of a cell.
 """
@@ -16,8 +16,8 @@ from condinst.targets.mask_samples import pack_bools, unpack_bools
 from condinst.targets.target_types import SimilarColors
 
 __all__ = [
-    "alike_neighbors",
-    "colors_of",
+    "compute_pairwise_edges",
+    "to_uint8_colors",
     "mean_colors",
     "neighbor_offsets",
     "to_lab",
@@ -26,13 +26,16 @@ __all__ = [
 
 
 def neighbor_offsets(size: int, dilation: int) -> list[tuple[int, int]]:
-    """Rows and columns from a cell to each of its neighbors, row by row.
+    """List the rows and columns from a cell to each of its E neighbors, row by row.
 
     The e-th from the front and the e-th from the back are opposite.
 
     Args:
         size: side of the neighborhood, odd; 3 for 8 neighbors.
         dilation: cells from one neighbor to the next.
+
+    Raises:
+        ValueError: ``size`` is even or below 3.
     """
     if size < 3 or size % 2 == 0:
         raise ValueError(f"pairwise_size must be odd and 3 at least, got {size}")
@@ -40,18 +43,18 @@ def neighbor_offsets(size: int, dilation: int) -> list[tuple[int, int]]:
     return [(dy, dx) for dy in steps for dx in steps if (dy, dx) != (0, 0)]
 
 
-def colors_of(image: np.ndarray, value_range: float | None = None) -> np.ndarray:
-    """An image of any channels and type as one whose colors can be compared.
+def to_uint8_colors(image: np.ndarray, value_range: float | None = None) -> np.ndarray:
+    """Convert an image of any channels and type to three channels of 8 bits.
 
-    Of four and more channels, the first three are red, green and blue; of fewer than three, the
-    first is gray.
+    With four or more channels, the first three count as red, green and blue; with fewer than three,
+    the first counts as gray.
 
     Args:
         image: (H, W) or (H, W, C).
-        value_range: the value of white; None for the type's largest, and 255 for floats.
+        value_range: the value of white; None for the largest value of the type, and 255 for floats.
 
     Returns:
-        (H, W, 3) uint8, three channels in the order that they have.
+        (H, W, 3) uint8, in the image's order of channels.
     """
     if image.ndim == 2:
         image = image[:, :, None]
@@ -64,21 +67,28 @@ def colors_of(image: np.ndarray, value_range: float | None = None) -> np.ndarray
 
 
 def mean_colors(image: np.ndarray, stride: int) -> np.ndarray:
-    """(H, W, 3) uint8 -> (ceil(H / stride), ceil(W / stride), 3) uint8, means rounded down.
+    """Average the colors of each cell, rounded down.
 
     Beyond its border the image is black, as the original implementation pads it.
+
+    Args:
+        image: (H, W, 3) uint8.
+        stride: side of a cell, pixels.
+
+    Returns:
+        (ceil(H / stride), ceil(W / stride), 3) uint8.
     """
     height, width = image.shape[:2]
     image = np.pad(image, ((0, -height % stride), (0, -width % stride), (0, 0)))
     rows, columns = image.shape[0] // stride, image.shape[1] // stride
     cells = image.reshape(rows, stride, columns, stride, 3)
-    # rows first: whole numbers of 16 bits are enough for them, and quick
-    sums = cells.sum(axis=1, dtype=np.uint16).sum(axis=2, dtype=np.uint32)
+    # rows first: 16 bits hold the sum of up to 257 rows, and are fast to add
+    sums = cells.sum(axis=1, dtype=np.uint16).sum(axis=2, dtype=np.uint32)  # (h, w, 3)
     return (sums // stride**2).astype(np.uint8)
 
 
 def to_lab(colors: np.ndarray) -> Tensor:
-    """(h, w, 3) uint8 RGB -> (3, h, w) float32 CIELAB, D65, by scikit-image.
+    """Convert (h, w, 3) uint8 RGB to (3, h, w) float32 CIELAB (D65) with scikit-image.
 
     Raises:
         ImportError: scikit-image is not installed.
@@ -97,16 +107,16 @@ def valid_cells(
     ori_height: int,
     bottom_pixels_removed: int,
 ) -> Tensor:
-    """The cells whose sampled pixel lies in the image, and not in a strip at its bottom.
+    """Find the cells whose sampled pixel lies in the image and above a strip at its bottom.
 
-    COCO's annotations are wrong there, say the authors.
+    The authors exclude the strip because COCO's annotations are wrong there.
 
     Args:
         cells: h and w.
-        stride: of the cells.
+        stride: side of a cell, pixels.
         img_shape: H and W.
-        ori_height: height of the image before it was resized.
-        bottom_pixels_removed: height of the strip in the image before it was resized.
+        ori_height: height of the image before resizing.
+        bottom_pixels_removed: height of the strip in the image before resizing.
 
     Returns:
         (h, w) bool.
@@ -116,40 +126,40 @@ def valid_cells(
     return (rows < img_shape[0] - removed)[:, None] & (columns < img_shape[1])
 
 
-def alike_neighbors(
+def compute_pairwise_edges(
     lab: Tensor, valid: Tensor, *, size: int, dilation: int, color_thresh: float
 ) -> Tensor:
-    """Whether a cell and each of its neighbors are alike in color.
+    """Find the edges: the neighbors whose color is similar to the cell's.
 
-    They are if exp(-|difference in Lab| / 2) reaches the threshold. Beyond the image all is
-    black. A cell that has no valid neighbor has no edges.
+    The similarity of two cells is exp(-|difference in Lab| / 2). Beyond the image everything is
+    black. A cell without a valid neighbor has no edges.
 
     Args:
         lab: (3, h, w) CIELAB.
-        valid: (h, w) bool.
+        valid: (h, w) bool, see :func:`valid_cells`.
         size, dilation: see :func:`neighbor_offsets`.
-        color_thresh: in [0, 1].
+        color_thresh: least similarity of an edge, in [0, 1].
 
     Returns:
         (E, h, w) bool.
     """
     height, width = valid.shape
     border = size // 2 * dilation
-    around = F.pad(lab, (border,) * 4)
+    around = F.pad(lab, (border,) * 4)  # (3, h + 2 * border, w + 2 * border)
     valid_around = F.pad(valid, (border,) * 4)
     edges, has_valid_neighbor = [], torch.zeros_like(valid)
     for dy, dx in neighbor_offsets(size, dilation):
         rows = slice(border + dy, border + dy + height)
         columns = slice(border + dx, border + dx + width)
         # forty times faster than torch's norm over three channels
-        distances = (lab - around[:, rows, columns]).square_().sum(dim=0).sqrt_()
+        distances = (lab - around[:, rows, columns]).square_().sum(dim=0).sqrt_()  # (h, w)
         edges.append(distances.mul_(-0.5).exp_())
         has_valid_neighbor |= valid_around[rows, columns]
     return (torch.stack(edges) * has_valid_neighbor) >= color_thresh
 
 
 def _to_bits(colors: SimilarColors) -> tuple:
-    """As for masks: bits in the message itself."""
+    """Pickle as bits in the message itself, as ``mask_samples`` does for masks."""
     return _from_bits, (pack_bools(colors.edges), colors.stride, colors.num_boxes)
 
 

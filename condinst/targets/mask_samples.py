@@ -1,10 +1,10 @@
-"""Masks of one image -> what training reads of them, without drawing the masks.
+"""Sample the masks of one image for training without drawing whole masks.
 
-Training reads a mask's center of mass and every few pixels of it. Polygons become a run-length
-code, and both follow from the borders of its runs.
+Training reads the center of mass of a mask and every ``stride``-th of its pixels. Polygons become
+RLEs, and both follow from the borders of the runs.
 
-Letters: M masks of H rows and W columns, h and w rows and columns of samples. Pixels of a mask are
-numbered down the columns, as in COCO's codes: pixel n lies at column n // H and row n % H.
+Shapes: M masks of H x W pixels, h x w samples. Pixels of a mask are numbered down the columns, as
+in COCO's RLE: pixel n lies in column n // H and row n % H.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ __all__ = ["pack_bools", "sample_masks", "unpack_bools"]
 def sample_masks(
     masks: BitmapMasks | PolygonMasks, stride: int, semantic_stride: int | None = None
 ) -> SampledMasks:
-    """Read every ``stride``-th pixel of each mask, from ``stride // 2`` on, its center and area.
+    """Sample every ``stride``-th pixel of each mask, from ``stride // 2`` on.
 
-    Polygons cover the pixels that ``PolygonMasks.to_ndarray`` would give. Sums are whole numbers,
-    so the centers are exact but for one rounding to float32.
+    The centers and areas of the masks are measured too. Polygons cover the pixels that
+    ``PolygonMasks.to_ndarray`` would give. Sums are whole numbers, so each center is rounded only
+    once, to float32.
 
     Args:
-        masks: of one image.
-        stride: of the mask loss's targets.
-        semantic_stride: of the semantic loss's targets, if there is one.
+        masks: M masks of one image.
+        stride: stride of the mask loss's targets, pixels.
+        semantic_stride: stride of the semantic loss's targets, pixels; None without that loss.
     """
     height, width = masks.height, masks.width
     strides = [stride] if semantic_stride is None else [stride, semantic_stride]
@@ -53,12 +54,13 @@ def sample_masks(
         sampled = [np.stack([grid.sample(crop) for crop in masks.crops]) for grid in grids]
         sums = np.stack([_sums_of_crop(crop) for crop in masks.crops])
     else:
-        bitmaps = masks.to_ndarray()
+        bitmaps = masks.to_ndarray()  # (M, H, W)
         views = [bitmaps[:, s // 2 :: s, s // 2 :: s] for s in strides]
         sampled = [np.ascontiguousarray(view) != 0 for view in views]
         sums = np.stack([_sums_of_bitmap(bitmap) for bitmap in bitmaps])
-    areas = torch.from_numpy(sums[:, 0]).long()
-    centers = torch.from_numpy(sums[:, 1:] / np.maximum(sums[:, :1], 1)).float()
+    # sums: (M, 3) of pixels, x and y; an empty mask is divided by 1 and gets the center (0, 0)
+    areas = torch.from_numpy(sums[:, 0]).long()  # (M,)
+    centers = torch.from_numpy(sums[:, 1:] / np.maximum(sums[:, :1], 1)).float()  # (M, 2)
     fine, *coarse = (
         SampledMasks(torch.from_numpy(samples), centers, areas, s)
         for samples, s in zip(sampled, strides, strict=True)
@@ -69,15 +71,15 @@ def sample_masks(
 
 
 def _runs(masks: PolygonMasks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The covered runs of all masks: first pixel, pixel after the last, index of the mask."""
-    codes = [
+    """Return the covered runs of all masks: first pixel, pixel after the last, mask index."""
+    counts = [
         polygons_to_rle(polygons, masks.height, masks.width)["counts"] for polygons in masks.masks
     ]
-    runs, num_runs = read_many_counts(codes)
-    owners = np.repeat(np.arange(len(codes)), num_runs)
+    runs, num_runs = read_many_counts(counts)
+    owners = np.repeat(np.arange(len(counts)), num_runs)
     index = np.arange(len(runs)) - np.repeat(np.cumsum(num_runs) - num_runs, num_runs)
-    covered = index % 2 == 1
-    # every code covers its image, so the masks lie one after the other
+    covered = index % 2 == 1  # each RLE starts with background
+    # every RLE covers its whole image, so the masks lie one after the other
     stops = (np.cumsum(runs) - owners * (masks.height * masks.width))[covered]
     return stops - runs[covered], stops, owners[covered]
 
@@ -85,7 +87,7 @@ def _runs(masks: PolygonMasks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _sums_of_runs(
     starts: np.ndarray, stops: np.ndarray, owners: np.ndarray, num_masks: int, height: int
 ) -> np.ndarray:
-    """Number of pixels, sum of their x and sum of their y of each mask, (M, 3) float64."""
+    """Sum the pixels, their x and their y of each mask: (M, 3) float64."""
     areas = stops - starts
     x_sums, y_sums = (
         after - before
@@ -93,8 +95,8 @@ def _sums_of_runs(
             _coordinate_sums(stops, height), _coordinate_sums(starts, height), strict=True
         )
     )
-    # bincount adds in float64, which is exact for whole numbers below 2 ** 53; the codes hold no
-    # image whose sums are larger
+    # bincount adds in float64, which is exact for whole numbers below 2 ** 53; no image that an RLE
+    # can describe has larger sums
     return np.stack(
         [np.bincount(owners, values, minlength=num_masks) for values in (areas, x_sums, y_sums)],
         axis=1,
@@ -102,7 +104,7 @@ def _sums_of_runs(
 
 
 def _coordinate_sums(pixels: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of x and of y over all pixels before the given ones."""
+    """Sum x and y over all pixels before each of the given ones, from arithmetic series."""
     columns, rows = np.divmod(pixels, height)
     x_sums = height * (columns * (columns - 1) // 2) + columns * rows
     y_sums = columns * (height * (height - 1) // 2) + rows * (rows - 1) // 2
@@ -110,8 +112,9 @@ def _coordinate_sums(pixels: np.ndarray, height: int) -> tuple[np.ndarray, np.nd
 
 
 def _sums_of_bitmap(bitmap: np.ndarray) -> np.ndarray:
-    """Number of covered pixels, sum of their x and sum of their y, (3,) float64."""
+    """Sum the covered pixels, their x and their y: (3,) float64."""
     covered = (bitmap != 0).view(np.uint8)
+    # sums of whole rows and columns are (W,) and (H,): coordinates are multiplied only there
     per_column = cv2.reduce(covered, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0].astype(np.int64)
     per_row = cv2.reduce(covered, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0].astype(np.int64)
     x_sum = (per_column * np.arange(len(per_column))).sum()
@@ -120,7 +123,7 @@ def _sums_of_bitmap(bitmap: np.ndarray) -> np.ndarray:
 
 
 def _sums_of_crop(crop: Crop) -> np.ndarray:
-    """The same for a part of a bitmap, in the image's coordinates."""
+    """Sum as :func:`_sums_of_bitmap` for a crop, in the image's coordinates."""
     if not crop.mask.size:
         return np.zeros(3)
     area, x_sum, y_sum = _sums_of_bitmap(crop.mask)
@@ -128,26 +131,26 @@ def _sums_of_crop(crop: Crop) -> np.ndarray:
 
 
 class _SampleGrid:
-    """The sampled pixels of a mask of ``height`` x ``width``, numbered down the columns too."""
+    """The sampled pixels of a mask of ``height`` x ``width``, numbered down the columns as well."""
 
     def __init__(self, height: int, width: int, stride: int) -> None:
         self.height, self.stride = height, stride
         self.rows, self.columns = self._before(height), self._before(width)
 
     def _before(self, position):
-        """Samples of one row or column that lie before a position."""
+        """Count the samples of one row or column that lie before a position."""
         return (position + self.stride - 1 - self.stride // 2) // self.stride
 
     def _samples_before(self, pixels: np.ndarray) -> np.ndarray:
-        """Samples of the mask that lie before the given pixels."""
+        """Count the samples of the mask that lie before each of the given pixels."""
         columns, rows = np.divmod(pixels, self.height)
         sampled = columns % self.stride == self.stride // 2
         return self._before(columns) * self.rows + sampled * self._before(rows)
 
     def sample(self, crop: Crop) -> np.ndarray:
-        """A part of a mask -> (h, w) bool."""
+        """Sample a mask that is given as a crop: (h, w) bool."""
         samples = np.zeros((self.rows, self.columns), bool)
-        # the first sampled row and column of the part, and which samples of the image they are
+        # first sampled row and column within the crop, then their indices among the samples
         top, left = (-(place - self.stride // 2) % self.stride for place in (crop.y, crop.x))
         part = crop.mask[top :: self.stride, left :: self.stride]
         row, column = ((crop.y + top) // self.stride, (crop.x + left) // self.stride)
@@ -157,12 +160,13 @@ class _SampleGrid:
     def draw(
         self, starts: np.ndarray, stops: np.ndarray, owners: np.ndarray, num_masks: int
     ) -> np.ndarray:
-        """Covered runs of pixels -> (M, h, w) bool."""
+        """Sample masks that are given as covered runs of pixels: (M, h, w) bool."""
         size = self.rows * self.columns
         borders = np.zeros((len(starts) + 1, 2), np.int64)
         borders[:-1, 0] = self._samples_before(starts) + owners * size
         borders[:-1, 1] = self._samples_before(stops) + owners * size
         borders[-1] = num_masks * size
+        # the samples of all masks in one row are runs too, background and mask in turn
         lengths = np.diff(borders.ravel(), prepend=0)
         covered = np.arange(len(lengths)) % 2 == 1
         masks = np.repeat(covered, lengths).reshape(num_masks, self.columns, self.rows)
@@ -174,9 +178,10 @@ class _SampleGrid:
 
 
 def _to_bits(masks: SampledMasks) -> tuple:
-    """How masks go from a data worker to the training process: as bits, in the message itself.
+    """Pickle masks for the way from a data worker to the training process.
 
-    A tensor would take a file of shared memory of its own, which costs more than the masks do.
+    They travel as bits in the message itself. Each tensor would need its own file of shared memory,
+    which costs more than the masks do.
     """
     coarse = None
     if masks.coarse is not None:
@@ -196,12 +201,12 @@ def _from_bits(
 
 
 def pack_bools(bools: torch.Tensor) -> tuple[np.ndarray, tuple[int, ...]]:
-    """A bool tensor as bits and its shape."""
+    """Pack a bool tensor into bits and its shape."""
     return np.packbits(bools.numpy()), tuple(bools.shape)
 
 
 def unpack_bools(packed: tuple[np.ndarray, tuple[int, ...]]) -> torch.Tensor:
-    """The tensor that :func:`pack_bools` packed."""
+    """Restore the tensor that :func:`pack_bools` packed."""
     bits, shape = packed
     return torch.from_numpy(np.unpackbits(bits, count=math.prod(shape)).view(bool).reshape(shape))
 

@@ -1,6 +1,6 @@
-"""What the data workers prepare of an image's masks or colors, as typed records.
+"""Records of the targets that the data workers compute from an image's masks or colors.
 
-Letters in the shapes: M = objects of one image, H, W = rows and columns of a map.
+Shapes: M objects of one image, h x w samples or cells of a map, E neighbors of a cell.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ __all__ = ["SampledMasks", "SimilarColors"]
 
 @dataclass
 class SampledMasks:
-    """The masks of one image as far as training reads them, made where the image is loaded.
+    """The sampled masks of one image, with all that training reads of the masks.
 
-    It takes the place of ``PolygonMasks`` and ``BitmapMasks`` in a data sample, and does what
-    data samples, preprocessors and ``PackDetInputs`` ask of them.
+    The record replaces ``PolygonMasks`` or ``BitmapMasks`` as ``gt_masks``, the key that mmdet's
+    pipelines carry, and has the methods that mmdet's data samples, preprocessors and
+    ``PackDetInputs`` call.
 
     Attributes:
         samples: (M, h, w) bool, the pixels at ``stride // 2 + i * stride`` of the input image.
@@ -41,17 +42,17 @@ class SampledMasks:
         return self.samples.shape[0]
 
     def __getitem__(self, index: slice | Tensor | np.ndarray) -> SampledMasks:
-        """The masks of a slice, of bools or of indices."""
+        """Select masks by a slice, by bools or by indices."""
         if isinstance(index, slice):
             return self._map(lambda x: x[index])
         inds = torch.as_tensor(index, device=self.samples.device)
         if inds.dtype == torch.bool:
             inds = inds.nonzero().squeeze(1)
-        # copies whole masks, where indexing copies pixel by pixel
+        # index_select copies whole masks; indexing would copy pixel by pixel
         return self._map(lambda x: x.index_select(0, inds))
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> SampledMasks:
-        """The same function for everything that there is one of per mask."""
+        """Apply a function to every tensor with one row per mask."""
         return replace(
             self,
             samples=function(self.samples),
@@ -62,7 +63,7 @@ class SampledMasks:
 
     @staticmethod
     def cat(parts: Sequence[SampledMasks]) -> SampledMasks:
-        """The masks of all parts, which are of one image."""
+        """Join the masks of all parts, which must be of one image."""
         coarse = [part.coarse for part in parts if part.coarse is not None]
         return replace(
             parts[0],
@@ -73,26 +74,27 @@ class SampledMasks:
         )
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SampledMasks:
-        """The same on a device."""
+        """Copy the tensors to a device."""
         return self._map(lambda x: x.to(device, non_blocking=non_blocking))
 
     def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> SampledMasks:
-        """Itself: samples are padded to the size of the mask logits, when that is known."""
+        """Return itself: ground truth pads the samples once the size of the logits is known."""
         return self
 
 
 @dataclass
 class SimilarColors:
-    """Which neighboring cells of an image are alike in color, made where the image is loaded.
+    """The pairs of neighboring cells of an image that have similar colors.
 
-    It takes the place of masks in the data samples of BoxInst, which learns from boxes.
+    The record replaces masks as ``gt_masks`` in the data samples of BoxInst, which learns from
+    boxes.
 
     Attributes:
-        edges: (E, h, w) bool: whether a cell and its E-th neighbor are alike. Neighbors are
-            counted row by row, without the cell itself (see
+        edges: (E, h, w) bool: whether a cell and its e-th neighbor have similar colors. Neighbors
+            are numbered row by row, without the cell itself (see
             :func:`condinst.targets.color_similarity.neighbor_offsets`).
         stride: input-image pixels from one cell to the next.
-        num_boxes: of the image.
+        num_boxes: number of boxes in the image, the length that data samples check.
     """
 
     edges: Tensor
@@ -103,14 +105,14 @@ class SimilarColors:
         return self.num_boxes
 
     def __getitem__(self, index: slice | Tensor | np.ndarray) -> SimilarColors:
-        """The same image with some of its boxes."""
+        """Select some of the image's boxes; the edges are those of the whole image."""
         kept = index if isinstance(index, slice) else np.asarray(index)
         return replace(self, num_boxes=len(np.arange(self.num_boxes)[kept]))
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SimilarColors:
-        """The same on a device."""
+        """Copy the edges to a device."""
         return replace(self, edges=self.edges.to(device, non_blocking=non_blocking))
 
     def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> SimilarColors:
-        """Itself: edges are padded to the size of the mask logits, when that is known."""
+        """Return itself: ground truth pads the edges once the size of the logits is known."""
         return self

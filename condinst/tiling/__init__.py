@@ -1,4 +1,4 @@
-"""Large images by overlapping tiles: cutting, predicting and merging, by numpy alone."""
+"""Prediction on large images by overlapping tiles: cut, predict and merge, with numpy alone."""
 
 from condinst.utils.lazy import lazy_names
 

@@ -1,8 +1,8 @@
-"""What overlapping tiles found -> the instances of the image, each once.
+"""Merge the detections on overlapping tiles into the instances of the image.
 
-Two tiles see the zone in which they overlap equally well, so what they say of one object must agree
-there, and only there: masks are compared by their IoU inside the zone. Boxes are not compared.
-:func:`merge_views` has the rules.
+Two tiles see the zone in which they overlap equally well, so their masks of one object must agree
+there, and only there. Masks are compared by their IoU inside the zone; boxes are not compared.
+:func:`merge_views` states the rules.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from condinst.results.results import Results
 
 __all__ = ["Tile", "TileView", "merge_views"]
 
-# An object that comes nearer than this to its tile's edge may go on beyond it: masks and boxes are
-# exact to about a cell of the logits. As a share of the tile's side, and at least so many pixels.
-_EDGE_SHARE = 1 / 128
+# An object closer than this to its tile's edge may continue beyond it: masks and boxes are accurate
+# to about one cell of the logits. As a fraction of the tile's side, and the minimum in pixels.
+_EDGE_FRACTION = 1 / 128
 _EDGE_PIXELS = 2
 
-# Detections with a lower share of an object's best score do not form it: a view has poor doubles of
-# what it sees well, and one that reaches too far would spoil the union.
-_TRUSTED_SHARE = 0.5
+# Detections below this fraction of an object's best score do not shape it: a view often has poor
+# duplicates of a good detection, and one that reaches too far would spoil the union.
+_TRUSTED_FRACTION = 0.5
 
 
 class Tile(NamedTuple):
-    """A part of an image: pixels x1 to x2 and y1 to y2, without the last ones."""
+    """A rectangular part of an image: pixels x1 to x2 - 1 and y1 to y2 - 1."""
 
     x1: int
     y1: int
@@ -40,12 +40,12 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True)
 class TileView:
-    """What was found by looking at a part of an image.
+    """The detections on one part of an image.
 
     Attributes:
         tile: the part.
-        results: its instances, in the image's coordinates.
-        reduced: whether it was looked at on a smaller scale, so that its masks are coarse.
+        results: the detections, in the image's coordinates.
+        reduced: whether the part was reduced in size for the detector, so that masks are coarse.
     """
 
     tile: Tile
@@ -76,21 +76,21 @@ class _Pair(NamedTuple):
 
 
 def merge_views(views: Sequence[TileView], match_threshold: float = 0.5) -> Results:
-    """The instances of an image from its views, best first.
+    """Merge the views of one image into its instances, best first.
 
-    - Two detections of one class are the same object when the IoU of their masks, in the zone that
-      both views see, is ``match_threshold`` or more. Agreement passes on, so that an object may go
-      through many tiles (SAHI's NMM), the surest and most alike first; but what one view sees as
-      two objects stays two.
-    - If a view sees such an object whole, clear of the edges that its tile has inside the image,
-      its detection is taken: that of full scale before a reduced one, then the best. Otherwise box
-      and mask are the unions of the parts. The score is the best of all; what scores less than half
-      of it has no say.
-    - What no view sees whole, and of which better detections of another view, of the same class,
-      cover ``match_threshold`` or more, is left out.
+    - Two detections of one class are the same object if the IoU of their masks, in the zone that
+      both views see, is ``match_threshold`` or more. Matches chain, so that an object can span many
+      tiles (SAHI's NMM). Pairs with high scores and IoUs are joined first. Two detections of one
+      view are never joined.
+    - If a view sees the whole object, away from the tile edges inside the image, its detection is
+      used; full scale goes before reduced scale, then the higher score. Otherwise box and mask are
+      the unions of the parts. The score is the highest of all; detections below half of it are
+      ignored.
+    - An object that no view sees whole is dropped if better detections of the same class in another
+      view cover at least the fraction ``match_threshold`` of each of its parts.
 
     Args:
-        views: of one image, all of one ``image_size``; one at least.
+        views: one or more views of one image, all with the same ``image_size``.
         match_threshold: see above, in (0, 1].
     """
     found = [_instances(view, index) for index, view in enumerate(views)]
@@ -146,7 +146,7 @@ def _pairs(
     extents: np.ndarray,
     instances: list,
 ) -> list[_Pair]:
-    """The detections of two views that share pixels."""
+    """Find the pairs of detections of two views that share pixels."""
     zone = Tile(
         *np.maximum(one.tile[:2], other.tile[:2]), *np.minimum(one.tile[2:], other.tile[2:])
     )
@@ -168,13 +168,13 @@ def _pairs(
 
 
 def _reaching(extents: np.ndarray, zone: Tile) -> np.ndarray:
-    """Which of (N, 4) reach into the zone."""
+    """Return the indices of the (N, 4) xyxy extents that reach into the zone."""
     x1, y1, x2, y2 = extents.T
     return np.flatnonzero((x1 < zone.x2) & (x2 > zone.x1) & (y1 < zone.y2) & (y2 > zone.y1))
 
 
 def _num_shared(one: Crop, other: Crop) -> int:
-    """How many pixels two masks share."""
+    """Count the pixels that two masks share."""
     x1, y1 = max(one.x, other.x), max(one.y, other.y)
     x2 = min(one.x + one.mask.shape[1], other.x + other.mask.shape[1])
     y2 = min(one.y + one.mask.shape[0], other.y + other.mask.shape[0])
@@ -185,7 +185,7 @@ def _num_shared(one: Crop, other: Crop) -> int:
 
 
 def _inside(crop: Crop, tile: Tile) -> Crop:
-    """The part of a crop inside a tile; one of no pixels where there is none."""
+    """Return the part of a crop inside a tile; a crop of no pixels if there is none."""
     rows, columns = crop.mask.shape
     x1, y1 = max(crop.x, tile.x1), max(crop.y, tile.y1)
     x2, y2 = min(crop.x + columns, tile.x2), min(crop.y + rows, tile.y2)
@@ -197,13 +197,13 @@ def _inside(crop: Crop, tile: Tile) -> Crop:
 def _groups(
     instances: list[_Instance], pairs: list[_Pair], match_threshold: float
 ) -> list[list[int]]:
-    """Which detections are one object; at most one of each view."""
+    """Group the detections of each object, at most one of each view."""
     group_of = list(range(len(instances)))
     members = {i: [i] for i in group_of}
     seen_by = {i: {instance.view} for i, instance in enumerate(instances)}
 
     def importance(pair: _Pair) -> float:
-        # a view has poor doubles of what it sees well; what is sure goes together first
+        # a view often has poor duplicates of a good detection, so sure pairs are joined first
         return pair.iou * min(instances[pair.first].score, instances[pair.second].score)
 
     agreeing = [pair for pair in pairs if pair.iou >= match_threshold]
@@ -224,7 +224,7 @@ class _Object:
     """An object of the image, made of the detections ``members``."""
 
     members: list[int]
-    is_whole: bool  # some view sees it clear of its tile's edges
+    is_whole: bool  # some view sees all of it, away from its tile's edges
     score: float
     label: int
     box: np.ndarray
@@ -236,7 +236,7 @@ class _Object:
     ) -> _Object:
         found = [instances[i] for i in members]
         score = max(part.score for part in found)
-        parts = [part for part in found if part.score >= _TRUSTED_SHARE * score]
+        parts = [part for part in found if part.score >= _TRUSTED_FRACTION * score]
         extent = _around([part.extent for part in parts])
         whole = [part for part in parts if _sees_whole(views[part.view], extent)]
         if whole:
@@ -248,10 +248,10 @@ class _Object:
 
 
 def _sees_whole(view: TileView, extent: np.ndarray) -> bool:
-    """Whether something of this extent would lie clear of the tile's edges inside the image."""
+    """Tell whether a (4,) xyxy extent keeps away from the tile's edges inside the image."""
     (x1, y1, x2, y2), (height, width) = view.tile, view.results.image_size
-    across = max(_EDGE_PIXELS, (x2 - x1) * _EDGE_SHARE)
-    down = max(_EDGE_PIXELS, (y2 - y1) * _EDGE_SHARE)
+    across = max(_EDGE_PIXELS, (x2 - x1) * _EDGE_FRACTION)
+    down = max(_EDGE_PIXELS, (y2 - y1) * _EDGE_FRACTION)
     return bool(
         (x1 == 0 or extent[0] >= x1 + across)
         and (y1 == 0 or extent[1] >= y1 + down)
@@ -285,13 +285,13 @@ def _without_covered(
     pairs: list[_Pair],
     match_threshold: float,
 ) -> list[_Object]:
-    """Leave out what is a part of other objects, as seen by another view; best first."""
+    """Drop objects that another view sees as part of other objects; return the rest, best first."""
     partners: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for first, second, shared, _ in pairs:
         if instances[first].label == instances[second].label:
             partners[first].append((second, shared))
             partners[second].append((first, shared))
-    owner: dict[int, int] = {}  # of the detections of what is kept
+    owner: dict[int, int] = {}  # detection -> number of the kept object
 
     def is_covered(member: int, number: int) -> bool:
         by_view: dict[int, int] = defaultdict(int)
@@ -302,7 +302,7 @@ def _without_covered(
 
     kept = []
     for number, found in enumerate(sorted(objects, key=lambda x: -x.score)):
-        # one without pixels is not covered by anything
+        # a detection without pixels cannot be covered
         parts = [i for i in found.members if instances[i].area]
         if found.is_whole or not parts or not all(is_covered(i, number) for i in parts):
             kept.append(found)

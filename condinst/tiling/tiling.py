@@ -1,9 +1,9 @@
-"""Large images by overlapping tiles: where the tiles lie, and how an image goes through them.
+"""Prediction on large images by overlapping tiles: place tiles, cut images, move detections.
 
-numpy alone, so that predictors without PyTorch have it too. The terms are those of SAHI (Akyon,
-Altinuc and Temizel, ICIP 2022), "tile" standing for its "slice". SAHI itself is not used: it keeps
-masks as polygons, each of which is filled, so that holes are lost, and matches what two tiles found
-by boxes, by which neighbors in a crowd become one (docs/large_images.md has the figures).
+The module needs numpy alone, so that predictors without PyTorch can use it. The terms are those of
+SAHI (Akyon, Altinuc and Temizel, ICIP 2022), with "tile" for its "slice". SAHI itself is not used
+for two reasons: it stores masks as filled polygons, which lose holes, and it matches detections by
+boxes, which merges neighbors in a crowd (docs/large_images.md has the figures).
 :mod:`condinst.tiling.merging` compares masks.
 """
 
@@ -22,22 +22,22 @@ from condinst.tiling.merging import Tile, TileView, merge_views
 
 __all__ = ["Tile", "Tiling", "predict_by_tiles", "reduce_image"]
 
-# A reduced image is averaged this many of its rows at a time.
+# Rows of the reduced image that are averaged at a time.
 _ROWS_AT_A_TIME = 64
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How images are cut into tiles, and when two tiles mean the same object.
+    """How images are cut into tiles, and how the detections of two tiles are matched.
 
     Attributes:
         size: height and width of a tile, pixels of the image.
-        overlap: of neighboring tiles, as a share of their side; at least so much. An object up to
-            this size is seen whole by some tile.
-        standard_pred: also look at the whole image, reduced to the size of a tile, for objects
-            that no tile sees whole (SAHI's ``perform_standard_pred``).
-        match_threshold: least IoU of two masks, in the zone that both tiles see, for them to be one
-            object; and the share of a cut object that another tile's must cover to replace it.
+        overlap: least overlap of neighboring tiles, as a fraction of their side. Some tile sees the
+            whole of every object up to this size.
+        standard_pred: whether to predict on the whole image too, reduced to the size of a tile, for
+            objects that no tile sees whole (SAHI's ``perform_standard_pred``).
+        match_threshold: least IoU of two masks of one object, in the zone that both tiles see; and
+            least fraction of a cut object that another tile's detections must cover to replace it.
 
     Raises:
         ValueError: a value is outside its range.
@@ -66,16 +66,17 @@ class Tiling:
         standard_pred: bool,
         match_threshold: float,
     ) -> Tiling | None:
-        """From the arguments of a predictor; None without ``tile``."""
+        """Create a tiling from the arguments of a predictor; None if ``tile`` is None."""
         if tile is None:
             return None
         sides = (tile, tile) if isinstance(tile, int) else tuple(int(side) for side in tile)
         return cls(sides, overlap, standard_pred, match_threshold)  # type: ignore[arg-type]
 
     def tiles(self, image_size: tuple[int, int]) -> list[Tile]:
-        """Tiles of one size, row by row, that cover an image of (height, width).
+        """List tiles of one size, row by row, that cover an image of (height, width).
 
-        As few as the overlap allows, spread evenly. A side that is shorter than a tile's has one.
+        There are as few tiles as the overlap allows, evenly spread; one along a side that is
+        shorter than a tile's.
         """
         (rows, height), (columns, width) = (
             (_starts(image, tile, self.overlap), min(image, tile))
@@ -84,7 +85,7 @@ class Tiling:
         return [Tile(x, y, x + width, y + height) for y in rows for x in columns]
 
     def reduction(self, image_size: tuple[int, int]) -> int:
-        """By what whole factor an image has to shrink to fit into one tile."""
+        """Return the least whole factor by which an image must shrink to fit into one tile."""
         return max(math.ceil(p / t) for p, t in zip(image_size, self.size, strict=True))
 
 
@@ -97,9 +98,10 @@ def _starts(length: int, tile: int, overlap: float) -> list[int]:
 
 
 def reduce_image(image: np.ndarray, factor: int) -> np.ndarray:
-    """Means of squares of ``factor`` pixels: (H, W, C) -> (H // factor, W // factor, C).
+    """Reduce an image from (H, W, C) to (H // factor, W // factor, C) by averaging squares.
 
-    The pixels that fill no square, at the right and at the bottom, are left out. The type stays.
+    Pixels at the right and at the bottom that fill no square are left out. The type does not
+    change.
     """
     rows, columns = (max(side // factor, 1) for side in image.shape[:2])
     down, across = (min(factor, side) for side in image.shape[:2])
@@ -120,13 +122,13 @@ def predict_by_tiles(
     predict: Callable[[list[np.ndarray]], list[Results]],
     batch_size: int,
 ) -> Results:
-    """The instances of one image.
+    """Predict the instances of one image by its tiles.
 
     Args:
         image: (H, W, C).
-        tiling: how to cut it.
-        predict: gives the results of a list of images.
-        batch_size: tiles at a time.
+        tiling: how to cut the image.
+        predict: function from a list of images to their results.
+        batch_size: number of tiles per call of ``predict``.
     """
     size = (image.shape[0], image.shape[1])
     tiles = tiling.tiles(size)
@@ -143,11 +145,11 @@ def predict_by_tiles(
 
 
 def view_of_tile(results: Results, tile: Tile, image_size: tuple[int, int]) -> TileView:
-    """What was found on a tile, put where the tile lies in the image."""
+    """Move the results of a tile to the tile's place in the image."""
     crops = []
     for crop in results.crops:
         tight = Crop.of(crop.mask)
-        # copied, because what it is cut out of would stay in memory with it
+        # copied: a view would keep the whole array in memory
         place = (crop.x + tight.x + tile.x1, crop.y + tight.y + tile.y1)
         crops.append(Crop(tight.mask.copy(), *place) if tight.mask.size else tight)
     corner = np.array([tile.x1, tile.y1] * 2, np.float32)
@@ -155,7 +157,7 @@ def view_of_tile(results: Results, tile: Tile, image_size: tuple[int, int]) -> T
 
 
 def view_of_whole(results: Results, factor: int, image_size: tuple[int, int]) -> TileView:
-    """What was found on an image that :func:`reduce_image` made, in the image itself."""
+    """Enlarge the results of a reduced image (see :func:`reduce_image`) to the image itself."""
     height, width = image_size
     rows, columns = results.image_size
     down, across = (min(factor, side) for side in image_size)

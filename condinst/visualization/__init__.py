@@ -1,4 +1,4 @@
-"""Drawings of instances: masks, boxes, names, close-ups of edges."""
+"""Visualization of instances: masks, boxes, names and close-ups of mask edges."""
 
 from condinst.utils.lazy import lazy_names
 

@@ -1,4 +1,4 @@
-"""Writing on images: names of instances where they hide little, and titles."""
+"""Text on images: names of instances, placed where they hide little, and titles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from condinst.visualization.selection import Shown
+from condinst.visualization.selection import DrawnInstances
 
 __all__ = ["draw_labels", "with_title"]
 
@@ -16,26 +16,30 @@ Rectangle = tuple[int, int, int, int]  # xyxy
 
 
 def draw_labels(
-    image: Image.Image, shown: Shown, colors: Sequence[Color], classes: Sequence[str]
+    image: Image.Image, instances: DrawnInstances, colors: Sequence[Color], classes: Sequence[str]
 ) -> None:
-    """Write each name near its instance, where it hides no other name.
+    """Write each name near its instance, where it covers no other name.
 
-    A name without such a place is left out: two over each other cannot be read. The best instances
-    choose first.
+    A name without such a place is left out, because overlapping names cannot be read. Instances
+    with high scores are placed first.
     """
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(_font_size(image.size))
     taken: list[Rectangle] = []
-    for i in _best_first(shown):
-        label, color = shown.labels[i], colors[i]
-        text = classes[label] if shown.scores is None else f"{classes[label]} {shown.scores[i]:.2f}"
+    for i in _best_first(instances):
+        label, color = instances.labels[i], colors[i]
+        text = (
+            classes[label]
+            if instances.scores is None
+            else f"{classes[label]} {instances.scores[i]:.2f}"
+        )
         left, _, right, _ = pen.textbbox((0, 0), text, font=font)
-        # the same height for every name, and the letters on one line in it
-        # where pillow has no FreeType, its own font is 11 pixels high
+        # all labels have one height and one baseline; without FreeType, pillow's own font is 11
+        # pixels high
         scalable = isinstance(font, ImageFont.FreeTypeFont)
         ascent, descent = font.getmetrics() if scalable else (11, 0)  # type: ignore[union-attr]
         width, height = round(right - left) + 6, ascent + descent + 2
-        place = _find_place(shown.frame(i), width, height, image.size, taken)
+        place = _find_place(instances.frame(i), width, height, image.size, taken)
         if place is None:
             continue
         taken.append(place)
@@ -46,7 +50,7 @@ def draw_labels(
 
 
 def with_title(panel: np.ndarray, title: str) -> np.ndarray:
-    """The image under a strip with its title."""
+    """Put a strip with a title above an image."""
     font_size = _font_size((panel.shape[1], panel.shape[0])) + 2
     strip = Image.new("RGB", (panel.shape[1], font_size + 10), "white")
     font = ImageFont.load_default(font_size)
@@ -58,17 +62,17 @@ def _font_size(size: tuple[int, int]) -> int:
     return max(10, round(max(size) / 45))
 
 
-def _best_first(shown: Shown) -> list[int]:
-    """The order in which names choose their places."""
-    if shown.scores is None:
-        return list(range(len(shown)))
-    return np.argsort(-shown.scores, kind="stable").tolist()
+def _best_first(instances: DrawnInstances) -> list[int]:
+    """Return the order in which names are placed: by falling score."""
+    if instances.scores is None:
+        return list(range(len(instances)))
+    return np.argsort(-instances.scores, kind="stable").tolist()
 
 
 def _find_place(
     box: np.ndarray, width: int, height: int, size: tuple[int, int], taken: list[Rectangle]
 ) -> Rectangle | None:
-    """Above the box, else inside its top, below it, inside its bottom, at its sides, in it."""
+    """Find a free place for a name: above the box, inside its top, below, at its sides, inside."""
     x1, y1, x2, y2 = (round(float(v)) for v in box)
     middle = (y1 + y2 - height) // 2
     corners = [(x1, y1 - height), (x1, y1), (x1, y2), (x1, y2 - height), (x2 - width, y1)]

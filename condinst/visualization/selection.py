@@ -1,6 +1,6 @@
-"""What is to be drawn, whatever form it comes in: checked, chosen, and largest first.
+"""Select the instances to draw from results or InstanceData, largest first.
 
-Letters in the comments: M = instances, H, W = height and width of the image in pixels.
+Shapes: M instances, H x W pixels of the image.
 """
 
 from __future__ import annotations
@@ -13,23 +13,30 @@ import numpy as np
 
 from condinst.masks.crop import Crop
 
-__all__ = ["Shown", "select"]
+__all__ = ["DrawnInstances", "select"]
 
 
 @dataclass
-class Shown:
-    """The instances to draw, as numpy arrays in the image's pixels."""
+class DrawnInstances:
+    """The instances to draw, as numpy arrays in the image's pixels.
 
-    labels: np.ndarray  # (M,) int
-    crops: list[Crop] | None  # M masks
-    boxes: np.ndarray | None  # (M, 4) xyxy
-    scores: np.ndarray | None  # (M,)
+    Attributes:
+        labels: (M,) int, class indices.
+        crops: M masks; None if there are only boxes.
+        boxes: (M, 4) xyxy; None if there are only masks.
+        scores: (M,); None for ground truth.
+    """
+
+    labels: np.ndarray
+    crops: list[Crop] | None
+    boxes: np.ndarray | None
+    scores: np.ndarray | None
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, order: np.ndarray) -> Shown:
-        return Shown(
+    def __getitem__(self, order: np.ndarray) -> DrawnInstances:
+        return DrawnInstances(
             self.labels[order],
             None if self.crops is None else [self.crops[i] for i in order],
             None if self.boxes is None else self.boxes[order],
@@ -37,15 +44,15 @@ class Shown:
         )
 
     def frame(self, index: int) -> np.ndarray:
-        """(4,) xyxy: the box, or what the mask's pixels fill."""
+        """Return the (4,) xyxy box of an instance; without boxes, that of its mask's pixels."""
         if self.boxes is not None:
             return self.boxes[index]
-        assert self.crops is not None  # select has seen masks or boxes
+        assert self.crops is not None  # select requires masks or boxes
         crop = self.crops[index]
         return np.array([crop.x, crop.y, crop.x + crop.mask.shape[1], crop.y + crop.mask.shape[0]])
 
-    def enlarged(self, factor: int) -> Shown:
-        """For the image enlarged by a whole number."""
+    def enlarged(self, factor: int) -> DrawnInstances:
+        """Enlarge the instances, for an image enlarged by a whole number."""
         crops = self.crops and [
             Crop(
                 crop.mask.repeat(factor, axis=0).repeat(factor, axis=1),
@@ -55,45 +62,47 @@ class Shown:
             for crop in self.crops
         ]
         boxes = None if self.boxes is None else self.boxes * factor
-        return Shown(self.labels, crops, boxes, self.scores)
+        return DrawnInstances(self.labels, crops, boxes, self.scores)
 
 
-def select(image: np.ndarray, instances: Any, classes: Sequence[str], score_thr: float) -> Shown:
-    """Check the arguments and take the instances above the threshold, largest first.
+def select(
+    image: np.ndarray, instances: Any, classes: Sequence[str], score_thr: float
+) -> DrawnInstances:
+    """Check the arguments and select the instances above the threshold, largest first.
 
-    The arguments are those of :func:`condinst.visualization.instances.draw_instances`.
+    The arguments and errors are those of :func:`condinst.visualization.instances.draw_instances`.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image: expected (H, W, 3) uint8, got {image.shape} {image.dtype}")
     read = _from_crops if hasattr(instances, "crops") else _from_fields
-    shown = read(instances, image)
-    if len(shown) and not 0 <= shown.labels.min() <= shown.labels.max() < len(classes):
+    found = read(instances, image)
+    if len(found) and not 0 <= found.labels.min() <= found.labels.max() < len(classes):
         raise ValueError(
-            f"labels: expected 0 to {len(classes) - 1}, got {np.unique(shown.labels).tolist()}"
+            f"labels: expected 0 to {len(classes) - 1}, got {np.unique(found.labels).tolist()}"
         )
-    if shown.crops is not None:
-        areas = np.array([np.count_nonzero(crop.mask) for crop in shown.crops])
-    elif shown.boxes is not None:
-        boxes = shown.boxes
+    if found.crops is not None:
+        areas = np.array([np.count_nonzero(crop.mask) for crop in found.crops])
+    elif found.boxes is not None:
+        boxes = found.boxes
         areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     else:
         raise ValueError("instances: expected masks or bboxes, found neither")
-    order = np.argsort(-areas, kind="stable")  # the small ones end up on top
-    if shown.scores is not None:
-        order = order[shown.scores[order] >= score_thr]
-    return shown[order]
+    order = np.argsort(-areas, kind="stable")  # small instances are drawn last, on top
+    if found.scores is not None:
+        order = order[found.scores[order] >= score_thr]
+    return found[order]
 
 
-def _from_crops(results: Any, image: np.ndarray) -> Shown:
+def _from_crops(results: Any, image: np.ndarray) -> DrawnInstances:
     _check_size(results.image_size, image)
-    return Shown(results.labels, results.crops, results.boxes, results.scores)
+    return DrawnInstances(results.labels, results.crops, results.boxes, results.scores)
 
 
-def _from_fields(instances: Any, image: np.ndarray) -> Shown:
+def _from_fields(instances: Any, image: np.ndarray) -> DrawnInstances:
     crops = _to_crops(instances.masks, image) if "masks" in instances else None
     boxes = _to_numpy(instances.bboxes).reshape(-1, 4) if "bboxes" in instances else None
     scores = _to_numpy(instances.scores) if "scores" in instances else None
-    return Shown(_to_numpy(instances.labels).astype(int), crops, boxes, scores)
+    return DrawnInstances(_to_numpy(instances.labels).astype(int), crops, boxes, scores)
 
 
 def _to_crops(masks: Any, image: np.ndarray) -> list[Crop]:

@@ -1,4 +1,4 @@
-"""The generated dataset: images of shapes with exact ground truth."""
+"""The generated dataset "shapes": images of shapes with exact ground truth."""
 
 from condinst.utils.lazy import lazy_names
 

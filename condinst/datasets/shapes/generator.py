@@ -1,14 +1,14 @@
-"""The generated dataset "shapes": COCO json and images, the same from the same seed.
+"""Generate the dataset "shapes": COCO JSON and images that depend only on the seed.
 
 Layout of the folder that :func:`make_shapes` writes::
 
     train/000000.png ...   val/000000.png ...
     annotations/instances_train.json   annotations/instances_val.json
-    shapes.json            the parameters; written last, so its presence means "complete"
+    shapes.json            the parameters; "complete" is true once everything is written
 
 Segmentations come in the three forms of COCO: polygons, compressed and uncompressed RLE. Polygons
-run a quarter of a pixel inside the mask's border, so that pycocotools draws exactly the mask from
-them. A polygon cannot have a hole: a shape with one is always stored as RLE.
+run a quarter of a pixel inside the mask's border, so that pycocotools draws the exact mask from
+them. A polygon cannot have a hole, so a shape with a hole is always stored as RLE.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from condinst.utils.files import write_whole
 __all__ = ["CLASSES", "make_shapes"]
 
 _PARAMETERS_FILE = "shapes.json"
-_VERSION = 1  # raise it when the same parameters give other images or annotations
+_VERSION = 1  # increase it if the same parameters give other images or annotations
 _SPLITS = ("train", "val")
 _EMPTY_EVERY = 20  # each 20th image has no objects
 _SIZE_RANGE = (64, 2048)
@@ -43,17 +43,23 @@ def make_shapes(
     size: int = 128,
     seed: int = 0,
 ) -> bool:
-    """Write the dataset into the folder ``out``, unless it already is there.
+    """Write the dataset to the folder ``out``, unless it is already there.
 
-    Every image depends on ``seed``, its split and its index only: a larger ``num_train`` keeps
-    the images that a smaller one has.
+    Every image depends only on ``seed``, its split and its index, so a larger ``num_train`` adds
+    images and keeps the others. A shapes dataset with other parameters, or an incomplete one, is
+    replaced.
+
+    Args:
+        out: the folder.
+        num_train, num_val: images of each split.
+        size: side of the square images, pixels.
+        seed: seed of the random numbers.
 
     Returns:
-        True when the dataset was written, False when ``out`` held it with these parameters.
+        True if the dataset was written, False if ``out`` already had it with these parameters.
 
     Raises:
-        ValueError: a number is out of range, or ``out`` holds something that is not a dataset of
-            ours. One of ours with other parameters, or a half-written one, is replaced.
+        ValueError: a number is out of range, or ``out`` is not empty and has no shapes dataset.
     """
     _check_arguments(num_train=num_train, num_val=num_val, size=size, seed=seed)
     folder = Path(out)
@@ -87,7 +93,7 @@ def _annotation_file(folder: Path, split: str) -> Path:
 
 
 def _read_parameters(folder: Path) -> dict[str, Any] | None:
-    """What an earlier run wrote, None when ``folder`` is new or empty."""
+    """Read the parameters that an earlier run wrote; None if ``folder`` is new or empty."""
     if not folder.exists():
         return None
     if not folder.is_dir():
@@ -115,7 +121,7 @@ def _has_all_files(folder: Path, counts: dict[str, int]) -> bool:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what an earlier run wrote, annotations first; files of others stay."""
+    """Remove the folders that an earlier run wrote, annotations first, and nothing else."""
     for name in ("annotations", *_SPLITS):
         if (folder / name).exists():
             shutil.rmtree(folder / name)
@@ -131,7 +137,7 @@ def _file_name(index: int) -> str:
 
 
 def _write_split(folder: Path, split: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Write the images of one split; returns its COCO dictionary."""
+    """Write the images of one split and return its COCO dictionary."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     size = parameters["size"]
@@ -156,14 +162,14 @@ def _write_split(folder: Path, split: str, parameters: dict[str, Any]) -> dict[s
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:
-    # Encoded here and written by Python: OpenCV's own writer fails on some path names on Windows.
+    # Python writes the file, because OpenCV's own writer fails with some path names on Windows.
     done, buffer = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
     assert done
     write_whole(path, buffer.tobytes())
 
 
 def _annotate(rng: np.random.Generator, scene: Scene) -> list[dict[str, Any]]:
-    """COCO annotations of one scene without ids; bbox is xywh and encloses the mask's pixels."""
+    """Return the COCO annotations of a scene without ids; bbox is xywh around the mask's pixels."""
     annotations = []
     for mask, label in zip(scene.masks, scene.labels, strict=True):
         rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
@@ -190,17 +196,17 @@ def _segmentation(rng: np.random.Generator, mask: np.ndarray) -> list | dict[str
 
 
 def _polygons(mask: np.ndarray) -> list[list[float]] | None:
-    """The outline of every connected part as flat xy lists, None when a part has a hole."""
+    """Return the outline of every connected part as a flat xy list; None if a part has a hole."""
     doubled = mask.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
     contours, hierarchy = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if (np.asarray(hierarchy)[0, :, 3] >= 0).any():  # a contour with a parent is a hole
         return None
-    # The middle of the doubled image's pixel 0 lies at 0.25 of the image's.
+    # The center of pixel 0 of the doubled image is at 0.25 of the image.
     return [(c.reshape(-1) / 2.0 + 0.25).tolist() for c in contours]
 
 
 def _run_lengths(mask: np.ndarray) -> list[int]:
-    """Uncompressed RLE: lengths of the runs in column order, the first one of zeros."""
+    """Return uncompressed RLE: run lengths in column order, starting with background."""
     flat = mask.ravel(order="F")
     borders = np.flatnonzero(np.diff(flat)) + 1
     runs = np.diff(np.concatenate([[0], borders, [flat.size]])).tolist()

@@ -1,8 +1,8 @@
-"""Scenes of the generated dataset: colored shapes that hide each other on textured ground.
+"""Draw scenes of the generated dataset: overlapping colored shapes on a textured background.
 
-Pure functions of a random generator; nothing here knows of files.
+All functions depend only on a random generator and read or write no files.
 
-Letters in the comments: S = side of the square image in pixels, M = shapes in one image.
+Shapes of arrays: S side of the square image in pixels, M shapes in one image.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["CLASSES", "Scene", "draw_scene"]
 
 CLASSES = ("circle", "rectangle", "triangle", "star", "ring")
 
-# Shapes are filled on a grid this many times finer, so that borders come out smooth.
+# Shapes are filled on a grid this many times finer, which makes borders smooth.
 _SUPERSAMPLE = 4
 _RADIUS_RANGE = (0.14, 0.44)  # times S
 _SMALL_BIAS = 1.5  # the exponent that makes small shapes more frequent than large ones
 _MAX_SHAPES = 5
 _PLACEMENT_TRIES = 12
-# A shape that a later one would hide beyond this stays; the later one moves.
+# A later shape is moved if it would leave less of an earlier one visible.
 _MIN_VISIBLE_FRACTION = 0.6
 _MIN_VISIBLE_AREA = 24  # pixels
 _MAX_TILT = 0.4  # radians away from upright
@@ -33,11 +33,17 @@ _MIN_CONTRAST = 100.0  # RGB distance to what a shape is painted over
 
 @dataclass(frozen=True)
 class Scene:
-    """One image with its exact ground truth."""
+    """One image with its exact ground truth.
 
-    image: np.ndarray  # (S, S, 3) uint8, RGB
-    masks: np.ndarray  # (M, S, S) bool, the visible part of each shape; pairwise disjoint
-    labels: np.ndarray  # (M,) int64, index into CLASSES
+    Attributes:
+        image: (S, S, 3) uint8, RGB.
+        masks: (M, S, S) bool, the visible part of each shape; no two overlap.
+        labels: (M,) int64, index into ``CLASSES``.
+    """
+
+    image: np.ndarray
+    masks: np.ndarray
+    labels: np.ndarray
 
 
 def draw_scene(rng: np.random.Generator, size: int, *, empty: bool = False) -> Scene:
@@ -47,9 +53,9 @@ def draw_scene(rng: np.random.Generator, size: int, *, empty: bool = False) -> S
     """
     canvas = _draw_ground(rng, size)
     _draw_clutter(rng, canvas)
-    owner = np.full((size, size), -1, np.int64)  # which shape a pixel belongs to
+    owner = np.full((size, size), -1, np.int64)  # index of the shape that a pixel belongs to
     labels: list[int] = []
-    areas: list[int] = []  # of the whole shape, hidden or not, inside the image
+    areas: list[int] = []  # pixels of each shape inside the image, hidden or not
     for _ in range(0 if empty else int(rng.integers(2, _MAX_SHAPES + 1))):
         label = int(rng.integers(len(CLASSES)))
         coverage = _place_shape(rng, CLASSES[label], owner, areas)
@@ -73,10 +79,10 @@ def draw_scene(rng: np.random.Generator, size: int, *, empty: bool = False) -> S
 def _place_shape(
     rng: np.random.Generator, name: str, owner: np.ndarray, areas: list[int]
 ) -> np.ndarray | None:
-    """Find a place where the new shape hides none of the others too much.
+    """Find a place where the new shape leaves enough of all others visible.
 
-    Returns how much of each pixel the shape covers, (S, S) float32 in [0, 1], or None when every
-    try hid too much.
+    Returns:
+        The covered fraction of each pixel, (S, S) float32 in [0, 1]; None if no try succeeded.
     """
     size = owner.shape[0]
     for _ in range(_PLACEMENT_TRIES):
@@ -92,7 +98,7 @@ def _place_shape(
 
 
 def _outline(rng: np.random.Generator, name: str) -> list[np.ndarray]:
-    """Closed contours of a shape in the unit circle, each (N, 2) xy; a second one is a hole."""
+    """Return closed contours in the unit circle, (N, 2) xy each; a second contour is a hole."""
     up = rng.uniform(-_MAX_TILT, _MAX_TILT) - np.pi / 2.0  # y points down
     if name == "circle":
         return [_on_circle(64, 1.0, up)]
@@ -103,14 +109,14 @@ def _outline(rng: np.random.Generator, name: str) -> list[np.ndarray]:
     if name == "star":
         return [_on_circle(10, np.tile([1.0, rng.uniform(0.4, 0.5)], 5), up)]
     if name == "rectangle":
-        # Corners at +-a around up and around down: wide for a large a, high for a small one.
+        # Corners at angles +-a from up and from down: wide for a large a, high for a small a.
         a = rng.uniform(0.35, np.pi / 2.0 - 0.35)
         return [_on_circle(4, 1.0, up + np.array([-a, a - np.pi / 2, -a, a - np.pi / 2]))]
     raise AssertionError(name)
 
 
 def _on_circle(num: int, radius: float | np.ndarray, turn: float | np.ndarray) -> np.ndarray:
-    """``num`` points at equal angles, (num, 2); radius and additional turn may differ by point."""
+    """Return (num, 2) points at equal angles; radius and extra angle can differ between points."""
     angles = 2.0 * np.pi * np.arange(num) / num + turn
     return np.stack([np.cos(angles) * radius, np.sin(angles) * radius], axis=1)
 
@@ -118,12 +124,13 @@ def _on_circle(num: int, radius: float | np.ndarray, turn: float | np.ndarray) -
 def _coverage(
     contours: list[np.ndarray], center: np.ndarray, radius: float, size: int
 ) -> np.ndarray:
+    """Return the covered fraction of each pixel, (S, S) float32."""
     fine = np.zeros((size * _SUPERSAMPLE, size * _SUPERSAMPLE), np.uint8)
-    # Pixel (0, 0) of the fine grid has its middle at 0.5; OpenCV counts from the middles.
+    # Pixel (0, 0) of the fine grid has its center at 0.5; OpenCV counts from the centers.
     points = [
         np.rint((c * radius + center) * _SUPERSAMPLE - 0.5).astype(np.int32) for c in contours
     ]
-    whole = _SUPERSAMPLE**2  # the mean over a block is then a whole number: nothing is rounded
+    whole = _SUPERSAMPLE**2  # makes the mean of a block a whole number, which is not rounded
     cv2.fillPoly(fine, points, whole)  # even-odd: the second contour is a hole
     return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA) / np.float32(whole)
 
@@ -140,9 +147,9 @@ def _paint(rng: np.random.Generator, canvas: np.ndarray, coverage: np.ndarray, l
 
 
 def _color(rng: np.random.Generator, label: int) -> np.ndarray:
-    """RGB near the class's own hue, to be learned within minutes.
+    """Choose an RGB color near the hue of the class, so that training takes minutes.
 
-    The hues of neighboring classes overlap a little: there only the shape tells.
+    The hues of neighboring classes overlap a little; there, only the shape decides the class.
     """
     hue = label / len(CLASSES) + rng.normal(0.0, _HUE_SPREAD)
     saturation, value = rng.uniform(0.55, 1.0), rng.uniform(0.5, 1.0)
@@ -150,7 +157,7 @@ def _color(rng: np.random.Generator, label: int) -> np.ndarray:
 
 
 def _draw_ground(rng: np.random.Generator, size: int) -> np.ndarray:
-    """(S, S, 3) float64: two colors mixed by stripes, checks, blobs or a slope."""
+    """Draw the background, (S, S, 3) float64: two colors mixed by a random pattern."""
     kind = rng.integers(4)
     if kind == 0:
         pattern = _wave(rng, size, periods=(2.0, 16.0))
@@ -163,14 +170,14 @@ def _draw_ground(rng: np.random.Generator, size: int) -> np.ndarray:
     else:
         pattern = _wave(rng, size, periods=(0.2, 0.5))
     mix = np.clip(0.5 + 0.5 * pattern, 0.0, 1.0)[..., None]
-    # nearly gray, so that the shapes, which are not, can be told from it within minutes
+    # nearly gray, so that colored shapes can be distinguished after minutes of training
     first = rng.uniform(30, 225) + rng.uniform(-20, 20, 3)
     second = np.clip(first + rng.uniform(-50, 50) + rng.uniform(-10, 10, 3), 0, 255)
     return first * mix + second * (1.0 - mix)
 
 
 def _wave(rng: np.random.Generator, size: int, periods: tuple[float, float]) -> np.ndarray:
-    """(S, S) float64 in [-1, 1]: a sine of random direction, ``periods`` times over the image."""
+    """Return a sine of random direction, ``periods`` times over the image: (S, S), in [-1, 1]."""
     angle, phase = rng.uniform(0.0, 2.0 * np.pi, 2)
     y, x = np.mgrid[:size, :size] / size
     return np.sin(
@@ -179,7 +186,7 @@ def _wave(rng: np.random.Generator, size: int, periods: tuple[float, float]) -> 
 
 
 def _draw_clutter(rng: np.random.Generator, canvas: np.ndarray) -> None:
-    """Unannotated lines and specks that a detector has to leave alone, in place."""
+    """Draw lines and specks without annotations, which a detector must not find, in place."""
     size = canvas.shape[0]
     thickness = max(1, round(size / 160))
     for _ in range(int(rng.integers(0, 6))):

@@ -1,4 +1,4 @@
-"""Transforms that mmdet lacks, or has in a slower or less exact form."""
+"""Transforms that mmdet does not have, or has in a slower or less exact form."""
 
 from condinst.datasets.transforms.cut_tiles import CutTiles
 from condinst.datasets.transforms.fast_transforms import PackDetInputs, Resize

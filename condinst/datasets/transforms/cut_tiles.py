@@ -1,4 +1,4 @@
-"""Images to be tested by tiles."""
+"""Cut images into tiles for testing."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ __all__ = ["CutTiles"]
 
 @TRANSFORMS.register_module()
 class CutTiles(BaseTransform):
-    """The last step of a test pipeline: every tile goes through what follows the loading.
+    """Cut an image into tiles and transform each tile; the last step of a test pipeline.
 
-    Hands out ``inputs``, (T, C, H, W), the tiles; with ``tile_standard_pred`` and an image larger
-    than a tile ``whole_input``, (C, H', W'), the whole image reduced; and ``data_samples``, one
-    sample of the image itself, with its ground truth, and with what
-    :class:`~condinst.models.CondInstTiles` needs to know of the tiles: ``tiles``, ``tile_meta``,
-    ``reduction`` and ``whole_meta``.
+    The results are ``inputs``, the T tiles (T, C, H, W); with ``tile_standard_pred`` and an image
+    larger than a tile also ``whole_input``, the reduced whole image (C, H', W'); and
+    ``data_samples``, the sample of the image with its ground truth and with the metainfo for
+    :class:`~condinst.models.CondInstTiles`: ``tiles``, ``tile_meta``, ``reduction`` and
+    ``whole_meta``.
 
     Args:
-        transforms: what an image of a tile's size goes through, ``PackDetInputs`` at the end.
+        transforms: transforms of each tile, ``PackDetInputs`` at the end.
         tile, tile_overlap, tile_standard_pred: see :class:`~condinst.tiling.tiling.Tiling`.
+
+    Raises:
+        ValueError: an argument has an invalid value.
     """
 
     def __init__(

@@ -1,10 +1,11 @@
-"""mmdet's Resize and PackDetInputs with fewer copies, and for images of any channels and depth.
+"""mmdet's Resize and PackDetInputs with fewer copies, for images of any channels and depth.
 
-Of 8-bit colors the results are the same bytes.
+For 8-bit colors, the results are the same bytes.
 
-What both cost beside the arithmetic comes from how the pixels lie in memory. The pillow backend
-decodes to RGB and hands out a BGR view of it, read backwards; RandomFlip hands out a view too; and
-the network wants planes. numpy copies such views one pixel at a time, OpenCV many at a time.
+Most of the time of both transforms goes into copying pixels to another order in memory. The pillow
+backend decodes to RGB and returns a reversed view as BGR; RandomFlip returns a view too; and the
+network needs one plane per channel. numpy copies such views pixel by pixel, OpenCV many pixels at a
+time.
 """
 
 import cv2
@@ -22,11 +23,14 @@ __all__ = ["PackDetInputs", "Resize"]
 
 @TRANSFORMS.register_module()
 class Resize(MMDetResize):
-    """mmdet's transform, but a BGR view of an RGB image is resized as the RGB image.
+    """``Resize`` of mmdet that resizes a BGR view of an RGB image without copying it first.
 
-    Images of other channels or types are resized too, by the same filters channel by channel,
-    and keep their type. mmcv's pillow backend refuses 16 bits and weighs colors with a fourth
-    channel; OpenCV shrinks four channels at most.
+    Images of other channels or types are resized channel by channel with the same filters, and keep
+    their type. mmcv's pillow backend refuses 16 bits and weights colors by a fourth channel; OpenCV
+    shrinks at most four channels.
+
+    Raises:
+        ValueError: the resized image would have no pixels.
     """
 
     def _resize_img(self, results: dict) -> None:
@@ -56,7 +60,7 @@ class Resize(MMDetResize):
 
 
 def _check_sides(image: np.ndarray, results: dict) -> None:
-    """Refuse an image of which nothing would be left; OpenCV would end in a failed assertion."""
+    """Check that the resized image has pixels; OpenCV would fail with an assertion."""
     height, width = image.shape[:2]
     size = mmcv.rescale_size((width, height), results["scale"])
     if min(size) < 1:
@@ -67,14 +71,14 @@ def _check_sides(image: np.ndarray, results: dict) -> None:
 
 
 def _is_usual(image: np.ndarray) -> bool:
-    """Whether mmcv resizes it rightly with either backend."""
+    """Tell whether mmcv resizes an image correctly with both backends."""
     return image.dtype == np.uint8 and (image.ndim == 2 or image.shape[2] == 3)
 
 
 def _resize_channels(
     image: np.ndarray, size: tuple[int, int], backend: str, interpolation: str
 ) -> np.ndarray:
-    """An (H, W) or (H, W, C) image at another size, width and height."""
+    """Resize an (H, W) or (H, W, C) image to ``size``, width and height."""
     channels = [image] if image.ndim == 2 else [image[:, :, i] for i in range(image.shape[2])]
     if backend == "pillow":
         code = pillow_interp_codes[interpolation]
@@ -89,7 +93,7 @@ def _resize_channels(
 
 
 def _resize_by_pillow(channel: np.ndarray, size: tuple[int, int], code: int) -> np.ndarray:
-    """16 bits as floats, rounded at the end."""
+    """Resize one (H, W) channel; 16-bit values are resized as floats and rounded."""
     kept = channel if channel.dtype == np.uint8 else channel.astype(np.float32)
     resized = np.asarray(Image.fromarray(kept).resize(size, code))
     if channel.dtype == np.uint16:
@@ -108,9 +112,9 @@ def _is_view_of_rgb(image: np.ndarray) -> bool:
 
 @TRANSFORMS.register_module()
 class PackDetInputs(MMDetPackDetInputs):
-    """mmdet's transform, with the image laid out as planes by OpenCV.
+    """``PackDetInputs`` of mmdet that splits the image into planes with OpenCV.
 
-    16-bit images become float32: torch has next to no arithmetic for uint16.
+    16-bit images become float32, because torch has almost no arithmetic for uint16.
     """
 
     def transform(self, results: dict) -> dict:
@@ -118,13 +122,13 @@ class PackDetInputs(MMDetPackDetInputs):
         if image is not None and image.dtype == np.uint16:
             image = results["img"] = image.astype(np.float32)
         if image is not None and image.ndim == 3:
-            # mmdet transposes what is not contiguous, and then finds nothing left to copy
+            # mmdet transposes an image that is not contiguous, and then has nothing left to copy
             results["img"] = _planes(image).transpose(1, 2, 0)
         return super().transform(results)
 
 
 def _planes(image: np.ndarray) -> np.ndarray:
-    """(H, W, C) -> the same pixels as (C, H, W), contiguous."""
+    """Return the pixels of an (H, W, C) image as a contiguous (C, H, W) array."""
     flipped = tuple(axis for axis in (0, 1) if image.strides[axis] < 0)
     straight = np.flip(image, flipped)
     if not straight.flags.c_contiguous:

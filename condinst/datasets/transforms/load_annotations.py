@@ -1,4 +1,4 @@
-"""Ground truth from polygons, compressed RLE, uncompressed RLE or a mix."""
+"""Load annotations whose masks are polygons, compressed RLE, uncompressed RLE or a mix."""
 
 from typing import Any
 
@@ -17,20 +17,23 @@ __all__ = ["LoadAnnotations"]
 
 @TRANSFORMS.register_module()
 class LoadAnnotations(MMDetLoadAnnotations):
-    """mmdet's transform, but with ``poly2mask=False`` RLE instances are trained on.
+    """``LoadAnnotations`` of mmdet that keeps RLE instances with ``poly2mask=False``.
 
-    mmdet turns every RLE instance into an ignored one then. Here an image whose instances to
-    learn from are all polygons gets ``PolygonMasks`` exactly as in mmdet (crowds, which COCO
-    stores in RLE, stay ignored instances with a stand-in polygon); an image with any RLE instance
-    to learn from gets ``BitmapMasks`` for all its instances, as
+    With ``poly2mask=False``, mmdet ignores every RLE instance. Here, an image whose instances to
+    learn from are all polygons gets ``PolygonMasks`` exactly as in mmdet; crowds, which COCO stores
+    as RLE, are ignored instances with a placeholder polygon. An image with an RLE instance to learn
+    from gets ``BitmapMasks`` for all its instances, as
     :class:`~condinst.masks.crop_masks.CropMasks`. Later stages take either kind.
 
-    Polygons whose outline is too long to be drawn often (millions of pixels, of a million points or
-    far outside the image) are drawn once, here, and are RLE from then on.
+    Polygons whose outline is too long to be drawn repeatedly (millions of pixels, from a million
+    points or points far outside the image) are drawn once, here, and become RLE.
 
-    An instance without one polygon of 3 points or more (or without a segmentation) is ignored, as
-    in mmdet. Raises ValueError naming the image and the instance when an RLE is not one of that
-    image or a segmentation has another layout.
+    An instance without any polygon of 3 points or more (or without a segmentation) is ignored, as
+    in mmdet.
+
+    Raises:
+        ValueError: an RLE does not fit the image, or a segmentation has another layout. The message
+            names the image and the instance.
     """
 
     def _load_masks(self, results: dict) -> None:
@@ -64,7 +67,7 @@ class LoadAnnotations(MMDetLoadAnnotations):
 
 
 def _read_segmentation(segmentation: Any, height: int, width: int) -> dict | list[np.ndarray]:
-    """Compressed RLE, or the polygons with 3 points or more (an empty list if there are none)."""
+    """Return compressed RLE, or the polygons with 3 points or more (an empty list if none)."""
     if isinstance(segmentation, dict):
         return checked_rle(segmentation, height, width)
     try:
@@ -78,11 +81,11 @@ def _read_segmentation(segmentation: Any, height: int, width: int) -> dict | lis
             "its segmentation must be RLE (a dict) or a list of polygons [[x1, y1, x2, y2, ...]], "
             f"got {str(segmentation)[:60]}"
         ) from None
-    # NaN is not quick to draw, and refused when it is drawn
+    # NaN is not quick to draw, so polygons_to_rle gets it and refuses it
     return polygons if is_quick_to_draw(polygons) else polygons_to_rle(polygons, height, width)
 
 
 def _to_crop(mask: dict | list[np.ndarray], height: int, width: int) -> Crop:
-    """Compressed RLE or polygons -> the part that holds the pixels."""
-    code = mask if isinstance(mask, dict) else polygons_to_rle(mask, height, width)
-    return crop_of_runs(read_counts(code["counts"]), height)
+    """Convert compressed RLE or polygons to a crop."""
+    rle = mask if isinstance(mask, dict) else polygons_to_rle(mask, height, width)
+    return crop_of_runs(read_counts(rle["counts"]), height)

@@ -1,4 +1,4 @@
-"""Reading an image from a file, in the orientation that its annotations were made in."""
+"""Load an image from a file in the orientation of its annotations."""
 
 from contextlib import suppress
 from typing import Any
@@ -24,26 +24,29 @@ _OTHER_ORIENTATION = {
 
 @TRANSFORMS.register_module()
 class LoadImageFromFile(MMCVLoadImageFromFile):
-    """mmcv's transform for files of every pixel format, that names the file when it fails.
+    """``LoadImageFromFile`` of mmcv for all pixel formats, with errors that name the file.
 
-    The image's size must be the annotations' (``height`` and ``width``, where they are given).
-    When a file's EXIF orientation swaps the two, the image is loaded as the annotations have it:
-    some labeling tools apply the orientation and some do not.
+    The size of the image must be that of the annotations (``height`` and ``width``, if given). If a
+    file's EXIF orientation swaps the two, the image is loaded as in the annotations, because some
+    labeling tools apply the orientation and some do not.
+
+    With ``ignore_empty=True``, the transform returns None instead of raising, as mmcv does.
 
     Args:
-        channels: 1 for grayscale (the image is (H, W) then), 3 for colors, or the number that
-            all files have: 4 and more keep the file's channels in the file's order, which is red
-            first. None says what ``color_type`` says.
-        dtype: "uint8"; "uint16" keeps all bits of 16-bit files and refuses others; "float32" takes
-            values of any type as they are stored. Other than 8-bit gray and colors, PNG, TIFF and
-            NPY files are read.
+        channels: 1 for grayscale, which gives (H, W) images; 3 for colors; or the number of
+            channels of all files: 4 or more keep the file's order of channels, red first. None for
+            the channels of ``color_type``.
+        dtype: "uint8"; "uint16" to keep all bits of 16-bit files and refuse others; "float32" to
+            keep the stored values of any type. Except for 8-bit gray and colors, files must be PNG,
+            TIFF or NPY.
         args, kwargs: see mmcv's ``LoadImageFromFile``.
 
     Attributes:
-        pixel_format: what images are.
+        pixel_format: format of the loaded images.
 
-    Raises FileNotFoundError for a missing file and ValueError for a broken one or a size that does
-    not match; with ``ignore_empty=True`` returns None instead, as mmcv does.
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is damaged, or the image has another size.
     """
 
     def __init__(
@@ -92,9 +95,10 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
 
     def _read(self, path: str) -> bytes:
         try:
-            with suppress(FileNotFoundError, NotADirectoryError):  # of another backend, or missing
+            # a path of another backend, or a missing file
+            with suppress(FileNotFoundError, NotADirectoryError):
                 check_regular(path)
-        except ValueError as error:  # a pipe would be waited for
+        except ValueError as error:  # reading a pipe would never end
             raise ValueError(f"image file {path}: {error}") from error
         try:
             if self.file_client_args is not None:

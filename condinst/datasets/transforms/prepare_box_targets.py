@@ -1,14 +1,14 @@
-"""BoxInst's targets made in the data workers."""
+"""Compute the color similarities for BoxInst in the data workers."""
 
 from mmcv.transforms import BaseTransform
 
 from condinst.registry import TRANSFORMS
 from condinst.targets.color_similarity import (
-    alike_neighbors,
-    colors_of,
+    compute_pairwise_edges,
     mean_colors,
     neighbor_offsets,
     to_lab,
+    to_uint8_colors,
     valid_cells,
 )
 from condinst.targets.target_types import SimilarColors
@@ -18,23 +18,27 @@ __all__ = ["PrepareBoxTargets"]
 
 @TRANSFORMS.register_module()
 class PrepareBoxTargets(BaseTransform):
-    """Put into ``gt_masks`` what BoxInst learns masks from; the last step before PackDetInputs.
+    """Compute the color similarities from which BoxInst learns; the last step before PackDetInputs.
 
-    The dataset needs no masks, and those that it has are not read. Colors are those of the
-    image as it is now: steps that change colors belong before this one only if the similarity
-    is to change as well.
+    They are stored in ``gt_masks``, which mmdet's later steps pass on. The dataset needs no masks;
+    masks that it has are not read. The colors are those of the image at this step: a step that
+    changes colors belongs before this one only if the similarities should change too.
 
     Args:
-        stride: pixels of the input image per cell of the mask head's logits, the value of
+        stride: input-image pixels per cell of the mask head's logits; the value of
             ``model.mask_head.mask_out_stride``.
-        pairwise_size, pairwise_dilation: neighborhood of a cell; those of ``model.mask_head``.
+        pairwise_size, pairwise_dilation: neighborhood of a cell; the values of ``model.mask_head``.
         color_thresh: least similarity of an edge, in [0, 1] (BoxInst, Equation 6).
-        bottom_pixels_removed: height of a strip without edges at the bottom of the image, in
-            pixels of the image before it was resized.
-        channel_order: of images of 3 channels, "bgr" or "rgb". Of more channels the first three
-            are compared, as red, green and blue; of fewer the first, as gray.
-        value_range: the value of white; None for 255, and for 65535 where images are uint16. To
-            be given for images of 12 bits, and of other floats.
+        bottom_pixels_removed: height of a strip without edges at the bottom of the image, in pixels
+            of the image before resizing.
+        channel_order: order of the channels in images of 3 channels, "bgr" or "rgb". Of more
+            channels, the first three are compared as red, green and blue; of fewer, the first as
+            gray.
+        value_range: the value of white; None for 255, or 65535 for uint16 images. Must be given for
+            12-bit images and for floats of another range.
+
+    Raises:
+        ValueError: an argument has an invalid value.
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class PrepareBoxTargets(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         image = results["img"]
-        colors = mean_colors(colors_of(image, self.value_range), self.stride)
+        colors = mean_colors(to_uint8_colors(image, self.value_range), self.stride)
         reverse = self.channel_order == "bgr" and image.shape[2:] == (3,)
         lab = to_lab(colors[..., ::-1] if reverse else colors)
         valid = valid_cells(
@@ -76,7 +80,7 @@ class PrepareBoxTargets(BaseTransform):
             results.get("ori_shape", image.shape)[0],
             self.bottom_pixels_removed,
         )
-        edges = alike_neighbors(
+        edges = compute_pairwise_edges(
             lab,
             valid,
             size=self.pairwise_size,

@@ -1,4 +1,4 @@
-"""Mask targets made in the data workers."""
+"""Compute the mask targets in the data workers."""
 
 from mmcv.transforms import BaseTransform
 
@@ -10,17 +10,20 @@ __all__ = ["PrepareMaskTargets"]
 
 @TRANSFORMS.register_module()
 class PrepareMaskTargets(BaseTransform):
-    """Replace ``gt_masks`` by what training reads of them; the last step before PackDetInputs.
+    """Replace ``gt_masks`` by sampled masks; the last step before PackDetInputs.
 
-    The same happens in the training step when this transform is absent: the losses are equal. In
-    the pipeline the work is done by the data workers, and an image's masks travel as samples
-    instead of polygons or bitmaps. The model must be ours.
+    Without this transform, the training step samples the masks, and the losses are equal. With it,
+    the data workers do the work, and an image's masks travel as samples instead of polygons or
+    bitmaps. Only condinst's detectors can read them.
 
     Args:
-        stride: pixels of the input image per cell of the mask head's logits, the value of
+        stride: input-image pixels per cell of the mask head's logits; the value of
             ``model.mask_head.mask_out_stride``.
-        semantic_stride: the same for the semantic head's logits, the stride of the pyramid level
-            that it reads; None without a semantic head.
+        semantic_stride: input-image pixels per cell of the semantic head's logits; the value of
+            ``model.semantic_head.stride``. None without a semantic head.
+
+    Raises:
+        ValueError: a stride is not a whole number above 0, or there are no ``gt_masks``.
     """
 
     def __init__(self, stride: int = 4, semantic_stride: int | None = None) -> None:

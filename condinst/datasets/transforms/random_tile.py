@@ -1,4 +1,4 @@
-"""A tile of a large image to train on."""
+"""Cut random tiles out of large images for training."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ __all__ = ["RandomTile", "crop_masks"]
 
 @TRANSFORMS.register_module()
 class RandomTile(BaseTransform):
-    """Cut a tile of one size out of the image, mostly one with an object in it.
+    """Cut a tile of one size out of the image, usually with an object in it.
 
-    mmdet's ``RandomCrop`` draws its place from the whole image, which in a large and sparse one
-    is background nearly always; keeps whatever slivers of objects it cuts off as objects; and
-    clips the boxes of what it cuts, instead of fitting them to what is visible.
+    mmdet's ``RandomCrop`` differs in three ways: it places the crop anywhere, which in large and
+    sparse images is nearly always background; it keeps small remains of cut objects as objects; and
+    it clips the boxes of cut objects instead of fitting them to the visible part.
 
-    An image smaller than the tile stays as it is. Belongs right after ``LoadAnnotations``, before
-    ``Resize``: its size is one of the image's own pixels, as that of the predictor's ``tile``.
+    An image smaller than the tile does not change. The transform belongs right after
+    ``LoadAnnotations``, before ``Resize``: the tile's size is in pixels of the image itself, like
+    the predictor's ``tile``.
 
     Args:
-        tile: side, or height and width.
-        min_visible: an object of which a smaller share of the pixels is inside is not learned (it
-            gets mmdet's ignore flag: where it lies is background). The predictor's tiles overlap,
-            so that what one tile cuts off is seen by another.
-        object_share: of tiles that are placed around an object drawn by chance, which is whole in
-            them unless it is larger. The others lie anywhere, with an object in them or not.
+        tile: side, or height and width, pixels.
+        min_visible: least visible fraction of an object's pixels. An object below it is not learned
+            (it gets mmdet's ignore flag and counts as background). The predictor's tiles overlap,
+            so that another tile sees the object.
+        object_share: fraction of tiles that are placed around a randomly chosen object, which they
+            contain as a whole unless it is larger. The other tiles are placed anywhere.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -51,9 +52,9 @@ class RandomTile(BaseTransform):
             raise ValueError(
                 f"RandomTile: tile={tile}: expected a side in pixels, or (height, width)"
             )
-        for name, share in (("min_visible", min_visible), ("object_share", object_share)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"RandomTile: {name}={share}: expected 0 to 1")
+        for name, fraction in (("min_visible", min_visible), ("object_share", object_share)):
+            if not 0 <= fraction <= 1:
+                raise ValueError(f"RandomTile: {name}={fraction}: expected 0 to 1")
         self.tile = sides
         self.min_visible = min_visible
         self.object_share = object_share
@@ -81,13 +82,13 @@ class RandomTile(BaseTransform):
     def _place(
         self, size: tuple[int, int], corners: np.ndarray
     ) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Top left corner, and size, both (y, x)."""
+        """Choose a place for the tile: top left corner and size, both (y, x)."""
         sides = tuple(min(tile, side) for tile, side in zip(self.tile, size, strict=True))
         low, high = np.zeros(2, int), np.array(size) - sides
         if len(corners) and np.random.random() < self.object_share:
             box = corners[np.random.randint(len(corners))]
             first, last = np.floor(box[[1, 0]]).astype(int), np.ceil(box[[3, 2]]).astype(int)
-            # whole inside the tile; a tile that is too small for it lies inside of it instead
+            # the object lies inside the tile, or the tile inside an object that is larger
             bounds = np.sort([last - sides, first], axis=0)
             low, high = (np.clip(bound, 0, high) for bound in bounds)
         y, x = (int(np.random.randint(a, b + 1)) for a, b in zip(low, high, strict=True))
@@ -101,7 +102,7 @@ class RandomTile(BaseTransform):
 
 
 def _cut_objects(results: dict, tile: tuple[int, int, int, int], min_visible: float) -> None:
-    """Keep the objects with a pixel in the tile, with the boxes of what is visible of them."""
+    """Keep the objects whose boxes overlap the tile, and fit the boxes to their visible parts."""
     x1, y1, x2, y2 = tile
     whole = results["gt_bboxes"].tensor.numpy()
     clipped = np.clip(whole, (x1, y1, x1, y1), (x2, y2, x2, y2))
@@ -123,7 +124,7 @@ def _cut_objects(results: dict, tile: tuple[int, int, int, int], min_visible: fl
     for key in ("gt_bboxes_labels", "gt_ignore_flags", "gt_instances_ids"):
         if results.get(key) is not None:
             results[key] = results[key][kept]
-    # an outline may reach into the tile where no pixel of it does
+    # an object's outline can overlap the tile although none of its pixels does
     flags = (visible < min_visible) | (visible == 0) | (moved[:, 2:] <= moved[:, :2]).any(axis=1)
     earlier = results.get("gt_ignore_flags")
     results["gt_ignore_flags"] = flags if earlier is None else earlier.astype(bool) | flags
@@ -132,14 +133,16 @@ def _cut_objects(results: dict, tile: tuple[int, int, int, int], min_visible: fl
 def crop_masks(
     masks: BitmapMasks | PolygonMasks, tile: tuple[int, int, int, int], is_cut: np.ndarray
 ) -> BitmapMasks | PolygonMasks:
-    """The part of each mask inside x1, y1, x2, y2, in the tile's coordinates.
+    """Crop N masks to a tile; the result is in the tile's coordinates.
 
-    mmdet's ``PolygonMasks.crop`` sends all polygons through shapely's ``buffer(0)``, by which those
-    that cross themselves lose a part, whether they are cut or not. Here polygons that are not cut
-    are moved, and those that are cut keep all of their parts.
+    mmdet's ``PolygonMasks.crop`` applies shapely's ``buffer(0)`` to all polygons, by which polygons
+    that cross themselves lose a part even if they are not cut. Here, polygons that are not cut are
+    only moved, and those that are cut keep all their parts.
 
     Args:
-        is_cut: (N,) bool, which masks reach out of the tile.
+        masks: N masks.
+        tile: x1, y1, x2, y2.
+        is_cut: (N,) bool, which masks extend beyond the tile.
     """
     if not isinstance(masks, PolygonMasks):
         return masks.crop(np.array(tile))
@@ -150,13 +153,14 @@ def crop_masks(
         if cut:
             polygons = [part for polygon in polygons for part in _clip(polygon, frame)]
         moved = [polygon - np.resize([x1, y1], len(polygon)) for polygon in polygons]
-        cropped.append(moved or [np.zeros(6)])  # mmdet's stand-in for nothing
+        cropped.append(moved or [np.zeros(6)])  # mmdet's placeholder for no polygon
     return PolygonMasks(cropped, y2 - y1, x2 - x1)
 
 
 def _clip(polygon: np.ndarray, frame: geometry.Polygon) -> list[np.ndarray]:
+    """Intersect a polygon with the tile; return the outlines of the parts."""
     shape = geometry.Polygon(polygon.reshape(-1, 2))
-    if not shape.is_valid:  # make_valid gives the same filling, by parts that do not cross
+    if not shape.is_valid:  # make_valid gives the same filling as parts without crossings
         shape = shapely.make_valid(shape)
     inside = shapely.get_parts(shapely.intersection(shape, frame))
     areas = [part for part in inside if isinstance(part, geometry.Polygon) and part.area > 0]

@@ -1,4 +1,4 @@
-"""Backbones that mmdet lacks."""
+"""Backbones that mmdet does not have."""
 
 from condinst.models.backbones.interval_dcn_resnet import IntervalDCNResNet
 from condinst.models.backbones.timm_backbone import TimmBackbone

@@ -13,21 +13,22 @@ from condinst.registry import MODELS
 
 @MODELS.register_module()
 class IntervalDCNResNet(ResNet):
-    """mmdet's ResNet, deformable in the blocks whose index in their stage divides by an interval.
+    """ResNet of mmdet with a deformable convolution in every ``dcn_interval``-th block of a stage.
 
-    With ``dcn_interval=1`` it is mmdet's ``ResNet`` with the same arguments. The offsets start at
-    zero and the modulation at one half (Zhu et al., Deformable ConvNets v2, CVPR 2019).
+    With ``dcn_interval=1`` it equals mmdet's ``ResNet`` with the same arguments. The offsets start
+    at zero and the modulation at one half (Zhu et al., Deformable ConvNets v2, CVPR 2019).
 
     Args:
-        dcn: config of the deformable convolution, ``dict(type="DCNv2", deform_groups=1)``; it takes
-            the place of a block's 3x3 convolution.
+        dcn: config of the deformable convolution that replaces a block's 3x3 convolution, for
+            example ``dict(type="DCNv2", deform_groups=1)``.
         stage_with_dcn: for each stage, whether it has deformable blocks.
         dcn_interval: 3 makes the blocks 0, 3, 6, ... of a stage deformable.
-        **kwargs: those of mmdet's ``ResNet``.
+        **kwargs: arguments of mmdet's ``ResNet``.
 
     Raises:
-        ValueError: an interval below 1, a number of switches other than that of stages, a depth
-            whose blocks have no place for deformable convolutions, or a key that is not served.
+        ValueError: ``dcn_interval`` is below 1, ``stage_with_dcn`` has not one value per stage, the
+            blocks of this ``depth`` have no deformable form, or ``dcn`` has a key that is not
+            supported.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class IntervalDCNResNet(ResNet):
         super().__init__(depth, dcn=dcn, stage_with_dcn=stage_with_dcn, **kwargs)
 
     def make_res_layer(self, **kwargs: Any) -> nn.Sequential:
-        """A stage of plain blocks, some of whose 3x3 convolutions are then replaced."""
+        """Build a stage of plain blocks, then replace the 3x3 convolutions of some of them."""
         dcn = kwargs.pop("dcn")
         stage = super().make_res_layer(**kwargs)
         if dcn is not None:

@@ -1,4 +1,4 @@
-"""Any of timm's image models as a backbone."""
+"""Backbones from timm's image models."""
 
 from __future__ import annotations
 
@@ -12,41 +12,40 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from condinst.models.backbones.timm_models import build_features, fetched_weights, weights_of_file
 from condinst.registry import MODELS
 
-# What the levels C2 to C5 of a ResNet have, and necks expect.
+# Strides of the levels C2 to C5 of a ResNet, which necks expect.
 _PYRAMID = (4, 8, 16, 32)
 
 
 @MODELS.register_module()
 class TimmBackbone(BaseModule):
-    """A timm model without its classifier, which hands out several levels (``features_only``).
+    """A timm model without its classifier that returns several levels (``features_only``).
 
-    ``backbone.out_channels`` is what the neck's ``in_channels`` has to be. To read it for a model::
+    The neck's ``in_channels`` must be ``backbone.out_channels``. To read it for a model::
 
         python -c "from condinst.models import TimmBackbone as T; b = T('NAME'); print(
             b.out_channels, b.strides)"
 
-    Weights are fetched or read by ``init_weights``, that is before training: a model that is built
-    for a checkpoint of its own needs neither network nor file.
+    ``init_weights`` downloads or reads the weights before training. A model whose weights come from
+    a CondInst checkpoint needs neither network nor file.
 
     Args:
-        model_name: as in ``timm.list_models()``, with or without the tag of its weights, for
+        model_name: name as in ``timm.list_models()``, with or without the tag of its weights, for
             example ``convnext_tiny.fb_in22k_ft_in1k``.
-        out_indices: timm's indices of the levels to hand out, which differ from model to model;
-            with None, the levels with strides 4, 8, 16 and 32.
-        pretrained: whether training starts from timm's weights, fetched from the internet or found
-            in the cache.
-        checkpoint_path: a file of timm's or of your own to start from instead, with timm's names;
-            ``.pth`` or ``.safetensors``.
-        in_channels: channels of the images; timm's weights are adapted to others than 3.
-        frozen_stages: every level of the model up to this one of timm's indices is kept as it is,
-            with all that comes before it; -1 freezes nothing.
-        norm_eval: whether batch norms keep their running averages in training.
+        out_indices: timm's indices of the levels to return, which differ between models; None for
+            the levels with strides 4, 8, 16 and 32.
+        pretrained: whether training starts from timm's weights, downloaded or from the cache.
+        checkpoint_path: file to start from instead, timm's or your own, with timm's parameter
+            names; ``.pth`` or ``.safetensors``.
+        in_channels: channels of the images; timm's weights are adapted to other numbers than 3.
+        frozen_stages: timm's index of the last level to freeze, with all modules before it; -1
+            freezes nothing.
+        norm_eval: whether batch norms use their running averages in training.
         init_cfg: as in mmengine.
-        **kwargs: timm's, for example ``drop_path_rate=0.1``.
+        **kwargs: arguments of the timm model, for example ``drop_path_rate=0.1``.
 
     Raises:
         ImportError: timm is not installed.
-        ValueError: timm has no such model, or the model no such levels.
+        ValueError: timm has no such model, or the model has no such levels.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class TimmBackbone(BaseModule):
         if out_indices is None:
             out_indices = self._pyramid_indices()
         elif not out_indices or list(out_indices) != sorted(set(out_indices)):
-            # timm hands the levels out in the model's order whatever the indices' order is
+            # timm returns the levels in the model's order, whatever the order of the indices
             raise ValueError(
                 f"backbone.out_indices={tuple(out_indices)}: expected increasing indices"
             )
@@ -101,7 +100,7 @@ class TimmBackbone(BaseModule):
         return [max(i for i, s in enumerate(strides) if s == stride) for stride in _PYRAMID]
 
     def _modules_up_to(self, level: int) -> list[nn.Module]:
-        """The modules up to a level's last one; timm registers modules in the order of use."""
+        """Return all modules up to a level's last one; timm registers them in the order of use."""
         levels = self.net.feature_info.info
         if not -1 <= level < len(levels):
             raise ValueError(
@@ -112,7 +111,7 @@ class TimmBackbone(BaseModule):
             return []
         path = levels[level]["module"]
         names = [name for name, _ in self.net.named_modules()]
-        # some wrappers of timm's flatten "stages.0" to "stages_0", or put a name in front
+        # some of timm's wrappers flatten "stages.0" to "stages_0" or put a name in front
         ends = [
             i
             for i, name in enumerate(names)
@@ -127,12 +126,13 @@ class TimmBackbone(BaseModule):
         return [module for _, module in self.net.named_modules()][: max(ends) + 1]
 
     def init_weights(self) -> None:
-        """Start from timm's weights, a file's or ``init_cfg``'s; else as timm initializes.
+        """Load the weights of timm, of a file or of ``init_cfg``; else keep timm's initialization.
 
         Raises:
-            ConnectionError: timm's weights cannot be fetched.
-            FileNotFoundError: there is no such file.
-            ValueError: the file is damaged or does not fit the model, or timm has no weights.
+            ConnectionError: timm's weights cannot be downloaded.
+            FileNotFoundError: ``checkpoint_path`` does not exist.
+            ValueError: the file is damaged or does not fit the model, or timm has no weights for
+                the model.
         """
         if self.init_cfg:
             super().init_weights()
@@ -148,7 +148,7 @@ class TimmBackbone(BaseModule):
             )
 
     def train(self, mode: bool = True) -> TimmBackbone:
-        """Frozen modules, and with ``norm_eval`` all batch norms, stay in evaluation mode."""
+        """Set the mode; frozen modules, and batch norms with ``norm_eval``, keep eval mode."""
         super().train(mode)
         if mode:
             for module in self._frozen:
@@ -159,11 +159,16 @@ class TimmBackbone(BaseModule):
         return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(B, in_channels, H, W) -> for each level (B, out_channels[i], H_i, W_i).
+        """Compute the levels of a batch.
 
-        H_i is H / strides[i], rounded as the model rounds.
+        Args:
+            images: (B, in_channels, H, W).
+
+        Returns:
+            For each level (B, out_channels[i], H_i, W_i); H_i is H / strides[i], rounded as the
+            model rounds.
         """
         levels = self.net(images)
-        if self._channels_last:
+        if self._channels_last:  # (B, H_i, W_i, C_i) to (B, C_i, H_i, W_i)
             levels = [level.permute(0, 3, 1, 2) for level in levels]
         return tuple(levels)

@@ -1,4 +1,4 @@
-"""timm's models and weights, with errors that say what to do."""
+"""Build timm's models and read their weights, with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from torch import Tensor, nn
 
 from condinst.compat.checkpoint import load_from_local
 
-# Older ones change the first convolution of a file that already has the images' channels.
+# Older versions change the first convolution of a file that already fits the images' channels.
 _OLDEST = "1.0.31"
 
-# How many names of tensors an error lists.
+# Most tensor names that an error lists.
 _NUM_LISTED = 5
 
-# What lets models that are made for one size of images take any, as far as they can.
+# Arguments that let models made for one image size take any size, if they can.
 _ANY_SIZE = ("strict_img_size", False), ("dynamic_img_size", True)
 
 
 def import_timm() -> ModuleType:
-    """timm, which is optional.
+    """Import timm, an optional dependency.
 
     Raises:
-        ImportError: it is not installed, or too old.
+        ImportError: timm is not installed, or too old.
     """
     try:
         import timm
@@ -47,17 +47,18 @@ def import_timm() -> ModuleType:
 def build_features(
     name: str, out_indices: Sequence[int] | None, kwargs: Mapping[str, Any], **source: Any
 ) -> Any:
-    """A model that hands out its levels, for images of any size.
+    """Build a timm model that returns its levels, for images of any size.
 
     Args:
-        name: timm's.
+        name: timm's name of the model.
         out_indices: timm's indices of the levels; None for timm's choice.
-        kwargs: timm's settings of the model.
-        **source: where timm finds weights; without, they are random.
+        kwargs: arguments of the timm model.
+        **source: timm's arguments that name the weights; without them, weights are random.
 
     Raises:
         ImportError: timm is not installed.
-        ValueError: timm has no such model, the model no such levels, or it takes one size only.
+        ValueError: timm has no such model, the model has no such levels, or it takes one image size
+            only.
     """
     timm = import_timm()
     _check_name(timm, name)
@@ -82,7 +83,7 @@ def build_features(
 
 
 def _create(name: str, settings: dict[str, Any]) -> Any:
-    """The model, with a word of our own on levels that it lacks."""
+    """Create a model; raise a clear error if it has no such levels."""
     timm = import_timm()
     try:
         return timm.create_model(name, **settings)
@@ -118,11 +119,13 @@ def _check_name(timm: ModuleType, name: str) -> None:
 def fetched_weights(
     name: str, out_indices: Sequence[int], kwargs: Mapping[str, Any]
 ) -> dict[str, Tensor]:
-    """The state dict of :func:`build_features` with timm's weights, fetched or from the cache.
+    """Return the state dict of :func:`build_features` with timm's weights.
+
+    The weights are downloaded or come from the cache.
 
     Raises:
-        ConnectionError: they cannot be fetched.
-        ValueError: timm has none for this model.
+        ConnectionError: the weights cannot be downloaded.
+        ValueError: timm has no weights for this model.
     """
     timm = import_timm()
     cfg = timm.get_pretrained_cfg(name)
@@ -133,12 +136,12 @@ def fetched_weights(
         )
     try:
         return build_features(name, out_indices, kwargs, pretrained=True).state_dict()
-    except Exception as error:  # of several libraries, by the place where the weights lie
+    except Exception as error:  # several libraries download, each with its own errors
         reason = " ".join(str(error).split())[:200]
         raise ConnectionError(
-            f"backbone.pretrained=True: the weights of {name!r} could not be fetched "
-            f"({type(error).__name__}: {reason}); without a network, give a file of them as "
-            "backbone.checkpoint_path, or copy the cache of a machine that has fetched them "
+            f"backbone.pretrained=True: the weights of {name!r} could not be downloaded "
+            f"({type(error).__name__}: {reason}); without a network, set backbone.checkpoint_path "
+            "to a file of them, or copy the cache of a machine that has downloaded them "
             "(the folder of the environment variable HF_HOME)"
         ) from error
 
@@ -146,17 +149,17 @@ def fetched_weights(
 def weights_of_file(
     path: str, name: str, out_indices: Sequence[int], kwargs: Mapping[str, Any]
 ) -> dict[str, Tensor]:
-    """The state dict of :func:`build_features` with the weights of a file.
+    """Return the state dict of :func:`build_features` with the weights of a file.
 
-    The classifier need not be there and may have any number of classes.
+    The file may lack the classifier, or have one of any number of classes.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it cannot be read, or its tensors are not those of the model.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file cannot be read, or its tensors are not those of the model.
     """
     timm = import_timm()
     weights = _read(path)
-    # Files of one's own may have been trained with other channels than timm's three.
+    # A user's own file may have been trained with other channels than timm's three.
     misfits = []
     for in_chans in dict.fromkeys((kwargs.get("in_chans", 3), 3)):
         whole = timm.create_model(name, **{**kwargs, "in_chans": in_chans})
@@ -168,7 +171,7 @@ def weights_of_file(
         raise ValueError(
             f"backbone.checkpoint_path={path}: not the weights of {name!r}: {misfits[0]}"
         )
-    whole.load_state_dict(named, strict=False)  # but for the classifier, all are there
+    whole.load_state_dict(named, strict=False)  # only the classifier may be missing
     overlay = {"state_dict": whole.state_dict(), "input_size": (in_chans, 224, 224)}
     return build_features(
         name, out_indices, kwargs, pretrained=True, pretrained_cfg_overlay=overlay
@@ -180,7 +183,7 @@ def _read(path: str) -> dict[str, Tensor]:
         raise FileNotFoundError(f"backbone.checkpoint_path={path}: there is no such file")
     try:
         weights = _weights_of(load_from_local(path, "cpu"))
-    except Exception as error:  # of the reader, or of a dict of something else
+    except Exception as error:  # from the reader, or because the content is no dict of weights
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
             f"backbone.checkpoint_path={path}: cannot be read as weights, it is damaged or of "
@@ -195,7 +198,10 @@ def _read(path: str) -> dict[str, Tensor]:
 
 
 def _weights_of(content: dict[str, Any]) -> dict[str, Tensor]:
-    """Where timm's training keeps them, the averaged ones first, without its wrappers' prefixes."""
+    """Find the weights in a checkpoint of timm's training, averaged ones first.
+
+    The prefixes of timm's wrappers are removed from the names.
+    """
     from timm.models import clean_state_dict
 
     places = ("state_dict_ema", "model_ema", "state_dict", "model")
@@ -204,9 +210,9 @@ def _weights_of(content: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _fit(weights: dict[str, Tensor], whole: nn.Module) -> tuple[dict[str, Tensor], str]:
-    """A file's weights by timm's names, and what does not fit; nothing of it if all does.
+    """Return a file's weights by timm's names, and a text on what does not fit ("" if all does).
 
-    timm knows the original authors' names of many models, by a function beside each model.
+    For many models, timm has a function that converts the names of the original authors.
     """
     misfit = _misfit(weights, whole)
     rename: Callable[..., Any] | None = getattr(
@@ -215,7 +221,7 @@ def _fit(weights: dict[str, Tensor], whole: nn.Module) -> tuple[dict[str, Tensor
     if misfit and rename is not None:
         try:
             renamed = rename(dict(weights), whole)
-        except Exception:  # made for other files than this one
+        except Exception:  # the function expects another kind of file
             return weights, misfit
         if not _misfit(renamed, whole):
             return _without_classifier(renamed, whole), ""

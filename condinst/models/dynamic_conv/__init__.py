@@ -1,4 +1,4 @@
-"""The network that each instance brings along: in PyTorch, and as fused GPU kernels."""
+"""The dynamic network of each instance, in PyTorch and as fused GPU kernels."""
 
 from condinst.models.dynamic_conv.dynamic_network import (
     dynamic_conv,

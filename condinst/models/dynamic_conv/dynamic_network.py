@@ -1,8 +1,8 @@
-"""The network that each instance brings along, as pure functions (paper, Section 3.2 and Figure 3).
+"""The dynamic network of each instance, as pure functions (paper, Section 3.2 and Figure 3).
 
 An instance's network has L layers of 1x1 convolutions with ReLU between them. Its input is the
-shared mask features and the coordinates relative to the instance's point; its output is one logit
-per location. All its weights and biases come as one vector predicted by the controller.
+image's mask features and the coordinates relative to the instance's point; its output is one logit
+per location. The controller predicts all its weights and biases as one vector.
 
 Shapes: N instances, K parameters, C mask feature channels, H x W locations, D hidden channels.
 """
@@ -23,7 +23,7 @@ from condinst.models.dynamic_conv.fused import fused_dynamic_conv, is_applicable
 
 
 def layer_channels(in_channels: int, hidden_channels: int, num_layers: int) -> list[int]:
-    """Channels entering each layer and leaving the last one.
+    """List the channels that enter each layer, and the one that leaves the last.
 
     Args:
         in_channels: C, mask feature channels without the two coordinates.
@@ -32,6 +32,9 @@ def layer_channels(in_channels: int, hidden_channels: int, num_layers: int) -> l
 
     Returns:
         ``[2 + C, D, ..., D, 1]``, L + 1 numbers.
+
+    Raises:
+        ValueError: an argument is below 1.
     """
     if min(in_channels, hidden_channels, num_layers) < 1:
         raise ValueError(
@@ -42,7 +45,11 @@ def layer_channels(in_channels: int, hidden_channels: int, num_layers: int) -> l
 
 
 def num_dynamic_params(in_channels: int, hidden_channels: int, num_layers: int) -> int:
-    """K: 169 for the paper's 3 layers of 8 channels over 8 mask feature channels."""
+    """Count K, the parameters of one network.
+
+    K is 169 for the paper's 3 layers of 8 channels over 8 mask feature channels. The arguments are
+    those of :func:`layer_channels`.
+    """
     return _num_params(layer_channels(in_channels, hidden_channels, num_layers))
 
 
@@ -53,15 +60,18 @@ def _num_params(channels: list[int]) -> int:
 def split_params(params: Tensor, channels: list[int]) -> tuple[list[Tensor], list[Tensor]]:
     """Cut each instance's vector into the weights and biases of its layers.
 
-    The vector holds the weights of all layers first, each as rows of output channels, then all
+    The vector holds the weights of all layers first, each with one row per output channel, then all
     biases.
 
     Args:
         params: (N, K).
-        channels: as :func:`layer_channels` gives them.
+        channels: the result of :func:`layer_channels`.
 
     Returns:
         Weights, each (N, c_out, c_in), and biases, each (N, c_out, 1).
+
+    Raises:
+        ValueError: K is not the number of parameters that such layers need.
     """
     pairs = list(pairwise(channels))
     sizes = [c_in * c_out for c_in, c_out in pairs] + [c_out for _, c_out in pairs]
@@ -80,7 +90,7 @@ def split_params(params: Tensor, channels: list[int]) -> tuple[list[Tensor], lis
 
 
 def map_locations(height: int, width: int, stride: int, like: Tensor) -> Tensor:
-    """Centers of a map's cells in input-image pixels: (2, H * W), x then y, float32."""
+    """Return the (2, H * W) xy centers of a map's cells in input-image pixels, float32."""
     x = (torch.arange(width, device=like.device, dtype=torch.float32) + 0.5) * stride
     y = (torch.arange(height, device=like.device, dtype=torch.float32) + 0.5) * stride
     return torch.stack([x.repeat(height), y.repeat_interleave(width)])
@@ -97,11 +107,12 @@ def dynamic_conv(
 ) -> Tensor:
     """Run every instance's network over the mask features of its image.
 
-    The relative coordinates ``(point - location) / coord_scale`` enter the first layer linearly, so
-    that layer is one matrix product of all instances' weights with the features and locations that
-    they share, plus a bias per instance: the (N, 2 + C, H, W) input is never built. Coordinates are
-    differences of large numbers, so all of it runs in float32, also under autocast. On an NVIDIA
-    GPU fused kernels do it, elsewhere tiles of locations go through torch's matrix products.
+    The relative coordinates ``(point - location) / coord_scale`` enter the first layer linearly. So
+    the first layer is one matrix product of all instances' weights with the features and locations
+    of the image, plus a bias per instance, and the (N, 2 + C, H, W) input is never built.
+    Coordinates are differences of large numbers, so everything runs in float32, also under
+    autocast. An NVIDIA GPU runs fused kernels; other devices run torch's matrix products on one
+    tile of locations at a time.
 
     Args:
         features: (B, C, H, W) mask features.
@@ -109,8 +120,8 @@ def dynamic_conv(
         points: (N, 2) xy, input-image pixels.
         coord_scales: (N,) pixels per unit of relative coordinate.
         counts: instances of each of the B images; their sum is N.
-        channels: as :func:`layer_channels` gives them.
-        stride: of ``features``, pixels.
+        channels: the result of :func:`layer_channels`.
+        stride: stride of ``features``, pixels.
 
     Returns:
         (N, H, W) logits, float32 (float64 for float64 features).
@@ -124,7 +135,7 @@ def dynamic_conv(
 
 
 def _is_traced() -> bool:
-    """A recorded program is to run on other machines too."""
+    """Tell whether torch records a program, which must run on other machines too."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
@@ -132,10 +143,10 @@ def _is_traced() -> bool:
 def _fused_is_right(
     device: torch.device, dtype: torch.dtype, params_dtype: torch.dtype, channels: tuple[int, ...]
 ) -> bool:
-    """Whether the fused kernels agree with the plain path on this machine, asked once per process.
+    """Tell whether the fused kernels agree with the torch path; checked once per process.
 
-    They are compiled for every kind of GPU by Triton's release at hand; a small case shows whether
-    that went well, before a training depends on it.
+    The installed Triton compiles the kernels for whatever GPU is present. A small case shows
+    whether the compiled kernels are right before a training depends on them.
     """
     try:
         with torch.inference_mode(False), torch.enable_grad():
@@ -161,7 +172,7 @@ def _fused_is_right(
 def _small_case(
     device: torch.device, dtype: torch.dtype, params_dtype: torch.dtype, channels: list[int]
 ) -> list[list[Tensor]]:
-    """Logits and gradients of both ways, on two small images."""
+    """Compute logits and gradients by both paths, for two small images."""
     draw = torch.Generator().manual_seed(0)
     features = torch.randn(2, channels[0] - 2, 9, 21, generator=draw).to(device, dtype)
     params = 0.3 * torch.randn(3, _num_params(channels), generator=draw).to(device, params_dtype)
@@ -191,12 +202,14 @@ def _tiled_dynamic_conv(
     with torch.autocast(features.device.type, enabled=False):
         features, params = features.to(dtype), params.to(dtype)
         weights, biases = split_params(params, channels)
-        to_coords, to_features = weights[0].split([2, channels[0] - 2], dim=2)
-        to_coords = to_coords / coord_scales.to(dtype)[:, None, None]
-        biases[0] = biases[0] + to_coords @ points.to(dtype).unsqueeze(-1)
-        weights[0] = torch.cat([-to_coords, to_features], dim=2)
-        locations = map_locations(height, width, stride, features).to(dtype)
-        per_image = [
+        # w (point - location) / scale = (w / scale) point - (w / scale) location: the first term
+        # goes into the bias, the second is a product with locations that all instances share
+        coord_weights, feature_weights = weights[0].split([2, channels[0] - 2], dim=2)
+        coord_weights = coord_weights / coord_scales.to(dtype)[:, None, None]  # (N, c_out, 2)
+        biases[0] = biases[0] + coord_weights @ points.to(dtype).unsqueeze(-1)  # (N, c_out, 1)
+        weights[0] = torch.cat([-coord_weights, feature_weights], dim=2)  # (N, c_out, 2 + C)
+        locations = map_locations(height, width, stride, features).to(dtype)  # (2, H * W)
+        per_image = [  # (N_i, H * W) of each image
             _PointwiseNetworks.apply(torch.cat([locations, image.flatten(1)]), *layers)
             for image, *layers in zip(
                 features,
@@ -208,15 +221,25 @@ def _tiled_dynamic_conv(
 
 
 class _PointwiseNetworks(torch.autograd.Function):
-    """N small networks over one map, a tile of locations at a time.
+    """N dynamic networks over one map, computed for a tile of locations at a time.
 
-    Hidden activations exist for one tile only, small enough for the processor's cache; the backward
-    pass computes them again.
+    Hidden activations exist for one tile only, which fits the processor's cache; the backward pass
+    recomputes them.
+
+    Shapes: I = 2 + C input channels, P = H * W locations, T locations of a tile.
     """
 
     @staticmethod
     def forward(ctx, shared: Tensor, *layers: Tensor) -> Tensor:
-        """(I, P) input of all networks; weights (N, c_out, c_in), biases (N, c_out, 1) -> (N, P)"""
+        """Compute the logits.
+
+        Args:
+            shared: (I, P), the input of all networks.
+            layers: the weights (N, c_out, c_in) of all layers, then their biases (N, c_out, 1).
+
+        Returns:
+            (N, P).
+        """
         ctx.save_for_backward(shared, *layers)
         logits = shared.new_empty(len(layers[0]), shared.shape[1])
         for tile in _tiles(shared, layers):
@@ -233,26 +256,27 @@ class _PointwiseNetworks(torch.autograd.Function):
         grad_biases = [torch.zeros_like(bias) for bias in biases]
         for tile in _tiles(shared, layers):
             hidden = _activations(shared[:, tile], weights, biases)
-            grad = grad_logits[:, tile].unsqueeze(1)
+            grad = grad_logits[:, tile].unsqueeze(1)  # (N, 1, T)
             for i in reversed(range(1, len(weights))):
                 grad_weights[i].baddbmm_(grad, hidden[i - 1].transpose(1, 2))
                 grad_biases[i] += grad.sum(dim=2, keepdim=True)
-                grad = torch.bmm(weights[i].transpose(1, 2), grad)
+                grad = torch.bmm(weights[i].transpose(1, 2), grad)  # (N, c_in, T)
                 grad = torch.ops.aten.threshold_backward(grad, hidden[i - 1], 0)  # of the ReLU
-            rows = grad.flatten(0, 1)
+            # the first layers of all networks are one matrix product, as in the forward pass
+            rows = grad.flatten(0, 1)  # (N * c_out, T)
             grad_weights[0].view(len(rows), -1).addmm_(rows, shared[:, tile].t())
             grad_biases[0] += grad.sum(dim=2, keepdim=True)
-            grad_shared[:, tile] = weights[0].flatten(0, 1).t() @ rows
+            grad_shared[:, tile] = weights[0].flatten(0, 1).t() @ rows  # (I, T)
         return grad_shared, *grad_weights, *grad_biases
 
 
-# Most elements of one layer's activations held at once. On the CPU, 2 MiB in float32, which stays
-# in the processor's cache; a GPU needs many locations at a time to be busy.
+# Most elements of one layer's activations held at once. On the CPU, 2 MiB in float32 stay in the
+# processor's cache; a GPU needs many locations at a time to be busy.
 _TILE_ELEMENTS = {"cpu": 2**19, "cuda": 2**26}
 
 
 def _tiles(shared: Tensor, layers: Sequence[Tensor]) -> Iterator[slice]:
-    """Ranges of locations."""
+    """Yield ranges of locations."""
     num_networks, hidden_channels, _ = layers[0].shape
     elements = _TILE_ELEMENTS.get(shared.device.type, 2**26)
     size = max(elements // max(num_networks * hidden_channels, 1), 64)
@@ -261,15 +285,16 @@ def _tiles(shared: Tensor, layers: Sequence[Tensor]) -> Iterator[slice]:
 
 
 def _paired(layers: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """Split the layers into weights and biases."""
     return layers[: len(layers) // 2], layers[len(layers) // 2 :]
 
 
 def _activations(
     shared: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
 ) -> list[Tensor]:
-    """Output of each layer, each (N, c_out, P), after its ReLU but for the last one's."""
-    # channel counts, not -1: the shape of an empty set of instances is ambiguous otherwise
-    first = weights[0].flatten(0, 1) @ shared
+    """Compute the (N, c_out, T) output of each layer, after its ReLU except in the last layer."""
+    # channel counts, not -1: view cannot infer a size for zero instances
+    first = weights[0].flatten(0, 1) @ shared  # (N * c_out, T)
     outputs = [first.view(*weights[0].shape[:2], shared.shape[1]).add_(biases[0])]
     for weight, bias in zip(weights[1:], biases[1:], strict=True):
         outputs.append(torch.baddbmm(bias, weight, outputs[-1].relu_()))

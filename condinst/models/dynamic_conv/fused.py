@@ -1,10 +1,9 @@
 """The dynamic network as fused Triton kernels, forward and backward (paper, Section 3.2).
 
-Hidden activations stay in registers, so that only features, parameters and one logit per location
-move through memory. The backward pass computes the activations again; no (N, D, H, W) tensor
-exists.
+Hidden activations stay in registers: only features, parameters and one logit per location move
+through memory. The backward pass recomputes the activations, and no (N, D, H, W) tensor exists.
 
-No two programs add into one place: each writes a partial sum of its own, and ``torch.sum`` adds
+No two programs add to the same address: each writes its own partial sum, and ``torch.sum`` adds
 them up. So equal inputs on one device give equal gradients, to the last bit.
 
 Shapes: B images, N instances, K parameters, C mask feature channels, H x W locations, L layers.
@@ -27,14 +26,14 @@ from condinst.models.dynamic_conv.kernels import (
 )
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-# The layers are unrolled: beyond this, compiling takes minutes and activations leave the registers.
+# The layers are unrolled: with more, compiling takes minutes and activations leave the registers.
 MAX_PARAMS = 1024
 # One-warp programs that fill a large GPU: 132 multiprocessors, 16 programs of 128 registers each.
 NUM_PROGRAMS = 2048
 
 
 def _layers(channels: list[int]) -> tuple[int, ...]:
-    """``LAYERS`` of the kernels: of each layer, its place among the parameters and its channels."""
+    """Build ``LAYERS`` of the kernels: where each layer's parameters start, and its channels."""
     pairs = list(pairwise(channels))
     sizes = [c_in * c_out for c_in, c_out in pairs] + channels[1:]
     starts = list(accumulate(sizes, initial=0))
@@ -46,16 +45,17 @@ class _FusedDynamicConv(torch.autograd.Function):
     @staticmethod
     def forward(ctx, features, params, points, coord_scales, img_inds, channels, stride):
         num_images, _, height, width = features.shape
-        maps = features.flatten(2)  # a view of NCHW and of channels-last memory alike
-        # features keep their type in memory, the rest is small
+        maps = features.flatten(2)  # (B, C, H * W), a view in NCHW and in channels-last memory
+        # the large features keep their type, the small rest becomes float32
         inputs = [x.float().contiguous() for x in (params, points, coord_scales)]
         images = torch.arange(num_images + 1, device=img_inds.device)
+        # (B + 1,) first instance of each image
         starts = torch.searchsorted(img_inds, images, out_int32=True)
         num_instances, num_params = params.shape
         ctx.save_for_backward(maps, *inputs, starts, img_inds)
         ctx.feature_shape, ctx.dtypes = features.shape, (features.dtype, params.dtype)
         ctx.sizes = (*maps.stride(), height * width, width, stride)
-        # more locations per thread read a weight less often, but need more registers
+        # with more locations per thread, weights are read less often but need more registers
         ctx.tile = 128 if max(channels) <= 10 else 64
         layers = _layers(channels)
         ctx.constants = dict(
@@ -88,7 +88,7 @@ class _FusedDynamicConv(torch.autograd.Function):
 
 
 def _feature_grads(ctx: Any, grad_logits: Tensor) -> Tensor:
-    partials = grad_logits.new_empty((ctx.num_splits, *ctx.feature_shape))
+    partials = grad_logits.new_empty((ctx.num_splits, *ctx.feature_shape))  # (splits, B, C, H, W)
     arguments = (grad_logits, *ctx.saved_tensors[:5], partials, *ctx.sizes, ctx.num_splits)
     feature_grads_kernel[ctx.grid](*arguments, TILE=ctx.tile, **ctx.constants)
     return partials.sum(0).to(ctx.dtypes[0])
@@ -113,16 +113,17 @@ def _param_grads(ctx: Any, grad_logits: Tensor) -> Tensor:
 
 
 def is_applicable(features: Tensor, params: Tensor, channels: list[int]) -> bool:
-    """Whether :func:`fused_dynamic_conv` serves these inputs; the torch path serves all others.
+    """Tell whether :func:`fused_dynamic_conv` takes these inputs; the torch path takes all others.
 
     Args:
         features: (B, C, H, W).
         params: (N, K).
-        channels: as :func:`~condinst.models.dynamic_conv.layer_channels` gives them.
+        channels: the result of :func:`~condinst.models.dynamic_conv.layer_channels`.
     """
     if triton is None or features.device != params.device:
         return False
-    if isinstance(forward_kernel, triton.JITFunction):  # else Triton's interpreter runs anywhere
+    # Triton's interpreter, where the kernel is no JITFunction, runs on any device
+    if isinstance(forward_kernel, triton.JITFunction):
         if not features.is_cuda or torch.version.cuda is None:
             return False
         if torch.cuda.get_device_capability(features.device) < (7, 0):
@@ -150,8 +151,9 @@ def fused_dynamic_conv(
 ) -> Tensor:
     """Run every instance's network over the mask features of its image, in one kernel.
 
-    Gradients flow to ``features`` and ``params``, in their types, not to points and scales. Nothing
-    waits for the GPU. The first call for a set of channels and types compiles the kernels.
+    Gradients flow to ``features`` and ``params``, in their types, but not to points and scales. The
+    function does not wait for the GPU. The first call for given channels and types compiles the
+    kernels.
 
     Args:
         features: (B, C, H, W), in any memory order that :func:`is_applicable` accepts.
@@ -159,8 +161,8 @@ def fused_dynamic_conv(
         points: (N, 2) xy, input-image pixels.
         coord_scales: (N,) pixels per unit of relative coordinate.
         img_inds: (N,) index of the image, int64, ascending.
-        channels: as :func:`~condinst.models.dynamic_conv.layer_channels` gives them.
-        stride: of ``features``, pixels.
+        channels: the result of :func:`~condinst.models.dynamic_conv.layer_channels`.
+        stride: stride of ``features``, pixels.
 
     Returns:
         (N, H, W) logits, float32.

@@ -1,13 +1,13 @@
-"""The Triton kernels of the dynamic network, called by ``dynamic_conv_triton``.
+"""Triton kernels of the dynamic network, called by ``condinst.models.dynamic_conv.fused``.
 
 Every thread owns a few locations and keeps the hidden activations of an instance's network in
-registers. All arithmetic is float32 on the ordinary cores, none in TF32.
+registers. All arithmetic is float32 on the ordinary cores, never TF32.
 
 Shapes: B images, N instances, K parameters, C mask feature channels, D hidden channels, H x W
-locations, L layers, T locations of a tile. ``LAYERS`` holds four numbers a layer: where its weights
-and its biases start in the parameter vector, its channels in and out. Loops take them wrapped in
-``tl.constexpr``, as Triton before 3.8 forgets that an element is a constant. No kernel may have an
-argument called ``params``: Triton's own code for the call would overwrite it.
+locations, L layers, T locations of a tile. ``LAYERS`` holds four numbers per layer: where its
+weights and its biases start in the parameter vector, and its channels in and out. Loops wrap these
+in ``tl.constexpr``, because Triton before 3.8 forgets that an element is a constant. No kernel may
+have an argument called ``params``: Triton's own code for the call would overwrite it.
 """
 
 # Triton's way of building a tuple, ``x = x + (y,)``, is not mypy's.
@@ -24,13 +24,13 @@ except ImportError:  # a platform without wheels, such as macOS or a torch for C
 if triton is not None and tuple(int(x) for x in triton.__version__.split(".")[:2]) < (3, 5):
     triton = tl = None  # no products with fewer than 16 rows, or no tuples (torch before 2.9)
 
-# Sizes and strides change with every batch. Compiled for any value, a kernel is compiled once.
+# Sizes and strides change with every batch. A kernel compiled for any value is compiled only once.
 SIZES = ["image_stride", "channel_stride", "pixel_stride", "num_pixels", "width", "stride"]
 SIZES += ["num_splits", "zero"]
 
 
 def _jit(kernel: Any) -> Any:
-    """``triton.jit``; without Triton the kernels are never called."""
+    """Apply ``triton.jit``; without Triton the kernels are never called."""
     if triton is None:
         return kernel
     names = kernel.__code__.co_varnames[: kernel.__code__.co_argcount]
@@ -39,7 +39,7 @@ def _jit(kernel: Any) -> Any:
 
 @_jit
 def _load_features(maps, channel_stride, offsets, inside, NUM_FEATURES: tl.constexpr):
-    """Features at T locations: a tuple of C tensors (T,)."""
+    """Load the features at T locations as a tuple of C tensors (T,)."""
     feats = ()
     for c in tl.static_range(NUM_FEATURES):
         value = tl.load(maps + c * channel_stride + offsets, mask=inside, other=0.0)
@@ -49,7 +49,10 @@ def _load_features(maps, channel_stride, offsets, inside, NUM_FEATURES: tl.const
 
 @_jit
 def _coordinates(points, coord_scales, n, pixels, width, stride):
-    """(point - location) / scale, x and y; the difference first, as it cancels large numbers."""
+    """Compute (point - location) / scale, x and y: two tensors (T,).
+
+    The difference comes first, because it cancels large numbers.
+    """
     x = ((pixels % width).to(tl.float32) + 0.5) * stride
     y = ((pixels // width).to(tl.float32) + 0.5) * stride
     inverse = 1.0 / tl.load(coord_scales + n)
@@ -59,7 +62,7 @@ def _coordinates(points, coord_scales, n, pixels, width, stride):
 
 @_jit
 def _activations(x, vector, LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr):
-    """What enters each layer, and the logit last: L + 1 tuples of (T,) tensors."""
+    """Compute the input of each layer and, last, the logit: L + 1 tuples of (T,) tensors."""
     inputs = (x,)
     for i in tl.static_range(NUM_LAYERS):
         outputs = ()
@@ -68,7 +71,7 @@ def _activations(x, vector, LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr):
             for c in tl.static_range(tl.constexpr(LAYERS[4 * i + 2])):
                 y += tl.load(vector + LAYERS[4 * i] + d * LAYERS[4 * i + 2] + c) * inputs[i][c]
             if i < NUM_LAYERS - 1:
-                # not a number stays so, as in torch
+                # NaN stays NaN, as in torch
                 y = tl.maximum(y, 0.0, propagate_nan=tl.PropagateNan.ALL)
             outputs = outputs + (y,)
         inputs = inputs + (outputs,)
@@ -77,14 +80,17 @@ def _activations(x, vector, LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr):
 
 @_jit
 def _load_again(weight):
-    """A weight of the forward pass. Without ``.ca``, the default in another spelling, the compiler
-    would merge the two loads and hold all K weights in registers between them."""
+    """Load a weight of the forward pass again.
+
+    ``.ca`` is the default cache modifier, but without it the compiler would merge the two loads and
+    hold all K weights in registers between them.
+    """
     return tl.load(weight, cache_modifier=".ca")
 
 
 @_jit
 def _input_grads(grads, inputs, vector, LAYERS: tl.constexpr, LAYER: tl.constexpr):
-    """Gradients of what entered a layer, but for coordinates, given those of what left it."""
+    """Compute the gradients of a layer's input without coordinates, from those of its output."""
     input_grads = ()
     for c in tl.static_range(
         tl.constexpr(0 if LAYER > 0 else 2), tl.constexpr(LAYERS[4 * LAYER + 2])
@@ -93,7 +99,7 @@ def _input_grads(grads, inputs, vector, LAYERS: tl.constexpr, LAYER: tl.constexp
         total = _load_again(column) * grads[0]
         for d in tl.static_range(1, tl.constexpr(LAYERS[4 * LAYER + 3])):
             total += _load_again(column + d * LAYERS[4 * LAYER + 2]) * grads[d]
-        if LAYER > 0:  # what entered it left a ReLU
+        if LAYER > 0:  # the input is the output of a ReLU
             total = tl.where(inputs[c] <= 0.0, 0.0, total)
         input_grads = input_grads + (total,)
     return input_grads
@@ -105,7 +111,11 @@ def forward_kernel(
     image_stride, channel_stride, pixel_stride, num_pixels, width, stride, num_splits,
     LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr, NUM_PARAMS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
-    """Program (t, s, b): tile t of image b, every ``num_splits``-th of its instances from s on."""
+    """Compute the logits.
+
+    Program (t, s, b) takes tile t of image b and every ``num_splits``-th of its instances from s
+    on.
+    """
     pixels = tl.program_id(0) * TILE + tl.arange(0, TILE)
     inside = pixels < num_pixels
     image = tl.program_id(2)
@@ -125,7 +135,10 @@ def feature_grads_kernel(
     image_stride, channel_stride, pixel_stride, num_pixels, width, stride, num_splits,
     LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr, NUM_PARAMS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
-    """Program (t, s, b) as in the forward pass: sums over its instances, to partials[s, b]."""
+    """Compute the gradients of the features.
+
+    Program (t, s, b), as in the forward pass, writes the sums over its instances to partials[s, b].
+    """
     NUM_FEATURES: tl.constexpr = LAYERS[2] - 2
     pixels = tl.program_id(0) * TILE + tl.arange(0, TILE)
     inside = pixels < num_pixels
@@ -156,7 +169,7 @@ def feature_grads_kernel(
 
 @_jit
 def _stack(values, NUM: tl.constexpr, LOG_SIZE: tl.constexpr, TILE: tl.constexpr):
-    """A tuple of NUM tensors (T,) as one (T, 2 ** LOG_SIZE), filled up with ones."""
+    """Stack a tuple of NUM tensors (T,) into one (T, 2 ** LOG_SIZE), filled up with ones."""
     stacked = values
     for _ in tl.static_range(NUM, 2**LOG_SIZE):
         stacked = stacked + (tl.full([TILE], 1.0, tl.float32),)
@@ -175,10 +188,13 @@ def param_grads_kernel(
     LAYERS: tl.constexpr, NUM_LAYERS: tl.constexpr, NUM_PARAMS: tl.constexpr, TILE: tl.constexpr,
     LOG_ROWS: tl.constexpr, LOG_COLS: tl.constexpr,
 ):  # fmt: skip
-    """Program (n, s): instance n, every ``num_splits``-th tile from s on; sums to partials[n, s].
+    """Compute the gradients of the parameters.
 
-    A layer's gradients are one product of what left it, (D, T), with what entered it and a one for
-    the bias, (T, D + 1).
+    Program (n, s) takes instance n and every ``num_splits``-th tile from s on, and writes the sums
+    to partials[n, s].
+
+    A layer's gradients are one product: the gradients of its output, (D, T), times its input with a
+    one for the bias, (T, D + 1).
     """
     n = tl.program_id(0)
     maps += tl.load(img_inds + n).to(tl.int64) * image_stride
@@ -189,8 +205,8 @@ def param_grads_kernel(
     for tile in range(tl.program_id(1), tl.cdiv(num_pixels, TILE), num_splits):
         pixels = tile * TILE + tl.arange(0, TILE)
         inside = pixels < num_pixels
-        # the compiler cannot know that this is one address: it would keep all K weights in
-        # registers during the loop
+        # "tile * zero" hides from the compiler that this is one address; knowing it, the compiler
+        # would keep all K weights in registers during the loop
         vector = vectors + n * NUM_PARAMS + tile * zero
         x = _coordinates(points, coord_scales, n, pixels, width, stride) + _load_features(
             maps, channel_stride, pixels * pixel_stride, inside, LAYERS[2] - 2

@@ -1,4 +1,4 @@
-"""Parts of the detector with weights of their own."""
+"""The heads of the detector: boxes, mask features, masks and semantic classes."""
 
 from condinst.models.heads.bbox_head import CondInstBboxHead
 from condinst.models.heads.mask_branch import MaskBranch

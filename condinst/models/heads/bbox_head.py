@@ -1,4 +1,4 @@
-"""FCOS towers with the controller -> dense predictions (paper, Section 3.1; FCOS, Section 3)."""
+"""Box head: FCOS towers and the controller (paper, Section 3.1; FCOS, Section 3)."""
 
 from __future__ import annotations
 
@@ -24,31 +24,37 @@ _REGRESS_RANGES = ((-1, 64), (64, 128), (128, 256), (256, 512), (512, 1e8))
 
 @MODELS.register_module()
 class CondInstBboxHead(BaseModule):
-    """Predicts at every point a class, a box, a centerness and one instance's network.
+    """Predict at every point a class, a box, a centerness and the network of one instance.
 
     Args:
         num_classes: C, without background.
-        in_channels: of the pyramid levels.
-        num_params: K, parameters of one dynamic network; the mask head says how many it needs.
-        feat_channels: of the towers.
+        in_channels: channels of the pyramid levels.
+        num_params: K, parameters of one dynamic network; must equal the mask head's
+            ``num_params``.
+        feat_channels: channels of the towers.
         stacked_convs: convolutions in each tower.
-        strides: of the pyramid levels, pixels.
+        strides: stride of each pyramid level, pixels.
         dcn_on_last_conv: whether each tower ends with a deformable convolution.
-        conv_bias: whether the towers' convolutions have a bias; "auto" where no norm follows.
+        conv_bias: whether the towers' convolutions have a bias; "auto" for a bias where no norm
+            follows.
         regress_ranges: per level, smallest and largest distance it regresses, pixels.
         center_sampling: whether only points near an object's center are positive.
-        center_sample_radius: half the side of that region, strides.
+        center_sample_radius: half the side of that center region, strides.
         norm_on_bbox: whether boxes are predicted in units of the stride (linear, not exponential).
         centerness_on_reg: whether centerness comes from the box tower instead of the class tower.
         loss_cls, loss_bbox, loss_centerness: configs of the losses.
-        box_quality: what the centerness branch learns, "centerness" or "iou"; see
+        box_quality: target of the centerness branch, "centerness" or "iou"; see
             :func:`~condinst.models.losses.detection_losses.box_losses`.
         bbox_coder: config of the coder between distances and boxes.
-        train_cfg: not used; detectors hand it in.
+        train_cfg: not used; detectors pass it.
         test_cfg: see :func:`~condinst.models.postprocess.boxes.postprocess_boxes`.
+
+    Raises:
+        ValueError: ``regress_ranges`` and ``strides`` differ in length, ``box_quality`` has another
+            value, or ``loss_cls`` is not a sigmoid loss.
     """
 
-    # Checkpoints without a version come from before mmdet 2.0, which had no CondInst.
+    # Stored in checkpoints: mmdet's heads rename the keys of a checkpoint without a version.
     _version = 1
 
     def __init__(
@@ -140,8 +146,10 @@ class CondInstBboxHead(BaseModule):
         self.controller = nn.Conv2d(feat_channels, num_params, 3, padding=1)
 
     def forward(self, feats: Sequence[Tensor]) -> DensePredictions:
-        """Args:
-        feats: pyramid levels, each (B, in_channels, H_l, W_l), finest first.
+        """Predict at every point of all levels.
+
+        Args:
+            feats: pyramid levels, each (B, in_channels, H_l, W_l), finest first.
         """
         levels = [
             self._forward_level(*level)
@@ -152,11 +160,11 @@ class CondInstBboxHead(BaseModule):
     def _forward_level(self, feat: Tensor, scale: Scale, stride: int) -> tuple[Tensor, ...]:
         cls_feat = reg_feat = feat
         for conv in self.cls_convs:
-            cls_feat = conv(cls_feat)
+            cls_feat = conv(cls_feat)  # (B, feat_channels, H, W)
         for conv in self.reg_convs:
-            reg_feat = conv(reg_feat)
+            reg_feat = conv(reg_feat)  # (B, feat_channels, H, W)
         # float32: under fp16 autocast the exponential, or a long distance in pixels, overflows
-        distances = scale(self.conv_reg(reg_feat)).float()
+        distances = scale(self.conv_reg(reg_feat)).float()  # (B, 4, H, W)
         if self.norm_on_bbox:
             distances = distances.clamp(min=0)
             if not self.training:
@@ -169,39 +177,51 @@ class CondInstBboxHead(BaseModule):
     def predict_params(
         self, dense: DensePredictions, img_inds: Tensor, point_inds: Tensor
     ) -> Tensor:
-        """What the controller says at a few points.
+        """Run the controller at a few points instead of on the whole map.
 
         Args:
             dense: the head's predictions.
-            img_inds: (N,).
-            point_inds: (N,) among the points of all levels.
+            img_inds: (N,) index of the image of each point.
+            point_inds: (N,) index of each point among the points of all levels.
 
         Returns:
             (N, K) parameters of the dynamic networks.
         """
-        patches = gather_patches(dense.param_feats, img_inds, point_inds)
+        # the 3x3 convolution without padding turns each patch into one cell
+        patches = gather_patches(dense.param_feats, img_inds, point_inds)  # (N, X, 3, 3)
         return F.conv2d(patches, self.controller.weight, self.controller.bias).flatten(1)
 
     def points(self, dense: DensePredictions) -> list[Tensor]:
-        """Per level, (P_l, 2) xy of its points: the centers of its cells in input-image pixels."""
+        """Return the (P_l, 2) xy points of each level: cell centers in input-image pixels."""
         first = dense.bbox_preds[0]
         sizes = [level.shape[-2:] for level in dense.cls_scores]
         return self.prior_generator.grid_priors(sizes, dtype=first.dtype, device=first.device)
 
     def point_strides(self, points: Sequence[Tensor]) -> Tensor:
-        """(P,) stride of each point's level, levels one after the other."""
+        """Return the (P,) stride of each point's level, level by level."""
         return torch.cat(
             [p.new_full((len(p),), s) for p, s in zip(points, self.strides, strict=True)]
         )
 
     def assign(self, points: Sequence[Tensor], ground_truths: Sequence[GroundTruth]) -> Assignment:
-        """Targets of every point; see :class:`~condinst.models.task_modules.PointAssigner`."""
+        """Assign a target to every point with :class:`~condinst.models.task_modules.PointAssigner`.
+
+        Args:
+            points: per level, (P_l, 2) xy.
+            ground_truths: one per image.
+        """
         return self.assigner(points, self.strides, ground_truths)
 
     def loss(
         self, dense: DensePredictions, assignment: Assignment, points: Sequence[Tensor]
     ) -> dict[str, Tensor]:
-        """See :func:`~condinst.models.losses.detection_losses.box_losses`."""
+        """Compute the losses of :func:`~condinst.models.losses.detection_losses.box_losses`.
+
+        Args:
+            dense: the head's predictions in training mode.
+            assignment: their targets.
+            points: per level, (P_l, 2) xy.
+        """
         scales = self.point_strides(points)
         if not self.norm_on_bbox:
             scales = torch.ones_like(scales)
@@ -220,7 +240,12 @@ class CondInstBboxHead(BaseModule):
     def predict(
         self, dense: DensePredictions, img_shapes: Sequence[tuple[int, int]]
     ) -> list[InstanceData]:
-        """Detections per image; see :func:`~condinst.models.postprocess.postprocess_boxes`."""
+        """Detect per image with :func:`~condinst.models.postprocess.boxes.postprocess_boxes`.
+
+        Args:
+            dense: the head's predictions in evaluation mode.
+            img_shapes: height and width of each image without padding.
+        """
         points = self.points(dense)
         return [
             postprocess_boxes(
@@ -231,7 +256,7 @@ class CondInstBboxHead(BaseModule):
 
 
 def _default_init_cfg() -> dict:
-    # FCOS, Section 4: the class bias starts so that every score is 0.01
+    # FCOS, Section 4: the class bias starts such that every score is 0.01
     return dict(
         type="Normal",
         layer="Conv2d",

@@ -1,4 +1,4 @@
-"""FPN levels -> mask features (paper, Section 3.1: the mask branch)."""
+"""Mask branch: pyramid levels to mask features (paper, Section 3.1)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from condinst.models.upsample import aligned_upsample
 
 
 class MaskBranch(BaseModule):
-    """One convolution per level, the sum of all at the finest level's size, a tower, a projection.
+    """Fuse pyramid levels into mask features.
+
+    Each level passes one convolution and is enlarged to the finest level's size. The sum of all
+    passes a tower and a 1x1 projection.
 
     Args:
-        in_channels: of each pyramid level.
-        feat_channels: of the tower.
+        in_channels: channels of each pyramid level.
+        feat_channels: channels of the tower.
         start_level: first pyramid level used (0 is the neck's first output).
         end_level: last pyramid level used, included.
-        out_channels: mask feature channels.
+        out_channels: channels of the mask features.
         mask_stride: stride of the finest level used, pixels.
         num_stacked_convs: convolutions in the tower.
-        norm_eval: whether batch norms keep their running averages in training, for batches of too
+        norm_eval: whether batch norms use their running averages in training, for batches of too
             few images to average over; with ``norm_cfg.requires_grad=False`` they are frozen.
+
+    Raises:
+        ValueError: the levels are negative or in the wrong order.
     """
 
     def __init__(
@@ -65,8 +71,8 @@ class MaskBranch(BaseModule):
                 inplace=inplace,
             )
 
-        # The names are those of mmdet's checkpoints. Levels are summed after their ReLU, which may
-        # not overwrite what the sum's gradient needs.
+        # The attribute names are those of mmdet's checkpoints. The levels' ReLU must not run in
+        # place: it would overwrite what the gradient of the sum needs.
         self.convs_all_levels = nn.ModuleList(
             nn.Sequential() for _ in range(start_level, end_level + 1)
         )
@@ -78,7 +84,7 @@ class MaskBranch(BaseModule):
         self.conv_pred = nn.Conv2d(feat_channels, out_channels, 1)
 
     def init_weights(self) -> None:
-        """Kaiming uniform with a = 1 for every convolution: the bound is sqrt(3 / fan_in)."""
+        """Initialize each convolution Kaiming uniform with a = 1: the bound is sqrt(3 / fan_in)."""
         super().init_weights()
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -87,7 +93,7 @@ class MaskBranch(BaseModule):
                 )
 
     def train(self, mode: bool = True) -> MaskBranch:
-        """With ``norm_eval``, batch norms stay in evaluation mode."""
+        """Set the mode; with ``norm_eval``, batch norms keep evaluation mode."""
         super().train(mode)
         if mode and self.norm_eval:
             for module in self.modules():
@@ -96,7 +102,9 @@ class MaskBranch(BaseModule):
         return self
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
-        """Args:
+        """Compute the mask features.
+
+        Args:
             feats: pyramid levels, each (B, in_channels, H_l, W_l), finest first.
 
         Returns:
@@ -104,9 +112,9 @@ class MaskBranch(BaseModule):
         """
         levels = feats[self.start_level : self.end_level + 1]
         height, width = levels[0].shape[-2:]
-        total = self.convs_all_levels[0](levels[0])
+        total = self.convs_all_levels[0](levels[0])  # (B, feat_channels, H, W)
         for i, level in enumerate(levels[1:], 1):
-            # a level's size is rounded up at each halving, so the enlarged map can be larger
+            # each halving rounds a level's size up, so the enlarged map can be too large
             enlarged = aligned_upsample(self.convs_all_levels[i](level), 2**i)
             total = total + enlarged[..., :height, :width]
         return self.conv_pred(self.conv_branch(total))

@@ -1,4 +1,4 @@
-"""Instances + mask features -> mask logits (paper, Section 3.2)."""
+"""Mask head: instances and mask features to mask logits (paper, Section 3.2)."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ from condinst.registry import MODELS
 
 @MODELS.register_module()
 class CondInstMaskHead(BaseModule):
-    """Draws the mask of each instance with the network that the instance brings along.
+    """Compute the mask of each instance with the instance's own dynamic network.
 
-    Drawing knows nothing of training or testing: training positives and detections come as the same
-    record.
+    Training positives and detections come as the same record, so that training and testing share
+    :meth:`forward`.
 
     Args:
         mask_feature_head: arguments of :class:`~condinst.models.heads.mask_branch.MaskBranch`.
         num_layers: layers of the dynamic network.
-        feat_channels: its hidden channels.
-        mask_out_stride: stride of the logits handed out, pixels; divides the branch's stride.
-        size_of_interest: relative coordinates are divided by this many strides of the instance's
-            level.
+        feat_channels: hidden channels of the dynamic network.
+        mask_out_stride: stride of the returned logits, pixels; must divide the branch's stride.
+        size_of_interest: unit of the relative coordinates, in strides of the instance's level.
         max_masks_to_train: most masks per image in the loss, chosen at random; -1 for all.
-        topk_masks_per_img: most masks per image, shared evenly among its objects, best first;
-            used where ``max_masks_to_train`` does not apply; -1 for all.
+        topk_masks_per_img: most masks per image in the loss, the best of each object in equal
+            numbers; applies where ``max_masks_to_train`` did not; -1 for all.
         loss_mask: config of the loss between logits and targets.
+
+    Raises:
+        ValueError: ``mask_out_stride`` does not divide the stride of the mask branch.
     """
 
     def __init__(
@@ -73,14 +75,16 @@ class CondInstMaskHead(BaseModule):
         self.test_cfg = test_cfg
 
     def forward(self, mask_feats: Tensor, instances: Instances) -> Tensor:
-        """Args:
+        """Compute the mask logits of all instances.
+
+        Args:
             mask_feats: (B, C, H, W) from the mask branch.
             instances: N instances of these B images.
 
         Returns:
             (N, H', W') logits, one cell per ``mask_out_stride`` pixels of the input image.
         """
-        logits = dynamic_conv(
+        logits = dynamic_conv(  # (N, H, W)
             mask_feats,
             instances.params,
             instances.points,
@@ -90,13 +94,18 @@ class CondInstMaskHead(BaseModule):
             self.mask_feat_stride,
         )
         factor = self.mask_feat_stride // self.mask_out_stride
-        # instances as the batch: interpolation accepts an empty batch, but no empty channels
+        # instances become the batch: interpolation accepts an empty batch, but no empty channels
         return aligned_upsample(logits.unsqueeze(1), factor).squeeze(1)
 
     def loss(
         self, mask_feats: Tensor, instances: Instances, ground_truths: Sequence[GroundTruth]
     ) -> dict[str, Tensor]:
-        """See :func:`~condinst.models.losses.mask_losses.mask_loss`.
+        """Compute the loss of :func:`~condinst.models.losses.mask_losses.mask_loss`.
+
+        Args:
+            mask_feats: (B, C, H, W) from the mask branch.
+            instances: the N training positives.
+            ground_truths: one per image.
 
         Returns:
             ``loss_mask``.

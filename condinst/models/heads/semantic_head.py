@@ -1,7 +1,7 @@
-"""The finest pyramid level -> classes of its cells, an auxiliary task of training.
+"""Semantic head: one pyramid level to the classes of its cells, an auxiliary task of training.
 
-It makes the features that the mask branch shares better; testing does without it. It is of the
-original implementation and not in the ECCV paper.
+The task improves the features that the mask branch shares; testing does not run the head. The head
+comes from the original implementation and is not in the ECCV paper.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from condinst.registry import MODELS
 
 @MODELS.register_module()
 class SemanticHead(BaseModule):
-    """Two convolutions and a classifier, over one pyramid level.
+    """Classify the cells of one pyramid level by a few convolutions.
 
     Args:
         num_classes: C, without background.
-        in_channels: of the level.
-        feat_channels: of the convolutions.
-        num_convs: how many.
+        in_channels: channels of the level.
+        feat_channels: channels of the convolutions.
+        num_convs: number of 3x3 convolutions before the classifier.
         level: index of the level among the neck's outputs.
-        stride: of that level, pixels.
-        norm_cfg: of the convolutions.
+        stride: stride of that level, pixels.
+        norm_cfg: config of the norm after each convolution.
         loss_semantic: config of a sigmoid loss over logits (N, C) and labels (N,), C for
             background.
     """
@@ -68,7 +68,7 @@ class SemanticHead(BaseModule):
         )
 
     def init_weights(self) -> None:
-        """Kaiming uniform with a = 1 for the 3x3 convolutions; scores start at 0.01."""
+        """Initialize the 3x3 convolutions Kaiming uniform with a = 1; scores start at 0.01."""
         super().init_weights()
         for conv in self.convs:
             kaiming_init(
@@ -79,21 +79,28 @@ class SemanticHead(BaseModule):
         nn.init.constant_(bias, bias_init_with_prob(0.01))
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
-        """Pyramid levels (B, in_channels, H_l, W_l) -> logits (B, C, H, W) of one of them."""
+        """Compute the class logits of one pyramid level.
+
+        Args:
+            feats: pyramid levels, each (B, in_channels, H_l, W_l), finest first.
+
+        Returns:
+            (B, C, H, W).
+        """
         return self.conv_logits(self.convs(feats[self.level]))
 
     def loss(self, logits: Tensor, targets: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Sum over all cells and classes, per labeled cell of all processes.
+        """Sum the loss over all cells and classes, divided by the labeled cells.
 
         Args:
             logits: (B, C, H, W).
             targets: per image, (H, W) class indices, -1 for background.
 
         Returns:
-            ``loss_semantic``.
+            ``loss_semantic``, averaged over the labeled cells of all processes.
         """
-        labels = torch.stack(list(targets)).flatten()
+        labels = torch.stack(list(targets)).flatten()  # (B * H * W,)
         labels = torch.where(labels < 0, self.num_classes, labels)
-        logits = logits.permute(0, 2, 3, 1).reshape(-1, self.num_classes)
+        logits = logits.permute(0, 2, 3, 1).reshape(-1, self.num_classes)  # (B * H * W, C)
         num_labeled = mean_count((labels < self.num_classes).sum(), logits)
         return {"loss_semantic": self.loss_semantic(logits, labels, avg_factor=num_labeled)}

@@ -1,4 +1,4 @@
-"""Losses of boxes and masks."""
+"""Losses for boxes and masks."""
 
 from condinst.models.losses.detection_losses import box_losses, centerness_targets
 from condinst.models.losses.mask_losses import MaskTargets, mask_loss, sum_over_chunks

@@ -1,4 +1,4 @@
-"""Dense predictions + targets -> losses (paper, Equations 1 and 2).
+"""Losses of the dense predictions (paper, Equations 1 and 2).
 
 Shapes: B images, P points of all levels, X channels, N positive points.
 """
@@ -14,7 +14,7 @@ from condinst.models.task_modules.points import flatten_levels, gather_points
 
 
 def centerness_targets(bbox_targets: Tensor) -> Tensor:
-    """FCOS, Equation 3.
+    """Compute the centerness of points in their boxes (FCOS, Equation 3).
 
     Args:
         bbox_targets: (N, 4) distances left, top, right, bottom, all positive.
@@ -22,31 +22,31 @@ def centerness_targets(bbox_targets: Tensor) -> Tensor:
     Returns:
         (N,) in [0, 1].
     """
-    x_sides, y_sides = bbox_targets[:, 0::2], bbox_targets[:, 1::2]
+    x_sides, y_sides = bbox_targets[:, 0::2], bbox_targets[:, 1::2]  # (N, 2) each
     ratio = (x_sides.amin(1) / x_sides.amax(1)) * (y_sides.amin(1) / y_sides.amax(1))
     return ratio.sqrt()
 
 
 def mean_count(count: int | Tensor, like: Tensor) -> Tensor:
-    """Mean of ``count`` over all processes, one at least, as a scalar on the device of ``like``."""
-    # float32 whatever the predictions: float16 counts no further than 2048
+    """Average ``count`` over all processes, 1 at least: a scalar on the device of ``like``."""
+    # float32 whatever type the predictions have: float16 counts no further than 2048
     total = torch.as_tensor(count, dtype=torch.float32).to(like.device)
     return reduce_mean(total).clamp(min=1.0)
 
 
 def smoothed_ious(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Overlap of boxes around the same point, (intersection + 1) / (union + 1).
+    """Compute (intersection + 1) / (union + 1) of pairs of boxes around the same point.
 
-    The one is the original implementation's; it is in units of the stride squared.
+    The original implementation adds the 1, in units of the stride squared.
 
     Args:
-        predictions: (N, 4) distances left, top, right, bottom, strides.
-        targets: (N, 4).
+        predictions: (N, 4) distances left, top, right, bottom, in strides.
+        targets: (N, 4), likewise.
 
     Returns:
         (N,) in (0, 1].
     """
-    inner = torch.minimum(predictions, targets)
+    inner = torch.minimum(predictions, targets)  # (N, 4) of the intersection: the point is in both
     intersections, *areas = (
         (box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3]) for box in (inner, predictions, targets)
     )
@@ -65,10 +65,11 @@ def box_losses(
     bbox_coder,
     box_quality: str = "centerness",
 ) -> dict[str, Tensor]:
-    """Focal, IoU and box quality losses, averaged over the positive points of all processes.
+    """Compute the class, box and box quality losses, averaged over the positive points.
 
-    Without a positive point the box and quality losses are zero, and still attached to the
-    graph: distributed training waits for the gradient of every parameter.
+    The average is over the positive points of all processes. Without a positive point the box and
+    quality losses are zero and still attached to the graph, because distributed training waits for
+    the gradient of every parameter.
 
     Args:
         dense: the head's predictions.
@@ -79,13 +80,13 @@ def box_losses(
         loss_bbox: IoU loss over xyxy boxes.
         loss_centerness: binary cross entropy over logits.
         bbox_coder: decodes points and distances to boxes.
-        box_quality: what the centerness branch learns: "centerness", which also weighs the box
-            loss, or "iou", the overlap of the predicted box, which does not.
+        box_quality: target of the centerness branch: "centerness", which also weights the box
+            loss; or "iou", the overlap of the predicted box, which does not.
 
     Returns:
         ``loss_cls``, ``loss_bbox``, and ``loss_centerness`` or ``loss_quality``.
     """
-    cls_scores = flatten_levels(dense.cls_scores)
+    cls_scores = flatten_levels(dense.cls_scores)  # (B, P, C)
     img_inds, point_inds = assignment.img_inds, assignment.point_inds
     num_pos = mean_count(len(img_inds), cls_scores)
     losses = {
@@ -94,17 +95,18 @@ def box_losses(
         )
     }
 
-    distances = gather_points(dense.bbox_preds, img_inds, point_inds)
-    targets = assignment.bbox_targets / target_scales[point_inds, None]
+    distances = gather_points(dense.bbox_preds, img_inds, point_inds)  # (N, 4)
+    targets = assignment.bbox_targets / target_scales[point_inds, None]  # (N, 4)
     if box_quality == "iou":
         name, quality = "loss_quality", smoothed_ious(distances.detach(), targets)
         weight, normalizer = torch.ones_like(quality), num_pos
     else:
         name, quality = "loss_centerness", centerness_targets(assignment.bbox_targets)
+        # no positive point in any process makes the sum 0
         weight, normalizer = quality, reduce_mean(quality.sum()).clamp(min=1e-6)
     # decoded in units of the predictions, like the published implementations: the loss is nearly,
     # but not quite, invariant to scale
-    pos_points = points[point_inds]
+    pos_points = points[point_inds]  # (N, 2)
     losses["loss_bbox"] = loss_bbox(
         bbox_coder.decode(pos_points, distances),
         bbox_coder.decode(pos_points, targets),

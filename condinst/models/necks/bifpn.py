@@ -1,10 +1,10 @@
-"""The original CondInst's BiFPN: a pyramid whose levels are fused both ways, several times.
+"""BiFPN of the original CondInst: a pyramid whose levels are fused both ways, several times.
 
-After EfficientDet (Tan, Pang, Le, CVPR 2020, Section 3), with plain 3x3 convolutions instead of
-depth-wise separable ones.
+It follows EfficientDet (Tan, Pang, Le, CVPR 2020, Section 3), with plain 3x3 convolutions instead
+of depthwise separable ones.
 
-B: images. C: channels of every output. L: levels, finest first; level i is twice as coarse as
-level i - 1. H_i, W_i: size of level i.
+Shapes: B images, C channels of every output, L levels of size H_i x W_i, finest first; level i is
+twice as coarse as level i - 1.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _WEIGHT_EPS = 1e-4
 
 @MODELS.register_module()
 class BiFPN(BaseModule):
-    """Backbone levels to L levels of equal width.
+    """Fuse the levels of a backbone into L levels with C channels each.
 
-    Levels coarser than the backbone's come from its last one: a 1x1 convolution, then 3x3
-    max-pooling with stride 2 for each further level.
+    Levels coarser than the backbone's are made from its last one: by a 1x1 convolution, then by
+    3x3 max-pooling with stride 2 for each further level.
 
-    Weights start as torch leaves them (Kaiming uniform, a = sqrt(5); norms at 1 and 0), and every
-    fusion weight at 1.
+    Weights start at torch's defaults (Kaiming uniform, a = sqrt(5); norms at 1 and 0), and every
+    fusion weight starts at 1.
 
     Args:
         in_channels: channels of every level of the backbone.
         out_channels: C; the original has 160.
         num_outs: L, at least 2.
-        start_level: the first level of the backbone that is used.
+        start_level: index of the first level of the backbone that is used.
         num_layers: how many times the levels are fused both ways.
-        norm_cfg: the norm after each convolution.
+        norm_cfg: config of the norm after each convolution.
         init_cfg: as in mmengine.
 
     Raises:
-        ValueError: the numbers of levels do not fit each other.
+        ValueError: the numbers of levels contradict each other.
     """
 
     def __init__(
@@ -77,11 +77,12 @@ class BiFPN(BaseModule):
         """Fuse a backbone's levels.
 
         Args:
-            inputs: every level of the backbone, finest first, also those before ``start_level``.
+            inputs: every level of the backbone, finest first, including the levels before
+                ``start_level``.
 
         Returns:
-            L maps (B, C, H_i, W_i). The sizes are the backbone's; those of further levels are
-            half of the level before, rounded up.
+            L maps (B, C, H_i, W_i). The sizes are the backbone's; each further level has half the
+            size of the level before, rounded up.
 
         Raises:
             ValueError: the backbone's levels have other channels than ``in_channels``.
@@ -100,12 +101,12 @@ class BiFPN(BaseModule):
 
 
 class BiFPNLayer(nn.Module):
-    """One way down and one way up the pyramid.
+    """Fuse a pyramid once from coarse to fine and once from fine to coarse.
 
     Args:
-        in_channels: channels of the L inputs.
+        in_channels: channels of each of the L inputs.
         out_channels: C.
-        norm_cfg: the norm after each convolution.
+        norm_cfg: config of the norm after each convolution.
     """
 
     def __init__(
@@ -119,13 +120,14 @@ class BiFPNLayer(nn.Module):
                 if channels != out_channels
             }
         )
-        # down: 2 inputs each; up: 3, but 2 on the last level, which has no node on the way down
+        # nodes on the way down have 2 inputs each; those on the way up have 3, but 2 on the last
+        # level, which has no node on the way down
         num_down = len(in_channels) - 1
         counts = [2] * num_down + [3] * (num_down - 1) + [2]
         self.nodes = nn.ModuleList(FusionNode(n, out_channels, norm_cfg) for n in counts)
 
     def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
-        """L maps of the input's channels -> L maps (B, C, H_i, W_i)."""
+        """Fuse L maps (B, in_channels[i], H_i, W_i) into L maps (B, C, H_i, W_i)."""
         inputs = [
             self.laterals[str(i)](level) if str(i) in self.laterals else level
             for i, level in enumerate(levels)
@@ -143,12 +145,12 @@ class BiFPNLayer(nn.Module):
 
 
 class FusionNode(nn.Module):
-    """A weighted mean of maps, swish, a 3x3 convolution and a norm.
+    """Weighted mean of maps, followed by swish, a 3x3 convolution and a norm.
 
     Args:
-        num_inputs: maps to fuse.
-        channels: C, theirs and the result's.
-        norm_cfg: the norm after the convolution.
+        num_inputs: number of maps to fuse.
+        channels: C, of the maps and of the result.
+        norm_cfg: config of the norm after the convolution.
     """
 
     def __init__(self, num_inputs: int, channels: int, norm_cfg: dict[str, Any]) -> None:
@@ -157,9 +159,9 @@ class FusionNode(nn.Module):
         self.conv = ConvNorm(channels, channels, 3, norm_cfg, bias=False)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Maps (B, C, *, *), of which the first has the result's size -> (B, C, H, W)."""
-        weights = F.relu(self.weights)
-        # to the maps' type here, or the products would be float32 under autocast
+        """Fuse maps (B, C, *, *) into one (B, C, H, W) of the first map's size."""
+        weights = F.relu(self.weights)  # (num_inputs,)
+        # cast to the type of the maps, or the products would be float32 under autocast
         weights = (weights / (weights.sum() + _WEIGHT_EPS)).to(maps[0].dtype)
         size = maps[0].shape[-2:]
         fused = maps[0] * weights[0]
@@ -169,7 +171,7 @@ class FusionNode(nn.Module):
 
 
 class ConvNorm(nn.Module):
-    """A convolution that keeps the size, and a norm; named as in mmcv's ConvModule.
+    """A convolution that keeps the size, and a norm; parameters are named as in mmcv's ConvModule.
 
     ConvModule itself would warn of the bias before a batch norm, which the published weights have.
     """
@@ -191,10 +193,10 @@ def _halve(x: Tensor) -> Tensor:
 
 
 def _resize(x: Tensor, size: Any) -> Tensor:
-    """A neighboring level at this level's size: max-pooled if larger, repeated if smaller."""
+    """Resize a neighboring level to this level's size: max-pool a larger one, repeat a smaller."""
     if x.shape[-2] > size[0] or x.shape[-1] > size[1]:
         x = _halve(x)
-    # also after pooling: a backbone may round sizes down where pooling rounds up
+    # needed after pooling too: a backbone may round sizes down where pooling rounds up
     return x if x.shape[-2:] == size else F.interpolate(x, size=tuple(size), mode="nearest")
 
 

@@ -1,4 +1,4 @@
-"""From predictions to detections, and from mask logits to masks."""
+"""Post-processing of predictions to detections, and of mask logits to masks."""
 
 from condinst.models.postprocess.boxes import postprocess_boxes
 from condinst.models.postprocess.masks import postprocess_masks

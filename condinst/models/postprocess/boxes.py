@@ -1,4 +1,4 @@
-"""Dense predictions -> detections, after scoring and before their masks are drawn.
+"""Post-processing of the dense predictions of one image to detections without masks.
 
 Shapes: L levels, C classes, P_l points of a level, N detections.
 """
@@ -21,30 +21,31 @@ def select_candidates(
     max_candidates: int,
     point_scores: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The best pairs of point and class of one level.
+    """Select the best pairs of point and class of one level.
+
+    Equal scores rank by point, then by class.
 
     Args:
         cls_logits: (C, P_l).
-        score_thr: scores must exceed it.
+        score_thr: a pair is kept if its score exceeds this.
         max_candidates: most pairs kept; -1 for all.
         point_scores: (P_l,) in [0, 1], factors of the class scores; None for 1.
 
     Returns:
         Scores, class indices and point indices, each (n,), by falling score.
     """
-    # Logits are compared before any sigmoid is taken: there are a hundred times more points and
-    # classes than candidates. The margin covers the sigmoid's rounding; scores decide exactly.
-    # Equal scores rank by point, then class.
+    # Logits are compared before the sigmoid, because there are a hundred times more pairs than
+    # candidates. The margin of 1e-2 covers the sigmoid's rounding; scores decide exactly below.
     logit_thr = torch.logit(torch.tensor(max(score_thr, 0.0), dtype=torch.float64)).item()
     point_inds, labels = (cls_logits.t() > logit_thr - 1e-2).nonzero(as_tuple=True)
     scores = cls_logits[labels, point_inds].float().sigmoid()
-    if point_scores is not None:  # makes them smaller: whatever exceeds the threshold is here
+    if point_scores is not None:  # factors of at most 1: no other pair can exceed the threshold
         scores = scores * point_scores[point_inds]
     above = scores > score_thr
     scores, labels, point_inds = scores[above], labels[above], point_inds[above]
     if 0 < max_candidates < len(scores):
-        # only what can be among the best is sorted; equals of the last one are, too, so that the
-        # order among equals is that of sorting all
+        # Sort only the pairs that can be among the best. Pairs that equal the last of them take
+        # part, so that equal scores come in the same order as when all are sorted.
         last = scores.topk(max_candidates, sorted=False).values.amin()
         best = scores >= last
         scores, labels, point_inds = scores[best], labels[best], point_inds[best]
@@ -57,27 +58,28 @@ def select_candidates(
 def suppress(
     boxes: Tensor, scores: Tensor, labels: Tensor, nms_cfg: dict, max_per_img: int
 ) -> tuple[Tensor, Tensor]:
-    """The first ``max_per_img`` survivors of non-maximum suppression within each class.
+    """Keep the first ``max_per_img`` survivors of non-maximum suppression within each class.
 
-    Whether a box survives depends on those with higher scores only, so the best few hundred
-    candidates mostly settle it. The survivors are those of ``mmcv.ops.batched_nms``.
+    Whether a box survives depends only on boxes with higher scores, so the best few hundred
+    candidates usually suffice. The result equals that of ``mmcv.ops.batched_nms``.
 
     Args:
         boxes: (n, 4) xyxy.
         scores: (n,).
         labels: (n,).
-        nms_cfg: as for ``batched_nms``; kinds that change scores look at all candidates.
+        nms_cfg: as for ``batched_nms``; kinds that change scores need all candidates.
+        max_per_img: most boxes kept.
 
     Returns:
-        Indices by falling score, and the scores that they have now.
+        Indices (m,) by falling score, and their (m,) scores, which soft NMS lowers.
     """
     plain = nms_cfg.keys() == {"type", "iou_threshold"} and nms_cfg["type"] == "nms"
-    # beyond so many, batched_nms goes class by class
+    # from 10,000 boxes on, batched_nms suppresses class by class
     if not plain or not 0 < max_per_img < len(scores) < 10_000:
         boxes_and_scores, keep = batched_nms(boxes, scores, labels, nms_cfg)
         keep = keep[:max_per_img]
-        return keep, boxes_and_scores[: len(keep), -1]  # soft NMS lowers scores
-    # as in batched_nms: each class in a place of its own, with the rounding that comes of it
+        return keep, boxes_and_scores[: len(keep), -1]
+    # as in batched_nms: an offset per class keeps classes apart, with the rounding that it causes
     apart = boxes + (labels.to(boxes) * (boxes.max() + 1))[:, None]
     order = scores.argsort(descending=True, stable=True)
     count = 4 * max_per_img
@@ -99,41 +101,41 @@ def postprocess_boxes(
     img_shape: tuple[int, int],
     test_cfg: dict,
 ) -> InstanceData:
-    """Threshold, decode, suppress: the detections of one image.
+    """Threshold, decode and suppress the predictions of one image.
 
     Args:
         dense: predictions in evaluation mode (boxes in input-image pixels).
-        image: index in the batch.
+        image: index of the image in the batch.
         points: per level, (P_l, 2) xy.
-        strides: per level.
+        strides: stride of each level, pixels.
         bbox_coder: decodes points and distances to boxes.
-        img_shape: height and width of the image without padding, to which boxes are clipped.
-        test_cfg: ``score_thr``, ``nms_pre`` (per level), ``min_bbox_size``, ``nms``,
-            ``max_per_img``; and three conventions of the original implementation, each False where
-            it is not set: ``threshold_with_centerness``, so that ``score_thr`` and ``nms_pre`` act
-            on class score times centerness and not on the class score; ``clip_after_nms``, so that
-            boxes are clipped after non-maximum suppression and not before, and what is empty then
-            is dropped; ``sqrt_scores``, so that the scores handed out are square roots.
+        img_shape: height and width of the image without padding; boxes are clipped to it.
+        test_cfg: ``score_thr``, ``nms_pre`` (per level), ``min_bbox_size`` (pixels), ``nms``,
+            ``max_per_img``; and three conventions of the original implementation, False by default:
+            with ``threshold_with_centerness``, ``score_thr`` and ``nms_pre`` apply to class score
+            times centerness instead of the class score; with ``clip_after_nms``, boxes are clipped
+            after non-maximum suppression instead of before, and empty ones are then dropped; with
+            ``sqrt_scores``, the returned scores are square roots.
 
     Returns:
-        ``bboxes`` (N, 4) xyxy in input-image pixels, ``scores`` (class score times centerness),
-        ``labels``, ``points`` (N, 2), ``point_inds`` (N,) among the points of all levels,
-        ``strides`` (N,); by falling score.
+        Detections by falling score: ``bboxes`` (N, 4) xyxy in input-image pixels, ``scores`` (N,)
+        (class score times centerness), ``labels`` (N,), ``points`` (N, 2) xy, ``point_inds`` (N,)
+        among the points of all levels, ``strides`` (N,).
     """
     with_centerness = test_cfg.get("threshold_with_centerness", False)
     clip_after = test_cfg.get("clip_after_nms", False)
     levels: list[InstanceData] = []
     start = 0
     for level, (cls_scores, bbox_preds, centernesses) in enumerate(zip(*dense[:3], strict=True)):
-        quality = centernesses[image].flatten().float().sigmoid()
+        quality = centernesses[image].flatten().float().sigmoid()  # (P_l,)
         scores, labels, inds = select_candidates(
             cls_scores[image].flatten(1),
             test_cfg.get("score_thr", 0),
             test_cfg.get("nms_pre", -1),
             quality if with_centerness else None,
         )
-        level_points = points[level][inds]
-        distances = bbox_preds[image].flatten(1)[:, inds].t()
+        level_points = points[level][inds]  # (n, 2)
+        distances = bbox_preds[image].flatten(1)[:, inds].t()  # (n, 4)
         max_shape = None if clip_after else img_shape
         levels.append(
             InstanceData(
@@ -170,7 +172,7 @@ def postprocess_boxes(
 
 
 def _drop_small(results: InstanceData, min_size: float) -> InstanceData:
-    """The detections whose boxes are wider and higher than so many pixels; all, if it is < 0."""
+    """Keep boxes wider and higher than ``min_size`` pixels; keep all if it is negative."""
     if min_size < 0:
         return results
     sizes = results.bboxes[:, 2:] - results.bboxes[:, :2]

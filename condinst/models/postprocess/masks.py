@@ -1,9 +1,9 @@
-"""Mask logits -> masks at the size of the image that is asked for.
+"""Post-processing of mask logits to masks at the requested image size.
 
 Scores, not logits, are interpolated, first to the network's input, then to the output; a pixel
-belongs to the mask if its score exceeds the threshold. :func:`whole_masks` does just that. But an
-interpolated score lies between those of the cells that it is made of, so only a mask's outline has
-to be interpolated, and only near the mask anything has to be done at all.
+belongs to the mask if its score exceeds the threshold. :func:`whole_masks` does exactly this. An
+interpolated score lies between the scores of the cells that it is made of. So only the outline of a
+mask has to be interpolated, and pixels far from the mask need no work at all.
 
 Shapes: N instances, H' x W' cells of the logits, H x W pixels of the output.
 """
@@ -21,12 +21,12 @@ from condinst.masks.rle import encode_crop_changes
 from condinst.models.postprocess.mask_outline import ResizeAxis, enlarge_outline, support_boxes
 from condinst.models.upsample import aligned_upsample
 
-# Most elements of one float map held at once while whole masks are enlarged: 64 MiB in float32, so
-# 300 masks of a 12-megapixel image need no more memory than a few of them.
+# Most elements of one float map held at once while whole masks are enlarged: 64 MiB in float32. So
+# 300 masks of a 12-megapixel image need no more memory than a few.
 MAX_ELEMENTS = 2**24
 
-# A GPU enlarges whole masks in chunks: there, launching many small operations costs more than the
-# pixels.
+# Devices that enlarge outlines only. A GPU enlarges whole masks in chunks: launching many small
+# operations would take longer than computing all pixels.
 _ONLY_OUTLINES = ("cpu",)
 
 MASK_FORMATS = ("bool", "crop", "rle")
@@ -42,21 +42,24 @@ def postprocess_masks(
     mask_format: str = "bool",
     max_elements: int = MAX_ELEMENTS,
 ) -> Tensor | list[Crop] | list[dict]:
-    """Enlarge and threshold; the result is that of :func:`whole_masks`, bit for bit.
+    """Enlarge and threshold masks; the result equals that of :func:`whole_masks`, bit for bit.
 
     Args:
-        mask_logits: (N, H', W'), one cell per ``stride`` input-image pixels.
-        stride: of the logits.
+        mask_logits: (N, H', W').
+        stride: stride of the logits, input-image pixels.
         img_shape: height and width of the input image without padding.
-        out_shape: height and width of the masks handed out.
-        mask_thr: scores must exceed it.
+        out_shape: height and width of the returned masks.
+        mask_thr: a pixel belongs to the mask if its score, from 0 to 1, exceeds this.
         mask_format: "bool" for one (N, H, W) tensor; "crop" for the part of each mask around its
-            pixels; "rle" for COCO's compressed run-length codes. The last two never hold a whole
-            mask of the output's size for more than a few instances.
+            pixels; "rle" for COCO's compressed RLE. The last two never hold whole masks of the
+            output's size for more than a few instances.
         max_elements: bound on the size of intermediate maps; changes memory, never the result.
 
+    Returns:
+        N masks in the requested format; an RLE has ``counts`` as bytes.
+
     Raises:
-        ValueError: there is no such format.
+        ValueError: ``mask_format`` has another value.
     """
     if mask_format not in MASK_FORMATS:
         raise ValueError(
@@ -88,8 +91,12 @@ def whole_masks(
     out_shape: tuple[int, int],
     mask_thr: float,
 ) -> Tensor:
-    """The plain way, all pixels of all instances at once: (N, H, W) bool."""
-    scores = mask_logits.unsqueeze(1).sigmoid()
+    """Enlarge and threshold all pixels of all instances at once: (N, H, W) bool.
+
+    The arguments are those of :func:`postprocess_masks`.
+    """
+    scores = mask_logits.unsqueeze(1).sigmoid()  # (N, 1, H', W')
+    # (N, 1, *img_shape)
     scores = aligned_upsample(scores, stride)[..., : img_shape[0], : img_shape[1]]
     if tuple(out_shape) != tuple(img_shape):
         scores = F.interpolate(scores, out_shape, mode="bilinear", align_corners=False)
@@ -105,7 +112,10 @@ def mask_crops(
     mask_thr: float,
     max_elements: int = MAX_ELEMENTS,
 ) -> Iterator[Crop]:
-    """The part of each mask that can hold pixels, one instance after the other."""
+    """Yield, instance by instance, the part of each mask that can hold pixels.
+
+    The arguments are those of :func:`postprocess_masks`.
+    """
     axes = tuple(
         ResizeAxis.between(cells, stride, img, out)
         for cells, img, out in zip(mask_logits.shape[-2:], img_shape, out_shape, strict=True)
@@ -118,7 +128,7 @@ def mask_crops(
     if mask_logits.device.type in _ONLY_OUTLINES:
         for i, (y1, x1, y2, x2) in enumerate(boxes):
             crop = enlarge_outline(mask_logits[i], axes, (y1, x1, y2, x2), mask_thr)
-            if crop is None:  # too close to the threshold to be sure
+            if crop is None:  # a score is too close to the threshold
                 crop = whole(slice(i, i + 1))[0, y1:y2, x1:x2]
             yield Crop(crop, x=x1, y=y1)
         return
@@ -131,8 +141,14 @@ def mask_crops(
 
 
 def encode_tensor_crop(crop: Crop, out_shape: tuple[int, int]) -> dict:
-    """COCO's compressed run-length code of the whole mask: ``size`` and ``counts`` (bytes)."""
-    # columns with a pixel of background above and below each; only the changes leave a GPU
+    """Encode a whole mask, given as a crop of tensors, as COCO's RLE: ``size``, ``counts`` (bytes).
+
+    Args:
+        crop: the mask, in pixels of the output.
+        out_shape: height and width of the whole mask.
+    """
+    # a pixel of background above and below each column ends its runs: (w * (h + 2),)
     columns = F.pad(crop.mask.t().to(torch.uint8), (1, 1)).flatten()
+    # only the places of the changes leave a GPU
     changes = (columns[1:] != columns[:-1]).nonzero().squeeze(1).cpu().numpy()
     return encode_crop_changes(changes, crop, out_shape)

@@ -1,4 +1,4 @@
-"""What training needs besides layers: points, ground truth, assignment, sampling."""
+"""Parts of training without weights: points, ground truth, assignment, sampling."""
 
 from condinst.models.task_modules.assigner import PointAssigner
 from condinst.models.task_modules.ground_truth import prepare_ground_truth

@@ -1,4 +1,4 @@
-"""Annotated instances -> the ground truth that assignment and losses read."""
+"""Ground truth of assignment and losses, from mmdet's annotated instances."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ def prepare_ground_truth(
     semantic_size: tuple[int, int] | None = None,
     semantic_stride: int | None = None,
 ) -> GroundTruth:
-    """Bring what training reads of one image's annotations to the device of the boxes.
+    """Convert the annotations of one image to ground truth on the device of the boxes.
 
     Args:
-        gt_instances: ``bboxes`` (M, 4) and ``labels`` (M,), and ``masks`` where the dataset has
-            them: sampled in the data pipeline, or polygons or bitmaps at the input image's size,
-            which are sampled here; or the colors that BoxInst goes by.
+        gt_instances: ``bboxes`` (M, 4) and ``labels`` (M,), and ``masks`` if the dataset has them.
+            mmdet's pipelines read and write that one field, so it holds one of three things:
+            masks that the data pipeline has sampled (``SampledMasks``); polygons or bitmaps at the
+            input image's size, which are sampled here; or color similarities for BoxInst
+            (``SimilarColors``).
         mask_size: height and width of the mask head's logits.
-        mask_stride: pixels per cell of these logits. The targets are the mask's pixels at
-            ``mask_stride // 2 + i * mask_stride``, as in the published implementations.
-        semantic_size, semantic_stride: the same of the semantic head's logits, where there is one.
+        mask_stride: input-image pixels per cell of these logits. The targets are the mask's pixels
+            at ``mask_stride // 2 + i * mask_stride``, as in the published implementations.
+        semantic_size, semantic_stride: likewise for the logits of a semantic head, or None.
 
     Returns:
-        The image's ground truth on the device of the boxes.
+        The image's ground truth.
 
     Raises:
         ValueError: the pipeline sampled the masks with another stride.
@@ -45,19 +47,19 @@ def prepare_ground_truth(
     if "masks" not in gt_instances:
         centers = (bboxes[:, :2] + bboxes[:, 2:]) / 2
         return GroundTruth(bboxes, labels, centers, None)
+    if isinstance(gt_instances.masks, SimilarColors):
+        colors = gt_instances.masks.to(bboxes.device, non_blocking=True)
+        _check_stride("PrepareBoxTargets", "stride", colors.stride, mask_stride, _MASK_STRIDE)
+        mask_targets, centers = box_masks(bboxes, mask_size, mask_stride)
+        edges = _pad(colors.edges, mask_size)  # (E, *mask_size)
+        return GroundTruth(bboxes, labels, centers, mask_targets, pairwise_edges=edges)
     masks = gt_instances.masks
-    if isinstance(masks, SimilarColors):
-        _check_stride("PrepareBoxTargets", "stride", masks.stride, mask_stride, _MASK_STRIDE)
-        filled, centers = box_masks(bboxes, mask_size, mask_stride)
-        similar = _pad(masks.to(bboxes.device, non_blocking=True).edges, mask_size)
-        return GroundTruth(bboxes, labels, centers, filled, similar=similar)
     if not isinstance(masks, SampledMasks):
         masks = sample_masks(masks, mask_stride, semantic_stride)
     _check_stride("PrepareMaskTargets", "stride", masks.stride, mask_stride, _MASK_STRIDE)
     masks = masks.to(bboxes.device, non_blocking=True)
-    truth = GroundTruth(
-        bboxes, labels, masks.centers.to(bboxes.dtype), _pad(masks.samples, mask_size)
-    )
+    mask_targets = _pad(masks.samples, mask_size)  # (M, *mask_size)
+    truth = GroundTruth(bboxes, labels, masks.centers.to(bboxes.dtype), mask_targets)
     if semantic_size is not None:
         made = None if masks.coarse is None else masks.coarse.stride
         _check_stride(
@@ -73,7 +75,7 @@ def prepare_ground_truth(
 
 
 def semantic_map(samples: Tensor, masks: SampledMasks, labels: Tensor) -> Tensor:
-    """The class of every cell: that of the smallest mask which covers it.
+    """Give every cell the class of the smallest mask that covers it.
 
     Args:
         samples: (M, H, W) bool, the masks at the semantic logits' stride.
@@ -81,42 +83,42 @@ def semantic_map(samples: Tensor, masks: SampledMasks, labels: Tensor) -> Tensor
         labels: (M,) class indices.
 
     Returns:
-        (H, W), -1 where there is no mask.
+        (H, W) class indices, -1 where there is no mask.
     """
     if len(samples) == 0:
         return labels.new_full(samples.shape[1:], -1)
-    areas = masks.areas.to(torch.float32)[:, None, None]
-    smallest, inds = torch.where(samples, areas, torch.inf).min(dim=0)
+    areas = masks.areas.to(torch.float32)[:, None, None]  # (M, 1, 1)
+    smallest, inds = torch.where(samples, areas, torch.inf).min(dim=0)  # (H, W) each
     return torch.where(smallest.isfinite(), labels[inds], -1)
 
 
 def box_masks(bboxes: Tensor, size: tuple[int, int], stride: int) -> tuple[Tensor, Tensor]:
-    """Filled boxes in place of masks, sampled like masks (BoxInst, Section 3.1).
+    """Sample filled boxes like masks, for training without masks (BoxInst, Section 3.1).
 
-    A box covers the whole pixels that it touches, as in the published implementations.
+    A box covers every pixel that it touches, as in the published implementations.
 
     Args:
         bboxes: (M, 4) xyxy, input-image pixels.
         size: h and w, cells of the mask logits.
-        stride: pixels per cell.
+        stride: input-image pixels per cell.
 
     Returns:
         (M, h, w) bool, the pixels at ``stride // 2 + i * stride``; and the (M, 2) xy mean of each
         filled box's pixels, input-image pixels.
     """
-    limits = bboxes.new_tensor([size[1] * stride, size[0] * stride])
-    first = bboxes[:, :2].trunc().clamp(min=0)
-    stop = torch.minimum((bboxes[:, 2:] + 1).trunc(), limits)
+    limits = bboxes.new_tensor([size[1] * stride, size[0] * stride])  # (2,) xy
+    first = bboxes[:, :2].trunc().clamp(min=0)  # (M, 2) xy
+    stop = torch.minimum((bboxes[:, 2:] + 1).trunc(), limits)  # (M, 2) xy
     columns, rows = (
         stride // 2 + stride * torch.arange(n, device=bboxes.device) for n in (size[1], size[0])
     )
-    in_columns = (columns >= first[:, :1]) & (columns < stop[:, :1])
-    in_rows = (rows >= first[:, 1:]) & (rows < stop[:, 1:])
+    in_columns = (columns >= first[:, :1]) & (columns < stop[:, :1])  # (M, w)
+    in_rows = (rows >= first[:, 1:]) & (rows < stop[:, 1:])  # (M, h)
     return in_rows[:, :, None] & in_columns[:, None, :], (first + stop - 1) / 2
 
 
 def _pad(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """(X, h, w) bool, filled up with False at the right and at the bottom."""
+    """Pad (X, h, w) bool maps with False at the right and at the bottom."""
     height, width = maps.shape[1:]
     return F.pad(maps, (0, size[1] - width, 0, size[0] - height))
 

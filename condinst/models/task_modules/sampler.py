@@ -1,4 +1,4 @@
-"""The cap on instances whose masks are trained, applied before the mask head draws them.
+"""Sampling of the positive points whose masks are trained.
 
 Shapes: N positive points of all images.
 """
@@ -25,13 +25,15 @@ def sample_positives(
     Args:
         gt_inds: (N,) index of the object assigned to each positive point, ordered by image.
         counts: positive points of each image; they sum to N.
-        quality: (N,) ranks the points of an object, higher first; needed with ``topk_masks``.
-        max_masks: most points of an image, drawn at random; -1 for no such cap.
-        topk_masks: most points of an image, the best of each object in equal shares (one per
-            object at least); applies where the random cap did not; -1 for no such cap.
+        quality: (N,) rank of the points within an object, higher is better; needed with
+            ``topk_masks``.
+        max_masks: most points of an image, drawn at random; -1 for no limit.
+        topk_masks: most points of an image, the best of each object in equal numbers (at least one
+            per object); applies where the random limit did not; -1 for no limit.
 
     Returns:
-        Indices (n,) of the chosen among the N, ordered by image, and how many of each image.
+        Indices (n,) of the chosen points among the N, ordered by image; and how many are of each
+        image.
     """
     chosen = []
     starts = [0, *accumulate(counts)]
@@ -50,10 +52,11 @@ def sample_positives(
 
 
 def _best_of_each(groups: Tensor, quality: Tensor, total: int) -> Tensor:
-    """Indices of the best ``total / number of groups`` members of each group, one at least."""
+    """Return indices of the best ``total / number of groups`` members of each group, at least 1."""
+    # sort by group, and by falling quality within a group
     order = quality.argsort(descending=True)
     order = order[groups[order].argsort(stable=True)]
     _, inverse, counts = groups.unique(return_inverse=True, return_counts=True)
-    starts = counts.cumsum(0) - counts
+    starts = counts.cumsum(0) - counts  # first place of each group in the order
     rank = torch.arange(len(groups), device=groups.device) - starts[inverse[order]]
     return order[rank < max(total // len(counts), 1)]

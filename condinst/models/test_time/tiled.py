@@ -1,4 +1,4 @@
-"""Testing by tiles: what is found on the tiles of an image becomes its instances."""
+"""Testing by tiles: the detections on an image's tiles are merged into its instances."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ __all__ = ["CondInstTiles"]
 
 @MODELS.register_module()
 class CondInstTiles(BaseTTAModel):
-    """Looks at the tiles that ``CutTiles`` hands out, and merges what it finds.
+    """Detect on the tiles that ``CutTiles`` makes, and merge the detections.
 
-    The answers are those of ``Predictor(..., tile=...)``. An image has as many instances as its
-    tiles have together: ``test_cfg.max_per_img`` counts those of a tile.
+    The answers equal those of ``Predictor(..., tile=...)``. ``test_cfg.max_per_img`` limits the
+    instances of a tile, not of an image.
 
     Args:
         module: the detector, or its config, with ``test_cfg.mask_format`` "crop".
         tile_match_threshold: see :class:`~condinst.tiling.tiling.Tiling`.
-        batch_size: tiles at a time.
-        mask_format: of the masks handed out, "rle" or "bool".
+        batch_size: tiles that run at a time.
+        mask_format: format of the returned masks, "rle" or "bool".
+
+    Raises:
+        ValueError: ``module`` is no CondInst, or ``mask_format`` has another value.
     """
 
     def __init__(
@@ -55,20 +58,22 @@ class CondInstTiles(BaseTTAModel):
 
     @torch.no_grad()
     def test_step(self, data: dict[str, Any]) -> list[DetDataSample]:
-        """Args:
-            data: a batch of what ``CutTiles`` makes.
+        """Detect the instances of a batch of images.
+
+        Args:
+            data: a batch from a pipeline with ``CutTiles``.
 
         Returns:
             The images' samples with ``pred_instances``.
         """
         wholes = data.get("whole_input") or [None] * len(data["inputs"])
         images = zip(data["inputs"], wholes, data["data_samples"], strict=True)
-        return self.merge_preds([self._look(*image) for image in images])
+        return self.merge_preds([self._predict_views(*image) for image in images])
 
-    def _look(
+    def _predict_views(
         self, inputs: Tensor, whole: Tensor | None, image: DetDataSample
     ) -> list[DetDataSample]:
-        """The image's own sample, and those of its views with their predictions."""
+        """Return the image's own sample, then the samples of its views with their predictions."""
         meta = image.metainfo
         views = [DetDataSample(metainfo={**meta["tile_meta"], "tile": t}) for t in meta["tiles"]]
         found = [image]
@@ -82,8 +87,13 @@ class CondInstTiles(BaseTTAModel):
         return found
 
     def merge_preds(self, data_samples_list: list[list[DetDataSample]]) -> list[DetDataSample]:
-        """Args:
-        data_samples_list: per image, its own sample and those of its views.
+        """Merge the predictions of each image's views.
+
+        Args:
+            data_samples_list: per image, its own sample and the samples of its views.
+
+        Returns:
+            The images' samples with ``pred_instances``.
         """
         return [self._merge(image, found) for image, *found in data_samples_list]
 
@@ -117,5 +127,5 @@ class CondInstTiles(BaseTTAModel):
 
 
 def _rles(results: Results) -> list[dict]:
-    """Codes as pycocotools gives them, with counts in bytes."""
-    return [{**code, "counts": code["counts"].encode()} for code in results.rles]
+    """Return RLEs in pycocotools' form, with counts as bytes."""
+    return [{**rle, "counts": rle["counts"].encode()} for rle in results.rles]

@@ -1,4 +1,4 @@
-"""Test-time augmentation: one image seen several ways, one set of instances."""
+"""Test-time augmentation: the detections on several views of an image are merged."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from condinst.registry import MODELS
 
 @MODELS.register_module()
 class CondInstTTA(BaseTTAModel):
-    """Detections of all views, brought back to the image, suppress each other.
+    """Merge the detections of all views by non-maximum suppression in the image's frame.
 
-    Each kept instance has the mask that its own view drew. Views may be flipped and resized.
+    Each kept instance keeps the mask from its own view. Views may be flipped and resized.
 
     Args:
         tta_cfg: ``nms`` and ``max_per_img``, as in the detector's ``test_cfg``.
@@ -28,9 +28,14 @@ class CondInstTTA(BaseTTAModel):
         self.tta_cfg = tta_cfg
 
     def merge_preds(self, data_samples_list: list[list[DetDataSample]]) -> list[DetDataSample]:
-        """Args:
-        data_samples_list: per image, the samples of its views, with predictions at the size
-            of the original image.
+        """Merge the predictions of each image's views.
+
+        Args:
+            data_samples_list: per image, the samples of its views, with predictions at the size
+                of the original image.
+
+        Returns:
+            One sample per image, with the merged ``pred_instances``.
         """
         return [self._merge(views) for views in data_samples_list]
 
@@ -48,7 +53,7 @@ class CondInstTTA(BaseTTAModel):
 
 
 def _unflip(view: DetDataSample) -> InstanceData:
-    """A view's predictions in the frame of the image as it is."""
+    """Return a view's predictions in the frame of the original image."""
     found = view.pred_instances
     if not view.get("flip"):
         return found

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from pycocotools import mask as mask_utils
 
-from benchmarks.learning import Learnt, mmdet_config, read_learning, summary
+from benchmarks.learning import LearningCurve, mmdet_config, read_learning, summary
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "configs" / "quickstart_condinst_r18_fpn_shapes.py"
@@ -39,8 +39,8 @@ def quickstart(tmp_path, segmentation):
 def square():
     mask = np.zeros((8, 8), np.uint8)
     mask[1:5, 1:5] = True
-    code = mask_utils.encode(np.asfortranarray(mask))
-    return dict(code, counts=code["counts"].decode())
+    rle = mask_utils.encode(np.asfortranarray(mask))
+    return dict(rle, counts=rle["counts"].decode())
 
 
 def test_mmdets_modules_take_the_place_of_ours(tmp_path):
@@ -62,7 +62,7 @@ def test_what_mmdet_lacks_stays_ours(tmp_path):
     assert cfg.model.backbone.type == "TimmBackbone"
 
 
-def test_mmdet_reads_codes_as_bitmaps_alone(tmp_path, square):
+def test_mmdet_reads_rles_as_bitmaps_only(tmp_path, square):
     def poly2mask(segmentation):
         cfg = mmdet_config(quickstart(tmp_path, segmentation))
         return cfg.train_dataloader.dataset.pipeline[1].poly2mask
@@ -96,7 +96,7 @@ def test_time_to_the_others_ap(tmp_path):
 
 
 def test_an_ap_that_was_not_reached_has_no_time():
-    run = Learnt("x", [10], [5.0], [0.2], [0.2], [0.3], [0.1], 0.5)
+    run = LearningCurve("x", [10], [5.0], [0.2], [0.2], [0.3], [0.1], 0.5)
     assert run.seconds_to(0.21) is None
     assert run.seconds_to(0.2) == 5.0
 

@@ -37,7 +37,7 @@ def test_another_class_or_place_is_no_pair():
     for b in (instances(((0, 0, 10, 10), 0.9, 2)), instances(((0, 6, 10, 16), 0.9, 1))):
         result = compare_instances(a, b, **SETTINGS)
         assert (result.matched, result.missing, result.expected) == (0, 2, 2)
-        assert result.share == 0
+        assert result.matched_fraction == 0
 
 
 def test_each_partner_once_best_first():

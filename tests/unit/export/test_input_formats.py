@@ -161,7 +161,7 @@ def test_other_arrays_are_refused(folder):
 def test_a_config_that_contradicts_itself_is_refused(folder):
     cfg = config(4)
     cfg.test_dataloader.dataset.pipeline[0].update(channels=3)
-    with pytest.raises(ValueError, match=r"hands out 3 channels of uint8, but .* takes 4"):
+    with pytest.raises(ValueError, match=r"loads 3 channels of uint8, but .* takes 4"):
         predictor(folder, cfg)
 
 

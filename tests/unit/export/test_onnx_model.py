@@ -50,7 +50,7 @@ def test_any_size_with_none_one_and_many_detections(detector, exported):
     assert 1 < found[2] <= 20
 
 
-def test_a_image_smaller_than_a_cell_of_the_coarsest_level(detector, exported):
+def test_an_image_smaller_than_a_cell_of_the_coarsest_level(detector, exported):
     assert_equal(detector, exported, images()[3:])
 
 

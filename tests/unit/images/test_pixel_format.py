@@ -114,7 +114,7 @@ def test_of_other_channels_three_are_shown_or_one():
 
 
 @pytest.mark.parametrize("value", [0, 30000])
-def test_a_image_of_one_value_can_be_shown(value):
+def test_an_image_of_one_value_can_be_shown(value):
     shown = to_display(np.full((4, 5), value, np.uint16))
     assert (shown == value // 256).all()
     assert np.isfinite(to_display(np.full((4, 5), value, np.float32))).all()

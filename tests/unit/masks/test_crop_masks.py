@@ -146,15 +146,15 @@ def test_traveling_between_processes_and_none_at_all():
 def test_from_run_lengths(size):
     bitmaps = make(size, 11)[1].to_ndarray()
     for bitmap in bitmaps:
-        code = coco_mask.encode(np.asfortranarray(bitmap))
-        crop = crop_of_runs(read_counts(code["counts"]), size[0])
+        rle = coco_mask.encode(np.asfortranarray(bitmap))
+        crop = crop_of_runs(read_counts(rle["counts"]), size[0])
         expected = Crop.of(bitmap)
         assert (crop.x, crop.y) == (expected.x, expected.y)
         assert np.array_equal(crop.mask, expected.mask)
 
 
 def test_run_lengths_of_zero():
-    """Uncompressed codes may hold them; here pixels 2 to 4 and 5 of an image of height 4."""
+    """Uncompressed RLE may hold them; here pixels 2 to 4 and 5 of an image of height 4."""
     crop = crop_of_runs(np.array([2, 2, 0, 0, 0, 1, 7]), 4)
     assert (crop.x, crop.y) == (0, 0)
     assert crop.mask.astype(int).tolist() == [[0, 1], [0, 0], [1, 0], [1, 0]]

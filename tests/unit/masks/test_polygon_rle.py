@@ -8,7 +8,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from condinst.masks import polygon_rle
-from condinst.masks.polygon_rle import is_quick_to_draw, polygons_to_codes, polygons_to_rle
+from condinst.masks.polygon_rle import is_quick_to_draw, polygons_to_rle, polygons_to_rles
 
 
 def random_polygon(rng, height, width):
@@ -38,7 +38,7 @@ def test_what_is_computed_is_what_pycocotools_draws(number, monkeypatch):
         height, width = rng.integers(1, 80, 2).tolist()
         polygon = random_polygon(rng, height, width)
         theirs = coco_mask.frPyObjects([polygon], height, width)
-        assert polygons_to_codes([polygon], height, width) == theirs
+        assert polygons_to_rles([polygon], height, width) == theirs
         filled += coco_mask.area(theirs[0]) > 0
     assert filled > number / 3
 
@@ -54,8 +54,8 @@ def test_real_polygons(shared, monkeypatch):
         if isinstance(polygons, dict):
             continue
         image = truth.imgs[annotation["image_id"]]
-        code = polygons_to_rle(polygons, image["height"], image["width"])
-        assert code == truth.annToRLE(annotation)
+        rle = polygons_to_rle(polygons, image["height"], image["width"])
+        assert rle == truth.annToRLE(annotation)
         drawn += 1
     assert drawn > 200
 
@@ -75,16 +75,16 @@ def test_in_batches(monkeypatch):
     theirs = coco_mask.frPyObjects([polygon], 60, 70)
     monkeypatch.setattr(polygon_rle, "_MAX_STEPS", -1)
     monkeypatch.setattr(polygon_rle, "_BATCH", 5)
-    assert polygons_to_codes([polygon], 60, 70) == theirs
+    assert polygons_to_rles([polygon], 60, 70) == theirs
 
 
 @pytest.mark.parametrize("far", [1e5, 1e8, 1e9, 1e12, 1e15, 1e300])
 def test_far_coordinates_take_no_memory(far):
     """A triangle whose far corner lies to the right covers what lies right of its short side."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    code = polygons_to_rle([[10, -far, far, 20, 10, far]], 40, 60)
-    assert coco_mask.decode(code)[:, :10].sum() == 0
-    assert coco_mask.decode(code)[:, 10:].all()
+    rle = polygons_to_rle([[10, -far, far, 20, 10, far]], 40, 60)
+    assert coco_mask.decode(rle)[:, :10].sum() == 0
+    assert coco_mask.decode(rle)[:, 10:].all()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 200e3  # KiB
 
@@ -94,8 +94,8 @@ def test_a_long_outline_in_a_small_image_takes_no_memory():
     points = np.random.default_rng(0).uniform(0, 2000, (100_000, 2))
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     assert not is_quick_to_draw([points.ravel()])
-    code = polygons_to_rle([points.ravel()], 200, 200)
-    assert 0 < coco_mask.area(code) < 200 * 200
+    rle = polygons_to_rle([points.ravel()], 200, 200)
+    assert 0 < coco_mask.area(rle) < 200 * 200
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600e3
     assert time.process_time() - start < 30
 

@@ -9,8 +9,8 @@ from condinst.masks.polygons import trace
 
 
 def fill(parts, size):
-    codes = coco_mask.frPyObjects([part.ravel().tolist() for part in parts], *map(int, size))
-    return coco_mask.decode(coco_mask.merge(codes)).astype(bool)
+    rles = coco_mask.frPyObjects([part.ravel().tolist() for part in parts], *map(int, size))
+    return coco_mask.decode(coco_mask.merge(rles)).astype(bool)
 
 
 def signed_area(ring):

@@ -33,13 +33,13 @@ def test_both_kinds_of_counts_give_the_mask_back(mask):
     runs = run_lengths(mask)
     assert read_counts(encoded["counts"]).tolist() == runs
     for counts in (encoded["counts"], encoded["counts"].decode(), runs):
-        code = checked_rle({"size": [height, width], "counts": counts}, height, width)
-        assert (coco_mask.decode(code) == mask).all()
+        rle = checked_rle({"size": [height, width], "counts": counts}, height, width)
+        assert (coco_mask.decode(rle) == mask).all()
 
 
 def test_several_codes_are_read_at_once():
-    codes = [coco_mask.encode(np.asfortranarray(mask))["counts"] for mask in masks()]
-    runs, num_runs = read_many_counts(codes)
+    counts = [coco_mask.encode(np.asfortranarray(mask))["counts"] for mask in masks()]
+    runs, num_runs = read_many_counts(counts)
     expected = [run_lengths(mask) for mask in masks()]
     assert num_runs.tolist() == [len(one) for one in expected]
     assert runs.tolist() == sum(expected, [])
@@ -74,8 +74,8 @@ def test_a_malformed_code_is_refused(segmentation, message):
 def test_a_code_cut_short_is_refused_where_pycocotools_decodes_it():
     mask = np.zeros((40, 50), np.uint8)
     mask[10:30, 5:45] = 1
-    code = coco_mask.encode(np.asfortranarray(mask))
-    code["counts"] = code["counts"][:-40]
-    assert coco_mask.decode(code).shape == (40, 50)  # no error, but memory noise from there on
+    rle = coco_mask.encode(np.asfortranarray(mask))
+    rle["counts"] = rle["counts"][:-40]
+    assert coco_mask.decode(rle).shape == (40, 50)  # no error, but memory noise from there on
     with pytest.raises(ValueError, match="the image has 2000"):
-        checked_rle(code, 40, 50)
+        checked_rle(rle, 40, 50)

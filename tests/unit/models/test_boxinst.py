@@ -121,7 +121,9 @@ def inputs():
     masks = torch.zeros(2, 4, 6, dtype=torch.bool)
     masks[0, :3, :4] = masks[1, 2:, 4:] = True
     similar = torch.rand(8, 4, 6, generator=generator) > 0.5
-    gt = GroundTruth(torch.zeros(2, 4), torch.zeros(2), torch.zeros(2, 2), masks, similar=similar)
+    gt = GroundTruth(
+        torch.zeros(2, 4), torch.zeros(2), torch.zeros(2, 2), masks, pairwise_edges=similar
+    )
     return feats, instances, gt
 
 
@@ -141,13 +143,13 @@ def test_losses_are_means_over_instances_and_edges(monkeypatch, iteration, eleme
     head = mask_head(warmup_iters=400, warmup_start=1)
     losses = head.loss(feats, instances, [gt])
     logits = head(feats, instances)
-    scores, boxes = logits.sigmoid(), gt.masks[[0, 0, 1]].float()
+    scores, boxes = logits.sigmoid(), gt.mask_targets[[0, 0, 1]].float()
 
     def dice(a, b):
         return 1 - 2 * (a * b).sum(1) / ((a * a).sum(1) + (b * b).sum(1) + 1e-5)
 
     projection = sum(dice(scores.amax(i), boxes.amax(i)) for i in (1, 2)).sum() / 3
-    edges = gt.similar[None] & gt.masks[[0, 0, 1]][:, None]
+    edges = gt.pairwise_edges[None] & gt.mask_targets[[0, 0, 1]][:, None]
     pairwise = pairwise_loss(logits, edges, head.offsets) / edges.sum() * (100 / 400)
     assert losses.keys() == {"loss_mask_project", "loss_mask_pairwise"}
     torch.testing.assert_close(losses["loss_mask_project"], projection)
@@ -180,7 +182,7 @@ def test_without_instances_the_losses_are_attached_zeros():
 
 def test_masks_in_place_of_colors_are_refused():
     feats, instances, gt = inputs()
-    gt.similar = None
+    gt.pairwise_edges = None
     with pytest.raises(
         ValueError, match=re.escape("the training pipeline needs PrepareBoxTargets")
     ):

@@ -154,11 +154,11 @@ def test_masks_are_handed_out_in_the_format_asked_for():
     for mask_format in ("bool", "rle", "crop"):
         model.test_cfg["mask_format"] = mask_format
         found[mask_format] = [x.pred_instances for x in model.test_step(copy.deepcopy(batch))]
-    for masks, codes, crops in zip(*found.values(), strict=True):
-        assert len(masks) == len(codes.masks) == len(crops.masks) == 20
-        assert len(codes[:3].masks) == 3
-        for mask, code, crop in zip(masks.masks, codes.masks, crops.masks, strict=True):
-            assert torch.equal(torch.from_numpy(coco_mask.decode(code)).bool(), mask)
+    for masks, rles, crops in zip(*found.values(), strict=True):
+        assert len(masks) == len(rles.masks) == len(crops.masks) == 20
+        assert len(rles[:3].masks) == 3
+        for mask, rle, crop in zip(masks.masks, rles.masks, crops.masks, strict=True):
+            assert torch.equal(torch.from_numpy(coco_mask.decode(rle)).bool(), mask)
             assert crop.mask.sum() == mask.sum()
 
 

@@ -1,4 +1,4 @@
-"""Results: choosing, run-length codes, COCO's, labelme's and supervision's forms."""
+"""Results: choosing, RLE, COCO's, labelme's and supervision's forms."""
 
 import json
 import subprocess
@@ -166,8 +166,8 @@ def test_labelme():
 
 
 def fill(points):
-    codes = coco_mask.frPyObjects([np.ravel(points).tolist()], *SIZE)
-    return coco_mask.decode(codes)[:, :, 0].astype(bool)
+    rles = coco_mask.frPyObjects([np.ravel(points).tolist()], *SIZE)
+    return coco_mask.decode(rles)[:, :, 0].astype(bool)
 
 
 def test_json():
@@ -217,7 +217,7 @@ def test_saving_spares_the_image_itself(tmp_path):
     assert (tmp_path / "a.png").read_bytes() == before
 
 
-def test_a_image_that_is_not_there_or_another(tmp_path):
+def test_an_image_that_is_not_there_or_another(tmp_path):
     results, _ = make()
     with pytest.raises(ValueError, match="hand over image="):
         results.draw()
@@ -230,7 +230,7 @@ def test_a_image_that_is_not_there_or_another(tmp_path):
         results.draw()
 
 
-def test_a_image_is_turned_as_the_results_are(tmp_path):
+def test_an_image_is_turned_as_the_results_are(tmp_path):
     pixels = np.zeros((80, 60, 3), np.uint8)
     pixels[:10] = 200  # the upper edge of the stored image: the right one when turned
     exif = Image.Exif()

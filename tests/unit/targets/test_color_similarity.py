@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from condinst.targets.color_similarity import (
-    alike_neighbors,
+    compute_pairwise_edges,
     mean_colors,
     neighbor_offsets,
     to_lab,
@@ -71,7 +71,7 @@ def test_edges_by_hand():
     """
     lab = torch.zeros(3, 1, 5)
     lab[0, 0] = torch.tensor([0.0, 0, 2, 5, 100])
-    edges = alike_neighbors(
+    edges = compute_pairwise_edges(
         lab, torch.ones(1, 5, dtype=torch.bool), size=3, dilation=1, color_thresh=0.3
     )
     left, right = edges[3, 0].tolist(), edges[4, 0].tolist()
@@ -83,7 +83,9 @@ def test_edges_by_hand():
 def test_cells_without_a_valid_neighbor_have_no_edges():
     valid = torch.zeros(3, 5, dtype=torch.bool)
     valid[1, 1] = True
-    edges = alike_neighbors(torch.zeros(3, 3, 5), valid, size=3, dilation=1, color_thresh=0.3)
+    edges = compute_pairwise_edges(
+        torch.zeros(3, 3, 5), valid, size=3, dilation=1, color_thresh=0.3
+    )
     near = torch.zeros(3, 5, dtype=torch.bool)
     near[:, :3] = True
     near[1, 1] = False  # the cell itself is not its own neighbor
@@ -103,7 +105,7 @@ def test_edges_are_those_of_the_unfolded_neighborhood(size, dilation):
     similarity = torch.exp(-(lab[:, None] - patches[:, others]).norm(dim=0) / 2)
     weights = around.view(-1, 13, 9)[others].amax(dim=0)
     expected = similarity * weights >= 0.3
-    edges = alike_neighbors(lab, valid, size=size, dilation=dilation, color_thresh=0.3)
+    edges = compute_pairwise_edges(lab, valid, size=size, dilation=dilation, color_thresh=0.3)
     assert 0.05 < expected.float().mean() < 0.95
     assert torch.equal(edges, expected)
 

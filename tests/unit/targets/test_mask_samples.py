@@ -93,14 +93,14 @@ def test_centroid_of_large_masks_is_exact():
         assert sample_masks(masks, 4).centers.tolist() == [[999.5, 499.5]]
 
 
-def uncompressed(code):
+def uncompressed(rle):
     """Compressed RLE as a list of run lengths, by pycocotools' bitmap."""
     from pycocotools import mask as coco_mask
 
-    pixels = coco_mask.decode(code).T.ravel()
+    pixels = coco_mask.decode(rle).T.ravel()
     borders = np.flatnonzero(np.diff(pixels)) + 1
     runs = np.diff(np.concatenate([[0], borders, [pixels.size]])).tolist()
-    return {"size": code["size"], "counts": [0, *runs] if pixels[0] else runs}
+    return {"size": rle["size"], "counts": [0, *runs] if pixels[0] else runs}
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def red_dots(images: list[np.ndarray]) -> list[Results]:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_a_image_by_tiles_is_the_image_at_once(batch_size):
+def test_an_image_by_tiles_is_the_image_at_once(batch_size):
     image = np.zeros((300, 410, 3), np.uint8)
     rng = np.random.default_rng(2)
     places = [(y, x) for y in range(0, 300, 30) for x in range(0, 410, 41)]

@@ -31,8 +31,8 @@ def as_polygon(box):
 
 
 def as_rle(box):
-    code = coco_mask.encode(np.asfortranarray(rectangle(box)))
-    return {"size": code["size"], "counts": code["counts"].decode()}
+    rle = coco_mask.encode(np.asfortranarray(rectangle(box)))
+    return {"size": rle["size"], "counts": rle["counts"].decode()}
 
 
 def as_uncompressed(box):
@@ -126,7 +126,7 @@ def test_a_malformed_segmentation_names_image_and_annotation(kind, message):
         load([as_polygon, kind, as_polygon])
 
 
-def test_a_image_without_instances():
+def test_an_image_without_instances():
     results = {"ori_shape": (HEIGHT, WIDTH), "img_path": "empty.jpg", "instances": []}
     loaded = LoadAnnotations(with_mask=True, poly2mask=False)(results)
     assert len(loaded["gt_masks"]) == 0

@@ -39,10 +39,10 @@ def test_a_cell_has_the_class_of_the_smallest_mask_at_its_middle(early):
         semantic_stride=8,
     )
     assert gt.semantic.tolist() == [[1, 1, -1, -1], [3, 3, -1, -1], [-1, -1, -1, -1]]
-    assert gt.masks.shape == (3, 6, 8)
+    assert gt.mask_targets.shape == (3, 6, 8)
 
 
-def test_a_image_without_objects_is_background():
+def test_an_image_without_objects_is_background():
     masks = BitmapMasks(np.zeros((0, 16, 24), np.uint8), 16, 24)
     gt = prepare_ground_truth(
         objects(masks),

@@ -73,7 +73,7 @@ def test_loss_and_gradients_are_those_of_all_instances_at_once(monkeypatch, per_
     ]
     exact = [x.requires_grad_() for x in exact]
     logits = torch.einsum("nchw,nc->nhw", exact[0][img_inds], exact[1])
-    targets = torch.stack([gts[i].masks[k] for i, k in zip(img_inds, gt_inds, strict=True)])
+    targets = torch.stack([gts[i].mask_targets[k] for i, k in zip(img_inds, gt_inds, strict=True)])
     loss_mask = DiceLoss(eps=5e-6, reduction="mean")
     expected = loss_mask(logits, targets.to(logits.dtype))
     expected_grads = torch.autograd.grad(3 * expected, exact)

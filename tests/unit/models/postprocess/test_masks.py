@@ -1,4 +1,4 @@
-"""Masks against mmdet's way of drawing all pixels at once, and pycocotools' codes of them."""
+"""Masks against mmdet's way of drawing all pixels at once, and pycocotools' RLEs of them."""
 
 import numpy as np
 import pytest

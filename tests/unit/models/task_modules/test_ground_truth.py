@@ -29,32 +29,32 @@ def test_mask_targets_are_the_pixels_in_the_middle_of_the_cells(stride, rows, ea
         mask_size=(size, size),
         mask_stride=stride,
     )
-    assert gt.masks.shape == (1, size, size)
-    assert gt.masks.dtype == torch.bool
+    assert gt.mask_targets.shape == (1, size, size)
+    assert gt.mask_targets.dtype == torch.bool
     expected = mask[0][rows][:, rows]
-    assert gt.masks[0, : len(rows), : len(rows)].int().tolist() == expected.tolist()
-    assert not gt.masks[0, len(rows) :].any()
-    assert not gt.masks[0, :, len(rows) :].any()
+    assert gt.mask_targets[0, : len(rows), : len(rows)].int().tolist() == expected.tolist()
+    assert not gt.mask_targets[0, len(rows) :].any()
+    assert not gt.mask_targets[0, :, len(rows) :].any()
     ys, xs = np.nonzero(mask[0])
     torch.testing.assert_close(gt.centers, torch.tensor([[xs.mean(), ys.mean()]]).float())
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_a_image_without_objects(early):
+def test_an_image_without_objects(early):
     masks = PolygonMasks([], 8, 8)
     gt = prepare_ground_truth(
         objects(sample_masks(masks, 4) if early else masks, boxes=()),
         mask_size=(3, 3),
         mask_stride=4,
     )
-    assert gt.masks.shape == (0, 3, 3)
+    assert gt.mask_targets.shape == (0, 3, 3)
     assert gt.centers.shape == (0, 2)
 
 
 def test_without_masks_the_center_is_that_of_the_box():
     instances = InstanceData(bboxes=torch.tensor([[2.0, 4, 10, 20]]), labels=torch.tensor([1]))
     gt = prepare_ground_truth(instances, mask_size=(8, 8), mask_stride=4)
-    assert gt.masks is None
+    assert gt.mask_targets is None
     assert gt.centers.tolist() == [[6, 12]]
 
 
