@@ -1,7 +1,7 @@
 """Look through the installation and the machine, and with a config its model and data.
 
 With --data, or a config and --html or --fix, it reports on the data: what they hold, what is wrong
-with them, and a repaired copy. The exit code is 1 where something will make a run fail, 0
+with them, and a fixed copy. The exit code is 1 where something will make a run fail, 0
 otherwise; after --fix, where something is left that will.
 """
 
@@ -29,7 +29,7 @@ _EXAMPLES = """examples:
   %(prog)s CONFIG --cfg-options data_root=/data/coco/
   %(prog)s CONFIG --json
   %(prog)s CONFIG --html report.html
-  %(prog)s --data train.json val.json --html report.html --fix repaired
+  %(prog)s --data train.json val.json --html report.html --fix fixed
 """
 
 
@@ -55,14 +55,14 @@ def run(args: argparse.Namespace) -> int:
     # what libraries print would be between the findings
     with contextlib.redirect_stdout(sys.stderr if args.debug else io.StringIO()):
         findings, report = _look(args, with_data)
-    everything = [*findings, *report.findings, *report.repairs] if report else findings
+    everything = [*findings, *report.findings, *report.fixes] if report else findings
     if args.json:
         print(json.dumps(as_dict(everything) | (report.content if report else {}), indent=2))
     else:
         color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         print(as_text(everything, color))
     if report and args.fix:  # the config's check is of the data as they were
-        everything = [*(f for f in findings if f.name != "data"), *report.repairs]
+        everything = [*(f for f in findings if f.name != "data"), *report.fixes]
     return 1 if worst(everything) == "error" else 0
 
 

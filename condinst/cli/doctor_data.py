@@ -1,4 +1,4 @@
-"""``condinst doctor`` on datasets: what they hold, what is wrong with them, a repaired copy."""
+"""``condinst doctor`` on datasets: what they hold, what is wrong with them, a fixed copy."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--fix",
         type=Path,
         metavar="OUT_DIR",
-        help="write repaired copies of the annotation files to OUT_DIR/annotations; your files and "
+        help="write fixed copies of the annotation files to OUT_DIR/annotations; your files and "
         "images stay as they are",
     )
     group.add_argument(
@@ -83,7 +83,7 @@ class Report:
     """What was found of datasets."""
 
     findings: list[Finding]
-    repairs: list[Finding] = field(default_factory=list)  # what was repaired, and what is left
+    fixes: list[Finding] = field(default_factory=list)  # what was fixed, and what is left
     content: dict[str, Any] = field(default_factory=dict)  # everything, for JSON
 
 
@@ -98,44 +98,44 @@ def report_on_data(args: argparse.Namespace, cfg: Config | None) -> Report:
         check_folder,
         examine,
         findings,
-        repair,
-        repair_findings,
+        fix_files,
+        fix_findings,
         write_page,
     )
     from condinst.data_report.config_sources import read_config_sources
     from condinst.doctor import Finding
 
-    tell = _teller()
+    progress = _progress_printer()
     from_config = None if cfg is None else read_config_sources(cfg)
-    sources = from_config.sources if from_config else _read(args, tell)
+    sources = from_config.sources if from_config else _read(args, progress)
     training = from_config.training if from_config else None
     if args.fix:
         check_folder(sources, args.fix)
-    examinations = examine(sources, deep=args.deep, training=training, tell=tell)
-    repaired = repair(examinations, args.fix) if args.fix else []
-    report = Report(findings(examinations), repair_findings(repaired))
-    report.content = as_dict(examinations, repaired)
-    if repaired:
-        table = str(args.fix / "repairs.csv")
-        report.repairs.append(Finding("repaired", "every repair", "ok", table))
-    if repaired and from_config:
-        text = f"--cfg-options {from_config.options(repaired)}"
-        report.repairs.append(Finding("repaired", "to train on them", "ok", text))
+    examinations = examine(sources, deep=args.deep, training=training, progress=progress)
+    fixed = fix_files(examinations, args.fix) if args.fix else []
+    report = Report(findings(examinations), fix_findings(fixed))
+    report.content = as_dict(examinations, fixed)
+    if fixed:
+        table = str(args.fix / "fixes.csv")
+        report.fixes.append(Finding("fixed", "every fix", "ok", table))
+    if fixed and from_config:
+        text = f"--cfg-options {from_config.options(fixed)}"
+        report.fixes.append(Finding("fixed", "to train on them", "ok", text))
     if args.html:
-        tell("the page")
-        page = write_page(args.html, examinations, repaired)
+        progress("the page")
+        page = write_page(args.html, examinations, fixed)
         report.content["html"] = str(page)
-        report.repairs.append(Finding("report", "page", "ok", str(page)))
+        report.fixes.append(Finding("report", "page", "ok", str(page)))
     return report
 
 
-def _read(args: argparse.Namespace, tell: Callable[[str], None]) -> list[ReportSource]:
+def _read(args: argparse.Namespace, progress: Callable[[str], None]) -> list[ReportSource]:
     from condinst.data_report import read_source
 
     stems = Counter(Path(path).stem for path in args.data)
     sources = []
     for index, path in enumerate(args.data):
-        tell(f"reading {path}")
+        progress(f"reading {path}")
         # Roboflow's files have one name, and are told apart by their folders
         name = Path(path).absolute().parent.name if stems[Path(path).stem] > 1 else None
         sources.append(read_source(path, args.images[index] if args.images else None, name))
@@ -145,7 +145,7 @@ def _read(args: argparse.Namespace, tell: Callable[[str], None]) -> list[ReportS
     return sources
 
 
-def _teller() -> Callable[[str], None]:
+def _progress_printer() -> Callable[[str], None]:
     """Says on a terminal what is being done: large data take minutes."""
     if not sys.stderr.isatty():
         return lambda text: None

@@ -1,4 +1,4 @@
-"""The part of a report's page that says what the datasets hold."""
+"""Add the statistics of the datasets to the page of a report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from condinst.utils.html_page import HtmlPage
 
 __all__ = ["add_statistics"]
 
-_BUSIEST = 4  # images that are shown of each dataset
+_BUSIEST = 4  # images drawn of each dataset
 
 
 def add_statistics(
@@ -37,7 +37,7 @@ def _classes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.heading("Classes")
     shown = figures.class_figure(statistics)
     if len(shown.rows) > 1:
-        _figure(page, shown, "Objects by class, as a share of each dataset's", "class_shares")
+        _figure(page, shown, "Objects by class, in % of each dataset", "objects_by_class")
     columns = ["class"]
     for s in statistics:
         columns += [f"{s.name}: {what}" for what in ("objects", "images", "crowds", "median size")]
@@ -79,8 +79,7 @@ def _images(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
 def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.heading("Sizes of objects")
     page.paragraph(
-        "Sizes are those in the files; a config enlarges or reduces images before the model sees "
-        "them."
+        "Sizes are in pixels of the files; a config resizes images before the model sees them."
     )
     _figure(
         page,
@@ -96,12 +95,12 @@ def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
         ]
         for label, q in (("5 %", 5), ("median", 50), ("95 %", 95), ("largest", 100))
     ]
-    rows += [[f"% {name}", *(100 * s.share(name) for s in statistics)] for name in RANGES]
-    page.table(["", *names], rows, name="size_shares", digits=1)
+    rows += [[f"% {name}", *(100 * s.fraction(name) for s in statistics)] for name in RANGES]
+    page.table(["", *names], rows, name="size_summary", digits=1)
     page.paragraph(
         "A box is learned from the points in it, which lie a stride's pixels apart; a box without "
-        "one is never learned at that stride. Enlarging the images helps. Boxes without a point, "
-        "in %:"
+        "a point is never learned at that stride. Enlarging the images helps. Boxes without a "
+        "point, in %:"
     )
     rows = [
         [
@@ -115,8 +114,8 @@ def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.table(columns, rows, name="boxes_without_points", digits=1)
 
 
-def _percentile(values: np.ndarray, share: float) -> float | None:
-    return float(np.percentile(values, share)) if len(values) else None
+def _percentile(values: np.ndarray, q: float) -> float | None:
+    return float(np.percentile(values, q)) if len(values) else None
 
 
 def _crowding(
@@ -155,7 +154,7 @@ def _crowding(
         )
     page.table(["", *(s.name for s in statistics)], rows, name="crowding", digits=2)
     page.paragraph(
-        "model.test_cfg.max_per_img must not be below the most objects in an image. Of a point in "
+        "model.test_cfg.max_per_img must not be below the most objects in an image. At a point in "
         "several boxes, the smallest box is learned."
     )
     for examination, s in zip(examinations, statistics, strict=True):

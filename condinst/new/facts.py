@@ -84,7 +84,7 @@ def collect_facts(train: SplitFiles, val: SplitFiles) -> DataFacts:
     """Read both annotation files, and look at images of them.
 
     Raises:
-        ValueError: a file cannot be read, has a fault, or holds nothing to learn or measure; the
+        ValueError: a file cannot be read, has an issue, or holds nothing to learn or measure; the
             message names it.
     """
     files = [_read(split) for split in (train, val)]

@@ -146,7 +146,7 @@ def test_a_sound_config(shapes, capsys):
         ),
     ],
 )
-def test_faults_of_a_config(shapes, capsys, option, name, expected):
+def test_issues_of_a_config(shapes, capsys, option, name, expected):
     root = f"data_root={shapes.as_posix()}/"
     options = [option] if option.startswith("data_root") else [root, option]
     code = main(["doctor", str(SMALL), "--json", "--cfg-options", *options])

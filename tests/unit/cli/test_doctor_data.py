@@ -1,4 +1,4 @@
-"""condinst doctor on datasets: its report, its page, its repaired copies, and what it refuses."""
+"""condinst doctor on datasets: its report, its page, its fixed copies, and what it refuses."""
 
 import json
 import re
@@ -52,10 +52,10 @@ def test_sound_data(shapes, capsys):
     assert told["data"][0]["images"] == str(shapes / "train")
     assert told["data"][0]["looked_at"] == {"headers": 3, "decoded": 3}
     for data in told["data"]:  # three images do not have every shape
-        assert {fault["kind"] for fault in data["faults"]} <= {"class_unused"}
+        assert {issue["kind"] for issue in data["issues"]} <= {"class_unused"}
 
 
-def test_faults_are_told_shown_and_repaired(shapes, tmp_path, capsys):
+def test_issues_are_told_shown_and_fixed(shapes, tmp_path, capsys):
     path = annotations(shapes)
     spoil(path, bbox=[0, 0, 0, 0], category_id=77)
     before = content(shapes)
@@ -81,7 +81,7 @@ def test_faults_are_told_shown_and_repaired(shapes, tmp_path, capsys):
     assert main(["doctor", "--data", fixed, "--images", str(shapes / "train")]) == 0
     assert "unknown classes" not in capsys.readouterr().out
     assert main(["doctor", "--data", str(path), "--fix", str(out)]) == 1
-    assert f"{fixed} is there; choose a new folder" in capsys.readouterr().err
+    assert f"{fixed} exists; choose a new folder" in capsys.readouterr().err
 
 
 def test_the_data_of_a_config(shapes, tmp_path, capsys):
@@ -95,7 +95,7 @@ def test_the_data_of_a_config(shapes, tmp_path, capsys):
     found = {(f["group"], f["name"]): f for f in told["findings"]}
     assert found["config", "data"]["status"] == "error"
     assert found["data: train", "unknown classes"]["status"] == "error"
-    options = found["repaired", "to train on them"]["value"].split()
+    options = found["fixed", "to train on them"]["value"].split()
     assert options[0] == "--cfg-options"
     keys = [word.partition("=")[0] for word in options[1:]]
     assert {"train_dataloader.dataset.ann_file", "val_evaluator.ann_file"} <= set(keys)

@@ -68,7 +68,7 @@ def objects():
 
 @pytest.fixture
 def all_objects(objects):
-    """The same of the training and the validation part together."""
+    """The same of the training and the validation split together."""
 
     def read(imported):
         return {**objects(imported.train), **objects(imported.val)}

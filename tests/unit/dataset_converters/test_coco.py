@@ -102,7 +102,7 @@ def test_a_image_in_both_parts_of_a_given_split_is_named(tmp_path, draw, write_j
         draw(tmp_path / f"{part}/{part}0.png", value=ord(part[0]))
         write_json(tmp_path / f"annotations/{part}.json", _coco(names))
     imported = import_data(tmp_path, tmp_path / "out")
-    text = note(imported, "in more than one part")
+    text = note(imported, "in more than one split")
     assert "1 (train: train/train1.png, val: val/val1.png)" in text
 
 
@@ -175,7 +175,7 @@ def test_other_tasks_beside_the_instances_are_passed_over(tmp_path, draw, write_
 def test_two_files_without_a_part_are_refused(tmp_path, images, write_json):
     for name in ("one", "two"):
         write_json(tmp_path / f"data/{name}.json", _coco(images))
-    with pytest.raises(ValueError, match="several COCO files(.|\n)*one.json: no part in its name"):
+    with pytest.raises(ValueError, match="several COCO files(.|\n)*one.json: no split in its name"):
         import_data(tmp_path / "data", tmp_path / "out")
 
 

@@ -120,20 +120,20 @@ def test_round_trip_of_our_own_labelme_files(shared, tmp_path, all_objects, iou)
         if not kept:
             continue
         size = (image["height"], image["width"])
-        codes = [coco_mask.merge(coco_mask.frPyObjects(a["segmentation"], *size)) for a in kept]
+        rles = [coco_mask.merge(coco_mask.frPyObjects(a["segmentation"], *size)) for a in kept]
         img_path = tmp_path / image["file_name"]
         img_path.write_bytes((shared / "coco_tiny/val2017" / image["file_name"]).read_bytes())
         results = Results(
             boxes=np.array([[0, 0, 1, 1]] * len(kept), np.float32),
             scores=np.ones(len(kept), np.float32),
             labels=np.arange(len(kept)),
-            crops=[Crop.of(coco_mask.decode(code)) for code in codes],
+            crops=[Crop.of(coco_mask.decode(rle)) for rle in rles],
             class_names=tuple(names[a["category_id"]] for a in kept),
             image_size=size,
             path=str(img_path),
         )
         img_path.with_suffix(".json").write_text(json.dumps(results.to_labelme(tolerance=0)))
-        expected[image["file_name"]] = (results.names, coco_mask.decode(codes))
+        expected[image["file_name"]] = (results.names, coco_mask.decode(rles))
     found = all_objects(import_data(tmp_path, tmp_path / "out"))
     assert len(expected) > 8
     for name, (labels, masks) in expected.items():

@@ -40,8 +40,8 @@ def _two():
 
 def _lists(root, **names):
     (root / "ImageSets/Segmentation").mkdir(parents=True)
-    for part, listed in names.items():
-        (root / f"ImageSets/Segmentation/{part}.txt").write_text("\n".join(listed) + "\n")
+    for split, listed in names.items():
+        (root / f"ImageSets/Segmentation/{split}.txt").write_text("\n".join(listed) + "\n")
 
 
 def _xml(root, *names):

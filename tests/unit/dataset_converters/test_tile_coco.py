@@ -137,9 +137,9 @@ def test_what_is_hardly_visible_is_a_crowd(tmp_path):
     polygon = [[50, 10, 70, 10, 70, 20, 50, 20]]
     mask = np.zeros(SIZE, np.uint8)
     mask[10:20, 50:70] = 1
-    code = coco_mask.encode(np.asfortranarray(mask))
-    code["counts"] = code["counts"].decode()
-    for segmentation in (polygon, code, None):
+    rle = coco_mask.encode(np.asfortranarray(mask))
+    rle["counts"] = rle["counts"].decode()
+    for segmentation in (polygon, rle, None):
         given = dict(bbox=box, area=200)
         file = write(
             tmp_path, [given if segmentation is None else given | dict(segmentation=segmentation)]
@@ -159,7 +159,7 @@ def test_what_is_hardly_visible_is_a_crowd(tmp_path):
             if segmentation is not None:
                 assert COCO(str(done.annotations)).annToMask(by_tile[0]).sum() == 140
                 assert isinstance(by_tile[0]["segmentation"], dict) == bool(
-                    crowds or segmentation is code
+                    crowds or segmentation is rle
                 )
 
 

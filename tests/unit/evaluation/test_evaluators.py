@@ -110,10 +110,10 @@ def squares(count, first_id=1):
     found = []
     for i, (x, y, width, height) in enumerate(boxes):
         start = 200 * x + y
-        code = [start, *([height, 200 - height] * width)[:-1]]
-        code.append(200 * 200 - sum(code))
-        content["annotations"][i]["segmentation"] = dict(size=[200, 200], counts=code)
-        rle = coco_mask.frPyObjects(dict(size=[200, 200], counts=code), 200, 200)
+        counts = [start, *([height, 200 - height] * width)[:-1]]
+        counts.append(200 * 200 - sum(counts))
+        content["annotations"][i]["segmentation"] = dict(size=[200, 200], counts=counts)
+        rle = coco_mask.frPyObjects(dict(size=[200, 200], counts=counts), 200, 200)
         found.append(
             dict(image_id=1, category_id=1, bbox=boxes[i], score=1 - i / 1000, segmentation=rle)
         )

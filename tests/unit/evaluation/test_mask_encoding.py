@@ -25,7 +25,7 @@ def many_masks():
     return torch.stack([*speckles, *corners, *edges])
 
 
-def test_the_code_is_pycocotools_to_the_byte():
+def test_the_rle_is_pycocotools_to_the_byte():
     masks = many_masks()
     assert encode_masks(masks) == expected(masks)
 
