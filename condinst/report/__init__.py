@@ -1,1 +1,1 @@
-"""One page of results after a training: ``condinst report``, and ReportHook at the end of a run."""
+"""Write the results of a training as one page, for ``condinst report`` and ``ReportHook``."""

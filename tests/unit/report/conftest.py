@@ -53,12 +53,12 @@ def perfect(content):
     rows = []
     for number, annotation in enumerate(content["annotations"]):
         segmentation, size = annotation["segmentation"], sizes[annotation["image_id"]]
-        code = segmentation
+        rle = segmentation
         if isinstance(segmentation, list):
-            code = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
+            rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
         elif isinstance(segmentation["counts"], list):
-            code = coco_mask.frPyObjects(segmentation, *size)
-        counts = code["counts"]
+            rle = coco_mask.frPyObjects(segmentation, *size)
+        counts = rle["counts"]
         counts = counts if isinstance(counts, str) else counts.decode()
         rows.append(
             dict(
@@ -79,14 +79,14 @@ def noise(content):
     for image in content["images"]:
         mask = np.zeros((image["height"], image["width"]), np.uint8, order="F")
         mask[:3, :2] = 1
-        code = coco_mask.encode(mask)
+        rle = coco_mask.encode(mask)
         rows.append(
             dict(
                 image_id=image["id"],
                 category_id=content["categories"][0]["id"],
                 bbox=[0, 0, 2, 3],
                 score=0.2,
-                segmentation=dict(size=list(code["size"]), counts=code["counts"].decode()),
+                segmentation=dict(size=list(rle["size"]), counts=rle["counts"].decode()),
             )
         )
     return rows
