@@ -87,13 +87,11 @@ def test_files_that_are_there_are_replaced_by_force_only(data, tmp_path, capsys)
     out.mkdir()
     (out / "notes.txt").write_text("mine")
     assert run("mine", "--data", data, "--out", out) == 1
-    assert (
-        f"{out}: there are files already; expected a new or empty folder" in capsys.readouterr().err
-    )
+    assert f"{out}: expected a new or empty folder, found files" in capsys.readouterr().err
     assert run("mine", "--data", data, "--out", out, "--force") == 0
     first = (out / "mine.py").read_text()
     assert run("mine", "--data", data, "--out", out) == 1
-    assert "mine.py already" in capsys.readouterr().err
+    assert "found mine.py" in capsys.readouterr().err
     assert run("mine", "--data", data, "--out", out, "--force", "--model", "r50") == 0
     assert (out / "mine.py").read_text() != first
     assert (out / "notes.txt").read_text() == "mine"

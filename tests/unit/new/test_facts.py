@@ -34,7 +34,7 @@ def test_counts_and_sizes(splits):
     assert facts.aspect == pytest.approx(64 / 48)
     assert (facts.busiest, facts.busiest_file) == (5, "0.png")
     assert facts.masks == (True, True)
-    assert "classes without an object, left out: hat" in notes_on(facts)
+    assert "classes without objects, left out: hat" in notes_on(facts)
     said = dict(describe(facts))
     assert said["images"] == "4 to train on, 1 to validate on"
     assert said["without objects"] == "1 training images"
@@ -83,9 +83,13 @@ def test_other_categories_in_validation(tmp_path):
 def test_nothing_to_learn(tmp_path):
     train = write_part(tmp_path, "train", [[], []], CLASSES)
     val = write_part(tmp_path, "val", VAL, CLASSES)
-    with pytest.raises(ValueError, match=r"instances_train\.json: holds no object to learn"):
+    with pytest.raises(
+        ValueError, match=r"instances_train\.json: expected objects to learn, found none"
+    ):
         collect_facts(train, val)
-    with pytest.raises(ValueError, match=r"instances_train\.json: holds no object to measure"):
+    with pytest.raises(
+        ValueError, match=r"instances_train\.json: expected objects to measure, found none"
+    ):
         collect_facts(val, train)
 
 
