@@ -133,7 +133,7 @@ def test_a_config_that_trains_on_several_files(shapes):
         (["--data", "a.json", "--images", "x", "y"], "got 2 for 1"),
         (["--data", "{folder}/no.json"], "no.json: not JSON: Expecting value at line 1"),
         (["--data", "{folder}/list.json"], "list.json: not COCO's layout: the top level is a list"),
-        (["--data", "{folder}/a.json", "{folder}/a.json"], "two files are called"),
+        (["--data", "{folder}/a.json", "{folder}/a.json"], "two files are named"),
         (["--data", "{folder}/a.json", "--html", "{folder}"], "expected the name of a file"),
         (["--data", "{folder}/a.json", "--fix", "{folder}/a.json"], "is a file, expected a folder"),
     ],
