@@ -16,9 +16,10 @@ import shapely
 from pycocotools import mask as coco_mask
 
 from condinst.data_report.report_source import ReportSource
-from condinst.datasets.coco.coco_entries import MAX_PIXELS, Segmentation
+from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.entry_issues import short_repr
+from condinst.datasets.coco.entry_values import MAX_PIXELS
 from condinst.masks.polygon_rle import polygons_to_rle
 from condinst.masks.rle import checked_rle
 from condinst.masks.tangled import is_tangled

@@ -29,8 +29,8 @@ from condinst.dataset_converters.outlines import (
     union_rle,
 )
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
-from condinst.datasets.coco.coco_entries import MAX_SIDE
 from condinst.datasets.coco.entry_issues import short_repr
+from condinst.datasets.coco.entry_values import MAX_SIDE
 from condinst.masks.polygon_rle import polygons_to_rle
 
 __all__ = ["find_labelme", "read_labelme"]

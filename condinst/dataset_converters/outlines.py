@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from condinst.datasets.coco.coco_entries import MAX_SIDE
 from condinst.datasets.coco.entry_issues import short_repr
+from condinst.datasets.coco.entry_values import MAX_SIDE
 from condinst.masks.polygon_rle import polygons_to_rle
 from condinst.masks.rle import encode_runs
 

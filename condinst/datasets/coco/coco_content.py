@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from condinst.datasets.coco.coco_entries import MAX_SIDE, Segmentation
+from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.entry_issues import EntryIssue, short_repr
+from condinst.datasets.coco.entry_values import MAX_SIDE
 from condinst.masks.rle import checked_rle, read_many_counts
 
 __all__ = ["corners_for_sizes", "find_content_issues"]

@@ -13,24 +13,35 @@ from enum import IntEnum
 from typing import Any
 
 from condinst.datasets.coco.entry_issues import EntryIssue, short_repr
+from condinst.datasets.coco.entry_values import (
+    MAX_ID,
+    MAX_PIXELS,
+    MAX_SIDE,
+    as_number,
+    check_one_type,
+    far_message,
+    first_non_number,
+    is_name,
+    is_pair,
+    missing_message,
+    read_id,
+    refuse,
+    require_keys,
+)
 
 __all__ = [
-    "MAX_PIXELS",
-    "MAX_SIDE",
     "AnnotationColumns",
     "Segmentation",
     "read_categories",
     "read_images",
 ]
 
-MAX_SIDE = 1 << 20  # pixels; OpenCV's limit of a side
-MAX_PIXELS = 1 << 30  # OpenCV's limit of an image
 _MAX_AREA = float(MAX_SIDE) ** 2
-_MAX_ID = 1 << 63
 _TYPED = frozenset(
     ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "ignore", "segmentation")
 )
 _NEEDED = ("id", "image_id", "category_id", "bbox", "area")
+_NEEDED_SET = frozenset(_NEEDED)
 _NAN_BOX = [math.nan] * 4
 
 
@@ -65,17 +76,17 @@ def read_images(entries: Sequence[Any], issues: list[EntryIssue]) -> list[dict[s
             made.append(_read_image(index, entry, issues))
         except ValueError as error:
             broken.append(str(error))
-    _refuse(broken)
-    _one_type([entry["id"] for entry in made], "images")
+    refuse(broken)
+    check_one_type([entry["id"] for entry in made], "images")
     return made
 
 
 def _read_image(index: int, entry: Any, issues: list[EntryIssue]) -> dict[str, Any]:
-    _require(entry, "images", index, ("id", "file_name", "height", "width"))
-    key = _read_id(entry["id"], f"images[{index}]")
+    require_keys(entry, "images", index, ("id", "file_name", "height", "width"))
+    key = read_id(entry["id"], f"images[{index}]")
     where = f"images[{index}] (id {short_repr(key)})"
     name = entry["file_name"]
-    if not _is_name(name):
+    if not is_name(name):
         raise ValueError(
             f"{where}: file_name: expected the name of a file, got "
             f"{short_repr(name) or 'an empty text'}"
@@ -98,7 +109,7 @@ def _read_image(index: int, entry: Any, issues: list[EntryIssue]) -> dict[str, A
 
 
 def _read_side(value: Any, where: str) -> int:
-    number = _as_number(value)
+    number = as_number(value)
     if number is None or not number.is_integer() or abs(number) > MAX_SIDE:
         raise ValueError(
             f"{where}: expected a whole number of pixels, at most {MAX_SIDE}, got "
@@ -112,13 +123,13 @@ def read_categories(entries: Sequence[Any], issues: list[EntryIssue]) -> list[di
     made, broken = [], []
     for index, entry in enumerate(entries):
         try:
-            _require(entry, "categories", index, ("id", "name"))
-            key = _read_id(entry["id"], f"categories[{index}]")
+            require_keys(entry, "categories", index, ("id", "name"))
+            key = read_id(entry["id"], f"categories[{index}]")
             name = entry["name"]
-            if type(name) in (int, float) and math.isfinite(_as_number(name) or 0.0):
+            if type(name) in (int, float) and math.isfinite(as_number(name) or 0.0):
                 name = short_repr(name)
                 issues.append(EntryIssue("name", "categories", index, key, f"got {name}", True))
-            if not _is_name(name):
+            if not is_name(name):
                 raise ValueError(
                     f"categories[{index}] (id {short_repr(key)}): name: expected text, got "
                     f"{short_repr(name) or 'an empty text'}"
@@ -129,8 +140,8 @@ def read_categories(entries: Sequence[Any], issues: list[EntryIssue]) -> list[di
             made.append({**entry, "id": key, "name": name})
         except ValueError as error:
             broken.append(str(error))
-    _refuse(broken)
-    _one_type([entry["id"] for entry in made], "categories")
+    refuse(broken)
+    check_one_type([entry["id"] for entry in made], "categories")
     return made
 
 
@@ -168,7 +179,7 @@ class AnnotationColumns:
         else:
             self.ids.append(self._id(entry["id"], index))
             if not entry.keys() >= _NEEDED_SET:
-                text = _missing(entry, "annotations", index, _NEEDED)
+                text = missing_message(entry, "annotations", index, _NEEDED)
                 self.issues.append(EntryIssue("keys", "annotations", index, self.ids[-1], text))
         self.image_ids.append(self._reference(entry, "image_id"))
         self.category_ids.append(self._reference(entry, "category_id"))
@@ -185,7 +196,7 @@ class AnnotationColumns:
 
     def finish(self) -> None:
         """Raise ValueError if an entry was not an annotation."""
-        _refuse(self._broken)
+        refuse(self._broken)
 
     def issue(self, rule: str, text: str, index: int = -1, *, fixed: bool = False) -> None:
         """Note an issue of an annotation, by default of the latest."""
@@ -193,13 +204,13 @@ class AnnotationColumns:
         self.issues.append(EntryIssue(rule, "annotations", index, self.ids[index], text, fixed))
 
     def _refuse_entry(self, entry: Any, index: int) -> None:
-        self._broken.append(_missing(entry, "annotations", index, _NEEDED))
+        self._broken.append(missing_message(entry, "annotations", index, _NEEDED))
 
     def _id(self, value: Any, index: int) -> Any:
-        if type(value) is int and -_MAX_ID < value < _MAX_ID:
+        if type(value) is int and -MAX_ID < value < MAX_ID:
             return value
         try:
-            key = _read_id(value, f"annotations[{index}]")
+            key = read_id(value, f"annotations[{index}]")
         except ValueError as error:
             self._broken.append(str(error))
             return None
@@ -212,12 +223,12 @@ class AnnotationColumns:
     def _reference(self, entry: dict, key: str) -> Any:
         """Return the id of an image or category; None if it is missing or unusable."""
         value = entry.get(key)
-        if type(value) is int and -_MAX_ID < value < _MAX_ID:
+        if type(value) is int and -MAX_ID < value < MAX_ID:
             return value
         if key not in entry:
             return None
         try:
-            return _read_id(value, key)
+            return read_id(value, key)
         except ValueError:
             self.issue(key, f"expected a whole number or text, got {short_repr(value)}")
             return None
@@ -236,11 +247,12 @@ class AnnotationColumns:
                 del self.boxes[-4:]
                 far = all(math.isfinite(x) for x in box)
                 self.issue(
-                    "bbox", _far(box) if far else f"expected 4 number(s), got {short_repr(box)}"
+                    "bbox",
+                    far_message(box) if far else f"expected 4 number(s), got {short_repr(box)}",
                 )
                 self.boxes.extend(_NAN_BOX)
                 return
-            numbers = [_as_number(x) for x in box]
+            numbers = [as_number(x) for x in box]
             read = [x for x in numbers if x is not None and abs(x) <= MAX_SIDE]
             if len(read) == 4:
                 self.issue("text", f"bbox {short_repr(box)}", fixed=True)
@@ -252,7 +264,7 @@ class AnnotationColumns:
 
     def _add_area(self, entry: dict) -> None:
         area = entry.get("area")
-        number = area if type(area) is float else _as_number(area)
+        number = area if type(area) is float else as_number(area)
         if number is not None and abs(number) <= _MAX_AREA:
             if type(area) is str:
                 self.issue("text", f"area {short_repr(area)}", fixed=True)
@@ -284,7 +296,7 @@ class AnnotationColumns:
             return Segmentation.UNCOMPRESSED_RLE if listed else Segmentation.RLE
         if type(mask) is not list:
             return self._malformed(f"got {short_repr(mask)}")
-        if len(mask) >= 3 and all(_is_pair(point) for point in mask):
+        if len(mask) >= 3 and all(is_pair(point) for point in mask):
             mask = [
                 mask
             ]  # a polygon of one point is none: these pairs are the points of one polygon
@@ -301,7 +313,7 @@ class AnnotationColumns:
                 if numbers is None:
                     return self._malformed(
                         f"polygon {place}: expected numbers x1, y1, x2, y2, ..., got "
-                        f"{_not_a_number(polygon)}",
+                        f"{first_non_number(polygon)}",
                         before,
                         rule="polygon",
                     )
@@ -319,9 +331,9 @@ class AnnotationColumns:
 
     def _fix_polygon(self, polygon: list, place: int) -> list[float] | None:
         """Return the numbers of a polygon written as pairs or as text; None if it is neither."""
-        pairs = bool(polygon) and all(_is_pair(point) for point in polygon)
+        pairs = bool(polygon) and all(is_pair(point) for point in polygon)
         flat = [x for point in polygon for x in point] if pairs else polygon
-        numbers = [_as_number(x) for x in flat]
+        numbers = [as_number(x) for x in flat]
         read = [x for x in numbers if x is not None]
         if len(read) < len(flat):
             return None
@@ -340,75 +352,3 @@ class AnnotationColumns:
         self.issue(rule, text)
         self.breaks[-1] = True
         return Segmentation.MALFORMED
-
-
-_NEEDED_SET = frozenset(_NEEDED)
-
-
-def _is_pair(point: Any) -> bool:
-    return type(point) is list and len(point) == 2 and type(point[0]) is not list
-
-
-def _as_number(value: Any) -> float | None:
-    """Return a finite number, perhaps written as text, as a float; None for anything else."""
-    if type(value) not in (int, float, str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _not_a_number(polygon: list) -> str:
-    wrong = (x for x in polygon if _as_number(x) is None)
-    return short_repr(next(wrong, polygon))
-
-
-def _far(numbers: Any) -> str:
-    return f"expected pixels, at most {MAX_SIDE}, got {short_repr(numbers)}"
-
-
-def _read_id(value: Any, where: str) -> Any:
-    """Return an id, a whole number or text; a float such as 1.0 becomes the whole number."""
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    if (type(value) is int and abs(value) < _MAX_ID) or _is_name(value):
-        return value
-    raise ValueError(f"{where}: id: expected a whole number or text, got {short_repr(value)}")
-
-
-def _is_name(value: Any) -> bool:
-    """Tell whether a value is text that file systems and terminals accept."""
-    if type(value) is not str or not value or "\0" in value or len(value) > 4096:
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
-
-
-def _require(entry: Any, name: str, index: int, keys: tuple[str, ...]) -> None:
-    if type(entry) is not dict or not entry.keys() >= set(keys):
-        raise ValueError(_missing(entry, name, index, keys))
-
-
-def _missing(entry: Any, name: str, index: int, keys: tuple[str, ...]) -> str:
-    got = sorted(entry) if isinstance(entry, dict) else entry
-    return f"{name}[{index}] needs the keys {', '.join(keys)}, got {short_repr(got, 200)}"
-
-
-def _one_type(ids: Sequence[Any], name: str) -> None:
-    kinds = {type(key): key for key in ids}
-    if len(kinds) > 1:
-        raise ValueError(
-            f"not COCO's layout: {name}: expected ids of one kind, got numbers and text: "
-            f"{', '.join(repr(key) for key in kinds.values())}"
-        )
-
-
-def _refuse(broken: Sequence[str], limit: int = 3) -> None:
-    if broken:
-        more = f"; ... ({len(broken)} in all)" if len(broken) > limit else ""
-        raise ValueError(f"not COCO's layout: {'; '.join(broken[:limit])}{more}")

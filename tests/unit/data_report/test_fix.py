@@ -145,7 +145,7 @@ def test_names_and_ids_that_are_there_twice(tmp_path):
     assert annotations[6]["image_id"] == 2
 
 
-def test_the_size_of_a_image_is_known_from_its_rles(tmp_path):
+def test_the_size_of_an_image_is_known_from_its_rles(tmp_path):
     """Of the first image it is not: its polygons may be of the image before it was resized."""
     data = sound_data()
     for number in (0, 1):

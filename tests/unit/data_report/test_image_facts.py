@@ -171,7 +171,7 @@ def test_only_so_many_of_different_images(folder):
     assert [caption[:5] for caption in captions] == ["1.png", "2.png"]
 
 
-def test_objects_of_a_image(folder):
+def test_objects_of_an_image(folder):
     (found,) = examine([load(folder)])
     ((drawn, caption),) = draw_objects(found, [0])
     assert caption == "1.png: 2 objects"

@@ -93,7 +93,7 @@ def test_another_mask_of_the_same_extent_is_another_object(tmp_path):
     assert place(found, item) == 8
 
 
-def test_a_image_of_no_size(tmp_path):
+def test_an_image_of_no_size(tmp_path):
     data = sound_data()
     write(tmp_path / "set", data)
     data["images"][0]["width"] = 0
@@ -104,7 +104,7 @@ def test_a_image_of_no_size(tmp_path):
     assert json.loads(fixed.path.read_text())["images"][0]["width"] == broken_data.WIDTH
 
 
-def test_a_image_of_both_sets(tmp_path):
+def test_an_image_of_both_sets(tmp_path):
     """Under another name, and another format."""
     train, val = sound_data(), sound_data()
     for image in val["images"]:

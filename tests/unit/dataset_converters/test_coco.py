@@ -96,7 +96,7 @@ def test_equal_images_go_to_one_part_and_are_named(tmp_path, images, write_json,
     assert "5 (images/0.png = images/copy0.png" in note(imported, "byte for byte")
 
 
-def test_a_image_in_both_parts_of_a_given_split_is_named(tmp_path, draw, write_json, note):
+def test_an_image_in_both_splits_of_a_given_split_is_named(tmp_path, draw, write_json, note):
     for part in ("train", "val"):
         names = [draw(tmp_path / f"{part}/{part}{i}.png", value=50 * i).name for i in range(2)]
         draw(tmp_path / f"{part}/{part}0.png", value=ord(part[0]))

@@ -279,7 +279,7 @@ def test_missing_folder_and_wrong_sizes(project):
     )
 
 
-def test_a_image_that_exif_turns_is_accepted_in_both_orientations(project):
+def test_an_image_that_exif_turns_is_accepted_in_both_orientations(project):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (60, 40)).save(project.root / "images" / "1.png", exif=exif)
