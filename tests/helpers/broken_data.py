@@ -1,4 +1,4 @@
-"""A small sound dataset, and every issue of the catalogue put into it by hand."""
+"""A small sound dataset, and one variant of it for each issue of the catalog."""
 
 import json
 import math
@@ -83,12 +83,12 @@ def save(path: Path, seed: int = 0, size: tuple[int, int] = (WIDTH, HEIGHT), **o
 
 @dataclass(frozen=True)
 class Case:
-    """An issue: ``put`` changes the data or the files written; it stands at ``places`` then."""
+    """One issue: ``put`` changes the data or the files so that it is found at ``places``."""
 
     kind: str
     put: Callable[[dict, Path], None]
-    places: list  # annotation ids; of images ("image", id); else parts of details
-    along: tuple[str, ...] = ()  # kinds that the issue itself brings along
+    places: list  # annotation ids, ("image", id) of images, or parts of details
+    along: tuple[str, ...] = ()  # other kinds that the change causes
 
 
 def _change(number: int, **changes) -> Callable[[dict, Path], None]:

@@ -1,4 +1,4 @@
-"""condinst browse: what it draws is the dataset, by pycocotools' account of it."""
+"""Compare the drawings of condinst browse with pycocotools' masks of the dataset."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""condinst doctor on datasets: its report, its page, its fixed copies, and what it refuses."""
+"""Test the report, page and fixed copies of condinst doctor on datasets, and its errors."""
 
 import json
 import re
@@ -85,7 +85,7 @@ def test_issues_are_told_shown_and_fixed(shapes, tmp_path, capsys):
 
 
 def test_the_data_of_a_config(shapes, tmp_path, capsys):
-    """Its own checks refuse the file; the copy can be trained on by what is printed."""
+    """The checks refuse the file; the printed options train on the fixed copy."""
     spoil(annotations(shapes), category_id=77)
     page, out = tmp_path / "report.html", tmp_path / "fixed"
     root = f"data_root={shapes.as_posix()}/"
@@ -148,7 +148,7 @@ def test_what_is_refused(tmp_path, capsys, words, message):
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(shapes, tmp_path, capsys):
-    """As Roboflow exports them."""
+    """Files of one name in several folders, as Roboflow exports them, are named by folder."""
     for split in ("train", "val"):
         target = shapes / split / "_annotations.coco.json"
         target.write_bytes(annotations(shapes, split).read_bytes())
@@ -160,7 +160,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders(shapes, tmp_path, cap
 
 
 def test_an_empty_file(tmp_path, capsys):
-    """No images, no classes, no objects: a page all the same."""
+    """A file without images, classes and objects still gets a page."""
     (tmp_path / "a.json").write_text('{"images": [], "categories": [], "annotations": []}')
     page = tmp_path / "a.html"
     assert main(["doctor", "--data", str(tmp_path / "a.json"), "--html", str(page)]) == 0

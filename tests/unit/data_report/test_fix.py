@@ -1,4 +1,4 @@
-"""What the fixes make of annotations, against shapely, pycocotools and calculations by hand."""
+"""Compare fixed annotations with shapely, pycocotools and calculations by hand."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from condinst.data_report import examine, fix_files, read_source
 
 
 def fixed(folder, data):
-    """The annotations by id, and the whole file."""
+    """Return the fixed annotations by id, and the whole file."""
     path = folder / "set" / "ann.json"
     path.parent.mkdir(exist_ok=True)
     if not (path.parent / "images").exists():
@@ -53,7 +53,7 @@ def test_an_area_is_that_of_the_pixels(tmp_path):
 
 
 def test_a_filled_outline_has_the_area_inside_it(tmp_path):
-    """The loop runs around 12 px twice; they were a hole of the even-odd rule."""
+    """The loop encloses 12 px twice, which the even-odd rule makes a hole."""
     data = changed(1, segmentation=[LOOP], bbox=[0, 0, 10, 10], area=80)
     annotations, _ = fixed(tmp_path, data)
     polygons = [shapely.Polygon(np.reshape(p, (-1, 2))) for p in annotations[1]["segmentation"]]
@@ -92,7 +92,7 @@ def test_without_a_mask_and_a_box_nothing_is_left(tmp_path):
 
 
 def test_only_the_useless_polygon_is_dropped(tmp_path):
-    """Its points were part of the box."""
+    """The points of the dropped polygon were part of the box."""
     data = changed(1, segmentation=[SQUARE, [10, 10, 40, 40, 45, 45]], bbox=[10, 10, 35, 35])
     annotations, _ = fixed(tmp_path, data)
     assert annotations[1]["segmentation"] == [SQUARE]
@@ -100,7 +100,7 @@ def test_only_the_useless_polygon_is_dropped(tmp_path):
 
 
 def test_boxes_without_masks_stay_boxes(tmp_path):
-    """Annotations for BoxInst."""
+    """Boxes without masks, as for BoxInst, stay without masks."""
     data = sound_data()
     for ann in data["annotations"]:
         del ann["segmentation"]
@@ -146,7 +146,7 @@ def test_names_and_ids_that_are_there_twice(tmp_path):
 
 
 def test_the_size_of_an_image_is_known_from_its_rles(tmp_path):
-    """Of the first image it is not: its polygons may be of the image before it was resized."""
+    """RLEs state their image's size; polygons may come from the image before a resize."""
     data = sound_data()
     for number in (0, 1):
         data["images"][number] |= {"width": 128, "height": 96}

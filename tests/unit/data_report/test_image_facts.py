@@ -1,4 +1,4 @@
-"""Image files: headers, which are decoded, which are the same; and images of issues."""
+"""Test image headers, decoding and duplicates, and the drawings of issues."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_formats_as_stored(folder):
 
 
 def test_sixteen_bits_of_color_are_seen(folder):
-    """Pillow's mode of such a file is that of 8 bits."""
+    """Pillow reports 16-bit RGB files with an 8-bit mode."""
     import cv2
 
     cv2.imwrite(str(folder / "images" / "1.png"), np.zeros((48, 64, 3), np.uint16))
@@ -73,7 +73,7 @@ def test_sixteen_bits_of_color_are_seen(folder):
 
 
 def test_same_bytes_of_images_that_are_not_decoded(folder):
-    """Also those of the same length that differ at their end, or at their start."""
+    """Files of equal length that differ at their end or start are not the same."""
     images = folder / "images"
     data = sound_data()
     raw = [np.full((48, 64, 3), 7, np.uint8) for _ in range(6)]
@@ -134,7 +134,7 @@ def test_images_that_are_not_found_are_not_missing(folder, tmp_path):
 
 
 def test_an_issue_is_drawn_where_it_is(folder):
-    """The box of the file in red, on the image enlarged eight times."""
+    """The file's box is drawn in red on the image, enlarged eight times."""
     data = sound_data()
     data["annotations"] = [annotation(1, 1, 1, SQUARE, bbox=[10, 10, 30, 20])]
     write_json(folder, data)

@@ -1,4 +1,4 @@
-"""Every issue is found where it was put, and nothing else is; fixed, it is gone."""
+"""Test that exactly the planted issues are found, and that fixing removes them."""
 
 import contextlib
 import io
@@ -80,7 +80,7 @@ def test_sound_data(tmp_path):
 
 
 def test_another_mask_of_the_same_extent_is_another_object(tmp_path):
-    """Box, class and the number of points are those of annotation 1."""
+    """Box, class and the number of points equal those of annotation 1."""
     data = sound_data()
     write(tmp_path / "set", data)
     other = [10, 10, 30, 10, 30, 30, 11, 29]
@@ -105,7 +105,7 @@ def test_an_image_of_no_size(tmp_path):
 
 
 def test_an_image_of_both_sets(tmp_path):
-    """Under another name, and another format."""
+    """The image has another name and another format in the second dataset."""
     train, val = sound_data(), sound_data()
     for image in val["images"]:
         image |= {"id": image["id"] + 10, "file_name": f"{image['id'] + 10}.png"}
@@ -153,7 +153,7 @@ def test_boxes_written_as_corners_are_rewritten(tmp_path):
 
 
 def test_an_outline_of_points_in_a_random_order_is_measured_in_bounds(tmp_path):
-    """100,000 points cross a thousand million times; its area is that of its pixels."""
+    """An outline of 100,000 points with 10^9 crossings gets the area of its pixels."""
     points = np.random.default_rng(0).random((100_000, 2)) * (60, 44)
     data = sound_data()
     data["annotations"][0]["segmentation"] = [points.ravel().tolist()]

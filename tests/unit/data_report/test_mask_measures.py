@@ -1,4 +1,4 @@
-"""Measures of masks and datasets, against pycocotools, shapely and counting one by one."""
+"""Compare measures of masks and datasets with pycocotools, shapely and plain counting."""
 
 import contextlib
 import io
@@ -59,7 +59,7 @@ def source_of(folder, *annotations):
 
 
 def test_what_an_outline_runs_around_twice_is_lost(tmp_path):
-    """12 of the 92 px inside the loop; at 4, 8 it crosses itself."""
+    """The loop encloses 12 of its 92 px twice, and crosses itself at 4, 8."""
     source = source_of(tmp_path / "set", annotation(1, 1, 1, LOOP))
     masks = measure_masks(source)
     (crossing,) = masks.crossings

@@ -1,4 +1,4 @@
-"""Cityscapes and its like."""
+"""Test the reader of Cityscapes' instance ids."""
 
 import json
 
@@ -21,7 +21,7 @@ def _street():
 
 @pytest.fixture
 def city(tmp_path, draw, write_png):
-    """city(split, name, ids): in Cityscapes' folders."""
+    """Return city(split, name, ids), which writes files in Cityscapes' folders."""
 
     def write(split, name, ids):
         town, base = name.split("_")[0], f"{split}/{name.split('_')[0]}/{name}"

@@ -1,4 +1,4 @@
-"""COCO json: used as it is, written anew, split."""
+"""Test the import of COCO json: used as it is, written again, split."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ CATEGORIES = [{"id": 3, "name": "cell"}, {"id": 7, "name": "dot"}]
 
 
 def _coco(names, *, categories=CATEGORIES, first=1):
-    """One annotation per image: polygon, RLE and crowd in turn."""
+    """Return one annotation per image: polygon, RLE and crowd in turn."""
     shapes = [
         {"segmentation": [[2, 2, 12, 2, 12, 8, 2, 8]], "iscrowd": 0, "area": 60},
         {"segmentation": {"size": [30, 40], "counts": [30, 60, 1110]}, "iscrowd": 1, "area": 60},
@@ -33,7 +33,7 @@ def _coco(names, *, categories=CATEGORIES, first=1):
 
 @pytest.fixture
 def images(tmp_path, draw):
-    """Ten images in ``images``."""
+    """Draw ten images in ``images``."""
     return [draw(tmp_path / f"data/images/{i}.png", value=i).name for i in range(10)]
 
 

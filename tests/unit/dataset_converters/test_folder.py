@@ -1,4 +1,4 @@
-"""Splits by name, files by name."""
+"""Test how folders find splits and files by name."""
 
 import pytest
 

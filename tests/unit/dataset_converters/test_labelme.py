@@ -1,4 +1,4 @@
-"""labelme's files."""
+"""Test the reader of labelme's files."""
 
 import base64
 import io
@@ -27,7 +27,7 @@ def _png(mask):
 
 @pytest.fixture
 def labeled(tmp_path, draw, write_json):
-    """labeled(name, shapes): an image of 40 x 30 and its file."""
+    """Return labeled(name, shapes), which writes an image of 40 x 30 and its file."""
 
     def write(name, shapes, **more):
         draw(tmp_path / f"{name}.png", value=len(list(tmp_path.rglob("*.png"))))
@@ -46,7 +46,7 @@ def labeled(tmp_path, draw, write_json):
 
 
 def _one(labeled, tmp_path, all_objects, shapes):
-    """The objects of an image with these shapes, beside another image."""
+    """Return the objects of an image with these shapes, in a folder with another image."""
     labeled("a", shapes)
     labeled("b", [_shape([[1, 1], [5, 1], [5, 5]])])
     return all_objects(import_data(tmp_path, tmp_path / "out"))["a.png"]

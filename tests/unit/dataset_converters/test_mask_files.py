@@ -1,4 +1,4 @@
-"""Masks as PNG: one per instance, or one of labels per image."""
+"""Test the readers of PNG masks: one per instance, or one label map per image."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from condinst.dataset_converters import import_data
 
 
 def _squares(*places, shape=(30, 40), dtype=np.uint8, value=None):
-    """5 x 5 squares at (x, y), numbered from 1, or all of one value."""
+    """Draw 5 x 5 squares at (x, y), numbered from 1, or all of one value."""
     labels = np.zeros(shape, dtype)
     for number, (x, y) in enumerate(places, 1):
         labels[y : y + 5, x : x + 5] = number if value is None else value
@@ -19,7 +19,7 @@ def _squares(*places, shape=(30, 40), dtype=np.uint8, value=None):
 
 @pytest.fixture
 def bowl(tmp_path, draw, write_png):
-    """bowl(id, masks, split=""): ID/images/ID.png and ID/masks."""
+    """Return bowl(id, masks, split=""), which writes ID/images/ID.png and ID/masks."""
 
     def write(name, masks, split=""):
         folder = tmp_path / split / name
@@ -33,7 +33,7 @@ def bowl(tmp_path, draw, write_png):
 
 @pytest.fixture
 def maps(tmp_path, draw, write_png):
-    """maps(name, labels): images/NAME.jpg and masks/NAME.png."""
+    """Return maps(name, labels), which writes images/NAME.jpg and masks/NAME.png."""
 
     def write(name, labels, masks="masks/{}.png", images="images/{}.jpg"):
         path = draw(tmp_path / images.format(name), value=sum(map(ord, name)) % 256)
@@ -188,7 +188,7 @@ def test_a_broken_mask_is_named(maps, tmp_path):
 
 
 def test_real_nuclei_come_back(shared, tmp_path, bowl, all_objects, write_png):
-    """Real images written as a file per instance: every RLE is the original's."""
+    """Masks of real images, written as one file per instance, give the original RLEs."""
     coco = COCO(str(shared / "nuclei/annotations/instances_val.json"))
     expected = {}
     for image_id in sorted(coco.imgs)[:3]:

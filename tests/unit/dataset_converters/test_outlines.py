@@ -1,4 +1,4 @@
-"""Shapes against calculations by hand and pycocotools."""
+"""Compare shapes with calculations by hand and with pycocotools."""
 
 import math
 

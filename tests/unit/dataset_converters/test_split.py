@@ -1,4 +1,4 @@
-"""Which image goes where."""
+"""Test which images go to training and which to validation."""
 
 import math
 from pathlib import Path

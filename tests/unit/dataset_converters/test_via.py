@@ -1,4 +1,4 @@
-"""VIA's exports and projects."""
+"""Test the reader of VIA's exports and projects."""
 
 import math
 
@@ -16,7 +16,7 @@ def _region(shape, **attributes):
 
 @pytest.fixture
 def via(tmp_path, draw, write_json):
-    """via(regions of a.png, ...): the file in the layout of version 2, 1, or of a project."""
+    """Return via(regions of a.png, ...), which writes the layout of version 2, 1, or a project."""
 
     def write(*images, layout=2, name="via.json"):
         entries = {}

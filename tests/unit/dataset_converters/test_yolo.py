@@ -1,4 +1,4 @@
-"""YOLO segmentation labels."""
+"""Test the reader of YOLO segmentation labels."""
 
 import json
 
@@ -13,7 +13,7 @@ SQUARE = "0.25 0.2 0.75 0.2 0.75 0.6 0.25 0.6"  # of 40 x 30: (10, 6) to (30, 18
 
 @pytest.fixture
 def data(tmp_path, draw):
-    """Two splits of three images with a square each."""
+    """Write two splits of three images with a square each."""
 
     def write(split, number=3, label=f"1 {SQUARE}\n"):
         for i in range(number):

@@ -1,4 +1,4 @@
-"""Our dataset gives mmdet's samples, from the records of the one reader."""
+"""Test that our dataset returns mmdet's samples."""
 
 import copy
 import json

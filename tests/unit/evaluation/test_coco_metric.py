@@ -1,4 +1,4 @@
-"""The metric beside mmdet's on the same predictions, and where it is meant to differ."""
+"""Compare the metric with mmdet's on the same predictions, and test deliberate differences."""
 
 import copy
 import json
@@ -26,14 +26,14 @@ BOTH = ["bbox", "segm"]
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Annotation file, detections as COCO's list, samples with bitmaps."""
+    """Return the annotation file, detections as COCO's list, and samples with bitmaps."""
     content, found = random_set()
     return write(tmp_path_factory.mktemp("coco"), content), found, as_samples(content, found)
 
 
 @pytest.fixture
 def logged(monkeypatch):
-    """What is logged, as (level, message)."""
+    """Return the logged (level, message) pairs."""
     lines = []
     logger = MMLogger.get_current_instance()
     monkeypatch.setattr(logger, "handle", lambda r: lines.append((r.levelname, r.getMessage())))
@@ -181,7 +181,7 @@ def test_a_second_evaluation_gives_the_same(data):
 
 
 def crowded(tmp_path, count=120):
-    """An image with ``count`` squares in rows, each found exactly."""
+    """Return an image with ``count`` squares in rows, each found exactly."""
     boxes = [[6 * (i % 40), 6 * (i // 40), 4, 4] for i in range(count)]
     content, found = random_set(num_images=1, num_found=0)
     image_id = content["images"][0]["id"]
@@ -336,7 +336,7 @@ def test_what_is_evaluated_is_logged(data, logged):
 
 
 def broken(name):
-    """A sample that does not fit, and what is said of it."""
+    """Return a sample that does not fit, and the expected message."""
 
     def change(samples):
         instances = samples[2]["pred_instances"]

@@ -1,4 +1,4 @@
-"""The command's folder: what is written, what is refused, what is left alone."""
+"""Test which files condinst new writes, replaces and refuses."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_no_annotations(tmp_path, capsys):
 
 
 def test_data_that_training_would_refuse_are_refused_now(data, tmp_path, capsys):
-    """An image of another size than annotated: only the checks of a run find it."""
+    """A wrong annotated size is found only by the checks of a run."""
     path = data / "annotations" / "instances_train.json"
     content = json.loads(path.read_text())
     content["images"][0]["width"] = 60

@@ -1,4 +1,4 @@
-"""What is said of a dataset is what was put into it."""
+"""Test that the facts on a dataset are those it was made with."""
 
 from __future__ import annotations
 

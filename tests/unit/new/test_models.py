@@ -1,4 +1,4 @@
-"""The models' names, their defaults, and what is said of their weights."""
+"""Test the models' names, the default models, and the notes on weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work folder of a run that never ran; predictions made of the ground truth."""
+"""Make the work folder of a run, with predictions made from the ground truth."""
 
 import json
 
@@ -35,7 +35,7 @@ val_evaluator = dict(
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory):
-    """Ten images to validate on."""
+    """Return ten validation images."""
     folder = tmp_path_factory.mktemp("report_data") / "shapes"
     make_shapes(folder, num_train=1, num_val=10, size=96)
     return folder
@@ -48,7 +48,7 @@ def content(shapes):
 
 @pytest.fixture
 def perfect(content):
-    """Every object found exactly, with scores from 0.5 to 0.95."""
+    """Return exact detections of all objects, with scores from 0.5 to 0.95."""
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     rows = []
     for number, annotation in enumerate(content["annotations"]):
@@ -74,7 +74,7 @@ def perfect(content):
 
 @pytest.fixture
 def noise(content):
-    """One small wrong detection on every image, with a score of 0.2."""
+    """Return one small wrong detection on each image, with a score of 0.2."""
     rows = []
     for image in content["images"]:
         mask = np.zeros((image["height"], image["width"]), np.uint8, order="F")
@@ -94,7 +94,7 @@ def noise(content):
 
 @pytest.fixture
 def work_dir(tmp_path, shapes):
-    """A run of 40 of 60 iterations with two validations, without predictions."""
+    """Write a run of 40 of 60 iterations with two validations and no predictions."""
     folder = tmp_path / "run"
     start = folder / "20260101_000000" / "vis_data"
     start.mkdir(parents=True)

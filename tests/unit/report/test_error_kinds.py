@@ -1,4 +1,4 @@
-"""Kinds of errors and what they cost: by hand, and as tidecv says on real detections."""
+"""Compare kinds of errors and their costs with calculations by hand and with tidecv."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def kinds_of(objects, rows, **sizes):
 
 
 def only(found):
-    """The kind of the single error, and its gain."""
+    """Return the kind of the single error and its gain."""
     (kind,) = [kind for kind, count in found.counts.items() if count]
     assert found.counts[kind] == 1
     assert all(gain == 0 for name, gain in found.gains.items() if name != kind)
@@ -72,7 +72,7 @@ def test_a_missed_object():
 
 
 def test_of_two_errors_with_one_object_the_better_scored_is_mended():
-    """Fixed: one right, nothing wrong. What is not fixed goes."""
+    """After fixing, one detection is right and none is wrong; the other error is dropped."""
     found = kinds_of([(0, 0, BOX)], [(0, 0, 0.9, HALF), (0, 0, 0.8, HALF)], num_classes=1)
     assert found.counts["localization"] == 2
     assert found.counts["missed"] == 0

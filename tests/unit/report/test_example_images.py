@@ -1,4 +1,4 @@
-"""Which images are shown, and what their colors say."""
+"""Test the choice of example images and their colors."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The page of whole and of broken runs: what it says, what it links, what it leaves out."""
+"""Test the pages of complete and of broken runs."""
 
 import csv
 import json
@@ -35,7 +35,7 @@ def check_links(text, folder):
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_a_whole_run(work_dir, content, perfect, noise):
-    """One object is missed, every image has one false positive below all others."""
+    """Return a run that misses one object and has one weak false positive on each image."""
     found = perfect[1:] + noise
     (work_dir / "predictions_val.json").write_text(json.dumps(found))
     info = {"seconds": 3720, "validations": {"last": {"iteration": 40}}, "machine": {"cores": 2}}

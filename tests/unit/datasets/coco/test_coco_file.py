@@ -1,4 +1,4 @@
-"""The one reader: what it refuses, what it fixes, and what it gives."""
+"""Test what the reader of COCO files refuses, fixes and returns."""
 
 import copy
 import json
@@ -291,7 +291,7 @@ def test_other_encodings(tmp_path, encoding):
 
 
 def test_boxes_written_as_corners(tmp_path):
-    """By the masks, and without masks by what leaves the image."""
+    """Corner boxes are found by the masks, or without masks by boxes that leave the image."""
     data = coco()
     for annotation in data["annotations"]:
         annotation["bbox"] = [10, 10, 30, 30]
