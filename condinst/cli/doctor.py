@@ -69,10 +69,9 @@ def run(args: argparse.Namespace) -> int:
 def _look(args: argparse.Namespace, with_data: bool) -> tuple[list[Finding], Report | None]:
     if args.data:
         return [], report_on_data(args, None)
-    from condinst.doctor import Finding, machine
-    from condinst.doctor import installed as packages
+    from condinst.doctor import Finding, installed, machine
 
-    findings = packages.check() + machine.check(args.work_dir)
+    findings = installed.check() + machine.check(args.work_dir)
     if not args.config:
         return findings, None
     try:

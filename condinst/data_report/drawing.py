@@ -101,21 +101,21 @@ def _spread(items: Sequence[Item]) -> list[Item]:
     return first + more
 
 
-def _read(examination: Examination, image: int) -> np.ndarray:
+def _read(examination: Examination, index: int) -> np.ndarray:
     """Read an image at the annotated size if possible, else as it is."""
-    path = examination.source.image_path(image)
-    size = tuple(int(side) for side in examination.source.file.sizes[image])
+    path = examination.source.image_path(index)
+    size = tuple(int(side) for side in examination.source.file.sizes[index])
     try:
         return read_image(path, (size[0], size[1]))
     except ValueError:
         return read_image(path)
 
 
-def _draw_boxes(examination: Examination, image: np.ndarray, canvas: int) -> np.ndarray:
+def _draw_boxes(examination: Examination, image: np.ndarray, index: int) -> np.ndarray:
     """Draw the boxes of the annotations on the whole image, without scaling them to its size."""
     file = examination.source.file
-    boxes = file.boxes[(file.image_index == canvas) & np.isfinite(file.boxes).all(axis=1)]
-    height, width = (int(side) for side in file.sizes[canvas])
+    boxes = file.boxes[(file.image_index == index) & np.isfinite(file.boxes).all(axis=1)]
+    height, width = (int(side) for side in file.sizes[index])
     right = min(max(image.shape[1], width), 2 * image.shape[1])
     low = min(max(image.shape[0], height), 2 * image.shape[0])
     window = (0, 0, right, low)

@@ -55,7 +55,7 @@ class FileCopy:
         ]
         for i in examination.masks.other_size:  # the size of the image may be wrong, not the RLE
             self._annotations[i] = self._file.annotation(i) | {"segmentation": self._file.rles[i]}
-        self._image = self._file.image_index.copy()  # (A,) current image of each annotation
+        self._image_of = self._file.image_index.copy()  # (A,) current image of each annotation
         self.changes: list[Change] = []
 
     def fixed(self) -> dict[str, Any]:
@@ -73,20 +73,20 @@ class FileCopy:
             data["annotations"] = [ann for ann in self._annotations if ann is not None]
         return data
 
-    def _annotated(self, key: str) -> list[int]:
+    def _annotations_with(self, key: str) -> list[int]:
         """Return the annotations with an issue that have not been dropped."""
         issue = self._of.issues.get(key)
         return [i for i in issue.annotations if self._annotations[i] is not None] if issue else []
 
-    def _imaged(self, key: str) -> list[int]:
+    def _images_with(self, key: str) -> list[int]:
         issue = self._of.issues.get(key)
         return [i for i in issue.images if self._images[i] is not None] if issue else []
 
     def _note(
         self, issue: str, action: str, *, annotation: int | None = None, image: int | None = None
     ) -> None:
-        if image is None and annotation is not None and self._image[annotation] >= 0:
-            image = int(self._image[annotation])
+        if image is None and annotation is not None and self._image_of[annotation] >= 0:
+            image = int(self._image_of[annotation])
         self.changes.append(
             Change(
                 issue,
@@ -106,7 +106,7 @@ class FileCopy:
     def _drop_image(self, issue: str, image: int) -> None:
         self._note(issue, "image dropped", image=image)
         self._images[image] = None
-        self._drop(issue, np.flatnonzero(self._image == image), "dropped with its image")
+        self._drop(issue, np.flatnonzero(self._image_of == image), "dropped with its image")
 
     def _note_values(self) -> None:
         """Rewrite corner boxes, and note the values that reading has already fixed."""
@@ -147,33 +147,33 @@ class FileCopy:
         first = {}
         for i, image_id in reversed(list(enumerate(self._file.image_ids))):
             first[image_id] = i
-        if self._imaged(
+        if self._images_with(
             "image_id_twice"
         ):  # reading gives the annotations to the last image of an id
             for a, ann in enumerate(self._annotations):
-                if ann is not None and self._image[a] >= 0:
-                    self._image[a] = first[ann["image_id"]]
+                if ann is not None and self._image_of[a] >= 0:
+                    self._image_of[a] = first[ann["image_id"]]
         self._join_images()
         for issue in _NO_IMAGE:
-            for i in self._imaged(issue):
+            for i in self._images_with(issue):
                 self._drop_image(issue, i)
         for issue in ("image_size", "flat_image"):
-            for i in self._imaged(issue):
+            for i in self._images_with(issue):
                 self._fix_size(issue, i)
 
     def _join_images(self) -> None:
         names: dict[str, int] = {}
         for i, name in enumerate(self._file.file_names):
             names.setdefault(name, i)
-        for i in self._imaged("image_file_twice"):
+        for i in self._images_with("image_file_twice"):
             kept = names[self._file.file_names[i]]
             image = self._images[kept]
             assert image is not None  # images are dropped later
-            for a in np.flatnonzero(self._image == i):
+            for a in np.flatnonzero(self._image_of == i):
                 ann = self._annotations[a]
                 if ann is not None:
                     self._annotations[a] = ann | {"image_id": image["id"]}
-                    self._image[a] = kept
+                    self._image_of[a] = kept
             self._note("image_file_twice", "image joined to the first of its file", image=i)
             self._images[i] = None
 
@@ -182,7 +182,7 @@ class FileCopy:
         header = self._of.facts.headers[index]
         objects = [
             ann
-            for a in np.flatnonzero(self._image == index)
+            for a in np.flatnonzero(self._image_of == index)
             if (ann := self._annotations[a]) is not None
         ]
         if header is not None:
@@ -200,16 +200,16 @@ class FileCopy:
 
     def _fix_ids(self) -> None:
         for issue in ("unknown_image", "unknown_category", "same_annotation"):
-            self._drop(issue, self._annotated(issue))
+            self._drop(issue, self._annotations_with(issue))
         numbers = [i for i in self._file.ann_ids if isinstance(i, int)]
         free = max(numbers, default=0) + 1
-        for i in self._annotated("annotation_id_twice"):
+        for i in self._annotations_with("annotation_id_twice"):
             ann = self._annotations[i]
             assert ann is not None
             self._annotations[i] = ann | {"id": free}
             self._note("annotation_id_twice", "new id", annotation=i)
             free += 1
-        for i in self._annotated("no_crowd_flag"):
+        for i in self._annotations_with("no_crowd_flag"):
             ann = self._annotations[i]
             assert ann is not None
             self._annotations[i] = ann | {"iscrowd": 0}
@@ -226,12 +226,12 @@ class FileCopy:
         for key in KINDS:
             if "corner_boxes" in self._of.issues and key in _BY_BOX:
                 continue  # the next pass compares the rewritten boxes
-            for i in self._annotated(key):
+            for i in self._annotations_with(key):
                 issues.setdefault(i, []).append(key)
         boxes_only = (self._file.segmentations == Segmentation.NONE).all()
         for i, keys in issues.items():
-            ann, image = self._annotations[i], self._images[self._image[i]]
-            if ann is None or image is None or self._image[i] < 0:
+            ann, image = self._annotations[i], self._images[self._image_of[i]]
+            if ann is None or image is None or self._image_of[i] < 0:
                 continue
             size = int(image["height"]), int(image["width"])
             if _is_rle_of(ann, *size):  # the size of the image was fixed

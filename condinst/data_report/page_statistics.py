@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.data_report import charts as figures
+from condinst.data_report import charts
 from condinst.data_report.drawing import draw_objects
 from condinst.data_report.examination import Examination
 from condinst.data_report.statistics import ENLARGED, RANGES, STRIDES, Statistics
@@ -29,20 +29,20 @@ def add_statistics(
     _masks(page, statistics)
 
 
-def _figure(page: HtmlPage, shown: figures.Chart, caption: str, name: str) -> None:
-    page.figure(shown.figure, caption, name=name, columns=shown.columns, rows=shown.rows)
+def _figure(page: HtmlPage, chart: charts.Chart, caption: str, name: str) -> None:
+    page.figure(chart.figure, caption, name=name, columns=chart.columns, rows=chart.rows)
 
 
 def _classes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.heading("Classes")
-    shown = figures.class_figure(statistics)
-    if len(shown.rows) > 1:
-        _figure(page, shown, "Objects by class, in % of each dataset", "objects_by_class")
+    chart = charts.class_figure(statistics)
+    if len(chart.rows) > 1:
+        _figure(page, chart, "Objects by class, in % of each dataset", "objects_by_class")
     columns = ["class"]
     for s in statistics:
         columns += [f"{s.name}: {what}" for what in ("objects", "images", "crowds", "median size")]
     rows = []
-    for name, *_ in shown.rows:
+    for name, *_ in chart.rows:
         row: list[Any] = [name]
         for s in statistics:
             c = s.classes.index(name) if name in s.classes else None
@@ -83,7 +83,7 @@ def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     )
     _figure(
         page,
-        figures.size_figure(statistics),
+        charts.size_figure(statistics),
         "Square root of the area. Dotted: COCO's limits between small, medium and large, 32 and 96",
         "object_sizes",
     )
@@ -122,7 +122,7 @@ def _crowding(
     page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
 ) -> None:
     page.heading("Crowding")
-    _figure(page, figures.crowd_figure(statistics), "Objects per image", "objects_per_image")
+    _figure(page, charts.crowd_figure(statistics), "Objects per image", "objects_per_image")
     rows: list[list[Any]] = [
         [
             f"objects per image: {label}",
@@ -191,4 +191,4 @@ def _masks(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
         ]
     page.table(["", *names], rows, name="masks", digits=0)
     if any(len(s.num_points) for s in statistics):
-        _figure(page, figures.points_figure(statistics), "Points per object", "polygon_points")
+        _figure(page, charts.points_figure(statistics), "Points per object", "polygon_points")

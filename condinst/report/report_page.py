@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from condinst.report import page_head as summary
-from condinst.report import page_sections as sections
+from condinst.report import page_head, page_sections
 from condinst.report.analysis import analyze, as_dict
 from condinst.report.evaluated_split import read_split
 from condinst.report.example_images import choose_images, draw_images
@@ -42,7 +41,7 @@ def write_report(
         run.missing.append(_no_predictions(run, which))
     path = Path(out) if out is not None else run.work_dir / "report.html"
     page = HtmlPage(f"Results of {run.work_dir.resolve().name}")
-    content = summary.summary(page, run, cfg, which if predictions else None)
+    content = page_head.summary(page, run, cfg, which if predictions else None)
     content |= _sections(page, run, cfg, "val", predictions)
     return _write(page, path, content), run.missing
 
@@ -70,7 +69,7 @@ def write_test_report(
     """
     run = Run(Path(cfg.work_dir), Path(cfg.filename or "config"), None)
     page = HtmlPage(f"Test of {Path(checkpoint).name}")
-    content = summary.test_summary(page, cfg, checkpoint)
+    content = page_head.test_summary(page, cfg, checkpoint)
     content |= _sections(page, run, cfg, "test", Path(predictions))
     return _write(page, Path(out), content), run.missing
 
@@ -81,7 +80,7 @@ def _sections(
     """Add everything below the summary; what is missing is listed and added to ``run.missing``."""
     content: dict[str, Any] = {}
     if run.curves is not None:
-        content |= sections.training(page, run.curves)
+        content |= page_sections.training(page, run.curves)
     if predictions is not None:
         try:
             split = read_split(cfg, split_name)
@@ -89,11 +88,11 @@ def _sections(
         except (ValueError, FileNotFoundError) as error:
             run.missing.append(f"everything about the predictions: {error}")
         else:
-            sections.accuracy(page, split, analysis)
-            sections.precision_recall(page, split, analysis)
-            sections.thresholds(page, split, analysis)
-            sections.confusion(page, split, analysis)
-            sections.errors(page, analysis)
+            page_sections.accuracy(page, split, analysis)
+            page_sections.precision_recall(page, split, analysis)
+            page_sections.thresholds(page, split, analysis)
+            page_sections.confusion(page, split, analysis)
+            page_sections.errors(page, analysis)
             _images(page, run, split, analysis)
             content |= as_dict(analysis, split)
     if run.missing:
@@ -103,7 +102,7 @@ def _sections(
 
 
 def _images(page: HtmlPage, run: Run, split: Any, analysis: Any) -> None:
-    sections.image_table(page, split, analysis)
+    page_sections.image_table(page, split, analysis)
     problems: list[str] = []
     drawn_before: set[int] = set()
     for heading, scores in choose_images(analysis.images).items():
