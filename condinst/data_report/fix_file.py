@@ -147,9 +147,8 @@ class FileCopy:
         first = {}
         for i, image_id in reversed(list(enumerate(self._file.image_ids))):
             first[image_id] = i
-        if self._images_with(
-            "image_id_twice"
-        ):  # reading gives the annotations to the last image of an id
+        # reading gives the annotations to the last image of an id
+        if self._images_with("image_id_twice"):
             for a, ann in enumerate(self._annotations):
                 if ann is not None and self._image_of[a] >= 0:
                     self._image_of[a] = first[ann["image_id"]]

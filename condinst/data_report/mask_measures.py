@@ -222,9 +222,8 @@ def _shoelace(rings: _Rings) -> np.ndarray:
     following = np.arange(1, len(x) + 1)
     ends = rings.starts + rings.lengths() - 1
     following[ends] = rings.starts
-    origin = rings.points[rings.starts][
-        rings.of_ring()
-    ]  # small coordinates keep the products exact
+    # coordinates relative to the first point are small, which keeps the products exact
+    origin = rings.points[rings.starts][rings.of_ring()]  # (P, 2)
     x, y = x - origin[:, 0], y - origin[:, 1]
     return np.add.reduceat(x * y[following] - x[following] * y, rings.starts) / 2
 

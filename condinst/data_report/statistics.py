@@ -44,9 +44,7 @@ class Statistics:
     class_crowds: np.ndarray  # (C,)
     class_images: np.ndarray  # (C,)
     class_sizes: np.ndarray  # (C,) median of `sizes`; NaN without objects
-    sizes: (
-        np.ndarray
-    )  # (O,) square root of the area of the mask, or of the box without a mask; pixels
+    sizes: np.ndarray  # (O,) square root of the area of the mask, else of the box; pixels
     short_sides: np.ndarray  # (O,) shorter side of the box, pixels
     per_image: np.ndarray  # (N,) number of objects
     overlaps: np.ndarray  # (O,) greatest IoU of the box with another box of the image
@@ -242,9 +240,8 @@ def _count_points(boxes: np.ndarray, size: np.ndarray, stride: int) -> tuple[int
     last = np.clip(np.floor((boxes[:, 2:] - stride / 2) / stride) + 1, 0, limit).astype(int)
     keep = (last > first).all(axis=1)
     (x1, y1), (x2, y2) = first[keep].T, last[keep].T
-    steps = np.zeros(
-        (rows + 1, columns + 1), np.int32
-    )  # cumulative sums give the number of boxes at each point
+    # the cumulative sums of the steps are the numbers of boxes at each point
+    steps = np.zeros((rows + 1, columns + 1), np.int32)
     for y, x, step in ((y1, x1, 1), (y1, x2, -1), (y2, x1, -1), (y2, x2, 1)):
         np.add.at(steps, (y, x), step)
     for axis in (0, 1):

@@ -98,10 +98,8 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     if len(names) <= _NUMBERS_UP_TO:
         for (row, column), count in np.ndenumerate(matrix):
             color = "white" if fractions[row, column] > 0.6 else "black"
-            if (row, column) != (
-                len(names) - 1,
-                len(names) - 1,
-            ):  # background as background has no count
+            # background detected as background has no count
+            if (row, column) != (len(names) - 1, len(names) - 1):
                 axes.text(column, row, f"{count:,}", ha="center", va="center", color=color)
     size_of_text = 10 if len(names) <= _NUMBERS_UP_TO else 6
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=size_of_text)

@@ -297,9 +297,7 @@ class AnnotationColumns:
         if type(mask) is not list:
             return self._malformed(f"got {short_repr(mask)}")
         if len(mask) >= 3 and all(is_pair(point) for point in mask):
-            mask = [
-                mask
-            ]  # a polygon of one point is none: these pairs are the points of one polygon
+            mask = [mask]  # pairs are no polygons, so they are the points of one polygon
         before = len(self.coordinates), len(self.polygon_ends)
         degenerate, first = 0, 0
         for place, polygon in enumerate(mask):

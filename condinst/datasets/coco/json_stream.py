@@ -72,11 +72,8 @@ class JsonStream:
         decode: Any = json.JSONDecoder(object_pairs_hook=self._make_dict)
         self._scan: Callable[[str, int], tuple[Any, int]] = decode.scan_once
         self._text, self._place, self._ended = "", 0, False
-        self._before, self._lines, self._line_start = (
-            0,
-            0,
-            0,
-        )  # characters and lines already dropped
+        # characters and lines that were dropped from the start of ``_text``
+        self._before, self._lines, self._line_start = 0, 0, 0
         self._append(first)
 
     def peek(self) -> str:
