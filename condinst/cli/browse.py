@@ -1,7 +1,7 @@
-"""Draw a dataset as training sees it: augmented images with masks, boxes and names.
+"""Draw a dataset as training uses it: augmented images with masks, boxes and names.
 
-With --targets, what the training step reads is drawn beside: the masks at every few pixels, with
-their centers; or, for BoxInst, how many of each cell's neighbors are alike in color.
+--targets adds a panel with the targets of the training step: the masks at every few pixels with
+their centers, or for BoxInst the fraction of each cell's neighbors with a similar color.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ _EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the arguments of the command."""
     parser.epilog = _EXAMPLES
     parser.add_argument("config", help="config file, or name of a model (condinst list)")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the drawn images")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the drawn images")
     parser.add_argument(
         "--split", choices=["train", "val"], default="train", help="which dataset (default train)"
     )
     parser.add_argument("--num", type=int, default=20, help="number of images (default 20)")
     parser.add_argument(
-        "--repeat", type=int, default=1, help="times that each is augmented (default 1)"
+        "--repeat", type=int, default=1, help="how often each image is augmented (default 1)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the augmentations (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the augmentations (default 0)")
     parser.add_argument(
-        "--targets", action="store_true", help="also draw what the training step reads"
+        "--targets", action="store_true", help="also draw the targets of the training step"
     )
     add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst browse`` does."""
+    """Run ``condinst browse``."""
     for name in ("num", "repeat"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} {getattr(args, name)}: expected 1 or more")
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             view = next(views, None)
         if view is None:
             break
-        # the index keeps apart images of one name, and from the dataset's own files
+        # the index distinguishes images of one name, and drawn images from the dataset's files
         again = f"_{written % args.repeat + 1}" if args.repeat > 1 else ""
         name = safe_part(Path(view.path).stem)
         path = args.out / f"{view.index:06d}{again}_{name}.jpg"
@@ -89,18 +89,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def draw(view: BrowsedSample, classes: tuple[str, ...]) -> np.ndarray:
-    """One view as an image, its targets at its right where it has them."""
+    """Draw one sample as an (H, W, 3) uint8 RGB image, with its targets to the right, if any."""
     import numpy as np
 
     from condinst.visualization.instances import draw_instances
     from condinst.visualization.labels import with_title
 
-    seen = draw_instances(view.image, view.instances, classes)
+    drawn = draw_instances(view.image, view.instances, classes)
     if view.targets is None:
-        return seen
+        return drawn
     title, panel = _draw_targets(view, classes)
     height, width = view.image.shape[:2]
-    panels = [with_title(seen, f"{width} x {height}"), with_title(panel, title)]
+    panels = [with_title(drawn, f"{width} x {height}"), with_title(panel, title)]
     gap = np.full((panels[0].shape[0], 6, 3), 255, np.uint8)
     return np.concatenate([panels[0], gap, panels[1]], axis=1)
 
@@ -116,19 +116,19 @@ def _draw_targets(view: BrowsedSample, classes: tuple[str, ...]) -> tuple[str, n
     height, width = view.image.shape[:2]
 
     def enlarge(cells: Any) -> np.ndarray:
-        """(..., h, w) cells -> (..., H, W) pixels."""
+        """Enlarge (..., h, w) cells to (..., H, W) pixels."""
         large = np.asarray(cells).repeat(targets.stride, axis=-2).repeat(targets.stride, axis=-1)
-        # a last row or column of less than half a cell has none
+        # a last row or column of less than half a cell has no cell of its own
         missing = [max(0, n - m) for n, m in zip((height, width), large.shape[-2:], strict=True)]
         edges = [(0, 0)] * (large.ndim - 2) + [(0, n) for n in missing]
         return np.pad(large, edges, mode="edge")[..., :height, :width]
 
     if not isinstance(targets, SampledMasks):
-        alike = np.asarray(targets.edges, np.float32).mean(axis=0)
-        gray = np.rint(enlarge(alike) * 255).astype(np.uint8)
-        return "alike in color: white", np.repeat(gray[..., None], 3, axis=2)
-    shown = InstanceData(labels=view.instances.labels, masks=enlarge(targets.samples))
-    panel = draw_instances(view.image, shown, classes).copy()
+        similar = np.asarray(targets.edges, np.float32).mean(axis=0)  # (h, w) fractions
+        gray = np.rint(enlarge(similar) * 255).astype(np.uint8)
+        return "similar colors: white", np.repeat(gray[..., None], 3, axis=2)
+    sampled = InstanceData(labels=view.instances.labels, masks=enlarge(targets.samples))
+    panel = draw_instances(view.image, sampled, classes).copy()
     for x, y in targets.centers.numpy().astype(int):
         panel[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3] = 0
         panel[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = 255

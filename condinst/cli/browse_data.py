@@ -1,4 +1,4 @@
-"""The images of a config's dataset after its augmentations, before they become targets."""
+"""Load the images of a config's dataset after its augmentations, with their targets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmengine.structures import InstanceData
 from condinst.images.pixel_format import to_display
 from condinst.targets.mask_samples import sample_masks
 
-# what turns an image into the model's input; everything before is seen
+# steps that make targets and inputs; images are drawn as they are before these
 _PREPARE = ("PrepareMaskTargets", "PrepareBoxTargets")
 _LAST = (*_PREPARE, "PackDetInputs")
 
@@ -29,14 +29,14 @@ class BrowsedSample:
     """One image of the dataset, augmented once.
 
     Attributes:
-        index: in the dataset.
-        path: of the image's file.
+        index: index in the dataset.
+        path: the image file.
         image: (H, W, 3) uint8 RGB.
-        instances: ``labels``, ``bboxes`` and, where they are loaded, ``masks``; ignored objects
-            are left out.
-        num_ignored: how many these are.
-        targets: what the training step reads, ``SampledMasks`` or ``SimilarColors`` (see
-            :mod:`condinst.targets.target_types`); None if not asked for.
+        instances: ``labels``, ``bboxes`` (xyxy in pixels of ``image``) and, if loaded, ``masks``;
+            without ignored objects.
+        num_ignored: number of ignored objects.
+        targets: the targets of the training step, ``SampledMasks`` or ``SimilarColors`` (see
+            :mod:`condinst.targets.target_types`); None if not requested.
     """
 
     index: int
@@ -51,19 +51,19 @@ class Browser:
     """The dataset of one split, with its augmentations.
 
     Args:
-        cfg: its ``{split}_dataloader.dataset`` is read.
+        cfg: the config, whose ``{split}_dataloader.dataset`` is used.
         split: "train" or "val".
-        targets: whether views carry what the training step reads.
+        targets: whether to make the targets of the training step.
 
     Raises:
-        ValueError: there is no such dataset, it loads no annotations, or its pipeline makes no
-            targets to show.
+        ValueError: the dataset does not exist, loads no annotations, or its pipeline makes no
+            targets.
     """
 
     def __init__(self, cfg: Config, split: str, targets: bool = False) -> None:
         loader = cfg.get(f"{split}_dataloader")
         if not loader:
-            raise ValueError(f"config {cfg.filename}: has no {split}_dataloader")
+            raise ValueError(f"config {cfg.filename}: expected {split}_dataloader, found none")
         node = copy.deepcopy(loader["dataset"])
         first: list[dict] = []
         last: list[dict] = []
@@ -71,7 +71,7 @@ class Browser:
         self._where = f"config {cfg.filename}: {split}_dataloader.dataset"
         self._scope = cfg.get("default_scope", "mmdet")
         with DefaultScope.overwrite_default_scope(self._scope):
-            with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells what it is doing
+            with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
                 self._dataset = DATASETS.build(node)
             steps = [step for step in last if _name(step) in _PREPARE]
             self._prepare = TRANSFORMS.build(steps[0]) if targets and steps else None
@@ -88,16 +88,16 @@ class Browser:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The name of every label."""
+        """The class name of each label."""
         return tuple(self._dataset.metainfo["classes"])
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def views(self, num: int, repeat: int = 1, seed: int = 0) -> Iterator[BrowsedSample]:
-        """The first ``num`` images, each augmented ``repeat`` times.
+        """Yield the first ``num`` images, each augmented ``repeat`` times.
 
-        A view depends on the seed, the image and the repetition, not on the views before it.
+        A sample depends only on the seed, the image and the repetition.
         """
         for index in range(min(num, len(self))):
             for again in range(repeat):
@@ -109,15 +109,15 @@ class Browser:
         if "gt_bboxes" not in results:
             raise ValueError(f"{self._where}.pipeline: expected LoadAnnotations, found none")
         ignored = np.asarray(results.get("gt_ignore_flags", np.zeros(len(results["gt_bboxes"]))))
-        shown = np.flatnonzero(ignored == 0)
+        kept = np.flatnonzero(ignored == 0)  # (G,) indices of objects that are not ignored
         fields = {
-            "labels": results["gt_bboxes_labels"][shown],
-            "bboxes": results["gt_bboxes"][torch.from_numpy(shown)],
+            "labels": results["gt_bboxes_labels"][kept],
+            "bboxes": results["gt_bboxes"][torch.from_numpy(kept)],
         }
         if "gt_masks" in results:
-            fields["masks"] = results["gt_masks"][shown]
+            fields["masks"] = results["gt_masks"][kept]
         image = results["img"]
-        if image.dtype == np.float32 and self._is_rgb8:  # to_float32, or changed colors
+        if image.dtype == np.float32 and self._is_rgb8:  # to_float32, or color augmentation
             image = np.clip(image, 0, 255).astype(np.uint8)
         image = to_display(image[..., ::-1] if image.shape[2:] == (3,) else image)
         return BrowsedSample(
@@ -125,29 +125,33 @@ class Browser:
             path=str(results.get("img_path", "")),
             image=np.ascontiguousarray(image),
             instances=InstanceData(**fields),
-            num_ignored=len(ignored) - len(shown),
-            targets=self._targets(results, shown),
+            num_ignored=len(ignored) - len(kept),
+            targets=self._targets(results, kept),
         )
 
-    def _targets(self, results: dict, shown: np.ndarray) -> Any:
+    def _targets(self, results: dict, kept: np.ndarray) -> Any:
         if self._prepare is not None:
-            return self._prepare(dict(results))["gt_masks"][shown]
+            return self._prepare(dict(results))["gt_masks"][kept]
         if self._stride is None:
             return None
         if "gt_masks" not in results:
             raise ValueError(
                 f"{self._where}.pipeline: expected LoadAnnotations(with_mask=True) for --targets"
             )
-        return sample_masks(results["gt_masks"][shown], self._stride)
+        return sample_masks(results["gt_masks"][kept], self._stride)
 
 
 def _cut(node: Any, first: list[dict], last: list[dict], test: bool) -> None:
-    """Take the last steps out of every pipeline of a dataset's config, and collect them.
+    """Remove the last steps from every pipeline of a dataset config.
 
-    The first steps, which load the image, are collected too.
+    Test pipelines load annotations after the resize, at the original size. Here they are loaded
+    before it, so that they fit the drawn image.
 
-    Test pipelines load annotations at the image's own size, after the resize; here they are
-    loaded before it, so that they fit what is seen.
+    Args:
+        node: the dataset config; its pipelines are changed.
+        first: receives the first step of each pipeline, which loads the image.
+        last: receives the removed steps.
+        test: whether the pipelines are test pipelines.
     """
     for child in node.get("datasets", ()):
         _cut(child, first, last, test)

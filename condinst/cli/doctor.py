@@ -1,8 +1,8 @@
-"""Look through the installation and the machine, and with a config its model and data.
+"""Check the installation and the machine, and with a config its model and data.
 
-With --data, or a config and --html or --fix, it reports on the data: what they hold, what is wrong
-with them, and a repaired copy. The exit code is 1 where something will make a run fail, 0
-otherwise; after --fix, where something is left that will.
+With --data, or with a config and --html or --fix, it reports on the data: statistics, issues, and a
+fixed copy. The exit code is 1 if a run would fail, else 0; after --fix, it is 1 if a run would
+still fail.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _EXAMPLES = """examples:
   %(prog)s CONFIG --cfg-options data_root=/data/coco/
   %(prog)s CONFIG --json
   %(prog)s CONFIG --html report.html
-  %(prog)s --data train.json val.json --html report.html --fix repaired
+  %(prog)s --data train.json val.json --html report.html --fix fixed
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the arguments of the command."""
     parser.epilog = _EXAMPLES
     parser.add_argument("config", nargs="?", help="config file, or name of a model (condinst list)")
     parser.add_argument(
@@ -46,33 +46,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst doctor`` does."""
+    """Run ``condinst doctor``."""
     from condinst.doctor import as_dict, as_text, worst
 
     if args.cfg_options and not args.config:
         raise ValueError("--cfg-options: expected a config, whose settings they override")
     with_data = check_data_arguments(args)
-    # what libraries print would be between the findings
+    # keep the output of libraries out of the report
     with contextlib.redirect_stdout(sys.stderr if args.debug else io.StringIO()):
         findings, report = _look(args, with_data)
-    everything = [*findings, *report.findings, *report.repairs] if report else findings
+    everything = [*findings, *report.findings, *report.fixes] if report else findings
     if args.json:
         print(json.dumps(as_dict(everything) | (report.content if report else {}), indent=2))
     else:
         color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         print(as_text(everything, color))
-    if report and args.fix:  # the config's check is of the data as they were
-        everything = [*(f for f in findings if f.name != "data"), *report.repairs]
+    if report and args.fix:  # the config was checked with the original data
+        everything = [*(f for f in findings if f.name != "data"), *report.fixes]
     return 1 if worst(everything) == "error" else 0
 
 
 def _look(args: argparse.Namespace, with_data: bool) -> tuple[list[Finding], Report | None]:
     if args.data:
         return [], report_on_data(args, None)
-    from condinst.doctor import Finding, machine
-    from condinst.doctor import installed as packages
+    from condinst.doctor import Finding, installed, machine
 
-    findings = packages.check() + machine.check(args.work_dir)
+    findings = installed.check() + machine.check(args.work_dir)
     if not args.config:
         return findings, None
     try:
@@ -81,6 +80,6 @@ def _look(args: argparse.Namespace, with_data: bool) -> tuple[list[Finding], Rep
         cfg = read_config(args.config, args.cfg_options, parts=())
         findings += config.check(cfg)
         return findings, report_on_data(args, cfg) if with_data else None
-    except Exception as error:  # a package that is missing, or a config that cannot be read
+    except Exception as error:  # a missing package, or a config that cannot be read
         text = explain(error) or f"{type(error).__name__}: {error}"
         return [*findings, Finding("config", "config", "error", text)], None

@@ -1,4 +1,4 @@
-"""``condinst doctor`` on datasets: what they hold, what is wrong with them, a repaired copy."""
+"""Report on datasets for ``condinst doctor``: statistics, issues, and a fixed copy."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the report on data."""
+    """Add the arguments of the report on data."""
     group = parser.add_argument_group("report on data")
     group.add_argument(
         "--data",
         nargs="+",
         metavar="ANN.json",
-        help="annotation files in COCO's format to report on, instead of a config's; of several, "
-        "the first is taken to be trained on",
+        help="annotation files in COCO's format to report on, instead of those of a config; the "
+        "first one counts as training data",
     )
     group.add_argument(
         "--images",
         nargs="+",
         metavar="DIR",
-        help="folder of the images of each file of --data (default: looked for beside it)",
+        help="image folder of each file of --data (default: a folder near the file)",
     )
     group.add_argument(
         "--html",
         type=Path,
         metavar="FILE",
-        help="write the report as a page, and its numbers beside it; with a config, on its data",
+        help="write the report as a page, and its numbers to files beside it",
     )
     group.add_argument(
         "--fix",
         type=Path,
         metavar="OUT_DIR",
-        help="write repaired copies of the annotation files to OUT_DIR/annotations; your files and "
-        "images stay as they are",
+        help="write fixed copies of the annotation files to OUT_DIR/annotations; your files and "
+        "images are not changed",
     )
     group.add_argument(
         "--deep", action="store_true", help="decode all images, instead of 1000 per dataset"
@@ -54,10 +54,10 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check_data_arguments(args: argparse.Namespace) -> bool:
-    """Whether there are data to report on.
+    """Check the arguments, and tell whether there are data to report on.
 
     Raises:
-        ValueError: the arguments do not fit each other, or a folder cannot be written to.
+        ValueError: arguments contradict each other, or a folder cannot be written to.
     """
     if args.data and args.config:
         raise ValueError("--data: expected either annotation files or a config, got both")
@@ -80,73 +80,82 @@ def check_data_arguments(args: argparse.Namespace) -> bool:
 
 @dataclass
 class Report:
-    """What was found of datasets."""
+    """The report on datasets.
+
+    Attributes:
+        findings: statistics and issues.
+        fixes: what was fixed, what is left, and which files were written.
+        content: the whole report as values that JSON can hold.
+    """
 
     findings: list[Finding]
-    repairs: list[Finding] = field(default_factory=list)  # what was repaired, and what is left
-    content: dict[str, Any] = field(default_factory=dict)  # everything, for JSON
+    fixes: list[Finding] = field(default_factory=list)
+    content: dict[str, Any] = field(default_factory=dict)
 
 
 def report_on_data(args: argparse.Namespace, cfg: Config | None) -> Report:
-    """Look through the data of ``--data`` or of a config, and write what was asked for.
+    """Examine the data of ``--data`` or of a config, and write the requested files.
 
     Raises:
-        ValueError, OSError: a file cannot be read or written.
+        ValueError: the data cannot be read.
+        OSError: a file cannot be written.
     """
     from condinst.data_report import (
         as_dict,
         check_folder,
         examine,
         findings,
-        repair,
-        repair_findings,
+        fix_files,
+        fix_findings,
         write_page,
     )
     from condinst.data_report.config_sources import read_config_sources
     from condinst.doctor import Finding
 
-    tell = _teller()
+    progress = _progress_printer()
     from_config = None if cfg is None else read_config_sources(cfg)
-    sources = from_config.sources if from_config else _read(args, tell)
+    sources = from_config.sources if from_config else _read(args, progress)
     training = from_config.training if from_config else None
     if args.fix:
         check_folder(sources, args.fix)
-    examinations = examine(sources, deep=args.deep, training=training, tell=tell)
-    repaired = repair(examinations, args.fix) if args.fix else []
-    report = Report(findings(examinations), repair_findings(repaired))
-    report.content = as_dict(examinations, repaired)
-    if repaired:
-        table = str(args.fix / "repairs.csv")
-        report.repairs.append(Finding("repaired", "every repair", "ok", table))
-    if repaired and from_config:
-        text = f"--cfg-options {from_config.options(repaired)}"
-        report.repairs.append(Finding("repaired", "to train on them", "ok", text))
+    examinations = examine(sources, deep=args.deep, training=training, progress=progress)
+    fixed = fix_files(examinations, args.fix) if args.fix else []
+    report = Report(findings(examinations), fix_findings(fixed))
+    report.content = as_dict(examinations, fixed)
+    if fixed:
+        table = str(args.fix / "fixes.csv")
+        report.fixes.append(Finding("fixed", "every fix", "ok", table))
+    if fixed and from_config:
+        text = f"--cfg-options {from_config.options(fixed)}"
+        report.fixes.append(Finding("fixed", "to train on them", "ok", text))
     if args.html:
-        tell("the page")
-        page = write_page(args.html, examinations, repaired)
+        progress("the page")
+        page = write_page(args.html, examinations, fixed)
         report.content["html"] = str(page)
-        report.repairs.append(Finding("report", "page", "ok", str(page)))
+        report.fixes.append(Finding("report", "page", "ok", str(page)))
     return report
 
 
-def _read(args: argparse.Namespace, tell: Callable[[str], None]) -> list[ReportSource]:
+def _read(args: argparse.Namespace, progress: Callable[[str], None]) -> list[ReportSource]:
     from condinst.data_report import read_source
 
     stems = Counter(Path(path).stem for path in args.data)
     sources = []
     for index, path in enumerate(args.data):
-        tell(f"reading {path}")
-        # Roboflow's files have one name, and are told apart by their folders
+        progress(f"reading {path}")
+        # Roboflow's files have one name, so they are named by their folders
         name = Path(path).absolute().parent.name if stems[Path(path).stem] > 1 else None
         sources.append(read_source(path, args.images[index] if args.images else None, name))
     names = Counter(source.name for source in sources)
     if max(names.values()) > 1:
-        raise ValueError(f"--data: two files are called {names.most_common(1)[0][0]!r}")
+        raise ValueError(
+            f"--data: expected different names, two files are named {names.most_common(1)[0][0]!r}"
+        )
     return sources
 
 
-def _teller() -> Callable[[str], None]:
-    """Says on a terminal what is being done: large data take minutes."""
+def _progress_printer() -> Callable[[str], None]:
+    """Return a function that prints each step on a terminal, because large data take minutes."""
     if not sys.stderr.isatty():
         return lambda text: None
     return lambda text: print(f"... {text}", file=sys.stderr, flush=True)

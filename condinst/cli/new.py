@@ -1,7 +1,7 @@
-"""Write a config for a dataset of your own: sizes, batch, schedule, and why.
+"""Write a config for your own dataset, with a reason for each setting.
 
-Recognizes COCO json, YOLO, labelme, VIA, Pascal VOC, PNG masks and Cityscapes. What is not COCO's
-is converted; what has no split is split. Images stay where they are.
+COCO json, YOLO, labelme, VIA, Pascal VOC, PNG masks and Cityscapes are recognized and converted to
+COCO json. Data without a split are split. Images stay where they are.
 """
 
 from __future__ import annotations
@@ -22,51 +22,51 @@ _EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the arguments of the command."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("name", help="of the config and its folder: NAME/NAME.py")
+    parser.add_argument("name", help="name of the config and its folder: NAME/NAME.py")
     parser.add_argument(
         "--data", required=True, metavar="PATH", help="folder of the dataset, or annotation file"
     )
     parser.add_argument(
         "--model",
         help="r18, r50, r101, mobilenetv3, convnext-tiny, boxinst-r18, boxinst, boxinst-r101, or a "
-        "name of condinst list (default: r50 with a GPU, r18 without; boxinst where there are no "
-        "masks)",
+        "name of condinst list (default: r50 with a GPU, r18 without; boxinst or boxinst-r18 for "
+        "data without masks)",
     )
-    parser.add_argument("--out", metavar="DIR", help="another folder than NAME")
+    parser.add_argument("--out", metavar="DIR", help="output folder (default NAME)")
     parser.add_argument(
         "--val-fraction",
         type=float,
         default=0.2,
         metavar="X",
-        help="share of the images for validation, where the data have no split (default 0.2)",
+        help="fraction of the images for validation, if the data have no split (default 0.2)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of that split (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of that split (default 0)")
     parser.add_argument(
         "--format",
         choices=("coco", "yolo", "labelme", "via", "masks", "pascal", "cityscapes"),
-        help="of the annotations, where it is not recognized",
+        help="format of the annotations (default: recognized)",
     )
     parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),
         default="auto",
-        help="that will train (default: a GPU if there is one)",
+        help="device for training (default: a GPU if there is one)",
     )
     parser.add_argument(
-        "--memory", type=float, metavar="GIB", help="of the device (default: what it has)"
+        "--memory", type=float, metavar="GIB", help="memory of the device (default: detected)"
     )
     parser.add_argument(
-        "--from-scratch", action="store_true", help="start from no weights; nothing is fetched"
+        "--from-scratch", action="store_true", help="start without weights; nothing is downloaded"
     )
     parser.add_argument(
-        "--force", action="store_true", help="replace the config and annotations that are there"
+        "--force", action="store_true", help="replace an existing config and annotations"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst new`` does."""
+    """Run ``condinst new``."""
     from condinst.new import create
 
     created = create(
@@ -90,7 +90,7 @@ def _report(created: Created) -> str:
     width = max(len(name) for name, _ in created.facts)
     facts = "\n".join(f"  {name:{width}}  {value}" for name, value in created.facts)
     notes = "\n".join(f"  - {note}" for note in created.notes)
-    config = _shown(created.config)
+    config = _relative(created.config)
     work_dir = Path("work_dirs") / created.config.stem
     last = f"iter_{created.max_iters}.pth"
     word = shlex.quote(str(config))
@@ -108,7 +108,7 @@ next:
   condinst predict {word} {work_dir / last} IMAGE --out found"""
 
 
-def _shown(path: Path) -> Path:
-    """Relative to the current folder where it lies in it."""
+def _relative(path: Path) -> Path:
+    """Return a path relative to the current folder if it is inside, else unchanged."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

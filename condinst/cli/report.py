@@ -1,9 +1,9 @@
 """Write the results of a training as one page: report.html.
 
-Losses and AP over the iterations, AP by class and by size, precision and recall, the best score
-threshold, a confusion matrix, what the errors cost, best and worst images. Made of the files in
-the work folder and of the validation images; a training writes the page itself when it ends.
-The config in the folder is read as plain values: nothing in the folder is run.
+The page has losses and AP over the iterations, AP by class and size, precision and recall, the best
+score threshold, a confusion matrix, the cost of each kind of error, and the best and worst images.
+It is made from the files in the work folder and the validation images; a training also writes it at
+its end. The config in the folder is read as plain values: no code in the folder is run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the arguments of the command."""
     parser.epilog = _EXAMPLES
     parser.add_argument("work_dir", type=Path, help="work folder of a training")
     parser.add_argument(
@@ -34,19 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predictions",
         choices=["last", "best"],
         default="last",
-        help="of the last validation or of the best one (default last)",
+        help="predictions of the last or of the best validation (default last)",
     )
     parser.add_argument(
         "--run-config",
         action="store_true",
-        help="run the folder's config, which is a program, with the modules that it imports: for "
-        "datasets of your own classes, in folders that you trust",
+        help="run the folder's config as a program, with the modules that it imports; needed for "
+        "your own dataset classes, safe only in folders that you trust",
     )
     add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst report`` does."""
+    """Run ``condinst report``."""
     if args.out is not None:
         check_html("--out", args.out)
 
@@ -67,6 +67,6 @@ def run(args: argparse.Namespace) -> int:
 
     path, missing = write_report(found, cfg, args.out, which=args.predictions)
     for part in missing:
-        print(f"not in it: {part}")
+        print(f"not in the report: {part}")
     print(f"wrote {path}")
     return 0

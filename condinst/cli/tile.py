@@ -1,7 +1,7 @@
-"""Cut a dataset of large images into tiles: files to train on, and to test on.
+"""Cut a dataset of large images into tiles, as files for training and testing.
 
-For images so large that reading one takes the time of a training step; with smaller ones, let the
-transform RandomTile cut them as they are read.
+This is for images that take longer to read than a training step. Smaller images can be cut while
+they are loaded, by the transform RandomTile.
 """
 
 from __future__ import annotations
@@ -19,34 +19,44 @@ _EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the arguments of the command."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("annotations", metavar="ANN.json", help="in COCO's format; not changed")
-    parser.add_argument("images", help="the folder that its file names start from")
-    parser.add_argument("out", help="a folder: OUT/annotations/instances_NAME.json, OUT/NAME/")
     parser.add_argument(
-        "--tile", type=tile_size, required=True, metavar="SIDE", help="in pixels, or HEIGHTxWIDTH"
+        "annotations",
+        metavar="ANN.json",
+        help="annotation file in COCO's format; it is not changed",
+    )
+    parser.add_argument("images", help="folder that the file names start from")
+    parser.add_argument(
+        "out", help="output folder, for OUT/annotations/instances_NAME.json and OUT/NAME/"
+    )
+    parser.add_argument(
+        "--tile",
+        type=tile_size,
+        required=True,
+        metavar="SIDE",
+        help="tile size in pixels, SIDE or HEIGHTxWIDTH",
     )
     parser.add_argument(
         "--overlap",
         type=float,
         default=0.2,
-        metavar="SHARE",
-        help="what neighboring tiles share of their side, at least (default 0.2)",
+        metavar="FRACTION",
+        help="least fraction of their side that neighboring tiles share (default 0.2)",
     )
     parser.add_argument(
         "--min-visible",
         type=float,
         default=0.3,
-        metavar="SHARE",
-        help="an object of which less is inside a tile is neither learned nor judged there "
-        "(default 0.3)",
+        metavar="FRACTION",
+        help="an object with a smaller fraction inside a tile becomes a crowd there, neither "
+        "learned nor counted (default 0.3)",
     )
-    parser.add_argument("--no-empty", action="store_true", help="leave out tiles without an object")
+    parser.add_argument("--no-empty", action="store_true", help="leave out tiles without objects")
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst tile`` does."""
+    """Run ``condinst tile``."""
     check_writable("OUT", Path(args.out))
 
     from condinst.dataset_converters.tile_coco import cut_files
@@ -62,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     )
     print(
         f"{done.num_images} images, {done.num_tiles} tiles with {done.num_objects} objects, "
-        f"{done.num_crowds} of them visible to less than {args.min_visible:.0%} and marked as "
-        f"crowds\nannotations  {done.annotations}\nimages     {done.images}"
+        f"{done.num_crowds} of them crowds or less than {args.min_visible:.0%} visible"
+        f"\nannotations  {done.annotations}\nimages     {done.images}"
     )
     return 0

@@ -1,4 +1,4 @@
-"""What is wrong with boxes and areas: by themselves, in their images, against their masks."""
+"""Find issues of boxes and areas: by themselves, in their images, and against their masks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from condinst.data_report.report_source import ReportSource
 
 __all__ = ["find_in_boxes"]
 
-OUTSIDE = 1.0  # pixels that a box may leave the image by: rounding does
-EDGE = 2.0  # pixels between an edge of a box and of its mask: conventions differ by one
-AREA_SHARE, AREA_PIXELS = 0.1, 10.0  # that `area` may differ from the mask's by; either is enough
+OUTSIDE = 1.0  # pixels; rounding may push a box so far out of the image
+EDGE = 2.0  # pixels between the edges of box and mask; conventions differ by one
+AREA_FRACTION, AREA_PIXELS = 0.1, 10.0  # an area that differs by more than both is an issue
 
 
 def find_in_boxes(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
-    """The faults of A boxes and areas; a box has at most one fault of its own."""
+    """Return (kind's key, item) of the issues of A boxes and areas.
+
+    A box has at most one issue of its own, and may have one against its mask.
+    """
     file = source.file
     x, y, width, height = file.boxes.T
     rows, columns = source.size_of_annotation.T
@@ -33,16 +36,16 @@ def find_in_boxes(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
             | (x + width > columns + OUTSIDE)
             | (y + height > rows + OUTSIDE),
         }
-    told = {f.index: f.text for f in file.faults if f.rule == "bbox"}
+    reasons = {f.index: f.text for f in file.issues if f.rule == "bbox"}
     left = known.copy()
     found = []
     for key, test in tests.items():
         for i in np.flatnonzero(left & test).tolist():
-            detail = told.get(i, "") if key == "no_box" else _box(file.boxes[i])
+            detail = reasons.get(i, "") if key == "no_box" else _box(file.boxes[i])
             found.append((key, _item(source, i, detail)))
         left &= ~test
         if key == "degenerate_box":
-            comparable = left.copy()  # with the mask: also where both leave the image
+            comparable = left.copy()  # a box that leaves the image may still fit its mask
     return found + _against_masks(source, masks, comparable) + _areas(source, masks)
 
 
@@ -53,7 +56,7 @@ def _against_masks(
     whole = _edges(masks.boxes)
     cut = np.clip(whole, 0, size[:, [1, 0, 1, 0]])
     edges = _edges(boxes)
-    # a box may be that of the whole mask, or of its part in the image
+    # a box may fit the whole mask, or its part in the image
     with np.errstate(invalid="ignore"):
         away = np.minimum(np.abs(edges - whole).max(axis=1), np.abs(edges - cut).max(axis=1))
         wrong = comparable & masks.usable & (away > EDGE)
@@ -70,9 +73,9 @@ def _edges(boxes: np.ndarray) -> np.ndarray:
 def _areas(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
     file = source.file
     known = file.image_index >= 0
-    told = {f.index: f.text for f in file.faults if f.rule == "area"}
+    reasons = {f.index: f.text for f in file.issues if f.rule == "area"}
     found = [
-        ("no_area", _item(source, i, told.get(i, "")))
+        ("no_area", _item(source, i, reasons.get(i, "")))
         for i in np.flatnonzero(source.no_area & known).tolist()
     ]
     zero = known & masks.usable & (file.areas <= 0)
@@ -81,10 +84,10 @@ def _areas(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
         for i in np.flatnonzero(zero).tolist()
     ]
     with np.errstate(invalid="ignore"):
-        # nothing reads the area of a crowd, and COCO's own are wrong
+        # the area of a crowd is not used, and those in COCO's own files are wrong
         wrong = known & masks.usable & ~zero & ~file.crowd & _differ(file.areas, masks.areas)
     for i in np.flatnonzero(wrong).tolist():
-        # parts that overlap, or lines of a pixel's width, cover another number of pixels
+        # the polygons' area is not the number of pixels where they overlap or are a pixel thin
         pixels = pixel_area(source, i)
         if _differ(file.areas[i], pixels):
             width, height = file.boxes[i, 2:]
@@ -97,11 +100,11 @@ def _areas(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
 
 def _differ(area: np.ndarray | float, other: np.ndarray | float) -> np.ndarray:
     away = np.abs(np.asarray(area) - other)
-    return (away > AREA_PIXELS) & (away > AREA_SHARE * np.asarray(other))
+    return (away > AREA_PIXELS) & (away > AREA_FRACTION * np.asarray(other))
 
 
 def pixel_area(source: ReportSource, i: int) -> float:
-    """Pixels of an annotation's mask in its image."""
+    """Return the number of pixels of an annotation's mask in its image."""
     height, width = (int(side) for side in source.file.sizes[source.file.image_index[i]])
     return float(coco_mask.area(rasterize(source.mask(i), height, width)))
 

@@ -1,4 +1,4 @@
-"""The figures of a report, with the numbers that they show."""
+"""Draw the figures of a report, with the numbers they show."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from condinst.data_report.statistics import RANGES, Statistics
 __all__ = ["Chart", "class_figure", "points_figure", "size_figure", "crowd_figure"]
 
 _COLORS = ("#2a6fd6", "#e07b39", "#2f9e6e", "#8e5bb5")
-_BARS = 40  # classes of a figure
+_BARS = 40  # most classes in a figure
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure and its numbers."""
+    """A figure and its numbers as a table."""
 
     figure: Figure
     columns: list[str]
@@ -27,7 +27,7 @@ class Chart:
 
 
 def class_figure(statistics: Sequence[Statistics]) -> Chart:
-    """Objects by class, most first, as shares of each dataset."""
+    """Draw objects by class, the most frequent first, in % of each dataset."""
     totals: dict[str, int] = {}
     for s in statistics:
         for name, count in zip(s.classes, s.class_objects, strict=True):
@@ -39,9 +39,9 @@ def class_figure(statistics: Sequence[Statistics]) -> Chart:
     axes = figure.subplots()
     height = 0.8 / len(statistics)
     for k, s in enumerate(statistics):
-        shares = [100 * _count(s, name) / max(1, s.num_objects) for name in shown]
+        percentages = [100 * _count(s, name) / max(1, s.num_objects) for name in shown]
         places = np.arange(len(shown)) + (k - (len(statistics) - 1) / 2) * height
-        axes.barh(places, shares, height, label=s.name, color=_COLORS[k % len(_COLORS)])
+        axes.barh(places, percentages, height, label=s.name, color=_COLORS[k % len(_COLORS)])
     axes.set_yticks(range(len(shown)), shown)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel("% of the objects")
@@ -54,7 +54,7 @@ def _count(s: Statistics, name: str) -> int:
 
 
 def size_figure(statistics: Sequence[Statistics]) -> Chart:
-    """Square roots of the objects' areas, on a logarithmic scale."""
+    """Draw the square roots of the objects' areas on a logarithmic scale."""
     values = [s.sizes[s.sizes > 0] for s in statistics]
     top = max([float(v.max()) for v in values if len(v)], default=1.0)
     steps = max(4, int(np.ceil(4 * np.log2(max(2.0, top)))) + 1)
@@ -71,13 +71,13 @@ def size_figure(statistics: Sequence[Statistics]) -> Chart:
 
 
 def crowd_figure(statistics: Sequence[Statistics]) -> Chart:
-    """Objects per image."""
+    """Draw the number of objects per image."""
     values = [s.per_image for s in statistics]
     return _counts(statistics, values, "objects in an image", "images")
 
 
 def points_figure(statistics: Sequence[Statistics]) -> Chart:
-    """Points of polygons per object."""
+    """Draw the number of polygon points per object."""
     values = [s.num_points for s in statistics]
     return _counts(statistics, values, "points of an object's polygons", "objects")
 
@@ -85,7 +85,7 @@ def points_figure(statistics: Sequence[Statistics]) -> Chart:
 def _counts(
     statistics: Sequence[Statistics], values: Sequence[np.ndarray], what: str, of: str
 ) -> Chart:
-    """Whole numbers: one bar each where they are few, else thirty."""
+    """Draw whole numbers: one bar for each up to thirty, else about thirty bars."""
     top = max((int(v.max()) for v in values if len(v)), default=1)
     width = max(1, -(-(top + 1) // 30))
     edges = np.arange(0, top + 1 + width, width) - 0.5
@@ -104,9 +104,9 @@ def _histogram(
     axes = figure.subplots()
     for k, (s, count) in enumerate(zip(statistics, counts, strict=True)):
         color = _COLORS[k % len(_COLORS)]
-        shares = 100 * count / max(1, count.sum())
-        axes.stairs(shares, edges, fill=True, alpha=0.25, color=color)
-        axes.stairs(shares, edges, color=color, label=s.name)
+        percentages = 100 * count / max(1, count.sum())
+        axes.stairs(percentages, edges, fill=True, alpha=0.25, color=color)
+        axes.stairs(percentages, edges, color=color, label=s.name)
     axes.set_xlabel(what)
     axes.set_ylabel(f"% of the {of}")
     axes.set_xlim(edges[0], edges[-1])

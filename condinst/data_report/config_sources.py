@@ -1,4 +1,4 @@
-"""The datasets of a config, for a report."""
+"""Read the datasets of a config for a report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from condinst.data_report.fix import Repaired
+from condinst.data_report.fix import FixedFile
 from condinst.data_report.report_source import ReportSource, read_source
 from condinst.datasets.checks.checks import coco_sets
 
@@ -17,17 +17,23 @@ __all__ = ["ConfigSources", "read_config_sources"]
 
 @dataclass(frozen=True)
 class ConfigSources:
-    """Datasets of a config, each annotation file once."""
+    """The datasets of a config, each annotation file once.
+
+    Attributes:
+        sources: the datasets.
+        training: for each, whether the config trains on it.
+        keys: for each, the config keys that name its annotation file.
+    """
 
     sources: list[ReportSource]
-    training: list[bool]  # which are trained on
-    keys: list[list[str]]  # the settings of the config that name each file
+    training: list[bool]
+    keys: list[list[str]]
 
-    def options(self, repaired: Sequence[Repaired]) -> str:
-        """The words of ``--cfg-options`` with which the config uses the repaired files."""
+    def options(self, fixed: Sequence[FixedFile]) -> str:
+        """Return the ``--cfg-options`` that make the config use the fixed files."""
         return " ".join(
             shlex.quote(f"{key}={r.path.absolute()}")
-            for keys, r in zip(self.keys, repaired, strict=True)
+            for keys, r in zip(self.keys, fixed, strict=True)
             for key in keys
         )
 
@@ -36,8 +42,8 @@ def read_config_sources(cfg: Any) -> ConfigSources:
     """Read the COCO files that ``cfg`` trains and validates on.
 
     Raises:
-        ValueError: a file cannot be read, a folder of images is not there, or there is no data
-            set in local files.
+        ValueError: a file cannot be read, an image folder does not exist, or no dataset is in
+            local files.
     """
     by_file: dict[str, list[str]] = {}
     sources: list[ReportSource] = []

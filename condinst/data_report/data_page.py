@@ -1,4 +1,4 @@
-"""The report as a page."""
+"""Write the report as an HTML page."""
 
 from __future__ import annotations
 
@@ -7,37 +7,45 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from condinst.data_report.drawing import draw_fault
+from condinst.data_report.drawing import draw_issue
 from condinst.data_report.examination import Examination
-from condinst.data_report.fix import Repaired
+from condinst.data_report.fix import FixedFile
 from condinst.data_report.issue_types import KINDS
 from condinst.data_report.issues import Issue
 from condinst.data_report.page_statistics import add_statistics
 from condinst.data_report.statistics import Statistics
-from condinst.data_report.text_report import count, faults_of, place_of
+from condinst.data_report.text_report import count, place_of, sorted_issues
 from condinst.utils.html_page import HtmlPage
 
 __all__ = ["write_page"]
 
-_LISTED = 8  # places of a fault that are named without an image
+_LISTED = 8  # places of an issue that are named without an image
 
 
 def write_page(
     path: str | os.PathLike[str],
     examinations: Sequence[Examination],
-    repaired: Sequence[Repaired] = (),
+    fixed: Sequence[FixedFile] = (),
 ) -> Path:
-    """Write the report, and its numbers as CSV into the folder ``STEM_data`` beside it.
+    """Write the page, and its numbers as CSV files to the folder ``STEM_data`` beside it.
+
+    Args:
+        path: the HTML file.
+        examinations: the datasets.
+        fixed: the copies that :func:`fix_files` wrote, if any.
+
+    Returns:
+        The path of the page.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: a file cannot be written.
     """
     statistics = [e.statistics for e in examinations]
     page = HtmlPage("Data: " + ", ".join(e.source.name for e in examinations))
     _overview(page, examinations, statistics)
-    _faults(page, examinations)
-    if repaired:
-        _repairs(page, repaired)
+    _issues(page, examinations)
+    if fixed:
+        _fixes(page, fixed)
     add_statistics(page, examinations, statistics)
     return page.write(path)
 
@@ -61,22 +69,22 @@ def _overview(
 
 
 def _number(examination: Examination, status: str) -> int:
-    return sum(fault.kind.status == status for fault in examination.faults.values())
+    return sum(issue.kind.status == status for issue in examination.issues.values())
 
 
-def _faults(page: HtmlPage, examinations: Sequence[Examination]) -> None:
-    page.heading("Faults")
-    found = faults_of(examinations)
+def _issues(page: HtmlPage, examinations: Sequence[Examination]) -> None:
+    page.heading("Issues")
+    found = sorted_issues(examinations)
     if not found:
-        page.paragraph("None was found.", "ok")
+        page.paragraph("No issues were found.", "ok")
         return
     page.table(
-        ["", "fault", "dataset", "places", "images"],
+        ["", "issue", "dataset", "places", "images"],
         [
             [_MARKS[f.kind.status], f.kind.title, e.source.name, len(f.items), len(f.images)]
             for e, f in found
         ],
-        name="faults",
+        name="issues",
     )
     shown = None
     if any(e.source.images for e in examinations):
@@ -84,19 +92,19 @@ def _faults(page: HtmlPage, examinations: Sequence[Examination]) -> None:
             "In the images, red is the box of the annotation file, white its polygons, and blue "
             "the mask that training sees; a circle is where an outline crosses itself."
         )
-    for examination, fault in found:
-        if fault.kind.key != shown:
-            shown = fault.kind.key
-            page.heading(_sentence(fault.kind.title), level=3)
-            mark = _sentence(_MARKS[fault.kind.status])
-            page.paragraph(f"{mark}: {fault.kind.meaning}.", fault.kind.status)
-            if fault.kind.repair:
-                page.paragraph(f"With --fix: {fault.kind.repair}.")
-        _places(page, examination, fault)
+    for examination, issue in found:
+        if issue.kind.key != shown:
+            shown = issue.kind.key
+            page.heading(_sentence(issue.kind.title), level=3)
+            mark = _sentence(_MARKS[issue.kind.status])
+            page.paragraph(f"{mark}: {issue.kind.meaning}.", issue.kind.status)
+            if issue.kind.fix:
+                page.paragraph(f"With --fix: {issue.kind.fix}.")
+        _places(page, examination, issue)
     items = [_row(e, f, item) for e, f in found for item in f.items]
-    page.paragraph("Every place, also of those that are not shown:")
-    columns = ["dataset", "fault", "annotation", "image", "file", "detail"]
-    page.data(columns, items, name="fault_places")
+    page.paragraph("All places, including those without an image:")
+    columns = ["dataset", "issue", "annotation", "image", "file", "detail"]
+    page.data(columns, items, name="issue_places")
 
 
 _MARKS = {"error": "error", "warning": "warning", "ok": "harmless"}
@@ -106,24 +114,24 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _places(page: HtmlPage, examination: Examination, fault: Issue) -> None:
+def _places(page: HtmlPage, examination: Examination, issue: Issue) -> None:
     name = examination.source.name
-    page.paragraph(f"{name}: {count(fault)}" if count(fault) else f"{name}:")
-    drawn = draw_fault(examination, fault)
+    page.paragraph(f"{name}: {count(issue)}" if count(issue) else f"{name}:")
+    drawn = draw_issue(examination, issue)
     if drawn:
         page.images(drawn, side=300, max_pixels=640)
     else:
-        named = [place_of(examination, item) for item in fault.items[:_LISTED]]
-        more = len(fault.items) - len(named)
+        named = [place_of(examination, item) for item in issue.items[:_LISTED]]
+        more = len(issue.items) - len(named)
         page.bullets([*filter(None, named), *([f"and {more} more"] if more else [])])
 
 
-def _row(examination: Examination, fault: Issue, item: Any) -> list[Any]:
+def _row(examination: Examination, issue: Issue, item: Any) -> list[Any]:
     file = examination.source.file
     image = item.image
     return [
         examination.source.name,
-        fault.kind.key,
+        issue.kind.key,
         None if item.annotation is None else str(file.ann_ids[item.annotation]),
         None if image is None else str(file.image_ids[image]),
         item.file if image is None else file.file_names[image],
@@ -131,15 +139,15 @@ def _row(examination: Examination, fault: Issue, item: Any) -> list[Any]:
     ]
 
 
-def _repairs(page: HtmlPage, repaired: Sequence[Repaired]) -> None:
-    page.heading("Repairs")
+def _fixes(page: HtmlPage, fixed: Sequence[FixedFile]) -> None:
+    page.heading("Fixes")
     rows = [
-        [r.name, KINDS[fault].title, action, number]
-        for r in repaired
-        for fault, action, number in r.counts()
+        [r.name, KINDS[issue].title, action, number]
+        for r in fixed
+        for issue, action, number in r.counts()
     ]
-    page.table(["dataset", "fault", "what was done", "how often"], rows, name="repairs")
-    for r in repaired:
+    page.table(["dataset", "issue", "what was done", "how often"], rows, name="fixes")
+    for r in fixed:
         page.paragraph(
             f"{r.name}: {r.path}; its file names start from {r.images or 'the same folder'}"
         )

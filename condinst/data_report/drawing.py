@@ -1,4 +1,4 @@
-"""Images of faults: the object in its surroundings, with what its annotation says."""
+"""Draw issues: the object in its surroundings, with its box, mask and polygons."""
 
 from __future__ import annotations
 
@@ -17,29 +17,35 @@ from condinst.images.sources import read_image
 from condinst.masks.crop import Crop
 from condinst.visualization.instances import draw_instances
 
-__all__ = ["draw_fault", "draw_objects"]
+__all__ = ["draw_issue", "draw_objects"]
 
-_SHOWN = 6
-_SIDE = 480  # pixels of the longer side at least
-_EDGE = 16  # pixels around what lies outside an image
-_GROUND = 128  # what lies outside an image
+_MAX_DRAWN = 6  # places of an issue
+_SIDE = 480  # least length of the longer side, pixels
+_EDGE = 16  # pixels around objects outside the image
+_GROUND = 128  # gray value outside the image
 _RED = (255, 40, 40)
-_BLUE = 9  # label whose color is blue
-_NAMED = 30  # objects of an image whose names are written
-_SMALLEST = 96  # pixels of a part that is shown, so that there are surroundings
-Window = tuple[int, int, int, int]  # xyxy in the image's pixels; may leave it
+_BLUE = 9  # label with the color blue
+_NAMED = 30  # up to so many objects of an image, their names are written
+_SMALLEST = 96  # least side of a cut-out in pixels, so that surroundings are visible
+Window = tuple[int, int, int, int]  # xyxy in image pixels; may leave the image
 Drawn = tuple[np.ndarray, str]  # RGB, caption
 
 
-def draw_fault(examination: Examination, fault: Issue, limit: int = _SHOWN) -> list[Drawn]:
-    """The first places of a fault, of as many images as there are, each with a caption.
+def draw_issue(examination: Examination, issue: Issue, limit: int = _MAX_DRAWN) -> list[Drawn]:
+    """Draw the first places of an issue, in as many different images as possible.
 
-    What cannot be read is left out.
+    Args:
+        examination: the dataset.
+        issue: one of its issues.
+        limit: the largest number of places to draw.
+
+    Returns:
+        (RGB image, caption) pairs; images that cannot be read are left out.
     """
     if examination.source.images is None:
         return []
     drawn: list[Drawn] = []
-    for item in _spread(fault.items):
+    for item in _spread(issue.items):
         if len(drawn) == limit:
             break
         if item.image is None or item.image in examination.facts.missing:
@@ -60,7 +66,7 @@ def draw_fault(examination: Examination, fault: Issue, limit: int = _SHOWN) -> l
 
 
 def draw_objects(examination: Examination, images: Sequence[int]) -> list[Drawn]:
-    """Whole images with all their masks."""
+    """Draw whole images with all their masks; images that cannot be read are left out."""
     source = examination.source
     drawn: list[Drawn] = []
     if source.images is None:
@@ -85,7 +91,7 @@ def draw_objects(examination: Examination, images: Sequence[int]) -> list[Drawn]
 
 
 def _spread(items: Sequence[Item]) -> list[Item]:
-    """One item of each image first."""
+    """Return the items with one of each image first."""
     seen: set[int | None] = set()
     first: list[Item] = []
     more: list[Item] = []
@@ -95,21 +101,21 @@ def _spread(items: Sequence[Item]) -> list[Item]:
     return first + more
 
 
-def _read(examination: Examination, image: int) -> np.ndarray:
-    """As it is annotated where that is possible."""
-    path = examination.source.image_path(image)
-    size = tuple(int(side) for side in examination.source.file.sizes[image])
+def _read(examination: Examination, index: int) -> np.ndarray:
+    """Read an image at the annotated size if possible, else as it is."""
+    path = examination.source.image_path(index)
+    size = tuple(int(side) for side in examination.source.file.sizes[index])
     try:
         return read_image(path, (size[0], size[1]))
     except ValueError:
         return read_image(path)
 
 
-def _draw_boxes(examination: Examination, image: np.ndarray, canvas: int) -> np.ndarray:
-    """The whole image with the boxes that its annotations give, whatever its size."""
+def _draw_boxes(examination: Examination, image: np.ndarray, index: int) -> np.ndarray:
+    """Draw the boxes of the annotations on the whole image, without scaling them to its size."""
     file = examination.source.file
-    boxes = file.boxes[(file.image_index == canvas) & np.isfinite(file.boxes).all(axis=1)]
-    height, width = (int(side) for side in file.sizes[canvas])
+    boxes = file.boxes[(file.image_index == index) & np.isfinite(file.boxes).all(axis=1)]
+    height, width = (int(side) for side in file.sizes[index])
     right = min(max(image.shape[1], width), 2 * image.shape[1])
     low = min(max(image.shape[0], height), 2 * image.shape[0])
     window = (0, 0, right, low)
@@ -121,7 +127,7 @@ def _draw_boxes(examination: Examination, image: np.ndarray, canvas: int) -> np.
 
 
 def _draw_annotation(examination: Examination, image: np.ndarray, i: int) -> np.ndarray:
-    """The part of the image around an annotation: its mask, box, polygons and crossings."""
+    """Draw an annotation's mask, box, polygons and crossings on a cut-out of the image."""
     source, masks = examination.source, examination.masks
     box, mask_box = source.file.boxes[i], masks.boxes[i]
     window = _window([box, mask_box], image)
@@ -146,7 +152,7 @@ def _draw_annotation(examination: Examination, image: np.ndarray, i: int) -> np.
 
 
 def _window(boxes: Sequence[np.ndarray], image: np.ndarray) -> Window:
-    """Around all boxes, with surroundings; at most half an image outside of it."""
+    """Return a window around the boxes, at most half an image outside the image."""
     height, width = image.shape[:2]
     known = [box for box in boxes if np.isfinite(box).all()]
     if not known:
@@ -155,18 +161,18 @@ def _window(boxes: Sequence[np.ndarray], image: np.ndarray) -> Window:
     high = np.max([box[:2] + np.maximum(box[2:], 0) for box in known], axis=0)
     span = np.maximum(2 * (high - low), _SMALLEST)
     span = np.maximum(span, 0.7 * span.max())
-    # nothing outside the image, but for what is annotated there
+    # the window leaves the image only where a box does
     limits = np.array([width, height])
     first = np.where(low < -1, np.maximum(low - _EDGE, -limits / 2), 0)
     last = np.where(high > limits + 1, np.minimum(high + _EDGE, 1.5 * limits), limits)
-    # a part of the image is always seen, however far away the box is
+    # the window keeps a part of the image, however far away the box is
     start = np.clip((low + high - span) / 2, first, np.maximum(0, limits - 3 * _EDGE))
     end = np.clip((low + high + span) / 2, np.maximum(0, start) + _EDGE, last)
     return math.floor(start[0]), math.floor(start[1]), math.ceil(end[0]), math.ceil(end[1])
 
 
 def _cut(image: np.ndarray, window: Window) -> tuple[Image.Image, int]:
-    """A part of the image, enlarged by a whole number."""
+    """Return a cut-out of the image, enlarged by a whole number, and that number."""
     x1, y1, x2, y2 = window
     canvas = np.full((y2 - y1, x2 - x1, 3), _GROUND, np.uint8)
     top, low = max(0, y1), min(image.shape[0], y2)

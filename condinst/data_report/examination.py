@@ -1,4 +1,4 @@
-"""One look at one or several datasets: their faults, and what they share."""
+"""Examine one or several datasets: find their issues and the images they share."""
 
 from __future__ import annotations
 
@@ -25,24 +25,31 @@ DECODED = 1000  # images of a dataset that are decoded unless all are asked for
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found of one dataset."""
+    """The results for one dataset.
+
+    Attributes:
+        source: the dataset.
+        masks: measures of its masks.
+        facts: what its image files hold.
+        issues: the issues by the key of their kind, in the order of the catalog.
+    """
 
     source: ReportSource
     masks: Masks
     facts: ImageFacts
-    faults: dict[str, Issue]  # by the kind's key
+    issues: dict[str, Issue]
 
     @cached_property
     def statistics(self) -> Statistics:
-        """What the dataset holds."""
+        """Counts and measures of the dataset."""
         return measure(self.source, self.masks, self.facts)
 
     @property
     def looked_at(self) -> str:
-        """Which images were looked at, in a sentence."""
+        """A sentence on which images were read."""
         number = len(self.source.file.file_names)
         if self.source.images is None:
-            return "The images' files were not looked at: their folder was not found."
+            return "The image files were not read: their folder was not found."
         there = number - len(self.facts.missing)
         decoded = len(self.facts.decoded)
         if decoded >= there - len(self.facts.broken):
@@ -58,29 +65,32 @@ def examine(
     *,
     deep: bool = False,
     training: Sequence[bool] | None = None,
-    tell: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> list[Examination]:
-    """Look through datasets.
+    """Find the issues of datasets.
 
     Args:
-        sources: the datasets; what they share is looked for too.
-        deep: whether every image is decoded, instead of :data:`DECODED` per dataset.
-        training: which of them are trained on, the first by default: an image in one of these and
-            one of the others is a leak, and listed with the former.
-        tell: called with what is being done, for those who wait.
+        sources: the datasets; images that several of them hold are found too.
+        deep: decode every image instead of :data:`DECODED` per dataset.
+        training: flags of the datasets that are trained on, by default the first one. An image
+            in one of these and in one of the others is a leak, and is listed with the former.
+        progress: called with a text at each step.
+
+    Returns:
+        One examination for each source, in order.
     """
     trained = list(training or [i == 0 for i in range(len(sources))])
     all_masks, all_facts, all_found = [], [], []
     for source in sources:
-        tell(f"{source.name}: masks of {source.num_annotations} annotations")
+        progress(f"{source.name}: masks of {source.num_annotations} annotations")
         masks, found = _look_at_file(source)
-        tell(f"{source.name}: {len(source.file.file_names)} images")
+        progress(f"{source.name}: {len(source.file.file_names)} images")
         facts = look_at_images(source, None if deep else DECODED)
         found += find_in_images(source, facts)
         all_masks.append(masks)
         all_facts.append(facts)
         all_found.append(found)
-    tell("images that are the same")
+    progress("equal images")
     for same in same_images(sources, all_facts):
         for s, item, key in _same(sources, trained, same):
             all_found[s].append((key, item))
@@ -93,7 +103,7 @@ def examine(
 
 
 def examine_file(source: ReportSource) -> Examination:
-    """Look through an annotation file without the images."""
+    """Find the issues of an annotation file without reading its images."""
     masks, found = _look_at_file(source)
     facts = ImageFacts([None] * len(source.file.file_names))
     return Examination(source, masks, facts, group(found))
@@ -107,12 +117,12 @@ def _look_at_file(source: ReportSource) -> tuple[Masks, list[tuple[str, Item]]]:
 def _same(
     sources: Sequence[ReportSource], trained: Sequence[bool], same: Sequence[tuple[int, int]]
 ) -> list[tuple[int, Item, str]]:
-    """What is wrong with one image that is there several times."""
+    """Return (source, item, kind's key) of the issues of one image that occurs several times."""
     found = []
     for s, source in enumerate(sources):
         own = list(dict.fromkeys(source.file.file_names[i] for t, i in same if t == s))
         first = {source.file.file_names[i]: i for t, i in reversed(same) if t == s}
-        if len(own) > 1:  # one file under several ids is another fault
+        if len(own) > 1:  # one file under several ids is "image_file_twice"
             kept = max(own, key=lambda name: _num_annotations(source, first[name]))
             found += [
                 (s, Item(image=first[name], detail=f"as {kept}"), "same_pixels")

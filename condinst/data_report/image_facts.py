@@ -1,7 +1,7 @@
-"""The image files of a dataset: their headers, which are the same, and whether they decode.
+"""Read the image files of a dataset: headers, equal files, and whether they decode.
 
-Every header is read. Files of equal length have their bytes compared, as far as they agree; some
-images, or all, are decoded as training does it.
+Every header is read. Files of equal length are compared byte by byte as far as they agree. Some or
+all images are decoded as in training.
 """
 
 from __future__ import annotations
@@ -29,23 +29,32 @@ from condinst.utils.files import read_regular
 __all__ = ["ImageFacts", "find_in_images", "look_at_images", "same_images"]
 
 _THREADS = 8
-_START = 4096  # bytes that are compared before whole files are
+_START = 4096  # bytes that are compared before whole files
 T = TypeVar("T")
 
 
 @dataclass
 class ImageFacts:
-    """What was found of N images' files."""
+    """The facts on N image files; images are referred to by their index.
 
-    headers: list[ImageHeader | None]  # None: missing, broken, or known to OpenCV only
+    Attributes:
+        headers: N headers; None if the file is missing, broken, or readable by OpenCV only.
+        missing: images without a file.
+        broken: image -> why it cannot be read.
+        decoded: images that were decoded, successfully or not.
+        pixels: image -> hash of its decoded pixels.
+        not_listed: paths of other image files in the same folders.
+    """
+
+    headers: list[ImageHeader | None]
     missing: list[int] = field(default_factory=list)
-    broken: dict[int, str] = field(default_factory=dict)  # why
-    decoded: list[int] = field(default_factory=list)  # those that were decoded, broken or not
-    pixels: dict[int, bytes] = field(default_factory=dict)  # hash of decoded pixels
-    not_listed: list[str] = field(default_factory=list)  # other image files of the folders
+    broken: dict[int, str] = field(default_factory=dict)
+    decoded: list[int] = field(default_factory=list)
+    pixels: dict[int, bytes] = field(default_factory=dict)
+    not_listed: list[str] = field(default_factory=list)
 
     def shown_size(self, index: int) -> tuple[int, int] | None:
-        """Height and width as viewers show the image, turned by its EXIF orientation."""
+        """Return height and width after the EXIF orientation, as viewers show the image."""
         header = self.headers[index]
         if header is None:
             return None
@@ -54,7 +63,7 @@ class ImageFacts:
 
 
 def look_at_images(source: ReportSource, max_decoded: int | None) -> ImageFacts:
-    """Read all headers and decode ``max_decoded`` images evenly spaced; None: every one."""
+    """Read all headers and decode ``max_decoded`` images, evenly spaced; None decodes all."""
     number = len(source.file.file_names)
     facts = ImageFacts([None] * number)
     if source.images is None:
@@ -95,19 +104,19 @@ def _header(path: str) -> ImageHeader | str | None:
 
 
 def _decode(path: str) -> bytes | str:
-    """A hash of the pixels, or what is wrong."""
+    """Return a hash of the pixels, or what is wrong."""
     try:
         image = decode_image(read_regular(path), "color", "cv2")
     except (ValueError, OSError) as error:
         return " ".join(str(error).split())
-    code = hashlib.blake2b(str(image.shape).encode(), digest_size=16)
-    code.update(np.ascontiguousarray(image).data)
-    return code.digest()
+    digest = hashlib.blake2b(str(image.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.digest()
 
 
 @contextlib.contextmanager
 def _silent_opencv() -> Iterator[None]:
-    """OpenCV prints what is wrong with a file, which is reported here."""
+    """Silence OpenCV's messages on broken files, which the report lists."""
     log = cv2.utils.logging
     level = log.getLogLevel()
     log.setLogLevel(log.LOG_LEVEL_SILENT)
@@ -123,7 +132,7 @@ def _not_listed(paths: Sequence[str]) -> list[str]:
     for folder in sorted({os.path.dirname(path) for path in paths}):
         try:
             names = sorted(os.listdir(folder or os.curdir))
-        except OSError:  # its images are missing
+        except OSError:  # the folder is missing, so its images are reported as missing
             continue
         files = (os.path.join(folder, name) for name in names)
         found += [
@@ -135,7 +144,7 @@ def _not_listed(paths: Sequence[str]) -> list[str]:
 
 
 def find_in_images(source: ReportSource, facts: ImageFacts) -> list[tuple[str, Item]]:
-    """The faults of the files, each by itself."""
+    """Return (kind's key, item) of the issues of single image files."""
     found = [("missing_file", Item(image=i)) for i in facts.missing]
     found += [("unreadable_file", Item(image=i, detail=facts.broken[i])) for i in facts.broken]
     for i, header in enumerate(facts.headers):
@@ -161,9 +170,9 @@ def find_in_images(source: ReportSource, facts: ImageFacts) -> list[tuple[str, I
 def same_images(
     sources: Sequence[ReportSource], facts: Sequence[ImageFacts]
 ) -> list[list[tuple[int, int]]]:
-    """Groups of (source, image) that are the same file, the same bytes, or the same pixels.
+    """Group the (source, image) pairs that share a file, bytes, or pixels.
 
-    Pixels are compared of the images that were decoded; bytes of all.
+    The bytes of all images are compared, and the pixels of the decoded ones.
     """
     every = [
         (s, i)
@@ -181,8 +190,8 @@ def same_images(
 
     by_pixels: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
     for s, fact in enumerate(facts):
-        for i, code in fact.pixels.items():
-            by_pixels[code].append((s, i))
+        for i, digest in fact.pixels.items():
+            by_pixels[digest].append((s, i))
     by_path: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for place, path in where.items():
         by_path[path].append(place)
@@ -198,7 +207,7 @@ def same_images(
 
 
 def _same_bytes(paths: Sequence[str]) -> list[list[str]]:
-    """Groups of different files that hold the same bytes; empty files are none."""
+    """Group different files that hold the same bytes; empty files are left out."""
     groups = dict.fromkeys(paths, b"")
     for look in (_length, _start, _whole):
         left: dict[tuple[bytes, bytes], list[str]] = defaultdict(list)

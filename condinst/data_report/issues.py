@@ -1,4 +1,4 @@
-"""Faults as they are found, and those that the annotation file shows by itself."""
+"""Hold issues as they are found, and find those that need only the annotation file."""
 
 from __future__ import annotations
 
@@ -18,22 +18,28 @@ from condinst.datasets.coco.entry_issues import first_few
 
 __all__ = ["Issue", "Item", "find_in_file", "group"]
 
-_SLIGHT = 0.01  # of a mask; what hangs on a crossing below is of no account
+_SLIGHT = 0.01  # fraction of a mask; a crossing that affects less is harmless
 
 
 @dataclass(frozen=True)
 class Item:
-    """Where a fault was found: indices into the file's lists, where they apply."""
+    """One place of an issue.
+
+    Attributes:
+        annotation, image: indices into the file's lists, where they apply.
+        detail: the values found there.
+        file: path of an image that the annotation file does not list.
+    """
 
     annotation: int | None = None
     image: int | None = None
     detail: str = ""
-    file: str = ""  # of an image that the annotation file does not list
+    file: str = ""
 
 
 @dataclass(frozen=True)
 class Issue:
-    """All places of one kind of fault."""
+    """All places of one kind of issue."""
 
     kind: IssueType
     items: list[Item]
@@ -48,7 +54,7 @@ class Issue:
 
 
 def group(found: Iterable[tuple[str, Item]]) -> dict[str, Issue]:
-    """Sort (kind's key, item) pairs by kind, in the catalogue's order."""
+    """Group (kind's key, item) pairs by kind, in the order of the catalog."""
     items: dict[str, list[Item]] = defaultdict(list)
     for key, item in found:
         items[key].append(item)
@@ -56,7 +62,7 @@ def group(found: Iterable[tuple[str, Item]]) -> dict[str, Issue]:
 
 
 def find_in_file(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
-    """What is wrong with ids, categories and masks, whatever the images' files hold."""
+    """Return (kind's key, item) of the issues of ids, categories, masks and values."""
     found = [*_in_images(source), *_in_categories(source), *_in_ids(source)]
     found += _in_masks(source, masks)
     found += _in_values(source)
@@ -87,7 +93,7 @@ def _in_images(source: ReportSource) -> list[tuple[str, Item]]:
 
 
 def _later(values: Sequence[Hashable]) -> list[int]:
-    """The places of values that stood there before."""
+    """Return the indices of values that occur earlier in the sequence."""
     seen: set[Hashable] = set()
     later = []
     for i, value in enumerate(values):
@@ -120,13 +126,13 @@ def _in_categories(source: ReportSource) -> list[tuple[str, Item]]:
 def _in_ids(source: ReportSource) -> list[tuple[str, Item]]:
     file = source.file
     found = []
-    told = {(f.index, f.rule): f"{f.rule}: {f.text}" for f in file.faults}
+    reasons = {(f.index, f.rule): f"{f.rule}: {f.text}" for f in file.issues}
     for key, name, index in (
         ("unknown_image", "image_id", file.image_index),
         ("unknown_category", "category_id", file.category_index),
     ):
         for i in np.flatnonzero(index < 0).tolist():
-            detail = told.get((i, name)) or f"{name} {file.unknown.get((name, i), 'missing')!r}"
+            detail = reasons.get((i, name)) or f"{name} {file.unknown.get((name, i), 'missing')!r}"
             found.append((key, _of(source, i, detail)))
     for i in _later(file.ann_ids):
         found.append(("annotation_id_twice", _of(source, i, f"id {file.ann_ids[i]!r}")))
@@ -135,18 +141,18 @@ def _in_ids(source: ReportSource) -> list[tuple[str, Item]]:
 
 
 def _in_values(source: ReportSource) -> list[tuple[str, Item]]:
-    """What the reader read otherwise than it stands there, and flags that it could not read."""
+    """Return the values that reading fixed, unreadable flags, and boxes written as corners."""
     found = []
-    for fault in source.file.faults:
-        detail = f"{fault.where}[{fault.index}]: {fault.text}"
-        if fault.where == "annotations":
-            item = _of(source, fault.index, detail)
+    for issue in source.file.issues:
+        detail = f"{issue.where}[{issue.index}]: {issue.text}"
+        if issue.where == "annotations":
+            item = _of(source, issue.index, detail)
         else:
-            item = Item(image=fault.index if fault.where == "images" else None, detail=detail)
-        if fault.repaired:
+            item = Item(image=issue.index if issue.where == "images" else None, detail=detail)
+        if issue.fixed:
             found.append(("other_type", item))
-        elif fault.rule in ("iscrowd", "ignore"):
-            found.append(("wrong_flag", _of(source, fault.index, f"{fault.rule}: {fault.text}")))
+        elif issue.rule in ("iscrowd", "ignore"):
+            found.append(("wrong_flag", _of(source, issue.index, f"{issue.rule}: {issue.text}")))
     found += [("corner_boxes", Item(detail=text)) for text in corners_for_sizes(source.file)]
     return found
 
@@ -154,7 +160,7 @@ def _in_values(source: ReportSource) -> list[tuple[str, Item]]:
 def _in_masks(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
     found = []
     lacking = np.flatnonzero(source.file.segmentations == Segmentation.NONE).tolist()
-    if len(lacking) < source.num_annotations:  # a file of boxes only is made for BoxInst
+    if len(lacking) < source.num_annotations:  # a file of only boxes is meant for BoxInst
         found += [("no_mask", _of(source, i)) for i in lacking]
     found += [("malformed_mask", _of(source, i, why)) for i, why in masks.malformed.items()]
     found += [("mask_size", _of(source, i, why)) for i, why in masks.other_size.items()]
@@ -164,16 +170,16 @@ def _in_masks(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
             polygon = source.file.polygons(i)[place]
             detail = f"polygon {place + 1}: {len(polygon) // 2} points"
             found.append((key, _of(source, i, detail)))
-    for crossing in sorted(masks.crossings, key=lambda crossing: -crossing.share):
-        key = "crossing" if crossing.share > _SLIGHT else "crossing_slightly"
+    for crossing in sorted(masks.crossings, key=lambda crossing: -crossing.fraction):
+        key = "crossing" if crossing.fraction > _SLIGHT else "crossing_slightly"
         x, y = crossing.at
-        detail = f"polygon {crossing.place + 1} at {x:.1f}, {y:.1f}: {crossing.share:.1%} of it"
+        detail = f"polygon {crossing.place + 1} at {x:.1f}, {y:.1f}: {crossing.fraction:.1%} of it"
         found.append((key, _of(source, crossing.annotation, detail)))
     return found
 
 
 def _repeated_annotations(source: ReportSource, masks: Masks) -> list[int]:
-    """Annotations of the image, class and mask (without masks: box) of an earlier one."""
+    """Return annotations with the image, class and mask (without masks: box) of earlier ones."""
     file = source.file
     boxes = np.where(np.isnan(masks.boxes), file.boxes, masks.boxes)
     number = np.arange(len(boxes))
@@ -199,7 +205,7 @@ def _repeated_annotations(source: ReportSource, masks: Masks) -> list[int]:
 
 
 def _mask_key(source: ReportSource, i: int) -> Any:
-    """What is equal where two masks are written alike."""
+    """Return a key that is equal for masks written alike."""
     mask = source.mask(i)
     if isinstance(mask, dict):
         return repr((mask["size"], mask["counts"]))

@@ -1,9 +1,9 @@
-"""What the masks of an annotation file measure: areas, boxes, points, and what is wrong with them.
+"""Measure the masks of an annotation file: areas, boxes, points, and what is wrong with them.
 
-Polygons are taken together as arrays: a file has a million of them. pycocotools fills a polygon by
-the even-odd rule: what its outline runs around twice is a hole.
+Polygons are measured as arrays, because a file may hold a million of them. pycocotools fills a
+polygon by the even-odd rule: an area that the outline encloses twice is a hole.
 
-Letters in the comments: A = annotations, R = rings (polygons of three points and more), P = points.
+Letters in shapes: A = annotations, R = rings (polygons of three or more points), P = points.
 """
 
 from __future__ import annotations
@@ -16,50 +16,73 @@ import shapely
 from pycocotools import mask as coco_mask
 
 from condinst.data_report.report_source import ReportSource
-from condinst.datasets.coco.coco_entries import MAX_PIXELS, Segmentation
+from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.coco_records import CocoFile
-from condinst.datasets.coco.entry_issues import shown
+from condinst.datasets.coco.entry_issues import short_repr
+from condinst.datasets.coco.entry_values import MAX_PIXELS
 from condinst.masks.polygon_rle import polygons_to_rle
 from condinst.masks.rle import checked_rle
 from condinst.masks.self_crossing import has_many_crossings
 
 __all__ = ["Crossing", "Masks", "measure_masks", "rasterize"]
 
-ZERO_AREA = 1e-3  # square pixels; what collinear points leave by rounding is below
+ZERO_AREA = 1e-3  # square pixels; the rounded area of collinear points is below
 _SMALL = 4.0  # square pixels; polygons below may cover no pixel's center
-_MANY_POINTS = 150  # of a ring that may be tangled
-_CHUNK = 200_000  # rings that shapely holds at once
-_CODES = 255  # codes at once: pycocotools 2.0.11 counts them in a byte, and fails with more
+_MANY_POINTS = 150  # a ring with more points may be tangled
+_CHUNK = 200_000  # rings that shapely handles at once
+_RLES_AT_ONCE = 255  # pycocotools 2.0.11 counts RLEs in a byte and fails with more
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """A polygon whose outline crosses itself."""
+    """A polygon whose outline crosses itself.
+
+    Attributes:
+        annotation: its index.
+        place: the polygon's index in the annotation.
+        fraction: fraction of the filled outline that is enclosed twice, or runs the other way
+            round like one half of a bow tie.
+        at: x, y of the first crossing, in pixels.
+    """
 
     annotation: int
-    place: int  # in the annotation's list of polygons
-    share: float  # of the filled outline that is wound twice, or turned over like half a bow tie
-    at: tuple[float, float]  # where it first crosses, xy in pixels
+    place: int
+    fraction: float
+    at: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Masks:
-    """Measures of A masks, in their images' pixels."""
+    """Measures of A masks, in pixels of their images.
 
-    areas: np.ndarray  # (A,) NaN where there is no mask that can be read
-    boxes: np.ndarray  # (A, 4) x, y, width, height of polygons' points or masks' pixels; NaN
-    num_polygons: np.ndarray  # (A,) with three points or more
-    num_points: np.ndarray  # (A,) of these
-    short: list[tuple[int, int]] = field(default_factory=list)  # annotation, place: under 3 points
-    flat: list[tuple[int, int]] = field(default_factory=list)  # annotation, place: of no area
+    Attributes:
+        areas: (A,) areas; NaN without a readable mask.
+        boxes: (A, 4) x, y, width, height around the points of polygons or the pixels of RLEs; NaN
+            without a readable mask.
+        num_polygons: (A,) number of polygons with three or more points.
+        num_points: (A,) number of points of these polygons.
+        short: (annotation, place) of polygons with under three points.
+        flat: (annotation, place) of polygons without area.
+        crossings: polygons that cross themselves.
+        malformed: annotation -> why its mask cannot be read.
+        other_size: annotation -> how the size of its RLE differs from its image's.
+        empty: annotations whose mask covers no pixel.
+    """
+
+    areas: np.ndarray
+    boxes: np.ndarray
+    num_polygons: np.ndarray
+    num_points: np.ndarray
+    short: list[tuple[int, int]] = field(default_factory=list)
+    flat: list[tuple[int, int]] = field(default_factory=list)
     crossings: list[Crossing] = field(default_factory=list)
-    malformed: dict[int, str] = field(default_factory=dict)  # by annotation, why
-    other_size: dict[int, str] = field(default_factory=dict)  # RLE for another image's size
-    empty: list[int] = field(default_factory=list)  # annotations whose mask covers no pixel
+    malformed: dict[int, str] = field(default_factory=dict)
+    other_size: dict[int, str] = field(default_factory=dict)
+    empty: list[int] = field(default_factory=list)
 
     @property
     def usable(self) -> np.ndarray:
-        """(A,) bool: a mask that can be read and covers a pixel."""
+        """(A,) bool: the mask can be read and covers a pixel."""
         usable = np.isfinite(self.areas) & (self.areas > 0)
         usable[self.empty] = False
         return usable
@@ -67,13 +90,13 @@ class Masks:
 
 @dataclass
 class _Rings:
-    points: np.ndarray  # (P, 2)
-    starts: np.ndarray  # (R,) of each ring's points
+    points: np.ndarray  # (P, 2) x, y of all rings
+    starts: np.ndarray  # (R,) index of the first point
     owners: np.ndarray  # (R,) annotation
-    places: np.ndarray  # (R,) in the annotation's list
+    places: np.ndarray  # (R,) index of the polygon in the annotation
 
     def of_ring(self) -> np.ndarray:
-        """(P,) each point's ring."""
+        """Return the ring of each point, (P,)."""
         return np.repeat(np.arange(len(self.starts)), self.lengths())
 
     def lengths(self) -> np.ndarray:
@@ -81,7 +104,10 @@ class _Rings:
 
 
 def measure_masks(source: ReportSource) -> Masks:
-    """Measure every mask of a file; an annotation of an unknown image has no readable RLE."""
+    """Measure every mask of a file.
+
+    An RLE of an unknown image is measured by the size that it states.
+    """
     number = source.num_annotations
     masks = Masks(
         areas=np.full(number, np.nan),
@@ -90,10 +116,10 @@ def measure_masks(source: ReportSource) -> Masks:
         num_points=np.zeros(number, np.int64),
     )
     kinds = source.file.segmentations
-    for fault in source.file.faults:
-        if fault.rule in ("segmentation", "polygon", "rle"):
-            masks.malformed.setdefault(fault.index, fault.text)
-    _measure_codes(source, masks, np.flatnonzero(_is_code(kinds)))
+    for issue in source.file.issues:
+        if issue.rule in ("segmentation", "polygon", "rle"):
+            masks.malformed.setdefault(issue.index, issue.text)
+    _measure_rles(source, masks, np.flatnonzero(_is_rle(kinds)))
     rings = _read_rings(source.file, masks)
     if len(rings.starts):
         _measure_rings(source, rings, masks)
@@ -102,9 +128,10 @@ def measure_masks(source: ReportSource) -> Masks:
 
 
 def rasterize(segmentation: Any, height: int, width: int) -> dict[str, Any]:
-    """The pixels of a mask as compressed RLE; polygons under three points are left out.
+    """Return the pixels of a mask as compressed RLE; polygons under three points are left out.
 
-    Raises ValueError when a code is not one of that image, or there is no polygon.
+    Raises:
+        ValueError: an RLE does not fit the image, or there is no polygon.
     """
     if isinstance(segmentation, dict):
         return checked_rle(segmentation, height, width)
@@ -112,7 +139,7 @@ def rasterize(segmentation: Any, height: int, width: int) -> dict[str, Any]:
     return polygons_to_rle(polygons, height, width)
 
 
-def _is_code(kinds: np.ndarray) -> np.ndarray:
+def _is_rle(kinds: np.ndarray) -> np.ndarray:
     return np.isin(kinds, (Segmentation.RLE, Segmentation.UNCOMPRESSED_RLE))
 
 
@@ -122,35 +149,35 @@ def _is_polygons(kinds: np.ndarray) -> np.ndarray:
     )
 
 
-def _measure_codes(source: ReportSource, masks: Masks, chosen: np.ndarray) -> None:
+def _measure_rles(source: ReportSource, masks: Masks, chosen: np.ndarray) -> None:
     read: list[int] = []
-    codes = []
+    rles = []
     for i in chosen.tolist():
-        segmentation = source.file.codes[i]
+        segmentation = source.file.rles[i]
         place = source.file.image_index[i]
         size: Any = segmentation.get("size")
         if place >= 0:
             height, width = (int(x) for x in source.file.sizes[place])
             if _is_size(size) and size != [height, width]:
-                text = f"RLE of {shown(size[1])} x {shown(size[0])}, image of {width} x {height}"
-                masks.other_size[i] = text
+                stated = f"{short_repr(size[1])} x {short_repr(size[0])}"
+                masks.other_size[i] = f"RLE of {stated}, image of {width} x {height}"
                 masks.malformed.pop(i, None)
                 continue
         elif _is_size(size) and 0 < size[0] * size[1] <= MAX_PIXELS:
             height, width = size
         else:
             height = width = 0
-        if i in source.file.broken_codes:
+        if i in source.file.broken_rles:
             continue
         try:
-            codes.append(checked_rle(segmentation, height, width))
+            rles.append(checked_rle(segmentation, height, width))
             read.append(i)
         except ValueError as error:
             masks.malformed[i] = str(error)
-    for start in range(0, len(codes), _CODES):
-        part = slice(start, start + _CODES)
-        masks.areas[read[part]] = coco_mask.area(codes[part])
-        masks.boxes[read[part]] = coco_mask.toBbox(codes[part])
+    for start in range(0, len(rles), _RLES_AT_ONCE):
+        part = slice(start, start + _RLES_AT_ONCE)
+        masks.areas[read[part]] = coco_mask.area(rles[part])
+        masks.boxes[read[part]] = coco_mask.toBbox(rles[part])
 
 
 def _is_size(size: Any) -> bool:
@@ -174,7 +201,7 @@ def _read_rings(file: CocoFile, masks: Masks) -> _Rings:
 def _measure_rings(source: ReportSource, rings: _Rings, masks: Masks) -> None:
     low = np.minimum.reduceat(rings.points, rings.starts)
     high = np.maximum.reduceat(rings.points, rings.starts)
-    first = np.flatnonzero(np.diff(rings.owners, prepend=-1))  # of each annotation's rings
+    first = np.flatnonzero(np.diff(rings.owners, prepend=-1))  # first ring of each annotation
     owners = rings.owners[first]
     low, high = np.minimum.reduceat(low, first), np.maximum.reduceat(high, first)
     masks.boxes[owners] = np.hstack([low, high - low])
@@ -190,12 +217,13 @@ def _measure_rings(source: ReportSource, rings: _Rings, masks: Masks) -> None:
 
 
 def _shoelace(rings: _Rings) -> np.ndarray:
-    """(R,) signed areas."""
+    """Return the (R,) signed areas by the shoelace formula."""
     x, y = rings.points.T
     following = np.arange(1, len(x) + 1)
     ends = rings.starts + rings.lengths() - 1
     following[ends] = rings.starts
-    origin = rings.points[rings.starts][rings.of_ring()]  # keeps products small, hence exact
+    # coordinates relative to the first point are small, which keeps the products exact
+    origin = rings.points[rings.starts][rings.of_ring()]  # (P, 2)
     x, y = x - origin[:, 0], y - origin[:, 1]
     return np.add.reduceat(x * y[following] - x[following] * y, rings.starts) / 2
 
@@ -203,7 +231,7 @@ def _shoelace(rings: _Rings) -> np.ndarray:
 def _measure_invalid(
     source: ReportSource, rings: _Rings, part: slice, areas: np.ndarray, masks: Masks
 ) -> None:
-    """Areas of the rings that cross or meet themselves, by the even-odd rule; list them."""
+    """Measure the rings that cross or touch themselves by the even-odd rule, and list them."""
     starts, lengths = rings.starts[part], rings.lengths()[part]
     points = rings.points[starts[0] : starts[-1] + lengths[-1]]
     tangled = np.zeros(len(starts), bool)
@@ -226,22 +254,22 @@ def _measure_invalid(
     filled = shapely.area(shapely.make_valid(polygons, method="structure", keep_collapsed=False))
     even_odd = shapely.area(shapely.make_valid(polygons))
     wound = areas[numbers]
-    # the ring's own sum counts what is wound twice once more, and subtracts a loop turned over
+    # the shoelace sum counts an area enclosed twice two times, and subtracts a reversed loop
     wrong = np.maximum(np.abs(filled - even_odd), np.abs(wound - even_odd) / 2)
     areas[numbers] = even_odd
     reasons = shapely.is_valid_reason(polygons)
     for j, ring in enumerate(numbers.tolist()):
         if filled[j] <= ZERO_AREA or wrong[j] <= ZERO_AREA:
-            continue  # flat, or the outline meets itself without crossing
+            continue  # flat, or the outline touches itself without crossing
         owner, place = int(rings.owners[ring]), int(rings.places[ring])
-        share = float(wrong[j] / max(filled[j], even_odd[j]))
-        masks.crossings.append(Crossing(owner, place, min(share, 1.0), _point(reasons[j])))
+        fraction = float(wrong[j] / max(filled[j], even_odd[j]))
+        masks.crossings.append(Crossing(owner, place, min(fraction, 1.0), _point(reasons[j])))
 
 
 def _measure_tangled(
     source: ReportSource, rings: _Rings, ring: int, areas: np.ndarray, masks: Masks
 ) -> None:
-    """An outline that crosses itself without end is measured by its pixels in the image."""
+    """Measure a ring with very many crossings by its pixels in the image."""
     owner, place = int(rings.owners[ring]), int(rings.places[ring])
     image = source.file.image_index[owner]
     points = rings.points[rings.starts[ring] :][: rings.lengths()[ring]]
@@ -254,19 +282,19 @@ def _measure_tangled(
 
 
 def _point(reason: str) -> tuple[float, float]:
-    """Out of "Self-intersection[5 8.25]"; shapely has no other way to ask."""
+    """Read the point from "Self-intersection[5 8.25]", the only place where shapely states it."""
     x, y, *_ = reason.rpartition("[")[2].rstrip("]").split()
     return float(x), float(y)
 
 
 def _find_empty(source: ReportSource, masks: Masks) -> None:
-    """Codes of no pixel, and small polygons that lie between the pixels' centers."""
+    """List empty RLEs, and small polygons that cover no pixel's center."""
     kinds = source.file.segmentations
-    masks.empty.extend(np.flatnonzero(_is_code(kinds) & (masks.areas == 0)).tolist())
+    masks.empty.extend(np.flatnonzero(_is_rle(kinds) & (masks.areas == 0)).tolist())
     flat = np.isfinite(masks.areas) & (masks.areas <= ZERO_AREA)
     small = _is_polygons(kinds) & (masks.areas < _SMALL) & ~flat & (source.file.image_index >= 0)
     for i in np.flatnonzero(small).tolist():
         height, width = (int(x) for x in source.file.sizes[source.file.image_index[i]])
-        code = rasterize(source.mask(i), height, width)
-        if not coco_mask.area(code):
+        rle = rasterize(source.mask(i), height, width)
+        if not coco_mask.area(rle):
             masks.empty.append(i)

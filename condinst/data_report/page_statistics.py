@@ -1,4 +1,4 @@
-"""The part of a report's page that says what the datasets hold."""
+"""Add the statistics of the datasets to the page of a report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.data_report import charts as figures
+from condinst.data_report import charts
 from condinst.data_report.drawing import draw_objects
 from condinst.data_report.examination import Examination
 from condinst.data_report.statistics import ENLARGED, RANGES, STRIDES, Statistics
@@ -15,7 +15,7 @@ from condinst.utils.html_page import HtmlPage
 
 __all__ = ["add_statistics"]
 
-_BUSIEST = 4  # images that are shown of each dataset
+_BUSIEST = 4  # images drawn of each dataset
 
 
 def add_statistics(
@@ -29,20 +29,20 @@ def add_statistics(
     _masks(page, statistics)
 
 
-def _figure(page: HtmlPage, shown: figures.Chart, caption: str, name: str) -> None:
-    page.figure(shown.figure, caption, name=name, columns=shown.columns, rows=shown.rows)
+def _figure(page: HtmlPage, chart: charts.Chart, caption: str, name: str) -> None:
+    page.figure(chart.figure, caption, name=name, columns=chart.columns, rows=chart.rows)
 
 
 def _classes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.heading("Classes")
-    shown = figures.class_figure(statistics)
-    if len(shown.rows) > 1:
-        _figure(page, shown, "Objects by class, as a share of each dataset's", "class_shares")
+    chart = charts.class_figure(statistics)
+    if len(chart.rows) > 1:
+        _figure(page, chart, "Objects by class, in % of each dataset", "objects_by_class")
     columns = ["class"]
     for s in statistics:
         columns += [f"{s.name}: {what}" for what in ("objects", "images", "crowds", "median size")]
     rows = []
-    for name, *_ in shown.rows:
+    for name, *_ in chart.rows:
         row: list[Any] = [name]
         for s in statistics:
             c = s.classes.index(name) if name in s.classes else None
@@ -79,12 +79,11 @@ def _images(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
 def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.heading("Sizes of objects")
     page.paragraph(
-        "Sizes are those in the files; a config enlarges or reduces images before the model sees "
-        "them."
+        "Sizes are in pixels of the files; a config resizes images before the model sees them."
     )
     _figure(
         page,
-        figures.size_figure(statistics),
+        charts.size_figure(statistics),
         "Square root of the area. Dotted: COCO's limits between small, medium and large, 32 and 96",
         "object_sizes",
     )
@@ -96,12 +95,12 @@ def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
         ]
         for label, q in (("5 %", 5), ("median", 50), ("95 %", 95), ("largest", 100))
     ]
-    rows += [[f"% {name}", *(100 * s.share(name) for s in statistics)] for name in RANGES]
-    page.table(["", *names], rows, name="size_shares", digits=1)
+    rows += [[f"% {name}", *(100 * s.fraction(name) for s in statistics)] for name in RANGES]
+    page.table(["", *names], rows, name="size_summary", digits=1)
     page.paragraph(
         "A box is learned from the points in it, which lie a stride's pixels apart; a box without "
-        "one is never learned at that stride. Enlarging the images helps. Boxes without a point, "
-        "in %:"
+        "a point is never learned at that stride. Enlarging the images helps. Boxes without a "
+        "point, in %:"
     )
     rows = [
         [
@@ -115,15 +114,15 @@ def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.table(columns, rows, name="boxes_without_points", digits=1)
 
 
-def _percentile(values: np.ndarray, share: float) -> float | None:
-    return float(np.percentile(values, share)) if len(values) else None
+def _percentile(values: np.ndarray, q: float) -> float | None:
+    return float(np.percentile(values, q)) if len(values) else None
 
 
 def _crowding(
     page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
 ) -> None:
     page.heading("Crowding")
-    _figure(page, figures.crowd_figure(statistics), "Objects per image", "objects_per_image")
+    _figure(page, charts.crowd_figure(statistics), "Objects per image", "objects_per_image")
     rows: list[list[Any]] = [
         [
             f"objects per image: {label}",
@@ -155,7 +154,7 @@ def _crowding(
         )
     page.table(["", *(s.name for s in statistics)], rows, name="crowding", digits=2)
     page.paragraph(
-        "model.test_cfg.max_per_img must not be below the most objects in an image. Of a point in "
+        "model.test_cfg.max_per_img must not be below the most objects in an image. At a point in "
         "several boxes, the smallest box is learned."
     )
     for examination, s in zip(examinations, statistics, strict=True):
@@ -192,4 +191,4 @@ def _masks(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
         ]
     page.table(["", *names], rows, name="masks", digits=0)
     if any(len(s.num_points) for s in statistics):
-        _figure(page, figures.points_figure(statistics), "Points per object", "polygon_points")
+        _figure(page, charts.points_figure(statistics), "Points per object", "polygon_points")

@@ -1,6 +1,4 @@
-"""The datasets that a report is about: the records of annotation files, and where their images
-lie.
-"""
+"""Read the datasets of a report: the annotation files and the places of their images."""
 
 from __future__ import annotations
 
@@ -23,11 +21,17 @@ _NAMES_TRIED = 20
 
 @dataclass(frozen=True)
 class ReportSource:
-    """One annotation file. A annotations and N images, in the file's order."""
+    """One annotation file with A annotations and N images, in the file's order.
 
-    name: str  # in the report: "train"
-    file: CocoFile  # boxes and areas are NaN where the annotation has none that can be used
-    images: str | None  # folder that the file names start from; None: images not looked at
+    Attributes:
+        name: the name in the report, such as "train".
+        file: the annotations; boxes and areas are NaN if an annotation has no usable one.
+        images: the folder that the file names start from; None if it was not found.
+    """
+
+    name: str
+    file: CocoFile
+    images: str | None
 
     @property
     def path(self) -> str:
@@ -39,28 +43,27 @@ class ReportSource:
 
     @property
     def no_box(self) -> np.ndarray:
-        """(A,) bool: `bbox` is missing, or cannot be used."""
+        """(A,) bool: `bbox` is missing or unusable."""
         return np.isnan(self.file.boxes).any(axis=1)
 
     @property
     def no_area(self) -> np.ndarray:
-        """(A,) bool: `area` is missing, or cannot be used."""
+        """(A,) bool: `area` is missing or unusable."""
         return np.isnan(self.file.areas)
 
     def mask(self, index: int) -> list[np.ndarray] | dict[str, Any] | None:
-        """An annotation's polygons, x1, y1, x2, y2, ... each, or RLE; None where there is none that
-        can be read."""
-        if index in self.file.codes:
+        """Return an annotation's polygons (x1, y1, x2, y2, ... each) or RLE; None if unreadable."""
+        if index in self.file.rles:
             return self.file.segmentation(index)  # type: ignore[return-value]
         return self.file.polygons(index) or None
 
     def image_path(self, index: int) -> str:
-        """The file of the image at ``index``, or its bare name where there is no folder."""
+        """Return the path of the image at ``index``, or its file name if there is no folder."""
         return os.path.join(self.images or "", self.file.file_names[index])
 
     @property
     def size_of_annotation(self) -> np.ndarray:
-        """(A, 2) height and width of each annotation's image; NaN where it has none."""
+        """(A, 2) height and width of each annotation's image; NaN for an unknown image."""
         sizes = np.vstack([self.file.sizes, [[np.nan, np.nan]]])
         return sizes[self.file.image_index]
 
@@ -69,12 +72,13 @@ def read_source(path: str, images: str | None = None, name: str | None = None) -
     """Read an annotation file.
 
     Args:
-        path: of the COCO json.
-        images: folder of the images; None looks for it beside the file.
-        name: in the report; by default the file's stem without "instances_".
+        path: the COCO json.
+        images: the folder of the images; None looks for it near the file.
+        name: the name in the report; by default the file's stem without "instances_".
 
     Raises:
-        ValueError: naming the file: it is missing, is not JSON or is not COCO's layout.
+        ValueError: the file is missing, is not JSON or has not COCO's layout, or ``images`` is
+            not a folder.
     """
     try:
         file = read_coco_file(path, keep_extras=True)
@@ -88,9 +92,10 @@ def read_source(path: str, images: str | None = None, name: str | None = None) -
 def make_source(
     path: str, data: Any, *, name: str | None = None, images: str | None = None
 ) -> ReportSource:
-    """A dataset of what a file holds.
+    """Make a dataset from the content of a COCO json.
 
-    Raises ValueError, worded to follow the file's name, when it is not COCO's layout.
+    Raises:
+        ValueError: ``data`` has not COCO's layout; the message does not name the file.
     """
     return ReportSource(_name(path, name), parse_coco(path, data, keep_extras=True), images)
 
@@ -100,12 +105,12 @@ def _name(path: str, name: str | None) -> str:
 
 
 def find_images(path: str, file_names: Sequence[str]) -> str | None:
-    """The folder near an annotation file that has most of its images, or None.
+    """Return the folder near an annotation file that holds most of its images, or None.
 
-    Looked at are the file's folder, the folder above, and the folders in both; above and beside it,
-    a folder has to have half of the images, for "1.png" may lie in anyone's. One that the file is
-    named after ("val" of "instances_val.json") and that has half of the images goes first:
-    numbered images of train and val often have the same names.
+    The candidates are the file's folder, the folder above, and the subfolders of both. A folder
+    above or beside the file must hold half of the images, because other datasets may have a "1.png"
+    too. A folder whose name is in the file's name ("val" in "instances_val.json") and that holds
+    half of the images goes first, because train and val often number their images alike.
     """
     home = Path(path).absolute().parent
     places = np.linspace(0, len(file_names) - 1, min(len(file_names), _NAMES_TRIED)).astype(int)

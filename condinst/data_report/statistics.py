@@ -1,7 +1,7 @@
-"""What a dataset holds: classes, sizes, crowding, masks. Objects are annotations but crowds.
+"""Measure a dataset: classes, sizes, crowding, masks. Objects are the annotations without crowds.
 
-Sizes are those of the files, before a config resizes the images. All arrays follow the annotation
-file's order.
+Sizes are in pixels of the files, before a config resizes the images. All arrays follow the order of
+the annotation file.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ class Statistics:
     class_objects: np.ndarray  # (C,)
     class_crowds: np.ndarray  # (C,)
     class_images: np.ndarray  # (C,)
-    class_sizes: np.ndarray  # (C,) median of `sizes`, NaN without objects
-    sizes: np.ndarray  # (O,) square root of the mask's area (without a mask: the box's), pixels
-    short_sides: np.ndarray  # (O,) of the boxes
-    per_image: np.ndarray  # (N,) objects
-    overlaps: np.ndarray  # (O,) greatest IoU of the box with another of the image
-    points: dict[int, tuple[int, int]]  # stride: points in a box, points in several
-    missed: dict[tuple[int, int], int]  # (stride, enlargement): boxes without a point
+    class_sizes: np.ndarray  # (C,) median of `sizes`; NaN without objects
+    sizes: np.ndarray  # (O,) square root of the area of the mask, else of the box; pixels
+    short_sides: np.ndarray  # (O,) shorter side of the box, pixels
+    per_image: np.ndarray  # (N,) number of objects
+    overlaps: np.ndarray  # (O,) greatest IoU of the box with another box of the image
+    points: dict[int, tuple[int, int]]  # stride -> points in a box, points in several
+    missed: dict[tuple[int, int], int]  # (stride, enlargement) -> boxes without a point
     image_sizes: Counter[tuple[int, int]]  # (width, height) as annotated
     formats: Counter[tuple[str, str, int]]  # file format, colors, bits
     mask_kinds: Counter[str]
-    num_points: np.ndarray  # (polygons' owners,) points per object with polygons
-    num_polygons: np.ndarray  # the same objects' polygons
+    num_points: np.ndarray  # (objects with polygons,) points per object
+    num_polygons: np.ndarray  # (objects with polygons,) polygons per object
 
     @property
     def num_images(self) -> int:
@@ -66,17 +66,17 @@ class Statistics:
 
     @property
     def num_empty(self) -> int:
-        """Images without objects."""
+        """The number of images without objects."""
         return int((self.per_image == 0).sum())
 
-    def share(self, name: str) -> float:
-        """Of objects in one of COCO's ranges of area."""
+    def fraction(self, name: str) -> float:
+        """Return the fraction of objects in one of COCO's area ranges."""
         low, high = RANGES[name]
         areas = self.sizes**2
         return float(((areas >= low) & (areas < high)).mean()) if len(areas) else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything that is not one number per object."""
+        """Return the counts and quantiles, without the values of single objects."""
         sizes = _quantiles(self.sizes)
         return {
             "images": self.num_images,
@@ -94,11 +94,13 @@ class Statistics:
                 )
             ],
             "object_size_px": sizes,
-            "share_by_coco_area": {name: self.share(name) for name in RANGES},
+            "fraction_by_coco_area": {name: self.fraction(name) for name in RANGES},
             "objects_per_image": _quantiles(self.per_image),
             "greatest_box_iou": {
                 "mean": float(self.overlaps.mean()) if len(self.overlaps) else 0.0,
-                "share_over_0.5": float((self.overlaps > 0.5).mean()) if len(self.overlaps) else 0,
+                "fraction_over_0.5": float((self.overlaps > 0.5).mean())
+                if len(self.overlaps)
+                else 0,
             },
             "points_in_boxes": {
                 str(stride): {"in_a_box": inside, "in_several": several}
@@ -125,7 +127,7 @@ def _quantiles(values: np.ndarray) -> dict[str, float]:
     if not len(values):
         return {}
     names = {"min": 0, "5%": 5, "median": 50, "95%": 95, "max": 100}
-    return {name: float(np.percentile(values, share)) for name, share in names.items()}
+    return {name: float(np.percentile(values, q)) for name, q in names.items()}
 
 
 def measure(source: ReportSource, masks: Masks, facts: ImageFacts) -> Statistics:
@@ -194,7 +196,7 @@ def _colors(mode: str) -> str:
 
 
 def _has_point(edges: np.ndarray, stride: int) -> np.ndarray:
-    """(O,) bool: whether one of the points (stride / 2 + i * stride) lies in the box."""
+    """Return (O,) bool: whether a point (stride / 2 + i * stride) lies in the box."""
     first = np.ceil((edges[:, :2] - stride / 2) / stride)
     last = np.floor((edges[:, 2:] - stride / 2) / stride)
     return np.all(last >= first, axis=1)
@@ -203,7 +205,7 @@ def _has_point(edges: np.ndarray, stride: int) -> np.ndarray:
 def _crowding(
     edges: np.ndarray, images: np.ndarray, sizes: np.ndarray
 ) -> tuple[np.ndarray, dict[int, tuple[int, int]]]:
-    """Greatest IoU of every box with another, and how many points lie in one box and in several."""
+    """Return each box's greatest IoU with another, and counts of points in boxes by stride."""
     overlaps = np.zeros(len(edges))
     points = dict.fromkeys(STRIDES[:3], (0, 0))
     order = np.argsort(images, kind="stable")
@@ -231,14 +233,15 @@ def _ious(boxes: np.ndarray) -> np.ndarray:
 
 
 def _count_points(boxes: np.ndarray, size: np.ndarray, stride: int) -> tuple[int, int]:
-    """Points of an image's grid in one box at least, and in two at least."""
+    """Count the points of an image's grid in at least one box, and in at least two."""
     rows, columns = (max(0, int(side // stride) + 1) for side in size)
     limit = np.array([columns, rows])
     first = np.clip(np.ceil((boxes[:, :2] - stride / 2) / stride), 0, limit).astype(int)
     last = np.clip(np.floor((boxes[:, 2:] - stride / 2) / stride) + 1, 0, limit).astype(int)
     keep = (last > first).all(axis=1)
     (x1, y1), (x2, y2) = first[keep].T, last[keep].T
-    steps = np.zeros((rows + 1, columns + 1), np.int32)  # running sums give boxes per point
+    # the cumulative sums of the steps are the numbers of boxes at each point
+    steps = np.zeros((rows + 1, columns + 1), np.int32)
     for y, x, step in ((y1, x1, 1), (y1, x2, -1), (y2, x1, -1), (y2, x2, 1)):
         np.add.at(steps, (y, x), step)
     for axis in (0, 1):

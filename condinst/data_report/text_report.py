@@ -1,4 +1,4 @@
-"""The report in words: the doctor's findings, and JSON."""
+"""Write the report as the doctor's findings and as JSON."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from collections.abc import Sequence
 from typing import Any
 
 from condinst.data_report.examination import Examination
-from condinst.data_report.fix import Repaired
+from condinst.data_report.fix import FixedFile
 from condinst.data_report.issue_types import KINDS
 from condinst.data_report.issues import Issue, Item
 from condinst.doctor.finding import ERROR, OK, WARNING, Finding
 
-__all__ = ["as_dict", "count", "faults_of", "findings", "place_of", "repair_findings"]
+__all__ = ["as_dict", "count", "sorted_issues", "findings", "place_of", "fix_findings"]
 
-_NAMED = 3  # places of a fault in a finding
+_NAMED = 3  # places of an issue in a finding
 _ORDER = (ERROR, WARNING, OK)
 
 
-def faults_of(examinations: Sequence[Examination]) -> list[tuple[Examination, Issue]]:
-    """All faults, the gravest first, those of a kind together."""
+def sorted_issues(examinations: Sequence[Examination]) -> list[tuple[Examination, Issue]]:
+    """Return all issues, the most severe first, with those of a kind together."""
     return [
-        (examination, examination.faults[kind.key])
+        (examination, examination.issues[kind.key])
         for status in _ORDER
         for kind in KINDS.values()
         if kind.status == status
         for examination in examinations
-        if kind.key in examination.faults
+        if kind.key in examination.issues
     ]
 
 
-def count(fault: Issue) -> str:
-    """How many of what: "3 annotations in 2 images"; empty for the single place of a class."""
-    annotations, images = len(fault.annotations), len(fault.images)
+def count(issue: Issue) -> str:
+    """Return the count in words, such as "3 annotations in 2 images"; empty for one class."""
+    annotations, images = len(issue.annotations), len(issue.images)
     if annotations:
         inside = f" in {_number(images, 'image')}" if images else ""
         return f"{_number(annotations, 'annotation')}{inside}"
     if images:
         return _number(images, "image")
-    files = sum(bool(item.file) for item in fault.items)
+    files = sum(bool(item.file) for item in issue.items)
     if files:
         return _number(files, "file")
-    return _number(len(fault.items), "class", "es") if len(fault.items) > 1 else ""
+    return _number(len(issue.items), "class", "es") if len(issue.items) > 1 else ""
 
 
 def _number(number: int, what: str, plural: str = "s") -> str:
@@ -48,7 +48,7 @@ def _number(number: int, what: str, plural: str = "s") -> str:
 
 
 def place_of(examination: Examination, item: Item) -> str:
-    """Where it is: "a.jpg, annotation 5: box 0, 0, 1, 1"."""
+    """Return the place in words, such as "a.jpg, annotation 5: box 0, 0, 1, 1"."""
     file = examination.source.file
     words = [] if item.image is None else [file.file_names[item.image]]
     if item.annotation is not None:
@@ -59,7 +59,7 @@ def place_of(examination: Examination, item: Item) -> str:
 
 
 def findings(examinations: Sequence[Examination]) -> list[Finding]:
-    """What the doctor says: counts, what was looked at, and every fault."""
+    """Return the doctor's findings: counts, which images were read, and every issue."""
     found = []
     for examination in examinations:
         source = examination.source
@@ -73,69 +73,67 @@ def findings(examinations: Sequence[Examination]) -> list[Finding]:
         )
         found.append(Finding(group, "annotations", OK, text))
         if source.images is None:
-            advice = "--images FOLDER says where they are"
+            advice = "give their folder with --images FOLDER"
             found.append(Finding(group, "images", WARNING, examination.looked_at, advice))
         else:
             found.append(Finding(group, "images", OK, examination.looked_at))
-        own = [(e, fault) for e, fault in faults_of([examination])]
-        found += [_finding(group, e, fault) for e, fault in own]
+        own = [(e, issue) for e, issue in sorted_issues([examination])]
+        found += [_finding(group, e, issue) for e, issue in own]
     return found
 
 
-def _finding(group: str, examination: Examination, fault: Issue) -> Finding:
-    kind = fault.kind
-    named = [place_of(examination, item) for item in fault.items[:_NAMED]]
-    more = "; ..." if len(fault.items) > _NAMED else ""
-    number = count(fault)
+def _finding(group: str, examination: Examination, issue: Issue) -> Finding:
+    kind = issue.kind
+    named = [place_of(examination, item) for item in issue.items[:_NAMED]]
+    more = "; ..." if len(issue.items) > _NAMED else ""
+    number = count(issue)
     text = f"{number}{': ' * bool(number)}{'; '.join(named)}{more}\n{kind.meaning}"
-    advice = f"--fix: {kind.repair}" if kind.repair and kind.status != OK else ""
+    advice = f"--fix: {kind.fix}" if kind.fix and kind.status != OK else ""
     return Finding(group, kind.title, kind.status, text, advice)
 
 
-def repair_findings(repaired: Sequence[Repaired]) -> list[Finding]:
-    """What was repaired, and what was left."""
+def fix_findings(fixed: Sequence[FixedFile]) -> list[Finding]:
+    """Return findings on what was fixed and what was left."""
     found = []
-    for r in repaired:
-        group = f"repaired: {r.name}"
+    for r in fixed:
+        group = f"fixed: {r.name}"
         found.append(Finding(group, "written", OK, str(r.path)))
         if r.images:
             text = f"{r.images}: the file names start from there, as before"
             found.append(Finding(group, "images", OK, text))
         if not r.changes:
-            found.append(Finding(group, "repairs", OK, "none: there was nothing to repair"))
-        for fault, action, number in r.counts():
-            found.append(Finding(group, KINDS[fault].title, OK, f"{number:,} x {action}"))
-        for fault, number in r.left.items():
-            kind = KINDS[fault]
+            found.append(Finding(group, "fixes", OK, "none: no issue could be fixed"))
+        for issue, action, number in r.counts():
+            found.append(Finding(group, KINDS[issue].title, OK, f"{number:,} x {action}"))
+        for issue, number in r.left.items():
+            kind = KINDS[issue]
             if kind.status != OK:
                 text = f"{_number(number, 'place')} left as before: {kind.meaning}"
                 found.append(Finding(group, kind.title, kind.status, text))
     return found
 
 
-def as_dict(
-    examinations: Sequence[Examination], repaired: Sequence[Repaired] = ()
-) -> dict[str, Any]:
-    """Everything, as JSON can hold it."""
+def as_dict(examinations: Sequence[Examination], fixed: Sequence[FixedFile] = ()) -> dict[str, Any]:
+    """Return the whole report as values that JSON can hold."""
     return {
-        "data": [_set_as_dict(examination) for examination in examinations],
-        "repaired": [
+        "data": [_dataset_as_dict(examination) for examination in examinations],
+        "fixed": [
             {
                 "name": r.name,
                 "annotation_file": str(r.path),
                 "images": r.images,
-                "repairs": [
-                    {"fault": fault, "action": action, "count": number}
-                    for fault, action, number in r.counts()
+                "fixes": [
+                    {"issue": issue, "action": action, "count": number}
+                    for issue, action, number in r.counts()
                 ],
                 "left": r.left,
             }
-            for r in repaired
+            for r in fixed
         ],
     }
 
 
-def _set_as_dict(examination: Examination) -> dict[str, Any]:
+def _dataset_as_dict(examination: Examination) -> dict[str, Any]:
     source = examination.source
     return {
         "name": source.name,
@@ -148,16 +146,16 @@ def _set_as_dict(examination: Examination) -> dict[str, Any]:
             "decoded": len(examination.facts.decoded),
         },
         "statistics": examination.statistics.as_dict(),
-        "faults": [
+        "issues": [
             {
-                "kind": fault.kind.key,
-                "title": fault.kind.title,
-                "status": fault.kind.status,
-                "meaning": fault.kind.meaning,
-                "repair": fault.kind.repair,
-                "places": [_item_as_dict(examination, item) for item in fault.items],
+                "kind": issue.kind.key,
+                "title": issue.kind.title,
+                "status": issue.kind.status,
+                "meaning": issue.kind.meaning,
+                "fix": issue.kind.fix,
+                "places": [_item_as_dict(examination, item) for item in issue.items],
             }
-            for _, fault in faults_of([examination])
+            for _, issue in sorted_issues([examination])
         ],
     }
 

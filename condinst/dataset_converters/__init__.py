@@ -1,6 +1,6 @@
-"""Annotations of other programs, made COCO json with a split into training and validation."""
+"""Convert annotations of other programs to COCO json, with a split into train and val."""
 
 from condinst.dataset_converters.importer import FORMATS, import_data
-from condinst.dataset_converters.records import DatasetPart, Imported
+from condinst.dataset_converters.records import DatasetSplit, Imported
 
-__all__ = ["FORMATS", "Imported", "DatasetPart", "import_data"]
+__all__ = ["FORMATS", "Imported", "DatasetSplit", "import_data"]

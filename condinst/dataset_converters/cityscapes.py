@@ -1,7 +1,7 @@
-"""Cityscapes' instance ids: a 16-bit PNG whose values are class * 1000 + number of the instance.
+"""Read Cityscapes' instance ids: 16-bit PNGs with the values class * 1000 + instance number.
 
-A value below 1000 is a class by itself: stuff, or a group of instances that were not told apart,
-which becomes a crowd where the class has instances.
+A value below 1000 is a class number: stuff, or a group of instances that were not separated. Such
+a group becomes a crowd if the class has instances.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from condinst.dataset_converters.folder import Folder, read_json, read_yaml, stated_part
+from condinst.dataset_converters.folder import Folder, read_json, read_yaml, stated_split
 from condinst.dataset_converters.label_maps import find_label_maps, mask_and_size
-from condinst.dataset_converters.outlines import check_label, label_map_codes, rle_object
+from condinst.dataset_converters.outlines import check_label, label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes
-from condinst.datasets.coco.entry_issues import shown
+from condinst.datasets.coco.entry_issues import short_repr
 
 __all__ = ["find_cityscapes", "read_cityscapes"]
 
-_CLASSES: dict[Label, str] = {  # those that Cityscapes evaluates as instances
+_CLASSES: dict[Label, str] = {  # the classes that Cityscapes evaluates as instances
     24: "person",
     25: "rider",
     26: "car",
@@ -42,7 +42,7 @@ _CLASS_FILES = ("classes.json", "labels.json", "classes.yaml", "classes.yml", "l
 
 
 def find_cityscapes(folder: Folder) -> list[str]:
-    """The instance id files, relative to the root; the fine ones where there are both."""
+    """Return the instance id files, relative to the root; the fine ones if there are both."""
     found = [
         f for f in folder.with_suffix(".png") if os.path.splitext(f)[0].endswith("instanceIds")
     ]
@@ -50,10 +50,10 @@ def find_cityscapes(folder: Folder) -> list[str]:
 
 
 def read_cityscapes(folder: Folder, files: Sequence[str], notes: Notes) -> AnnotationSource:
-    """The dataset of these files; of pairs of an image and a mask where there are none.
+    """Read instance id files; without any, pairs of an image and a label map.
 
     Raises:
-        ValueError: a file is not readable, or of another size than its image.
+        ValueError: a file cannot be read, or its size is not the image's.
     """
     pairs = list(_pairs(folder, files, notes)) if files else find_label_maps(folder)
     genuine = any("_gtFine_" in file or "_gtCoarse_" in file for file in files)
@@ -77,8 +77,8 @@ def _pairs(folder: Folder, files: Sequence[str], notes: Notes) -> Iterator[tuple
     for file in files:
         stem = _ENDING.sub("", os.path.splitext(os.path.basename(file))[0])
         found = stems.get(stem, [])
-        part = stated_part(os.path.dirname(file))
-        same = [p for p in found if stated_part(os.path.dirname(p)) == part] or found
+        split = stated_split(os.path.dirname(file))
+        same = [p for p in found if stated_split(os.path.dirname(p)) == split] or found
         if len(same) == 1:
             yield same[0], file
         elif same:
@@ -88,8 +88,11 @@ def _pairs(folder: Folder, files: Sequence[str], notes: Notes) -> Iterator[tuple
 
 
 def _stated_classes(folder: Folder, notes: Notes) -> dict[Label, str] | None:
-    """Of the first file that is named for it: {number: name}, {name: number}, or a list of names,
-    or of dicts with ``id`` and ``name``."""
+    """Read number -> name from the first class file.
+
+    The file holds {number: name}, {name: number}, a list of names, or a list of dicts with ``id``
+    and ``name``.
+    """
     for name in _CLASS_FILES:
         for file in folder.files_named(name):
             path = folder.root / file
@@ -98,7 +101,7 @@ def _stated_classes(folder: Folder, notes: Notes) -> dict[Label, str] | None:
             if classes is None:
                 raise ValueError(
                     f"{path}: expected class numbers and names, {{number: name}} or a list of "
-                    f"{{id, name}}, got {shown(data)}"
+                    f"{{id, name}}, got {short_repr(data)}"
                 )
             notes.say(f"Class numbers and names are those of {path}.")
             return classes
@@ -132,13 +135,13 @@ def _read_all(
     for name, mask in pairs:
         labels, size = mask_and_size(folder.root / mask, folder.root / name)
         objects = []
-        for value, code in label_map_codes(labels).items():
+        for value, rle in label_map_rles(labels).items():
             label = value if value < 1000 else value // 1000
             if classes is not None and label not in classes:
                 if value >= 1000:
                     notes.count(f"Objects of class {label}, which has no name, left out", mask)
                 continue
-            instance = rle_object(label, code, crowd=value < 1000)
+            instance = rle_object(label, rle, crowd=value < 1000)
             if instance is not None:
                 objects.append(instance)
-        yield ImageRecord(folder.root / name, *size, objects, stated_part(os.path.dirname(mask)))
+        yield ImageRecord(folder.root / name, *size, objects, stated_split(os.path.dirname(mask)))

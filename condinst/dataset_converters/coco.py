@@ -1,7 +1,7 @@
-"""COCO json: found, joined with its images, and split where it is in one piece.
+"""Import COCO json: find the files and their images, and split a file that has no split.
 
-Files that can be used as they are, are. Where they are written anew, segmentations, crowds and all
-other keys stay what they were.
+Files that can be used as they are stay untouched. Files that are written again keep their
+segmentations, crowds and all other keys.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from condinst.dataset_converters.folder import Folder, stated_part
-from condinst.dataset_converters.records import PARTS, DatasetPart, Imported, Notes
+from condinst.dataset_converters.folder import Folder, stated_split
+from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
 from condinst.dataset_converters.split import Sample
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.dataset_converters.write_coco import output_path, write_coco
@@ -23,28 +23,28 @@ from condinst.utils.plain import plain, plain_annotation
 
 __all__ = ["find_coco_files", "import_coco"]
 
-# what COCO's own archives have beside the instances
 _ROBOFLOW = "_annotations.coco.json"
+# other annotation files in COCO's archives
 _OTHER_TASKS = ("captions", "person_keypoints", "stuff", "panoptic", "image_info")
 
 
 @dataclass
-class _Part:
-    """One annotation file and where its images are."""
+class _Split:
+    """One annotation file and the places of its N images."""
 
-    name: str  # train, val, test; "" for the only file of a set without parts
+    name: str  # train, val or test; "" for the only file of a dataset without splits
     path: Path
     data: Any  # CocoFile
     img_dir: Path
-    found: list[str | None]  # N, file names relative to img_dir; None: there is no such image
-    as_it_is: bool  # every image is where the json says
-    samples: list[Sample | None]  # N; None where ``found`` is
+    found: list[str | None]  # N file names relative to img_dir; None for a missing image
+    unchanged: bool  # every image is at the file_name of the json
+    samples: list[Sample | None]  # N; None for a missing image
 
 
 def find_coco_files(folder: Folder) -> list[str]:
-    """The folder's json files of COCO's instances, relative to it.
+    """Return the folder's COCO instance files, relative to the folder.
 
-    Those that an earlier import wrote count only where there are no others.
+    Files that an earlier import wrote count only if there are no others.
     """
     found = folder.json_kinds.get("coco", [])
     instances = [f for f in found if not Path(f).name.startswith(_OTHER_TASKS)]
@@ -61,55 +61,62 @@ def import_coco(
     val_fraction: float,
     seed: int,
 ) -> Imported:
-    """See :func:`condinst.dataset_converters.import_data`.
+    """Import COCO files; see :func:`condinst.dataset_converters.import_data`.
 
     Args:
+        folder: the dataset's folder.
+        out: the folder for files that have to be written again.
+        notes: receives every decision.
         files: the annotation files, relative to the folder.
+        val_fraction, seed: of the split, where the source has none.
+
+    Raises:
+        ValueError: a file is broken, has no images or annotations, or no split fits its name.
     """
-    parts = {
-        name: _read(folder, file, name, notes) for name, file in _by_part(folder, files).items()
+    splits = {
+        name: _read(folder, file, name, notes) for name, file in _by_split(folder, files).items()
     }
-    test = parts.get("test")
-    if test is not None and len(parts) > 1 and not len(test.data.ann_ids):
+    test = splits.get("test")
+    if test is not None and len(splits) > 1 and not len(test.data.ann_ids):
         notes.say(f"{test.path} has no annotations and is not used.")
-        del parts["test"]
-    every = list(parts.values())
+        del splits["test"]
+    every = list(splits.values())
     classes = _used_classes(every, notes)
     writer = _Writer(out, every, notes)
-    if {"train", "val"} <= parts.keys():
-        note_shared_images({part.name: [s for s in part.samples if s] for part in every}, notes)
-        made = {name: writer.keep_or_write(part, name) for name, part in parts.items()}
+    if {"train", "val"} <= splits.keys():
+        note_shared_images({split.name: [s for s in split.samples if s] for split in every}, notes)
+        made = {name: writer.keep_or_write(split, name) for name, split in splits.items()}
         return _imported(made, classes, notes, None)
-    made = _split(parts, writer, notes, val_fraction, seed)
+    made = _split(splits, writer, notes, val_fraction, seed)
     return _imported(made, classes, notes, seed)
 
 
 def _imported(
-    made: dict[str, DatasetPart], classes: tuple[str, ...], notes: Notes, seed: int | None
+    made: dict[str, DatasetSplit], classes: tuple[str, ...], notes: Notes, seed: int | None
 ) -> Imported:
     return Imported(
         "coco", made["train"], made["val"], made.get("test"), classes, notes.sentences(), seed
     )
 
 
-def _by_part(folder: Folder, files: Sequence[str]) -> dict[str, str]:
-    """train, val, test -> file; a single file that says nothing has the part ""."""
+def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, str]:
+    """Return split -> file; a single file without a split in its name gets the split ""."""
     if len(files) == 1:
-        return {stated_part(files[0]) or "": files[0]}
-    parts: dict[str, str] = {}
+        return {stated_split(files[0]) or "": files[0]}
+    splits: dict[str, str] = {}
     for file in files:
-        part = stated_part(file)
-        if part is None or part in parts:
-            listed = "".join(f"\n  {f}: {stated_part(f) or 'no part in its name'}" for f in files)
+        split = stated_split(file)
+        if split is None or split in splits:
+            listed = "".join(f"\n  {f}: {stated_split(f) or 'no split in its name'}" for f in files)
             raise ValueError(
-                f"{folder.root}: several COCO files, expected one for each of {', '.join(PARTS)}, "
+                f"{folder.root}: several COCO files, expected one for each of {', '.join(SPLITS)}, "
                 f"named so; or give one file as the path. Found:{listed}"
             )
-        parts[part] = file
-    return parts
+        splits[split] = file
+    return splits
 
 
-def _read(folder: Folder, file: str, part: str, notes: Notes) -> _Part:
+def _read(folder: Folder, file: str, split: str, notes: Notes) -> _Split:
     from condinst.datasets.coco.coco_file import read_coco_file
     from condinst.datasets.coco.entry_issues import first_few
     from condinst.datasets.coco.file_cache import keep_file, mark_of
@@ -123,7 +130,7 @@ def _read(folder: Folder, file: str, part: str, notes: Notes) -> _Part:
         raise ValueError(f"{path}: {error}") from None
     if not data.file_names:
         raise ValueError(f"{path}: expected images under the key images, found none")
-    for problem in [*data.problems, *data.repairs]:
+    for problem in [*data.problems, *data.fixes]:
         notes.say(f"{path}: {problem}.")
     places = _locate(folder, file, data.file_names)
     missing = [n for n, p in zip(data.file_names, places, strict=True) if p is None]
@@ -146,12 +153,12 @@ def _read(folder: Folder, file: str, part: str, notes: Notes) -> _Part:
         None if p is None else Sample(p, folder.root / p, frozenset(label))
         for p, label in zip(places, labels, strict=True)
     ]
-    return _Part(part, path, data, folder.root / img_dir, found, exact, samples)
+    return _Split(split, path, data, folder.root / img_dir, found, exact, samples)
 
 
 def _locate(folder: Folder, file: str, names: Sequence[str]) -> list[str | None]:
-    """The images of one json, relative to the folder."""
-    part, beside = stated_part(file), os.path.dirname(file)
+    """Return the path of each image of one json, relative to the folder; None if missing."""
+    split, beside = stated_split(file), os.path.dirname(file)
     prefixes = {
         path[: len(path) - len(name)]
         for name in list(names)[:20]
@@ -161,7 +168,7 @@ def _locate(folder: Folder, file: str, names: Sequence[str]) -> list[str | None]
 
     def hits(prefix: str) -> tuple:
         number = sum(prefix + name in folder.image_set for name in names)
-        return (-number, stated_part(prefix) != part, prefix.rstrip("/") != beside, prefix)
+        return (-number, stated_split(prefix) != split, prefix.rstrip("/") != beside, prefix)
 
     prefix = min(prefixes, key=hits, default="")
     return [
@@ -171,9 +178,10 @@ def _locate(folder: Folder, file: str, names: Sequence[str]) -> list[str | None]
 
 
 def _image_folder(places: Sequence[str | None], names: Sequence[str]) -> tuple[str, bool]:
-    """The folder, relative to the root, that the file names are relative to, and whether all are.
+    """Return the folder that the file names start from, and whether all of them do.
 
-    Where they are relative to none, it is the one that holds all images.
+    The folder is relative to the root. If the names have no common start, the folder is the
+    smallest one that holds all images.
     """
     prefixes = {
         place[: len(place) - len(name)] if place and place.endswith(name) else None
@@ -186,18 +194,18 @@ def _image_folder(places: Sequence[str | None], names: Sequence[str]) -> tuple[s
     return os.path.commonpath([f"/{parent}" for parent in parents])[1:], False
 
 
-def _used_classes(parts: Sequence[_Part], notes: Notes) -> tuple[str, ...]:
-    """The names in order, without the group that Roboflow writes as a category."""
+def _used_classes(splits: Sequence[_Split], notes: Notes) -> tuple[str, ...]:
+    """Return the class names in order, without the supercategory that Roboflow writes."""
     names: dict[str, int] = {}
-    for part in parts:
-        for index, (_, name) in enumerate(part.data.categories):
-            number = int(np.count_nonzero(part.data.category_index == index))
+    for split in splits:
+        for index, (_, name) in enumerate(split.data.categories):
+            number = int(np.count_nonzero(split.data.category_index == index))
             names[str(name)] = names.get(str(name), 0) + number
     if not sum(names.values()):
-        raise ValueError(f"{parts[0].path}: expected annotations of its categories, found none")
+        raise ValueError(f"{splits[0].path}: expected annotations of its categories, found none")
     empty = [name for name, number in names.items() if not number]
-    if empty == list(names)[:1] and parts[0].path.name == _ROBOFLOW and len(names) > 1:
-        notes.say(f"The category {empty[0]!r} is Roboflow's name for the group of all; left out.")
+    if empty == list(names)[:1] and splits[0].path.name == _ROBOFLOW and len(names) > 1:
+        notes.say(f"The category {empty[0]!r} is Roboflow's parent of all classes; left out.")
         del names[empty[0]]
     elif empty:
         listed = ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else "")
@@ -206,44 +214,42 @@ def _used_classes(parts: Sequence[_Part], notes: Notes) -> tuple[str, ...]:
 
 
 class _Writer:
-    """Writes parts anew, with one list of categories for all of them."""
+    """Write splits again, with one list of categories for all of them."""
 
-    def __init__(self, out: Path, parts: Sequence[_Part], notes: Notes) -> None:
+    def __init__(self, out: Path, splits: Sequence[_Split], notes: Notes) -> None:
         self._out, self._notes = out, notes
-        self._same = len({tuple(part.data.categories) for part in parts}) == 1
-        names = dict.fromkeys(str(name) for part in parts for _, name in part.data.categories)
+        self._same = len({tuple(split.data.categories) for split in splits}) == 1
+        names = dict.fromkeys(str(name) for split in splits for _, name in split.data.categories)
         self._ids = {name: number for number, name in enumerate(names, 1)}
         if not self._same:
             notes.say(
-                "The files number their categories differently: they are written anew, with the "
-                f"{len(names)} names of all."
+                "The files number their categories differently: they are written again with all "
+                f"{len(names)} names."
             )
 
-    def keep_or_write(self, part: _Part, name: str) -> DatasetPart:
-        """The part itself where it can be used as it is."""
-        if not (self._same and part.as_it_is):
-            return self.write(part, name, None)
-        return DatasetPart(
-            part.path, part.img_dir, len(part.data.image_ids), len(part.data.ann_ids)
+    def keep_or_write(self, split: _Split, name: str) -> DatasetSplit:
+        """Return the split as it is if training can use it; else write it again."""
+        if not (self._same and split.unchanged):
+            return self.write(split, name, None)
+        return DatasetSplit(
+            split.path, split.img_dir, len(split.data.image_ids), len(split.data.ann_ids)
         )
 
-    def write(self, part: _Part, name: str, chosen: set[int] | None) -> DatasetPart:
-        """Write the chosen images of a part (None: all that there are) as the part ``name``."""
-        data = part.data
+    def write(self, split: _Split, name: str, chosen: set[int] | None) -> DatasetSplit:
+        """Write the chosen images of a split (None: all that exist) as the split ``name``."""
+        data = split.data
         used = [
             index
-            for index, file_name in enumerate(part.found)
+            for index, file_name in enumerate(split.found)
             if file_name is not None and (chosen is None or index in chosen)
         ]
-        images = [plain({**data.images[i], "file_name": part.found[i]}) for i in used]
+        images = [plain({**data.images[i], "file_name": split.found[i]}) for i in used]
         there = np.isin(data.image_index, used) & (data.category_index >= 0)
-        wrong = {
-            f.index: f.text for f in data.faults if f.where == "annotations" and not f.repaired
-        }
+        wrong = {f.index: f.text for f in data.issues if f.where == "annotations" and not f.fixed}
         for i in sorted(wrong):
             if there[i]:
                 self._notes.count(
-                    f"Annotations of {part.path} that cannot be used, left out",
+                    f"Annotations of {split.path} that cannot be used, left out",
                     f"id {data.ann_ids[i]}",
                 )
                 there[i] = False
@@ -255,7 +261,7 @@ class _Writer:
         head = {key: plain(data.head[key]) for key in ("info", "licenses") if key in data.head}
         annotations = (self._annotation(data, i) for i in kept)
         write_coco(path, images=images, annotations=annotations, categories=categories, head=head)
-        return DatasetPart(path, part.img_dir, len(images), len(kept))
+        return DatasetSplit(path, split.img_dir, len(images), len(kept))
 
     def _annotation(self, data: Any, index: int) -> dict[str, Any]:
         found = plain_annotation(data.annotation(index))
@@ -265,28 +271,28 @@ class _Writer:
 
 
 def _split(
-    parts: dict[str, _Part], writer: _Writer, notes: Notes, val_fraction: float, seed: int
-) -> dict[str, DatasetPart]:
-    """Take the validation part from the training part, or from the only one there is."""
-    name = "train" if "train" in parts else next(iter(parts))
-    if len(parts) > 1 and name != "train":
+    splits: dict[str, _Split], writer: _Writer, notes: Notes, val_fraction: float, seed: int
+) -> dict[str, DatasetSplit]:
+    """Take the validation split from the training split, or from the only one there is."""
+    name = "train" if "train" in splits else next(iter(splits))
+    if len(splits) > 1 and name != "train":
         raise ValueError(
-            f"expected a COCO file for training, found only {', '.join(sorted(parts))}; give the "
+            f"expected a COCO file for training, found only {', '.join(sorted(splits))}; give the "
             "one to split as the path"
         )
-    part = parts[name]
-    places = [i for i, sample in enumerate(part.samples) if sample is not None]
-    samples = [sample for sample in part.samples if sample is not None]
+    split = splits[name]
+    places = [i for i, sample in enumerate(split.samples) if sample is not None]
+    samples = [sample for sample in split.samples if sample is not None]
     flags = split_with_notes(samples, notes, val_fraction=val_fraction, seed=seed)
     made = {
         "train": writer.write(
-            part, "train", {p for p, v in zip(places, flags, strict=True) if not v}
+            split, "train", {p for p, v in zip(places, flags, strict=True) if not v}
         ),
-        "val": writer.write(part, "val", {p for p, v in zip(places, flags, strict=True) if v}),
+        "val": writer.write(split, "val", {p for p, v in zip(places, flags, strict=True) if v}),
     }
-    if "test" in parts and name != "test":
-        made["test"] = writer.keep_or_write(parts["test"], "test")
+    if "test" in splits and name != "test":
+        made["test"] = writer.keep_or_write(splits["test"], "test")
         note_shared_images(
-            {"train and val": samples, "test": [s for s in parts["test"].samples if s]}, notes
+            {"train and val": samples, "test": [s for s in splits["test"].samples if s]}, notes
         )
     return made

@@ -1,4 +1,4 @@
-"""The images of a reader -> one COCO json for each part."""
+"""Write the images of a format reader as one COCO json for each split."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 from condinst.dataset_converters.outlines import rectangle
 from condinst.dataset_converters.records import (
-    PARTS,
+    SPLITS,
     AnnotationSource,
-    DatasetPart,
+    DatasetSplit,
     ImageRecord,
     Imported,
     Label,
@@ -29,7 +29,7 @@ __all__ = ["convert"]
 
 @dataclass(frozen=True)
 class _Stored:
-    """An image whose objects wait as text, in a tenth of the memory that they would take."""
+    """An image whose objects are kept as json text, which takes a tenth of the memory."""
 
     path: Path
     height: int
@@ -37,19 +37,23 @@ class _Stored:
     objects: bytes
     labels: frozenset[Label]
     num_objects: int
-    part: str | None
+    split: str | None
 
 
 def convert(
     source: AnnotationSource, root: Path, out: Path, notes: Notes, *, val_fraction: float, seed: int
 ) -> Imported:
-    """Read the source to its end and write what training needs.
+    """Read all images of a source and write one COCO json for each split.
 
     Args:
-        root: the dataset's folder, to name images in notes.
+        source: the dataset, as its format reader returns it.
+        root: the dataset's folder; notes name images relative to it.
+        out: the folder that receives ``annotations``.
+        notes: receives every decision.
+        val_fraction, seed: of the split, where the source has none.
 
     Raises:
-        ValueError: nothing to learn from, or what the readers raise.
+        ValueError: the source has no images or no objects, or a file of it is broken.
     """
     boxes, masks, seen = 0, 0, set[Label]()
     stored = []
@@ -64,14 +68,14 @@ def convert(
     _check(source, root, stored, seen, notes)
     if boxes:
         _say_boxes(boxes, masks, notes)
-    parts, used_seed = _parts(stored, names, root, notes, val_fraction, seed)
-    img_dirs = {part: _common_folder(images) for part, images in parts.items()}
-    if used_seed is not None:  # of one source: one folder
-        shared = _common_folder([*parts["train"], *parts["val"]])
+    splits, used_seed = _splits(stored, names, root, notes, val_fraction, seed)
+    img_dirs = {split: _common_folder(images) for split, images in splits.items()}
+    if used_seed is not None:  # both come from one folder
+        shared = _common_folder([*splits["train"], *splits["val"]])
         img_dirs |= {"train": shared, "val": shared}
     made = {
-        part: _write(output_path(out, part), images, img_dirs[part], names, bool(masks))
-        for part, images in parts.items()
+        split: _write(output_path(out, split), images, img_dirs[split], names, bool(masks))
+        for split, images in splits.items()
     }
     return Imported(
         source.format,
@@ -92,7 +96,7 @@ def _store(image: ImageRecord) -> _Stored:
         json.dumps(image.objects, separators=(",", ":")).encode(),
         frozenset(found["label"] for found in image.objects),
         len(image.objects),
-        image.part,
+        image.split,
     )
 
 
@@ -109,14 +113,14 @@ def _check(
 def _say_boxes(boxes: int, masks: int, notes: Notes) -> None:
     if masks:
         notes.say(
-            f"{boxes} objects have a box and no outline, beside {masks} that have one: the boxes "
-            "are crowd regions, neither learned from nor counted."
+            f"{boxes} objects have a box and no outline, {masks} have an outline: the boxes become "
+            "crowd regions, which are neither learned nor counted."
         )
     else:
         notes.say(f"All {boxes} objects are boxes without outlines: BoxInst can learn from them.")
 
 
-def _parts(
+def _splits(
     stored: Sequence[_Stored],
     names: dict[Label, str],
     root: Path,
@@ -124,31 +128,32 @@ def _parts(
     val_fraction: float,
     seed: int,
 ) -> tuple[dict[str, list[_Stored]], int | None]:
-    """train, val and perhaps test, in the order of the source; the seed of a split made here."""
+    """Return split -> images, in the source's order, and the seed of a split made here."""
     given: dict[str | None, list[_Stored]] = {}
     for image in stored:
-        given.setdefault(image.part, []).append(image)
+        given.setdefault(image.split, []).append(image)
     if "test" in given and len(given) > 1 and not any(p.num_objects for p in given["test"]):
-        notes.say(f"The test part has no objects in its {len(given.pop('test'))} images: unused.")
+        notes.say(f"The test split has no objects in its {len(given.pop('test'))} images: unused.")
     if None in given and len(given) > 1:
         for image in given.pop(None):
-            notes.count("Images outside the folders of the parts, left out", _name(image, root))
+            notes.count("Images outside the folders of the splits, left out", _name(image, root))
     if {"train", "val"} <= given.keys():
-        parts = {name: given[name] for name in PARTS if name in given}
+        splits = {name: given[name] for name in SPLITS if name in given}
         note_shared_images(
-            {name: [_sample(p, names, root) for p in group] for name, group in parts.items()}, notes
+            {name: [_sample(p, names, root) for p in group] for name, group in splits.items()},
+            notes,
         )
-        return parts, None
+        return splits, None
     pool = given.pop("train", None) or [p for group in given.values() for p in group]
-    rest = {"test": given["test"]} if "test" in given and pool[0].part == "train" else {}
+    rest = {"test": given["test"]} if "test" in given and pool[0].split == "train" else {}
     samples = [_sample(image, names, root) for image in pool]
     flags = split_with_notes(samples, notes, val_fraction=val_fraction, seed=seed)
-    parts = {
+    splits = {
         "train": [p for p, flag in zip(pool, flags, strict=True) if not flag],
         "val": [p for p, flag in zip(pool, flags, strict=True) if flag],
         **rest,
     }
-    return parts, seed
+    return splits, seed
 
 
 def _name(image: _Stored, root: Path) -> str:
@@ -170,7 +175,7 @@ def _write(
     img_dir: Path,
     names: dict[Label, str],
     with_masks: bool,
-) -> DatasetPart:
+) -> DatasetSplit:
     entries = (
         {
             "id": number,
@@ -188,7 +193,7 @@ def _write(
         annotations=_annotations(images, ids, with_masks, counter),
         categories=[{"id": number, "name": name} for number, name in enumerate(names.values(), 1)],
     )
-    return DatasetPart(path, img_dir, len(images), counter["annotations"])
+    return DatasetSplit(path, img_dir, len(images), counter["annotations"])
 
 
 def _annotations(
@@ -197,7 +202,7 @@ def _annotations(
     for image_id, image in enumerate(images, 1):
         for found in json.loads(image.objects):
             category = ids.get(found.pop("label"))
-            if category is None:  # a group of a class without instances
+            if category is None:  # a crowd of a class that has no instances
                 continue
             counter["annotations"] += 1
             if with_masks and "segmentation" not in found:

@@ -1,4 +1,4 @@
-"""Which format a folder of annotations has."""
+"""Recognize the format of a folder of annotations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ __all__ = ["FORMATS", "Format", "recognize"]
 
 @dataclass(frozen=True)
 class Format:
-    """A format, and what of a folder speaks for it."""
+    """A format and how it is recognized.
+
+    Attributes:
+        looked_for: the files that are looked for, in words.
+        find: returns these files of a folder; an empty list if the format does not fit.
+    """
 
     looked_for: str
     find: Callable[[Folder], list[Any]]
@@ -45,15 +50,16 @@ FORMATS = {
 
 
 def recognize(folder: Folder) -> str:
-    """The name of the only format that fits.
+    """Return the name of the only format that fits.
 
     Raises:
-        ValueError: none does, or several.
+        ValueError: no format fits, or several do.
     """
     found = {name: entry.find(folder) for name, entry in FORMATS.items()}
     fitting = [name for name, evidence in found.items() if evidence]
     if len(fitting) > 1 and all(folder.sniffed(file).written_here for file in found["coco"]):
-        fitting = [name for name in fitting if name != "coco"]  # made of the others
+        # an earlier import of the other format wrote these
+        fitting = [name for name in fitting if name != "coco"]
     if len(fitting) == 1:
         return fitting[0]
     listed = "".join(
@@ -61,7 +67,7 @@ def recognize(folder: Folder) -> str:
         for name, entry in FORMATS.items()
     )
     what = (
-        f"several formats fit, {' and '.join(fitting)}; say which with the format"
+        f"several formats fit, {' and '.join(fitting)}; choose one with the format"
         if fitting
         else f"no known annotations in its {len(folder.files)} files ({len(folder.images)} images)"
     )

@@ -1,4 +1,4 @@
-"""A folder's files, listed once and in the same order on every file system."""
+"""List a folder's files once, in the same order on every file system."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from condinst.dataset_converters.json_kind import Sniffed, sniff
 from condinst.datasets.coco.json_stream import load_json
 from condinst.images.sources import IMAGE_SUFFIXES
 
-__all__ = ["Folder", "read_json", "read_text", "read_yaml", "stated_part"]
+__all__ = ["Folder", "read_json", "read_text", "read_yaml", "stated_split"]
 
 _MAX_YAML_VALUES = 100_000
-_PART_NAMES = {
+_SPLIT_NAMES = {
     "train": "train",
     "training": "train",
     "val": "val",
@@ -29,9 +29,12 @@ _PART_NAMES = {
 
 @dataclass(frozen=True)
 class Folder:
-    """All files below ``root``, as sorted paths relative to it with forward slashes.
+    """The files below a folder.
 
-    Hidden files and folders are left out. ``root`` is absolute.
+    Attributes:
+        root: the folder, absolute.
+        files: sorted paths relative to ``root``, with forward slashes; hidden files and folders
+            are left out.
     """
 
     root: Path
@@ -39,7 +42,7 @@ class Folder:
 
     @classmethod
     def listed(cls, root: Path, without: Path | None = None) -> Folder:
-        """Links to folders are followed, each folder once; the folder ``without`` is left out."""
+        """List ``root``: links to folders are followed, each folder once; skip ``without``."""
         root = Path(os.path.abspath(root))
         files: list[str] = []
         seen = {os.path.realpath(without)} if without is not None and without != root else set()
@@ -56,12 +59,12 @@ class Folder:
         return cls(root, tuple(sorted(files)))
 
     def with_suffix(self, *suffixes: str) -> list[str]:
-        """The files whose name ends so; lower case."""
+        """Return the files that end in one of the lower-case suffixes."""
         return [file for file in self.files if file.lower().endswith(suffixes)]
 
     @cached_property
     def images(self) -> tuple[str, ...]:
-        """The files named like an image."""
+        """The files with the suffix of an image."""
         return tuple(self.with_suffix(*sorted(IMAGE_SUFFIXES)))
 
     @cached_property
@@ -81,14 +84,14 @@ class Folder:
         return {}
 
     def sniffed(self, file: str) -> Sniffed:
-        """What kind of annotations a json file has; it is opened once."""
+        """Return the kind of annotations in a json file, which is opened once."""
         if file not in self._sniffed:
             self._sniffed[file] = sniff(self.root / file)
         return self._sniffed[file]
 
     @cached_property
     def by_stem(self) -> dict[str, str]:
-        """Path without its ending -> an image."""
+        """Path without its suffix -> an image."""
         return {os.path.splitext(image)[0]: image for image in reversed(self.images)}
 
     @cached_property
@@ -100,18 +103,21 @@ class Folder:
         return index
 
     def find_image(self, name: str, beside: str = "") -> str | None:
-        """The image that an annotation file calls ``name``; None when there is none, or several.
+        """Return the image that an annotation file calls ``name``.
 
         Args:
-            name: a path, absolute or relative, of this machine or of another, with either slash.
+            name: a path, absolute or relative, of this machine or another, with either slash.
             beside: the folder of the annotation file, relative to the root.
+
+        Returns:
+            A path relative to the root; None if no image or more than one fits.
         """
         name = name.replace("\\", "/")
         joined = os.path.normpath(os.path.join(beside, name)).replace("\\", "/")
         if joined in self.image_set:
             return joined
         found = self.by_name.get(PurePosixPath(name).name, [])
-        if len(found) > 1:  # the one that shares most of the path's end
+        if len(found) > 1:  # take the image that shares the longest end of the path
             tails = [_common_tail(name, path) for path in found]
             best = max(tails)
             found = [p for p, tail in zip(found, tails, strict=True) if tail == best]
@@ -120,7 +126,7 @@ class Folder:
         return found[0] if len(found) == 1 else None
 
     def files_named(self, name: str) -> list[str]:
-        """The files of that base name."""
+        """Return the files with this base name."""
         return [file for file in self.files if PurePosixPath(file).name == name]
 
 
@@ -133,18 +139,18 @@ def _common_tail(a: str, b: str) -> int:
     return count
 
 
-def stated_part(path: str) -> str | None:
-    """train, val or test, from the last component of a relative path that says one."""
+def stated_split(path: str) -> str | None:
+    """Return train, val or test by the last component of a path that names one; else None."""
     for component in reversed(PurePosixPath(path).parts):
         words = re.split(r"[^a-z]+", component.lower())
-        parts = {_PART_NAMES[word] for word in words if word in _PART_NAMES}
-        if len(parts) == 1:
-            return parts.pop()
+        splits = {_SPLIT_NAMES[word] for word in words if word in _SPLIT_NAMES}
+        if len(splits) == 1:
+            return splits.pop()
     return None
 
 
 def read_text(path: Path) -> str:
-    """Raises ValueError naming the file when it is missing or not UTF-8."""
+    """Read a text file; ValueError names a file that is missing or not UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -152,11 +158,11 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text in UTF-8: {error}") from None
+        raise ValueError(f"{path}: not UTF-8 text: {error}") from None
 
 
 def read_json(path: Path) -> Any:
-    """Raises ValueError naming the file when it is missing or broken."""
+    """Read a json file; ValueError names a file that is missing or broken."""
     try:
         return load_json(str(path))
     except ValueError as error:
@@ -164,7 +170,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """Raises ValueError naming the file when it is missing or broken."""
+    """Read a yaml file; ValueError names a file that is missing or broken."""
     import yaml
 
     text = read_text(path)
@@ -178,14 +184,14 @@ def read_yaml(path: Path) -> Any:
 
 
 def _count_nodes(node: Any, known: dict[int, int]) -> int:
-    """How many values a node stands for once its aliases are written out; refuse too many.
+    """Return how many values a node holds once its aliases are expanded; refuse too many.
 
-    An alias costs nothing until something walks through what it stands for: to print it, say.
+    An alias takes no memory until something walks through its values, for example to print them.
     """
     if id(node) in known:
         count = known[id(node)]
         if not count:
-            raise ValueError("an alias refers to what it is a part of")
+            raise ValueError("an alias refers to a value that contains it")
         return count
     if not isinstance(node.value, list):
         return 1
@@ -195,6 +201,6 @@ def _count_nodes(node: Any, known: dict[int, int]) -> int:
         for child in part if isinstance(part, tuple) else (part,):
             count += _count_nodes(child, known)
             if count > _MAX_YAML_VALUES:
-                raise ValueError(f"its aliases stand for over {_MAX_YAML_VALUES} values")
+                raise ValueError(f"its aliases expand to over {_MAX_YAML_VALUES} values")
     known[id(node)] = count
     return count

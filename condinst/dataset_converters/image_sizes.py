@@ -1,4 +1,4 @@
-"""Sizes of images from their headers, and images whose pixels are labels."""
+"""Read image sizes from file headers, and label maps: images whose pixels are labels."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ __all__ = ["check_mask_size", "image_size", "read_label_map"]
 
 
 def image_size(path: Path, stated: tuple[int, int] | None = None) -> tuple[int, int]:
-    """Height and width; the file's EXIF orientation is applied, unless the annotations say other.
+    """Return the height and width of an image file.
+
+    The file's EXIF orientation is applied, unless ``stated`` is the size without it.
 
     Args:
+        path: the image file.
         stated: height and width in the annotations.
 
     Raises:
-        ValueError: not an image, or ``stated`` is neither the size as stored nor as shown.
+        ValueError: the file is missing or not an image, or ``stated`` is the size neither with nor
+            without the EXIF orientation.
     """
     from condinst.images.headers import header_size
 
@@ -43,7 +47,7 @@ def image_size(path: Path, stated: tuple[int, int] | None = None) -> tuple[int, 
 
 
 def _decoded_size(path: Path) -> tuple[int, int]:
-    """Of a file that OpenCV knows and Pillow does not."""
+    """Return the size of a file that OpenCV can read and Pillow cannot."""
     import cv2
 
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -53,7 +57,7 @@ def _decoded_size(path: Path) -> tuple[int, int]:
 
 
 def check_mask_size(path: Path, mask: np.ndarray, image: Path, size: tuple[int, int]) -> None:
-    """Raises ValueError, naming both files, when a mask has another size than its image."""
+    """Check that a mask has the size of its image; ValueError names both files."""
     if mask.shape != size:
         raise ValueError(
             f"mask file {path}: {mask.shape[1]} x {mask.shape[0]} (width x height), its image "
@@ -61,26 +65,28 @@ def check_mask_size(path: Path, mask: np.ndarray, image: Path, size: tuple[int, 
         )
 
 
-_LARGE = 1 << 24
+_LARGE = 1 << 24  # pixels
 
 
 def _is_larger(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether one of the sides is, in both orientations."""
+    """Tell whether ``size`` does not fit into ``other`` in either orientation."""
     return any(a > b for a, b in zip(sorted(size), sorted(other), strict=True))
 
 
 def read_label_map(path: Path | IO[bytes], within: tuple[int, int] | None = None) -> np.ndarray:
-    """The values of an image's pixels, (H, W) int64: of a palette the index, 16 bit in full.
+    """Return the pixel values of a label map, (H, W) int64.
 
-    Colors are told apart by their number, red * 65536 + green * 256 + blue; of a gray image
-    stored as colors the gray value is given. Alpha is dropped.
+    A palette image gives the palette indices, a 16-bit image its full values. A color becomes
+    red * 65536 + green * 256 + blue; a gray image that is stored in color gives the gray value.
+    Alpha is dropped.
 
     Args:
-        within: height and width of its image: of 16 megapixels and more, a larger map, turned or
-            not, is not decoded.
+        path: the file, or an open file.
+        within: height and width of the image of the map. A map of over 16 megapixels that does not
+            fit into its image in either orientation is refused before it is decoded.
 
     Raises:
-        ValueError: not an image, or its pixels are not integers.
+        ValueError: the file is not an image, is too large, or its pixels are not integers.
     """
     name = f"mask file {path}" if isinstance(path, Path) else "embedded mask"
     try:
@@ -97,7 +103,7 @@ def read_label_map(path: Path | IO[bytes], within: tuple[int, int] | None = None
                     f"{within[1]} x {within[0]}"
                 )
             pixels = np.asarray(image.convert("L") if image.mode == "LA" else image)
-    except Exception as error:  # each format's reader raises its own kinds
+    except Exception as error:  # every image decoder raises its own error types
         raise ValueError(f"{name}: not readable: {error}") from None
     if pixels.dtype.kind not in "bui":
         raise ValueError(f"{name}: expected integer pixels, got {pixels.dtype}")

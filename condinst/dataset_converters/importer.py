@@ -1,4 +1,4 @@
-"""A folder of annotations in any known format -> COCO json for training and validation."""
+"""Import a folder of annotations in any known format as COCO json for training."""
 
 from __future__ import annotations
 
@@ -29,20 +29,24 @@ def import_data(
     seed: int = 0,
     fmt: str | None = None,
 ) -> Imported:
-    """Find out what is annotated and how, and make it COCO json with a split.
+    """Recognize the format of a dataset and write it as COCO json with a split.
 
-    Images are not copied. COCO json that has a split is used where it is, and nothing is written.
+    Images are not copied. COCO json that already has a split is used in place, and no file is
+    written.
 
     Args:
         path: the dataset's folder, or its annotation file (COCO json, VIA json, YOLO's yaml).
-        out: the folder that gets ``annotations/instances_{train,val,test}.json``.
-        val_fraction: of the images, for validation, where the source has no split.
-        seed: of that split.
-        fmt: one of :data:`FORMATS`; None recognizes it by the content.
+        out: the folder that receives ``annotations/instances_{train,val,test}.json``.
+        val_fraction: fraction of the images for validation, where the source has no split.
+        seed: seed of that split.
+        fmt: one of :data:`FORMATS`; None recognizes the format by the content.
+
+    Returns:
+        The files of each split, the classes, and notes on every decision.
 
     Raises:
-        FileNotFoundError: there is nothing at ``path``.
-        ValueError: no format fits, or several; a file is broken; an argument is out of range.
+        FileNotFoundError: ``path`` does not exist.
+        ValueError: no format fits, or several do; a file is broken; an argument is out of range.
     """
     if not 0 < val_fraction < 1:
         raise ValueError(f"val_fraction: expected a number between 0 and 1, got {val_fraction}")
@@ -123,7 +127,7 @@ def _format_of_file(folder: Folder, file: str) -> str:
 
 
 def _open(path: Path, out: Path) -> tuple[Folder, str | None]:
-    """The dataset's folder, and the annotation file in it when ``path`` is one."""
+    """Return the dataset's folder, and the annotation file in it when ``path`` is a file."""
     if path.is_dir():
         return Folder.listed(path, out), None
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""What kind of annotations a json file holds, from its beginning and its end."""
+"""Tell which kind of annotations a json file holds, from its beginning and its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Sniffed", "sniff"]
 
 WRITTEN_HERE = b'{"written_by": "condinst.dataset_converters",'
 _BLOCK = 1 << 16
-_KINDS = (  # the first that fits
+_KINDS = (  # the first kind whose patterns all match counts
     ("panoptic", (rb'"segments_info"\s*:',)),
     ("via", (rb'"_via_img_metadata"\s*:',)),
     ("via", (rb'"regions"\s*:', rb'"filename"\s*:')),
@@ -22,17 +22,17 @@ _KINDS = (  # the first that fits
 
 @dataclass(frozen=True)
 class Sniffed:
-    """What the beginning and the end of a json file say."""
+    """The kind of a json file, by its beginning and its end."""
 
     kind: str | None  # coco, labelme, via or panoptic; None for anything else
     written_here: bool  # by condinst.dataset_converters.write_coco
 
 
 def sniff(path: Path) -> Sniffed:
-    """Look at a json file.
+    """Tell the kind of a json file.
 
-    A large file is not read whole; a broken one still shows what it was meant to be, so that its
-    reader can say what is wrong with it.
+    Of a large file only both ends are read. A broken file still gets a kind, so that the reader
+    of that kind can say what is wrong.
     """
     with open(path, "rb") as file:
         text = file.read(_BLOCK)

@@ -1,4 +1,4 @@
-"""A folder of images and a folder of masks: one image of labels for each, 0 for background."""
+"""Read a folder of images and a folder of masks: one label map per image, 0 for background."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from condinst.dataset_converters.folder import Folder, stated_part
+from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
-from condinst.dataset_converters.outlines import label_map_codes, rle_object
+from condinst.dataset_converters.outlines import label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
 
 __all__ = ["find_label_maps", "mask_and_size", "read_label_maps"]
@@ -25,12 +25,12 @@ _MANY_PIECES = 3  # pieces of one value; instances seldom have as many
 
 
 def find_label_maps(folder: Folder) -> list[tuple[str, str]]:
-    """(image, mask), relative to the root, by the image's path."""
+    """Return (image, mask) pairs, relative to the root, in the order of the images' paths."""
     return _pairs(folder)[0]
 
 
 def _pairs(folder: Folder) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """Pairs; images without a mask; masks without an image."""
+    """Return the pairs, the images without a mask, and the masks without an image."""
     images, masks = _keyed(folder, _IMAGE_FOLDERS), _keyed(folder, _MASK_FOLDERS)
     by_stem = {(place, _MASK_ENDINGS.sub("", stem)): file for (place, stem), file in masks.items()}
     by_stem |= masks
@@ -48,7 +48,7 @@ def _pairs(folder: Folder) -> tuple[list[tuple[str, str]], list[str], list[str]]
 
 
 def _keyed(folder: Folder, names: Sequence[str]) -> dict[tuple[str, str], str]:
-    """(path of its folder with the name taken out, stem) -> image."""
+    """Return (path of the folder with ``*`` for the matching name, stem) -> image."""
     found = {}
     for image in folder.images:
         parts = os.path.dirname(image).split("/")
@@ -61,10 +61,12 @@ def _keyed(folder: Folder, names: Sequence[str]) -> dict[tuple[str, str], str]:
 
 
 def read_label_maps(folder: Folder, notes: Notes) -> AnnotationSource:
-    """Each value is an instance. Where no mask has two values, connected pixels are.
+    """Read each value of a mask as an instance.
+
+    Where no mask has two values besides 0, each connected piece is an instance.
 
     Raises:
-        ValueError: a mask is not readable, or of another size than its image.
+        ValueError: a mask cannot be read, or its size is not the image's.
     """
     pairs, alone, lonely = _pairs(folder)
     for name in alone:
@@ -74,18 +76,18 @@ def read_label_maps(folder: Folder, notes: Notes) -> AnnotationSource:
     binary = _are_binary(folder, pairs)
     if binary:
         notes.say(
-            "No mask has more than one value beside 0: instances are the connected pieces (by edge "
-            f"or corner), so that those that touch are one; all are of one class, {ONE_CLASS!r}."
+            "No mask has more than one value besides 0: each connected piece (by edge or corner) "
+            f"is one instance, so instances that touch are joined; the only class is {ONE_CLASS!r}."
         )
     else:
-        notes.say(f"Each value in a mask is one instance; all are of one class, {ONE_CLASS!r}.")
+        notes.say(f"Each value in a mask is one instance; the only class is {ONE_CLASS!r}.")
     return AnnotationSource(
         "masks", _read_all(folder, pairs, binary, notes), {ONE_CLASS: ONE_CLASS}
     )
 
 
 def _are_binary(folder: Folder, pairs: Sequence[tuple[str, str]]) -> bool:
-    """Whether the masks have one value beside 0, all the same. Ends at the first that says no."""
+    """Tell whether all masks share one value besides 0; stops at the first that does not."""
     values: set[int] = set()
     for image, mask in pairs:
         size = image_size(folder.root / image)
@@ -104,24 +106,27 @@ def _read_all(
     for name, mask in pairs:
         labels, (height, width) = mask_and_size(folder.root / mask, folder.root / name)
         number, connected = cv2.connectedComponents((labels != 0).astype(np.uint8))
-        codes = label_map_codes(connected.astype(np.int64) if binary else labels)
-        pieces.update(values=len(codes), connected=number - 1)
-        found = [rle_object(ONE_CLASS, code) for code in codes.values()]
+        rles = label_map_rles(connected.astype(np.int64) if binary else labels)
+        pieces.update(values=len(rles), connected=number - 1)
+        found = [rle_object(ONE_CLASS, rle) for rle in rles.values()]
         objects = [instance for instance in found if instance is not None]
         if not objects:
             notes.count("Images without objects, kept as negatives", name)
         yield ImageRecord(
-            folder.root / name, height, width, objects, stated_part(os.path.dirname(name))
+            folder.root / name, height, width, objects, stated_split(os.path.dirname(name))
         )
     if pieces["connected"] > _MANY_PIECES * pieces["values"]:
         notes.say(
             f"The {pieces['values']} instances lie in {pieces['connected']} pieces: if the values "
-            "are classes and not instances, these masks cannot be used as they are."
+            "are classes instead of instances, these masks cannot be used as they are."
         )
 
 
 def mask_and_size(mask: Path, image: Path) -> tuple[np.ndarray, tuple[int, int]]:
-    """The label map, and its image's height and width (as stored, if the mask was made so)."""
+    """Return the (H, W) label map and its image's height and width.
+
+    The size is the one as stored if the mask was drawn without the EXIF orientation.
+    """
     size = image_size(image)
     labels = read_label_map(mask, within=size)
     if labels.shape == size[::-1] != size:

@@ -1,8 +1,7 @@
-"""labelme: one json per image with polygons, rectangles, circles and small masks.
+"""Read labelme: one json per image with polygons, rectangles, circles and small masks.
 
-supervision reads polygons and rectangles (0.31.2: ``DetectionDataset.from_labelme``), drawn from
-corners rounded to whole pixels and with a mask of the image's size per object; circles and masks
-it leaves out.
+supervision 0.31.2 (``DetectionDataset.from_labelme``) reads polygons and rectangles only. It rounds
+corners to whole pixels and keeps a mask of the image's size per object.
 """
 
 from __future__ import annotations
@@ -17,36 +16,36 @@ from typing import Any
 
 import numpy as np
 
-from condinst.dataset_converters.folder import Folder, read_json, stated_part
+from condinst.dataset_converters.folder import Folder, read_json, stated_split
 from condinst.dataset_converters.image_sizes import image_size, read_label_map
 from condinst.dataset_converters.outlines import (
     check_label,
     check_pixels,
     ellipse,
-    mask_code,
+    mask_rle,
     polygon_object,
     rectangle,
     rle_object,
-    union_code,
+    union_rle,
 )
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
-from condinst.datasets.coco.coco_entries import MAX_SIDE
-from condinst.datasets.coco.entry_issues import shown
+from condinst.datasets.coco.entry_issues import short_repr
+from condinst.datasets.coco.entry_values import MAX_SIDE
 from condinst.masks.polygon_rle import polygons_to_rle
 
 __all__ = ["find_labelme", "read_labelme"]
 
 
 def find_labelme(folder: Folder) -> list[str]:
-    """The folder's labelme files, relative to it."""
+    """Return the folder's labelme files, relative to the folder."""
     return folder.json_kinds.get("labelme", [])
 
 
 def read_labelme(folder: Folder, files: list[str], notes: Notes) -> AnnotationSource:
-    """Shapes with the same label and ``group_id`` are one instance.
+    """Read labelme files; shapes with the same label and ``group_id`` are one instance.
 
     Raises:
-        ValueError: a file is broken, or its sizes are not its image's.
+        ValueError: a file is broken, or its size is not the image's.
     """
     return AnnotationSource("labelme", _read_all(folder, files, notes), None)
 
@@ -77,7 +76,7 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
         if not objects:
             notes.count("Images without objects, kept as negatives", name)
         yield ImageRecord(
-            folder.root / name, height, width, objects, stated_part(os.path.dirname(file))
+            folder.root / name, height, width, objects, stated_split(os.path.dirname(file))
         )
     for name in folder.images:
         if name not in used:
@@ -89,7 +88,7 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
 
 
 def _stated_size(path: Path, data: dict) -> tuple[int, int] | None:
-    """Height and width; None where one is not given."""
+    """Return the height and width that a file states; None where one is missing."""
     sides = []
     for key in ("imageHeight", "imageWidth"):
         value = data.get(key)
@@ -101,12 +100,12 @@ def _stated_size(path: Path, data: dict) -> tuple[int, int] | None:
         if whole and 0 < number <= MAX_SIDE:
             sides.append(int(number))
             continue
-        raise ValueError(f"{path}: {key}: expected a number of pixels, got {shown(value)}")
+        raise ValueError(f"{path}: {key}: expected a number of pixels, got {short_repr(value)}")
     return sides[0], sides[1]
 
 
 def _image(folder: Folder, file: str, data: dict) -> str | None:
-    """Its imagePath, or the image beside the json that has its name."""
+    """Return the image of imagePath, or the image beside the json with the same name."""
     beside = os.path.dirname(file)
     stated = data.get("imagePath")
     if isinstance(stated, str) and (found := folder.find_image(stated, beside)):
@@ -131,7 +130,7 @@ def _objects(
             raise ValueError(f"{path}: shapes[{number}]: {error}") from None
         if drawn is None:
             kind = shape.get("shape_type")
-            notes.count(f"Shapes without an area ({shown(kind)}), left out", where)
+            notes.count(f"Shapes without an area ({short_repr(kind)}), left out", where)
         elif isinstance(drawn, np.ndarray) and len(drawn) < 3:
             notes.count("Polygons of fewer than three points, left out", where)
         else:
@@ -147,41 +146,41 @@ def _objects(
 
 def _label(shape: Any) -> str:
     if not isinstance(shape, dict):
-        raise ValueError(f"expected a dict, got {shown(shape)}")
+        raise ValueError(f"expected a dict, got {short_repr(shape)}")
     label = shape["label"]
     if type(label) not in (str, int) or not check_label(label):
-        raise ValueError(f"label: expected a short text, got {shown(label)}")
+        raise ValueError(f"label: expected a short text, got {short_repr(label)}")
     return str(label)
 
 
 def _group(shape: dict) -> Any:
     group = shape.get("group_id")
     if group is not None and type(group) not in (int, float, str):
-        raise ValueError(f"group_id: expected a number, got {shown(group)}")
+        raise ValueError(f"group_id: expected a number, got {short_repr(group)}")
     return group
 
 
 def _joined(label: str, parts: list, height: int, width: int) -> dict[str, Any] | None:
-    """An instance of polygons and run-length codes."""
+    """Join (N, 2) polygons and RLEs to one instance; None where it covers no pixel."""
     if all(isinstance(part, np.ndarray) for part in parts):
         return polygon_object(label, parts, height, width)
-    codes = [
+    rles = [
         polygons_to_rle([part.ravel()], height, width) if isinstance(part, np.ndarray) else part
         for part in parts
     ]
-    return rle_object(label, union_code(codes))
+    return rle_object(label, union_rle(rles))
 
 
 def _drawn(shape: dict, height: int, width: int) -> Any:
-    """An (N, 2) polygon or a run-length code; None for lines and points."""
+    """Return the (N, 2) polygon or the RLE of a shape; None for lines and points."""
     kind = shape.get("shape_type") or "polygon"
     points = check_pixels(shape["points"])
     if points.ndim != 2 or points.shape[1] != 2:
         if points.size:
-            raise ValueError(f"points: expected [[x, y], ...], got {shown(shape['points'])}")
+            raise ValueError(f"points: expected [[x, y], ...], got {short_repr(shape['points'])}")
         points = points.reshape(0, 2)
     if kind in ("rectangle", "circle") and len(points) < 2 or kind == "mask" and not len(points):
-        raise ValueError(f"points: a {kind} needs more of them, got {len(points)}")
+        raise ValueError(f"points: a {kind} needs {1 if kind == 'mask' else 2}, got {len(points)}")
     if kind == "polygon" or (kind in ("rectangle", "oriented_rectangle") and len(points) > 2):
         return points
     if kind == "rectangle":
@@ -195,10 +194,10 @@ def _drawn(shape: dict, height: int, width: int) -> Any:
 
 
 def _mask(shape: dict, points: np.ndarray, height: int, width: int) -> dict[str, Any]:
-    """A PNG in base64, whose first pixel is at the first point."""
+    """Return the RLE of a PNG in base64 whose top left pixel lies at the first point."""
     text = shape["mask"]
     if not isinstance(text, str) or not text.isascii():
-        raise ValueError(f"mask: expected a PNG in base64, got {shown(text)}")
+        raise ValueError(f"mask: expected a PNG in base64, got {short_repr(text)}")
     data = base64.b64decode(text, validate=True)
     small = read_label_map(io.BytesIO(data), within=(height, width)) != 0
     x, y = (int(v) for v in points[0])
@@ -209,4 +208,4 @@ def _mask(shape: dict, points: np.ndarray, height: int, width: int) -> dict[str,
             f"{width} x {height}"
         )
     full[y : y + small.shape[0], x : x + small.shape[1]] = small
-    return mask_code(full)
+    return mask_rle(full)

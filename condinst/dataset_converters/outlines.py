@@ -1,7 +1,7 @@
-"""Drawn shapes and masks -> COCO annotations without ids.
+"""Turn drawn shapes and masks into COCO annotations without ids.
 
-Coordinates are pixels from the image's top left corner, as COCO's: the first pixel reaches from 0
-to 1. Areas and what counts as empty are pycocotools': those of the pixels that a mask covers.
+Coordinates are COCO's: pixels from the image's top left corner, where the first pixel reaches from
+0 to 1. Areas are pycocotools': the number of pixels that a mask covers. Masks of area 0 are empty.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from condinst.datasets.coco.coco_entries import MAX_SIDE
-from condinst.datasets.coco.entry_issues import shown
+from condinst.datasets.coco.entry_issues import short_repr
+from condinst.datasets.coco.entry_values import MAX_SIDE
 from condinst.masks.polygon_rle import polygons_to_rle
 from condinst.masks.rle import encode_runs
 
@@ -23,55 +23,56 @@ __all__ = [
     "check_label",
     "check_pixels",
     "ellipse",
-    "label_map_codes",
-    "mask_code",
+    "label_map_rles",
+    "mask_rle",
     "polygon_object",
     "rectangle",
     "rle_object",
-    "union_code",
+    "union_rle",
 ]
 
 _DECIMALS = 3  # of a pixel
-_MAX_SAGITTA = 0.05  # pixels between an ellipse and the polygon that stands for it
+_MAX_SAGITTA = 0.05  # largest distance in pixels between an ellipse and its polygon
 
 
 def check_label(value: Any) -> bool:
-    """Whether something can be the name of a class: text that can be printed, or a number."""
+    """Tell whether a value can name a class: printable text, or an integer."""
     if type(value) is int:
         return abs(value) < 1 << 63
     return type(value) is str and value.isprintable() and len(value) <= 300
 
 
 def check_pixels(values: Any) -> np.ndarray:
-    """Coordinates or lengths in pixels as float64 of the same shape.
+    """Return coordinates or lengths in pixels as a float64 array of the same shape.
 
     Raises:
-        ValueError: one is no number, not finite, or beyond every image.
+        ValueError: a value is not a finite number, or larger than any image.
     """
     try:
         numbers = np.asarray(values, np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"expected numbers of pixels, got {shown(values)}") from None
+        raise ValueError(f"expected numbers of pixels, got {short_repr(values)}") from None
     wrong = numbers[~(np.abs(numbers) <= MAX_SIDE)]
     if wrong.size:
         raise ValueError(
-            f"expected pixels, no image reaches {MAX_SIDE}, got {shown(float(wrong.flat[0]))}"
+            f"expected pixels, at most {MAX_SIDE}, got {short_repr(float(wrong.flat[0]))}"
         )
     return numbers
 
 
 def rectangle(x1: float, y1: float, x2: float, y2: float) -> np.ndarray:
-    """(4, 2) corners; the two given ones in any order."""
+    """Return the (4, 2) corners of the rectangle with two given opposite corners."""
     left, right, top, bottom = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
 
 
 def ellipse(cx: float, cy: float, rx: float, ry: float, theta: float = 0.0) -> np.ndarray:
-    """(N, 2) points of an ellipse; ``theta`` in radians, from the x to the y axis."""
+    """Return (N, 2) points of an ellipse; ``theta`` is in radians, from the x to the y axis."""
     check_pixels([cx, cy, rx, ry])
     if not math.isfinite(theta):
         raise ValueError(f"expected a finite angle, got {theta}")
     radius = max(rx, ry, 1e-9)
+    # the sagitta of an arc of angle a is r * (1 - cos(a / 2))
     step = 2 * math.acos(max(-1.0, 1 - _MAX_SAGITTA / radius)) if radius > _MAX_SAGITTA else 1.0
     angles = np.linspace(0, 2 * math.pi, max(16, math.ceil(2 * math.pi / step)), endpoint=False)
     x, y = rx * np.cos(angles), ry * np.sin(angles)
@@ -82,9 +83,10 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, theta: float = 0.0) -> n
 def polygon_object(
     label: Any, polygons: Sequence[np.ndarray], height: int, width: int
 ) -> dict[str, Any] | None:
-    """An instance of one or several (N, 2) polygons; None where it covers no pixel.
+    """Return an instance of one or more (N, 2) polygons; None if it covers no pixel.
 
-    Raises ValueError, worded to follow the shape's name, for coordinates that no image has.
+    Raises:
+        ValueError: a coordinate is not a finite number, or larger than any image.
     """
     rounded = [np.round(check_pixels(polygon), _DECIMALS) for polygon in polygons]
     flat = [polygon.ravel().tolist() for polygon in rounded]
@@ -97,19 +99,19 @@ def polygon_object(
     return _object(label, flat, [x1, y1, x2 - x1, y2 - y1], area)
 
 
-def rle_object(label: Any, code: dict[str, Any], *, crowd: bool = False) -> dict[str, Any] | None:
-    """An instance of a run-length code of pycocotools; None where it is empty."""
-    area = int(coco_mask.area(code))
+def rle_object(label: Any, rle: dict[str, Any], *, crowd: bool = False) -> dict[str, Any] | None:
+    """Return an instance of one of pycocotools' RLEs; None if it is empty."""
+    area = int(coco_mask.area(rle))
     if not area:
         return None
-    segmentation = {"size": [int(v) for v in code["size"]], "counts": code["counts"].decode()}
-    return _object(label, segmentation, coco_mask.toBbox(code).tolist(), area, crowd)
+    segmentation = {"size": [int(v) for v in rle["size"]], "counts": rle["counts"].decode()}
+    return _object(label, segmentation, coco_mask.toBbox(rle).tolist(), area, crowd)
 
 
 def box_object(
     label: Any, x1: float, y1: float, x2: float, y2: float, height: int, width: int
 ) -> dict[str, Any] | None:
-    """An instance of which only the box is known; None where it is empty."""
+    """Return an instance with a box and no mask; None if the box is empty in the image."""
     (x1, x2), (y1, y2) = np.clip([x1, x2], 0, width), np.clip([y1, y2], 0, height)
     box = [round(float(v), _DECIMALS) for v in (x1, y1, x2 - x1, y2 - y1)]
     if min(box[2:]) <= 0:
@@ -127,35 +129,35 @@ def _object(
     return found
 
 
-def mask_code(mask: np.ndarray) -> dict[str, Any]:
-    """The run-length code of an (H, W) mask; what is not zero belongs to it."""
+def mask_rle(mask: np.ndarray) -> dict[str, Any]:
+    """Return the RLE of the nonzero pixels of an (H, W) mask."""
     return coco_mask.encode(np.asfortranarray(mask != 0, dtype=np.uint8))
 
 
-def union_code(codes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The code of all pixels of the given ones."""
-    return coco_mask.merge(list(codes))
+def union_rle(rles: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the RLE of the union of several masks."""
+    return coco_mask.merge(list(rles))
 
 
-def label_map_codes(labels: np.ndarray) -> dict[int, dict[str, Any]]:
-    """The run-length code of each value but 0 in an (H, W) integer map, by ascending value.
+def label_map_rles(labels: np.ndarray) -> dict[int, dict[str, Any]]:
+    """Return value -> RLE for each value but 0 of an (H, W) integer map, by ascending value.
 
-    The map is read once, whatever the number of values.
+    One pass over the map finds all values, however many there are.
     """
     height, width = labels.shape
-    flat = labels.T.ravel()  # COCO's runs go down the columns
+    flat = labels.T.ravel()  # (H * W,); COCO's runs go down the columns
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     values = flat[starts]
     lengths = np.diff(starts, append=flat.size)
     order = np.argsort(values, kind="stable")
     order = order[values[order] != 0]
     cuts = np.flatnonzero(np.diff(values[order])) + 1
-    codes = {}
+    rles = {}
     for runs in np.split(order, cuts) if order.size else ():
         ends = starts[runs] + lengths[runs]
         gaps = starts[runs] - np.concatenate([[0], ends[:-1]])
         counts = np.stack([gaps, lengths[runs]], axis=1).ravel()
         if ends[-1] < flat.size:
             counts = np.append(counts, flat.size - ends[-1])
-        codes[int(values[runs[0]])] = encode_runs(counts, height, width)
-    return codes
+        rles[int(values[runs[0]])] = encode_runs(counts, height, width)
+    return rles

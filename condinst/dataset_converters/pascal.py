@@ -1,6 +1,6 @@
-"""Pascal VOC: a pixel's instance from SegmentationObject, its class from SegmentationClass.
+"""Read Pascal VOC: instances from SegmentationObject, their classes from SegmentationClass.
 
-Value 0 is background, 255 is void: the border of 5 pixels that VOC leaves undecided.
+Value 0 is background and 255 is void: the border of 5 pixels that VOC leaves undecided.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from condinst.dataset_converters.folder import Folder, read_text, stated_part
+from condinst.dataset_converters.folder import Folder, read_text, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, read_label_map
 from condinst.dataset_converters.label_maps import mask_and_size
-from condinst.dataset_converters.outlines import label_map_codes, rle_object
+from condinst.dataset_converters.outlines import label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes
 
 __all__ = ["find_pascal", "read_pascal"]
@@ -30,7 +30,7 @@ _VOID_COLOR = (224, 224, 192)
 
 
 def find_pascal(folder: Folder) -> list[str]:
-    """The folders, relative to the root, that hold SegmentationObject."""
+    """Return the folders, relative to the root, that hold SegmentationObject."""
     found = {
         os.path.dirname(os.path.dirname(p))
         for p in folder.images
@@ -40,20 +40,20 @@ def find_pascal(folder: Folder) -> list[str]:
 
 
 def read_pascal(folder: Folder, base: str, notes: Notes) -> AnnotationSource:
-    """The dataset below ``base``, a folder relative to the root.
+    """Read the dataset below ``base``, a folder relative to the root.
 
     Raises:
-        ValueError: a mask is missing, not readable, or of another size than its image.
+        ValueError: a mask cannot be read, or its size is not the image's.
     """
     root = folder.root / base
     colors, classes = _label_map(root, notes)
-    parts = _parts(root, notes)
+    splits = _splits(root, notes)
     name_of = _number_name
     if classes is None and _is_voc(root):
         name_of = _voc_name
     elif classes is None:
-        notes.say("Neither labelmap.txt nor Annotations say VOC's classes: named by their numbers.")
-    images = _read_all(folder, root, parts, colors, classes, notes)
+        notes.say("No labelmap.txt, and Annotations has other classes: named by their numbers.")
+    images = _read_all(folder, root, splits, colors, classes, notes)
     return AnnotationSource("pascal", images, classes, name_of)
 
 
@@ -66,18 +66,18 @@ def _voc_name(label: Label) -> str:
     return _VOC[number - 1] if number <= len(_VOC) else _number_name(label)
 
 
-def _parts(root: Path, notes: Notes) -> dict[str, str | None]:
-    """Name without ending -> train, val, test or None."""
+def _splits(root: Path, notes: Notes) -> dict[str, str | None]:
+    """Return name without suffix -> train, val, test or None."""
     lists = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
-    named = {path: stated_part(path.name) for path in lists}
+    named = {path: stated_split(path.name) for path in lists}
     if any(named.values()):
-        named = {path: part for path, part in named.items() if part}
+        named = {path: split for path, split in named.items() if split}
     found: dict[str, str | None] = {}
-    for path, part in named.items():
+    for path, split in named.items():
         for line in read_text(path).splitlines():
             if words := line.split():
-                before = found.setdefault(words[0], part)
-                if before != part:
+                before = found.setdefault(words[0], split)
+                if before != split:
                     notes.count(f"Names in two lists, taken for {before}", words[0])
     if found:
         return found
@@ -86,7 +86,7 @@ def _parts(root: Path, notes: Notes) -> dict[str, str | None]:
 
 
 def _label_map(root: Path, notes: Notes) -> tuple[dict[int, int] | None, dict[Label, str] | None]:
-    """CVAT's labelmap.txt, ``name:r,g,b:parts:actions``: color -> class, class -> name."""
+    """Read CVAT's labelmap.txt, ``name:r,g,b:parts:actions``: color -> class, class -> name."""
     path = root / "labelmap.txt"
     if not path.is_file():
         return None, None
@@ -113,7 +113,10 @@ def _label_map(root: Path, notes: Notes) -> tuple[dict[int, int] | None, dict[La
 
 
 def _is_voc(root: Path) -> bool:
-    """Whether the names in the xml files beside the masks are VOC's; so are the numbers then."""
+    """Tell whether the xml files beside the masks name only VOC's classes.
+
+    Then the numbers in the masks are VOC's too.
+    """
     names = set()
     for path in sorted((root / "Annotations").glob("*.xml"))[:200]:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -124,7 +127,7 @@ def _is_voc(root: Path) -> bool:
 def _read_all(
     folder: Folder,
     root: Path,
-    parts: dict[str, str | None],
+    splits: dict[str, str | None],
     colors: dict[int, int] | None,
     classes: dict[Label, str] | None,
     notes: Notes,
@@ -134,7 +137,7 @@ def _read_all(
     stems = {
         os.path.splitext(p)[0]: p for p in folder.images if p.startswith(prefix + "JPEGImages/")
     }
-    for name, part in sorted(parts.items()):
+    for name, split in sorted(splits.items()):
         image = stems.get(f"{prefix}JPEGImages/{name}")
         mask = root / "SegmentationObject" / f"{name}.png"
         kind = root / "SegmentationClass" / f"{name}.png"
@@ -154,7 +157,7 @@ def _read_all(
         objects = list(_objects(name, instances, kinds, colors, classes, notes))
         if not objects:
             notes.count("Images without objects, kept as negatives", name)
-        yield ImageRecord(path, *size, objects, part)
+        yield ImageRecord(path, *size, objects, split)
 
 
 def _objects(
@@ -171,7 +174,7 @@ def _objects(
             f"SegmentationClass/{name}.png: its pixels are colors, expected palette indices, or a "
             "labelmap.txt that gives the colors of the classes"
         )
-    for value, code in label_map_codes(instances).items():
+    for value, rle in label_map_rles(instances).items():
         if value in (_VOID, void):
             continue
         inside, counts = np.unique(kinds[instances == value], return_counts=True)
@@ -187,4 +190,4 @@ def _objects(
         elif classes is not None and label not in classes:
             notes.count(f"Objects of class {label}, which has no name, left out", where)
         else:
-            yield rle_object(label, code)  # type: ignore[misc]
+            yield rle_object(label, rle)  # type: ignore[misc]

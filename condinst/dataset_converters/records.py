@@ -1,4 +1,4 @@
-"""What an import gives, and what the readers of the formats hand on."""
+"""The records that the format readers return, and the result of an import."""
 
 from __future__ import annotations
 
@@ -8,85 +8,112 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PARTS", "Imported", "Label", "Notes", "ImageRecord", "AnnotationSource", "DatasetPart"]
+__all__ = [
+    "SPLITS",
+    "Imported",
+    "Label",
+    "Notes",
+    "ImageRecord",
+    "AnnotationSource",
+    "DatasetSplit",
+]
 
 Label = int | str
-PARTS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
-class DatasetPart:
-    """One part of a dataset, in COCO's layout."""
+class DatasetSplit:
+    """One split of a dataset, in COCO's layout."""
 
     ann_file: Path
-    img_dir: Path  # absolute; the json's file_name is relative to it
+    img_dir: Path  # absolute; the file_name entries of the json are relative to it
     num_images: int
     num_annotations: int
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A dataset that training can use."""
+    """A dataset that training can use.
+
+    Attributes:
+        format: the source's format, a key of ``FORMATS``.
+        train, val, test: the splits; a source without a test split has None for it.
+        classes: the class names, in the order of the json's categories.
+        notes: sentences on every decision and on everything that was left out.
+        seed: seed of the split that was made here; None if the source had a split.
+    """
 
     format: str
-    train: DatasetPart
-    val: DatasetPart
-    test: DatasetPart | None
-    classes: tuple[str, ...]  # in the order of the json's categories
-    notes: tuple[str, ...]  # every decision, and everything that was left out
-    seed: int | None  # of the split that was made here; None: the source had one
+    train: DatasetSplit
+    val: DatasetSplit
+    test: DatasetSplit | None
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+    seed: int | None
 
 
 @dataclass(frozen=True)
 class ImageRecord:
     """An image and its objects, as a reader found them.
 
-    ``objects`` are COCO annotations without ids: ``label`` (a key of the source's classes),
-    ``segmentation`` (polygons, RLE with a string, or absent where only the box is known), ``bbox``
-    (x, y, width, height), ``area`` and ``iscrowd``.
+    Attributes:
+        path: the image file.
+        height, width: the size in pixels, in the orientation of the annotations.
+        objects: COCO annotations without ids: ``label`` (a key of the source's classes),
+            ``segmentation`` (polygons, RLE whose counts are text, or absent where only the box is
+            known), ``bbox`` (x, y, width, height), ``area`` and ``iscrowd``.
+        split: train, val or test; None if the source does not say.
     """
 
     path: Path
     height: int
     width: int
     objects: list[dict[str, Any]]
-    part: str | None  # None: the source says nothing
+    split: str | None
 
 
 @dataclass(frozen=True)
 class AnnotationSource:
-    """Images of one format, read while they are asked for."""
+    """The images of one dataset, each read when the iterator reaches it.
+
+    Attributes:
+        format: a key of ``FORMATS``.
+        images: the images, as an iterable that can be read once.
+        classes: label -> class name, in order; None takes the labels that occur, sorted.
+        name_of: returns the class name of a label where ``classes`` is None.
+    """
 
     format: str
     images: Iterable[ImageRecord]
-    classes: dict[Label, str] | None  # label -> name, in order; None: those that occur, sorted
-    name_of: Callable[[Any], str] = str  # of a label, where ``classes`` is None
+    classes: dict[Label, str] | None
+    name_of: Callable[[Any], str] = str
 
 
 @dataclass
 class Notes:
-    """Sentences on an import; equal faults are counted and get one sentence."""
+    """Collect the sentences on an import; equal issues are counted and share one sentence."""
 
     _facts: list[str] = field(default_factory=list)
-    _faults: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _issues: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def say(self, sentence: str) -> None:
-        """A decision. Said once, however often it is repeated."""
+        """Add a sentence on a decision; a repeated sentence is kept once."""
         if sentence not in self._facts:
             self._facts.append(sentence)
 
-    def count(self, fault: str, where: str) -> None:
-        """One more case of ``fault``; ``where`` is the file, and the place in it."""
-        self._faults[fault].append(where)
+    def count(self, issue: str, where: str) -> None:
+        """Count one more case of ``issue``; ``where`` names the file and the place in it."""
+        self._issues[issue].append(where)
 
-    def count_of(self, fault: str) -> int:
-        """How often it was counted."""
-        return len(self._faults.get(fault, ()))
+    def count_of(self, issue: str) -> int:
+        """Return how often an issue was counted."""
+        return len(self._issues.get(issue, ()))
 
     def sentences(self) -> tuple[str, ...]:
-        """Decisions in their order, then ``fault: number (first places)``."""
-        faults = [f"{fault}: {_numbered(places)}" for fault, places in self._faults.items()]
-        return (*self._facts, *faults)
+        """Return the decisions in their order, then ``issue: number (first places)``."""
+        issues = [f"{issue}: {_numbered(places)}" for issue, places in self._issues.items()]
+        return (*self._facts, *issues)
 
 
 def _numbered(places: list[str], limit: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""Which images are for training and which for validation; duplicates among them."""
+"""Split images into training and validation, and find duplicate files."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["Sample", "find_duplicates", "split_samples"]
 
 @dataclass(frozen=True)
 class Sample:
-    """An image to be put into a part."""
+    """An image to assign to a split."""
 
-    name: str  # its path relative to the dataset's folder
+    name: str  # the path relative to the dataset's folder
     path: Path
-    labels: frozenset[Hashable]  # the classes of its objects
+    labels: frozenset[Hashable]  # the classes of the objects
 
 
 def find_duplicates(samples: Sequence[Sample]) -> list[list[int]]:
-    """Indices of the samples whose files are equal, byte for byte; groups of two or more.
+    """Return groups of two or more indices of samples whose files are equal, byte for byte.
 
-    Files, not pixels: only files of the same size have to be read, so that a large dataset is
-    looked through in the time that listing it takes. A copy that was saved again is not found.
+    The files are compared and not the pixels: only files of equal size have to be read, so a large
+    dataset takes about as long as listing it. A copy that was encoded again is not found.
     """
     by_size: dict[int, list[int]] = defaultdict(list)
     for index, sample in enumerate(samples):
@@ -52,16 +52,25 @@ def split_samples(
     val_fraction: float,
     seed: int,
 ) -> list[bool]:
-    """Whether each sample is for validation.
+    """Choose the samples for validation, with every class spread evenly.
 
-    Classes are dealt out one after the other, the rarest first, each image to the part that is
-    further from its share of that class; from two images on a class has a share of one at least
-    in both parts. Images without objects are a class of their own. So both parts get all classes
-    where the number of images for validation allows it.
-    (Iterative stratification: Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011, for two parts.)
+    This is iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011) for two
+    splits. Classes are distributed one after the other, the rarest first, and each image goes to
+    the split that still needs more images of that class. A class with two or more images gets at
+    least one in each split, as far as the number of images for validation allows. Images without
+    objects count as a class.
 
-    The order among equals comes from a hash of the seed and the name, so it depends neither on the
-    file system nor on Python's version. Duplicates go together.
+    Ties are ordered by a hash of the seed and the name, so the split depends neither on the file
+    system nor on Python's version. Duplicates stay in one split.
+
+    Args:
+        samples: N images.
+        duplicates: groups of indices, as :func:`find_duplicates` returns them.
+        val_fraction: fraction of the images for validation.
+        seed: of the order of ties.
+
+    Returns:
+        N flags, True for validation.
 
     Raises:
         ValueError: fewer than two different images.
@@ -85,7 +94,7 @@ def split_samples(
 
 @dataclass(frozen=True)
 class _Unit:
-    """Images that stay together."""
+    """Images that go to the same split."""
 
     members: tuple[int, ...]
     labels: frozenset[Hashable]
@@ -97,7 +106,7 @@ _NO_OBJECTS = ("no objects",)
 def _units(
     samples: Sequence[Sample], duplicates: Sequence[Sequence[int]], seed: int
 ) -> list[_Unit]:
-    """In the order of the seed."""
+    """Group duplicates into units, in the order of the seed."""
     grouped = {index for group in duplicates for index in group}
     groups = [tuple(group) for group in duplicates]
     groups += [(index,) for index in range(len(samples)) if index not in grouped]
@@ -117,35 +126,36 @@ def _units(
 
 
 def _deal(units: list[_Unit], wanted: int, val_fraction: float) -> set[int]:
-    """The units for validation; at most ``wanted`` images, and never all units."""
+    """Choose the units for validation: at most ``wanted`` images, and never all units."""
     holders: dict[Hashable, list[int]] = defaultdict(list)
     for number, unit in enumerate(units):
         for label in unit.labels:
             holders[label].append(number)
-    shares = {label: _share(len(found), val_fraction) for label, found in holders.items()}
-    to_val = Counter(shares)
-    to_train = Counter({label: len(holders[label]) - share for label, share in shares.items()})
+    targets = {label: _val_target(len(found), val_fraction) for label, found in holders.items()}
+    to_val = Counter(targets)
+    to_train = Counter({label: len(holders[label]) - count for label, count in targets.items()})
     left = Counter({label: len(found) for label, found in holders.items()})
-    free, in_val, room = set(range(len(units))), set[int](), wanted
+    free, in_val, capacity = set(range(len(units))), set[int](), wanted
 
     def put(number: int, val: bool) -> None:
-        nonlocal room
+        nonlocal capacity
         free.discard(number)
         left.subtract(dict.fromkeys(units[number].labels, 1))
         (to_val if val else to_train).subtract(dict.fromkeys(units[number].labels, 1))
         if val:
             in_val.add(number)
-            room -= len(units[number].members)
+            capacity -= len(units[number].members)
 
     while free:
         rarest = min((c for c in left if left[c]), key=lambda label: (left[label], str(label)))
         for number in [unit for unit in holders[rarest] if unit in free]:
             need = to_val[rarest] > 0 and to_val[rarest] >= to_train[rarest]
-            fits = len(units[number].members) <= room and len(in_val) < len(units) - 1
+            fits = len(units[number].members) <= capacity and len(in_val) < len(units) - 1
             put(number, need and fits)
     return in_val
 
 
-def _share(count: int, val_fraction: float) -> float:
-    share = val_fraction * count
-    return share if count < 2 else min(max(share, 1.0), count - 1.0)
+def _val_target(count: int, val_fraction: float) -> float:
+    """Return how many of ``count`` images of a class validation should get."""
+    target = val_fraction * count
+    return target if count < 2 else min(max(target, 1.0), count - 1.0)

@@ -1,4 +1,4 @@
-"""Splitting, and what has to be said about a split."""
+"""Split a dataset and note what a user should know about the split."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from condinst.dataset_converters.split import Sample, find_duplicates, split_sam
 __all__ = ["note_shared_images", "split_with_notes"]
 
 
-def note_shared_images(parts: Mapping[str, Sequence[Sample]], notes: Notes) -> None:
-    """Say which images of a split that the source had are in more than one part."""
-    samples = [sample for part in parts.values() for sample in part]
-    of = [name for name, part in parts.items() for _ in part]
+def note_shared_images(splits: Mapping[str, Sequence[Sample]], notes: Notes) -> None:
+    """Note which images of the source are in more than one of its splits."""
+    samples = [sample for split in splits.values() for sample in split]
+    of = [name for name, split in splits.items() for _ in split]
     for group in find_duplicates(samples):
         names = ", ".join(f"{of[i]}: {samples[i].name}" for i in group)
         if len({of[i] for i in group}) > 1:
             notes.count(
-                "Images in more than one part (equal files), kept as the data have it", names
+                "Images in more than one split (equal files), kept as the data have it", names
             )
         else:
-            notes.count("Equal files within one part", names)
+            notes.count("Equal files within one split", names)
 
 
 def split_with_notes(
     samples: Sequence[Sample], notes: Notes, *, val_fraction: float, seed: int
 ) -> list[bool]:
-    """As :func:`split_samples`, and say what came out."""
+    """Call :func:`split_samples` and note the result."""
     duplicates = find_duplicates(samples)
     for group in duplicates:
         names = " = ".join(samples[index].name for index in group[:3])
         names += f" = ... ({len(group)} files)" if len(group) > 3 else ""
-        notes.count("Equal image files (compared byte for byte), kept in the same part", names)
+        notes.count("Equal image files (compared byte for byte), kept in the same split", names)
     flags = split_samples(samples, duplicates, val_fraction=val_fraction, seed=seed)
     notes.say(
-        f"No validation part is given: of {len(samples)} images {sum(flags)} are for validation "
+        f"No validation split is given: of {len(samples)} images {sum(flags)} are for validation "
         f"and {len(flags) - sum(flags)} for training (fraction {val_fraction:g}, seed {seed}, "
         "classes spread evenly)."
     )

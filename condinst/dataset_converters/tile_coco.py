@@ -1,7 +1,7 @@
-"""A COCO dataset of large images -> one of tiles, as files of their own.
+"""Cut a COCO dataset of large images into a dataset of tiles, each in its own file.
 
-For training on images so large that reading one for a single tile is what takes the time: one of
-100 megapixels takes seconds. SAHI's ``slice_coco`` does the same for polygons; it refuses RLE.
+This helps when reading an image takes longer than training on a tile of it: an image of 100
+megapixels takes seconds to read. SAHI's ``slice_coco`` does the same for polygons and refuses RLE.
 """
 
 from __future__ import annotations
@@ -37,14 +37,15 @@ __all__ = ["TiledFiles", "cut_files"]
 
 @dataclass
 class TiledFiles:
-    """What was written.
+    """The files and numbers that :func:`cut_files` returns.
 
     Attributes:
-        annotations: the json.
-        images: the folder of the tiles, which its file names start from.
-        num_images, num_tiles: read and written.
-        num_objects: on the tiles; one that two tiles see counts twice.
-        num_crowds: of them, those of which too little is visible.
+        annotations: the json that was written.
+        images: the folder of the tiles; the file names of the json start from it.
+        num_images: number of images read.
+        num_tiles: number of tiles written.
+        num_objects: number of annotations on the tiles; an object on two tiles counts twice.
+        num_crowds: number of these that are crowds.
     """
 
     annotations: Path
@@ -65,24 +66,27 @@ def cut_files(
     min_visible: float = 0.3,
     keep_empty: bool = True,
 ) -> TiledFiles:
-    """Write OUT/annotations/NAME.json and OUT/NAME/, tiles as PNG (other pixels than PNG's: NPY).
+    """Write OUT/annotations/NAME.json and the tiles OUT/NAME/.
 
-    Masks stay what they are, polygons or RLE, and lose what is outside the tile; boxes are those of
-    what is visible. An object of which a share below ``min_visible`` is inside becomes a crowd:
-    not learned, and neither rewarded nor punished in the AP.
+    Tiles are PNG, or NPY for pixels that PNG cannot hold. Polygons stay polygons and RLEs stay
+    RLEs; both are cut at the tile, and boxes fit the visible mask. An object with a visible
+    fraction below ``min_visible`` becomes a crowd: it is not learned, and the AP ignores it.
 
     Args:
-        ann_file: COCO's instance format; not changed.
-        images: the folder that its file names start from.
-        out: a folder.
+        ann_file: a file in COCO's instance format; it is not changed.
+        img_dir: the folder that its file names start from.
+        out: the folder to write to.
         tile, overlap: see :class:`~condinst.tiling.tiling.Tiling`.
-        min_visible: see above.
-        keep_empty: whether tiles without an object are written.
+        min_visible: fraction of an object's pixels, from 0 to 1; see above.
+        keep_empty: whether to write tiles without objects.
+
+    Returns:
+        The paths and numbers of what was written.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: the json is not COCO's, an image is broken or of another size than it says, an
-            argument is wrong, or OUT has a json of that name that was not written here.
+        ValueError: the json is not COCO's, an image is broken or not of the size in the json, an
+            argument is out of range, or OUT holds a json of that name that was not written here.
     """
     tiling = Tiling.of(tile, overlap, False, 0.5)
     assert tiling is not None
@@ -134,17 +138,17 @@ def cut_files(
 def _records(path: str) -> CocoFile:
     data = read_coco_file(path, keep_extras=True)
     if not data.has_annotations:
-        raise ValueError("not COCO's layout: needs the key annotations")
+        raise ValueError("not COCO's layout: expected the key annotations")
     if data.problems:
         raise ValueError(
-            f"{'; '.join(data.problems)} (condinst doctor --data FILE --fix OUT writes a repaired "
+            f"{'; '.join(data.problems)} (condinst doctor --data FILE --fix OUT writes a fixed "
             "copy)"
         )
     return data
 
 
 def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, C) as stored, in the orientation that the annotations have."""
+    """Read (H, W, C) pixels as stored, in the orientation of the annotations."""
     try:
         stored = read_stored(read_regular(path))
     except FileNotFoundError:
@@ -162,7 +166,7 @@ def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def _write(pixels: np.ndarray, stem: Path) -> Path:
-    """Write a file whole; returns its path, which is the stem with a suffix."""
+    """Write a tile and return its path, which is the stem with a suffix."""
     channels = pixels.shape[2]
     if channels in (1, 3, 4) and pixels.dtype in (np.uint8, np.uint16):
         path = stem.with_name(f"{stem.name}.png")
@@ -182,7 +186,7 @@ def _write(pixels: np.ndarray, stem: Path) -> Path:
 def _objects(
     annotations: list[dict], size: tuple[int, int], tile: Tile, min_visible: float, where: str
 ) -> Iterator[dict[str, Any]]:
-    """The annotations that have a pixel in the tile, in its coordinates."""
+    """Yield the annotations with a pixel in the tile, in the tile's coordinates."""
     for annotation in annotations:
         x, y, width, height = annotation["bbox"]
         box = np.array([x, y, x + width, y + height])
@@ -197,7 +201,7 @@ def _objects(
             visible = np.clip(box, corner * 2, [*tile[2:]] * 2) - corner * 2
             visible[2:] -= visible[:2]
             area = float(visible[2:].prod())
-            share = area / width / height if width and height else 0.0
+            fraction = area / width / height if width and height else 0.0
             moved |= dict(bbox=visible.tolist(), area=area)
         else:
             try:
@@ -210,37 +214,37 @@ def _objects(
             if not pixels:
                 continue
             moved |= dict(segmentation=_store(inside, crop))
-            share = 1.0
+            fraction = 1.0
             if is_cut:
-                share = pixels / max(int(np.count_nonzero(_pixels(masks).mask)), 1)
+                fraction = pixels / max(int(np.count_nonzero(_pixels(masks).mask)), 1)
                 rows, columns = crop.mask.shape
                 moved |= dict(bbox=[crop.x, crop.y, columns, rows], area=pixels)
-            if share < min_visible:
+            if fraction < min_visible:
                 moved["segmentation"] = as_text(encode_crop(crop, (inside.height, inside.width)))
-        if share < min_visible:
+        if fraction < min_visible:
             moved["iscrowd"] = 1
         yield moved
 
 
 def _masks(segmentation: Any, size: tuple[int, int]) -> CropMasks | PolygonMasks:
     if isinstance(segmentation, dict):
-        code = checked_rle(segmentation, *size)
-        return CropMasks([crop_of_runs(read_counts(code["counts"]), size[0])], *size)
+        rle = checked_rle(segmentation, *size)
+        return CropMasks([crop_of_runs(read_counts(rle["counts"]), size[0])], *size)
     polygons = [np.array(p, float) for p in segmentation if len(p) >= 6 and len(p) % 2 == 0]
     # too many crossings to cut at
     if any(has_many_crossings(polygon.reshape(-1, 2)) for polygon in polygons):
-        code = polygons_to_rle(polygons, *size)
-        return CropMasks([crop_of_runs(read_counts(code["counts"]), size[0])], *size)
+        rle = polygons_to_rle(polygons, *size)
+        return CropMasks([crop_of_runs(read_counts(rle["counts"]), size[0])], *size)
     return PolygonMasks([polygons or [np.zeros(6)]], *size)
 
 
 def _pixels(masks: CropMasks | PolygonMasks) -> Crop:
-    """The pixels of the only mask."""
+    """Return the pixels of the only mask."""
     if isinstance(masks, CropMasks):
         found, (_, x, y) = Crop.of(masks.crops[0].mask), masks.crops[0]
         return Crop(found.mask, found.x + x, found.y + y) if found.mask.size else found
-    code = polygons_to_rle(masks.masks[0], masks.height, masks.width)
-    return crop_of_runs(read_counts(code["counts"]), masks.height)
+    rle = polygons_to_rle(masks.masks[0], masks.height, masks.width)
+    return crop_of_runs(read_counts(rle["counts"]), masks.height)
 
 
 def _store(masks: CropMasks | PolygonMasks, crop: Crop) -> Any:

@@ -1,4 +1,4 @@
-"""VGG Image Annotator 1.x and 2.x: a json of regions, exported or saved as a project."""
+"""Read VGG Image Annotator 1.x and 2.x: a json of regions, exported or saved as a project."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.dataset_converters.folder import Folder, read_json, stated_part
+from condinst.dataset_converters.folder import Folder, read_json, stated_split
 from condinst.dataset_converters.image_sizes import image_size
 from condinst.dataset_converters.outlines import (
     check_label,
@@ -20,22 +20,22 @@ from condinst.dataset_converters.outlines import (
     rectangle,
 )
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
-from condinst.datasets.coco.entry_issues import shown
+from condinst.datasets.coco.entry_issues import short_repr
 
 __all__ = ["find_via", "read_via"]
 
-# names that people give the attribute of the class, the best first
+# usual names of the attribute that holds the class, the most likely first
 _CLASS_ATTRIBUTES = ("class", "label", "category", "type", "name", "object")
 _ONE_CLASS = "object"
 
 
 def find_via(folder: Folder) -> list[str]:
-    """The folder's VIA files, relative to it."""
+    """Return the folder's VIA files, relative to the folder."""
     return folder.json_kinds.get("via", [])
 
 
 def read_via(folder: Folder, files: list[str], notes: Notes) -> AnnotationSource:
-    """The class is the region attribute that most regions have.
+    """Read VIA files; the class is the region attribute that most regions have.
 
     Raises:
         ValueError: a file is broken.
@@ -49,7 +49,7 @@ def read_via(folder: Folder, files: list[str], notes: Notes) -> AnnotationSource
 
 
 def _entries(path: Path) -> list[dict]:
-    """One dict per image, with ``filename`` and ``regions``."""
+    """Return one dict per image, with ``filename`` and ``regions``."""
     data = read_json(path)
     if isinstance(data, dict) and "_via_img_metadata" in data:
         data = data["_via_img_metadata"]
@@ -66,7 +66,7 @@ def _entries(path: Path) -> list[dict]:
             if not isinstance(attributes, dict | None):
                 raise ValueError(
                     f"{path}: {entry['filename']}, region {number}: not VIA's layout: expected a "
-                    f"dict with region_attributes, got {shown(region)}"
+                    f"dict with region_attributes, got {short_repr(region)}"
                 )
             if not isinstance(region.get("shape_attributes"), dict):
                 raise ValueError(
@@ -77,13 +77,13 @@ def _entries(path: Path) -> list[dict]:
 
 
 def _is_entry(entry: dict) -> bool:
-    """Whether it has a file's name, and regions: a list in version 2, a dict in version 1."""
+    """Tell whether an entry has a file name, and regions as a list, a dict or None."""
     name, regions = entry.get("filename"), entry.get("regions", 0)
     return isinstance(name, str) and name.isprintable() and isinstance(regions, list | dict | None)
 
 
 def _regions(entry: dict) -> list[dict]:
-    """A list in version 2, a dict of numbers in version 1."""
+    """Return the regions: VIA 2 stores a list, VIA 1 a dict by number."""
     regions = entry["regions"]
     return list(regions.values()) if isinstance(regions, dict) else list(regions or ())
 
@@ -94,7 +94,7 @@ def _class_attribute(regions: list[dict], notes: Notes) -> str | None:
         attributes = region.get("region_attributes") or {}
         counts.update(name for name in attributes if _class_of(region, name) is not None)
     if not counts:
-        notes.say(f"The regions have no attributes: all are of one class, {_ONE_CLASS!r}.")
+        notes.say(f"The regions have no attributes: the only class is {_ONE_CLASS!r}.")
         return None
 
     def preference(name: str) -> tuple:
@@ -112,7 +112,7 @@ def _class_attribute(regions: list[dict], notes: Notes) -> str | None:
 
 
 def _class_of(region: dict, attribute: str | None) -> str | None:
-    """Text, or the only box that is ticked."""
+    """Return the class of a region: the text, or the only checked box; else None."""
     if attribute is None:
         return _ONE_CLASS
     value = (region.get("region_attributes") or {}).get(attribute)
@@ -142,8 +142,8 @@ def _read_all(
             objects = list(_objects(folder.root / file, entry, attribute, height, width, notes))
             if not objects:
                 notes.count("Images without regions, kept as negatives", name)
-            part = stated_part(file) or stated_part(os.path.dirname(name))
-            yield ImageRecord(folder.root / name, height, width, objects, part)
+            split = stated_split(file) or stated_split(os.path.dirname(name))
+            yield ImageRecord(folder.root / name, height, width, objects, split)
     for name in folder.images:
         if name not in used:
             notes.count("Images that no VIA file names, left out", name)
@@ -165,7 +165,9 @@ def _objects(
             raise ValueError(f"{path}: {where}: {error}") from None
         label = _class_of(region, attribute)
         if points is None:
-            notes.count(f"Regions without an area ({shown(shape.get('name'))}), left out", where)
+            notes.count(
+                f"Regions without an area ({short_repr(shape.get('name'))}), left out", where
+            )
         elif label is None:
             notes.count(f"Regions without the attribute {attribute!r}, left out", where)
         elif len(points) < 3:
@@ -177,14 +179,14 @@ def _objects(
 
 
 def _drawn(shape: dict) -> np.ndarray | None:
-    """(N, 2) points; None for points and lines."""
+    """Return the (N, 2) outline of a shape in pixels; None for points and lines."""
     kind = shape.get("name")
     if kind == "polygon":
         xs, ys = check_pixels(shape["all_points_x"]), check_pixels(shape["all_points_y"])
         if xs.ndim != 1 or xs.shape != ys.shape:
             raise ValueError(
                 "expected lists of as many numbers in all_points_x and all_points_y, got "
-                f"{shown(shape['all_points_x'])} and {shown(shape['all_points_y'])}"
+                f"{short_repr(shape['all_points_x'])} and {short_repr(shape['all_points_y'])}"
             )
         return np.stack([xs, ys], axis=1)
     if kind == "rect":
@@ -203,5 +205,7 @@ def _drawn(shape: dict) -> np.ndarray | None:
 def _numbers(shape: dict, *keys: str) -> list[float]:
     found = check_pixels([shape[key] for key in keys])
     if found.ndim != 1:
-        raise ValueError(f"expected a number for each of {', '.join(keys)}, got {shown(shape)}")
+        raise ValueError(
+            f"expected a number for each of {', '.join(keys)}, got {short_repr(shape)}"
+        )
     return found.tolist()

@@ -1,4 +1,4 @@
-"""Writing a COCO json without holding it in memory."""
+"""Write a COCO json without holding all of it in memory."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ __all__ = ["output_path", "write_coco", "written_here"]
 _MARK = WRITTEN_HERE.decode()
 
 
-def output_path(out: Path, part: str) -> Path:
-    """The json of a part.
+def output_path(out: Path, split: str) -> Path:
+    """Return the path of the json of a split.
 
     Raises:
-        ValueError: there is one that was not written here.
+        ValueError: the file exists and was not written by this module.
     """
-    path = out / "annotations" / f"instances_{part}.json"
+    path = out / "annotations" / f"instances_{split}.json"
     if path.exists() and not written_here(path):
         raise ValueError(f"{path} exists and was not written by condinst: give another folder")
     return path
 
 
 def written_here(path: Path) -> bool:
-    """Whether a file was made by this module."""
+    """Tell whether this module wrote a file."""
     with open(path, "rb") as file:
         return file.read(len(_MARK)) == _MARK.encode()
 
@@ -41,9 +41,11 @@ def write_coco(
     categories: list[dict[str, Any]],
     head: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the file whole or not at all: under another name first.
+    """Write the whole file under a temporary name, then rename it.
 
     Args:
+        path: the json to write.
+        images, annotations, categories: COCO's lists.
         head: other keys of the file, such as ``info`` and ``licenses``.
     """
     with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:

@@ -1,8 +1,8 @@
-"""YOLO segmentation labels: one text file per image, one normalized polygon per row.
+"""Read YOLO segmentation labels: one text file per image, one normalized polygon per row.
 
-supervision reads them too (0.31.2: ``DetectionDataset.from_yolo``), but gives masks drawn from
-corners rounded to whole pixels (739 objects of 80 COCO images: IoU 0.905 on average, 0.51 at
-worst), each of the image's size and all in memory (400 MB for these), and fills boxes.
+supervision 0.31.2 (``DetectionDataset.from_yolo``) reads them too. It rounds corners to whole
+pixels (739 objects of 80 COCO images: IoU 0.905 on average, 0.51 at worst), keeps all masks at the
+image's size in memory (400 MB for these), and turns boxes into filled masks.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from condinst.dataset_converters.folder import Folder, read_text, read_yaml, stated_part
+from condinst.dataset_converters.folder import Folder, read_text, read_yaml, stated_split
 from condinst.dataset_converters.image_sizes import image_size
 from condinst.dataset_converters.outlines import box_object, check_label, polygon_object
-from condinst.dataset_converters.records import PARTS, AnnotationSource, ImageRecord, Label, Notes
-from condinst.datasets.coco.entry_issues import shown
+from condinst.dataset_converters.records import SPLITS, AnnotationSource, ImageRecord, Label, Notes
+from condinst.datasets.coco.entry_issues import short_repr
 from condinst.images.sources import IMAGE_SUFFIXES
 
 __all__ = ["find_yolo", "read_yolo"]
 
 _CLASS_FILES = ("classes.txt", "obj.names", "labels.txt")
 _MAX_CLASS = 1_000_000
-_OUTSIDE = 0.5  # of the image's side; a coordinate further out is not a normalized one
+_OUTSIDE = 0.5  # fraction of the image's side; beyond it a coordinate is not normalized
 
 
 def find_yolo(folder: Folder) -> list[str]:
-    """The yaml files that describe such a dataset; without any, the folders called labels."""
+    """Return the yaml files that describe a dataset; without any, the folders named labels."""
     found = [file for file in folder.with_suffix(".yaml", ".yml") if _describes(folder.root / file)]
     return found or sorted(_label_folders(folder))
 
@@ -39,9 +39,9 @@ def find_yolo(folder: Folder) -> list[str]:
 def _describes(path: Path) -> bool:
     try:
         data = read_yaml(path)
-    except ValueError:  # of some other program, or it says so when it is asked for
+    except ValueError:  # another program's file, or broken: reading it as YOLO's says so
         return path.name in ("data.yaml", "data.yml")
-    return isinstance(data, dict) and "names" in data and bool({*PARTS, "valid"} & data.keys())
+    return isinstance(data, dict) and "names" in data and bool({*SPLITS, "valid"} & data.keys())
 
 
 def _label_folders(folder: Folder) -> set[str]:
@@ -54,10 +54,15 @@ def _label_folders(folder: Folder) -> set[str]:
 
 
 def read_yolo(folder: Folder, description: str | None, notes: Notes) -> AnnotationSource:
-    """The dataset of a yaml file (relative to the folder), or of the folders as they lie there.
+    """Read the dataset of a yaml file, or of the folders images and labels.
+
+    Args:
+        folder: the dataset's folder.
+        description: the yaml file, relative to the folder; None without one.
+        notes: receives every decision.
 
     Raises:
-        ValueError: the yaml does not say what it has to, or a label file is broken.
+        ValueError: the yaml lacks classes or images, or a label file is broken.
     """
     classes: dict[Label, str] | None
     if description is not None:
@@ -67,7 +72,7 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
         images = _listed_images(path, data, notes)
     else:
         images = [
-            (folder.root / p, stated_part(os.path.dirname(p)))
+            (folder.root / p, stated_split(os.path.dirname(p)))
             for p in folder.images
             if "images" in p.split("/")[:-1] or _label_file(folder.root / p).is_file()
         ]
@@ -98,7 +103,7 @@ def _class_names(path: Path, data: Any) -> dict[Label, str]:
             return {number: str(name) for number, name in numbered}
     except (TypeError, ValueError, OverflowError):
         pass
-    raise ValueError(f"{path}: names: expected number: name, got {shown(names)}")
+    raise ValueError(f"{path}: names: expected number: name, got {short_repr(names)}")
 
 
 def _names_from_text(folder: Folder, notes: Notes) -> dict[Label, str] | None:
@@ -114,46 +119,48 @@ def _names_from_text(folder: Folder, notes: Notes) -> dict[Label, str] | None:
 
 
 def _listed_images(path: Path, data: dict, notes: Notes) -> list[tuple[Path, str | None]]:
-    """The images of each part; each once."""
+    """Return each image of the yaml file once, with its split."""
     found: dict[Path, str | None] = {}
-    for key, part in (("train", "train"), ("val", "val"), ("valid", "val"), ("test", "test")):
+    for key, split in (("train", "train"), ("val", "val"), ("valid", "val"), ("test", "test")):
         entries = data.get(key) or []
         for entry in entries if isinstance(entries, list) else [entries]:
             if not isinstance(entry, str) or not check_label(entry):
-                raise ValueError(f"{path}: {key}: expected a folder or file, got {shown(entry)}")
+                raise ValueError(
+                    f"{path}: {key}: expected a folder or file, got {short_repr(entry)}"
+                )
             place = _place(path, data.get("path"), entry)
             if place is not None and place in path.parents[1:]:
                 raise ValueError(
-                    f"{path}: {key}: expected a folder of images, got {entry}, which holds the "
-                    "dataset's own folder"
+                    f"{path}: {key}: expected a folder of images, got {entry}, which contains the "
+                    "dataset's folder"
                 )
-            if place is None and part == "test":
-                notes.say(f"{path}: the test part {entry} is not there.")
+            if place is None and split == "test":
+                notes.say(f"{path}: the test split {entry} does not exist.")
                 continue
             if place is None:
                 raise ValueError(f"{path}: {key}: {entry} is neither a folder nor a file")
             for image in _images_at(place):
-                if found.setdefault(image, part) != part:
+                if found.setdefault(image, split) != split:
                     notes.count(
-                        f"{path}: images named for two parts, used in the first of "
-                        f"{', '.join(PARTS)}",
+                        f"{path}: images named for two splits, used in the first of "
+                        f"{', '.join(SPLITS)}",
                         str(image),
                     )
     if not found:
-        raise ValueError(f"{path}: no images under the keys {', '.join(PARTS)}")
+        raise ValueError(f"{path}: no images under the keys {', '.join(SPLITS)}")
     return list(found.items())
 
 
 def _place(yaml: Path, base: Any, entry: str) -> Path | None:
-    """A folder or list of a yaml file, which may have been written on another machine."""
+    """Find a folder or list that a yaml file names, perhaps written on another machine."""
     entry = entry.replace("\\", "/")
     base = base if isinstance(base, str) and check_label(base) else ""
     bases = [yaml.parent / base, yaml.parent]
-    tails = [entry, entry.removeprefix("../")]  # Roboflow's are relative to a folder deeper
+    tails = [entry, entry.removeprefix("../")]  # Roboflow's start one folder deeper
     if entry.startswith("/") or entry[1:2] == ":":  # absolute: its end may be here too
         parts = entry.split("/")[1:]
         ends = ["/".join(parts[start:]) for start in range(len(parts))]
-        tails += [end for end in ends if stated_part(end)]
+        tails += [end for end in ends if stated_split(end)]
     for tail in tails:
         for folder in bases:
             if os.path.exists(folder / tail):  # False for names that no file can have
@@ -162,7 +169,7 @@ def _place(yaml: Path, base: Any, entry: str) -> Path | None:
 
 
 def _images_at(place: Path) -> list[Path]:
-    """Of a folder and its folders, or of a text file that lists them."""
+    """Return the images in a folder and its subfolders, or in a text file that lists them."""
     if place.is_dir():
         inside = Folder.listed(place)
         return [inside.root / image for image in inside.images]
@@ -177,7 +184,7 @@ def _images_at(place: Path) -> list[Path]:
 
 
 def _label_file(image: Path) -> Path:
-    """In the folder ``labels`` where the image is in ``images``; else beside it."""
+    """Return the label file: in ``labels`` if the image is in ``images``, else beside it."""
     head, found, tail = str(image).rpartition(f"{os.sep}images{os.sep}")
     labels = Path(f"{head}{os.sep}labels{os.sep}{tail}") if found else image
     return labels.with_suffix(".txt")
@@ -190,7 +197,7 @@ def _read_all(
     notes: Notes,
 ) -> Iterator[ImageRecord]:
     expected: set[Path] = set()
-    for path, part in images:
+    for path, split in images:
         labels = _label_file(path)
         expected.add(labels)
         height, width = image_size(path)
@@ -202,7 +209,7 @@ def _read_all(
         else:
             objects = []
             notes.count("Images without a label file, kept as negatives", name)
-        yield ImageRecord(path, height, width, objects, part)
+        yield ImageRecord(path, height, width, objects, split)
     for parent in sorted({labels.parent for labels in expected}):
         for path in sorted(parent.glob("*.txt")) if parent.is_dir() else ():
             lonely = path not in expected and path.name not in _CLASS_FILES
@@ -213,7 +220,7 @@ def _read_all(
 @dataclass(frozen=True)
 class _Row:
     label: int
-    numbers: np.ndarray  # coordinates
+    numbers: np.ndarray  # normalized coordinates
 
 
 def _objects(
@@ -240,7 +247,7 @@ def _objects(
             found = box_object(row.label, x - w / 2, y - h / 2, x + w / 2, y + h / 2, height, width)
         else:
             if len(row.numbers) % 2:
-                notes.count("Rows with one number too many, taken for a confidence", where)
+                notes.count("Rows with one number too many, read as a confidence", where)
             points = row.numbers[: len(row.numbers) // 2 * 2].reshape(-1, 2) * (width, height)
             found = polygon_object(row.label, [points], height, width)
         if found is None:

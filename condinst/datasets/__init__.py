@@ -1,4 +1,4 @@
-"""The transforms and the data checks that mmdet lacks."""
+"""Datasets and transforms that mmdet lacks, and checks of the data."""
 
 from condinst.datasets.class_balance import ClassBalancedDataset
 from condinst.datasets.coco_dataset import CocoDataset

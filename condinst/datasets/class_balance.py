@@ -1,4 +1,4 @@
-"""Images of rare classes, seen more often."""
+"""Repeat images of rare classes."""
 
 import math
 from collections import defaultdict
@@ -12,13 +12,13 @@ __all__ = ["ClassBalancedDataset", "spread_repeats"]
 
 @DATASETS.register_module()
 class ClassBalancedDataset(MMEngineClassBalancedDataset):
-    """mmengine's wrapper, which draws images as often as LVIS's formula says.
+    """mmengine's wrapper that repeats images by LVIS's formula, with unbiased rounding.
 
-    An image's factor is max(1, sqrt(oversample_thr / f)), f being the share of images that have
-    the rarest of its classes (Gupta, Dollar and Girshick, "LVIS", CVPR 2019, Section 4). mmengine
-    rounds it up: with a factor of 1.01 every image is drawn twice. Here so many of the images
-    with one factor are drawn once more that the factor is their mean; which ones is the same in
-    every epoch.
+    The repeat factor of an image is max(1, sqrt(oversample_thr / f)), where f is the fraction of
+    images with the rarest of its classes (Gupta, Dollar and Girshick, "LVIS", CVPR 2019, Section
+    4). mmengine rounds the factor up, so a factor of 1.01 repeats every image twice. Here some
+    images of a factor are rounded up and some down, so that their mean is the factor; the choice
+    is the same in every epoch.
 
     Args:
         dataset, oversample_thr, lazy_init: as in mmengine.
@@ -34,9 +34,9 @@ class ClassBalancedDataset(MMEngineClassBalancedDataset):
 
 
 def spread_repeats(factors: list[float]) -> list[int]:
-    """Whole numbers of repeats, whose mean over the images of one factor is the factor.
+    """Round repeat factors so that the mean over the images of one factor is the factor.
 
-    Each is the factor rounded down or up; the sum over a group is rounded to the nearest.
+    Each number is the factor rounded down or up; the sum over a group is rounded to the nearest.
     """
     seen: dict[float, int] = defaultdict(int)
     repeats = []

@@ -1,4 +1,4 @@
-"""COCO's dataset for training and testing, from the records of the one reader."""
+"""COCO's dataset for training and testing, from the records of :mod:`condinst.datasets.coco`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ __all__ = ["CocoDataset"]
 
 @DATASETS.register_module()
 class CocoDataset(MmdetCocoDataset):
-    """mmdet's ``CocoDataset``, its keys and its samples, from a file that was looked through.
+    """mmdet's ``CocoDataset`` with a reader that checks and fixes the file.
 
-    What :class:`~condinst.datasets.coco.coco_records.CocoFile` repairs is repaired here, and its
-    numbers stay arrays until a sample is asked for.
+    Arguments and samples are mmdet's. Values that
+    :class:`~condinst.datasets.coco.coco_records.CocoFile` fixes are fixed here too. Numbers stay in
+    arrays until a sample is loaded.
 
     Raises:
-        ValueError: naming the file and its entries: it is missing, is not COCO's layout, or has
-            what cannot be trained on.
+        ValueError: the file is missing, has not COCO's layout, or cannot be trained on; the
+            message names the file and its entries.
     """
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """A dict for each image, in the file's order, as mmdet's; masks are arrays here."""
+        """Return mmdet's dict for each image, in the file's order, with masks as arrays."""
         with get_local_path(self.ann_file, backend_args=self.backend_args) as path:
             try:
                 file = take_file(str(path))
@@ -55,7 +56,7 @@ class CocoDataset(MmdetCocoDataset):
         ]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """The sample at ``idx``, with masks as lists, as mmdet's."""
+        """Return mmdet's sample at ``idx``, with masks as lists."""
         info = super().get_data_info(idx)
         for instance in info["instances"]:
             mask = instance.get("mask")
@@ -67,7 +68,7 @@ class CocoDataset(MmdetCocoDataset):
 
 
 def _annotations(file: CocoFile, chosen: np.ndarray) -> list[dict[str, Any]]:
-    """What mmdet reads of an image's annotations."""
+    """Return the annotation dicts of an image that mmdet parses."""
     columns = zip(
         chosen.tolist(),
         file.boxes[chosen].tolist(),
@@ -84,7 +85,7 @@ def _annotations(file: CocoFile, chosen: np.ndarray) -> list[dict[str, Any]]:
             "category_id": file.categories[category][0],
             "iscrowd": crowd,
             "ignore": ignore,
-            "segmentation": file.codes.get(index) or file.polygons(index),
+            "segmentation": file.rles.get(index) or file.polygons(index),
         }
         for index, box, area, category, crowd, ignore in columns
     ]

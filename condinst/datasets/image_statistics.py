@@ -1,4 +1,4 @@
-"""Mean and spread of the pixels of a dataset, for ``model.data_preprocessor``."""
+"""Compute the mean and standard deviation of pixels for ``model.data_preprocessor``."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def channel_mean_std(
     dtype: str = "uint8",
     max_images: int = 200,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over all pixels of the images.
+    """Return the mean and standard deviation of each channel over all pixels of the images.
 
     Args:
-        paths: of image files.
-        channels, dtype: those of ``LoadImageFromFile``.
-        max_images: at most so many are read, spread evenly over the paths.
+        paths: image files.
+        channels, dtype: the arguments of ``LoadImageFromFile``.
+        max_images: the largest number of images to read, spread evenly over the paths.
 
     Returns:
-        In the units of the pixels, in the order that the preprocessor wants with
-        ``bgr_to_rgb=True`` for 3 channels, and without for others. A channel without any spread has
-        the standard deviation 1.
+        Means and standard deviations in pixel units. For 3 channels the order is that of the
+        preprocessor with ``bgr_to_rgb=True``, else that of the file. A constant channel gets the
+        standard deviation 1.
 
     Raises:
-        FileNotFoundError, ValueError: a file is missing, broken or of other channels; there are no
-            paths.
+        FileNotFoundError: a file is missing.
+        ValueError: a file is broken or has other channels, or ``paths`` is empty.
     """
     if not paths or max_images < 1:
         raise ValueError(f"expected images to take the mean of, got {len(paths)} paths")

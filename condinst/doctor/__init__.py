@@ -1,7 +1,7 @@
-"""Looks through the installation, the machine and a config, and says what is wrong with them.
+"""Check the installation, the machine and a config.
 
-Every part is a module with ``check(...) -> list[Finding]``; none raises. Only the standard library
-is imported at module level: what is looked at may be missing or broken.
+Each module has ``check(...) -> list[Finding]``, which does not raise. Modules import only the
+standard library at the top, because the packages they check may be missing or broken.
 """
 
 from condinst.doctor.finding import Finding, as_dict, as_text, worst

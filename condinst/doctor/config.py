@@ -1,4 +1,4 @@
-"""A config: its data, its model, its pipelines, tried as a run would use them."""
+"""Check a config by using its data, model and pipelines as a run would."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GROUP = "config"
 
 
 def check(cfg: Config) -> list[Finding]:
-    """Look at everything that a run reads before its first iteration."""
+    """Check everything that a run reads before its first iteration."""
     found = [_tried("settings", partial(_settings, cfg)), _tried("model", partial(_model, cfg))]
     data = _tried("data", lambda: str(check_datasets(cfg)))
     found.append(data)
@@ -30,7 +30,7 @@ def check(cfg: Config) -> list[Finding]:
         if not loader:
             found.append(Finding(_GROUP, split, OK, f"no {split}_dataloader"))
             continue
-        if data.status == OK:  # a pipeline without its data fails with the same words
+        if data.status == OK:  # without the data, the pipeline would fail with the same message
             found.append(_tried(f"{split} pipeline", partial(_sample, cfg, split)))
         found.append(_workers(split, loader))
     return found
@@ -39,7 +39,7 @@ def check(cfg: Config) -> list[Finding]:
 def _tried(name: str, function: Callable[[], str]) -> Finding:
     try:
         return Finding(_GROUP, name, OK, function())
-    except Exception as error:  # whatever a config's classes raise
+    except Exception as error:  # the classes of a config may raise anything
         text = str(error) if isinstance(error, ValueError | OSError) else _line(error)
         return Finding(_GROUP, name, ERROR, text)
 
@@ -60,7 +60,7 @@ def _model(cfg: Config) -> str:
 
 
 def _sample(cfg: Config, split: str) -> str:
-    """Load the first image as a worker does."""
+    """Load the first image as a data worker does."""
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmdet")):
         node: Any = copy.deepcopy(cfg[f"{split}_dataloader"]["dataset"])
         dataset = DATASETS.build(node)

@@ -1,4 +1,4 @@
-"""What the doctor finds, and how it is said."""
+"""Hold the doctor's findings and format them as text or JSON."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _NAME_WIDTH = 18
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        group: heading that it stands under.
-        name: of the thing.
-        status: "ok", "warning" (works, but may hurt) or "error" (a run will fail).
+        group: the heading in the report.
+        name: what was checked.
+        status: "ok", "warning" (it works, with drawbacks) or "error" (a run will fail).
         value: what was found.
-        advice: what to do; empty if it is ok.
+        advice: what to do; empty if nothing is needed.
     """
 
     group: str
@@ -33,12 +33,12 @@ class Finding:
 
 
 def worst(findings: Sequence[Finding]) -> str:
-    """The gravest status of all."""
+    """Return the most severe status."""
     return max((f.status for f in findings), key=[OK, WARNING, ERROR].index, default=OK)
 
 
 def as_text(findings: Sequence[Finding], color: bool = False) -> str:
-    """A report for a terminal: a heading per group, a mark per finding, advice below it."""
+    """Format a report for a terminal: headings, a mark and advice for each finding."""
     lines: list[str] = []
     group, width = None, _NAME_WIDTH
     for found in findings:
@@ -59,5 +59,5 @@ def as_text(findings: Sequence[Finding], color: bool = False) -> str:
 
 
 def as_dict(findings: Sequence[Finding]) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the report as values that JSON can hold."""
     return {"status": worst(findings), "findings": [asdict(f) for f in findings]}

@@ -1,4 +1,4 @@
-"""Python and the installed packages, against what the package asks for and what is tested."""
+"""Compare Python and the installed packages with the required and the tested versions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from condinst.version import __version__
 
 _GROUP = "packages"
 _PYTHON = ((3, 10), (3, 13))
-_WORKS_WITHOUT = {"faster-coco-eval": "COCO evaluation is pycocotools', and slower"}
+_WORKS_WITHOUT = {"faster-coco-eval": "pycocotools evaluates instead, more slowly"}
 _REQUIREMENT = re.compile(r"([\w-]+)\s*\(?([^;()]*)\)?\s*(?:;.*extra == [\"'](.+)[\"'])?")
 
 
 def check() -> list[Finding]:
-    """Versions, conflicts, and whether the packages can be imported."""
+    """Check versions and conflicts, and that the packages can be imported."""
     found = [_python(), Finding(_GROUP, "condinst", OK, f"{__version__} in {_location()}")]
-    tested, (needed, extras) = tested_versions(), asked_for()
+    tested, (needed, extras) = tested_versions(), required()
     for name in sorted(needed | tested):
         if name == "mmcv-lite":
             continue
@@ -34,7 +34,7 @@ def check() -> list[Finding]:
 
 
 def tested_versions() -> dict[str, str]:
-    """The ranges of ``requirements.txt``, a checkout's or the wheel's; empty without it."""
+    """Return the version ranges of ``requirements.txt`` of the checkout or wheel, if any."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / ".mim", package.parent):
         file = folder / "requirements.txt"
@@ -45,8 +45,8 @@ def tested_versions() -> dict[str, str]:
     return {}
 
 
-def asked_for() -> tuple[dict[str, str], dict[str, str]]:
-    """What the package's own metadata asks for: ranges, and of optional packages the extra."""
+def required() -> tuple[dict[str, str], dict[str, str]]:
+    """Return name -> range of required packages, and name -> extra of optional ones."""
     try:
         return parse(metadata.requires("condinst") or [])
     except metadata.PackageNotFoundError:  # a checkout that is not installed
@@ -54,8 +54,11 @@ def asked_for() -> tuple[dict[str, str], dict[str, str]]:
 
 
 def parse(requirements: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Lines such as ``timm<1.1,>=1.0; extra == "timm"``: ranges of those without an extra, and
-    extras of the others but "dev"."""
+    """Parse requirements such as ``timm<1.1,>=1.0; extra == "timm"``.
+
+    Returns:
+        Name -> range of those without an extra, and name -> extra of the others except "dev".
+    """
     needed, extras = {}, {}
     for line in requirements:
         match = _REQUIREMENT.match(line)
@@ -74,7 +77,7 @@ def _python() -> Finding:
     running = sys.version_info[:2]
     text = f"{sys.version.split()[0]} ({sys.executable})"
     if running < _PYTHON[0]:
-        return Finding(_GROUP, "python", ERROR, text, "Python 3.10 to 3.13 is needed")
+        return Finding(_GROUP, "python", ERROR, text, "Python 3.10 to 3.13 is required")
     if running > _PYTHON[1]:
         return Finding(_GROUP, "python", WARNING, text, "tested with Python 3.10 to 3.13")
     return Finding(_GROUP, "python", OK, text)
@@ -94,10 +97,13 @@ def _version(name: str) -> str | None:
 def _package(
     name: str, version: str | None, needed: str | None, tested: str | None, extra: str | None
 ) -> Finding:
-    """Args:
-    version: that is installed, if any.
-    needed, tested: ranges, if there are any.
-    extra: of our package that asks for it; such a package may be missing.
+    """Check one package.
+
+    Args:
+        name: the package.
+        version: the installed version, if any.
+        needed, tested: the required and the tested range, if any.
+        extra: the extra that requires it; such a package may be missing.
     """
     remedy = f'pip install "{name}{tested or needed or ""}"'
     if version is None:
@@ -109,7 +115,7 @@ def _package(
             return Finding(_GROUP, name, WARNING, text, remedy)
         return Finding(_GROUP, name, ERROR, "not installed", remedy)
     if needed and not _fits(version, needed):
-        return Finding(_GROUP, name, ERROR, f"{version}, needed is {needed}", remedy)
+        return Finding(_GROUP, name, ERROR, f"{version}, required is {needed}", remedy)
     if tested and not _fits(version, tested):
         advice = f"tested with {tested}; this may work as well"
         return Finding(_GROUP, name, WARNING, version, advice)
@@ -119,9 +125,9 @@ def _package(
 def _fits(version: str, specifier: str) -> bool:
     try:
         from packaging.specifiers import SpecifierSet
-    except ImportError:  # matplotlib, which mmdet needs, brings it
+    except ImportError:  # only if matplotlib, which mmdet requires, is missing too
         return True
-    # 2.14.0+cu128 is 2.14.0
+    # the local part of 2.14.0+cu128 does not count
     return SpecifierSet(specifier).contains(version.split("+")[0], prereleases=True)
 
 
@@ -145,7 +151,7 @@ def _mmcv(compiled: str | None, lite: str | None) -> Finding:
     return Finding(_GROUP, "mmcv", OK, f"{name}, {operators}")
 
 
-_ADVICE = "pip install -r requirements.txt, in an environment of its own"
+_ADVICE = "pip install -r requirements.txt in a new environment"
 
 
 def _import(name: str, module: str) -> Finding:

@@ -1,4 +1,4 @@
-"""The machine: GPUs, memory, disk, and whether data workers start."""
+"""Check the machine: GPUs, memory, disk, and whether data workers start."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _GIB = 2**30
 
 
 def check(folder: Path) -> list[Finding]:
-    """Look at the machine.
+    """Check the machine.
 
     Args:
-        folder: that results will be written to.
+        folder: the folder that results will be written to.
     """
     found = [_cpus(), *_memory(), *_gpus(), _triton()]
     found += [_folder("results", folder), _folder("temporary files", Path(tempfile.gettempdir()))]
@@ -27,7 +27,7 @@ def check(folder: Path) -> list[Finding]:
 
 
 def num_cpus() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -38,7 +38,7 @@ def _cpus() -> Finding:
 
 
 def _memory() -> list[Finding]:
-    """Linux only: the standard library has no other way."""
+    """Check the free memory, on Linux only: the standard library has no other way."""
     file = Path("/proc/meminfo")
     if not file.is_file():
         return []
@@ -55,13 +55,13 @@ def _memory() -> list[Finding]:
 def _gpus() -> list[Finding]:
     try:
         import torch
-    except Exception:  # said among the packages
+    except Exception:  # reported among the packages
         return []
     built = torch.version.cuda or torch.version.hip
     if not torch.cuda.is_available():
         if built and shutil.which("nvidia-smi"):
             advice = "nvidia-smi shows whether the driver works; it must fit this CUDA version"
-            text = f"PyTorch for CUDA {built} finds none, though there is an NVIDIA driver"
+            text = f"PyTorch for CUDA {built} finds no GPU, but an NVIDIA driver is installed"
             return [Finding(_GROUP, "GPU", WARNING, text, advice)]
         text = f"none (PyTorch for CUDA {built})" if built else "none (PyTorch for CPUs)"
         return [Finding(_GROUP, "GPU", OK, text)]
@@ -126,19 +126,19 @@ def _cache() -> Path:
         from condinst.model_zoo.weights import cache_folder
 
         return cache_folder()
-    except Exception:  # cannot be made: the folder above it says why
+    except Exception:  # it cannot be made; checking its parent says why
         return Path("~/.cache/condinst").expanduser()
 
 
 def _folder(name: str, folder: Path) -> Finding:
-    """Whether files can be written, and how much room there is."""
+    """Check that files can be written, and the free space."""
     folder = folder.absolute()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        advice = "choose another folder, or its permissions"
+        advice = "choose another folder, or change its permissions"
         return Finding(_GROUP, name, ERROR, f"{folder}: {error.strerror}", advice)
     free = shutil.disk_usage(existing).free
     text = f"{folder}: {free / _GIB:.1f} GiB free"
@@ -149,7 +149,7 @@ def _folder(name: str, folder: Path) -> Finding:
 
 
 def _shared_memory() -> list[Finding]:
-    """What the workers hand images over in; containers have 64 MiB unless told otherwise."""
+    """Check the memory that workers pass images in; containers have 64 MiB by default."""
     folder = Path("/dev/shm")
     if not folder.is_dir():
         return []
@@ -174,7 +174,7 @@ def _open_files() -> list[Finding]:
 
 
 class _Numbers:
-    """A dataset small enough to start a worker for."""
+    """A tiny dataset to start a worker for."""
 
     def __len__(self) -> int:
         return 2
@@ -186,7 +186,7 @@ class _Numbers:
 def _workers() -> Finding:
     try:
         from torch.utils.data import DataLoader
-    except Exception:  # said among the packages
+    except Exception:  # reported among the packages
         return Finding(_GROUP, "data workers", ERROR, "not tried: torch cannot be imported")
     try:
         loader: DataLoader = DataLoader(_Numbers(), num_workers=1, timeout=60)  # type: ignore
@@ -196,4 +196,4 @@ def _workers() -> Finding:
         text = f"{type(error).__name__}: {' '.join(str(error).split())}"
         advice = "--cfg-options train_dataloader.num_workers=0 val_dataloader.num_workers=0"
         return Finding(_GROUP, "data workers", ERROR, text, advice)
-    return Finding(_GROUP, "data workers", OK, "one started, and handed over its numbers")
+    return Finding(_GROUP, "data workers", OK, "one started and returned its samples")

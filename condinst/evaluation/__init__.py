@@ -1,4 +1,4 @@
-"""COCO evaluation: mmdet's metric on a faster evaluator, with bounded memory for masks."""
+"""Evaluate by COCO's rules: mmdet's metric on a faster evaluator, with bounded memory."""
 
 from condinst.evaluation.coco_metric import CocoMetric
 from condinst.evaluation.dump_det_results import DumpDetResults

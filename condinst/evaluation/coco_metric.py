@@ -48,28 +48,26 @@ _DEFAULT_NUMS = [100, 300, 1000]
 class CocoMetric(MmdetCocoMetric):
     """mmdet's ``CocoMetric`` with its keys and its numbers, several times faster.
 
-    Masks are kept, and gathered from other processes, as run lengths; detections go to the
-    evaluator as they are, not through a file. "mAP" is read at 100 detections per image and
-    class with the default ``proposal_nums``, as mmdet does and COCO defines it, and otherwise at
-    the largest of ``proposal_nums``; the other AP numbers always at the largest. Without a single
-    detection every number is 0 (-1 where there is no object either), so that hooks which look for
-    a number find it.
+    Masks are kept, and gathered from other processes, as RLE. Detections go to the evaluator
+    directly and not through a file. "mAP" counts 100 detections per image and class with the
+    default ``proposal_nums``, as in mmdet and COCO, and otherwise the largest of
+    ``proposal_nums``. The other AP numbers always count the largest. Without any detection every
+    number is 0 (-1 without objects), so that hooks find the number they monitor.
 
     Args:
         ann_file, metric, *args, **kwargs: mmdet's. ``use_mp_eval`` is accepted and changes
-            nothing. ``metric_items`` has the names mAP, mAP_50, mAP_75, mAP_s, mAP_m, mAP_l, and
-            with the numbers n of ``proposal_nums`` AR@n, for the largest also AR_s@n, AR_m@n and
-            AR_l@n.
-        backend: "faster_coco_eval", "pycocotools", or "auto" for the first where it is installed.
-            Both give the same numbers.
-        predictions_file: where each evaluation leaves its predictions, as COCO's results with
-            RLE; the first process writes. ``ReportHook`` sets it. A file that cannot be written is
-            a warning: the numbers count more.
+            nothing. ``metric_items`` may have mAP, mAP_50, mAP_75, mAP_s, mAP_m, mAP_l, AR@n for
+            each n of ``proposal_nums``, and AR_s@n, AR_m@n and AR_l@n for the largest n.
+        backend: "faster_coco_eval", "pycocotools", or "auto" for the first one if it is
+            installed. Both give the same numbers.
+        predictions_file: the file that each evaluation writes its predictions to, as COCO's
+            results with RLE; only the first process writes. ``ReportHook`` sets it. If the file
+            cannot be written, a warning is logged and the evaluation goes on.
 
     Raises:
-        ValueError: a key has a value that cannot be, or ``ann_file`` is not a COCO file.
-        FileNotFoundError: there is no ``ann_file``.
-        ImportError: ``backend`` is asked for by name and not installed.
+        ValueError: a key has an invalid value, or ``ann_file`` is not a COCO file.
+        FileNotFoundError: ``ann_file`` does not exist.
+        ImportError: ``backend`` is given by name and not installed.
     """
 
     def __init__(
@@ -84,12 +82,12 @@ class CocoMetric(MmdetCocoMetric):
         metrics = [metric] if isinstance(metric, str) else list(metric)
         for name in metrics:
             if name not in _KINDS:
-                raise ValueError(f"CocoMetric: metric must be of {_KINDS}, got {name!r}")
+                raise ValueError(f"CocoMetric: metric must be one of {_KINDS}, got {name!r}")
         if kwargs.get("format_only") and kwargs.get("outfile_prefix") is None:
             raise ValueError("CocoMetric: format_only=True needs outfile_prefix, got None")
         self.backend = choose_backend(backend)
         super().__init__(None, metrics, *args, **kwargs)
-        self._coco_api: Any  # None until there is a truth; as mmdet's, like the two below
+        self._coco_api: Any  # None until there is a ground truth, as in mmdet
         if ann_file is not None:
             self._coco_api = read_ground_truth(
                 ann_file, self.backend_args, sort_categories=kwargs.get("sort_categories", False)
@@ -110,29 +108,30 @@ class CocoMetric(MmdetCocoMetric):
         if strange:
             raise ValueError(
                 f"CocoMetric: metric_items has {strange}; with proposal_nums="
-                f"{tuple(self.proposal_nums)} there are {', '.join(known)}"
+                f"{tuple(self.proposal_nums)} expected some of {', '.join(known)}"
             )
         self.predictions_file = predictions_file
         self._truth: Truth | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep the predictions of a batch, masks as RLE.
+        """Keep the predictions of a batch, with masks as RLE.
 
         Args:
-            data_samples: of an image each, with ``img_id``, ``ori_shape`` and ``pred_instances``:
-                ``bboxes`` (N, 4) xyxy in pixels of the original image, ``scores``, ``labels``
-                (N,), and ``masks``: (N, H, W) bool, or a list of N RLE dicts, kept as they are.
+            data_batch: not used.
+            data_samples: one dict per image, with ``img_id``, ``ori_shape`` and
+                ``pred_instances``: ``bboxes`` (N, 4) xyxy in pixels of the original image,
+                ``scores`` and ``labels`` (N,), and ``masks``: (N, H, W) bool or N RLE dicts.
         """
         super().process(data_batch, [_with_rle(sample) for sample in data_samples])
 
     def compute_metrics(self, results: list[tuple[dict, dict]]) -> dict[str, float]:
-        """Numbers under mmdet's names, rounded to three digits.
+        """Return the numbers under mmdet's names, rounded to three digits.
 
         Args:
-            results: ground truth and prediction of every image, from :meth:`process`.
+            results: ground truth and prediction of each image, from :meth:`process`.
 
         Raises:
-            ValueError: predictions and annotation file do not fit.
+            ValueError: the predictions do not fit the annotation file.
         """
         logger = MMLogger.get_current_instance()
         predictions = [prediction for _, prediction in results]
@@ -175,10 +174,10 @@ class CocoMetric(MmdetCocoMetric):
                 return COCO(path)
 
     def _ids_of_labels(self, logger: MMLogger) -> list[int | None]:
-        """The category id of each label; None for a class that the file lacks.
+        """Return the category id of each label; None for a class that the file lacks.
 
-        With all classes there, labels count in the file's order, as mmdet's ``CocoDataset`` counts
-        them. mmdet does so too where classes are missing, which shifts all the later ones.
+        If the file has all classes, labels follow the file's order, as in mmdet's ``CocoDataset``.
+        mmdet does the same if classes are missing, which shifts all later labels.
         """
         classes = self.dataset_meta["classes"]
         ids = self._coco_api.get_cat_ids(cat_names=classes)
@@ -204,7 +203,7 @@ class CocoMetric(MmdetCocoMetric):
             f"{len(truth.category_ids)} classes on {len(truth.image_ids)}"
         )
         if not len(detections):
-            logger.warning(f"{metric}: there is no detection on any image")
+            logger.warning(f"{metric}: there are no detections on any image")
         self._warn_of_cap(metric, detections, logger)
         curves = evaluate(
             truth,
@@ -234,8 +233,8 @@ class CocoMetric(MmdetCocoMetric):
         most = np.bincount(detections.images * num_classes + detections.categories).max()
         if most > self.cap_of_map:
             logger.warning(
-                f"{metric}_mAP counts {self.cap_of_map} detections of a class on an image, as "
-                f"COCO does, and there are up to {most}: proposal_nums=(1, 10, {most}) counts all"
+                f"{metric}_mAP counts {self.cap_of_map} detections of a class on an image, as COCO "
+                f"does, but there are up to {most}; proposal_nums=(1, 10, {most}) counts all"
             )
 
     def _by_class(
@@ -263,7 +262,7 @@ def _with_rle(sample: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_labels(predictions: list[dict], labels: list[int]) -> list[dict]:
-    """Leave out what is predicted of ``labels``."""
+    """Leave out the predictions with some labels."""
     if not labels:
         return predictions
     return [_keep(p, np.flatnonzero(~np.isin(p["labels"], labels))) for p in predictions]

@@ -1,4 +1,4 @@
-"""The numbers of COCO's protocol, read off the curves under mmdet's names, and as text."""
+"""Read the numbers of COCO's protocol from the curves, under mmdet's names, and as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIZES = {"": 0, "_s": 1, "_m": 2, "_l": 3}
 
 
 def item_names(max_dets: Sequence[int]) -> tuple[str, ...]:
-    """Every name of :func:`read_items`: AP_ITEMS, AR@n for each cap, AR_s@n ... for the largest."""
+    """Return all names of :func:`read_items`: AP_ITEMS, AR@n, and AR_s@n ... of the largest n."""
     caps = sorted(max_dets)
     sizes = [f"AR{size}@{caps[-1]}" for size in _SIZES if size]
     return (*AP_ITEMS, *(f"AR@{cap}" for cap in caps), *sizes)
@@ -25,12 +25,14 @@ def item_names(max_dets: Sequence[int]) -> tuple[str, ...]:
 def read_items(
     curves: PrecisionCurves, iou_thrs: np.ndarray, max_dets: Sequence[int], cap_of_map: int
 ) -> dict[str, float]:
-    """All numbers, not rounded; -1 where there is no object or no such threshold.
+    """Return all numbers without rounding; -1 if there is no object or no such threshold.
 
     Args:
-        max_dets: ascending, as the curves were drawn.
-        cap_of_map: the one of ``max_dets`` that "mAP" is read at. All others are read at the
-            largest, "AR@n" at n.
+        curves: precision and recall.
+        iou_thrs: (T,) IoU thresholds of the curves.
+        max_dets: (M,) caps on the detections per image and class, ascending.
+        cap_of_map: the cap of "mAP", one of ``max_dets``. "AR@n" has the cap n, and all other
+            numbers the largest cap.
     """
     caps = list(max_dets)
     at = caps.index(cap_of_map)
@@ -50,16 +52,16 @@ def read_items(
 
 
 def read_class(curves: PrecisionCurves, index: int, iou_thrs: np.ndarray) -> list[float]:
-    """AP_ITEMS of one class at the largest cap; nan where it has no object or no such threshold."""
+    """Return AP_ITEMS of one class at the largest cap; nan without objects or the threshold."""
     precision = curves.precision[:, :, index, :, -1]  # (T, R, A)
-    parts = [precision[..., 0]]
-    parts += [precision[np.isclose(iou_thrs, thr), :, 0] for thr in (0.5, 0.75)]
-    parts += [precision[..., size] for size in (1, 2, 3)]
-    return [_mean(part, nothing=float("nan")) for part in parts]
+    items = [precision[..., 0]]
+    items += [precision[np.isclose(iou_thrs, thr), :, 0] for thr in (0.5, 0.75)]
+    items += [precision[..., size] for size in (1, 2, 3)]
+    return [_mean(values, nothing=float("nan")) for values in items]
 
 
 def class_table(names: Sequence[str], numbers: Sequence[Sequence[float]]) -> str:
-    """A row for each class, with its six AP numbers."""
+    """Return a text table with the six AP numbers of each class."""
     rows = [
         [name, *(f"{value:.3f}" for value in values)]
         for name, values in zip(names, numbers, strict=True)

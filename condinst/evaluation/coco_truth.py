@@ -1,4 +1,4 @@
-"""The ground truth of an evaluation, from the records of the one reader."""
+"""Read the ground truth of an evaluation, with the checks of :mod:`condinst.datasets.coco`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ __all__ = ["read_ground_truth"]
 def read_ground_truth(
     ann_file: str, backend_args: dict[str, Any] | None = None, *, sort_categories: bool = False
 ) -> COCO:
-    """What pycocotools makes of a COCO file, with what is repaired in the records.
+    """Return pycocotools' object of a COCO file, with the values that reading fixes.
 
     Args:
         ann_file: path of the file, or an address that ``backend_args`` can read.
-        sort_categories: by their ids.
+        backend_args: mmengine's arguments for reading ``ann_file``.
+        sort_categories: whether to sort the categories by id.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: naming the file and its entries: it is not COCO's layout, or has what cannot be
-            evaluated.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file has not COCO's layout or cannot be evaluated; the message names the
+            file and its entries.
     """
     with get_local_path(ann_file, backend_args=backend_args) as path:
         if not os.path.isfile(path):
-            raise FileNotFoundError(f"{ann_file}: there is no such annotation file")
+            raise FileNotFoundError(f"annotation file not found: {ann_file}")
         try:
             file = take_file(str(path))
         except ValueError as error:
@@ -46,7 +47,7 @@ def read_ground_truth(
         del content["annotations"]
     api = COCO()
     api.dataset = content
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints what it does
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         api.createIndex()
-    api.img_ann_map, api.cat_img_map = api.imgToAnns, api.catToImgs  # mmdet's second names
+    api.img_ann_map, api.cat_img_map = api.imgToAnns, api.catToImgs  # mmdet's aliases
     return api

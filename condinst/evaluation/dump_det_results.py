@@ -1,4 +1,4 @@
-"""Saving predictions to a file."""
+"""Save predictions to a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from condinst.registry import METRICS
 
 @METRICS.register_module()
 class DumpDetResults(MMDetDumpDetResults):
-    """mmdet's, for masks that come as COCO's run-length codes too; the files are the same."""
+    """mmdet's ``DumpDetResults``, which also takes masks as RLE; the files are the same."""
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         if not any(isinstance(s["pred_instances"].get("masks"), list) for s in data_samples):

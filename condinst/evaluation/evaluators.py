@@ -1,8 +1,8 @@
-"""Precision and recall by COCO's rules, from faster-coco-eval or from pycocotools.
+"""Compute precision and recall by COCO's rules, by faster-coco-eval or by pycocotools.
 
-Both get the same IoUs, pycocotools', and give the same curves. faster-coco-eval is called for one
-class at a time, with the images that have an object or a detection of it: its matrix of all
-images and all classes, mostly empty, is what costs it time and memory.
+Both get pycocotools' IoUs and give the same curves. faster-coco-eval is called for one class at a
+time, with the images that have an object or a detection of that class: its mostly empty matrix of
+all images and all classes would take too much time and memory.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ _NUM_RECALLS, _NUM_SIZES = 101, 4
 
 
 def choose_backend(backend: str) -> str:
-    """Resolve "auto": faster-coco-eval where it can be imported, else pycocotools, said once.
+    """Resolve "auto": faster-coco-eval if it can be imported, else pycocotools, logged once.
+
+    Args:
+        backend: one of :data:`BACKENDS`.
+
+    Returns:
+        "faster_coco_eval" or "pycocotools".
 
     Raises:
         ValueError: ``backend`` is not one of :data:`BACKENDS`.
@@ -56,7 +62,7 @@ def _why_not_faster() -> str | None:
     except Exception as error:  # a compiled module of another ABI fails in many ways
         problem = f"{type(error).__name__}: {error}"
         print_log(
-            f"faster-coco-eval cannot be imported ({problem}): COCO evaluation by pycocotools, "
+            f"faster-coco-eval cannot be imported ({problem}): pycocotools evaluates instead, "
             "several times slower, with the same numbers",
             logger="current",
         )
@@ -73,13 +79,15 @@ def evaluate(
     max_dets: Sequence[int],
     use_cats: bool = True,
 ) -> PrecisionCurves:
-    """Match detections with objects at every threshold, and draw the curves.
+    """Match detections with objects at every threshold and compute the curves.
 
     Args:
+        truth: the objects.
+        detections: the detections; their masks are compared if they have masks, else their boxes.
         backend: "faster_coco_eval" or "pycocotools".
-        iou_thrs: (T,) thresholds of the IoU of masks where ``detections`` has masks, else boxes.
-        max_dets: (M,) most detections per image and class, ascending.
-        use_cats: False compares whatever the class, as proposals are.
+        iou_thrs: (T,) IoU thresholds.
+        max_dets: (M,) caps on the detections per image and class, ascending.
+        use_cats: False ignores the classes, as for proposals.
     """
     assert list(max_dets) == sorted(max_dets)
     run: Callable[..., PrecisionCurves] = {
@@ -96,7 +104,7 @@ def _faster(
 
     sides: tuple[Truth | Detections, ...] = (truth, detections)
     groups = [side.categories if use_cats else np.zeros_like(side.categories) for side in sides]
-    # by class, then image; without classes, each image in the order of its classes
+    # sort by class, then image; without classes by image, then class
     orders = [
         np.lexsort((side.categories, side.images, group))
         for side, group in zip(sides, groups, strict=True)
@@ -120,7 +128,7 @@ def _faster(
 def _pycocotools(
     truth: Truth, detections: Detections, iou_thrs: np.ndarray, max_dets: list[int], use_cats: bool
 ) -> PrecisionCurves:
-    # pycocotools looks up the size of every mask, also of one that is RLE and needs none
+    # pycocotools looks up the size of every image, though RLEs do not need it
     images = [
         {"id": index, "height": height, "width": width}
         for index, (height, width) in enumerate(size or (0, 0) for size in truth.sizes)
@@ -147,7 +155,7 @@ def _pycocotools(
 
 
 def _annotations(record: Truth | Detections, masks: list | None) -> list[dict[str, Any]]:
-    """COCO's dicts. The ids count from 1: pycocotools takes an id of 0 for "not matched"."""
+    """Make COCO's dicts, with ids from 1: pycocotools reads an id of 0 as "not matched"."""
     crowds = record.crowds if isinstance(record, Truth) else np.zeros(len(record), bool)
     scores = np.ones(len(crowds)) if isinstance(record, Truth) else record.scores
     columns = (record.images, record.categories, record.boxes, record.areas, crowds, scores)

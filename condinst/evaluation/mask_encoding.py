@@ -1,4 +1,4 @@
-"""Boolean masks -> COCO's compressed run lengths, without a bitmap of the whole batch in between.
+"""Encode boolean masks as compressed RLE without copying the bitmaps of a whole batch.
 
 Shapes: N masks of H x W pixels.
 """
@@ -15,23 +15,27 @@ from condinst.masks.rle import encode_changes
 
 __all__ = ["encode_masks"]
 
-# Most pixels compared at once on a GPU: a comparison needs about three bytes for each.
+# Largest number of pixels compared at once on a GPU; a comparison needs about 3 bytes per pixel.
 MAX_PIXELS = 2**26
 
 
 def encode_masks(masks: Tensor, max_pixels: int = MAX_PIXELS) -> list[dict[str, Any]]:
-    """COCO RLE dicts (``size`` = [H, W], ``counts`` bytes), the same bytes as pycocotools'.
+    """Encode masks as COCO RLE dicts, byte for byte like pycocotools.
 
-    A mask changes its value at few places. They are looked for where the masks are: on a GPU for
-    many masks at once, so that the bitmaps never leave it; on a CPU in the columns that hold the
-    object.
+    A mask changes its value at few pixels, and only these are needed. On a GPU they are found for
+    many masks at once, so the bitmaps never leave it; on a CPU only the columns with the object
+    are searched.
 
     Args:
-        masks: (N, H, W) bool; another type is taken as "not zero".
-        max_pixels: bound on the pixels compared at once on a GPU; changes memory, not the result.
+        masks: (N, H, W) bool; of another type, nonzero pixels are the mask.
+        max_pixels: the largest number of pixels compared at once on a GPU; it bounds memory and
+            does not change the result.
+
+    Returns:
+        N dicts with ``size`` [H, W] and ``counts`` as bytes.
 
     Raises:
-        ValueError: not three dimensions.
+        ValueError: ``masks`` has not three dimensions.
     """
     if masks.dim() != 3:
         raise ValueError(f"masks must be of shape (N, H, W), got {tuple(masks.shape)}")
@@ -45,30 +49,30 @@ def encode_masks(masks: Tensor, max_pixels: int = MAX_PIXELS) -> list[dict[str, 
 
 
 def _changes(mask: np.ndarray) -> np.ndarray:
-    """Where an (H, W) uint8 mask, read column by column, differs from the pixel before; ascending.
+    """Return the ascending pixel numbers where an (H, W) uint8 mask changes its value.
 
-    Before the first pixel stands background; a change after the last one is given too.
+    Pixels are numbered down the columns. Background precedes the first pixel and follows the last.
     """
     height = mask.shape[0]
     columns = np.flatnonzero(np.bitwise_or.reduce(mask, axis=0)) if mask.size else np.empty(0, int)
     if not columns.size:
         return columns
     first, last = columns[0], columns[-1] + 1
-    framed = np.zeros((last - first) * height + 2, np.uint8)
+    framed = np.zeros((last - first) * height + 2, np.uint8)  # background at both ends
     framed[1:-1].reshape(last - first, height)[:] = mask[:, first:last].T
     return np.flatnonzero(framed[1:] != framed[:-1]) + first * height
 
 
 def _changes_of_many(masks: Tensor, max_pixels: int) -> list[np.ndarray]:
-    """The same for (N, H, W) bool masks, by torch."""
+    """Return what :func:`_changes` returns for each of (N, H, W) bool masks, by torch."""
     num_masks, height, width = masks.shape
     chunk = max(1, max_pixels // max(1, height * width))
     changes: list[np.ndarray] = []
     for start in range(0, num_masks, chunk):
-        part = masks[start : start + chunk]
-        framed = part.new_zeros((len(part), width * height + 2))
-        framed[:, 1:-1].view(len(part), width, height).copy_(part.transpose(1, 2))
+        some = masks[start : start + chunk]  # (n, H, W)
+        framed = some.new_zeros((len(some), width * height + 2))
+        framed[:, 1:-1].view(len(some), width, height).copy_(some.transpose(1, 2))
         places = (framed[:, 1:] != framed[:, :-1]).nonzero().cpu().numpy()
-        ends = np.searchsorted(places[:, 0], np.arange(1, len(part)))
+        ends = np.searchsorted(places[:, 0], np.arange(1, len(some)))
         changes += np.split(places[:, 1], ends)
     return changes

@@ -1,8 +1,8 @@
-"""What an evaluation reads and gives: flat arrays, whatever the evaluator.
+"""Hold the inputs and results of an evaluation as flat arrays, for every evaluator.
 
 Shapes: P images, K classes, G annotated objects, D detections; T IoU thresholds, R = 101 recalls,
 A = 4 ranges of size (all, small, medium, large), M caps on the detections. Images and classes are
-numbered in the ascending order of their COCO ids. Boxes are (x, y, width, height) in pixels of the
+numbered in ascending order of their COCO ids. Boxes are (x, y, width, height) in pixels of the
 original image.
 """
 
@@ -22,21 +22,23 @@ from condinst.masks.rle import checked_rle
 __all__ = ["PrecisionCurves", "Detections", "Truth", "gather_detections", "read_truth"]
 
 _NUM_NAMED = 5
-# pycocotools 2.0.11 on numpy 2 fails from 256 masks on: "out of bounds for uint8".
+# pycocotools 2.0.11 on numpy 2 fails with 256 or more masks: "out of bounds for uint8"
 _MAX_MASKS = 255
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The annotations of the classes that are evaluated.
+    """The annotations of the evaluated classes.
 
     Attributes:
-        name: of the annotation file, for messages.
+        name: the annotation file, for messages.
         image_ids, category_ids: (P,), (K,) COCO ids, ascending.
-        sizes: (P,) (height, width); None where the file does not say.
-        images, categories: (G,) places in the two lists above.
-        boxes, areas, crowds: (G, 4), (G,), (G,) bool.
-        segmentations: (G,) as in the file: polygons, RLE with or without compression, or None.
+        sizes: (P,) (height, width) in pixels; None if the file does not state it.
+        images, categories: (G,) indices into ``image_ids`` and ``category_ids``.
+        boxes: (G, 4) x, y, width, height.
+        areas: (G,) the ``area`` values.
+        crowds: (G,) bool.
+        segmentations: (G,) as in the file: polygons, compressed or uncompressed RLE, or None.
     """
 
     name: str
@@ -52,7 +54,7 @@ class Truth:
 
     @cached_property
     def masks(self) -> list[dict[str, Any]]:
-        """(G,) compressed RLE. ValueError where an object has no segmentation."""
+        """(G,) compressed RLEs; raises ValueError if an object has no segmentation."""
         return [self._mask(index) for index in range(len(self.segmentations))]
 
     def _mask(self, index: int) -> dict[str, Any]:
@@ -65,7 +67,7 @@ class Truth:
         try:
             if isinstance(segmentation, dict):
                 return checked_rle(segmentation, *size)
-            # a line or a point covers nothing, and of an odd number at the end nothing is drawn
+            # lines and points cover no pixel; an odd last number is left out
             drawn = [p[: len(p) // 2 * 2] for p in segmentation if len(p) >= 6]
             if not drawn:
                 return coco_mask.frPyObjects({"size": size, "counts": [size[0] * size[1]]}, *size)
@@ -79,10 +81,11 @@ class Detections:
     """Predictions in the numbering of a :class:`Truth`.
 
     Attributes:
-        images, categories: (D,).
-        scores: (D,) float64; of the masks, where a model gives its masks scores of their own.
-        boxes, areas: (D, 4), (D,); the areas are the masks' where there are masks.
-        masks: (D,) compressed RLE, or None when boxes are compared.
+        images, categories: (D,) indices as in :class:`Truth`; -1 for a category that it lacks.
+        scores: (D,) float64; the mask scores if masks are compared and the model gives them.
+        boxes: (D, 4) x, y, width, height.
+        areas: (D,) areas of the masks, or of the boxes without masks.
+        masks: (D,) compressed RLEs; None if boxes are compared.
     """
 
     images: np.ndarray
@@ -98,9 +101,12 @@ class Detections:
 
 @dataclass(frozen=True)
 class PrecisionCurves:
-    """precision (T, R, K, A, M) and recall (T, K, A, M); -1 where there is no object.
+    """Precision over recall.
 
-    Class-agnostic evaluation has K = 1.
+    Attributes:
+        precision: (T, R, K, A, M), from 0 to 1; -1 without objects. K is 1 in class-agnostic
+            evaluation.
+        recall: (T, K, A, M), likewise.
     """
 
     precision: np.ndarray
@@ -108,7 +114,12 @@ class PrecisionCurves:
 
 
 def read_truth(dataset: dict[str, Any], category_ids: Sequence, name: str) -> Truth:
-    """The content of a COCO file, of ``category_ids`` only.
+    """Convert the content of a COCO file.
+
+    Args:
+        dataset: the content.
+        category_ids: the categories to evaluate; others are left out.
+        name: the file, for messages.
 
     Raises:
         ValueError: an annotation lacks a key that evaluation needs.
@@ -155,24 +166,26 @@ def _size(image: dict[str, Any]) -> tuple[int, int] | None:
 def gather_detections(
     predictions: Sequence[dict[str, Any]], truth: Truth, category_ids: Sequence, iou_type: str
 ) -> Detections:
-    """Number the predictions of all images as ``truth`` is numbered.
+    """Join the predictions of all images in the numbering of ``truth``.
 
     Args:
-        predictions: of an image each: ``img_id``, ``bboxes`` (N, 4) xyxy, ``scores``, ``labels``
-            (N,), and for masks ``masks``, a list of N RLE dicts, and if any ``mask_scores``.
-        category_ids: the COCO id of every label; None where nothing is predicted of one.
+        predictions: one dict per image: ``img_id``, ``bboxes`` (N, 4) xyxy in pixels, ``scores``
+            and ``labels`` (N,), and with masks ``masks``, a list of N RLE dicts, and optionally
+            ``mask_scores`` (N,).
+        truth: the objects.
+        category_ids: the COCO id of each label; None for a label that is not predicted.
         iou_type: "bbox" or "segm".
 
     Raises:
-        ValueError: an image that the annotation file lacks, a label without a class, masks that
-            are missing or of another size than the image.
+        ValueError: the annotation file lacks an image, a label has no class, or masks are missing
+            or not of the image's size.
     """
     image_index = {image_id: index for index, image_id in enumerate(truth.image_ids)}
     unknown = [p["img_id"] for p in predictions if p["img_id"] not in image_index]
     if unknown:
         raise ValueError(
-            f"{truth.name} lacks {len(unknown)} of the {len(predictions)} images that were "
-            f"predicted, by id: {', '.join(map(repr, unknown[:_NUM_NAMED]))}"
+            f"{truth.name} lacks {len(unknown)} of the {len(predictions)} images with "
+            f"predictions, ids: {', '.join(map(repr, unknown[:_NUM_NAMED]))}"
         )
     counts = [len(p["labels"]) for p in predictions]
     score_key = "mask_scores" if iou_type == "segm" else "scores"
@@ -217,12 +230,12 @@ def _masks(
         if wrong is not None:
             raise ValueError(
                 f"image {image_id!r} has a predicted mask of size {list(wrong)} (height, width), "
-                f"in {truth.name} it is of {list(size or ())}"
+                f"the image in {truth.name} has {list(size or ())}"
             )
         joined += masks
     return joined
 
 
 def _areas(masks: list[dict[str, Any]]) -> np.ndarray:
-    parts = [masks[i : i + _MAX_MASKS] for i in range(0, len(masks), _MAX_MASKS)]
-    return _join([coco_mask.area(part) for part in parts], (0,), float)
+    chunks = [masks[i : i + _MAX_MASKS] for i in range(0, len(masks), _MAX_MASKS)]
+    return _join([coco_mask.area(chunk) for chunk in chunks], (0,), float)

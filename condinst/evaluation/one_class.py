@@ -1,4 +1,4 @@
-"""One class by faster-coco-eval. Importing this file needs that package."""
+"""Evaluate one class by faster-coco-eval, which importing this module requires."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ __all__ = ["curves_of_class"]
 
 
 class _OneClass(COCOeval_faster):
-    """Takes its IoUs from pycocotools, so that it needs neither boxes nor masks of its own.
+    """An evaluator that takes its IoUs from pycocotools, so it needs no boxes and masks.
 
     Args:
-        objects, found: places in ``truth`` and in ``detections``, sorted by image.
+        truth, detections: all classes.
+        objects, found: indices into ``truth`` and ``detections`` of the class, sorted by image.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class _OneClass(COCOeval_faster):
         )
 
     def computeIoU(self, imgId: int, catId: int) -> np.ndarray | list:  # noqa: N802, N803
-        """(D, G) of an image: the detections by falling score, as far as the largest cap."""
+        """Return (D, G) IoUs of an image: detections by descending score, up to the largest cap."""
         objects, found = self._objects.get(imgId), self._found.get(imgId)
         if objects is None or found is None:
             return []
@@ -62,10 +63,13 @@ def curves_of_class(
     iou_thrs: np.ndarray,
     max_dets: list[int],
 ) -> PrecisionCurves:
-    """Precision (T, R, A, M) and recall (T, A, M) of the objects and detections of a class.
+    """Return precision (T, R, A, M) and recall (T, A, M) of one class.
 
     Args:
-        objects, found: places in ``truth`` and in ``detections``, sorted by image.
+        truth, detections: all classes.
+        objects, found: indices into ``truth`` and ``detections`` of the class, sorted by image.
+        iou_thrs: (T,) IoU thresholds.
+        max_dets: (M,) caps on the detections per image, ascending.
     """
     run = _OneClass(truth, detections, objects, found)
     run.params.iouThrs, run.params.maxDets = iou_thrs, max_dets
@@ -91,7 +95,7 @@ def _coco(
     crowds: np.ndarray,
     scores: np.ndarray | None = None,
 ) -> COCO:
-    """What the evaluator reads of an annotation, and no more: its C++ walks through every key."""
+    """Make COCO dicts with only the keys that the evaluator reads: its C++ visits every key."""
     columns = [image_index[places].tolist(), areas[places].tolist(), crowds[places].tolist()]
     columns.append([1.0] * len(places) if scores is None else scores[places].tolist())
     annotations = [
@@ -103,4 +107,4 @@ def _coco(
 
 
 def _silent(*args: object) -> None:
-    """The metric says what is being done, once; here it would be said for every class."""
+    """Print nothing: the metric logs once what the evaluator would print for every class."""

@@ -1,4 +1,7 @@
-"""Predictions as a file of COCO's results, written while training validates, read by the report."""
+"""Write and read predictions as a file of COCO's results.
+
+Validation writes the file and the report reads it.
+"""
 
 from __future__ import annotations
 
@@ -21,22 +24,23 @@ _KEYS = ("image_id", "category_id", "bbox", "score")
 def write_predictions(
     path: str | os.PathLike[str], predictions: Sequence[dict[str, Any]], category_ids: Sequence
 ) -> None:
-    """Write a list of detections with box, score and, where there are masks, RLE.
+    """Write a list of detections with box, score and, for masks, RLE.
 
-    pycocotools' ``loadRes`` reads the file. A file that was there before is replaced whole.
+    pycocotools' ``loadRes`` reads the file.
 
     Args:
-        predictions: of an image each, as :func:`condinst.evaluation.matches.gather_detections`
-            takes them. ``mask_scores``, where a model has them, are the scores of the file.
-        category_ids: the COCO id of every label.
+        path: the file; an existing one is replaced.
+        predictions: one dict per image, see :func:`condinst.evaluation.matches.gather_detections`.
+            ``mask_scores`` become the scores of the file if a model gives them.
+        category_ids: the COCO id of each label.
 
     Raises:
-        OSError: the file cannot be written; the old one is still there.
+        OSError: the file cannot be written; an existing file is unchanged.
     """
     with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
         file.write("[")
         first = True
-        for prediction in predictions:  # image by image: the text of all may be large
+        for prediction in predictions:  # one image at a time, because the whole text may be large
             rows = [json.dumps(row) for row in _rows(prediction, category_ids)]
             if rows:
                 file.write(("\n" if first else ",\n") + ",\n".join(rows))
@@ -68,15 +72,19 @@ def _rows(prediction: dict[str, Any], category_ids: Sequence) -> list[dict[str, 
 def read_predictions(
     path: str | os.PathLike[str], category_ids: Sequence
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Predictions of an image each; of ``category_ids`` only, in whose order labels count.
+    """Read the predictions of some categories.
+
+    Args:
+        path: the file.
+        category_ids: the categories to keep; labels are indices into this list.
 
     Returns:
-        The predictions, as :func:`condinst.evaluation.matches.gather_detections` takes them
-        together with ``category_ids``; and whether all of them have masks.
+        The predictions, one dict per image, for
+        :func:`condinst.evaluation.matches.gather_detections`; and whether all of them have masks.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not a file of COCO's results.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file does not hold COCO's results.
     """
     path = Path(path)
     try:

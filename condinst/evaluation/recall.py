@@ -1,6 +1,6 @@
-"""Recall of boxes whatever their class: the metric ``proposal_fast``.
+"""Compute the class-agnostic recall of boxes: the metric ``proposal_fast``.
 
-mmdet's own fails on numpy 1.24 and later, which refuses an array of arrays of several shapes.
+mmdet's version fails on numpy 1.24 and later, which refuses arrays of arrays of different shapes.
 """
 
 from __future__ import annotations
@@ -18,21 +18,30 @@ __all__ = ["average_recalls"]
 def average_recalls(
     truth: Truth, detections: Detections, nums: Sequence[int], iou_thrs: np.ndarray
 ) -> list[float]:
-    """For each of ``nums``, with so many best detections of an image, the mean over the
-    thresholds of the share of objects that are found. Crowds are left out.
+    """Return the mean recall over the IoU thresholds, for each number of detections per image.
 
-    Every object has one detection and the other way round; pairs are made by falling IoU.
-    0 where there is no object.
+    Each object gets at most one detection and each detection at most one object, in descending
+    order of their IoU. Crowds are left out.
+
+    Args:
+        truth: the objects.
+        detections: the detections.
+        nums: numbers of best detections per image to count.
+        iou_thrs: (T,) IoU thresholds.
+
+    Returns:
+        One recall for each of ``nums``, from 0 to 1; 0 if there are no objects.
     """
     best = np.concatenate(
         [np.empty((len(nums), 0)), *_by_image(truth, detections, nums)], axis=1
     )  # (len(nums), G)
-    found = best[:, :, None] >= iou_thrs
-    return [float(part.mean()) if part.size else 0.0 for part in found]
+    found = best[:, :, None] >= iou_thrs  # (len(nums), G, T)
+    return [float(row.mean()) if row.size else 0.0 for row in found]
 
 
 def _by_image(truth: Truth, detections: Detections, nums: Sequence[int]) -> list[np.ndarray]:
-    parts = []
+    """Return (len(nums), G of the image) best IoUs for each image with objects."""
+    rows = []
     by_score = np.argsort(-detections.scores, kind="stable")
     order = by_score[np.argsort(detections.images[by_score], kind="stable")]
     images = np.arange(len(truth.image_ids))
@@ -44,15 +53,15 @@ def _by_image(truth: Truth, detections: Detections, nums: Sequence[int]) -> list
         boxes = truth.boxes[objects[truth.images[objects] == image]]
         found = detections.boxes[order[starts[image] : ends[image]]]
         if not len(found):
-            parts.append(np.zeros((len(nums), len(boxes))))
+            rows.append(np.zeros((len(nums), len(boxes))))
             continue
-        ious = coco_mask.iou(found, boxes, [0] * len(boxes))
-        parts.append(np.stack([_best_ious(ious[:num].copy()) for num in nums]))
-    return parts
+        ious = coco_mask.iou(found, boxes, [0] * len(boxes))  # (D, G)
+        rows.append(np.stack([_best_ious(ious[:num].copy()) for num in nums]))
+    return rows
 
 
 def _best_ious(ious: np.ndarray) -> np.ndarray:
-    """(G,) IoU of each object with its detection, 0 without one. ``ious`` (D, G) is used up."""
+    """Return the (G,) IoU of each object with its detection, 0 without; overwrites ``ious``."""
     best = np.zeros(ious.shape[1])
     for _ in range(min(ious.shape)):
         found, wanted = np.unravel_index(ious.argmax(), ious.shape)

@@ -1,7 +1,8 @@
-"""``condinst new``: a readable config for a dataset of one's own.
+"""Write a readable config for a user's dataset, for ``condinst new``.
 
-``facts`` looks at the data, ``machine`` at the device, ``models`` knows the models; ``views``,
-``schedule`` and ``plan`` choose; ``text`` puts it into words; ``create`` writes the file.
+``facts`` and ``inputs`` measure the data, ``resources`` the machine, and ``models`` lists the
+models. ``views``, ``schedule`` and ``plan`` choose the settings. ``text`` and ``text_training``
+format them by ``lines``, and ``create`` writes the file.
 """
 
 from condinst.new.create import Created, create

@@ -1,4 +1,4 @@
-"""Annotations -> a folder with a config that trains on them."""
+"""Create a folder with a config that trains on given annotations."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Created:
-    """What was written.
+    """The config that was written.
 
     Attributes:
-        config: the file.
+        config: the config file.
         text: its content.
-        facts: name and value of what the data are like.
-        notes: what to know: of the import, the classes, the weights.
-        max_iters: of the training, after which its last checkpoint is named.
+        facts: (name, value) pairs that describe the data.
+        notes: sentences on the import, the classes and the weights.
+        max_iters: iterations of the training; the last checkpoint is named after them.
     """
 
     config: Path
@@ -57,18 +57,22 @@ def create(
     from_scratch: bool = False,
     force: bool = False,
 ) -> Created:
-    """Write ``OUT/NAME.py``, and ``OUT/annotations`` where the annotations are not COCO's or not
-    split.
+    """Write ``OUT/NAME.py``, and ``OUT/annotations`` unless COCO's split files are used.
 
     Args:
-        name: of the config; the folder's too, if ``out`` is not given.
+        name: name of the config, and of the folder if ``out`` is not given.
         data: folder or file of annotations, see ``condinst.dataset_converters.import_data``.
-        model: a name of ``condinst.new.models.NAMES`` or of ``condinst list``.
-        from_scratch: start from no weights.
-        force: replace a config that is there. Other files in the folder stay.
+        model: a name of ``condinst.new.models.NAMES`` or of ``condinst list``; None chooses one.
+        out: the folder to write to.
+        val_fraction, seed: of the split, where the data have none.
+        fmt: format of the annotations; None recognizes it.
+        device: "auto", "cpu" or "cuda".
+        memory: GiB of the device; None takes what it has.
+        from_scratch: start without weights.
+        force: replace an existing config; other files in the folder stay.
 
     Raises:
-        ValueError: an argument cannot be, or the data cannot be used; says which and why.
+        ValueError: an argument is invalid, or the data cannot be used; the message says which.
         OSError: a file is missing or cannot be written.
     """
     if not _NAME.fullmatch(name):
@@ -93,7 +97,7 @@ def create(
             from_scratch=from_scratch,
         )
     except BaseException:
-        if not existed:  # nothing in it but what was made here
+        if not existed:  # the folder holds only files that were written here
             shutil.rmtree(folder, ignore_errors=True)
         raise
     finally:
@@ -102,7 +106,7 @@ def create(
 
 @dataclass(frozen=True)
 class _Source:
-    """Arguments of the import."""
+    """The arguments of the import."""
 
     data: str | Path
     val_fraction: float
@@ -149,8 +153,8 @@ def _create(
     ]
     if plan.views.tiles:
         notes.append(
-            f"large images: predict and test with --tile {plan.views.tiles}, so that objects are "
-            "seen at the size that they are learned at"
+            f"large images: predict and test with --tile {plan.views.tiles}, so that objects have "
+            "the same size as in training"
         )
     return Created(config, text, describe(facts), notes, plan.schedule.max_iters)
 
@@ -162,21 +166,23 @@ def _check_place(folder: Path, config: Path, force: bool) -> None:
     if any(folder.iterdir()):
         found = config.name if config.exists() else "files"
         raise ValueError(
-            f"{folder}: there are {found} already; expected a new or empty folder. --force writes "
-            f"{config.name} and annotations anew and leaves other files alone"
+            f"{folder}: expected a new or empty folder, found {found}. --force replaces "
+            f"{config.name} and annotations and leaves other files alone"
         )
 
 
 def _places(imported: Imported, folder: Path) -> Places:
-    """One root for images and the user's own annotations; what was written here moves with the
-    config."""
+    """Return one root for images and the user's annotations.
+
+    Annotations that were written here stay relative to the config, so that both can be moved.
+    """
     splits = (imported.train, imported.val)
     written = [split.ann_file.is_relative_to(folder) for split in splits]
     paths = [str(split.img_dir) for split in splits]
     paths += [str(s.ann_file.parent) for s, own in zip(splits, written, strict=True) if not own]
     try:
         root = Path(os.path.commonpath(paths))
-    except ValueError:  # on several drives of Windows
+    except ValueError:  # on different drives of Windows
         root = Path(splits[0].img_dir)
 
     def relative(path: Path) -> str:
@@ -197,11 +203,11 @@ def _places(imported: Imported, folder: Path) -> Places:
 
 
 def _write(config: Path, text: str) -> None:
-    """The file, once a run would accept it: its data are looked through as before training."""
+    """Write the config file after checking its data as a training would."""
     from mmengine.config import Config
 
     from condinst.datasets.checks.checks import check_datasets
 
-    with replacing(config, ".py") as partial:  # mmengine reads files whose name ends so only
+    with replacing(config, ".py") as partial:  # mmengine reads only files with this suffix
         partial.write_text(text, encoding="utf-8")
         check_datasets(Config.fromfile(partial), splits=("train", "val"))

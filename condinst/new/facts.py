@@ -1,4 +1,4 @@
-"""What a dataset is like, as far as a config depends on it."""
+"""Collect the facts on a dataset that a config depends on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MASKS = (
 
 
 class SplitFiles(Protocol):
-    """Where a part of the data is, as ``condinst.dataset_converters`` says it."""
+    """The files of one split, such as a ``condinst.dataset_converters.DatasetSplit``."""
 
     @property
     def ann_file(self) -> Path: ...
@@ -35,29 +35,28 @@ class SplitFiles(Protocol):
 
 @dataclass(frozen=True)
 class DataFacts:
-    """One pass over the annotations, and the headers of images. Sizes are in pixels.
+    """The facts on a dataset, with sizes in pixels.
 
     Attributes:
-        classes: those with an object in either split, in the training file's order.
-        unused: the training file's others.
-        num_train: images.
-        num_val: images.
-        num_objects: of the training images, without crowds.
-        num_negatives: training images without an object.
-        images_per_class: training images with an object of the class.
+        classes: classes with an object in either split, in the order of the training file.
+        unused: the other classes of the training file.
+        num_train, num_val: number of images.
+        num_objects: number of training objects, without crowds.
+        num_negatives: number of training images without objects.
+        images_per_class: number of training images with an object of each class.
         size: median width and height of the training images.
-        smallest_side: of any image.
+        smallest_side: shortest side of any image.
         largest: width and height of the image with most pixels.
-        aspect: longer side by shorter side, which 95% of the images do not exceed.
-        object_sizes: 10%, 50% and 90% of the training objects are smaller; the size is the square
-            root of the box's area.
-        grows: whether objects are the larger the larger their image is, as in photographs; under
-            a microscope their size in pixels stays.
-        busiest: most objects in an image of either split.
-        busiest_file: its name.
-        masks: whether (training, validation) has masks.
+        aspect: ratio of the longer to the shorter side that 95% of the images do not exceed.
+        object_sizes: 10%, 50% and 90% quantiles of the sizes of training objects; the size is the
+            square root of the box's area.
+        grows: whether objects are larger in larger images, as in photographs; under a microscope
+            their size in pixels stays the same.
+        busiest: largest number of objects in an image of either split.
+        busiest_file: file name of that image.
+        masks: whether (training, validation) annotations have masks.
         inputs: the pixels of the files.
-        img_paths: of the training images.
+        img_paths: the training images.
     """
 
     classes: tuple[str, ...]
@@ -81,18 +80,18 @@ class DataFacts:
 
 
 def collect_facts(train: SplitFiles, val: SplitFiles) -> DataFacts:
-    """Read both annotation files, and look at images of them.
+    """Read both annotation files and some of their images.
 
     Raises:
-        ValueError: a file cannot be read, has a fault, or holds nothing to learn or measure; the
-            message names it.
+        ValueError: a file cannot be read, has an issue, or holds no objects; the message names it.
+        FileNotFoundError: an image is missing.
     """
     files = [_read(split) for split in (train, val)]
     columns = [_Objects.of(file) for file in files]
     for split, objects in zip((train, val), columns, strict=True):
         if not len(objects.sizes):
             use = "learn" if split is train else "measure"
-            raise ValueError(f"{split.ann_file}: holds no object to {use}; expected one at least")
+            raise ValueError(f"{split.ann_file}: expected objects to {use}, found none")
     first, second = columns
     names = [name for _, name in files[0].categories]
     other = [name for _, name in files[1].categories]
@@ -140,7 +139,7 @@ def _read(split: SplitFiles) -> CocoFile:
     try:
         mark = mark_of(str(split.ann_file))
         file = take_file(str(split.ann_file))
-        keep_file(file, mark)  # for the look through the data at the end
+        keep_file(file, mark)  # for the data check at the end
     except ValueError as error:
         raise ValueError(f"{split.ann_file}: {error}") from None
     if file.problems:
@@ -155,11 +154,11 @@ class _Objects:
     """The objects of a file, without crowds and empty boxes.
 
     Attributes:
-        sizes: (A,) square roots of the boxes' areas.
+        sizes: (A,) square roots of the areas of the boxes.
         images: (A,) indices of the images.
-        per_image: (N,) counts.
-        images_per_class: of each category.
-        masks: whether most objects have one.
+        per_image: (N,) number of objects.
+        images_per_class: number of images with an object of each category.
+        masks: whether most objects have a mask.
     """
 
     sizes: np.ndarray
@@ -185,20 +184,20 @@ class _Objects:
 
 
 def _grows(objects: _Objects, sizes: np.ndarray) -> bool:
-    """Which varies less from image to image: the objects' size, or their share of the side."""
+    """Tell whether object sizes relative to the image vary less between images than in pixels."""
     order = np.argsort(objects.images, kind="stable")
     groups = np.split(
         np.log(objects.sizes[order]), np.flatnonzero(np.diff(objects.images[order])) + 1
     )
     medians = np.array([np.median(group) for group in groups])
     sides = 0.5 * np.log(sizes.prod(axis=1)[np.unique(objects.images)])
-    if sides.std() < 0.1:  # images of one size: it is the same
+    if sides.std() < 0.1:  # images of one size: both vary alike
         return True
     return bool((medians - sides).std() <= medians.std())
 
 
 def describe(facts: DataFacts) -> Sequence[tuple[str, str]]:
-    """Name and value of each fact, to be printed."""
+    """Return name and value of each fact, to be printed."""
     small, median, large = facts.object_sizes
     kinds = "; ".join(f"{kind}: {count}" for kind, count in facts.inputs.kinds.items())
     busiest = f"{facts.busiest} in the busiest ({facts.busiest_file})"
@@ -224,17 +223,17 @@ def _by(size: tuple[int, int]) -> str:
 def _masks(masks: tuple[bool, bool]) -> str:
     return {
         (True, True): "yes",
-        (True, False): "for training, boxes alone for validation",
-        (False, True): "for validation, boxes alone for training",
-        (False, False): "no, boxes alone",
+        (True, False): "for training, only boxes for validation",
+        (False, True): "for validation, only boxes for training",
+        (False, False): "no, only boxes",
     }[masks]
 
 
 def notes_on(facts: DataFacts) -> list[str]:
-    """What a user should know of the classes and the images."""
+    """Return sentences on classes and images that a user should know."""
     notes = []
     if facts.unused:
-        notes.append(f"classes without an object, left out: {first_few(facts.unused, 8)}")
+        notes.append(f"classes without objects, left out: {first_few(facts.unused, 8)}")
     pairs = zip(facts.classes, facts.images_per_class, strict=True)
     if absent := [name for name, count in pairs if not count]:
         notes.append(

@@ -1,4 +1,4 @@
-"""What the pixels of a dataset's images are, and how the network should take them."""
+"""Find the pixel formats of a dataset's images and choose the network's input format."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from condinst.images.limit import ImageTooLargeError, open_image
 from condinst.images.pixel_format import PixelFormat
 from condinst.utils.files import read_regular
 
-_HEADERS = 500  # most files that are looked at
+_HEADERS = 500  # most files whose headers are read
 _DECODED = 3  # files of each kind of header whose pixels are read
 
 
 @dataclass(frozen=True)
 class InputKind:
-    """Pixels of a file.
+    """The pixel format of a file.
 
     Attributes:
-        channels: without alpha.
-        dtype: numpy's name.
+        channels: number of channels without alpha.
+        dtype: numpy's name of the type.
     """
 
     channels: int
@@ -36,13 +36,13 @@ class InputKind:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is in the files, and what the network gets.
+    """The pixel formats of the files and of the network's input.
 
     Attributes:
-        kinds: how many files are of each kind, most first.
-        pixels: the format that the network gets.
-        largest: value among the pixels that were read.
-        notes: sentences.
+        kinds: number of files of each kind, the most frequent first.
+        pixels: the format of the network's input.
+        largest: largest pixel value that was read.
+        notes: sentences on alpha channels and mixed formats.
     """
 
     kinds: dict[InputKind, int]
@@ -56,7 +56,8 @@ def look_at_inputs(paths: Sequence[Path]) -> Inputs:
 
     Raises:
         FileNotFoundError: an image is missing.
-        ValueError: a file is not an image, or the files have no common format; names files.
+        ValueError: a file is not an image, or the files have no common format; the message names
+            them.
         ImportError: the files need a package that is not installed.
     """
     step = -(-len(paths) // _HEADERS)
@@ -80,14 +81,14 @@ def look_at_inputs(paths: Sequence[Path]) -> Inputs:
     pixels, notes = _choose(examples)
     if alphas:
         notes.append(
-            f"{alphas[0].name} has an alpha channel that varies; it is left out. To learn from it, "
+            f"{alphas[0].name} has an alpha channel that varies; it is left out. To train on it, "
             'write channels=4: see "Images that are not 8-bit RGB" in docs/inputs.md'
         )
     return Inputs(dict(counts.most_common()), pixels, largest, tuple(notes))
 
 
 def _header(path: Path) -> tuple:
-    """What files of equal pixels have in common."""
+    """Return a key that is equal for files with the same kind of header."""
     try:
         with open_image(path) as image:
             tile = getattr(image, "tile", None)
@@ -98,12 +99,12 @@ def _header(path: Path) -> tuple:
         raise FileNotFoundError(f"{path}: image not found; the annotations name it") from None
     except ImageTooLargeError as error:
         raise ValueError(f"image file {path}: {error}") from None
-    except Exception:  # one that Pillow does not know
+    except Exception:  # Pillow does not know the format
         return (path.suffix.lower(),)
 
 
 def _read(path: Path) -> tuple[InputKind, float, bool]:
-    """InputKind, largest value, and whether there is an alpha channel of several values."""
+    """Return the kind, the largest value, and whether an alpha channel varies."""
     try:
         stored = read_stored(read_regular(path))
     except ValueError as error:
@@ -118,7 +119,7 @@ def _read(path: Path) -> tuple[InputKind, float, bool]:
 
 
 def _choose(examples: dict[InputKind, Path]) -> tuple[PixelFormat, list[str]]:
-    """One format for all."""
+    """Choose one format for all files, and return it with notes."""
     channels = {kind.channels for kind in examples}
     dtypes = {kind.dtype for kind in examples}
     listed = "; ".join(f"{kind}, such as {path}" for kind, path in examples.items())
@@ -136,7 +137,7 @@ def _choose(examples: dict[InputKind, Path]) -> tuple[PixelFormat, list[str]]:
     if dtypes == {"uint16"}:
         return PixelFormat(number, "uint16"), notes
     if dtypes == {"uint8", "uint16"} and number in (1, 3):
-        notes.append(f"8 and 16 bits are mixed: of 16, the upper byte is read ({listed})")
+        notes.append(f"8 and 16 bits are mixed: of 16 bits, the upper byte is read ({listed})")
         return PixelFormat(number), notes
     if dtypes & {"uint8", "uint16"} and len(dtypes) > 1:
         raise ValueError(f"the images' values differ in type: {listed}. Expected one type in all")

@@ -1,4 +1,4 @@
-"""Lines of a config file: values as code, and reasons as comments."""
+"""Format lines of a config file: values as Python code, reasons as comments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WIDTH = 100
 
 
 def line(code: str, why: str = "", indent: int = 0) -> list[str]:
-    """Code with its reason behind it, or above it where both do not fit in a line."""
+    """Return code with its reason behind it, or above it if both do not fit in a line."""
     margin = " " * indent
     if not why:
         return [margin + code]
@@ -22,14 +22,14 @@ def line(code: str, why: str = "", indent: int = 0) -> list[str]:
 
 
 def comment(why: str, indent: int = 0) -> list[str]:
-    """A reason in lines of its own; none for an empty one."""
+    """Return a reason as comment lines; no lines for an empty reason."""
     margin = " " * indent
-    parts = textwrap.wrap(why, WIDTH - indent - 2, break_on_hyphens=False)
-    return [f"{margin}# {part}" for part in parts]
+    texts = textwrap.wrap(why, WIDTH - indent - 2, break_on_hyphens=False)
+    return [f"{margin}# {text}" for text in texts]
 
 
 def value(content: Any) -> str:
-    """Plain values as the field writes them: dicts by ``dict(...)``, strings in double quotes."""
+    """Return a plain value as code, with dicts as ``dict(...)`` and strings in double quotes."""
     if isinstance(content, dict):
         return "dict(" + ", ".join(f"{k}={value(v)}" for k, v in content.items()) + ")"
     if isinstance(content, str):
@@ -43,7 +43,7 @@ def value(content: Any) -> str:
 
 
 def codes(content: dict[str, Any]) -> dict[str, str]:
-    """The code of each value."""
+    """Return the code of each value."""
     return {key: value(entry) for key, entry in content.items()}
 
 
@@ -56,26 +56,28 @@ def dict_lines(
     indent: int = 0,
     tail: str = "",
 ) -> list[str]:
-    """``head`` followed by a dict: in one line where it fits, else its items in lines of their own.
+    """Return ``head`` followed by a dict, in one line if it fits, else with its items below.
 
     Args:
-        head: such as ``"train_set = "``.
-        items: code of each value.
+        head: the text before the dict, such as ``"train_set = "``.
+        items: the code of each value.
         more: further arguments, such as ``"**common"``.
-        tail: what follows the dict, such as a comma.
+        why: the reason, as a comment.
+        indent: number of spaces before the first line.
+        tail: the text after the dict, such as a comma.
     """
     margin = " " * indent
-    parts = [f"{key}={code}" for key, code in items.items()] + list(more)
-    inner = ", ".join(parts)
+    arguments = [f"{key}={code}" for key, code in items.items()] + list(more)
+    inner = ", ".join(arguments)
     if indent + len(f"{head}dict({inner}){tail}") <= WIDTH:
         return line(f"{head}dict({inner}){tail}", why, indent)
     fits = indent + 4 + len(inner) <= WIDTH
-    body = [f"{margin}    {inner}"] if fits else wrapped(parts, indent + 4)
+    body = [f"{margin}    {inner}"] if fits else wrapped(arguments, indent + 4)
     return [*line(f"{head}dict(", why, indent), *body, f"{margin}){tail}"]
 
 
 def wrapped(items: Sequence[str], indent: int = 4) -> list[str]:
-    """Items with commas, as many in a line as fit."""
+    """Return items with commas, as many in each line as fit."""
     lines = [""]
     for item in items:
         if lines[-1] and indent + len(lines[-1]) + len(item) + 1 > WIDTH:

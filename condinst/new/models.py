@@ -1,4 +1,4 @@
-"""The models that a new config can start from, and where their weights are."""
+"""List the models that a new config can use, and find their weights."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model to build on.
+    """A model that a config can use.
 
     Attributes:
-        name: what ``--model`` calls it.
-        base: config of the package that the new one inherits from.
-        gib_per_megapixel: memory of a training step. Measured by ``condinst info`` on a CPU
-            (2026-11-26, images of 512 x 512), and half as much added for what a GPU's
-            allocator cannot use.
-        gib_fixed: weights, gradients, the optimizer's state and a GPU's own share.
-        zoo: the published model whose weights training starts from, if there is one.
-        small: for machines without a GPU.
+        name: its name for ``--model``.
+        base: the config of the package that the new config inherits from.
+        gib_per_megapixel: memory of a training step, measured by ``condinst info`` on a CPU
+            (2026-11-26, images of 512 x 512), plus half of it for memory that a GPU's allocator
+            cannot use.
+        gib_fixed: memory of weights, gradients, the optimizer's state and the GPU's context.
+        zoo: the published model whose weights training starts from; None without one.
+        small: whether it is meant for machines without a GPU.
         boxes: whether masks are learned from boxes.
     """
 
@@ -39,7 +39,7 @@ _SHORT = {
         "boxinst-r18", "_base_/small/boxinst_r18_fpn.py", 1.0, 1.0, small=True, boxes=True
     ),
 }
-# other names for models of the index
+# short name -> model of the index
 _ALIASES = {
     "r50": "condinst_r50_fpn_90k",
     "r101": "condinst_r101_fpn_90k",
@@ -48,23 +48,24 @@ _ALIASES = {
     "boxinst": "boxinst_r50_fpn_90k",
     "boxinst-r101": "boxinst_r101_fpn_90k",
 }
+# part of a model's name -> (gib_per_megapixel, gib_fixed)
 _MEMORY = {"r101": (2.8, 2.0), "convnext": (2.8, 2.0), "mobilenetv3": (1.8, 1.0)}
 
 NAMES = (*_SHORT, *_ALIASES)
 
 
 def find_recipe(name: str | None, device: str, masks: bool, from_scratch: bool) -> Recipe:
-    """The model of a name, or the one that fits the device and the annotations.
+    """Return the model of a name, or the one that fits the device and the annotations.
 
     Args:
-        name: one of ``NAMES``, or of a model of ``condinst list``.
+        name: one of ``NAMES``, or a model of ``condinst list``; None chooses one.
         device: "cpu" or "cuda".
         masks: whether the training annotations have masks.
-        from_scratch: no weights are wanted.
+        from_scratch: whether training starts without weights.
 
     Raises:
-        ValueError: there is no such model, it learns from masks and there are none, or its weights
-            cannot be had.
+        ValueError: the model does not exist, needs masks that are not there, or its weights are
+            not available.
     """
     if name is None:
         small = device == "cpu"
@@ -72,7 +73,7 @@ def find_recipe(name: str | None, device: str, masks: bool, from_scratch: bool) 
     recipe = _SHORT.get(name) or _from_index(name, from_scratch)
     if not recipe.boxes and not masks:
         raise ValueError(
-            f"--model {name}: learns from masks, and the training annotations have boxes alone; "
+            f"--model {name}: learns from masks, and the training annotations have only boxes; "
             "expected boxinst, boxinst-r18, or another boxinst_* of condinst list"
         )
     return recipe
@@ -90,7 +91,7 @@ def _from_index(name: str, from_scratch: bool) -> Recipe:
         )
     entry = get(known)
     per_megapixel, fixed = next(
-        (values for part, values in _MEMORY.items() if part in known), (2.0, 1.5)
+        (values for word, values in _MEMORY.items() if word in known), (2.0, 1.5)
     )
     recipe = Recipe(
         name,
@@ -103,9 +104,9 @@ def _from_index(name: str, from_scratch: bool) -> Recipe:
         return recipe
     if entry.gone and not _local_file(entry):
         raise ValueError(
-            f"--model {name}: its weights ({entry.weights_file}) are not online any more, and are "
-            "not in the folder that the environment variable CONDINST_WEIGHTS names; with "
-            "--from-scratch the config starts without them, or choose r50"
+            f"--model {name}: its weights ({entry.weights_file}) are no longer online, and are not "
+            "in the folder of the environment variable CONDINST_WEIGHTS; start without weights "
+            "with --from-scratch, or choose r50"
         )
     return replace(recipe, zoo=known)
 
@@ -120,7 +121,7 @@ def _local_file(entry: Any) -> Path | None:
 
 
 def weights_note(recipe: Recipe, base: Any, from_scratch: bool) -> str:
-    """Which weights training starts from, and whether they are on this machine."""
+    """Return a sentence on the initial weights and whether they are on this machine."""
     if from_scratch:
         return "weights: none, training starts from scratch"
     if recipe.zoo:
@@ -132,8 +133,8 @@ def weights_note(recipe: Recipe, base: Any, from_scratch: bool) -> str:
     backbone = base.model.backbone
     if backbone.get("pretrained"):
         return (
-            f"weights: {backbone.model_name} of timm, trained on ImageNet; timm fetches them when "
-            "training starts, unless its cache has them (without a network: --from-scratch)"
+            f"weights: {backbone.model_name} of timm, trained on ImageNet; timm downloads them "
+            "when training starts, unless its cache has them (without a network: --from-scratch)"
         )
     address = backbone.init_cfg.checkpoint
     url = _url(address)
@@ -144,13 +145,13 @@ def _note(what: str, file: Path | None, url: str) -> str:
     if file:
         return f"weights: {what}; found in {file}"
     return (
-        f"weights: {what}; not on this machine, training first fetches {url} (without a network: "
-        "--from-scratch)"
+        f"weights: {what}; not on this machine, training first downloads {url} (without a "
+        "network: --from-scratch)"
     )
 
 
 def _url(address: str) -> str:
-    """Of mmengine's prefixes, the ones that our configs have."""
+    """Resolve the prefixes of mmengine that occur in our configs."""
     if address.startswith("torchvision://"):
         from mmengine.runner.checkpoint import get_torchvision_models
 

@@ -1,4 +1,4 @@
-"""Everything that a new config says, before it is put into words."""
+"""Choose all settings of a new config, before they are written as text."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from condinst.new.views import Views, choose_views
 
 @dataclass(frozen=True)
 class Places:
-    """Where the data are, as the config writes it.
+    """The paths of the data as the config states them.
 
     Attributes:
-        root: folder, with its last slash.
-        ann_files: of training and validation, relative to ``root`` or beside the config.
-        img_dirs: relative to ``root``, with their last slash.
+        root: the common folder, with a slash at the end.
+        ann_files: annotation files of training and validation, relative to ``root`` or to the
+            config.
+        img_dirs: image folders, relative to ``root``, with a slash at the end.
     """
 
     root: str
@@ -36,14 +37,23 @@ class Places:
 
 @dataclass(frozen=True)
 class Plan:
-    """The choices, and what they follow from.
+    """The settings of a config and the facts they are based on.
 
     Attributes:
-        start: what training starts from: "coco", "imagenet" or "scratch".
-        base: the config that the new one inherits from, read.
-        statistics: mean and standard deviation of each channel; None where the base's will do.
-        asked: whether the model was asked for by name.
-        num_workers: that load training images; 0 for as many as the base has.
+        name: name of the config.
+        places: paths of the data.
+        facts: facts on the dataset.
+        machine: the device that will train.
+        recipe: the model.
+        start: the initial weights: "coco", "imagenet" or "scratch".
+        base: the loaded config that the new one inherits from.
+        statistics: mean and standard deviation of each channel; None keeps the base's.
+        asked: whether the user chose the model.
+        views: image sizes of the pipelines.
+        schedule: batch, learning rate and length.
+        balance: class-balanced sampling; None without it.
+        max_per_img: largest number of detections per image.
+        num_workers: workers that load training images; 0 keeps the base's number.
     """
 
     name: str
@@ -72,7 +82,7 @@ def make_plan(
     from_scratch: bool,
     asked: bool,
 ) -> Plan:
-    """Choose everything.
+    """Choose all settings.
 
     Raises:
         ValueError: the machine has too little memory.

@@ -1,4 +1,4 @@
-"""What a training has to run on."""
+"""Describe the machine that a training will run on."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 from dataclasses import dataclass
 
 _GIB = 2**30
-_ASSUMED = 8.0  # where the system does not tell
+_ASSUMED = 8.0  # GiB, if the system does not report its memory
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A device and its whole memory: what is free changes from minute to minute.
+    """A device and its total memory; the free memory changes too often to plan with.
 
     Attributes:
         device: "cpu" or "cuda".
-        memory: GiB.
-        processors: that this process may use; 0 for a machine that was only described.
-        name: for the config's comment.
+        memory: total memory in GiB.
+        processors: number of processors for this process; 0 for another machine.
+        name: description for a comment in the config.
     """
 
     device: str
@@ -27,14 +27,14 @@ class Machine:
 
 
 def find_machine(device: str = "auto", memory: float | None = None) -> Machine:
-    """The machine that the command runs on, or the one that was described.
+    """Return this machine, or the one that the arguments describe.
 
     Args:
-        device: "auto" is the first GPU if there is one.
-        memory: GiB of the device, in place of what it has.
+        device: "cpu", "cuda", or "auto" for the first GPU if there is one.
+        memory: GiB of the device; None takes what it has.
 
     Raises:
-        ValueError: "cuda" without a GPU and without ``memory``, or a memory of under 1 GiB.
+        ValueError: "cuda" without a GPU and without ``memory``, or a memory out of range.
     """
     from condinst.doctor.machine import num_cpus
 
@@ -65,7 +65,7 @@ def _gpu() -> tuple[str, float] | None:
 
 
 def _physical() -> float | None:
-    """GiB of the machine; None where the standard library cannot ask (Windows)."""
+    """Return the GiB of the machine; None where the system does not report it (Windows)."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB
     except (AttributeError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""How many images at a time, how often, and at which learning rate."""
+"""Choose batch size, learning rate, length, and class balance of a training."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from condinst.new.models import Recipe
 from condinst.new.resources import Machine
 from condinst.new.views import Views
 
-_SHARE = 0.85  # of the memory, which a training may take
-# On a CPU memory is seldom what ends: so many megapixels an iteration take some seconds on two
-# processors.
+_MEMORY_FRACTION = 0.85  # of the memory, for training
+# On a CPU time is the limit and not memory: so many megapixels per iteration take some seconds on
+# two processors.
 _CPU_MEGAPIXELS = 1.2
-# By what training starts from: how often each image is seen, and the least iterations. From
-# scratch it takes longer (He et al., Rethinking ImageNet Pre-training, 2019).
+# start -> (views of each image, least iterations); training from scratch takes longer (He et al.,
+# Rethinking ImageNet Pre-training, 2019)
 _VIEWS = {"coco": (36, 1500), "imagenet": (72, 3000), "scratch": (120, 5000)}
 _CPU_VIEWS = (24, 600)
 _MOST = {"cuda": 90000, "cpu": 1600}
@@ -24,19 +24,19 @@ _MOST = {"cuda": 90000, "cpu": 1600}
 
 @dataclass(frozen=True)
 class Schedule:
-    """One training.
+    """The schedule of one training.
 
     Attributes:
-        batch_size: images of an iteration.
-        lr: of the base config's optimizer.
-        base_lr: the base config's rate.
-        base_batch_size: that it is meant for.
-        adam: whether the optimizer is AdamW; SGD otherwise.
-        max_iters: iterations.
-        val_interval: of validations and checkpoints; divides ``max_iters``.
-        warmup: iterations in which the rate rises.
+        batch_size: images per iteration.
+        lr: learning rate.
+        base_lr: learning rate of the base config.
+        base_batch_size: batch size that ``base_lr`` is meant for.
+        adam: whether the optimizer is AdamW; else SGD.
+        max_iters: number of iterations.
+        val_interval: iterations between validations and checkpoints; divides ``max_iters``.
+        warmup: iterations in which the learning rate rises.
         views: how often each image is seen.
-        why_batch: a phrase for the config.
+        why_batch: reason for the batch size, for a comment in the config.
     """
 
     batch_size: int
@@ -52,16 +52,17 @@ class Schedule:
 
 
 def memory_megapixels(machine: Machine, recipe: Recipe) -> float:
-    """Megapixels that a training step has memory for.
+    """Return the number of megapixels that fit into memory in a training step.
 
     Raises:
-        ValueError: not even for a small image.
+        ValueError: not even a small image fits.
     """
-    left = machine.memory * _SHARE - recipe.gib_fixed
+    left = machine.memory * _MEMORY_FRACTION - recipe.gib_fixed
     if left < 0.1 * recipe.gib_per_megapixel:
         raise ValueError(
             f"--memory: {machine.memory:.1f} GiB are too few to train {recipe.name}; expected "
-            f"{(recipe.gib_fixed + 0.1 * recipe.gib_per_megapixel) / _SHARE:.1f} GiB or more"
+            f"{(recipe.gib_fixed + 0.1 * recipe.gib_per_megapixel) / _MEMORY_FRACTION:.1f} GiB or "
+            "more"
         )
     return left / recipe.gib_per_megapixel
 
@@ -69,11 +70,15 @@ def memory_megapixels(machine: Machine, recipe: Recipe) -> float:
 def choose_schedule(
     facts: DataFacts, views: Views, machine: Machine, recipe: Recipe, base: Any, start: str
 ) -> Schedule:
-    """Fit the batch to the memory, the rate to the batch, the length to the data.
+    """Choose the batch by the memory, the learning rate by the batch, the length by the data.
 
     Args:
-        base: the config that the new one inherits from.
-        start: "coco", "imagenet" or "scratch".
+        facts: facts on the dataset.
+        views: image sizes of the pipelines.
+        machine: the device that will train.
+        recipe: the model.
+        base: the loaded config that the new one inherits from.
+        start: the initial weights: "coco", "imagenet" or "scratch".
     """
     fits = int(memory_megapixels(machine, recipe) / views.megapixels)
     most = 16
@@ -112,10 +117,10 @@ class Balance:
     """Class-balanced sampling (Gupta et al., LVIS, 2019, Section 3).
 
     Attributes:
-        threshold: share of the images below which a class is drawn more often.
+        threshold: fraction of the images; a class in fewer images is drawn more often.
         rarest: name of the rarest class.
-        images: that it is in.
-        repeats: how often such an image comes in one pass.
+        images: number of images with this class.
+        repeats: how often such an image occurs in one epoch.
     """
 
     threshold: float
@@ -125,19 +130,19 @@ class Balance:
 
 
 def choose_balance(facts: DataFacts) -> Balance | None:
-    """Balance where a class is in ten times fewer images than another; None elsewhere."""
+    """Balance classes if one is in ten times fewer images than another; else return None."""
     counts = {n: c for n, c in zip(facts.classes, facts.images_per_class, strict=True) if c}
     rarest = min(counts, key=lambda name: counts[name])
     if max(counts.values()) < 10 * counts[rarest]:
         return None
-    shares = sorted(count / facts.num_train for count in counts.values())
-    least = shares[0]
-    # up to the middle class, and no image more than 4 times
-    threshold = float(f"{min(shares[len(shares) // 2], 16 * least):.2g}")
+    fractions = sorted(count / facts.num_train for count in counts.values())
+    least = fractions[0]
+    # at most the median class, and at most 4 repeats: sqrt(16 * least / least)
+    threshold = float(f"{min(fractions[len(fractions) // 2], 16 * least):.2g}")
     repeats = math.ceil(math.sqrt(threshold / least))
     return Balance(threshold, rarest, counts[rarest], repeats) if repeats > 1 else None
 
 
 def choose_max_per_img(facts: DataFacts) -> int:
-    """A third more than the busiest image has, at least COCO's 100."""
+    """Return a third more than the objects of the busiest image, at least COCO's 100."""
     return max(100, math.ceil(facts.busiest * 4 / 3 / 50) * 50)

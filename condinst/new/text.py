@@ -1,4 +1,4 @@
-"""A plan in words: the config file, where each value says why."""
+"""Write a plan as the text of a config file, with a reason for each value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from condinst.version import __version__
 
 
 def config_text(plan: Plan) -> str:
-    """The file's content."""
+    """Return the content of the config file."""
     blocks = [
         _head(plan),
         _data(plan),
@@ -64,7 +64,7 @@ def _train_pipeline(plan: Plan) -> list[str]:
         resize = codes(dict(type="RandomChoiceResize", keep_ratio=True)) | extra
         lines += _step(resize | dict(scales=scales), views.why)
     flip = codes(dict(type="RandomFlip", prob=0.5))
-    lines += _step(flip, "leave out where mirrored objects are other ones")
+    lines += _step(flip, "leave out if mirrored objects are of another class")
     return [*lines, *_targets(plan), "]"]
 
 
@@ -72,16 +72,16 @@ def _step(items: dict[str, str], why: str = "") -> list[str]:
     return dict_lines("", items, why=why, indent=4, tail=",")
 
 
-def _load(plan: Plan, part: str) -> list[str]:
-    """The steps that read an image, and in training its annotations."""
+def _load(plan: Plan, split: str) -> list[str]:
+    """Return the steps that load an image, and in training its annotations."""
     pixels = plan.facts.inputs.pixels
-    base = f"_base_.{part}_pipeline"
-    training = part == "train"
+    base = f"_base_.{split}_pipeline"
+    training = split == "train"
     if pixels.is_rgb8:
         if training:
             return line(f"*{base}[:2],", "reads the image and its annotations", 4)
         return [f"    {base}[0],"]
-    step = dict(plan.base[f"{part}_pipeline"][0]) | dict(channels=pixels.channels)
+    step = dict(plan.base[f"{split}_pipeline"][0]) | dict(channels=pixels.channels)
     step.pop("backend_args", None)
     if pixels.dtype != "uint8":
         step["dtype"] = pixels.dtype
@@ -95,8 +95,7 @@ def _backend(plan: Plan) -> dict[str, str]:
 
 
 def _targets(plan: Plan) -> list[str]:
-    """The steps that make the mask targets and pack: the base's, but for what depends on the
-    data."""
+    """Return the steps that make mask targets and pack: the base's, with changes for the data."""
     own = plan.base.train_pipeline[-2]
     changed: dict[str, Any] = {}
     if plan.views.mask_stride != own.stride:
@@ -107,10 +106,12 @@ def _targets(plan: Plan) -> list[str]:
     if plan.recipe.boxes and inputs.pixels.dtype == "uint16" and inputs.largest < 4096:
         changed["value_range"] = 4095
     if not changed:
-        return line("*_base_.train_pipeline[-2:],", "makes the mask targets, and packs", 4)
+        return line(
+            "*_base_.train_pipeline[-2:],", "makes the mask targets and packs the inputs", 4
+        )
     inner = ", ".join(f"{key}={code}" for key, code in codes(changed).items())
-    reasons = ["stride: of mask_head.mask_out_stride"] if "stride" in changed else []
-    reasons += ["COCO's images alone end in a bad strip"] * ("bottom_pixels_removed" in changed)
+    reasons = ["stride: that of mask_head.mask_out_stride"] if "stride" in changed else []
+    reasons += ["only COCO's images end in a bad strip"] * ("bottom_pixels_removed" in changed)
     reasons += ["the pixels have 12 bits"] * ("value_range" in changed)
     code = f"dict(_base_.train_pipeline[-2], {inner}),"
     return [*line(code, "; ".join(reasons), 4), "    _base_.train_pipeline[-1],"]
@@ -124,12 +125,12 @@ def _test_pipeline(plan: Plan) -> list[str]:
     else:
         resize |= dict(scale_factor=views.test_factor)
     width, height = plan.facts.largest
-    why = f"more is too large for {width} x {height}; better by tiles" if views.tiles else ""
+    why = f"more is too large for {width} x {height}; tiles are better" if views.tiles else ""
     lines = ["test_pipeline = [", *_load(plan, "test"), *_step(codes(resize | _backend(plan)), why)]
     if plan.facts.masks[1]:
         return [*lines, "    *_base_.test_pipeline[2:],", "]"]
     boxes = codes(dict(type="LoadAnnotations", with_bbox=True))
-    lines += _step(boxes, "there are no masks to compare with")
+    lines += _step(boxes, "the validation data have no masks")
     return [*lines, "    _base_.test_pipeline[-1],", "]"]
 
 
@@ -142,12 +143,14 @@ def _sets(plan: Plan) -> list[str]:
     if plan.facts.smallest_side < 32:
         filters["min_size"] = 1
     train: dict[str, Any] = _files(plan, 0)
-    if plan.balance:  # nothing of the base's dataset is left then
+    if plan.balance:  # the wrapper replaces the base's dataset
         train = dict(type="CocoDataset") | train
         filters = dict(filter_empty_gt=not negatives, min_size=1)
     if filters:
         train["filter_cfg"] = filters
-    why = f"{_many(negatives, 'image')} without objects: learned from, too" if negatives else ""
+    why = (
+        f"{_many(negatives, 'image')} without objects: training uses them too" if negatives else ""
+    )
     lines += dict_lines("train_set = ", codes(train), why=why)
     return lines + dict_lines("val_set = ", codes(_files(plan, 1)))
 
@@ -171,8 +174,8 @@ def _loaders(plan: Plan) -> list[str]:
     lines = dict_lines("train_dataloader = ", items, why=schedule.why_batch)
     if b := plan.balance:
         why = (
-            f"{b.rarest!r} is in {_many(b.images, 'image')}: shown {b.repeats} times where "
-            "others are shown once"
+            f"{b.rarest!r} is in {_many(b.images, 'image')}: these are repeated {b.repeats} times "
+            "in each epoch"
         )
         wrapper = dict(_delete_=True, type="ClassBalancedDataset", oversample_thr=b.threshold)
         del items["dataset"]
@@ -197,7 +200,7 @@ def _evaluator(plan: Plan) -> list[str]:
     reasons = []
     if plan.max_per_img > 100:
         items["proposal_nums"] = value((1, 10, plan.max_per_img))
-        reasons.append(f"AP counts {plan.max_per_img} detections of an image")
+        reasons.append(f"AP counts {plan.max_per_img} detections per image")
     if not plan.facts.masks[1]:
         items["metric"] = value(["bbox"])
         reasons.append("no masks to measure with")

@@ -1,4 +1,4 @@
-"""The config's part on the model and its training, in words."""
+"""Write the sections of a config on the model and its training."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from condinst.new.plan import Plan
 
 
 def model_lines(plan: Plan) -> list[str]:
-    """What differs from the base's model, and the weights to start from."""
+    """Return the changes to the base's model, and the weights to start from."""
     facts = plan.facts
-    parts = [*_preprocessor(plan), *_backbone(plan)]
-    parts += line(f"bbox_head=dict(num_classes={len(facts.classes)}),", "", 4)
-    parts += _mask_head(plan)
+    lines = [*_preprocessor(plan), *_backbone(plan)]
+    lines += line(f"bbox_head=dict(num_classes={len(facts.classes)}),", "", 4)
+    lines += _mask_head(plan)
     if plan.max_per_img > 100:
         test_cfg = dict(max_per_img=plan.max_per_img, nms_pre=max(1000, 4 * plan.max_per_img))
         why = f"the busiest image, {facts.busiest_file}, has {facts.busiest} objects"
-        parts += _part("test_cfg", test_cfg, why)
-    if len(parts) == 1:
-        return [f"model = dict({parts[0].strip().rstrip(',')})", *_weights(plan)]
-    return ["model = dict(", *parts, ")", *_weights(plan)]
+        lines += _part("test_cfg", test_cfg, why)
+    if len(lines) == 1:
+        return [f"model = dict({lines[0].strip().rstrip(',')})", *_weights(plan)]
+    return ["model = dict(", *lines, ")", *_weights(plan)]
 
 
 def _part(name: str, values: dict[str, Any], why: str) -> list[str]:
@@ -42,7 +42,7 @@ def _backbone(plan: Plan) -> list[str]:
     reasons = []
     if plan.start == "coco":
         values = none
-        reasons.append("comes with load_from")
+        reasons.append("load_from has these weights")
     elif plan.start == "scratch":
         values = none | dict(frozen_stages=-1, norm_eval=False)
         reasons.append("from scratch: nothing is frozen")
@@ -67,7 +67,7 @@ def _mask_head(plan: Plan) -> list[str]:
         reasons.append("the pairwise loss grows for a tenth of the training")
     if norm := _norm(plan):
         values["mask_feature_head"] = norm
-        reasons.append("small batches: no averages over them")
+        reasons.append("batches are too small for batch statistics")
     return _part("mask_head", values, "; ".join(reasons)) if values else []
 
 
@@ -75,7 +75,7 @@ _ORDINALS = {2: "second", 4: "fourth"}
 
 
 def _norm(plan: Plan) -> dict[str, Any]:
-    """What replaces a batch norm of the mask branch that few images would mislead."""
+    """Replace the batch norm of the mask branch if batches are too small for its statistics."""
     branch = plan.base.model.mask_head.mask_feature_head
     if plan.schedule.batch_size >= 8 or (branch.get("norm_cfg") or {}).get("type") != "BN":
         return {}
@@ -89,12 +89,12 @@ def _weights(plan: Plan) -> list[str]:
         return []
     why = "trained on COCO"
     if len(plan.facts.classes) != 80:
-        why += "; the layer of class scores starts anew"
+        why += "; the classification layer starts from scratch"
     return line(f"load_from = {value(plan.recipe.zoo)}", why)
 
 
 def schedule_lines(plan: Plan) -> list[str]:
-    """How long, how fast, how often to measure."""
+    """Return the lines on length, learning rate and validation interval."""
     s = plan.schedule
     why = f"each of the {plan.facts.num_train} images is seen {s.views:.0f} times"
     lines = line(f"max_iters = {s.max_iters}", why)

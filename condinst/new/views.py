@@ -1,4 +1,4 @@
-"""How large the network sees the images, in training and afterwards."""
+"""Choose the image sizes of the training and test pipelines."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ from dataclasses import dataclass
 
 from condinst.new.facts import DataFacts
 
-# Sizes that objects should have in the network's input: (half of them, 90% of them), pixels. The
-# finest level has a point every 8. On COCO, whose recipe shows images 1.7 times as large, they
-# are 86 and 22; a CPU has not the time for that.
+# Sizes in pixels that objects should exceed in the network's input: (half of them, 90% of them).
+# The finest level has a point every 8 pixels. With COCO's recipe, which enlarges images 1.7 times,
+# the sizes are 86 and 22; that takes too long on a CPU.
 _TARGETS = {"cuda": (48, 20), "cpu": (40, 16)}
-_LARGEST_FACTOR = 3.0  # beyond, enlarging adds no detail
+_LARGEST_FACTOR = 3.0  # further enlarging adds no detail
 _WHOLE_IMAGE = {"cuda": 1333 * 800, "cpu": 384 * 384}  # most pixels of a training image
-_TEST_IMAGE = {"cuda": 4 * 1333 * 800, "cpu": 6_000_000}  # a prediction needs far less memory
+_TEST_IMAGE = {"cuda": 4 * 1333 * 800, "cpu": 6_000_000}  # prediction needs far less memory
 _FINE_MASKS = 48  # below this median size, masks are learned at every second pixel
 
 
 @dataclass(frozen=True)
 class Views:
-    """Sizes of the training and test pipelines.
+    """Image sizes of the training and test pipelines.
 
     Attributes:
-        factor: by which images are enlarged; below 1, shrunk.
-        crop: shortest and longest side of what is cut out for training, in the image's pixels;
-            None where whole images are shown.
-        scales: (long, short) sides to choose from in training; of a crop, one square.
-        test_scale: (long, short) side of a test image; None where it is enlarged by a factor.
-        test_factor: this factor; smaller than ``factor`` where the largest image would otherwise
-            take too much memory.
-        mask_stride: pixels of the input from one cell of the learned masks to the next.
-        megapixels: of one training image in the network.
-        why: a sentence for the config.
-        tiles: side of the tiles, in the image's pixels, that prediction should be made by where
-            the largest image is too large at ``factor``; None where it is not.
+        factor: enlargement of the images; below 1 they are reduced.
+        crop: shortest and longest side of a training crop, in image pixels; None for whole
+            images.
+        scales: (long, short) sides to choose from in training; one square for crops.
+        test_scale: (long, short) side of a test image; None enlarges it by ``test_factor``.
+        test_factor: ``factor``, or less if the largest image would take too much memory.
+        mask_stride: input pixels between the cells of the learned masks.
+        megapixels: size of one training image in the network.
+        why: reason for a comment in the config.
+        tiles: side of the tiles for prediction, in image pixels, if the largest image is too large
+            at ``factor``; else None.
     """
 
     factor: float
@@ -48,11 +47,12 @@ class Views:
 
 
 def choose_views(facts: DataFacts, device: str, memory_megapixels: float) -> Views:
-    """Enlarge until the objects are large enough, as far as memory and time allow.
+    """Enlarge images until the objects are large enough, as far as memory and time allow.
 
     Args:
+        facts: facts on the dataset.
         device: "cpu" or "cuda".
-        memory_megapixels: of the largest training image that a step has memory for.
+        memory_megapixels: size of the largest training image that fits into memory.
     """
     small, median, large = facts.object_sizes
     cap = min(_WHOLE_IMAGE[device], memory_megapixels * 1e6)
@@ -62,14 +62,14 @@ def choose_views(facts: DataFacts, device: str, memory_megapixels: float) -> Vie
     half = f"half of the objects are under {median:.0f} pixels"
     if wanted <= 1.25 * fits and facts.grows:
         factor = _round(min(max(1.0, wanted), fits))
-        return _whole(facts, factor, f"{half}, the images {_by(facts.size)}: shown {_at(factor)}")
+        return _whole(facts, factor, f"{half}, the images {_by(facts.size)}: used {_at(factor)}")
     side = _multiple(min(math.sqrt(cap), max(wanted, 1.0) * min(facts.size)), 32)
-    # crops twice as wide as most objects: fewer of them are cut
+    # crops are twice as wide as most objects, so that few objects are cut
     factor = _round(min(max(wanted, 1.0), side / (2 * large)))
     if factor <= 1.25 * fits and facts.grows:
         factor = _round(fits)
         return _whole(facts, factor, f"{half}; whole images fit {_at(factor)}")
-    return _crops(facts, factor, side, device, f"{half}: crops, shown {_at(factor)}")
+    return _crops(facts, factor, side, device, f"{half}: crops, used {_at(factor)}")
 
 
 def _whole(facts: DataFacts, factor: float, why: str) -> Views:
@@ -109,7 +109,7 @@ def _mask_stride(facts: DataFacts, factor: float) -> int:
 
 
 def _round(factor: float) -> float:
-    """Two digits, rounded down, so that what fits still fits."""
+    """Round down to two digits, so that the image still fits into memory."""
     digits = 1 - math.floor(math.log10(factor))
     return math.floor(factor * 10**digits) / 10**digits
 

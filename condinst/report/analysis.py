@@ -1,6 +1,6 @@
-"""All numbers of the report, from ground truth and predictions.
+"""Compute all numbers of the report from ground truth and predictions.
 
-Letters: P images, K classes, D detections, R = 101 recalls.
+Shapes: P images, K classes, D detections, R = 101 recalls.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from condinst.report.evaluated_split import EvaluatedSplit
 from condinst.report.matching import FREE, MatchedImage, Pairing, compare_images, pair
 from condinst.report.thresholds import THRESHOLDS, ScoreCurve, best_threshold, score_curve
 
-__all__ = ["Accuracy", "Analysis", "Operating", "ImageScore", "analyse"]
+__all__ = ["Accuracy", "Analysis", "OperatingPoint", "ImageScore", "analyze"]
 
 IOU_THR = 0.5
-_NO_THRESHOLD = 0.3  # where nothing was found: what predict draws from
+_NO_THRESHOLD = 0.3  # without a right detection: the default of condinst predict
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """AP by masks or by boxes.
+    """AP of masks or of boxes.
 
     Attributes:
-        items: COCO's numbers under mmdet's names; -1 where there is no object of the kind.
-        classes: (K) AP_ITEMS of each class; nan where it has no object of the kind.
+        items: COCO's numbers under mmdet's names; -1 without objects of the kind.
+        classes: K lists with the AP_ITEMS of a class; nan without objects of the kind.
         curves: precision over recall.
     """
 
@@ -44,8 +44,11 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Operating:
-    """The score threshold of the highest F1, and what it gives; None where there is none."""
+class OperatingPoint:
+    """The score threshold with the highest F1, and F1, precision and recall there.
+
+    All are None if no detection is right.
+    """
 
     threshold: float | None
     f1: float | None
@@ -55,11 +58,15 @@ class Operating:
 
 @dataclass(frozen=True)
 class ImageScore:
-    """How one image fares at the threshold.
+    """The result on one image at the threshold.
 
-    ``quality`` is the sum of the right detections' IoUs over their number plus half of the false
-    positives and half of the missed objects: the panoptic quality of Kirillov et al., CVPR 2019,
-    of one image, all classes together. None where there is neither object nor detection.
+    Attributes:
+        index: the image's index in ``truth.image_ids``.
+        objects, right, false_positives, missed: counts.
+        quality: the panoptic quality (Kirillov et al., CVPR 2019, Section 4.1) of the image, all
+            classes together: the sum of the IoUs of right detections, divided by their number plus
+            half of the false positives and half of the missed objects. None without objects and
+            detections.
     """
 
     index: int
@@ -72,23 +79,27 @@ class ImageScore:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Attributes:
-    accuracy: by "segm" and "bbox".
-    iou_type: of everything below: "segm" where there are masks.
-    operating, score_curve: of all classes pooled.
-    operating_of: (K) of each class.
-    threshold: of ``operating``; 0.3 where nothing right was found.
-    confusion: (K + 1, K + 1), see :func:`condinst.report.confusion.confusion_matrix`.
-    pairing: by the same class, whatever the score.
-    images: (P).
+    """The numbers of the report.
+
+    Attributes:
+        detections: the detections of ``iou_type``.
+        accuracy: the AP by "segm" and "bbox".
+        iou_type: the overlap of all numbers below: "segm" with masks, else "bbox".
+        operating, score_curve: of all classes pooled.
+        operating_of: K operating points, one for each class.
+        threshold: the threshold of ``operating``; 0.3 without a right detection.
+        confusion: (K + 1, K + 1), see :func:`condinst.report.confusion.confusion_matrix`.
+        errors: the cost of each kind of error.
+        pairing: detections of all scores paired with objects of their class.
+        images: P results.
     """
 
     detections: Detections
     accuracy: dict[str, Accuracy]
     iou_type: str
-    operating: Operating
+    operating: OperatingPoint
     score_curve: ScoreCurve
-    operating_of: list[Operating]
+    operating_of: list[OperatingPoint]
     threshold: float
     confusion: np.ndarray
     errors: ErrorKinds
@@ -96,12 +107,16 @@ class Analysis:
     images: list[ImageScore]
 
 
-def analyse(split: EvaluatedSplit, predictions_file: str | Path) -> Analysis:
+def analyze(split: EvaluatedSplit, predictions_file: str | Path) -> Analysis:
     """Evaluate saved predictions.
 
+    Args:
+        split: the images, their objects and the settings of the metric.
+        predictions_file: the file that CocoMetric has saved.
+
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it does not fit the annotation file.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file does not fit the annotation file.
     """
     truth = split.truth
     predictions, has_masks = read_predictions(predictions_file, truth.category_ids)
@@ -111,8 +126,8 @@ def analyse(split: EvaluatedSplit, predictions_file: str | Path) -> Analysis:
     }
     if not found:
         raise ValueError(
-            f"{predictions_file}: the metric measures {', '.join(split.iou_types) or 'neither'} "
-            "of masks and boxes, and the predictions do not have them"
+            f"{predictions_file}: the predictions have no masks, and the metric measures "
+            f"{', '.join(split.iou_types) or 'neither segm nor bbox'}"
         )
     accuracy = {kind: _accuracy(split, detections) for kind, detections in found.items()}
     main = wanted[0]
@@ -157,8 +172,8 @@ def _accuracy(split: EvaluatedSplit, detections: Detections) -> Accuracy:
 
 def _operate(
     split: EvaluatedSplit, detections: Detections, pairing: Pairing, category: int | None
-) -> tuple[ScoreCurve, Operating]:
-    """Of one class, or of all where ``category`` is None."""
+) -> tuple[ScoreCurve, OperatingPoint]:
+    """Find the operating point of one class, or of all if ``category`` is None."""
     counted = pairing.object_of >= FREE
     is_object = ~split.truth.crowds
     if category is not None:
@@ -169,9 +184,9 @@ def _operate(
     )
     place = best_threshold(curve)
     if place is None:
-        return curve, Operating(None, None, None, None)
+        return curve, OperatingPoint(None, None, None, None)
     values = (float(line[place]) for line in (curve.f1, curve.precision, curve.recall))
-    return curve, Operating(float(THRESHOLDS[place]), *values)
+    return curve, OperatingPoint(float(THRESHOLDS[place]), *values)
 
 
 def _score_images(
@@ -190,7 +205,7 @@ def _score_images(
 
 
 def as_dict(analysis: Analysis, split: EvaluatedSplit) -> dict[str, Any]:
-    """What report.json says of it, nan and -1 as None."""
+    """Return the content of report.json, with None for nan and -1."""
     names = split.class_names
     errors = analysis.errors
     return {
@@ -234,5 +249,5 @@ def as_dict(analysis: Analysis, split: EvaluatedSplit) -> dict[str, Any]:
 
 
 def known(value: float) -> float | None:
-    """None for what COCO writes as -1, and for nan: there is no such object."""
+    """Return a number, or None for nan and for -1, COCO's value without objects."""
     return float(value) if np.isfinite(value) and value > -1 else None

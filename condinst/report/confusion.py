@@ -1,4 +1,4 @@
-"""Which class is taken for which: a confusion matrix of instances."""
+"""Compute a confusion matrix of instances."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ __all__ = ["confusion_matrix"]
 def confusion_matrix(
     truth: Truth, detections: Detections, pairing: Pairing, score_thr: float
 ) -> np.ndarray:
-    """(K + 1, K + 1) counts: rows are the objects' classes, columns the detections'.
-
-    The last row holds detections without an object (background taken for a class), the last column
-    objects that no detection was paired with. Detections inside crowds are not counted.
+    """Count which class is detected as which.
 
     Args:
-        pairing: whatever the class, ``pair(..., same_class=False)``.
+        truth: the objects.
+        detections: the detections; those inside crowds are not counted.
+        pairing: a pairing across classes, ``pair(..., same_class=False)``.
         score_thr: detections with a lower score are left out.
+
+    Returns:
+        (K + 1, K + 1) counts: rows are classes of objects, columns classes of detections. The last
+        row holds detections without an object, the last column objects without a detection.
     """
     num_classes = len(truth.category_ids)
     counted = (detections.scores >= score_thr) & (pairing.object_of >= FREE)

@@ -1,8 +1,8 @@
-"""Training curves as an image, from the scalars that mmengine's LocalVisBackend writes.
+"""Read and draw training curves from the scalars that mmengine's LocalVisBackend writes.
 
 A work folder holds one folder for each start of the run, named by its time. A resumed run repeats
-the iterations after the checkpoint that it started from; what was logged there before is dropped. A
-run that began anew in the same folder replaces everything.
+the iterations after its checkpoint, and their earlier records are dropped. A run that started again
+from iteration 0 in the same folder replaces all earlier records.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ __all__ = ["TrainingCurves", "draw_curves", "read_curves", "read_records"]
 Line = list[tuple[int, float]]  # (iteration, value)
 
 _NOT_METRICS = {"step", "iter", "epoch", "time", "data_time", "memory"}
-_DETAIL_METRICS = ("_75", "_s", "_m", "_l")  # too many lines for one image
+_DETAIL_METRICS = ("_75", "_s", "_m", "_l")  # these would be too many lines in one image
 
 
 @dataclass
 class TrainingCurves:
-    """What one training logged, as lists of (iteration, value) by name."""
+    """The values that one training logged, as lists of (iteration, value) by name."""
 
     losses: dict[str, Line] = field(default_factory=dict)
     metrics: dict[str, Line] = field(default_factory=dict)
     learning_rate: Line = field(default_factory=list)
-    resumed_at: list[int] = field(default_factory=list)  # iteration of each resume's first record
+    resumed_at: list[int] = field(default_factory=list)  # first logged iteration after each resume
 
 
 def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
@@ -46,7 +46,7 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
     for path in sorted(Path(work_dir).glob("*/vis_data/scalars.json")):
         records = read_records(path)
         first = next((int(r["iter"]) for r in records if _is_training(r)), None)
-        if first is not None:  # a start that only evaluated has no place on the axis
+        if first is not None:  # a start that only evaluated has no iterations
             starts.append((first, records))
     if not starts:
         raise FileNotFoundError(
@@ -58,7 +58,7 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
     for first, records in starts:
         for line in (line for group in lines.values() for line in group.values()):
             line[:] = [point for point in line if point[0] < first]
-        if any(lines["train"].values()):  # else it began anew
+        if any(lines["train"].values()):  # otherwise the run started again
             resumed_at.append(first)
         else:
             resumed_at.clear()
@@ -72,7 +72,7 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """The lines of a scalars.json that are whole."""
+    """Return the complete lines of a scalars.json."""
     records = []
     for text in path.read_text(encoding="utf-8").splitlines():
         try:
@@ -105,16 +105,17 @@ def draw_curves(
 
     Args:
         work_dir: the run's folder.
-        out: the PNG to write; ``curves.png`` in ``work_dir`` when None.
+        out: the PNG to write, replacing an existing file; None writes ``curves.png`` in
+            ``work_dir``.
 
     Returns:
-        The written file. An image that was there before is replaced whole.
+        The path of the PNG.
 
     Raises:
         FileNotFoundError: nothing has been logged yet.
     """
-    # Imported late: training has no other use for it. Figure without pyplot: no window system,
-    # no global state, nothing to close.
+    # imported here because training has no other use for matplotlib; without pyplot there is no
+    # window, no global state and nothing to close
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -144,19 +145,19 @@ def _plot(
 ) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    shown = 0
+    num_lines = 0
     for name, points in lines.items():
-        # -1 is pycocotools' word for "no ground truth of this kind".
+        # -1 is pycocotools' value without ground truth of this kind
         points = [p for p in points if math.isfinite(p[1]) and p[1] >= 0]
         if not points:
             continue
         main = name == "loss" or name.endswith("mAP")
         final = f"{name}  {points[-1][1]:.3g}"
         axes.plot(*zip(*points, strict=True), label=final, linewidth=2 if main else 1, **style)
-        shown += 1
+        num_lines += 1
     axes.set_ylabel(title)
     axes.grid(alpha=0.3)
-    if shown:
+    if num_lines:
         axes.legend(fontsize="small", ncols=2)
         if log and all(value > 0 for points in lines.values() for _, value in points):
             axes.set_yscale("log")

@@ -1,13 +1,12 @@
-"""What the errors cost: the kinds of TIDE (Bolya et al., ECCV 2020, sections 2 and 3).
+"""Measure what the errors cost, by the kinds of TIDE (Bolya et al., ECCV 2020, sections 2 and 3).
 
-Every false positive is of one kind, by how it overlaps the objects; every object that is not found
-is missed, unless an error of the first two kinds stands for it. The cost of a kind is the AP at
-IoU 0.5 that would be gained if an oracle mended all errors of this kind and left the others. Costs
-do not add up to what is missing from 1: mending one error makes others matter.
+Each false positive is of one kind, by its overlaps with the objects. An object that is not found is
+missed, unless an error of the first two kinds accounts for it. The cost of a kind is the AP at IoU
+0.5 that would be gained if an oracle fixed all errors of this kind and left the others. AP and
+costs do not add up to 1, because fixing one error changes the cost of others.
 
-tidecv, the paper's own program, has not changed since 2020. The answers are the same but for
-classes without any object, which it counts as an AP of 0, also where all objects of a class are
-missed and its oracle takes them away.
+tidecv, the paper's program, gives the same numbers with one exception: it counts a class without
+objects as an AP of 0, also if all its objects are missed and the oracle removes them.
 """
 
 from __future__ import annotations
@@ -22,20 +21,20 @@ from condinst.report.matching import FREE, MatchedImage, pair
 
 __all__ = ["KINDS", "ErrorKinds", "average_precision", "find_error_kinds"]
 
-KINDS = ("classification", "localisation", "both", "duplicate", "background", "missed")
+KINDS = ("classification", "localization", "both", "duplicate", "background", "missed")
 _CLS, _LOC, _BOTH, _DUPE, _BACKGROUND = range(5)
 
 
 @dataclass(frozen=True)
 class ErrorKinds:
-    """The costs, all of AP at one IoU, 0 to 1.
+    """The costs of the errors as AP at one IoU, from 0 to 1.
 
     Attributes:
-        ap: as it is.
-        counts: errors of each of KINDS.
-        gains: AP that mending a kind alone would add.
-        false_positives: the gain without any false positive.
-        false_negatives: the gain if all objects that are not found were not there.
+        ap: the AP with all errors.
+        counts: number of errors of each of KINDS.
+        gains: AP that fixing a kind alone would add.
+        false_positives: AP that removing all false positives would add.
+        false_negatives: AP that removing all objects that are not found would add.
     """
 
     ap: float
@@ -47,13 +46,13 @@ class ErrorKinds:
 
 @dataclass
 class _Ranked:
-    """Detections that count, in the order of images; ``object_of`` is FREE or a place."""
+    """The D counted detections, in the order of the images."""
 
-    scores: np.ndarray
-    categories: np.ndarray
-    object_of: np.ndarray
-    kind: np.ndarray  # place in KINDS, -1 for a right one
-    target: np.ndarray  # object that a mended detection stands for, FREE for none
+    scores: np.ndarray  # (D,)
+    categories: np.ndarray  # (D,)
+    object_of: np.ndarray  # (D,) place of the object; FREE for none
+    kind: np.ndarray  # (D,) index into KINDS; -1 for a right detection
+    target: np.ndarray  # (D,) place of the object that a fixed detection gets; FREE for none
 
 
 def find_error_kinds(
@@ -64,11 +63,14 @@ def find_error_kinds(
     iou_thr: float = 0.5,
     background_thr: float = 0.1,
 ) -> ErrorKinds:
-    """Sort the errors into kinds and weigh them.
+    """Classify the errors by kind and compute their costs.
 
     Args:
+        images: the overlaps, from :func:`condinst.report.matching.compare_images`.
+        truth: the objects.
+        detections: the detections.
         iou_thr: the least IoU of a right detection, the paper's t_f.
-        background_thr: up to this IoU nothing was meant, the paper's t_b.
+        background_thr: the largest IoU of a detection of background, the paper's t_b.
     """
     object_of = pair(images, truth, detections, iou_thr=iou_thr).object_of
     ranked = _rank(images, truth, detections, object_of, (background_thr, iou_thr))
@@ -79,11 +81,11 @@ def find_error_kinds(
     claimed[ranked.target[ranked.target >= 0]] = True
     missed = is_object & ~found & ~claimed
 
-    def ap(keep: np.ndarray, counted: np.ndarray, mended: np.ndarray | None = None) -> float:
+    def ap(keep: np.ndarray, counted: np.ndarray, fixed: np.ndarray | None = None) -> float:
         categories, correct = ranked.categories, ranked.object_of >= 0
-        if mended is not None:
-            categories, correct = categories.copy(), correct | mended
-            categories[mended] = truth.categories[ranked.target[mended]]
+        if fixed is not None:
+            categories, correct = categories.copy(), correct | fixed
+            categories[fixed] = truth.categories[ranked.target[fixed]]
         objects = np.bincount(truth.categories[counted], minlength=len(truth.category_ids))
         return _mean_ap(ranked.scores[keep], categories[keep], correct[keep], objects)
 
@@ -93,9 +95,9 @@ def find_error_kinds(
     gains, counts = {}, {}
     for index, name in enumerate(KINDS[:-1]):
         wrong = ranked.kind == index
-        mended = wrong & stands_for
+        fixed = wrong & stands_for
         counts[name] = int(wrong.sum())
-        gains[name] = ap(~wrong | mended, is_object, mended) - base
+        gains[name] = ap(~wrong | fixed, is_object, fixed) - base
     counts["missed"] = int(missed.sum())
     gains["missed"] = ap(everything, is_object & ~missed) - base
     return ErrorKinds(
@@ -117,7 +119,7 @@ def _rank(
     kinds, targets, places = [], [], []
     for image in images:
         counts = object_of[image.found] >= FREE
-        kind, target = _sort_out(image, truth, detections, object_of, thresholds)
+        kind, target = _classify(image, truth, detections, object_of, thresholds)
         places.append(image.found[counts])
         kinds.append(kind[counts])
         targets.append(target[counts])
@@ -131,14 +133,14 @@ def _rank(
     )
 
 
-def _sort_out(
+def _classify(
     image: MatchedImage,
     truth: Truth,
     detections: Detections,
     object_of: np.ndarray,
     thresholds: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kind and target of each of an image's D detections."""
+    """Return (D,) kinds and (D,) targets of the detections of an image."""
     low, high = thresholds
     wrong = object_of[image.found] == FREE
     target = np.full(len(wrong), FREE)
@@ -151,7 +153,7 @@ def _sort_out(
     kind[image.ious.max(axis=1) <= low] = _BACKGROUND
     kind[best_own >= high] = _DUPE
     kind[best_other >= high] = _CLS
-    # a better outline comes first: with a threshold lower by a little it would have been right
+    # localization takes precedence: with a slightly lower threshold the detection were right
     kind[(best_own >= low) & (best_own < high)] = _LOC
     kind[~wrong] = -1
     for which, overlaps in ((_CLS, other), (_LOC, own)):
@@ -161,7 +163,7 @@ def _sort_out(
 
 
 def _one_for_each(ranked: _Ranked) -> np.ndarray:
-    """Of the errors with one target, the best scored; none where the object is found already."""
+    """Return (D,) bool: the best scored error of each target that is not found otherwise."""
     taken = set(ranked.object_of[ranked.object_of >= 0].tolist())
     stands_for = np.zeros(len(ranked.scores), bool)
     candidates = np.flatnonzero(ranked.target >= 0)
@@ -176,7 +178,7 @@ def _one_for_each(ranked: _Ranked) -> np.ndarray:
 def _mean_ap(
     scores: np.ndarray, categories: np.ndarray, correct: np.ndarray, objects: np.ndarray
 ) -> float:
-    """Mean over the classes that have an object; 0 where none has."""
+    """Return the mean AP of the classes with objects; 0 if there are none."""
     values = [
         average_precision(scores[categories == index], correct[categories == index], int(count))
         for index, count in enumerate(objects)
@@ -186,11 +188,11 @@ def _mean_ap(
 
 
 def average_precision(scores: np.ndarray, correct: np.ndarray, num_objects: int) -> float:
-    """COCO's: the mean, over 101 recalls, of the best precision at that recall or above.
+    """Return COCO's AP: the mean over 101 recalls of the best precision at this recall or above.
 
     Args:
-        scores, correct: (D,) of one class, in the order of images; equal scores keep it.
-        num_objects: at least 1.
+        scores, correct: (D,) of one class, in the order of the images, which breaks ties.
+        num_objects: number of objects, at least 1.
     """
     if not len(scores):
         return 0.0

@@ -1,4 +1,4 @@
-"""Which images a config validates on, what is to be found there, and by what rules it counts."""
+"""Read the images that a config validates on, their objects, and the metric's settings."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class EvaluatedSplit:
 
     Attributes:
         ann_file: the annotation file.
-        folder: of the images.
-        file_names: (P,) of the images in ``truth.image_ids``.
+        folder: the folder of the images.
+        file_names: P file names, in the order of ``truth.image_ids``.
         truth: objects of the evaluated classes.
-        class_names: (K,) of ``truth.category_ids``.
-        iou_types: "segm" and "bbox", those that the metric measures, masks first.
-        iou_thrs: ascending.
-        max_dets: detections per image and class, ascending, as ``proposal_nums``.
-        cap_of_map: the one of them that "mAP" is read at.
+        class_names: K names, in the order of ``truth.category_ids``.
+        iou_types: "segm" and "bbox", as far as the metric measures them, in this order.
+        iou_thrs: (T,) IoU thresholds, ascending.
+        max_dets: caps on the detections per image and class, ascending (``proposal_nums``).
+        cap_of_map: the cap of "mAP".
     """
 
     ann_file: str
@@ -48,15 +48,15 @@ class EvaluatedSplit:
 
 
 def read_split(cfg: Mapping[str, Any], name: str) -> EvaluatedSplit:
-    """The images of ``NAME_dataloader``, the rules of ``NAME_evaluator``.
+    """Read the images of ``NAME_dataloader`` and the settings of ``NAME_evaluator``.
 
     Args:
         cfg: the config of a run.
         name: "val" or "test".
 
     Raises:
-        ValueError: the config has none, or none that COCO's AP is measured on; or its annotation
-            file is missing or not COCO's.
+        ValueError: the config lacks the split or a COCO metric for it, or the annotation file is
+            missing or not COCO's.
     """
     metric = _coco_metric(cfg.get(f"{name}_evaluator"), name)
     node = (cfg.get(f"{name}_dataloader") or {}).get("dataset")
@@ -92,7 +92,7 @@ def _coco_metric(evaluator: Any, name: str) -> Mapping[str, Any]:
     for node in nodes:
         if isinstance(node, Mapping) and _last_name(node.get("type")) == "CocoMetric":
             return node
-    raise ValueError(f"the config's {name}_evaluator is no CocoMetric, so there is no AP to read")
+    raise ValueError(f"the config's {name}_evaluator: expected a CocoMetric, which measures the AP")
 
 
 def _last_name(kind: Any) -> str:
@@ -105,12 +105,12 @@ def _read(path: str, key: str) -> dict[str, Any]:
         if file.problems:
             raise ValueError("; ".join(file.problems))
         if not file.has_annotations:
-            raise ValueError("not COCO's layout: needs a list under the key annotations")
+            raise ValueError("not COCO's layout: expected a list under the key annotations")
     except ValueError as error:
         moved = "" if Path(path).is_absolute() else f", seen from {Path.cwd()}"
         raise ValueError(
-            f"{key} {path}: {error}{moved}; where the data have moved, "
-            "--cfg-options data_root=FOLDER says so"
+            f"{key} {path}: {error}{moved}; if the data have moved, give "
+            "--cfg-options data_root=FOLDER"
         ) from None
     return file.to_coco()
 
@@ -118,7 +118,7 @@ def _read(path: str, key: str) -> dict[str, Any]:
 def _categories(
     content: dict[str, Any], classes: Sequence[str] | None, path: str
 ) -> dict[Any, str]:
-    """Name of each category that is evaluated, by id."""
+    """Return id -> name of the evaluated categories."""
     everything = {c["id"]: str(c["name"]) for c in content["categories"]}
     if classes is None:
         return everything

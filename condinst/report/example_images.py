@@ -1,4 +1,4 @@
-"""Which images the report shows, and how: ground truth beside prediction."""
+"""Choose the example images of a report and draw ground truth beside prediction."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from condinst.visualization.instances import draw_side_by_side
 
 __all__ = ["CROWDED", "GROUPS", "choose_images", "draw_images"]
 
-CROWDED = 30
-# by the colors that draw gives to labels: 0 is red, 2 is green
+CROWDED = 30  # instances; names of so many would hide the image
+# the colors of labels: 0 is red, 2 is green
 _OUTCOMES, _RIGHT = ("wrong", "", "right"), 2
 
-# heading and how many
+# heading -> largest number of images
 GROUPS = {
     "Worst images": 6,
     "Best images": 6,
@@ -32,10 +32,10 @@ GROUPS = {
 
 
 def choose_images(scores: Sequence[ImageScore]) -> dict[str, list[ImageScore]]:
-    """For each of GROUPS the images, the most telling first.
+    """Choose the images of each of GROUPS, the most extreme first.
 
-    Worst and best go by quality, of equals those with more objects first; best images have at
-    least one right detection, worst ones at least one error.
+    Worst and best images go by quality, and ties by the number of objects. The best have at least
+    one right detection, and the worst at least one error.
     """
     judged = [score for score in scores if score.quality is not None]
     by_quality = sorted(judged, key=lambda score: (score.quality, -score.objects))
@@ -49,7 +49,7 @@ def choose_images(scores: Sequence[ImageScore]) -> dict[str, list[ImageScore]]:
         ),
         "Most missed objects": sorted((s for s in judged if s.missed), key=lambda s: -s.missed),
     }
-    # few images: none is both among the worst and among the best
+    # with few images, none is among both the worst and the best
     half = (len(judged) + 1) // 2
     limits = {name: min(count, half) for name, count in GROUPS.items()}
     return {name: images[: limits[name]] for name, images in chosen.items()}
@@ -58,11 +58,17 @@ def choose_images(scores: Sequence[ImageScore]) -> dict[str, list[ImageScore]]:
 def draw_images(
     split: EvaluatedSplit, analysis: Analysis, scores: Sequence[ImageScore], problems: list[str]
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """(RGB image, caption) of each; one that cannot be read is left out and said in ``problems``.
+    """Yield an (RGB image, caption) pair for each score.
 
-    Detections under the report's threshold are not drawn. Colors are those of the classes; with
-    a single class, or CROWDED instances or more, whose names would hide the image, they say what
-    is right (green) and what is wrong or missed (red).
+    Detections below the report's threshold are not drawn. Colors are those of the classes. With a
+    single class, or CROWDED or more instances, right detections are green, and wrong or missed
+    ones are red.
+
+    Args:
+        split: the images and their objects.
+        analysis: the detections.
+        scores: the images to draw.
+        problems: receives a message for each image that cannot be read.
     """
     for score in scores:
         size = split.truth.sizes[score.index]
@@ -97,7 +103,7 @@ def _caption(name: str, score: ImageScore) -> str:
 def _sides(
     split: EvaluatedSplit, analysis: Analysis, index: int, by_outcome: bool
 ) -> tuple[InstanceData, InstanceData]:
-    """Objects and detections of an image; their labels are classes, or places in _OUTCOMES."""
+    """Return objects and detections of an image; labels are classes, or indices of _OUTCOMES."""
     truth, detections = split.truth, analysis.detections
     objects = np.flatnonzero((truth.images == index) & ~truth.crowds)
     found = np.flatnonzero((detections.images == index) & (detections.scores >= analysis.threshold))
@@ -123,5 +129,5 @@ def _corners(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 
-def _crop(code: dict) -> Crop:
-    return Crop.of(coco_mask.decode(code))
+def _crop(rle: dict) -> Crop:
+    return Crop.of(coco_mask.decode(rle))

@@ -1,4 +1,4 @@
-"""The report's figures: matplotlib without pyplot, so there is no window and no global state."""
+"""Draw the report's figures by matplotlib without pyplot: no window and no global state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = [
     "threshold_figure",
 ]
 
-_NUMBERS_UP_TO = 20  # classes in a matrix whose cells have room for their counts
+_NUMBERS_UP_TO = 20  # most classes of a matrix whose cells have room for counts
 
 Lines = Mapping[str, Sequence[tuple[float, float]]]
 
@@ -25,11 +25,14 @@ Lines = Mapping[str, Sequence[tuple[float, float]]]
 def line_figure(
     lines: Lines, label: str, *, log: bool = False, marks: Sequence[int] = (), height: float = 3.6
 ) -> Figure:
-    """Values over the iterations.
+    """Draw values over the iterations.
 
     Args:
-        lines: (iteration, value) by name; what is not finite is left out.
-        marks: iterations of a resumed run's starts.
+        lines: name -> (iteration, value) points; points that are not finite are left out.
+        label: the label of the y axis.
+        log: whether the y axis is logarithmic, if all values are positive.
+        marks: iterations at which the run was resumed.
+        height: in inches.
     """
     figure = Figure(figsize=(9, height), layout="constrained")
     axes = figure.subplots()
@@ -56,7 +59,7 @@ def line_figure(
 def precision_recall_figure(
     recalls: np.ndarray, overall: Mapping[str, np.ndarray], classes: Mapping[str, np.ndarray]
 ) -> Figure:
-    """Two panels: the mean over the classes, and where there are ``classes`` each of them."""
+    """Draw the mean over the classes, and in a second panel each of ``classes``, if any."""
     figure = Figure(figsize=(9, 3.9), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, lines in zip(panels, (overall, classes), strict=True):
@@ -73,7 +76,7 @@ def precision_recall_figure(
 def threshold_figure(
     thresholds: np.ndarray, lines: Mapping[str, np.ndarray], best: float | None
 ) -> Figure:
-    """Precision, recall and F1 over the score threshold."""
+    """Draw precision, recall and F1 over the score threshold."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     axes = figure.subplots()
     for name, values in lines.items():
@@ -86,16 +89,17 @@ def threshold_figure(
 
 
 def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> Figure:
-    """Rows ground truth, columns prediction; shaded by the share of the row."""
+    """Draw counts with ground truth as rows and predictions as columns, shaded by row."""
     size = min(11.0, 3.2 + 0.45 * len(names))
     figure = Figure(figsize=(size, size * 0.85), layout="constrained")
     axes = figure.subplots()
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    fractions = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     if len(names) <= _NUMBERS_UP_TO:
         for (row, column), count in np.ndenumerate(matrix):
-            color = "white" if share[row, column] > 0.6 else "black"
-            if (row, column) != (len(names) - 1, len(names) - 1):  # nothing for nothing: no count
+            color = "white" if fractions[row, column] > 0.6 else "black"
+            # background detected as background has no count
+            if (row, column) != (len(names) - 1, len(names) - 1):
                 axes.text(column, row, f"{count:,}", ha="center", va="center", color=color)
     size_of_text = 10 if len(names) <= _NUMBERS_UP_TO else 6
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=size_of_text)
@@ -105,13 +109,13 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> Figure:
 
 
 def error_figure(gains: Mapping[str, float]) -> Figure:
-    """A bar for each kind of error."""
+    """Draw a bar for each kind of error."""
     figure = Figure(figsize=(9, 0.8 + 0.38 * len(gains)), layout="constrained")
     axes = figure.subplots()
     bars = axes.barh(list(gains), list(gains.values()))
     axes.bar_label(bars, fmt="%.3f", padding=3)
     axes.invert_yaxis()
-    axes.set(xlabel="AP at IoU 0.5 that mending it would add")
+    axes.set(xlabel="AP at IoU 0.5 that fixing it would add")
     axes.margins(x=0.12)
     _finish(axes, legend=False)
     return figure

@@ -1,7 +1,7 @@
-"""What was found against what there is, image by image: IoUs, and COCO's way of pairing.
+"""Compare detections with objects image by image: IoUs, and pairing by COCO's rules.
 
-Letters: P images, and of one image D detections, G objects that count, C crowds. Detections
-are always in falling order of their scores, and places are those in the flat arrays of
+Shapes: P images; in one image D detections, G objects that are not crowds, C crowds. Detections are
+always in descending order of their scores. Places are indices into the flat arrays of
 :mod:`condinst.evaluation.matches`.
 """
 
@@ -22,14 +22,14 @@ FREE, IGNORED = -1, -2
 
 @dataclass(frozen=True)
 class MatchedImage:
-    """One image's detections and objects, and how far they overlap.
+    """The detections and objects of one image and their overlaps.
 
     Attributes:
-        found: (D,) places of the detections, by falling score.
-        objects: (G,) places of the objects that are no crowds.
+        found: (D,) places of the detections, by descending score.
+        objects: (G,) places of the objects that are not crowds.
         crowds: (C,) places of the crowds.
-        ious: (D, G) of masks where detections and objects have them, else of boxes.
-        inside: (D, C) share of a detection that lies in a crowd.
+        ious: (D, G) IoUs of the masks if both sides have masks, else of the boxes.
+        inside: (D, C) fraction of a detection that lies in a crowd.
     """
 
     found: np.ndarray
@@ -41,14 +41,14 @@ class MatchedImage:
 
 @dataclass(frozen=True)
 class Pairing:
-    """Which object each detection stands for.
+    """The object of each detection.
 
     Attributes:
-        object_of: for every detection the place of its object, FREE without one (a false
-            positive), or IGNORED where it counts neither for nor against: it lies in a crowd, or is
+        object_of: for each detection the place of its object; FREE without one (a false
+            positive); IGNORED if the detection is not counted, because it lies in a crowd or is
             beyond the cap.
-        ious: of each detection with its object; 0 without one.
-        found: for every object whether it has a detection; False for crowds.
+        ious: for each detection its IoU with its object; 0 without one.
+        found: for each object whether it has a detection; False for crowds.
     """
 
     object_of: np.ndarray
@@ -57,13 +57,18 @@ class Pairing:
 
 
 def compare_images(truth: Truth, detections: Detections, max_dets: int) -> list[MatchedImage]:
-    """The P images in the order of ``truth.image_ids``.
+    """Compute the overlaps in all P images.
 
     Args:
-        max_dets: of an image's detections of each class, so many best ones are looked at.
+        truth: the objects.
+        detections: the detections.
+        max_dets: number of best detections per image and class to compare.
+
+    Returns:
+        The images in the order of ``truth.image_ids``.
 
     Raises:
-        ValueError: masks are compared, and an object has none.
+        ValueError: masks are compared, and an object has no mask.
     """
     order = np.lexsort((-detections.scores, detections.images))  # stable, as pycocotools sorts
     order = order[_rank_in_class(detections, order) < max_dets]
@@ -83,11 +88,11 @@ def compare_images(truth: Truth, detections: Detections, max_dets: int) -> list[
 
 
 def _rank_in_class(detections: Detections, order: np.ndarray) -> np.ndarray:
-    """How many detections of the same image and class come before each, in ``order``."""
+    """Return how many detections of the same image and class precede each one in ``order``."""
     if not len(order):
         return np.zeros(0, int)
     images, categories = detections.images[order], detections.categories[order]
-    grouped = np.lexsort((categories, images))  # stable: within a group still by score
+    grouped = np.lexsort((categories, images))  # stable: groups stay sorted by score
     groups = np.stack([images[grouped], categories[grouped]])
     is_first = np.append(True, (groups[:, 1:] != groups[:, :-1]).any(axis=0))
     place = np.arange(len(order))
@@ -122,13 +127,17 @@ def pair(
     iou_thr: float = 0.5,
     same_class: bool = True,
 ) -> Pairing:
-    """Give each detection, best first, the free object that it overlaps most, by COCO's rules.
+    """Pair detections with objects by COCO's rules.
 
-    An object has one detection at most; a crowd takes in any number that have no object.
+    Each detection, the best one first, gets the free object with the greatest IoU. An object gets
+    at most one detection. Any number of detections without an object may lie in a crowd.
 
     Args:
-        iou_thr: the least overlap.
-        same_class: whether a detection can only have an object of its own class.
+        images: the overlaps, from :func:`compare_images`.
+        truth: the objects.
+        detections: the detections.
+        iou_thr: the least overlap of a pair.
+        same_class: whether a detection and its object must be of one class.
     """
     object_of = np.full(len(detections), IGNORED)
     ious = np.zeros(len(detections))
@@ -152,14 +161,14 @@ def pair(
 
 
 def _choose(overlaps: np.ndarray, iou_thr: float) -> np.ndarray:
-    """(D,) the column that each row gets, -1 for none."""
+    """Return (D,) the column that each row gets, -1 for none."""
     chosen = np.full(len(overlaps), -1)
     if not overlaps.size:
         return chosen
     remaining = overlaps.copy()
     last = overlaps.shape[1] - 1
     for row in np.flatnonzero(overlaps.max(axis=1) >= iou_thr):
-        column = last - int(remaining[row, ::-1].argmax())  # of equals the last one, as COCO
+        column = last - int(remaining[row, ::-1].argmax())  # the last of a tie, as in COCO
         if remaining[row, column] >= iou_thr:
             chosen[row] = column
             remaining[:, column] = -1.0

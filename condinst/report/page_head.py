@@ -1,4 +1,4 @@
-"""The head of the page: what was trained on what, for how long, how well, where."""
+"""Write the summary at the head of the page: model, data, duration, scores, machine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ _METRICS = {"mask AP": "coco/segm_mAP", "box AP": "coco/bbox_mAP"}
 
 
 def summary(page: HtmlPage, run: Run, cfg: Mapping[str, Any], which: str | None) -> dict[str, Any]:
-    """Facts as a table; returns what report.json says of them.
+    """Add the facts on a run as a table.
 
     Args:
-        which: whose predictions the page shows, "last" or "best"; None for none.
+        page: the page.
+        run: the files of the run.
+        cfg: its config.
+        which: the validation whose predictions the page shows, "last" or "best"; None for none.
+
+    Returns:
+        The content of report.json on these facts.
     """
     page.heading("Summary")
     facts = {
@@ -29,7 +35,7 @@ def summary(page: HtmlPage, run: Run, cfg: Mapping[str, Any], which: str | None)
         "time": _duration(run.info.get("seconds")),
         **_scores(run.curves),
         "checkpoints": ", ".join(f"{n} ({w})" for w, n in run.checkpoints.items()) or None,
-        "shown below": _shown(run, which),
+        "shown below": _predictions(run, which),
         "machine": _machine(run.info.get("machine")),
     }
     _table(page, facts)
@@ -37,7 +43,7 @@ def summary(page: HtmlPage, run: Run, cfg: Mapping[str, Any], which: str | None)
 
 
 def test_summary(page: HtmlPage, cfg: Mapping[str, Any], checkpoint: str) -> dict[str, Any]:
-    """The same for a test alone."""
+    """Add the facts on a test as a table, and return their content of report.json."""
     page.heading("Summary")
     facts = {
         "checkpoint": checkpoint,
@@ -101,7 +107,7 @@ def _scores(curves: TrainingCurves | None) -> dict[str, str | None]:
     return found
 
 
-def _shown(run: Run, which: str | None) -> str | None:
+def _predictions(run: Run, which: str | None) -> str | None:
     if which is None:
         return None
     noted = (run.info.get("validations") or {}).get(which) or {}

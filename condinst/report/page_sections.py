@@ -1,6 +1,6 @@
-"""The parts of the page that are numbers: each adds its text, table or figure.
+"""Add the sections of the page with numbers: text, tables and figures.
 
-Those that return something return what report.json says of it, by name.
+A function that returns a dict returns its content of report.json.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ __all__ = [
 NAMES = {"segm": "mask", "bbox": "box"}
 _AP = dict(zip(AP_ITEMS, ("AP", "AP50", "AP75", "small", "medium", "large"), strict=True))
 _SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}
-_MOST_LINES = 12  # classes that can be told apart in one figure
+_MOST_LINES = 12  # classes that can be distinguished in one figure
 _WORST_SHOWN = 20
 
 
 def training(page: HtmlPage, curves: TrainingCurves) -> dict[str, Any]:
-    """Losses, AP and learning rate over the iterations."""
+    """Add losses, AP and learning rate over the iterations."""
     page.heading("Training")
     if curves.resumed_at:
         page.paragraph(f"Dotted lines: resumed at {', '.join(map(str, curves.resumed_at))}.")
@@ -65,12 +65,12 @@ def training(page: HtmlPage, curves: TrainingCurves) -> dict[str, Any]:
 
 
 def _without_gaps(line: Line) -> Line:
-    """-1 is COCO's word for "no object of this kind"."""
+    """Leave out values of -1, COCO's value without objects."""
     return [point for point in line if point[1] >= 0]
 
 
 def _by_iteration(lines: dict[str, Line]) -> dict[str, Any]:
-    """Columns and rows; an iteration that one line lacks has an empty cell there."""
+    """Return columns and rows of a table, with empty cells where a line has no value."""
     columns = [dict(line) for line in lines.values()]
     iterations = sorted({iteration for column in columns for iteration in column})
     rows = [[i, *(column.get(i) for column in columns)] for i in iterations]
@@ -78,7 +78,7 @@ def _by_iteration(lines: dict[str, Line]) -> dict[str, Any]:
 
 
 def accuracy(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
-    """AP by size, then by class, with the number of objects."""
+    """Add AP by size and by class, with the number of objects."""
     page.heading("Average precision")
     truth = split.truth
     is_object = ~truth.crowds
@@ -90,7 +90,7 @@ def accuracy(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
         "Small, medium and large: areas under 32 x 32 and 96 x 96 pixels, and above."
     )
     if not len(analysis.detections):
-        page.paragraph("Nothing was detected on any image.", "warning")
+        page.paragraph("There are no detections on any image.", "warning")
     busiest = np.bincount(truth.images[is_object], minlength=1).max()
     if busiest > split.cap_of_map:
         page.paragraph(
@@ -119,7 +119,7 @@ def accuracy(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
 
 
 def precision_recall(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
-    """The curves that AP is the area of."""
+    """Add the precision-recall curves, whose area is the AP."""
     page.heading("Precision and recall")
     kind = NAMES[analysis.iou_type]
     precision = analysis.accuracy[analysis.iou_type].curves.precision[..., 0, -1]  # (T, R, K)
@@ -135,7 +135,7 @@ def precision_recall(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) 
                 f"{split.class_names[k]}, IoU {thr:g}": curves[:, k] for k in known_classes
             }
     if not overall:
-        page.paragraph("There is no object, or no IoU threshold of 0.5 or 0.75.", "warning")
+        page.paragraph("There are no objects, or no IoU threshold of 0.5 or 0.75.", "warning")
         return
     at_half = {
         name.removesuffix(", IoU 0.5"): line
@@ -154,22 +154,22 @@ def precision_recall(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) 
 
 
 def thresholds(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
-    """Where F1 is highest, of all classes together and of each."""
+    """Add the thresholds with the highest F1, for all classes together and for each."""
     page.heading("Score threshold")
     best, curve = analysis.operating, analysis.score_curve
     if best.threshold is None:
         page.paragraph(
-            f"No detection is right at IoU {IOU_THR:g}, so there is no best threshold; what "
-            f"follows takes {analysis.threshold:g}.",
+            f"No detection is right at IoU {IOU_THR:g}, so there is no best threshold; the "
+            f"sections below use {analysis.threshold:g}.",
             "warning",
         )
     else:
         page.paragraph(
-            f"F1 is highest, {best.f1:.3f}, with scores from {best.threshold:g} on: precision "
+            f"F1 is highest, {best.f1:.3f}, at the score threshold {best.threshold:g}: precision "
             f"{best.precision:.3f}, recall {best.recall:.3f} at {NAMES[analysis.iou_type]} IoU "
             f"{IOU_THR:g}, all classes together. For predictions: condinst predict CONFIG "
-            f"CHECKPOINT IMAGES --score-thr {best.threshold:g}. It is chosen on these images, "
-            "so on others F1 will be a little lower."
+            f"CHECKPOINT IMAGES --score-thr {best.threshold:g}. The threshold is chosen on these "
+            "images, so F1 will be a little lower on others."
         )
     lines = {"precision": curve.precision, "recall": curve.recall, "F1": curve.f1}
     page.figure(
@@ -194,15 +194,15 @@ def thresholds(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> Non
 
 
 def confusion(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
-    """Which class is taken for which."""
+    """Add the confusion matrix and the most frequent confusions."""
     page.heading("Confusion matrix")
     names = [*split.class_names, "background"]
     page.figure(
         figures.confusion_figure(analysis.confusion, names),
         f"Rows: ground truth; columns: detections with a score of {analysis.threshold:g} or more. "
-        f"Each detection, best first, takes the free object that it overlaps most, whatever the "
-        f"class, from {NAMES[analysis.iou_type]} IoU {IOU_THR:g} on. Last row: detections of "
-        "nothing; last column: objects not found. Colors are shares of a row.",
+        f"Each detection, the best first, takes the free object of any class that it overlaps "
+        f"most, with {NAMES[analysis.iou_type]} IoU {IOU_THR:g} or more. Last row: detections "
+        "without an object; last column: objects not found. Colors are fractions of a row.",
         name="confusion_matrix",
         columns=["ground truth", *names],
         rows=[[name, *row] for name, row in zip(names, analysis.confusion.tolist(), strict=True)],
@@ -214,20 +214,20 @@ def confusion(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None
         page.paragraph("Most frequent confusions:")
         pairs = [np.unravel_index(i, off.shape) for i in order]
         page.table(
-            ["ground truth", "taken for", "times"],
+            ["ground truth", "detected as", "times"],
             [[names[row], names[column], int(off[row, column])] for row, column in pairs],
         )
 
 
 def errors(page: HtmlPage, analysis: Analysis) -> None:
-    """What each kind of error costs."""
+    """Add the AP that each kind of error costs."""
     page.heading("What the errors cost")
     found = analysis.errors
     page.figure(
         figures.error_figure(found.gains),
-        f"AP at IoU 0.5 is {found.ap:.3f}; a bar is what mending one kind of error alone would "
-        "add (TIDE, Bolya et al. 2020). The bars need not add up to what is missing from 1. All "
-        "detections count, also those with low scores: many errors may cost little.",
+        f"AP at IoU 0.5 is {found.ap:.3f}; a bar is the AP that fixing one kind of error alone "
+        "would add (TIDE, Bolya et al. 2020). AP and bars need not add up to 1. Detections with "
+        "low scores count too, so many errors may cost little.",
         name="errors",
         columns=["kind", "errors", "AP50 gained"],
         rows=[[kind, found.counts[kind], gain] for kind, gain in found.gains.items()],
@@ -239,31 +239,31 @@ def errors(page: HtmlPage, analysis: Analysis) -> None:
             for kind, meaning in _MEANINGS.items()
         ]
         + [
-            ["all false positives", None, found.false_positives, "if there were none"],
-            ["all missed", None, found.false_negatives, "if what is not found were not there"],
+            ["all false positives", None, found.false_positives, "without any false positive"],
+            ["all missed", None, found.false_negatives, "if every object were found"],
         ],
     )
 
 
 _MEANINGS = {
     "classification": "right place (IoU 0.5 or more), wrong class",
-    "localisation": "right class, IoU between 0.1 and 0.5",
+    "localization": "right class, IoU between 0.1 and 0.5",
     "both": "wrong class, IoU between 0.1 and 0.5",
     "duplicate": "right, but a better scored detection has the object",
     "background": "IoU of 0.1 or less with every object",
-    "missed": "objects with none of the first two kinds of error",
+    "missed": "objects not found, without an error of the first two kinds",
 }
 
 
 def image_table(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
-    """Every image's numbers, those of the worst on the page."""
+    """Add the numbers of the worst images, and of all images as a file."""
     page.heading("Images")
     page.paragraph(
-        f"At the threshold {analysis.threshold:g} and IoU {IOU_THR:g}. Quality is the sum of the "
-        "IoUs of right detections over their number plus half of the false positives and of the "
-        "missed objects (panoptic quality of the image). The file has all images. With "
-        f"a single class, and in images of {CROWDED} instances or more, colors say what is "
-        "right (green) and what is wrong or missed (red)."
+        f"At the threshold {analysis.threshold:g} and IoU {IOU_THR:g}. Quality is the panoptic "
+        "quality of the image: the sum of the IoUs of right detections, divided by their number "
+        "plus half of the false positives and half of the missed objects. The file has all "
+        f"images. With a single class, and in images of {CROWDED} or more instances, right "
+        "detections are green, and wrong or missed ones are red."
     )
     order = sorted(
         (score for score in analysis.images),

@@ -1,4 +1,4 @@
-"""The page: a run's files in, one HTML file, its CSV files and report.json out."""
+"""Write the page of a run: one HTML file, its CSV files and report.json."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from condinst.report import page_head as summary
-from condinst.report import page_sections as sections
-from condinst.report.analysis import analyse, as_dict
+from condinst.report import page_head, page_sections
+from condinst.report.analysis import analyze, as_dict
 from condinst.report.evaluated_split import read_split
 from condinst.report.example_images import choose_images, draw_images
 from condinst.report.run import Run
@@ -25,24 +24,24 @@ def write_report(
     """Write the page of a training.
 
     Args:
-        run: its files, from :func:`condinst.report.run.read_run`.
-        cfg: its config; ``val_dataloader`` and ``val_evaluator`` say where the data are.
-        out: the page; ``report.html`` in the work folder when None. Its numbers go to
+        run: the files of the run, from :func:`condinst.report.run.read_run`.
+        cfg: its config; ``val_dataloader`` and ``val_evaluator`` locate the data.
+        out: the page; None writes ``report.html`` in the work folder. The numbers go to
             ``STEM_data`` and ``STEM.json`` beside it.
-        which: whose predictions, those of the "last" or of the "best" validation.
+        which: the validation whose predictions are reported, "last" or "best".
 
     Returns:
-        The page, and what it could not show, in words.
+        The path of the page, and sentences on what is missing on it.
 
     Raises:
-        OSError: the page cannot be written.
+        OSError: a file cannot be written.
     """
     predictions = run.predictions(which)
     if predictions is None:
         run.missing.append(_no_predictions(run, which))
     path = Path(out) if out is not None else run.work_dir / "report.html"
     page = HtmlPage(f"Results of {run.work_dir.resolve().name}")
-    content = summary.summary(page, run, cfg, which if predictions else None)
+    content = page_head.summary(page, run, cfg, which if predictions else None)
     content |= _sections(page, run, cfg, "val", predictions)
     return _write(page, path, content), run.missing
 
@@ -59,15 +58,18 @@ def write_test_report(
     Args:
         cfg: the config of the test.
         out: the page, as in :func:`write_report`.
-        predictions: what CocoMetric has saved.
-        checkpoint: what was tested, for the page.
+        predictions: the file that CocoMetric has saved.
+        checkpoint: the tested checkpoint, for the page.
 
     Returns:
-        The page, and what it could not show, in words.
+        The path of the page, and sentences on what is missing on it.
+
+    Raises:
+        OSError: a file cannot be written.
     """
     run = Run(Path(cfg.work_dir), Path(cfg.filename or "config"), None)
     page = HtmlPage(f"Test of {Path(checkpoint).name}")
-    content = summary.test_summary(page, cfg, checkpoint)
+    content = page_head.test_summary(page, cfg, checkpoint)
     content |= _sections(page, run, cfg, "test", Path(predictions))
     return _write(page, Path(out), content), run.missing
 
@@ -75,22 +77,22 @@ def write_test_report(
 def _sections(
     page: HtmlPage, run: Run, cfg: Any, split_name: str, predictions: Path | None
 ) -> dict[str, Any]:
-    """Everything below the summary; what is missing is said on the page and noted in the run."""
+    """Add everything below the summary; what is missing is listed and added to ``run.missing``."""
     content: dict[str, Any] = {}
     if run.curves is not None:
-        content |= sections.training(page, run.curves)
+        content |= page_sections.training(page, run.curves)
     if predictions is not None:
         try:
             split = read_split(cfg, split_name)
-            analysis = analyse(split, predictions)
+            analysis = analyze(split, predictions)
         except (ValueError, FileNotFoundError) as error:
             run.missing.append(f"everything about the predictions: {error}")
         else:
-            sections.accuracy(page, split, analysis)
-            sections.precision_recall(page, split, analysis)
-            sections.thresholds(page, split, analysis)
-            sections.confusion(page, split, analysis)
-            sections.errors(page, analysis)
+            page_sections.accuracy(page, split, analysis)
+            page_sections.precision_recall(page, split, analysis)
+            page_sections.thresholds(page, split, analysis)
+            page_sections.confusion(page, split, analysis)
+            page_sections.errors(page, analysis)
             _images(page, run, split, analysis)
             content |= as_dict(analysis, split)
     if run.missing:
@@ -100,24 +102,27 @@ def _sections(
 
 
 def _images(page: HtmlPage, run: Run, split: Any, analysis: Any) -> None:
-    sections.image_table(page, split, analysis)
+    page_sections.image_table(page, split, analysis)
     problems: list[str] = []
-    shown: set[int] = set()
+    drawn_before: set[int] = set()
     for heading, scores in choose_images(analysis.images).items():
         if not scores:
             continue
         page.heading(heading, 3)
-        again = [split.file_names[score.index] for score in scores if score.index in shown]
+        again = [split.file_names[score.index] for score in scores if score.index in drawn_before]
         drawn = list(
             draw_images(
-                split, analysis, [score for score in scores if score.index not in shown], problems
+                split,
+                analysis,
+                [score for score in scores if score.index not in drawn_before],
+                problems,
             )
         )
         if drawn:
             page.images(drawn)
         if again:
             page.paragraph(f"Shown above: {', '.join(again)}.")
-        shown |= {score.index for score in scores}
+        drawn_before |= {score.index for score in scores}
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         run.missing.append(f"{len(problems)} images: {problems[0]}{more}")
@@ -130,7 +135,7 @@ def _no_predictions(run: Run, which: str) -> str:
     return (
         "everything about the predictions: the run has saved none; either it has not validated "
         "yet, or its config has no ReportHook (custom_hooks) or no condinst.CocoMetric. A test "
-        f"makes up for it: condinst test {run.config} {run.work_dir / checkpoint} "
+        f"writes them: condinst test {run.config} {run.work_dir / checkpoint} "
         f"--report {run.work_dir / 'report.html'}"
     )
 

@@ -1,4 +1,4 @@
-"""What a run has left in its work folder: config, curves, saved predictions, where it ran."""
+"""Read the work folder of a run: config, curves, saved predictions, machine."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from condinst.utils.files import write_whole
 __all__ = ["INFO_FILE", "PREDICTIONS", "Run", "read_info", "read_run", "write_info"]
 
 INFO_FILE = "run_info.json"
-# of the last validation, and of the best one so far
+# predictions of the last validation, and of the best one so far
 PREDICTIONS = {"last": "predictions_val.json", "best": "predictions_val_best.json"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training, whole or not.
+    """A finished or unfinished training.
 
     Attributes:
-        config: the file that says how it ran.
-        curves: None where nothing was logged.
-        info: what ReportHook has noted; empty without it.
-        missing: what was not found, in words.
+        work_dir: the work folder.
+        config: the config file of the run.
+        curves: the training curves; None if nothing was logged.
+        info: the notes of ReportHook; empty without them.
+        missing: sentences on what was not found.
     """
 
     work_dir: Path
@@ -37,13 +38,13 @@ class Run:
     missing: list[str] = field(default_factory=list)
 
     def predictions(self, which: str) -> Path | None:
-        """The file of the "last" or the "best" validation, if it was saved."""
+        """Return the predictions of the "last" or "best" validation; None if not saved."""
         path = self.work_dir / PREDICTIONS[which]
         return path if path.is_file() else None
 
     @property
     def checkpoints(self) -> dict[str, str]:
-        """Names of the "last" and the "best" checkpoint in the folder, those that are there."""
+        """File names of the "last" and the "best" checkpoint, as far as they exist."""
         found = {}
         noted = self.work_dir / "last_checkpoint"
         if noted.is_file():
@@ -55,11 +56,11 @@ class Run:
 
 
 def read_run(work_dir: str | os.PathLike[str]) -> Run:
-    """Look through a work folder.
+    """Read a work folder.
 
     Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: it is not a run's folder: it holds no config.
+        FileNotFoundError: the folder does not exist.
+        ValueError: the folder holds no config, so it is not the folder of a run.
     """
     folder = Path(work_dir)
     if folder.is_file():
@@ -76,7 +77,7 @@ def read_run(work_dir: str | os.PathLike[str]) -> Run:
 
 
 def _config(folder: Path) -> Path:
-    """That of the last start that trained: a test in the same folder leaves its own."""
+    """Return the config of the last start that trained; tests write configs there too."""
     starts = sorted(folder.glob("*/vis_data/scalars.json"), reverse=True)
     for scalars in starts:
         config = scalars.with_name("config.py")
@@ -92,7 +93,7 @@ def _config(folder: Path) -> Path:
 
 
 def read_info(work_dir: str | os.PathLike[str]) -> dict[str, Any]:
-    """What ReportHook has noted; empty where there is nothing that can be read."""
+    """Read the notes of ReportHook; empty if there are none that can be read."""
     try:
         info = json.loads((Path(work_dir) / INFO_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -101,5 +102,5 @@ def read_info(work_dir: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def write_info(work_dir: str | os.PathLike[str], info: Mapping[str, Any]) -> None:
-    """Replace the file whole."""
+    """Write the notes of ReportHook, replacing the file."""
     write_whole(Path(work_dir) / INFO_FILE, json.dumps(info, indent=1))

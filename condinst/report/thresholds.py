@@ -1,4 +1,4 @@
-"""The score from which on predictions are worth keeping: where F1 is highest."""
+"""Find the score threshold with the highest F1."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import numpy as np
 
 __all__ = ["THRESHOLDS", "ScoreCurve", "best_threshold", "score_curve"]
 
-# Three digits are what a user types.
-THRESHOLDS = np.arange(1001) / 1000
+THRESHOLDS = np.arange(1001) / 1000  # three digits, as a user types them
 
 
 @dataclass(frozen=True)
 class ScoreCurve:
-    """At every one of THRESHOLDS, with the detections whose score is not below it.
+    """Precision, recall and F1 of the detections with at least each score of THRESHOLDS.
 
     Attributes:
-        precision: share of the detections that are right; nan where there is none.
-        recall: share of the objects that are found; nan where there is none.
-        f1: their harmonic mean, 2 TP / (detections + objects); nan where there is neither.
+        precision: (1001,) fraction of the detections that are right; nan without detections.
+        recall: (1001,) fraction of the objects that are found; nan without objects.
+        f1: (1001,) 2 TP / (detections + objects), the harmonic mean of both; nan without either.
     """
 
     precision: np.ndarray
@@ -28,11 +27,12 @@ class ScoreCurve:
 
 
 def score_curve(scores: np.ndarray, correct: np.ndarray, num_objects: int) -> ScoreCurve:
-    """Precision, recall and F1 over the threshold.
+    """Compute precision, recall and F1 at each threshold.
 
     Args:
-        scores, correct: (D,) of the detections that count, in any order.
-        num_objects: how many there are to be found.
+        scores: (D,) scores of the counted detections, in any order.
+        correct: (D,) bool: the detection is right.
+        num_objects: number of objects.
     """
     scores, correct = np.asarray(scores, float), np.asarray(correct, bool)
     kept, right = (
@@ -40,20 +40,20 @@ def score_curve(scores: np.ndarray, correct: np.ndarray, num_objects: int) -> Sc
         for values in (scores, scores[correct])
     )
 
-    def share(part: np.ndarray, whole: np.ndarray | int) -> np.ndarray:
+    def ratio(part: np.ndarray, whole: np.ndarray | int) -> np.ndarray:
         whole = np.broadcast_to(whole, part.shape)
         return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
     return ScoreCurve(
-        share(right, kept), share(right, num_objects), share(2 * right, kept + num_objects)
+        ratio(right, kept), ratio(right, num_objects), ratio(2 * right, kept + num_objects)
     )
 
 
 def best_threshold(curve: ScoreCurve) -> int | None:
-    """The place in THRESHOLDS where F1 is highest: the middle of the first such stretch.
+    """Return the index into THRESHOLDS where F1 is highest; None if no detection is right.
 
-    The middle, because scores of other images will lie a little higher or lower. None where
-    there is nothing to find or nothing right at any threshold.
+    If F1 is highest over a range of thresholds, the middle of the first range is returned, because
+    scores of other images will be a little higher or lower.
     """
     f1 = np.nan_to_num(curve.f1)
     best = f1.max()

@@ -68,7 +68,7 @@ def fix(ann: Path, images: Path, out: Path) -> None:
         from condinst.datasets.coco.coco_file import read_coco_file
 
         file = read_coco_file(str(made))
-        assert [*file.problems, *file.repairs] == []
+        assert [*file.problems, *file.fixes] == []
         learnable = (~file.crowd & ~file.ignore).any() if len(file.crowd) else False
         if learnable and file.categories:
             try:

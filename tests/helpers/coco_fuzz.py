@@ -32,7 +32,7 @@ def damaged_coco(data: dict[str, Any], family: str, seed: int) -> bytes:
         annotation = random_.choice(data["annotations"])
         image = next(i for i in data["images"] if i["id"] == annotation["image_id"])
         size = image["height"], image["width"]
-        random_.choice((_polygons, _polygons, _codes, _boxes))(annotation, size, random_)
+        random_.choice((_polygons, _polygons, _rles, _boxes))(annotation, size, random_)
     return _text(data)
 
 
@@ -204,7 +204,7 @@ def _polygons(annotation: dict, size: tuple[int, int], random_: random.Random) -
         ]
 
 
-def _codes(annotation: dict, size: tuple[int, int], random_: random.Random) -> None:
+def _rles(annotation: dict, size: tuple[int, int], random_: random.Random) -> None:
     height, width = size
     total = height * width
     sizes = [[height, width], [height, width], [width, height], [10**9, 10**9], [0, 0], [-1, 5],

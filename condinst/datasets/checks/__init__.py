@@ -1,4 +1,4 @@
-"""Checks of the data before a run starts."""
+"""Check the data of a config before a run starts."""
 
 from condinst.utils.lazy import lazy_names
 

@@ -1,7 +1,7 @@
-"""Look through the data of a config before the first iteration.
+"""Check the data of a config before the first iteration.
 
-Everything wrong is said in one error, everything that training skips or repairs is counted in one
-report. Paths, classes and filters are those of mmengine's and mmdet's own dataset objects.
+One error lists every problem, and one report counts everything that training skips or fixes. Paths,
+classes and filters come from mmengine's and mmdet's own dataset objects.
 """
 
 import inspect
@@ -34,7 +34,12 @@ __all__ = ["CocoSet", "DatasetReport", "check_datasets", "coco_sets"]
 
 @dataclass
 class DatasetReport:
-    """What ``check_datasets`` found in data that can be used; ``str()`` gives one message."""
+    """Notes of ``check_datasets`` on usable data; ``str()`` joins them to one message.
+
+    Attributes:
+        notes: one line for each dataset and for each kind of fixed value.
+        seconds: duration of the check.
+    """
 
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -46,16 +51,23 @@ class DatasetReport:
 
 @dataclass(frozen=True)
 class CocoSet:
-    """Where a dataset of a config is stored."""
+    """The place of a dataset of a config.
 
-    split: str  # "train"
-    key: str  # of the config: "train_dataloader.dataset"
+    Attributes:
+        split: train, val or test.
+        key: the config key, such as "train_dataloader.dataset".
+        ann_file: the annotation file.
+        images: the image folder; None if the images are not local files.
+    """
+
+    split: str
+    key: str
     ann_file: str
-    images: str | None  # folder; None where the images are not local files
+    images: str | None
 
 
 class _FileCache:
-    """Reads each annotation file once and lists its own problems once."""
+    """Read each annotation file once and list its problems once."""
 
     def __init__(self) -> None:
         self._files: dict[str, CocoFile | None] = {}
@@ -80,11 +92,21 @@ def check_datasets(
     *,
     header_sample: int = 200,
 ) -> DatasetReport:
-    """Check every COCO dataset and COCO metric of ``cfg`` (wrapped and nested ones too).
+    """Check every COCO dataset and COCO metric of ``cfg``, including wrapped and nested ones.
 
-    ``header_sample`` images per dataset have their header read and compared with the
-    annotations' sizes. Datasets of other types and remote ones are left alone and named in the
-    report. Raises one ValueError that lists everything wrong.
+    Datasets of other types and remote datasets are not checked, and the report names them.
+
+    Args:
+        cfg: the config.
+        splits: the splits to check.
+        header_sample: number of images per dataset whose file header is compared with the size
+            in the annotations.
+
+    Returns:
+        Notes on what training skips or fixes.
+
+    Raises:
+        ValueError: the data cannot be used; one message lists all problems.
     """
     start = time.perf_counter()
     cache, report = _FileCache(), DatasetReport()
@@ -101,7 +123,7 @@ def check_datasets(
             model = cfg.get("model", {})
             problems += _check_targets(key, steps, model) + check_input(key, steps, model)
             name = repr(leaf)
-            if name not in opened:  # test is often val once more
+            if name not in opened:  # test is often the same dataset as val
                 opened[name] = file = _open(key, leaf, cfg, split, cache, problems, report)
                 if file is not None:
                     found = [*check_classes(file), *check_contents(file)]
@@ -109,7 +131,7 @@ def check_datasets(
                     found += check_for_mmdet(file, leaf, cfg)
                     problems += [f"{key}: {file.path}: {problem}" for problem in found]
                     report.notes.append(f"{key}: {describe(file, header_sample)}")
-                    report.notes += [f"{key}: {file.path}: {r}" for r in file.file.repairs]
+                    report.notes += [f"{key}: {file.path}: {r}" for r in file.file.fixes]
             files += [file for file in [opened[name]] if file is not None]
         if evaluator and files and repr((node, evaluator)) not in compared:
             compared.add(repr((node, evaluator)))
@@ -123,8 +145,10 @@ def check_datasets(
 
 
 def _leaves(node: Any, key: str, outer: tuple = ()) -> Iterator[tuple[str, Any, list]]:
-    """The innermost dataset configs under ``node``, each with its config key and all steps that
-    its images go through: wrappers may have steps of their own, which come last."""
+    """Yield (config key, config, all steps) of each innermost dataset under ``node``.
+
+    The steps of wrappers come after those of the dataset.
+    """
     steps = (*((node.get("pipeline") or ()) if isinstance(node, dict) else ()), *outer)
     if isinstance(node, dict) and "dataset" in node:
         yield from _leaves(node["dataset"], f"{key}.dataset", steps)
@@ -144,14 +168,14 @@ def _open(
     problems: list[str],
     report: DatasetReport,
 ) -> SplitFile | None:
-    """The dataset of a config node with its file read, or None where it is not for us."""
+    """Read the dataset of a config node; None if it is not to be checked or unusable."""
     kind = node.get("type") if isinstance(node, dict) else type(node)
     if not _reads_coco(node):
         report.notes.append(f"{key}: not checked (type {getattr(kind, '__name__', kind)})")
         return None
     try:
         dataset = _build(node)
-    except Exception as error:  # whatever a constructor raises for a wrong argument
+    except Exception as error:  # a constructor may raise anything for a wrong argument
         problems.append(f"{key}: {type(error).__name__}: {error}")
         return None
     if not _is_local(dataset.ann_file, dataset.backend_args):
@@ -160,7 +184,7 @@ def _open(
     file = cache.get(dataset.ann_file, key)
     prefix = dataset.data_prefix.get("img")
     if prefix is None:
-        problems.append(f"{key}: data_prefix needs the key img, got {dataset.data_prefix}")
+        problems.append(f"{key}: data_prefix: expected the key img, got {dataset.data_prefix}")
     if file is None or prefix is None:
         return None
     loads_masks = any(
@@ -181,9 +205,12 @@ def _open(
 
 
 def coco_sets(cfg: Config, splits: Sequence[str] = ("train", "val", "test")) -> list[CocoSet]:
-    """The COCO datasets of ``cfg`` whose annotations are local files, wrapped and nested ones too.
+    """Return the COCO datasets of ``cfg`` whose annotations are local files.
 
-    Raises ValueError naming the config key when a dataset cannot be built.
+    Wrapped and nested datasets are included.
+
+    Raises:
+        ValueError: a dataset cannot be built; the message names the config key.
     """
     found = []
     for split in splits:
@@ -193,7 +220,7 @@ def coco_sets(cfg: Config, splits: Sequence[str] = ("train", "val", "test")) -> 
                 continue
             try:
                 dataset = _build(leaf)
-            except Exception as error:  # whatever a constructor raises for a wrong argument
+            except Exception as error:  # a constructor may raise anything for a wrong argument
                 raise ValueError(f"{key}: {type(error).__name__}: {error}") from error
             if _is_local(dataset.ann_file, dataset.backend_args):
                 prefix = dataset.data_prefix.get("img")
@@ -207,7 +234,7 @@ def _build(node: dict) -> Any:
 
 
 def _check_targets(key: str, pipeline: list, model: Any) -> list[str]:
-    """Compare how the pipeline makes mask targets with what the model draws."""
+    """Compare the strides and sizes of the pipeline's mask targets with the model's."""
     mask_head, semantic_head = model.get("mask_head", {}), model.get("semantic_head")
     stride = ("stride", 4, "mask_head.mask_out_stride", mask_head.get("mask_out_stride", 4))
     compared: dict[str, list[tuple]] = {
@@ -233,7 +260,7 @@ def _check_targets(key: str, pipeline: list, model: Any) -> list[str]:
 
 
 def _reads_coco(node: Any) -> bool:
-    """Whether a dataset's config is of a class that reads its file as ``CocoDataset`` does."""
+    """Tell whether the class of a dataset config reads its file as ``CocoDataset`` does."""
     if not isinstance(node, dict):
         return False
     kind = node.get("type")
@@ -248,7 +275,7 @@ def _reads_coco(node: Any) -> bool:
 def _check_metrics(
     split: str, evaluator: Any, files: list[SplitFile], cache: _FileCache, problems: list[str]
 ) -> None:
-    """Check the annotation files that the COCO metrics of a split compare with."""
+    """Check the annotation files of the COCO metrics of a split."""
     several = isinstance(evaluator, list | tuple)
     for index, node in enumerate(evaluator if several else [evaluator]):
         key = f"{split}_evaluator[{index}]" if several else f"{split}_evaluator"

@@ -1,4 +1,4 @@
-"""What one dataset of a config asks of its COCO file, and whether it gets it."""
+"""Check that a COCO file fits the dataset and the metric of a config that use it."""
 
 import os
 from collections.abc import Sequence
@@ -28,13 +28,24 @@ _IGNORED_KINDS = (Segmentation.NONE, Segmentation.DEGENERATE, Segmentation.MALFO
 
 @dataclass(frozen=True)
 class SplitFile:
-    """An annotation file as one dataset of the config uses it."""
+    """An annotation file with A annotations and N images, as one dataset of the config uses it.
+
+    Attributes:
+        file: the records.
+        classes: ``metainfo["classes"]`` as the user wrote it, perhaps not a tuple.
+        own_classes: whether these are the dataset type's classes, because the config has none.
+        num_classes: ``model.bbox_head.num_classes``.
+        prefix: the folder of the images; None if they are not local files.
+        filter_cfg, test_mode: the dataset's arguments.
+        training: whether the dataset is trained on.
+        needs_masks: whether training loads masks.
+    """
 
     file: CocoFile
-    classes: Any  # metainfo["classes"], whatever the user wrote
-    own_classes: bool  # the dataset type's own classes, because the config gives none
-    num_classes: int | None  # model.bbox_head.num_classes
-    prefix: str | None  # folder of the images; None when they are not local files
+    classes: Any
+    own_classes: bool
+    num_classes: int | None
+    prefix: str | None
     filter_cfg: dict
     test_mode: bool
     training: bool
@@ -46,14 +57,14 @@ class SplitFile:
 
     @cached_property
     def of_a_class(self) -> np.ndarray:
-        """(A,) annotations of the config's classes on images that the file has."""
+        """(A,) bool: the annotation is of a class of the config and of a known image."""
         names = set(self.classes)
         used = np.array([name in names for _, name in self.file.categories] + [False])
         return used[self.file.category_index] & (self.file.image_index >= 0)
 
     @cached_property
     def skipped(self) -> dict[str, np.ndarray]:
-        """(A,) masks of what mmdet's ``CocoDataset`` leaves out, disjoint, by reason."""
+        """Reason -> (A,) bool: annotations that mmdet's ``CocoDataset`` skips; disjoint."""
         file = self.file
         x, y, width, height = file.boxes.T
         size = file.sizes[file.image_index] if file.sizes.size else np.zeros((x.size, 2))
@@ -64,15 +75,15 @@ class SplitFile:
             "of zero area or under a pixel": (file.areas <= 0) | (width < 1) | (height < 1),
             "with the box outside the image": (inside_width <= 0) | (inside_height <= 0),
         }
-        left, parts = self.of_a_class.copy(), {}
+        left, skipped = self.of_a_class.copy(), {}
         for reason, mask in reasons.items():
-            parts[reason] = left & mask
+            skipped[reason] = left & mask
             left &= ~mask
-        return parts
+        return skipped
 
     @cached_property
     def learnable(self) -> np.ndarray:
-        """(A,) annotations that training learns from."""
+        """(A,) bool: training learns from the annotation."""
         keep = self.of_a_class & ~self.file.crowd
         for mask in self.skipped.values():
             keep = keep & ~mask
@@ -82,7 +93,7 @@ class SplitFile:
 
     @cached_property
     def kept(self) -> np.ndarray:
-        """(N,) images that mmdet's filter leaves."""
+        """(N,) bool: mmdet's filter keeps the image."""
         kept = np.ones(len(self.file.image_ids), bool)
         if self.test_mode:
             return kept
@@ -105,7 +116,7 @@ def check_classes(split: SplitFile) -> list[str]:
     if split.own_classes and set(classes) - set(names):
         return [
             f"the config gives no classes, so those of the dataset's type apply "
-            f"({first_few(classes, 3)}), and the file's categories are others: set "
+            f"({first_few(classes, 3)}), and the file's categories differ: set "
             f"metainfo=dict(classes={_as_tuple(names)}) and "
             f"model.bbox_head.num_classes={len(names)}"
         ]
@@ -148,14 +159,14 @@ def _with_matches(name: str, names: list[str]) -> str:
 
 
 def check_contents(split: SplitFile) -> list[str]:
-    """Whether images, and something to learn from, are left."""
+    """Check that images and learnable annotations are left after filtering."""
     if isinstance(split.classes, str) or not split.classes:
         return []
     file = split.file
     if not file.image_ids:
         return ["the file has no images"]
     if split.training and not file.has_annotations:
-        return ["not COCO's layout: a training file needs the key annotations"]
+        return ["not COCO's layout: expected the key annotations in a training file"]
     if not set(split.classes) & {name for _, name in file.categories}:
         return []  # check_classes says why nothing is left
     if not split.kept.any():
@@ -177,7 +188,7 @@ def check_contents(split: SplitFile) -> list[str]:
 
 
 def check_images(split: SplitFile, header_sample: int) -> list[str]:
-    """Whether the files are there, and of the sizes that the annotations say (a sample)."""
+    """Check that the image files exist and, for a sample, have the annotated size."""
     if split.prefix is None or isinstance(split.classes, str) or not split.classes:
         return []
     kept = np.flatnonzero(split.kept)
@@ -212,7 +223,7 @@ def check_images(split: SplitFile, header_sample: int) -> list[str]:
 
 
 def check_for_metric(truth: CocoFile, splits: list[SplitFile], segm: bool) -> list[str]:
-    """Whether a COCO metric can compare the predictions of ``splits`` with ``truth``."""
+    """Check that a COCO metric can compare predictions on ``splits`` with ``truth``."""
     if not truth.has_annotations:
         return ["has no annotations to evaluate with; format_only=True writes predictions only"]
     problems = []
@@ -237,7 +248,7 @@ def check_for_metric(truth: CocoFile, splits: list[SplitFile], segm: bool) -> li
 
 
 def describe(split: SplitFile, header_sample: int) -> str:
-    """One line about a dataset: its size, and what training skips or ignores."""
+    """Describe a dataset in one line: its size, and what training skips or ignores."""
     file = split.file
     if isinstance(split.classes, str) or not split.classes:
         return file.path
@@ -255,14 +266,14 @@ def describe(split: SplitFile, header_sample: int) -> str:
     if counts:
         parts.append(counts)
     if split.prefix is None:
-        parts.append("images not local, not looked at")
+        parts.append("images are not local and were not checked")
     else:
         parts.append(f"headers of {min(kept, header_sample)} images read")
     return "; ".join(parts)
 
 
 def _counts(split: SplitFile) -> str:
-    """What is skipped, ignored or stored in RLE, in words; empty when there is nothing."""
+    """Count in words what is skipped, ignored or stored as RLE; empty if nothing is."""
     file, used = split.file, split.of_a_class
     other = int((~used).sum())
     found = [(int(mask.sum()), reason) for reason, mask in split.skipped.items()]

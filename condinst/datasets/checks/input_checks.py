@@ -1,4 +1,4 @@
-"""Whether a config's pipelines hand out the images that its model is for."""
+"""Check that a config's pipelines load the kind of images that its model expects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from condinst.images.pixel_format import PixelFormat
 
 __all__ = ["check_input", "pixel_format_of"]
 
-# What changes colors of 8-bit BGR, and gives errors or nonsense otherwise.
+# Transforms of the colors of 8-bit BGR; other pixels give errors or wrong values.
 _FOR_COLORS = (
     "AutoContrast",
     "Brightness",
@@ -27,10 +27,10 @@ _FOR_COLORS = (
 
 
 def pixel_format_of(pipeline: Any) -> PixelFormat | None:
-    """What a pipeline's LoadImageFromFile hands out; None where that is not known.
+    """Return the pixel format of a pipeline's LoadImageFromFile; None if it is not known.
 
     Raises:
-        ValueError: its keys have other values than they may have.
+        ValueError: a key of the step has an invalid value.
     """
     for step in pipeline or ():
         if _name(step) == "LoadImageFromFile":
@@ -49,9 +49,12 @@ def check_input(key: str, pipeline: Any, model: Any) -> list[str]:
     """Compare what a pipeline loads with the model's preprocessor and backbone.
 
     Args:
-        key: of the dataset in the config.
-        pipeline: its steps.
-        model: the config's.
+        key: the config key of the dataset.
+        pipeline: the steps of the dataset.
+        model: the config of the model.
+
+    Returns:
+        One line for each problem.
     """
     try:
         found = pixel_format_of(pipeline)
@@ -63,7 +66,7 @@ def check_input(key: str, pipeline: Any, model: Any) -> list[str]:
 
 
 def _check_model(key: str, found: PixelFormat, model: Any) -> Iterator[str]:
-    loads = f"{key}.pipeline: LoadImageFromFile hands out {found}"
+    loads = f"{key}.pipeline: LoadImageFromFile loads {found}"
     backbone = model.get("backbone") or {}
     name = "in_chans" if "in_chans" in backbone else "in_channels"
     if backbone.get(name, 3) != found.channels:
@@ -77,8 +80,8 @@ def _check_model(key: str, found: PixelFormat, model: Any) -> Iterator[str]:
         yield f"{loads}, but model.data_preprocessor swaps red and blue; set bgr_to_rgb=False"
     if mean is not None and found.dtype == "uint16" and max(mean) < 256:
         yield (
-            f"{loads}, up to 65535, but model.data_preprocessor.mean is {tuple(mean)}, as of 8 "
-            "bits; condinst.datasets.image_statistics.channel_mean_std computes it"
+            f"{loads}, up to 65535, but model.data_preprocessor.mean is {tuple(mean)}, as for 8 "
+            "bits; condinst.datasets.image_statistics.channel_mean_std computes the mean"
         )
 
 
@@ -87,7 +90,7 @@ def _check_steps(key: str, found: PixelFormat, pipeline: Any) -> Iterator[str]:
         name = _name(step)
         if name in _FOR_COLORS and not found.is_rgb8:
             yield (
-                f"{key}.pipeline: {name} is for 8-bit colors, but LoadImageFromFile hands out "
+                f"{key}.pipeline: {name} is for 8-bit colors, but LoadImageFromFile loads "
                 f"{found}; leave it out"
             )
         if name == "PrepareBoxTargets" and found.dtype == "float32" and not step.get("value_range"):
@@ -95,7 +98,7 @@ def _check_steps(key: str, found: PixelFormat, pipeline: Any) -> Iterator[str]:
 
 
 def _flat(steps: Any) -> Iterator[Any]:
-    """The steps, and those that they choose from."""
+    """Yield the steps, and the nested steps that they choose from."""
     for step in steps or ():
         if isinstance(step, list | tuple):
             yield from _flat(step)

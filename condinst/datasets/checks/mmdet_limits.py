@@ -1,4 +1,4 @@
-"""What our reader and loader cope with and mmdet's do not, asked where a config uses mmdet's."""
+"""Check files for which a config uses mmdet's reader or loader, which accept less than ours."""
 
 from __future__ import annotations
 
@@ -24,21 +24,24 @@ __all__ = ["check_for_mmdet"]
 
 
 def check_for_mmdet(split: SplitFile, dataset: dict, cfg: Any) -> list[str]:
-    """Whether mmdet's dataset and loader, where a config names them, take the file as it is.
+    """Check that mmdet's dataset and loader can use the file, if the config names them.
 
     Args:
         split: the file as the dataset uses it.
-        dataset: its config.
-        cfg: the whole config, whose ``default_scope`` says whose a bare name is.
+        dataset: the config of the dataset.
+        cfg: the whole config; its ``default_scope`` decides which library a bare name is from.
+
+    Returns:
+        One line for each problem.
     """
     file, problems = split.file, []
     if not _is_ours(dataset.get("type"), cfg, DATASETS, MMDET_DATASETS, CocoDataset):
-        repaired = [fault for fault in file.faults if fault.repaired]
-        if repaired:
+        fixed = [issue for issue in file.issues if issue.fixed]
+        if fixed:
             problems.append(
-                "mmdet's CocoDataset, which this config names, reads the file without repairing "
-                'it; set type="condinst.CocoDataset", or mend: '
-                f"{'; '.join(file.repairs[:3])}"
+                "mmdet's CocoDataset, which this config names, reads the file without fixing "
+                'it; set type="condinst.CocoDataset", or fix: '
+                f"{'; '.join(file.fixes[:3])}"
             )
     loads_masks = [
         step.get("type")
@@ -75,7 +78,7 @@ def _is_heavy(polygons: list[np.ndarray]) -> bool:
 
 
 def _is_ours(kind: Any, cfg: Any, ours: Registry, theirs: Registry, base: type) -> bool:
-    """Whether a config's type is ``base`` or made from it."""
+    """Tell whether a config's type is ``base`` or a subclass of it."""
     scope = cfg.get("default_scope")
     registry = ours if scope in (None, "condinst") else theirs
     cls = registry.get(kind) if isinstance(kind, str) else kind

@@ -1,4 +1,4 @@
-"""The one reader of COCO files."""
+"""Read COCO files; the whole package uses this reader."""
 
 from condinst.utils.lazy import lazy_names
 

@@ -1,36 +1,40 @@
-"""Faults of a COCO file that only its numbers taken together show: far polygons, RLE, boxes."""
+"""Find issues in the arrays of a COCO file: far polygons, broken RLEs, boxes of corners."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from condinst.datasets.coco.coco_entries import MAX_SIDE, Segmentation
+from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.coco_records import CocoFile
-from condinst.datasets.coco.entry_issues import EntryIssue, shown
+from condinst.datasets.coco.entry_issues import EntryIssue, short_repr
+from condinst.datasets.coco.entry_values import MAX_SIDE
 from condinst.masks.rle import checked_rle, read_many_counts
 
-__all__ = ["corners_for_sizes", "find_content_faults"]
+__all__ = ["corners_for_sizes", "find_content_issues"]
 
-_CHUNK = 1 << 20  # numbers looked at together
-_CODES = 2000  # run-length codes unpacked together
+_CHUNK = 1 << 20  # numbers checked at once
+_RLES_AT_ONCE = 2000  # RLEs decoded at once
 _BOXES = 3000  # boxes compared with their masks
-_FEW = 3  # boxes that say nothing of a file's habit
+_FEW = 3  # fewer boxes are too few to judge a file's convention
 
 
-def find_content_faults(file: CocoFile) -> list[str]:
-    """Add what is wrong with single annotations to the file's faults, mark them there, and return
-    the problems of the file as a whole."""
+def find_content_issues(file: CocoFile) -> list[str]:
+    """Add the issues of single annotations to ``file.issues`` and mark these annotations.
+
+    Returns:
+        The problems of the file as a whole.
+    """
     _find_far_polygons(file)
-    _find_broken_codes(file)
+    _find_broken_rles(file)
     return corners_for_sizes(file)
 
 
-def _fault(file: CocoFile, rule: str, index: int, text: str) -> None:
-    file.faults.append(EntryIssue(rule, "annotations", index, file.ann_ids[index], text))
+def _issue(file: CocoFile, rule: str, index: int, text: str) -> None:
+    file.issues.append(EntryIssue(rule, "annotations", index, file.ann_ids[index], text))
 
 
 def _find_far_polygons(file: CocoFile) -> None:
-    """Coordinates that are NaN, infinite, or in no image: of maps, for example."""
+    """Find coordinates that are NaN, infinite, or too large, such as those of maps."""
     bad = [
         start + np.flatnonzero(~(np.abs(part) <= MAX_SIDE))
         for start in range(0, len(file.coordinates), _CHUNK)
@@ -41,52 +45,47 @@ def _find_far_polygons(file: CocoFile) -> None:
     owners = np.searchsorted(file.last_polygons, polygons, side="right")
     for index, first in zip(*np.unique(owners, return_index=True), strict=True):
         polygon = polygons[first] - (file.last_polygons[index - 1] if index else 0)
-        _fault(
+        _issue(
             file,
             "polygon",
             int(index),
-            f"polygon {polygon}: expected pixels, no image reaches {MAX_SIDE}, got "
-            f"{shown(float(file.coordinates[places[first]]))}",
+            f"polygon {polygon}: expected pixels, at most {MAX_SIDE}, got "
+            f"{short_repr(float(file.coordinates[places[first]]))}",
         )
         file.segmentations[index] = Segmentation.MALFORMED
         file.breaks_segm_ap[index] = True
 
 
-def _find_broken_codes(file: CocoFile) -> None:
-    """RLE that does not fit its image."""
-    chosen = [i for i in file.codes if file.image_index[i] >= 0]
-    for start in range(0, len(chosen), _CODES):
-        part = chosen[start : start + _CODES]
+def _find_broken_rles(file: CocoFile) -> None:
+    """Find RLEs that do not fit their image."""
+    chosen = [i for i in file.rles if file.image_index[i] >= 0]
+    for start in range(0, len(chosen), _RLES_AT_ONCE):
+        part = chosen[start : start + _RLES_AT_ONCE]
         sizes = file.sizes[file.image_index[part]]
-        for i, sound in zip(part, _sound_codes(file, part, sizes), strict=True):
+        for i, sound in zip(part, _sound_rles(file, part, sizes), strict=True):
             if sound:
                 continue
             height, width = file.sizes[file.image_index[i]].tolist()
             try:
-                checked_rle(file.codes[i], height, width)
+                checked_rle(file.rles[i], height, width)
             except ValueError as error:
-                _fault(file, "rle", i, str(error))
-                file.broken_codes.add(i)
+                _issue(file, "rle", i, str(error))
+                file.broken_rles.add(i)
                 file.breaks_segm_ap[i] = True
 
 
-def _sound_codes(file: CocoFile, part: list[int], sizes: np.ndarray) -> np.ndarray:
-    """(n,) bool: certainly sound; whatever else is read one by one."""
+def _sound_rles(file: CocoFile, part: list[int], sizes: np.ndarray) -> np.ndarray:
+    """Return (n,) bool: True for RLEs that are sound; False needs a closer check."""
     sound = np.zeros(len(part), bool)
     plain = []
     for n, (i, size) in enumerate(zip(part, sizes.tolist(), strict=True)):
-        counts = file.codes[i].get("counts")
-        if (
-            type(counts) is str
-            and counts
-            and counts.isascii()
-            and file.codes[i].get("size") == size
-        ):
+        counts = file.rles[i].get("counts")
+        if type(counts) is str and counts and counts.isascii() and file.rles[i].get("size") == size:
             plain.append((n, counts.encode()))
     if not plain:
         return sound
     try:
-        runs, num_runs = read_many_counts([code for _, code in plain])
+        runs, num_runs = read_many_counts([rle for _, rle in plain])
     except ValueError:
         return sound
     starts = np.cumsum(num_runs) - num_runs
@@ -97,7 +96,10 @@ def _sound_codes(file: CocoFile, part: list[int], sizes: np.ndarray) -> np.ndarr
 
 
 def corners_for_sizes(file: CocoFile) -> list[str]:
-    """Boxes written as x1, y1, x2, y2: the masks' bounds say so, or most leave their image."""
+    """Return a problem if the boxes are x1, y1, x2, y2.
+
+    They are if most fit their masks only as corners, or if most leave their image otherwise.
+    """
     known = np.isfinite(file.boxes).all(axis=1) & (file.image_index >= 0)
     x, y, third, fourth = file.boxes[known].T
     height, width = file.sizes[file.image_index[known]].T

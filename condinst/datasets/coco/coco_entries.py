@@ -1,7 +1,7 @@
-"""The entries of a COCO file, one at a time -> columns of numbers.
+"""Read the entries of a COCO file one at a time into columns of numbers.
 
-Images and categories are few and everything refers to them: a fault in one of them refuses the
-file. A fault in an annotation is kept as an ``EntryIssue``.
+Images and categories are few and everything refers to them: an issue in one of them makes the file
+unusable. An issue in an annotation is kept as an ``EntryIssue``.
 """
 
 from __future__ import annotations
@@ -12,25 +12,36 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
-from condinst.datasets.coco.entry_issues import EntryIssue, shown
+from condinst.datasets.coco.entry_issues import EntryIssue, short_repr
+from condinst.datasets.coco.entry_values import (
+    MAX_ID,
+    MAX_PIXELS,
+    MAX_SIDE,
+    as_number,
+    check_one_type,
+    far_message,
+    first_non_number,
+    is_name,
+    is_pair,
+    missing_message,
+    read_id,
+    refuse,
+    require_keys,
+)
 
 __all__ = [
-    "MAX_PIXELS",
-    "MAX_SIDE",
     "AnnotationColumns",
     "Segmentation",
     "read_categories",
     "read_images",
 ]
 
-MAX_SIDE = 1 << 20  # pixels; OpenCV reads no longer side, nor more pixels than the next
-MAX_PIXELS = 1 << 30
 _MAX_AREA = float(MAX_SIDE) ** 2
-_MAX_ID = 1 << 63
 _TYPED = frozenset(
     ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "ignore", "segmentation")
 )
 _NEEDED = ("id", "image_id", "category_id", "bbox", "area")
+_NEEDED_SET = frozenset(_NEEDED)
 _NAN_BOX = [math.nan] * 4
 
 
@@ -46,39 +57,50 @@ class Segmentation(IntEnum):
     MALFORMED = 6
 
 
-def read_images(entries: Sequence[Any], faults: list[EntryIssue]) -> list[dict[str, Any]]:
-    """The images with sound ids, names and sizes; what is repaired is added to ``faults``.
+def read_images(entries: Sequence[Any], issues: list[EntryIssue]) -> list[dict[str, Any]]:
+    """Return the images with sound ids, names and sizes.
 
-    A side of 0 or less is left to the caller. Raises ValueError naming the entries that cannot be.
+    Args:
+        entries: the file's list of images.
+        issues: receives what was fixed.
+
+    Returns:
+        The dicts of the images; the caller checks for a height or width of 0 or less.
+
+    Raises:
+        ValueError: entries cannot be read; the message names them.
     """
     made, broken = [], []
     for index, entry in enumerate(entries):
         try:
-            made.append(_read_image(index, entry, faults))
+            made.append(_read_image(index, entry, issues))
         except ValueError as error:
             broken.append(str(error))
-    _refuse(broken)
-    _one_type([entry["id"] for entry in made], "images")
+    refuse(broken)
+    check_one_type([entry["id"] for entry in made], "images")
     return made
 
 
-def _read_image(index: int, entry: Any, faults: list[EntryIssue]) -> dict[str, Any]:
-    _require(entry, "images", index, ("id", "file_name", "height", "width"))
-    key = _read_id(entry["id"], f"images[{index}]")
-    where = f"images[{index}] (id {shown(key)})"
+def _read_image(index: int, entry: Any, issues: list[EntryIssue]) -> dict[str, Any]:
+    require_keys(entry, "images", index, ("id", "file_name", "height", "width"))
+    key = read_id(entry["id"], f"images[{index}]")
+    where = f"images[{index}] (id {short_repr(key)})"
     name = entry["file_name"]
-    if not _is_name(name):
+    if not is_name(name):
         raise ValueError(
-            f"{where}: file_name: expected the name of a file, got {shown(name) or 'an empty one'}"
+            f"{where}: file_name: expected the name of a file, got "
+            f"{short_repr(name) or 'an empty text'}"
         )
     made = {**entry, "id": key}
     if type(entry["id"]) is not type(key):
-        faults.append(EntryIssue("id", "images", index, key, f"got {shown(entry['id'])}", True))
+        issues.append(
+            EntryIssue("id", "images", index, key, f"got {short_repr(entry['id'])}", True)
+        )
     for side in ("height", "width"):
         made[side] = _read_side(entry[side], f"{where}: {side}")
         if isinstance(entry[side], str):
-            text = f"{side} {shown(entry[side])!r}"
-            faults.append(EntryIssue("text", "images", index, key, text, True))
+            text = f"{side} {short_repr(entry[side])!r}"
+            issues.append(EntryIssue("text", "images", index, key, text, True))
     if made["height"] * made["width"] > MAX_PIXELS:
         raise ValueError(
             f"{where}: expected at most {MAX_PIXELS} pixels, got {made['width']} x {made['height']}"
@@ -87,67 +109,68 @@ def _read_image(index: int, entry: Any, faults: list[EntryIssue]) -> dict[str, A
 
 
 def _read_side(value: Any, where: str) -> int:
-    number = _as_number(value)
+    number = as_number(value)
     if number is None or not number.is_integer() or abs(number) > MAX_SIDE:
         raise ValueError(
-            f"{where}: expected a whole number of pixels, {MAX_SIDE} at most, got {shown(value)}"
+            f"{where}: expected a whole number of pixels, at most {MAX_SIDE}, got "
+            f"{short_repr(value)}"
         )
     return int(number)
 
 
-def read_categories(entries: Sequence[Any], faults: list[EntryIssue]) -> list[dict[str, Any]]:
-    """The same for categories: their ids and names."""
+def read_categories(entries: Sequence[Any], issues: list[EntryIssue]) -> list[dict[str, Any]]:
+    """Return the categories with sound ids and names; see :func:`read_images`."""
     made, broken = [], []
     for index, entry in enumerate(entries):
         try:
-            _require(entry, "categories", index, ("id", "name"))
-            key = _read_id(entry["id"], f"categories[{index}]")
+            require_keys(entry, "categories", index, ("id", "name"))
+            key = read_id(entry["id"], f"categories[{index}]")
             name = entry["name"]
-            if type(name) in (int, float) and math.isfinite(_as_number(name) or 0.0):
-                name = shown(name)
-                faults.append(EntryIssue("name", "categories", index, key, f"got {name}", True))
-            if not _is_name(name):
+            if type(name) in (int, float) and math.isfinite(as_number(name) or 0.0):
+                name = short_repr(name)
+                issues.append(EntryIssue("name", "categories", index, key, f"got {name}", True))
+            if not is_name(name):
                 raise ValueError(
-                    f"categories[{index}] (id {shown(key)}): name: expected text, got "
-                    f"{shown(name) or 'an empty one'}"
+                    f"categories[{index}] (id {short_repr(key)}): name: expected text, got "
+                    f"{short_repr(name) or 'an empty text'}"
                 )
             if type(entry["id"]) is not type(key):
-                text = f"got {shown(entry['id'])}"
-                faults.append(EntryIssue("id", "categories", index, key, text, True))
+                text = f"got {short_repr(entry['id'])}"
+                issues.append(EntryIssue("id", "categories", index, key, text, True))
             made.append({**entry, "id": key, "name": name})
         except ValueError as error:
             broken.append(str(error))
-    _refuse(broken)
-    _one_type([entry["id"] for entry in made], "categories")
+    refuse(broken)
+    check_one_type([entry["id"] for entry in made], "categories")
     return made
 
 
 class AnnotationColumns:
-    """Annotations in the file's order, taken apart as they come.
+    """Columns of annotations in the file's order, filled one annotation at a time.
 
     Args:
-        faults: where what is wrong with one of them is added.
-        keep_extras: whether keys that COCO does not have are kept.
+        issues: receives the issues of the annotations.
+        keep_extras: whether to keep keys that COCO does not define.
     """
 
-    def __init__(self, faults: list[EntryIssue], keep_extras: bool = False) -> None:
-        self.faults, self.keep_extras = faults, keep_extras
+    def __init__(self, issues: list[EntryIssue], keep_extras: bool = False) -> None:
+        self.issues, self.keep_extras = issues, keep_extras
         self.ids: list[Any] = []
-        self.image_ids: list[Any] = []  # None: no id
+        self.image_ids: list[Any] = []  # None without an id
         self.category_ids: list[Any] = []
-        self.unknown: dict[tuple[str, int], Any] = {}  # ids that name nothing, by key and index
+        self.unknown: dict[tuple[str, int], Any] = {}  # unknown ids, by key and index
         self.boxes, self.areas = array("d"), array("d")
         self.crowd, self.ignore, self.no_crowd = bytearray(), bytearray(), bytearray()
         self.kinds, self.breaks = bytearray(), bytearray()
         self.coordinates = array("d")
-        self.polygon_ends = array("q")  # in ``coordinates``
-        self.last_polygons = array("q")  # polygons of all annotations up to each one
-        self.codes: dict[int, dict] = {}
+        self.polygon_ends = array("q")  # indices into ``coordinates``
+        self.last_polygons = array("q")  # number of polygons up to and with each annotation
+        self.rles: dict[int, dict] = {}
         self.extras: dict[int, dict[str, Any]] = {}
         self._broken: list[str] = []
 
     def add(self, entry: Any) -> None:
-        """Take in one annotation."""
+        """Add one annotation."""
         index = len(self.ids)
         if type(entry) is not dict or "id" not in entry:
             self.ids.append(None)
@@ -156,8 +179,8 @@ class AnnotationColumns:
         else:
             self.ids.append(self._id(entry["id"], index))
             if not entry.keys() >= _NEEDED_SET:
-                text = _missing(entry, "annotations", index, _NEEDED)
-                self.faults.append(EntryIssue("keys", "annotations", index, self.ids[-1], text))
+                text = missing_message(entry, "annotations", index, _NEEDED)
+                self.issues.append(EntryIssue("keys", "annotations", index, self.ids[-1], text))
         self.image_ids.append(self._reference(entry, "image_id"))
         self.category_ids.append(self._reference(entry, "category_id"))
         self._add_box(entry)
@@ -172,42 +195,42 @@ class AnnotationColumns:
             self.extras[index] = {k: v for k, v in entry.items() if k not in _TYPED}
 
     def finish(self) -> None:
-        """Raise ValueError when entries are no annotations."""
-        _refuse(self._broken)
+        """Raise ValueError if an entry was not an annotation."""
+        refuse(self._broken)
 
-    def fault(self, rule: str, text: str, index: int = -1, *, repaired: bool = False) -> None:
-        """Note what is wrong with an annotation, by default the latest."""
+    def issue(self, rule: str, text: str, index: int = -1, *, fixed: bool = False) -> None:
+        """Note an issue of an annotation, by default of the latest."""
         index %= len(self.ids)
-        self.faults.append(EntryIssue(rule, "annotations", index, self.ids[index], text, repaired))
+        self.issues.append(EntryIssue(rule, "annotations", index, self.ids[index], text, fixed))
 
     def _refuse_entry(self, entry: Any, index: int) -> None:
-        self._broken.append(_missing(entry, "annotations", index, _NEEDED))
+        self._broken.append(missing_message(entry, "annotations", index, _NEEDED))
 
     def _id(self, value: Any, index: int) -> Any:
-        if type(value) is int and -_MAX_ID < value < _MAX_ID:
+        if type(value) is int and -MAX_ID < value < MAX_ID:
             return value
         try:
-            key = _read_id(value, f"annotations[{index}]")
+            key = read_id(value, f"annotations[{index}]")
         except ValueError as error:
             self._broken.append(str(error))
             return None
         if type(key) is not type(value):
-            self.faults.append(
-                EntryIssue("id", "annotations", index, key, f"got {shown(value)}", repaired=True)
+            self.issues.append(
+                EntryIssue("id", "annotations", index, key, f"got {short_repr(value)}", fixed=True)
             )
         return key
 
     def _reference(self, entry: dict, key: str) -> Any:
-        """An id of an image or category."""
+        """Return the id of an image or category; None if it is missing or unusable."""
         value = entry.get(key)
-        if type(value) is int and -_MAX_ID < value < _MAX_ID:
+        if type(value) is int and -MAX_ID < value < MAX_ID:
             return value
         if key not in entry:
             return None
         try:
-            return _read_id(value, key)
+            return read_id(value, key)
         except ValueError:
-            self.fault(key, f"expected a whole number or text, got {shown(value)}")
+            self.issue(key, f"expected a whole number or text, got {short_repr(value)}")
             return None
 
     def _add_box(self, entry: dict) -> None:
@@ -218,34 +241,37 @@ class AnnotationColumns:
             except (TypeError, OverflowError):
                 pass
             else:
-                # NaN is in no range, infinity beyond it
+                # comparisons are False for NaN and for infinity
                 if all(-MAX_SIDE <= x <= MAX_SIDE for x in box):
                     return
                 del self.boxes[-4:]
                 far = all(math.isfinite(x) for x in box)
-                self.fault("bbox", _far(box) if far else f"expected 4 number(s), got {shown(box)}")
+                self.issue(
+                    "bbox",
+                    far_message(box) if far else f"expected 4 number(s), got {short_repr(box)}",
+                )
                 self.boxes.extend(_NAN_BOX)
                 return
-            numbers = [_as_number(x) for x in box]
+            numbers = [as_number(x) for x in box]
             read = [x for x in numbers if x is not None and abs(x) <= MAX_SIDE]
             if len(read) == 4:
-                self.fault("text", f"bbox {shown(box)}", repaired=True)
+                self.issue("text", f"bbox {short_repr(box)}", fixed=True)
                 self.boxes.fromlist(read)
                 return
         if "bbox" in entry:
-            self.fault("bbox", f"expected 4 number(s), got {shown(box)}")
+            self.issue("bbox", f"expected 4 number(s), got {short_repr(box)}")
         self.boxes.extend(_NAN_BOX)
 
     def _add_area(self, entry: dict) -> None:
         area = entry.get("area")
-        number = area if type(area) is float else _as_number(area)
+        number = area if type(area) is float else as_number(area)
         if number is not None and abs(number) <= _MAX_AREA:
             if type(area) is str:
-                self.fault("text", f"area {shown(area)}", repaired=True)
+                self.issue("text", f"area {short_repr(area)}", fixed=True)
             self.areas.append(number)
             return
         if "area" in entry:
-            self.fault("area", f"expected 1 number(s) of pixels, got {shown(area)}")
+            self.issue("area", f"expected 1 number(s) of pixels, got {short_repr(area)}")
         self.areas.append(math.nan)
 
     def _flag(self, entry: dict, key: str) -> bool:
@@ -255,9 +281,9 @@ class AnnotationColumns:
         if value is True or (type(value) in (int, float) and value == 1):
             return True
         if type(value) is str and value.strip().lower() in ("0", "1", "true", "false"):
-            self.fault("flags", f"{key} {shown(value)}", repaired=True)
+            self.issue("flags", f"{key} {short_repr(value)}", fixed=True)
             return value.strip().lower() in ("1", "true")
-        self.fault(key, f"expected 0 or 1, got {shown(value)}")
+        self.issue(key, f"expected 0 or 1, got {short_repr(value)}")
         return False
 
     def _add_segmentation(self, mask: Any, index: int) -> Segmentation:
@@ -265,27 +291,27 @@ class AnnotationColumns:
             self.breaks[index] = True
             return Segmentation.NONE
         if type(mask) is dict and mask:
-            self.codes[index] = mask
+            self.rles[index] = mask
             listed = isinstance(mask.get("counts"), list)
             return Segmentation.UNCOMPRESSED_RLE if listed else Segmentation.RLE
         if type(mask) is not list:
-            return self._malformed(f"got {shown(mask)}")
-        if len(mask) >= 3 and all(_is_pair(point) for point in mask):
-            mask = [mask]  # polygons of one point each are none: these are one polygon's points
+            return self._malformed(f"got {short_repr(mask)}")
+        if len(mask) >= 3 and all(is_pair(point) for point in mask):
+            mask = [mask]  # pairs are no polygons, so they are the points of one polygon
         before = len(self.coordinates), len(self.polygon_ends)
         degenerate, first = 0, 0
         for place, polygon in enumerate(mask):
             if type(polygon) is not list:
-                return self._malformed(f"got {shown(mask)}", before)
+                return self._malformed(f"got {short_repr(mask)}", before)
             length = len(polygon)
             try:
                 self.coordinates.fromlist(polygon)
             except (TypeError, OverflowError):
-                numbers = self._repair_polygon(polygon, place)
+                numbers = self._fix_polygon(polygon, place)
                 if numbers is None:
                     return self._malformed(
                         f"polygon {place}: expected numbers x1, y1, x2, y2, ..., got "
-                        f"{_not_a_number(polygon)}",
+                        f"{first_non_number(polygon)}",
                         before,
                         rule="polygon",
                     )
@@ -296,23 +322,23 @@ class AnnotationColumns:
             first = first or length + 1
         if not degenerate:
             return Segmentation.POLYGONS
-        # pycocotools decides by the first polygon, and fails on one of up to four numbers
+        # pycocotools goes by the first polygon and fails if it has up to four numbers
         self.breaks[index] = first - 1 <= 4
         some = degenerate < len(mask)
         return Segmentation.SOME_DEGENERATE if some else Segmentation.DEGENERATE
 
-    def _repair_polygon(self, polygon: list, place: int) -> list[float] | None:
-        """The numbers of a polygon written as pairs, or with numbers as text; None: of neither."""
-        pairs = bool(polygon) and all(_is_pair(point) for point in polygon)
+    def _fix_polygon(self, polygon: list, place: int) -> list[float] | None:
+        """Return the numbers of a polygon written as pairs or as text; None if it is neither."""
+        pairs = bool(polygon) and all(is_pair(point) for point in polygon)
         flat = [x for point in polygon for x in point] if pairs else polygon
-        numbers = [_as_number(x) for x in flat]
+        numbers = [as_number(x) for x in flat]
         read = [x for x in numbers if x is not None]
         if len(read) < len(flat):
             return None
         if pairs:
-            self.fault("pairs", f"polygon {place}", repaired=True)
+            self.issue("pairs", f"polygon {place}", fixed=True)
         if any(type(x) is str for x in flat):
-            self.fault("text", f"polygon {place}", repaired=True)
+            self.issue("text", f"polygon {place}", fixed=True)
         return read
 
     def _malformed(
@@ -321,78 +347,6 @@ class AnnotationColumns:
         if before is not None:
             del self.coordinates[before[0] :]
             del self.polygon_ends[before[1] :]
-        self.fault(rule, text)
+        self.issue(rule, text)
         self.breaks[-1] = True
         return Segmentation.MALFORMED
-
-
-_NEEDED_SET = frozenset(_NEEDED)
-
-
-def _is_pair(point: Any) -> bool:
-    return type(point) is list and len(point) == 2 and type(point[0]) is not list
-
-
-def _as_number(value: Any) -> float | None:
-    """A number, also one written as text, as float; None for anything else, NaN and infinity."""
-    if type(value) not in (int, float, str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _not_a_number(polygon: list) -> str:
-    wrong = (x for x in polygon if _as_number(x) is None)
-    return shown(next(wrong, polygon))
-
-
-def _far(numbers: Any) -> str:
-    return f"got {shown(numbers)}, expected pixels: no image reaches {MAX_SIDE}"
-
-
-def _read_id(value: Any, where: str) -> Any:
-    """A whole number or text. A float that is whole is the number that it equals."""
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    if (type(value) is int and abs(value) < _MAX_ID) or _is_name(value):
-        return value
-    raise ValueError(f"{where}: id: expected a whole number or text, got {shown(value)}")
-
-
-def _is_name(value: Any) -> bool:
-    """Whether something is text that a file system and a terminal take."""
-    if type(value) is not str or not value or "\0" in value or len(value) > 4096:
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half of a character pair
-        return False
-    return True
-
-
-def _require(entry: Any, name: str, index: int, keys: tuple[str, ...]) -> None:
-    if type(entry) is not dict or not entry.keys() >= set(keys):
-        raise ValueError(_missing(entry, name, index, keys))
-
-
-def _missing(entry: Any, name: str, index: int, keys: tuple[str, ...]) -> str:
-    got = sorted(entry) if isinstance(entry, dict) else entry
-    return f"{name}[{index}] needs the keys {', '.join(keys)}, got {shown(got, 200)}"
-
-
-def _one_type(ids: Sequence[Any], name: str) -> None:
-    kinds = {type(key): key for key in ids}
-    if len(kinds) > 1:
-        raise ValueError(
-            f"not COCO's layout: {name}: expected ids of one kind, got numbers and text: "
-            f"{', '.join(repr(key) for key in kinds.values())}"
-        )
-
-
-def _refuse(broken: Sequence[str], limit: int = 3) -> None:
-    if broken:
-        more = f"; ... ({len(broken)} in all)" if len(broken) > limit else ""
-        raise ValueError(f"not COCO's layout: {'; '.join(broken[:limit])}{more}")

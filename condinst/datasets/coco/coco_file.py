@@ -1,7 +1,7 @@
-"""The one reader of COCO files: typed records, and what is wrong with the file whoever uses it.
+"""Read COCO files into typed records, with the issues that matter to every use of the file.
 
-A file is read once, entry by entry: numbers go into arrays, and neither its text nor its lists of
-numbers lie in memory as a whole.
+A file is read once, entry by entry. Numbers go into arrays, so neither its text nor its lists are
+in memory as a whole.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from condinst.datasets.coco.coco_content import find_content_faults
+from condinst.datasets.coco.coco_content import find_content_issues
 from condinst.datasets.coco.coco_entries import (
     AnnotationColumns,
     read_categories,
     read_images,
 )
 from condinst.datasets.coco.coco_records import CocoFile
-from condinst.datasets.coco.entry_issues import first_few, shown, summarize
+from condinst.datasets.coco.entry_issues import first_few, short_repr, summarize
 from condinst.datasets.coco.json_stream import JsonStream, open_json, without_gc
 
 __all__ = ["parse_coco", "read_coco_file"]
@@ -28,31 +28,32 @@ _LISTS = ("images", "categories", "annotations")
 
 
 def read_coco_file(path: str, *, keep_extras: bool = False) -> CocoFile:
-    """Read and look through the annotation file at ``path``.
-
-    Faults that leave the rest readable are listed in ``problems``.
+    """Read and check the annotation file at ``path``.
 
     Args:
-        path: of the file.
-        keep_extras: keep the keys that only somebody who writes the file anew needs.
+        path: the COCO json.
+        keep_extras: keep the keys that are needed only to write the file again.
+
+    Returns:
+        The records; problems that leave them readable are listed in ``problems``.
 
     Raises:
-        ValueError: worded to follow the file's name: it is missing, is not JSON or not COCO's
-            layout, or one of its images or categories is unusable.
+        ValueError: the file is missing, is not JSON or has not COCO's layout, or one of its
+            images or categories is unusable. The message does not name the file.
     """
     columns = AnnotationColumns([], keep_extras)
     with without_gc(), open_json(path) as stream:
         top = _read_top(stream, columns)
         file = _make(path, top, columns, keep_extras)
     if stream.repeated_keys:
-        file.repairs.append(
-            f"{stream.repeated_keys} keys stand more than once in their entry: the last one counts"
+        file.fixes.append(
+            f"{stream.repeated_keys} keys are repeated in their entry: the last one counts"
         )
     return file
 
 
 def parse_coco(path: str, data: Any, *, keep_extras: bool = False) -> CocoFile:
-    """The same for what a COCO file of the name ``path`` would hold."""
+    """Check the content of a COCO json, as :func:`read_coco_file` does for the file ``path``."""
     columns = AnnotationColumns([], keep_extras)
     with without_gc():
         if isinstance(data, dict) and isinstance(data.get("annotations"), list):
@@ -62,7 +63,7 @@ def parse_coco(path: str, data: Any, *, keep_extras: bool = False) -> CocoFile:
 
 
 def _read_top(stream: JsonStream, columns: AnnotationColumns) -> Any:
-    """The top level of a file, with its annotations read into ``columns``."""
+    """Return the top level of a file; its annotations are read into ``columns``."""
     if stream.peek() != "{":
         kind = type(stream.value()).__name__
         stream.end()
@@ -70,7 +71,7 @@ def _read_top(stream: JsonStream, columns: AnnotationColumns) -> Any:
     top: dict[str, Any] = {}
     for key in stream.members():
         if key in _LISTS and key in top:
-            raise ValueError(f"not COCO's layout: the key {key} stands twice")
+            raise ValueError(f"not COCO's layout: the key {key} is given twice")
         if key == "annotations" and stream.peek() == "[":
             for entry in stream.entries():
                 columns.add(entry)
@@ -88,17 +89,17 @@ def _make(path: str, top: Any, columns: AnnotationColumns, keep_extras: bool) ->
     missing = [key for key in ("images", "categories") if not isinstance(top.get(key), list)]
     if missing:
         raise ValueError(
-            f"not COCO's layout: needs a list under each of the keys images, annotations and "
-            f"categories; {' and '.join(missing)} not there (keys: {first_few(top, 8)})"
+            "not COCO's layout: expected a list under each of the keys images, annotations and "
+            f"categories; found none under {' and '.join(missing)} (keys: {first_few(top, 8)})"
         )
     annotations = top.get("annotations")
     if annotations is not None and not isinstance(annotations, list):
         raise ValueError(
-            f"not COCO's layout: annotations: expected a list, got {shown(annotations)}"
+            f"not COCO's layout: annotations: expected a list, got {short_repr(annotations)}"
         )
-    faults = columns.faults
-    images = read_images(top["images"], faults)
-    categories = read_categories(top["categories"], faults)
+    issues = columns.issues
+    images = read_images(top["images"], issues)
+    categories = read_categories(top["categories"], issues)
     columns.finish()
     made: dict[str, Any] = {
         "categories": [(category["id"], category["name"]) for category in categories],
@@ -112,20 +113,20 @@ def _make(path: str, top: Any, columns: AnnotationColumns, keep_extras: bool) ->
         path,
         problems,
         has_annotations=annotations is not None,
-        faults=faults,
+        issues=issues,
         images=images,
         category_entries=categories,
         head={k: v for k, v in top.items() if k not in _LISTS} if keep_extras else {},
-        codes=columns.codes,
+        rles=columns.rles,
         unknown=columns.unknown,
         extras=columns.extras,
         **made,
         **arrays,
     )
     problems += _problems_of_references(file)
-    problems += find_content_faults(file)
-    problems += summarize(faults, repaired=False)
-    file.repairs.extend(summarize(faults, repaired=True))
+    problems += find_content_issues(file)
+    problems += summarize(issues, fixed=False)
+    file.fixes.extend(summarize(issues, fixed=True))
     return file
 
 
@@ -151,7 +152,7 @@ def _arrays(columns: AnnotationColumns, made: dict[str, Any]) -> dict[str, Any]:
 def _places(
     columns: AnnotationColumns, references: Sequence[Any], ids: Sequence[Any], key: str
 ) -> np.ndarray:
-    """The place of each id that annotations refer to; a number and its digits are one id."""
+    """Return the index of each id that annotations refer to; 5 and "5" are the same id."""
     place = {value: index for index, value in enumerate(ids)}
     found = [place.get(reference, -1) for reference in references]
     for i, reference in enumerate(references):
@@ -160,7 +161,7 @@ def _places(
         other = str(reference) if type(reference) is int else _whole(reference)
         if other in place:
             found[i] = place[other]
-            columns.fault("id", f"{key} {reference!r}", i, repaired=True)
+            columns.issue("id", f"{key} {reference!r}", i, fixed=True)
         else:
             columns.unknown[key, i] = reference
     return np.array(found, np.int64)
@@ -192,18 +193,18 @@ def _repeated(ids: Sequence[Any], name: str) -> list[str]:
 
 
 def _problems_of_references(file: CocoFile) -> list[str]:
-    """Annotations of images and categories that the file does not have."""
+    """Return problems of annotations whose image or category the file does not have."""
     named: dict[str, set[int]] = {rule: set() for rule in ("image_id", "category_id", "keys")}
-    for fault in file.faults:
-        if fault.rule in named:
-            named[fault.rule].add(fault.index)
+    for issue in file.issues:
+        if issue.rule in named:
+            named[issue.rule].add(issue.index)
     problems = []
     for index, of_what, rule in (
         (file.image_index, "an image", "image_id"),
         (file.category_index, "a category", "category_id"),
     ):
-        told = named[rule] | named["keys"]
-        lost = [i for i in np.flatnonzero(index < 0).tolist() if i not in told]
+        known = named[rule] | named["keys"]  # these annotations have an issue already
+        lost = [i for i in np.flatnonzero(index < 0).tolist() if i not in known]
         if lost:
             problems.append(
                 f"{len(lost)} annotations point to {of_what} id that the file does not have: "

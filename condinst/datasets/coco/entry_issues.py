@@ -1,4 +1,4 @@
-"""What is wrong with single entries of a COCO file, and how a list of it is told."""
+"""Hold the issues of single entries of a COCO file and summarize them for messages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["EntryIssue", "first_few", "shown", "summarize"]
+__all__ = ["EntryIssue", "first_few", "short_repr", "summarize"]
 
-_SHOWN = 3  # faults of a rule that a message quotes
-_LENGTH = 80  # characters of a value that a message quotes
+_QUOTED = 3  # issues of a rule in a message
+_LENGTH = 80  # characters of a value in a message
 
-# rule -> what a message says after the number of annotations
+# rule -> the text of a message after the number of entries
 _BROKEN = {
     "keys": "annotations that lack a key: ",
     "image_id": "wrong values of image_id in annotations, ",
@@ -27,7 +27,7 @@ _BROKEN = {
     "polygon": "annotations with a polygon that cannot be drawn: ",
     "rle": "annotations with a malformed RLE: ",
 }
-_REPAIRED = {
+_FIXED = {
     "text": "numbers written as text, read as numbers: ",
     "pairs": "polygons written as [x, y] pairs, read as polygons: ",
     "id": "ids of another type than a whole number or text, read as the ids that they equal: ",
@@ -41,12 +41,12 @@ class EntryIssue:
     """One rule that one entry breaks.
 
     Attributes:
-        rule: a key of the tables above: "bbox", "polygon", "text", ...
-        where: the list of the file: "images", "annotations" or "categories".
-        index: of the entry in that list.
-        id: of the entry; None where it has none.
-        text: what was found and what was expected, to follow "id 5: ".
-        repaired: whether the records hold a sound value in its place.
+        rule: a key of the tables above, such as "bbox", "polygon" or "text".
+        where: the list in the file: "images", "annotations" or "categories".
+        index: the index of the entry in that list.
+        id: the id of the entry; None without one.
+        text: what was found and what was expected; follows "id 5: " in messages.
+        fixed: whether the records hold a sound value instead.
     """
 
     rule: str
@@ -54,43 +54,43 @@ class EntryIssue:
     index: int
     id: Any
     text: str
-    repaired: bool = False
+    fixed: bool = False
 
     def __str__(self) -> str:
-        return f"id {shown(self.id)}: {self.text} ({self.where}[{self.index}])"
+        return f"id {short_repr(self.id)}: {self.text} ({self.where}[{self.index}])"
 
 
-def shown(value: Any, length: int = _LENGTH) -> str:
-    """A value for a message: short, on one line, and printable whatever it holds."""
-    if type(value) is int and abs(value) > 10**40:  # of many digits, Python prints none
+def short_repr(value: Any, length: int = _LENGTH) -> str:
+    """Return a value as short, printable text on one line, for a message."""
+    if type(value) is int and abs(value) > 10**40:  # Python refuses to print very long integers
         return f"a whole number of {value.bit_length()} bits"
     if type(value) is str and value.isprintable() and len(value) <= length:
         return value
     try:
         text = ascii(value[:length] if isinstance(value, str) else value)
-    except (ValueError, RecursionError):  # a number of many digits somewhere inside
+    except (ValueError, RecursionError):  # it contains a very long integer, or is nested too deep
         text = f"a {type(value).__name__}"
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def first_few(items: Iterable[Any], limit: int = 5) -> str:
-    """``a, b, c, ... (12 in all)``"""
+    """Join the first items for a message: ``a, b, c, ... (12 in all)``."""
     items = list(items)
-    text = ", ".join(shown(item, 300) for item in items[:limit])
+    text = ", ".join(short_repr(item, 300) for item in items[:limit])
     return text if len(items) <= limit else f"{text}, ... ({len(items)} in all)"
 
 
-def summarize(faults: Sequence[EntryIssue], *, repaired: bool) -> list[str]:
-    """One line for each rule: how many entries break it, and the first of them."""
-    table = _REPAIRED if repaired else _BROKEN
+def summarize(issues: Sequence[EntryIssue], *, fixed: bool) -> list[str]:
+    """Return one line for each rule: how many entries break it, and the first of them."""
+    table = _FIXED if fixed else _BROKEN
     by_rule: dict[str, list[EntryIssue]] = {}
-    for fault in faults:
-        if fault.repaired == repaired:
-            by_rule.setdefault(fault.rule, []).append(fault)
+    for issue in issues:
+        if issue.fixed == fixed:
+            by_rule.setdefault(issue.rule, []).append(issue)
     return [
         f"{len(by_rule[rule])} {start}"
-        + "; ".join(f.text if rule == "keys" else str(f) for f in by_rule[rule][:_SHOWN])
-        + ("; ..." if len(by_rule[rule]) > _SHOWN else "")
+        + "; ".join(f.text if rule == "keys" else str(f) for f in by_rule[rule][:_QUOTED])
+        + ("; ..." if len(by_rule[rule]) > _QUOTED else "")
         for rule, start in table.items()
         if rule in by_rule
     ]

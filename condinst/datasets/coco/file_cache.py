@@ -1,7 +1,7 @@
-"""What the look through the data read, kept until the dataset is built from it.
+"""Keep the files that the data check has read until the dataset is built.
 
-A file of COCO's size takes a quarter of a minute. A process that checks its data and then trains
-reads each file once: whoever builds takes the file out, so that it is not kept after that.
+Reading a file of COCO's size takes a quarter of a minute. A process that checks its data and then
+trains reads each file once: building the dataset takes the records out of this cache.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from condinst.datasets.coco.coco_records import CocoFile
 
 __all__ = ["forget_files", "keep_file", "mark_of", "take_file"]
 
-_MOST = 4  # files kept; who only checks, takes none
+_MOST = 4  # files kept; a process that only checks never takes one out
 _kept: dict[str, tuple[tuple[int, int], CocoFile]] = {}
 
 
@@ -21,8 +21,8 @@ def keep_file(file: CocoFile, mark: tuple[int, int]) -> None:
     """Keep a file for :func:`take_file`.
 
     Args:
-        file: as it was read.
-        mark: :func:`mark_of` of its path, asked before it was read.
+        file: the records.
+        mark: :func:`mark_of` of the path before the file was read.
     """
     _kept[os.path.abspath(file.path)] = (mark, file)
     while len(_kept) > _MOST:
@@ -30,9 +30,10 @@ def keep_file(file: CocoFile, mark: tuple[int, int]) -> None:
 
 
 def take_file(path: str) -> CocoFile:
-    """The records of a file, from here where it has not changed since, else read.
+    """Take the records of a file from the cache, or read it if it is not there or has changed.
 
-    Raises ValueError as :func:`condinst.datasets.coco.coco_file.read_coco_file` does.
+    Raises:
+        ValueError: see :func:`condinst.datasets.coco.coco_file.read_coco_file`.
     """
     mark, file = _kept.pop(os.path.abspath(path), (None, None))
     if file is not None and mark == mark_of(path):
@@ -41,12 +42,12 @@ def take_file(path: str) -> CocoFile:
 
 
 def forget_files() -> None:
-    """Free what nobody has taken."""
+    """Empty the cache."""
     _kept.clear()
 
 
 def mark_of(path: str) -> tuple[int, int]:
-    """Changes when somebody writes the file."""
+    """Return the modification time and size of a file, which change when it is written."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):

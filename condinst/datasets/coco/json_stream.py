@@ -1,6 +1,6 @@
-"""A JSON file read piece by piece, so that a list of a million entries never lies in memory.
+"""Read a JSON file piece by piece, without holding a list of a million entries in memory.
 
-Python's own scanner decodes each entry. NaN and Infinity are read, as it reads them.
+Python's own scanner decodes each entry. Like that scanner, this module accepts NaN and Infinity.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["JsonStream", "load_json", "open_json", "without_gc"]
 
 _CHUNK = 1 << 22  # bytes read at once
 _SPACE = re.compile(r"[ \t\n\r]*")
-_ENDS = frozenset("]}, \t\n\r")  # before these a number is whole; "1." may go on to 1.5
+_ENDS = frozenset("]}, \t\n\r")  # a number is complete before these; "1." may be the start of 1.5
 
 
 @contextmanager
 def without_gc() -> Iterator[None]:
-    """No search for garbage: a file's entries are millions of small objects and none of it."""
+    """Pause the garbage collector, which would search millions of small live objects in vain."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -36,9 +36,13 @@ def without_gc() -> Iterator[None]:
 
 @contextmanager
 def open_json(path: str) -> Iterator[JsonStream]:
-    """The stream of a file. Raises ValueError, worded to follow the file's name: there is none."""
+    """Open the stream of a file.
+
+    Raises:
+        ValueError: the file cannot be read; the message does not name it.
+    """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe could wait forever
             raise ValueError("a folder, a pipe or a device")
         file = open(path, "rb")  # noqa: SIM115 (closed below)
     except (OSError, ValueError) as error:
@@ -52,9 +56,9 @@ def open_json(path: str) -> Iterator[JsonStream]:
 
 
 class JsonStream:
-    """Values in the order of the file.
+    """Decode the values of a JSON file in order.
 
-    Whatever is wrong with the text is a ValueError, worded to follow the file's name.
+    Every method raises ValueError if the text is not JSON; the message does not name the file.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -64,18 +68,19 @@ class JsonStream:
         # as json.loads does: UTF-8, -16 or -32, with a byte order mark or without
         decoder = codecs.getincrementaldecoder(json.detect_encoding(first[:4]))
         self._decoder = decoder("surrogatepass")
-        self.repeated_keys = 0  # in objects; the last one counts, as everywhere
+        self.repeated_keys = 0  # repeated keys in objects; the last value counts
         decode: Any = json.JSONDecoder(object_pairs_hook=self._make_dict)
         self._scan: Callable[[str, int], tuple[Any, int]] = decode.scan_once
         self._text, self._place, self._ended = "", 0, False
-        self._before, self._lines, self._line_start = 0, 0, 0  # characters and lines left behind
+        # characters and lines that were dropped from the start of ``_text``
+        self._before, self._lines, self._line_start = 0, 0, 0
         self._append(first)
 
     def peek(self) -> str:
-        """The next character that is no white space; empty at the end of the file."""
+        """Return the next character after white space; empty at the end of the file."""
         while True:
             match = _SPACE.match(self._text, self._place)
-            assert match  # it may be empty
+            assert match  # possibly empty
             self._place = match.end()
             if self._place < len(self._text):
                 return self._text[self._place]
@@ -83,13 +88,13 @@ class JsonStream:
                 return ""
 
     def take(self, character: str, expected: str) -> None:
-        """Pass over one character."""
+        """Skip one character, which must be the given one."""
         if self.peek() != character:
             raise self._error(f"Expecting {expected}", self._place)
         self._place += 1
 
     def value(self) -> Any:
-        """Decode the next value, whatever it is."""
+        """Decode the next value of any type."""
         self.peek()
         while True:
             try:
@@ -100,7 +105,7 @@ class JsonStream:
                 message, place = error.msg, error.pos
             except RecursionError:
                 raise ValueError("not JSON that can be read: lists nested too deep") from None
-            except ValueError as error:  # of more digits than Python turns into a number
+            except ValueError as error:  # a number of too many digits for Python
                 raise ValueError(f"{self._where(self._place)}: {_short_reason(error)}") from None
             else:
                 whole = self._text[end - 1] in '"]}' or self._text[end : end + 1] in _ENDS
@@ -108,11 +113,11 @@ class JsonStream:
                     self._place = end
                     return found
                 continue
-            if not self._read_on():  # else the value may only be cut by the end of what was read
+            if not self._read_on():  # else the value may be cut off at the end of the text so far
                 raise self._error(message, place)
 
     def entries(self) -> Iterator[Any]:
-        """The values of a list, one at a time."""
+        """Yield the values of a list, one at a time."""
         self.take("[", "'['")
         if self.peek() == "]":
             self._place += 1
@@ -125,7 +130,7 @@ class JsonStream:
             self.take(",", "',' delimiter")
 
     def members(self) -> Iterator[str]:
-        """The keys of an object; the caller reads the value of each before the next."""
+        """Yield the keys of an object; the caller reads each value before the next key."""
         self.take("{", "'{'")
         if self.peek() == "}":
             self._place += 1
@@ -142,7 +147,7 @@ class JsonStream:
             self.take(",", "',' delimiter")
 
     def end(self) -> None:
-        """Raise ValueError where something follows."""
+        """Check that nothing follows the last value."""
         if self.peek():
             raise self._error("Extra data", self._place)
 
@@ -152,7 +157,7 @@ class JsonStream:
         return made
 
     def _read_on(self) -> bool:
-        """Read as much again as is left, so that a long value is not tried too often."""
+        """Read at least as much as is left, so that a long value is not decoded too often."""
         if self._ended:
             return False
         self._append(self._file.read(max(_CHUNK, len(self._text) - self._place)))
@@ -193,7 +198,11 @@ def _short_reason(error: ValueError) -> str:
 
 
 def load_json(path: str) -> Any:
-    """What a JSON file holds, as a whole. Raises ValueError, worded to follow the file's name."""
+    """Read a whole JSON file.
+
+    Raises:
+        ValueError: the file cannot be read or is not JSON; the message does not name it.
+    """
     with without_gc(), open_json(path) as stream:
         found = stream.value()
         stream.end()

@@ -1,4 +1,4 @@
-"""condinst browse: what it draws is the dataset, by pycocotools' account of it."""
+"""Compare the drawings of condinst browse with pycocotools' masks of the dataset."""
 
 from pathlib import Path
 
@@ -120,7 +120,7 @@ def test_alike_colors_are_white():
 
 
 @pytest.mark.parametrize(("width", "cells"), [(16, 8), (17, 8)])
-def test_targets_of_a_image_that_ends_in_part_of_a_cell(width, cells):
+def test_targets_of_an_image_that_ends_in_part_of_a_cell(width, cells):
     """Every second pixel from the second on: of 17, the last one has no sample."""
     samples = SampledMasks(
         samples=torch.ones(1, 8, cells, dtype=torch.bool),
@@ -141,7 +141,10 @@ def test_targets_of_a_image_that_ends_in_part_of_a_cell(width, cells):
         (["--num", "0"], "--num 0: expected 1 or more"),
         (["--seed", "-1"], "--seed -1: expected 0 or more"),
         (["--cfg-options", "data_root=nowhere/"], "nowhere/annotations/instances_train.json"),
-        (["--cfg-options", "val_dataloader=None", "--split", "val"], "has no val_dataloader"),
+        (
+            ["--cfg-options", "val_dataloader=None", "--split", "val"],
+            "expected val_dataloader, found none",
+        ),
         (["--out", str(SMALL)], "is a file, expected a folder"),
     ],
 )

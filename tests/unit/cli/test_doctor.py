@@ -1,4 +1,4 @@
-"""condinst doctor: what it finds in sound and in broken surroundings."""
+"""Test condinst doctor in sound and in broken environments."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def test_this_environment_is_sound(tmp_path):
 
 
 def test_a_broken_torch_is_found(tmp_path):
-    """The doctor runs where nothing else does."""
+    """The doctor runs even if no other command does."""
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so: not found')")
     done = subprocess.run(
         [sys.executable, "-m", "condinst", "doctor", "--json"],
@@ -69,7 +69,7 @@ def test_the_tested_set_is_that_of_the_requirements():
 
 
 def test_what_the_package_asks_for():
-    """In the forms that setuptools has written over the years."""
+    """Requirements are parsed in all forms that setuptools has written."""
     needed, extras = packages.parse(
         [
             "mmdet<3.4,>=3.3.0",
@@ -146,7 +146,7 @@ def test_a_sound_config(shapes, capsys):
         ),
     ],
 )
-def test_faults_of_a_config(shapes, capsys, option, name, expected):
+def test_issues_of_a_config(shapes, capsys, option, name, expected):
     root = f"data_root={shapes.as_posix()}/"
     options = [option] if option.startswith("data_root") else [root, option]
     code = main(["doctor", str(SMALL), "--json", "--cfg-options", *options])

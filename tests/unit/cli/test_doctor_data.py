@@ -1,4 +1,4 @@
-"""condinst doctor on datasets: its report, its page, its repaired copies, and what it refuses."""
+"""Test the report, page and fixed copies of condinst doctor on datasets, and its errors."""
 
 import json
 import re
@@ -52,10 +52,10 @@ def test_sound_data(shapes, capsys):
     assert told["data"][0]["images"] == str(shapes / "train")
     assert told["data"][0]["looked_at"] == {"headers": 3, "decoded": 3}
     for data in told["data"]:  # three images do not have every shape
-        assert {fault["kind"] for fault in data["faults"]} <= {"class_unused"}
+        assert {issue["kind"] for issue in data["issues"]} <= {"class_unused"}
 
 
-def test_faults_are_told_shown_and_repaired(shapes, tmp_path, capsys):
+def test_issues_are_told_shown_and_fixed(shapes, tmp_path, capsys):
     path = annotations(shapes)
     spoil(path, bbox=[0, 0, 0, 0], category_id=77)
     before = content(shapes)
@@ -81,11 +81,11 @@ def test_faults_are_told_shown_and_repaired(shapes, tmp_path, capsys):
     assert main(["doctor", "--data", fixed, "--images", str(shapes / "train")]) == 0
     assert "unknown classes" not in capsys.readouterr().out
     assert main(["doctor", "--data", str(path), "--fix", str(out)]) == 1
-    assert f"{fixed} is there; choose a new folder" in capsys.readouterr().err
+    assert f"{fixed} exists; choose a new folder" in capsys.readouterr().err
 
 
 def test_the_data_of_a_config(shapes, tmp_path, capsys):
-    """Its own checks refuse the file; the copy can be trained on by what is printed."""
+    """The checks refuse the file; the printed options train on the fixed copy."""
     spoil(annotations(shapes), category_id=77)
     page, out = tmp_path / "report.html", tmp_path / "fixed"
     root = f"data_root={shapes.as_posix()}/"
@@ -95,7 +95,7 @@ def test_the_data_of_a_config(shapes, tmp_path, capsys):
     found = {(f["group"], f["name"]): f for f in told["findings"]}
     assert found["config", "data"]["status"] == "error"
     assert found["data: train", "unknown classes"]["status"] == "error"
-    options = found["repaired", "to train on them"]["value"].split()
+    options = found["fixed", "to train on them"]["value"].split()
     assert options[0] == "--cfg-options"
     keys = [word.partition("=")[0] for word in options[1:]]
     assert {"train_dataloader.dataset.ann_file", "val_evaluator.ann_file"} <= set(keys)
@@ -133,7 +133,7 @@ def test_a_config_that_trains_on_several_files(shapes):
         (["--data", "a.json", "--images", "x", "y"], "got 2 for 1"),
         (["--data", "{folder}/no.json"], "no.json: not JSON: Expecting value at line 1"),
         (["--data", "{folder}/list.json"], "list.json: not COCO's layout: the top level is a list"),
-        (["--data", "{folder}/a.json", "{folder}/a.json"], "two files are called"),
+        (["--data", "{folder}/a.json", "{folder}/a.json"], "two files are named"),
         (["--data", "{folder}/a.json", "--html", "{folder}"], "expected the name of a file"),
         (["--data", "{folder}/a.json", "--fix", "{folder}/a.json"], "is a file, expected a folder"),
     ],
@@ -148,7 +148,7 @@ def test_what_is_refused(tmp_path, capsys, words, message):
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(shapes, tmp_path, capsys):
-    """As Roboflow exports them."""
+    """Files of one name in several folders, as Roboflow exports them, are named by folder."""
     for split in ("train", "val"):
         target = shapes / split / "_annotations.coco.json"
         target.write_bytes(annotations(shapes, split).read_bytes())
@@ -160,7 +160,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders(shapes, tmp_path, cap
 
 
 def test_an_empty_file(tmp_path, capsys):
-    """No images, no classes, no objects: a page all the same."""
+    """A file without images, classes and objects still gets a page."""
     (tmp_path / "a.json").write_text('{"images": [], "categories": [], "annotations": []}')
     page = tmp_path / "a.html"
     assert main(["doctor", "--data", str(tmp_path / "a.json"), "--html", str(page)]) == 0

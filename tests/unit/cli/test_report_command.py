@@ -1,4 +1,4 @@
-"""condinst report and condinst test --report: what is refused before anything is read."""
+"""Test what condinst report and condinst test --report refuse before reading files."""
 
 import pytest
 

@@ -1,12 +1,12 @@
-"""Image files: headers, which are decoded, which are the same; and images of faults."""
+"""Test image headers, decoding and duplicates, and the drawings of issues."""
 
 import numpy as np
 import pytest
-from faulty_data import SQUARE, annotation, save, sound_data, write, write_json
+from broken_data import SQUARE, annotation, save, sound_data, write, write_json
 from PIL import Image
 
 from condinst.data_report import examine, read_source
-from condinst.data_report.drawing import draw_fault, draw_objects
+from condinst.data_report.drawing import draw_issue, draw_objects
 from condinst.data_report.image_facts import look_at_images, same_images
 from condinst.data_report.report_source import find_images
 
@@ -64,7 +64,7 @@ def test_formats_as_stored(folder):
 
 
 def test_sixteen_bits_of_color_are_seen(folder):
-    """Pillow's mode of such a file is that of 8 bits."""
+    """Pillow reports 16-bit RGB files with an 8-bit mode."""
     import cv2
 
     cv2.imwrite(str(folder / "images" / "1.png"), np.zeros((48, 64, 3), np.uint16))
@@ -73,7 +73,7 @@ def test_sixteen_bits_of_color_are_seen(folder):
 
 
 def test_same_bytes_of_images_that_are_not_decoded(folder):
-    """Also those of the same length that differ at their end, or at their start."""
+    """Files of equal length that differ at their end or start are not the same."""
     images = folder / "images"
     data = sound_data()
     raw = [np.full((48, 64, 3), 7, np.uint8) for _ in range(6)]
@@ -129,17 +129,17 @@ def test_images_that_are_not_found_are_not_missing(folder, tmp_path):
     for path in (folder / "images").iterdir():
         path.unlink()
     (found,) = examine([read_source(str(alone))])
-    assert found.faults == {}
-    assert found.looked_at == "The images' files were not looked at: their folder was not found."
+    assert found.issues == {}
+    assert found.looked_at == "The image files were not read: their folder was not found."
 
 
-def test_a_fault_is_drawn_where_it_is(folder):
-    """The box of the file in red, on the image enlarged eight times."""
+def test_an_issue_is_drawn_where_it_is(folder):
+    """The file's box is drawn in red on the image, enlarged eight times."""
     data = sound_data()
     data["annotations"] = [annotation(1, 1, 1, SQUARE, bbox=[10, 10, 30, 20])]
     write_json(folder, data)
     (found,) = examine([load(folder)])
-    ((drawn, caption),) = draw_fault(found, found.faults["box_mask"])
+    ((drawn, caption),) = draw_issue(found, found.issues["box_mask"])
     assert caption.startswith("1.png, annotation 1: box 10, 10, 30, 20, the mask's box 10, 10, 20")
     assert drawn.shape == (48 * 8, 64 * 8, 3)
     red = np.argwhere((drawn == RED).all(axis=2))
@@ -154,8 +154,8 @@ def test_what_lies_outside_is_drawn_with_a_part_of_the_image(folder, x):
     data["annotations"] = [annotation(1, 1, 1, polygon)]
     write_json(folder, data)
     (found,) = examine([load(folder)])
-    (fault,) = [f for f in found.faults.values() if f.kind.key.startswith("box_")]
-    ((drawn, _),) = draw_fault(found, fault)
+    (issue,) = [f for f in found.issues.values() if f.kind.key.startswith("box_")]
+    ((drawn, _),) = draw_issue(found, issue)
     outside = (drawn == 128).all(axis=2).mean()
     assert 0.05 < outside < 0.9
     assert max(drawn.shape) >= 480
@@ -167,11 +167,11 @@ def test_only_so_many_of_different_images(folder):
         ann["area"] = 4
     write_json(folder, data)
     (found,) = examine([load(folder)])
-    captions = [caption for _, caption in draw_fault(found, found.faults["area_mask"], limit=2)]
+    captions = [caption for _, caption in draw_issue(found, found.issues["area_mask"], limit=2)]
     assert [caption[:5] for caption in captions] == ["1.png", "2.png"]
 
 
-def test_objects_of_a_image(folder):
+def test_objects_of_an_image(folder):
     (found,) = examine([load(folder)])
     ((drawn, caption),) = draw_objects(found, [0])
     assert caption == "1.png: 2 objects"

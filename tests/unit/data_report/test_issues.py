@@ -1,16 +1,16 @@
-"""Every fault is found where it was put, and nothing else is; repaired, it is gone."""
+"""Test that exactly the planted issues are found, and that fixing removes them."""
 
 import contextlib
 import io
 import json
 
-import faulty_data
+import broken_data
 import numpy as np
 import pytest
-from faulty_data import CASES, sound_data, write, write_json
+from broken_data import CASES, sound_data, write, write_json
 from pycocotools.coco import COCO
 
-from condinst.data_report import examine, read_source, repair
+from condinst.data_report import examine, fix_files, read_source
 from condinst.data_report.issue_types import KINDS
 from condinst.datasets.coco.coco_file import read_coco_file
 
@@ -41,27 +41,27 @@ def broken(request, tmp_path):
 def test_found_there_and_nothing_else(broken):
     case, path = broken
     (found,) = examine([read_source(str(path))])
-    assert set(found.faults) == {case.kind, *case.along}
-    assert [place(found, item) for item in found.faults[case.kind].items] == case.places
+    assert set(found.issues) == {case.kind, *case.along}
+    assert [place(found, item) for item in found.issues[case.kind].items] == case.places
 
 
 @pytest.mark.parametrize("broken", CASES, indirect=True, ids=named)
-def test_repaired(broken, tmp_path):
+def test_fixed(broken, tmp_path):
     case, path = broken
     before = path.read_bytes()
     source = read_source(str(path))
-    (written,) = repair(examine([source]), tmp_path / "out")
+    (written,) = fix_files(examine([source]), tmp_path / "out")
     assert path.read_bytes() == before
     (again,) = examine([read_source(str(written.path), source.images)])
-    assert not [key for key in again.faults if KINDS[key].repair]
-    assert (case.kind in again.faults) == (not KINDS[case.kind].repair)
+    assert not [key for key in again.issues if KINDS[key].fix]
+    assert (case.kind in again.issues) == (not KINDS[case.kind].fix)
     assert read_coco_file(str(written.path)).problems == []
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(written.path))
     for ann in coco.loadAnns(coco.getAnnIds()):
         assert coco.annToMask(ann).any()
-    fixed = {change.fault for change in written.changes}
-    assert fixed == {case.kind} if KINDS[case.kind].repair else fixed == set()
+    fixed = {change.issue for change in written.changes}
+    assert fixed == {case.kind} if KINDS[case.kind].fix else fixed == set()
 
 
 def test_every_kind_is_tried():
@@ -72,59 +72,59 @@ def test_every_kind_is_tried():
 def test_sound_data(tmp_path):
     path = write(tmp_path / "set", sound_data())
     (found,) = examine([read_source(str(path))])
-    assert found.faults == {}
+    assert found.issues == {}
     assert found.looked_at == "All 3 images were read and decoded."
-    (repaired,) = repair([found], tmp_path / "out")
-    assert json.loads(repaired.path.read_text()) == sound_data()
-    assert repaired.changes == []
+    (fixed,) = fix_files([found], tmp_path / "out")
+    assert json.loads(fixed.path.read_text()) == sound_data()
+    assert fixed.changes == []
 
 
 def test_another_mask_of_the_same_extent_is_another_object(tmp_path):
-    """Box, class and the number of points are those of annotation 1."""
+    """Box, class and the number of points equal those of annotation 1."""
     data = sound_data()
     write(tmp_path / "set", data)
     other = [10, 10, 30, 10, 30, 30, 11, 29]
-    for polygon in (other, faulty_data.SQUARE[2:] + faulty_data.SQUARE[:2], other):
+    for polygon in (other, broken_data.SQUARE[2:] + broken_data.SQUARE[:2], other):
         number = len(data["annotations"]) + 1
-        made = faulty_data.annotation(number, 1, 1, polygon, bbox=[10, 10, 20, 20], area=390)
+        made = broken_data.annotation(number, 1, 1, polygon, bbox=[10, 10, 20, 20], area=390)
         data["annotations"].append(made)
     (found,) = examine([read_source(str(write_json(tmp_path / "set", data)))])
-    (item,) = found.faults["same_annotation"].items
+    (item,) = found.issues["same_annotation"].items
     assert place(found, item) == 8
 
 
-def test_a_image_of_no_size(tmp_path):
+def test_an_image_of_no_size(tmp_path):
     data = sound_data()
     write(tmp_path / "set", data)
     data["images"][0]["width"] = 0
     data["annotations"] = data["annotations"][2:]
     (found,) = examine([read_source(str(write_json(tmp_path / "set", data)))])
-    assert "flat_image" in found.faults
-    (repaired,) = repair([found], tmp_path / "out")
-    assert json.loads(repaired.path.read_text())["images"][0]["width"] == faulty_data.WIDTH
+    assert "flat_image" in found.issues
+    (fixed,) = fix_files([found], tmp_path / "out")
+    assert json.loads(fixed.path.read_text())["images"][0]["width"] == broken_data.WIDTH
 
 
-def test_a_image_of_both_sets(tmp_path):
-    """Under another name, and another format."""
+def test_an_image_of_both_sets(tmp_path):
+    """The image has another name and another format in the second dataset."""
     train, val = sound_data(), sound_data()
     for image in val["images"]:
         image |= {"id": image["id"] + 10, "file_name": f"{image['id'] + 10}.png"}
     for ann in val["annotations"]:
         ann["image_id"] += 10
     paths = [write(tmp_path / "train", train), write(tmp_path / "val", val)]
-    kept = faulty_data.Image.open(tmp_path / "train" / "images" / "2.png")
+    kept = broken_data.Image.open(tmp_path / "train" / "images" / "2.png")
     kept.save(tmp_path / "val" / "images" / "13.png", compress_level=1)
     sources = [read_source(str(path), name=path.parent.name) for path in paths]
     found = examine(sources)
-    assert [list(e.faults) for e in found] == [["leak"], []]
-    (item,) = found[0].faults["leak"].items
+    assert [list(e.issues) for e in found] == [["leak"], []]
+    (item,) = found[0].issues["leak"].items
     assert (found[0].source.file.image_ids[item.image], item.detail) == (2, "in val as 13.png")
-    repaired = repair(found, tmp_path / "out")
-    assert [r.path.name for r in repaired] == ["train.json", "val.json"]
-    left = json.loads(repaired[0].path.read_text())
+    fixed = fix_files(found, tmp_path / "out")
+    assert [r.path.name for r in fixed] == ["train.json", "val.json"]
+    left = json.loads(fixed[0].path.read_text())
     assert [image["id"] for image in left["images"]] == [1, 3]
     assert [ann["id"] for ann in left["annotations"]] == [1, 2, 5]
-    assert json.loads(repaired[1].path.read_text()) == val
+    assert json.loads(fixed[1].path.read_text()) == val
 
 
 def test_real_annotations_are_sound(shared):
@@ -132,7 +132,7 @@ def test_real_annotations_are_sound(shared):
     tiny = shared / "coco_tiny" / "annotations"
     for name in ("train", "val"):
         (found,) = examine([read_source(str(tiny / f"instances_{name}2017.json"))])
-        assert list(found.faults) == ["category_gaps"]
+        assert list(found.issues) == ["category_gaps"]
         assert found.looked_at == "All 80 images were read and decoded."
 
 
@@ -144,16 +144,16 @@ def test_boxes_written_as_corners_are_rewritten(tmp_path):
     write(tmp_path / "set", sound_data())
     source = read_source(str(write_json(tmp_path / "set", data)))
     examinations = examine([source])
-    assert "corner_boxes" in examinations[0].faults
-    (repaired,) = repair(examinations, tmp_path / "out")
-    written = json.loads(repaired.path.read_text())["annotations"]
+    assert "corner_boxes" in examinations[0].issues
+    (fixed,) = fix_files(examinations, tmp_path / "out")
+    written = json.loads(fixed.path.read_text())["annotations"]
     boxes = [ann["bbox"] for ann in sound_data()["annotations"]]
     assert [ann["bbox"] for ann in written] == boxes
-    assert read_coco_file(str(repaired.path)).problems == []
+    assert read_coco_file(str(fixed.path)).problems == []
 
 
 def test_an_outline_of_points_in_a_random_order_is_measured_in_bounds(tmp_path):
-    """100,000 points cross a thousand million times; its area is that of its pixels."""
+    """An outline of 100,000 points with 10^9 crossings gets the area of its pixels."""
     points = np.random.default_rng(0).random((100_000, 2)) * (60, 44)
     data = sound_data()
     data["annotations"][0]["segmentation"] = [points.ravel().tolist()]
@@ -161,7 +161,7 @@ def test_an_outline_of_points_in_a_random_order_is_measured_in_bounds(tmp_path):
     source = read_source(str(write_json(tmp_path / "set", data)))
     examinations = examine([source])
     assert [crossing.annotation for crossing in examinations[0].masks.crossings] == [0]
-    (repaired,) = repair(examinations, tmp_path / "out")
-    found = json.loads(repaired.path.read_text())["annotations"][0]
-    assert found["segmentation"]["size"] == [faulty_data.HEIGHT, faulty_data.WIDTH]
-    assert read_coco_file(str(repaired.path)).problems == []
+    (fixed,) = fix_files(examinations, tmp_path / "out")
+    found = json.loads(fixed.path.read_text())["annotations"][0]
+    assert found["segmentation"]["size"] == [broken_data.HEIGHT, broken_data.WIDTH]
+    assert read_coco_file(str(fixed.path)).problems == []

@@ -1,4 +1,4 @@
-"""Measures of masks and datasets, against pycocotools, shapely and counting one by one."""
+"""Compare measures of masks and datasets with pycocotools, shapely and plain counting."""
 
 import contextlib
 import io
@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import shapely
-from faulty_data import BOW, LOOP, SQUARE, annotation, sound_data, write, write_json
+from broken_data import BOW, LOOP, SQUARE, annotation, sound_data, write, write_json
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
@@ -31,11 +31,11 @@ def test_areas_and_boxes_are_cocos_own(real):
     np.testing.assert_allclose(masks.areas[single], file.areas[single], rtol=1e-3, atol=0.6)
     objects = ~file.crowd
     np.testing.assert_allclose(masks.boxes[objects], file.boxes[objects], atol=0.02)
-    codes = file.crowd
+    crowd = file.crowd
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(real.path)
-    rles = [coco.annToRLE(coco.anns[file.ann_ids[i]]) for i in np.flatnonzero(codes)]
-    assert masks.areas[codes].tolist() == [coco_mask.area(rle) for rle in rles]
+    rles = [coco.annToRLE(coco.anns[file.ann_ids[i]]) for i in np.flatnonzero(crowd)]
+    assert masks.areas[crowd].tolist() == [coco_mask.area(rle) for rle in rles]
 
 
 def test_crossings_are_what_shapely_calls_invalid(shared):
@@ -59,19 +59,19 @@ def source_of(folder, *annotations):
 
 
 def test_what_an_outline_runs_around_twice_is_lost(tmp_path):
-    """12 of the 92 px inside the loop; at 4, 8 it crosses itself."""
+    """The loop encloses 12 of its 92 px twice, and crosses itself at 4, 8."""
     source = source_of(tmp_path / "set", annotation(1, 1, 1, LOOP))
     masks = measure_masks(source)
     (crossing,) = masks.crossings
     assert masks.areas[0] == pytest.approx(80)
     assert crossing.at == (4, 8)
-    assert crossing.share == pytest.approx(12 / 92)
+    assert crossing.fraction == pytest.approx(12 / 92)
 
 
 def test_half_of_a_bow_tie_is_turned_over(tmp_path):
     source = source_of(tmp_path / "set", annotation(1, 1, 1, BOW))
     (crossing,) = measure_masks(source).crossings
-    assert (crossing.at, crossing.share) == ((20, 20), 0.5)
+    assert (crossing.at, crossing.fraction) == ((20, 20), 0.5)
 
 
 def test_rings_that_only_touch_themselves_are_no_crossings(tmp_path):
@@ -92,10 +92,10 @@ def test_several_chunks_of_rings(real, monkeypatch):
     assert whole.crossings == parts.crossings
 
 
-def test_many_codes(tmp_path):
-    """pycocotools counts codes in a byte."""
-    code = sound_data()["annotations"][2]["segmentation"]
-    objects = [annotation(i, 1, 1, SQUARE, segmentation=code) for i in range(1, 301)]
+def test_many_rles(tmp_path):
+    """pycocotools counts RLEs in a byte."""
+    rle = sound_data()["annotations"][2]["segmentation"]
+    objects = [annotation(i, 1, 1, SQUARE, segmentation=rle) for i in range(1, 301)]
     masks = measure_masks(source_of(tmp_path / "set", *objects))
     assert masks.areas.tolist() == [400] * 300
 
@@ -113,7 +113,7 @@ def test_counts_of_a_dataset(tmp_path):
         {"name": "dog", "objects": 1, "crowds": 1, "images": 1},
     ]
     assert told["masks"] == {"polygons": 2, "RLE": 2, "uncompressed RLE": 1}
-    assert told["share_by_coco_area"] == {"small": 1, "medium": 0, "large": 0}
+    assert told["fraction_by_coco_area"] == {"small": 1, "medium": 0, "large": 0}
     assert found.sizes.tolist() == [20, 20, 20, 20]  # 10 x 40 is 20 x 20
     assert found.per_image.tolist() == [2, 1, 1, 0]
     assert found.class_sizes.tolist() == [20, 20]

@@ -1,4 +1,4 @@
-"""Small datasets in every format."""
+"""Draw and read small datasets in every format."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 
 @pytest.fixture
 def draw():
-    """draw(path, size=(width, height), value): a gray image, each value another file."""
+    """Return draw(path, size=(width, height), value), which writes a gray image."""
 
     def write(path, size=(40, 30), value=0, **options):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def write_json():
 
 @pytest.fixture
 def write_png():
-    """An integer array as PNG: uint8 and uint16 gray, (H, W, 3) color."""
+    """Write an integer array as PNG: uint8 or uint16 gray, or (H, W, 3) color."""
 
     def write(path, pixels):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def write_png():
 
 @pytest.fixture
 def objects():
-    """{file name: [(class name, annotation, mask as (H, W) bool)]} of a split, by pycocotools."""
+    """Return {file name: [(class name, annotation, (H, W) bool mask)]} of a split."""
 
     def read(split):
         with contextlib.redirect_stdout(io.StringIO()):
@@ -68,7 +68,7 @@ def objects():
 
 @pytest.fixture
 def all_objects(objects):
-    """The same of the training and the validation part together."""
+    """Return the objects of the training and the validation split together."""
 
     def read(imported):
         return {**objects(imported.train), **objects(imported.val)}
@@ -86,7 +86,7 @@ def iou():
 
 @pytest.fixture
 def note():
-    """The only note that holds a text."""
+    """Return the only note that contains a text."""
 
     def find(imported, text):
         found = [n for n in imported.notes if text in n]

@@ -1,4 +1,4 @@
-"""Cityscapes and its like."""
+"""Test the reader of Cityscapes' instance ids."""
 
 import json
 
@@ -21,10 +21,10 @@ def _street():
 
 @pytest.fixture
 def city(tmp_path, draw, write_png):
-    """city(part, name, ids): in Cityscapes' folders."""
+    """Return city(split, name, ids), which writes files in Cityscapes' folders."""
 
-    def write(part, name, ids):
-        town, base = name.split("_")[0], f"{part}/{name.split('_')[0]}/{name}"
+    def write(split, name, ids):
+        town, base = name.split("_")[0], f"{split}/{name.split('_')[0]}/{name}"
         assert town
         draw(tmp_path / f"leftImg8bit/{base}_leftImg8bit.png", value=sum(map(ord, name)) % 256)
         write_png(tmp_path / f"gtFine/{base}_gtFine_instanceIds.png", ids)
@@ -45,7 +45,7 @@ def test_instances_groups_and_parts(city, tmp_path, objects, note):
     )
     assert (imported.train.num_images, imported.val.num_images) == (2, 1)
     assert imported.test is None
-    assert note(imported, "test part has no objects")
+    assert note(imported, "test split has no objects")
     (found,) = objects(imported.val).values()
     assert sorted((name, a["iscrowd"], a["area"], a["bbox"]) for name, a, _ in found) == [
         ("car", 0, 32, [12, 2, 8, 4]),

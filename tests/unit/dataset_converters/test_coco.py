@@ -1,4 +1,4 @@
-"""COCO json: used as it is, written anew, split."""
+"""Test the import of COCO json: used as it is, written again, split."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ CATEGORIES = [{"id": 3, "name": "cell"}, {"id": 7, "name": "dot"}]
 
 
 def _coco(names, *, categories=CATEGORIES, first=1):
-    """One annotation per image: polygon, RLE and crowd in turn."""
+    """Return one annotation per image: polygon, RLE and crowd in turn."""
     shapes = [
         {"segmentation": [[2, 2, 12, 2, 12, 8, 2, 8]], "iscrowd": 0, "area": 60},
         {"segmentation": {"size": [30, 40], "counts": [30, 60, 1110]}, "iscrowd": 1, "area": 60},
@@ -33,7 +33,7 @@ def _coco(names, *, categories=CATEGORIES, first=1):
 
 @pytest.fixture
 def images(tmp_path, draw):
-    """Ten images in ``images``."""
+    """Draw ten images in ``images``."""
     return [draw(tmp_path / f"data/images/{i}.png", value=i).name for i in range(10)]
 
 
@@ -96,13 +96,13 @@ def test_equal_images_go_to_one_part_and_are_named(tmp_path, images, write_json,
     assert "5 (images/0.png = images/copy0.png" in note(imported, "byte for byte")
 
 
-def test_a_image_in_both_parts_of_a_given_split_is_named(tmp_path, draw, write_json, note):
+def test_an_image_in_both_splits_of_a_given_split_is_named(tmp_path, draw, write_json, note):
     for part in ("train", "val"):
         names = [draw(tmp_path / f"{part}/{part}{i}.png", value=50 * i).name for i in range(2)]
         draw(tmp_path / f"{part}/{part}0.png", value=ord(part[0]))
         write_json(tmp_path / f"annotations/{part}.json", _coco(names))
     imported = import_data(tmp_path, tmp_path / "out")
-    text = note(imported, "in more than one part")
+    text = note(imported, "in more than one split")
     assert "1 (train: train/train1.png, val: val/val1.png)" in text
 
 
@@ -175,7 +175,7 @@ def test_other_tasks_beside_the_instances_are_passed_over(tmp_path, draw, write_
 def test_two_files_without_a_part_are_refused(tmp_path, images, write_json):
     for name in ("one", "two"):
         write_json(tmp_path / f"data/{name}.json", _coco(images))
-    with pytest.raises(ValueError, match="several COCO files(.|\n)*one.json: no part in its name"):
+    with pytest.raises(ValueError, match="several COCO files(.|\n)*one.json: no split in its name"):
         import_data(tmp_path / "data", tmp_path / "out")
 
 

@@ -1,4 +1,4 @@
-"""What a folder is taken for, and what is said when that is not clear."""
+"""Test the recognized format of a folder, and the message if it is unclear."""
 
 import pytest
 

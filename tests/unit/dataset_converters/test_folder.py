@@ -1,12 +1,12 @@
-"""Parts by name, files by name."""
+"""Test how folders find splits and files by name."""
 
 import pytest
 
-from condinst.dataset_converters.folder import Folder, stated_part
+from condinst.dataset_converters.folder import Folder, stated_split
 
 
 @pytest.mark.parametrize(
-    ("path", "part"),
+    ("path", "split"),
     [
         ("annotations/instances_train2017.json", "train"),
         ("valid/_annotations.coco.json", "val"),
@@ -19,8 +19,8 @@ from condinst.dataset_converters.folder import Folder, stated_part
         ("", None),
     ],
 )
-def test_stated_part(path, part):
-    assert stated_part(path) == part
+def test_stated_split(path, split):
+    assert stated_split(path) == split
 
 
 def test_images_by_the_names_that_files_give_them(tmp_path, draw):

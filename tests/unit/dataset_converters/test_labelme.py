@@ -1,4 +1,4 @@
-"""labelme's files."""
+"""Test the reader of labelme's files."""
 
 import base64
 import io
@@ -27,7 +27,7 @@ def _png(mask):
 
 @pytest.fixture
 def labeled(tmp_path, draw, write_json):
-    """labeled(name, shapes): an image of 40 x 30 and its file."""
+    """Return labeled(name, shapes), which writes an image of 40 x 30 and its file."""
 
     def write(name, shapes, **more):
         draw(tmp_path / f"{name}.png", value=len(list(tmp_path.rglob("*.png"))))
@@ -46,7 +46,7 @@ def labeled(tmp_path, draw, write_json):
 
 
 def _one(labeled, tmp_path, all_objects, shapes):
-    """The objects of an image with these shapes, beside another image."""
+    """Return the objects of an image with these shapes, in a folder with another image."""
     labeled("a", shapes)
     labeled("b", [_shape([[1, 1], [5, 1], [5, 5]])])
     return all_objects(import_data(tmp_path, tmp_path / "out"))["a.png"]
@@ -120,20 +120,20 @@ def test_round_trip_of_our_own_labelme_files(shared, tmp_path, all_objects, iou)
         if not kept:
             continue
         size = (image["height"], image["width"])
-        codes = [coco_mask.merge(coco_mask.frPyObjects(a["segmentation"], *size)) for a in kept]
+        rles = [coco_mask.merge(coco_mask.frPyObjects(a["segmentation"], *size)) for a in kept]
         img_path = tmp_path / image["file_name"]
         img_path.write_bytes((shared / "coco_tiny/val2017" / image["file_name"]).read_bytes())
         results = Results(
             boxes=np.array([[0, 0, 1, 1]] * len(kept), np.float32),
             scores=np.ones(len(kept), np.float32),
             labels=np.arange(len(kept)),
-            crops=[Crop.of(coco_mask.decode(code)) for code in codes],
+            crops=[Crop.of(coco_mask.decode(rle)) for rle in rles],
             class_names=tuple(names[a["category_id"]] for a in kept),
             image_size=size,
             path=str(img_path),
         )
         img_path.with_suffix(".json").write_text(json.dumps(results.to_labelme(tolerance=0)))
-        expected[image["file_name"]] = (results.names, coco_mask.decode(codes))
+        expected[image["file_name"]] = (results.names, coco_mask.decode(rles))
     found = all_objects(import_data(tmp_path, tmp_path / "out"))
     assert len(expected) > 8
     for name, (labels, masks) in expected.items():

@@ -1,4 +1,4 @@
-"""Masks as PNG: one per instance, or one of labels per image."""
+"""Test the readers of PNG masks: one per instance, or one label map per image."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from condinst.dataset_converters import import_data
 
 
 def _squares(*places, shape=(30, 40), dtype=np.uint8, value=None):
-    """5 x 5 squares at (x, y), numbered from 1, or all of one value."""
+    """Draw 5 x 5 squares at (x, y), numbered from 1, or all of one value."""
     labels = np.zeros(shape, dtype)
     for number, (x, y) in enumerate(places, 1):
         labels[y : y + 5, x : x + 5] = number if value is None else value
@@ -19,10 +19,10 @@ def _squares(*places, shape=(30, 40), dtype=np.uint8, value=None):
 
 @pytest.fixture
 def bowl(tmp_path, draw, write_png):
-    """bowl(id, masks, part=""): ID/images/ID.png and ID/masks."""
+    """Return bowl(id, masks, split=""), which writes ID/images/ID.png and ID/masks."""
 
-    def write(name, masks, part=""):
-        folder = tmp_path / part / name
+    def write(name, masks, split=""):
+        folder = tmp_path / split / name
         draw(folder / "images" / f"{name}.png", value=sum(map(ord, name)) % 256)
         (folder / "masks").mkdir()
         for number, mask in enumerate(masks):
@@ -33,7 +33,7 @@ def bowl(tmp_path, draw, write_png):
 
 @pytest.fixture
 def maps(tmp_path, draw, write_png):
-    """maps(name, labels): images/NAME.jpg and masks/NAME.png."""
+    """Return maps(name, labels), which writes images/NAME.jpg and masks/NAME.png."""
 
     def write(name, labels, masks="masks/{}.png", images="images/{}.jpg"):
         path = draw(tmp_path / images.format(name), value=sum(map(ord, name)) % 256)
@@ -64,7 +64,7 @@ def test_a_file_per_instance(bowl, tmp_path, all_objects, note):
     assert "1 (b/images/b.png)" in note(imported, "negatives")
 
 
-def test_faults_of_mask_files(bowl, tmp_path, draw, note, all_objects):
+def test_issues_of_mask_files(bowl, tmp_path, draw, note, all_objects):
     bowl("a", [_squares((2, 3)), _squares()])
     bowl("b", [_squares((2, 3))])
     draw(tmp_path / "c/images/c.png", value=7)
@@ -78,9 +78,9 @@ def test_faults_of_mask_files(bowl, tmp_path, draw, note, all_objects):
 
 
 def test_parts_of_mask_files(bowl, tmp_path):
-    for part, names in (("stage1_train", "ab"), ("stage1_val", "c")):
+    for split, names in (("stage1_train", "ab"), ("stage1_val", "c")):
         for name in names:
-            bowl(name, [_squares((2, 3))], part)
+            bowl(name, [_squares((2, 3))], split)
     imported = import_data(tmp_path, tmp_path / "out")
     assert (imported.train.num_images, imported.val.num_images, imported.seed) == (2, 1, None)
 
@@ -115,7 +115,7 @@ def test_binary_masks_are_taken_apart(maps, tmp_path, all_objects, note):
     maps("b", _squares((1, 2), value=255))
     imported = import_data(tmp_path, tmp_path / "out")
     assert _areas(all_objects(imported)["a.jpg"]) == [(25, [20, 20, 5, 5]), (50, [0, 0, 10, 10])]
-    assert note(imported, "connected pieces")
+    assert note(imported, "each connected piece")
 
 
 def test_one_instance_per_image_is_not_binary_where_another_has_two(maps, tmp_path, all_objects):
@@ -188,17 +188,17 @@ def test_a_broken_mask_is_named(maps, tmp_path):
 
 
 def test_real_nuclei_come_back(shared, tmp_path, bowl, all_objects, write_png):
-    """Real images written as a file per instance: every code is the original's."""
+    """Masks of real images, written as one file per instance, give the original RLEs."""
     coco = COCO(str(shared / "nuclei/annotations/instances_val.json"))
     expected = {}
     for image_id in sorted(coco.imgs)[:3]:
         image = coco.imgs[image_id]
         stem = image["file_name"][:-4]
-        codes = [a["segmentation"] for a in coco.imgToAnns[image_id]]
-        bowl(stem, [coco_mask.decode(code) * 255 for code in codes])
+        rles = [a["segmentation"] for a in coco.imgToAnns[image_id]]
+        bowl(stem, [coco_mask.decode(rle) * 255 for rle in rles])
         real = shared / "nuclei/val" / image["file_name"]
         (tmp_path / stem / "images" / f"{stem}.png").write_bytes(real.read_bytes())
-        expected[f"{stem}/images/{stem}.png"] = sorted(code["counts"] for code in codes)
+        expected[f"{stem}/images/{stem}.png"] = sorted(rle["counts"] for rle in rles)
     found = all_objects(import_data(tmp_path, tmp_path / "out"))
     got = {
         name: sorted(annotation["segmentation"]["counts"] for _, annotation, _ in objects)

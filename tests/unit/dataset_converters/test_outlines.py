@@ -1,4 +1,4 @@
-"""Shapes against calculations by hand and pycocotools."""
+"""Compare shapes with calculations by hand and with pycocotools."""
 
 import math
 
@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 from condinst.dataset_converters.outlines import (
     box_object,
     ellipse,
-    label_map_codes,
+    label_map_rles,
     polygon_object,
     rectangle,
     rle_object,
@@ -51,15 +51,15 @@ def test_box_is_clipped():
     assert box_object("a", 45, 2, 50, 5, 30, 40) is None
 
 
-def test_label_map_codes_are_pycocotools_codes():
+def test_label_map_rles_are_pycocotools_rles():
     random = np.random.default_rng(0)
     for shape in ((1, 1), (7, 5), (23, 31)):
         for values in (1, 2, 40):
             labels = random.integers(0, values + 1, shape) * 300
-            codes = label_map_codes(labels)
-            assert list(codes) == sorted(set(labels.ravel().tolist()) - {0})
-            for value, code in codes.items():
-                assert code == coco_mask.encode(np.asfortranarray(labels == value, np.uint8))
+            rles = label_map_rles(labels)
+            assert list(rles) == sorted(set(labels.ravel().tolist()) - {0})
+            for value, rle in rles.items():
+                assert rle == coco_mask.encode(np.asfortranarray(labels == value, np.uint8))
 
 
 def test_rle_object_measures_its_pixels():

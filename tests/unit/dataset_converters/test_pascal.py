@@ -1,4 +1,4 @@
-"""Pascal VOC's segmentations."""
+"""Test the reader of Pascal VOC's segmentations."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ VOC_COLORS = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128)]
 
 @pytest.fixture
 def voc(tmp_path, draw):
-    """voc(name, objects, classes, root): an image and its palette masks of 40 x 30."""
+    """Return voc(name, objects, classes, root), which writes a 40 x 30 image and palette masks."""
 
     def palette(path, labels):
         image = Image.fromarray(labels)
@@ -30,7 +30,7 @@ def voc(tmp_path, draw):
 
 
 def _two():
-    """Two things of classes 15 and 9 with a void border between them."""
+    """Draw two objects of classes 15 and 9 with a void border between them."""
     instances, classes = np.zeros((2, 30, 40), np.uint8)
     instances[2:12, 2:12], classes[2:12, 2:12] = 1, 15
     instances[12:22, 2:12], classes[12:22, 2:12] = 2, 9
@@ -40,8 +40,8 @@ def _two():
 
 def _lists(root, **names):
     (root / "ImageSets/Segmentation").mkdir(parents=True)
-    for part, listed in names.items():
-        (root / f"ImageSets/Segmentation/{part}.txt").write_text("\n".join(listed) + "\n")
+    for split, listed in names.items():
+        (root / f"ImageSets/Segmentation/{split}.txt").write_text("\n".join(listed) + "\n")
 
 
 def _xml(root, *names):

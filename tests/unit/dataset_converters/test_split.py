@@ -1,4 +1,4 @@
-"""Which image goes where."""
+"""Test which images go to training and which to validation."""
 
 import math
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_the_fraction_is_kept():
     assert sum(flags) == 25
 
 
-def test_classes_of_two_images_are_in_both_parts():
+def test_classes_of_two_images_are_in_both_splits():
     labels = [["common"]] * 60
     for number in range(5):
         labels[number * 7] = labels[number * 7 + 3] = ["common", f"rare {number}"]
@@ -63,7 +63,7 @@ def test_duplicates_stay_together():
 
 
 @pytest.mark.parametrize("number", [2, 3, 4])
-def test_both_parts_get_a_image(number):
+def test_both_splits_get_an_image(number):
     for fraction in (0.01, 0.5, 0.99):
         flags = _split(_samples([["a"]] * number), val_fraction=fraction)
         assert 1 <= sum(flags) <= number - 1

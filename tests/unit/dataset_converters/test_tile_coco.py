@@ -1,4 +1,4 @@
-"""Datasets cut into tiles: nothing is lost, nothing is doubled, files stay as they are."""
+"""Test datasets cut into tiles: no pixel is lost or doubled, and the input is unchanged."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def place(image: dict) -> tuple[int, int]:
 
 @pytest.mark.parametrize("name", ["coco_tiny", "nuclei"])
 def test_tiles_without_an_overlap_add_up_to_the_masks(shared, tmp_path, name):
-    """Polygons, RLE and crowds of real images; a cut polygon may round a pixel of its edge."""
+    """Polygons, RLEs and crowds of real images keep their pixels, but for a cut polygon's edge."""
     kind = {"coco_tiny": "train2017", "nuclei": "train"}[name]
     whole = json.loads((shared / name / "annotations" / f"instances_{kind}.json").read_text())
     whole["images"] = whole["images"][:4]
@@ -132,14 +132,14 @@ def test_bits_and_channels_stay(tmp_path, shape, dtype):
 
 
 def test_what_is_hardly_visible_is_a_crowd(tmp_path):
-    """Tiles of 64 begin at x 0, 39, 78, 117, 156: the object from 50 to 70 is cut by the first."""
+    """Tiles of 64 start at x 0, 39, 78, 117, 156: the first cuts the object from 50 to 70."""
     box = [50, 10, 20, 10]
     polygon = [[50, 10, 70, 10, 70, 20, 50, 20]]
     mask = np.zeros(SIZE, np.uint8)
     mask[10:20, 50:70] = 1
-    code = coco_mask.encode(np.asfortranarray(mask))
-    code["counts"] = code["counts"].decode()
-    for segmentation in (polygon, code, None):
+    rle = coco_mask.encode(np.asfortranarray(mask))
+    rle["counts"] = rle["counts"].decode()
+    for segmentation in (polygon, rle, None):
         given = dict(bbox=box, area=200)
         file = write(
             tmp_path, [given if segmentation is None else given | dict(segmentation=segmentation)]
@@ -159,7 +159,7 @@ def test_what_is_hardly_visible_is_a_crowd(tmp_path):
             if segmentation is not None:
                 assert COCO(str(done.annotations)).annToMask(by_tile[0]).sum() == 140
                 assert isinstance(by_tile[0]["segmentation"], dict) == bool(
-                    crowds or segmentation is code
+                    crowds or segmentation is rle
                 )
 
 
@@ -202,7 +202,7 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
     words = ["tile", str(file), str(tmp_path / "images"), str(out), "--tile", "150x64"]
     assert main([*words, "--overlap", "0.3", "--min-visible", "0.71", "--no-empty"]) == 0
     said = capsys.readouterr().out
-    assert "1 images, 2 tiles with 2 objects, 1 of them visible to less than 71%" in said
+    assert "1 images, 2 tiles with 2 objects, 1 of them crowds or less than 71% visible" in said
     assert str(out / "annotations" / "instances_train.json") in said
     before = file.read_text()
     assert main([*words, "--overlap", "0.3"]) == 0  # its own files are replaced
@@ -210,7 +210,7 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
 
 
 def test_names_that_leave_the_folder_or_meet(tmp_path):
-    """Absolute names, ``..`` and names that differ by ending or case: all tiles are inside."""
+    """Absolute names, ``..`` and names that differ in suffix or case stay in the folder."""
     images = tmp_path / "data" / "images"
     images.mkdir(parents=True)
     names = [

@@ -1,4 +1,4 @@
-"""VIA's exports and projects."""
+"""Test the reader of VIA's exports and projects."""
 
 import math
 
@@ -16,7 +16,7 @@ def _region(shape, **attributes):
 
 @pytest.fixture
 def via(tmp_path, draw, write_json):
-    """via(regions of a.png, ...): the file in the layout of version 2, 1, or of a project."""
+    """Return via(regions of a.png, ...), which writes the layout of version 2, 1, or a project."""
 
     def write(*images, layout=2, name="via.json"):
         entries = {}
@@ -84,19 +84,19 @@ def test_without_attributes_there_is_one_class(via, tmp_path, note):
 
 
 def test_folders_of_parts(tmp_path, draw, write_json):
-    for part in ("train", "val"):
-        draw(tmp_path / part / "x.png", value=len(part))
+    for split in ("train", "val"):
+        draw(tmp_path / split / "x.png", value=len(split))
         entry = {"filename": "x.png", "size": 1, "regions": [_region(POLYGON)]}
-        write_json(tmp_path / part / "via_region_data.json", {"x": entry})
+        write_json(tmp_path / split / "via_region_data.json", {"x": entry})
     imported = import_data(tmp_path, tmp_path / "out")
     assert (imported.train.img_dir, imported.val.img_dir) == (tmp_path / "train", tmp_path / "val")
 
 
 def test_parts_in_the_names_of_the_files(tmp_path, draw, write_json):
-    for part in ("train", "val"):
-        draw(tmp_path / f"images/{part[0]}.png", value=len(part))
-        entry = {"filename": f"{part[0]}.png", "size": 1, "regions": [_region(POLYGON)]}
-        write_json(tmp_path / f"via_{part}.json", {"x": entry})
+    for split in ("train", "val"):
+        draw(tmp_path / f"images/{split[0]}.png", value=len(split))
+        entry = {"filename": f"{split[0]}.png", "size": 1, "regions": [_region(POLYGON)]}
+        write_json(tmp_path / f"via_{split}.json", {"x": entry})
     imported = import_data(tmp_path, tmp_path / "out")
     assert (imported.train.num_images, imported.val.num_images, imported.seed) == (1, 1, None)
 

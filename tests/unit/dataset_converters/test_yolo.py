@@ -1,4 +1,4 @@
-"""YOLO segmentation labels."""
+"""Test the reader of YOLO segmentation labels."""
 
 import json
 
@@ -13,12 +13,12 @@ SQUARE = "0.25 0.2 0.75 0.2 0.75 0.6 0.25 0.6"  # of 40 x 30: (10, 6) to (30, 18
 
 @pytest.fixture
 def data(tmp_path, draw):
-    """Two parts of three images with a square each."""
+    """Write two splits of three images with a square each."""
 
-    def write(part, number=3, label=f"1 {SQUARE}\n"):
+    def write(split, number=3, label=f"1 {SQUARE}\n"):
         for i in range(number):
-            draw(tmp_path / f"images/{part}/{part}{i}.png", value=i + 10 * len(part))
-            path = tmp_path / f"labels/{part}/{part}{i}.txt"
+            draw(tmp_path / f"images/{split}/{split}{i}.png", value=i + 10 * len(split))
+            path = tmp_path / f"labels/{split}/{split}{i}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(label)
 
@@ -42,8 +42,8 @@ def test_polygons_in_pixels(two_parts, objects):
     assert imported.train.img_dir == two_parts / "images/train"
     expected = np.zeros((30, 40), bool)
     expected[6:18, 10:30] = True
-    for part in (imported.train, imported.val):
-        found = objects(part)
+    for split in (imported.train, imported.val):
+        found = objects(split)
         assert len(found) == 3
         for ((name, annotation, mask),) in found.values():
             assert name == "dog"
@@ -93,8 +93,8 @@ def test_round_trip_of_real_polygons(shared, tmp_path, objects, iou):
 def _mask_of(annotation, height, width):
     from pycocotools import mask as coco_mask
 
-    codes = coco_mask.frPyObjects(annotation["segmentation"], height, width)
-    return coco_mask.decode(coco_mask.merge(codes)).astype(bool)
+    rles = coco_mask.frPyObjects(annotation["segmentation"], height, width)
+    return coco_mask.decode(coco_mask.merge(rles)).astype(bool)
 
 
 def test_without_val_the_training_part_is_split(two_parts, all_objects, note):
@@ -169,7 +169,7 @@ def test_boxes_among_polygons_are_crowds(two_parts, objects, note):
     (_, box, mask), (_, polygon, _) = objects(imported.val)["val0.png"]
     assert (box["iscrowd"], polygon["iscrowd"]) == (1, 0)
     assert mask.sum() == 60
-    assert note(imported, "1 objects have a box and no outline, beside 6")
+    assert note(imported, "1 objects have a box and no outline, 6 have an outline")
 
 
 @pytest.mark.parametrize(

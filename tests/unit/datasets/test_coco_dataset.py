@@ -1,4 +1,4 @@
-"""Our dataset gives mmdet's samples, from the records of the one reader."""
+"""Test that our dataset returns mmdet's samples."""
 
 import copy
 import json
@@ -125,7 +125,7 @@ def test_what_is_repaired_is_noted_and_trained_on(config):
     }
 
 
-def test_mmdets_class_repairs_nothing_and_is_refused(config):
+def test_mmdets_class_fixes_nothing_and_is_refused(config):
     data = coco()
     data["annotations"][0]["iscrowd"] = "0"
     write(config, data)
@@ -134,7 +134,7 @@ def test_mmdets_class_repairs_nothing_and_is_refused(config):
         check_datasets(config)
     config.train_dataloader.dataset.type = "CocoDataset"
     config.default_scope = "mmdet"
-    with pytest.raises(ValueError, match="reads the file without repairing"):
+    with pytest.raises(ValueError, match="reads the file without fixing"):
         check_datasets(config)
     write(config, coco())
     check_datasets(config)
@@ -157,7 +157,7 @@ def test_masks_that_mmdets_loader_does_not_survive(config, segmentation, message
         check_datasets(config)
 
 
-def test_a_file_with_faults_is_refused_by_name(config):
+def test_a_file_with_issues_is_refused_by_name(config):
     data = coco()
     data["annotations"][1]["bbox"] = [10, 10, float("nan"), 20]
     write(config, data)

@@ -1,4 +1,4 @@
-"""The metric beside mmdet's on the same predictions, and where it is meant to differ."""
+"""Compare the metric with mmdet's on the same predictions, and test deliberate differences."""
 
 import copy
 import json
@@ -26,14 +26,14 @@ BOTH = ["bbox", "segm"]
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Annotation file, detections as COCO's list, samples with bitmaps."""
+    """Return the annotation file, detections as COCO's list, and samples with bitmaps."""
     content, found = random_set()
     return write(tmp_path_factory.mktemp("coco"), content), found, as_samples(content, found)
 
 
 @pytest.fixture
 def logged(monkeypatch):
-    """What is logged, as (level, message)."""
+    """Return the logged (level, message) pairs."""
     lines = []
     logger = MMLogger.get_current_instance()
     monkeypatch.setattr(logger, "handle", lambda r: lines.append((r.levelname, r.getMessage())))
@@ -181,7 +181,7 @@ def test_a_second_evaluation_gives_the_same(data):
 
 
 def crowded(tmp_path, count=120):
-    """An image with ``count`` squares in rows, each found exactly."""
+    """Return an image with ``count`` squares in rows, each found exactly."""
     boxes = [[6 * (i % 40), 6 * (i // 40), 4, 4] for i in range(count)]
     content, found = random_set(num_images=1, num_found=0)
     image_id = content["images"][0]["id"]
@@ -336,13 +336,13 @@ def test_what_is_evaluated_is_logged(data, logged):
 
 
 def broken(name):
-    """A sample that does not fit, and what is said of it."""
+    """Return a sample that does not fit, and the expected message."""
 
     def change(samples):
         instances = samples[2]["pred_instances"]
         if name == "image":
             samples[2]["img_id"] = 999
-            return r"annotations\.json lacks 1 of the 6 images that were predicted, by id: 999"
+            return r"annotations\.json lacks 1 of the 6 images with predictions, ids: 999"
         if name == "label":
             instances["labels"][0] = 4
             return r"labels from 0 to 4, the dataset's metainfo has 4 classes"
@@ -350,7 +350,7 @@ def broken(name):
             del instances["masks"]
             return r"metric segm: image \d+ has 25 predictions and 0 masks"
         instances["masks"] = instances["masks"].transpose(1, 2)
-        return r"image \d+ has a predicted mask of size \[240, 180\].*is of \[180, 240\]"
+        return r"image \d+ has a predicted mask of size \[240, 180\].*has \[180, 240\]"
 
     return change
 
@@ -369,7 +369,7 @@ def test_predictions_that_do_not_fit(data, name):
     [
         ("{", "not JSON: Expecting property name"),
         ("[]", "the top level is a list"),
-        ('{"images": [{}]}', "categories not there"),
+        ('{"images": [{}]}', "none under categories"),
         ('{"images": [{}], "categories": []}', r"images\[0\] needs the keys id"),
     ],
 )
@@ -425,8 +425,8 @@ def test_a_far_polygon_takes_no_memory_in_evaluation():
         "segmentation": [[-1e9, 5, 1e9, 5, 1e9, 1e9, -1e9, 1e9]],
     }
     content["annotations"] = [annotation]
-    [code] = read_truth(content, CATEGORY_IDS, "truth").masks
-    assert coco_mask.area(code) == (image["height"] - 5) * image["width"]
+    [rle] = read_truth(content, CATEGORY_IDS, "truth").masks
+    assert coco_mask.area(rle) == (image["height"] - 5) * image["width"]
     annotation["segmentation"] = [[float("nan"), 5, 6, 7, 8, 9]]
     with pytest.raises(ValueError, match=r"truth: an object of image \d+: .*not finite"):
         _ = read_truth(content, CATEGORY_IDS, "truth").masks
@@ -443,7 +443,7 @@ def test_an_object_without_a_mask(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        (dict(metric="mask"), "metric must be of .*, got 'mask'"),
+        (dict(metric="mask"), "metric must be one of .*, got 'mask'"),
         (dict(format_only=True), "format_only=True needs outfile_prefix"),
         (dict(proposal_nums=(0, 10)), r"proposal_nums must be positive, got \[0, 10\]"),
         (dict(metric_items=["mAP_90"]), r"metric_items has \['mAP_90'\].*mAP_75"),

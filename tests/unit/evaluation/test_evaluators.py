@@ -1,4 +1,4 @@
-"""Both evaluators against pycocotools' own summary, to 1e-6, and by hand."""
+"""Compare both evaluators with pycocotools' summary, to 1e-6, and with numbers by hand."""
 
 import copy
 import json
@@ -31,7 +31,7 @@ def numbers(
     box_areas=False,
     category_ids=CATEGORY_IDS,
 ):
-    """Our 12 numbers in pycocotools' order."""
+    """Return our 12 numbers in pycocotools' order."""
     truth = read_truth(content, category_ids, "truth.json")
     predictions = as_predictions(content, found, list(category_ids))
     detections = gather_detections(predictions, truth, category_ids, iou_type)
@@ -97,7 +97,7 @@ def test_caps_that_bite(backend):
 
 
 def squares(count, first_id=1):
-    """One image with ``count`` squares of 4 x 4 pixels, all found exactly."""
+    """Return one image with ``count`` squares of 4 x 4 pixels, all found exactly."""
     boxes = [[10 * (i % 20), 10 * (i // 20), 4, 4] for i in range(count)]
     content = dict(
         images=[dict(id=1, height=200, width=200)],
@@ -110,10 +110,10 @@ def squares(count, first_id=1):
     found = []
     for i, (x, y, width, height) in enumerate(boxes):
         start = 200 * x + y
-        code = [start, *([height, 200 - height] * width)[:-1]]
-        code.append(200 * 200 - sum(code))
-        content["annotations"][i]["segmentation"] = dict(size=[200, 200], counts=code)
-        rle = coco_mask.frPyObjects(dict(size=[200, 200], counts=code), 200, 200)
+        counts = [start, *([height, 200 - height] * width)[:-1]]
+        counts.append(200 * 200 - sum(counts))
+        content["annotations"][i]["segmentation"] = dict(size=[200, 200], counts=counts)
+        rle = coco_mask.frPyObjects(dict(size=[200, 200], counts=counts), 200, 200)
         found.append(
             dict(image_id=1, category_id=1, bbox=boxes[i], score=1 - i / 1000, segmentation=rle)
         )

@@ -1,4 +1,4 @@
-"""Masks as COCO's run lengths, against pycocotools."""
+"""Compare masks encoded as RLE with pycocotools."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def expected(masks):
 
 
 def many_masks():
-    """Random speckles of several densities, and every edge: none, all, each corner, one column."""
+    """Return random speckles of several densities, and edge cases such as empty and full masks."""
     generator = torch.Generator().manual_seed(0)
     speckles = [torch.rand(7, 5, generator=generator) < share for share in (0.05, 0.3, 0.7, 0.95)]
     corners = torch.zeros(4, 7, 5, dtype=torch.bool)
@@ -25,7 +25,7 @@ def many_masks():
     return torch.stack([*speckles, *corners, *edges])
 
 
-def test_the_code_is_pycocotools_to_the_byte():
+def test_the_rle_is_pycocotools_to_the_byte():
     masks = many_masks()
     assert encode_masks(masks) == expected(masks)
 

@@ -1,4 +1,4 @@
-"""Saved predictions: read by pycocotools, and back; written whole or not at all."""
+"""Test that pycocotools and our reader read saved predictions, and atomic writing."""
 
 import json
 
@@ -12,7 +12,7 @@ from condinst.evaluation.prediction_file import read_predictions, write_predicti
 
 @pytest.fixture
 def metric(tmp_path):
-    """A metric with its annotation file, and what is found there."""
+    """Return a metric with its annotation file, and the detections."""
     content, found = random_set()
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(content))

@@ -1,4 +1,4 @@
-"""Sizes, batches, rates and lengths: against calculations by hand, and mmengine's sampling."""
+"""Compare sizes, batches, rates and lengths with calculations by hand and with mmengine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_photographs_are_shown_whole_and_enlarged_on_a_gpu():
 
 
 def test_small_objects_are_doubled_in_crops_on_a_cpu():
-    """Nuclei: half of them under 20 pixels."""
+    """Return facts on nuclei, half of them under 20 pixels."""
     facts = make_facts(size=(320, 256), largest=(1388, 1040), object_sizes=(8.8, 20.0, 38.0))
     views = choose_views(facts, "cpu", 10)
     assert views.factor == 2.0  # 40 / 20
@@ -149,14 +149,14 @@ def test_a_batch_is_no_larger_than_the_data():
 
 
 class _Labels(list):
-    """The part of a dataset that mmengine's wrapper asks."""
+    """A dataset with only the methods that mmengine's wrapper calls."""
 
     def get_cat_ids(self, index):
         return self[index]
 
 
 def test_rare_classes_are_drawn_as_often_as_said():
-    """By mmengine's own factors (LVIS, Section 3): sqrt(threshold / share), rounded up."""
+    """Repeats are mmengine's factors (LVIS, Section 3): sqrt(threshold / fraction), rounded up."""
     facts = make_facts(classes=("a", "b", "c"), images_per_class=(300, 60, 6), num_train=400)
     balance = choose_balance(facts)
     assert (balance.rarest, balance.images) == ("c", 6)

@@ -1,4 +1,4 @@
-"""The command's folder: what is written, what is refused, what is left alone."""
+"""Test which files condinst new writes, replaces and refuses."""
 
 from __future__ import annotations
 
@@ -87,13 +87,11 @@ def test_files_that_are_there_are_replaced_by_force_only(data, tmp_path, capsys)
     out.mkdir()
     (out / "notes.txt").write_text("mine")
     assert run("mine", "--data", data, "--out", out) == 1
-    assert (
-        f"{out}: there are files already; expected a new or empty folder" in capsys.readouterr().err
-    )
+    assert f"{out}: expected a new or empty folder, found files" in capsys.readouterr().err
     assert run("mine", "--data", data, "--out", out, "--force") == 0
     first = (out / "mine.py").read_text()
     assert run("mine", "--data", data, "--out", out) == 1
-    assert "mine.py already" in capsys.readouterr().err
+    assert "found mine.py" in capsys.readouterr().err
     assert run("mine", "--data", data, "--out", out, "--force", "--model", "r50") == 0
     assert (out / "mine.py").read_text() != first
     assert (out / "notes.txt").read_text() == "mine"
@@ -128,7 +126,7 @@ def test_no_annotations(tmp_path, capsys):
 
 
 def test_data_that_training_would_refuse_are_refused_now(data, tmp_path, capsys):
-    """An image of another size than annotated: only the checks of a run find it."""
+    """A wrong annotated size is found only by the checks of a run."""
     path = data / "annotations" / "instances_train.json"
     content = json.loads(path.read_text())
     content["images"][0]["width"] = 60

@@ -1,4 +1,4 @@
-"""What is said of a dataset is what was put into it."""
+"""Test that the facts on a dataset are those it was made with."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ VAL = [[("cat", 10)] * 5]
 
 
 @pytest.fixture
-def parts(tmp_path):
+def splits(tmp_path):
     return write_part(tmp_path, "train", TRAIN, CLASSES), write_part(tmp_path, "val", VAL, CLASSES)
 
 
-def test_counts_and_sizes(parts):
-    facts = collect_facts(*parts)
+def test_counts_and_sizes(splits):
+    facts = collect_facts(*splits)
     assert facts.classes == ("cat", "dog")
     assert facts.unused == ("hat",)
     assert (facts.num_train, facts.num_val) == (4, 1)
@@ -34,19 +34,19 @@ def test_counts_and_sizes(parts):
     assert facts.aspect == pytest.approx(64 / 48)
     assert (facts.busiest, facts.busiest_file) == (5, "0.png")
     assert facts.masks == (True, True)
-    assert "classes without an object, left out: hat" in notes_on(facts)
+    assert "classes without objects, left out: hat" in notes_on(facts)
     said = dict(describe(facts))
     assert said["images"] == "4 to train on, 1 to validate on"
     assert said["without objects"] == "1 training images"
 
 
-def test_crowds_and_empty_boxes_are_no_objects(parts):
-    path = parts[0].ann_file
+def test_crowds_and_empty_boxes_are_no_objects(splits):
+    path = splits[0].ann_file
     data = json.loads(path.read_text())
     data["annotations"][0]["iscrowd"] = 1
     data["annotations"][1]["bbox"][2] = 0
     path.write_text(json.dumps(data))
-    facts = collect_facts(*parts)
+    facts = collect_facts(*splits)
     assert facts.num_objects == 4
     assert facts.num_negatives == 2
 
@@ -83,25 +83,29 @@ def test_other_categories_in_validation(tmp_path):
 def test_nothing_to_learn(tmp_path):
     train = write_part(tmp_path, "train", [[], []], CLASSES)
     val = write_part(tmp_path, "val", VAL, CLASSES)
-    with pytest.raises(ValueError, match=r"instances_train\.json: holds no object to learn"):
+    with pytest.raises(
+        ValueError, match=r"instances_train\.json: expected objects to learn, found none"
+    ):
         collect_facts(train, val)
-    with pytest.raises(ValueError, match=r"instances_train\.json: holds no object to measure"):
+    with pytest.raises(
+        ValueError, match=r"instances_train\.json: expected objects to measure, found none"
+    ):
         collect_facts(val, train)
 
 
-def test_a_broken_file_and_a_missing_image(parts):
-    (parts[0].img_dir / "1.png").unlink()
+def test_a_broken_file_and_a_missing_image(splits):
+    (splits[0].img_dir / "1.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"1\.png: image not found"):
-        collect_facts(*parts)
-    parts[0].ann_file.write_text("{")
+        collect_facts(*splits)
+    splits[0].ann_file.write_text("{")
     with pytest.raises(ValueError, match=r"instances_train\.json: not JSON"):
-        collect_facts(*parts)
+        collect_facts(*splits)
 
 
-def test_repeated_ids_are_told(parts):
-    path = parts[0].ann_file
+def test_repeated_ids_are_told(splits):
+    path = splits[0].ann_file
     data = json.loads(path.read_text())
     data["annotations"][1]["id"] = 1
     path.write_text(json.dumps(data))
     with pytest.raises(ValueError, match="ids used more than once: 1"):
-        collect_facts(*parts)
+        collect_facts(*splits)

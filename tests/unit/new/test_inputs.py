@@ -1,4 +1,4 @@
-"""Which channels and depth a dataset's images have, from files written with them."""
+"""Test the channels and types found in files that were written with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models' names, their defaults, and what is said of their weights."""
+"""Test the models' names, the default models, and the notes on weights."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_weights_that_are_not_online_must_be_at_hand(tmp_path, monkeypatch):
     name = "condinst_r50_fpn_1x"
     monkeypatch.setenv("CONDINST_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("CONDINST_HOME", str(tmp_path / "none"))
-    with pytest.raises(ValueError, match=r"CondInst_MS_R_50_1x\.pth.*not online any more"):
+    with pytest.raises(ValueError, match=r"CondInst_MS_R_50_1x\.pth.*no longer online"):
         find_recipe(name, "cuda", True, False)
     assert find_recipe(name, "cuda", True, True).zoo is None
     (tmp_path / "CondInst_MS_R_50_1x.pth").touch()
@@ -67,9 +67,9 @@ def test_it_is_said_whether_weights_have_to_be_fetched(tmp_path, monkeypatch):
     recipe = find_recipe("r18", "cpu", True, False)
     cfg = Config.fromfile(shipped_config(recipe.base))
     said = weights_note(recipe, cfg, False)
-    assert "not on this machine, training first fetches https://" in said
+    assert "not on this machine, training first downloads https://" in said
     assert "--from-scratch" in said
-    name = said.split("fetches ")[1].split()[0].rpartition("/")[2]
+    name = said.split("downloads ")[1].split()[0].rpartition("/")[2]
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / name).touch()
     assert f"found in {tmp_path / 'checkpoints' / name}" in weights_note(recipe, cfg, False)

@@ -1,4 +1,4 @@
-"""`new` opens a json twice, to sniff and to read, and reads it once; a NaN does not pass."""
+"""Test that `new` opens a json twice, reads it once, and refuses NaN."""
 
 import json
 import math
@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("of_file", [False, True])
 def test_a_json_is_read_once(folder, tmp_path, monkeypatch, of_file):
-    """As a folder with its split, and as one file that is split here."""
+    """Return data with a split, and one file that has to be split."""
     parsed = []
     real = json_stream.open_json
     for module in (json_stream, coco_file):

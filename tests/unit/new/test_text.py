@@ -1,4 +1,4 @@
-"""The written file: it reads as a config, and its values are where training looks for them."""
+"""Test that the written file is a config with its values under the right keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work folder of a run that never ran; predictions made of the ground truth."""
+"""Make the work folder of a run, with predictions made from the ground truth."""
 
 import json
 
@@ -35,7 +35,7 @@ val_evaluator = dict(
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory):
-    """Ten images to validate on."""
+    """Return ten validation images."""
     folder = tmp_path_factory.mktemp("report_data") / "shapes"
     make_shapes(folder, num_train=1, num_val=10, size=96)
     return folder
@@ -48,17 +48,17 @@ def content(shapes):
 
 @pytest.fixture
 def perfect(content):
-    """Every object found exactly, with scores from 0.5 to 0.95."""
+    """Return exact detections of all objects, with scores from 0.5 to 0.95."""
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     rows = []
     for number, annotation in enumerate(content["annotations"]):
         segmentation, size = annotation["segmentation"], sizes[annotation["image_id"]]
-        code = segmentation
+        rle = segmentation
         if isinstance(segmentation, list):
-            code = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
+            rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
         elif isinstance(segmentation["counts"], list):
-            code = coco_mask.frPyObjects(segmentation, *size)
-        counts = code["counts"]
+            rle = coco_mask.frPyObjects(segmentation, *size)
+        counts = rle["counts"]
         counts = counts if isinstance(counts, str) else counts.decode()
         rows.append(
             dict(
@@ -74,19 +74,19 @@ def perfect(content):
 
 @pytest.fixture
 def noise(content):
-    """One small wrong detection on every image, with a score of 0.2."""
+    """Return one small wrong detection on each image, with a score of 0.2."""
     rows = []
     for image in content["images"]:
         mask = np.zeros((image["height"], image["width"]), np.uint8, order="F")
         mask[:3, :2] = 1
-        code = coco_mask.encode(mask)
+        rle = coco_mask.encode(mask)
         rows.append(
             dict(
                 image_id=image["id"],
                 category_id=content["categories"][0]["id"],
                 bbox=[0, 0, 2, 3],
                 score=0.2,
-                segmentation=dict(size=list(code["size"]), counts=code["counts"].decode()),
+                segmentation=dict(size=list(rle["size"]), counts=rle["counts"].decode()),
             )
         )
     return rows
@@ -94,7 +94,7 @@ def noise(content):
 
 @pytest.fixture
 def work_dir(tmp_path, shapes):
-    """A run of 40 of 60 iterations with two validations, without predictions."""
+    """Write a run of 40 of 60 iterations with two validations and no predictions."""
     folder = tmp_path / "run"
     start = folder / "20260101_000000" / "vis_data"
     start.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The confusion matrix of instances, by hand."""
+"""Compare the confusion matrix with counts by hand."""
 
 from report_sets import detections_of, images_of, truth_of
 

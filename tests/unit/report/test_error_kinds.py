@@ -1,4 +1,4 @@
-"""Kinds of errors and what they cost: by hand, and as tidecv says on real detections."""
+"""Compare kinds of errors and their costs with calculations by hand and with tidecv."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def kinds_of(objects, rows, **sizes):
 
 
 def only(found):
-    """The kind of the single error, and its gain."""
+    """Return the kind of the single error and its gain."""
     (kind,) = [kind for kind, count in found.counts.items() if count]
     assert found.counts[kind] == 1
     assert all(gain == 0 for name, gain in found.gains.items() if name != kind)
@@ -36,7 +36,7 @@ def test_a_wrong_class_and_its_mending():
 def test_a_wrong_place_and_its_mending():
     found = kinds_of([(0, 0, BOX)], [(0, 0, 0.9, HALF)], num_classes=1)
     assert found.ap == 0
-    assert only(found) == ("localisation", 1)
+    assert only(found) == ("localization", 1)
 
 
 def test_wrong_in_both_is_taken_away():
@@ -72,17 +72,17 @@ def test_a_missed_object():
 
 
 def test_of_two_errors_with_one_object_the_better_scored_is_mended():
-    """Mended: one right, nothing wrong. What is not mended goes."""
+    """After fixing, one detection is right and none is wrong; the other error is dropped."""
     found = kinds_of([(0, 0, BOX)], [(0, 0, 0.9, HALF), (0, 0, 0.8, HALF)], num_classes=1)
-    assert found.counts["localisation"] == 2
+    assert found.counts["localization"] == 2
     assert found.counts["missed"] == 0
-    assert found.gains["localisation"] == 1
+    assert found.gains["localization"] == 1
 
 
 def test_an_error_beside_a_found_object_only_goes():
     found = kinds_of([(0, 0, BOX)], [(0, 0, 0.9, HALF), (0, 0, 0.8, BOX)], num_classes=1)
     assert found.ap == pytest.approx(1 / 2)
-    assert only(found) == ("localisation", pytest.approx(1 / 2))
+    assert only(found) == ("localization", pytest.approx(1 / 2))
 
 
 def test_detections_in_crowds_are_no_errors():

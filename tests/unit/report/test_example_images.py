@@ -1,4 +1,4 @@
-"""Which images are shown, and what their colors say."""
+"""Test the choice of example images and their colors."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from condinst.report import example_images as example_images
-from condinst.report.analysis import ImageScore, analyse
+from condinst.report.analysis import ImageScore, analyze
 from condinst.report.evaluated_split import read_split
 from condinst.report.example_images import choose_images, draw_images
 from condinst.report.run import read_run
@@ -49,7 +49,7 @@ def test_colors_are_the_classes_or_what_is_right(work_dir, perfect, noise, monke
     path = work_dir / "predictions_val.json"
     path.write_text(json.dumps([*perfect[1:], wrong]))
     split = read_split(Config.fromfile(read_run(work_dir).config), "val")
-    analysis = analyse(split, path)
+    analysis = analyze(split, path)
     drawn = {}
 
     def draw(image, left, right, classes, score_thr, *, boxes, names):

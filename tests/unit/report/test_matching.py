@@ -1,4 +1,4 @@
-"""Pairs of detections and objects: pycocotools' matches on real detections, and by hand."""
+"""Compare pairs of detections and objects with pycocotools and with pairs by hand."""
 
 import numpy as np
 import pytest

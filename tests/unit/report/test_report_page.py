@@ -1,4 +1,4 @@
-"""The page of whole and of broken runs: what it says, what it links, what it leaves out."""
+"""Test the pages of complete and of broken runs."""
 
 import csv
 import json
@@ -35,7 +35,7 @@ def check_links(text, folder):
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_a_whole_run(work_dir, content, perfect, noise):
-    """One object is missed, every image has one false positive below all others."""
+    """Return a run that misses one object and has one weak false positive on each image."""
     found = perfect[1:] + noise
     (work_dir / "predictions_val.json").write_text(json.dumps(found))
     info = {"seconds": 3720, "validations": {"last": {"iteration": 40}}, "machine": {"cores": 2}}
@@ -110,7 +110,7 @@ def test_nothing_found(work_dir):
     (work_dir / "predictions_val.json").write_text("[]")
     text, report, missing = make(work_dir)
     assert missing == []
-    assert "Nothing was detected on any image." in text
+    assert "There are no detections on any image." in text
     assert report["ap"]["segm"]["mAP"] == 0
     assert report["score_threshold"]["all"]["threshold"] is None
     assert report["errors"]["gains"]["background"] == 0
@@ -261,7 +261,7 @@ def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
     from pycocotools import mask as coco_mask
 
     from condinst.evaluation.matches import read_truth
-    from condinst.report.analysis import analyse
+    from condinst.report.analysis import analyze
     from condinst.report.evaluated_split import EvaluatedSplit
 
     annotations = []
@@ -269,8 +269,8 @@ def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
         mask = np.zeros((120, 120), np.uint8, order="F")
         y, x = i // 20 * 6, i % 20 * 6
         mask[y : y + 4, x : x + 4] = 1
-        code = coco_mask.encode(mask)
-        segmentation = dict(size=[120, 120], counts=code["counts"].decode())
+        rle = coco_mask.encode(mask)
+        segmentation = dict(size=[120, 120], counts=rle["counts"].decode())
         annotations.append(
             dict(
                 id=i + 1,
@@ -297,7 +297,7 @@ def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
         max_dets=[1, 10, 400],
         cap_of_map=400,
     )
-    found = analyse(split, path)
+    found = analyze(split, path)
     assert found.accuracy["segm"].items["mAP"] == pytest.approx(1)
     assert found.confusion.tolist() == [[300, 0], [0, 0]]
     assert found.images[0].right == 300

@@ -1,4 +1,4 @@
-"""The threshold of the highest F1, by hand."""
+"""Compare the threshold of the highest F1 with calculations by hand."""
 
 import math
 

@@ -129,7 +129,7 @@ def drop(data, key):
     del data[key]
 
 
-FAULTS = {
+ISSUES = {
     "image id twice": (lambda d: set_images(d, id=1), "images: ids used more than once: 1"),
     "annotation id twice": (
         lambda d: set_annotation(d, id=6),
@@ -149,9 +149,9 @@ FAULTS = {
         "1 annotations point to a category id that the file does not have: annotation ids 3 "
         "(category_id 77)",
     ),
-    "no images": (lambda d: drop(d, "images"), "images not there (keys: categories, annotations)"),
-    "no categories": (lambda d: drop(d, "categories"), "categories not there"),
-    "no annotations": (lambda d: drop(d, "annotations"), "needs the key annotations"),
+    "no images": (lambda d: drop(d, "images"), "none under images (keys: categories, annotations)"),
+    "no categories": (lambda d: drop(d, "categories"), "none under categories"),
+    "no annotations": (lambda d: drop(d, "annotations"), "expected the key annotations"),
     "image without a size": (
         lambda d: drop(d["images"][2], "width"),
         "images[2] needs the keys id, file_name, height, width, got ['file_name', 'height', 'id']",
@@ -205,9 +205,9 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_of_the_file_is_named(project, name):
-    change, message = FAULTS[name]
+@pytest.mark.parametrize("name", ISSUES)
+def test_an_issue_of_the_file_is_named(project, name):
+    change, message = ISSUES[name]
     change(project.data)
     project.write("train.json")
     project.fails(f"{project.root}/train.json: ", message)
@@ -372,7 +372,7 @@ def test_mask_targets_of_another_stride_than_the_mask_head_s(project, step, stri
 
 def test_a_data_prefix_without_img_is_named(project):
     project.train.data_prefix = {"img_path": "images/"}
-    project.fails("train_dataloader.dataset: data_prefix needs the key img, got {'img_path': ")
+    project.fails("train_dataloader.dataset: data_prefix: expected the key img, got {'img_path': ")
 
 
 def test_each_file_is_parsed_once(project, monkeypatch):
@@ -414,7 +414,7 @@ def dirty_copy(data: dict) -> dict:
 
 
 def test_what_is_kept_and_learned_is_what_mmdet_keeps_and_our_loader_learns(tmp_path, shared):
-    """Image by image, on real annotations with every fault mixed in."""
+    """Image by image, on real annotations with every issue mixed in."""
     path = shared / "coco_tiny" / "annotations" / "instances_train2017.json"
     data = dirty_copy(json.loads(path.read_text()))
     (tmp_path / "dirty.json").write_text(json.dumps(data))

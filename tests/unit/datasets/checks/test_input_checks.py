@@ -50,7 +50,7 @@ def test_what_goes_together(steps, network):
         (
             [load(channels=1, dtype="uint16")],
             dict(data_preprocessor=dict(mean=[120.0]), backbone=dict(in_channels=1)),
-            ["as of 8 bits"],
+            ["as for 8 bits"],
         ),
         (
             [load(channels=4), dict(type="RandomApply", transforms=[dict(type="mmdet.Color")])],
@@ -60,7 +60,7 @@ def test_what_goes_together(steps, network):
         (
             [load(dtype="uint16"), dict(type="PhotoMetricDistortion")],
             model(3),
-            ["PhotoMetricDistortion is for 8-bit colors, but LoadImageFromFile hands out 3"],
+            ["PhotoMetricDistortion is for 8-bit colors, but LoadImageFromFile loads 3"],
         ),
         (
             [load(channels=1, dtype="float32"), dict(type="PrepareBoxTargets")],

@@ -1,4 +1,4 @@
-"""The one reader: what it refuses, what it repairs, and what it gives."""
+"""Test what the reader of COCO files refuses, fixes and returns."""
 
 import copy
 import json
@@ -56,7 +56,7 @@ def test_a_sound_file(tmp_path):
     data["annotations"][2] |= {"segmentation": [SQUARE[0], [1, 2, 3, 4]], "iscrowd": 1}
     data["annotations"][3]["segmentation"] = []
     file = read(tmp_path, data, keep_extras=True)
-    assert file.problems == file.repairs == file.faults == []
+    assert file.problems == file.fixes == file.issues == []
     assert file.categories == [(5, "cat")]
     assert file.image_ids == [1, 2]
     assert file.sizes.tolist() == [[40, 60], [40, 60]]
@@ -102,7 +102,7 @@ REFUSED_FILES = {
     "id huge": (changed("images", 1, id=BIG), "id: .*got a whole number of 1329 bits"),
     "ids of two kinds": (changed("images", 1, id="b"), "images: expected ids of one kind"),
     "name null": (changed("images", 0, file_name=None), r"images\[0\] \(id 1\): file_name.*None"),
-    "name empty": (changed("images", 0, file_name=""), "file_name: .*got an empty one"),
+    "name empty": (changed("images", 0, file_name=""), "file_name: .*got an empty text"),
     "name with NUL": (changed("images", 0, file_name="a\0b"), r"file_name: .*got 'a\\x00b'"),
     "name a number": (changed("images", 0, file_name=7), "file_name: .*got 7"),
     "half a character": (changed("images", 0, file_name="\ud800"), r"file_name: .*got '\\ud800'"),
@@ -122,9 +122,9 @@ REFUSED_FILES = {
         r"annotations\[0\] needs the keys id, .*got 7",
     ),
     "an image a list": ({**coco(), "images": [[]]}, r"images\[0\] needs the keys id"),
-    "images null": ({**coco(), "images": None}, "images not there"),
+    "images null": ({**coco(), "images": None}, "none under images"),
     "a list": ([coco()], "the top level is a list"),
-    "images twice": ('{"images": [], "categories": [], "images": []}', "images stands twice"),
+    "images twice": ('{"images": [], "categories": [], "images": []}', "images is given twice"),
     "cut": (json.dumps(coco())[:-30], "not JSON: .* at line 1 column"),
     "something after it": (json.dumps(coco()) + "]", "not JSON: Extra data"),
 }
@@ -145,7 +145,7 @@ REFUSED_ANNOTATIONS = {
     "box null": (dict(bbox=None), "bbox", r"expected 4 number\(s\), got None"),
     "box of NaN": (dict(bbox=[math.nan, 1, 1, 1]), "bbox", r"got \[nan, 1, 1, 1\]"),
     "box of infinity": (dict(bbox=[1, 1, math.inf, 1]), "bbox", "inf"),
-    "box of maps": (dict(bbox=[5e5, 4e6, 30, 30]), "bbox", "no image reaches 1048576"),
+    "box of maps": (dict(bbox=[5e5, 4e6, 30, 30]), "bbox", "at most 1048576"),
     "box huge": (dict(bbox=[BIG, 1, 1, 1]), "bbox", "expected 4"),
     "box of 3": (dict(bbox=[1, 2, 3]), "bbox", r"got \[1, 2, 3\]"),
     "box nested": (dict(bbox=[[1], 2, 3, 4]), "bbox", "expected 4"),
@@ -166,7 +166,7 @@ REFUSED_ANNOTATIONS = {
     "polygon 1e8": (
         dict(segmentation=[*SQUARE, [1, 2, 1e8, 4, 5, 6]]),
         "polygon",
-        "polygon 1: expected pixels, no image reaches 1048576, got 100000000.0",
+        "polygon 1: expected pixels, at most 1048576, got 100000000.0",
     ),
     "polygon of a map": (dict(segmentation=[[5e5, 4.1e6, 5e5, 4.2e6, 6e5, 4e6]]), "polygon", "41"),
     "polygon huge": (dict(segmentation=[[1, 2, BIG, 4, 5, 6]]), "polygon", "1329 bits"),
@@ -219,18 +219,18 @@ REFUSED_ANNOTATIONS = {
 def test_an_annotation_that_is_refused(tmp_path, name):
     changes, rule, message = REFUSED_ANNOTATIONS[name]
     file = read(tmp_path, changed("annotations", 3, **changes))
-    [fault] = file.faults
-    assert (fault.rule, fault.where, fault.index, fault.id) == (rule, "annotations", 3, 13)
-    assert not fault.repaired
+    [issue] = file.issues
+    assert (issue.rule, issue.where, issue.index, issue.id) == (rule, "annotations", 3, 13)
+    assert not issue.fixed
     with pytest.raises(ValueError, match=message):
-        raise ValueError(fault.text)
+        raise ValueError(issue.text)
     [problem] = file.problems
-    assert f"id 13: {fault.text} (annotations[3])" in problem
+    assert f"id 13: {issue.text} (annotations[3])" in problem
     json.dumps(file.annotation(3), allow_nan=False)  # what can be used of it
     assert file.annotation(2) == read(tmp_path, coco()).annotation(2)
 
 
-REPAIRED = {
+FIXED = {
     "box": (dict(bbox=["10", 10, " 20.0", 20]), "text"),
     "area": (dict(area="400"), "text"),
     "polygon": (dict(segmentation=[["10", *SQUARE[0][1:]]]), "text"),
@@ -243,15 +243,15 @@ REPAIRED = {
 }
 
 
-@pytest.mark.parametrize("name", REPAIRED)
-def test_an_annotation_that_is_repaired(tmp_path, name):
-    changes, rule = REPAIRED[name]
+@pytest.mark.parametrize("name", FIXED)
+def test_an_annotation_that_is_fixed(tmp_path, name):
+    changes, rule = FIXED[name]
     file = read(tmp_path, changed("annotations", 3, **changes))
-    [fault] = file.faults
-    assert (fault.rule, fault.index, fault.repaired) == (rule, 3, True)
+    [issue] = file.issues
+    assert (issue.rule, issue.index, issue.fixed) == (rule, 3, True)
     assert file.problems == []
-    assert file.repairs[0].startswith("1 ")
-    assert "id 13" in file.repairs[0]
+    assert file.fixes[0].startswith("1 ")
+    assert "id 13" in file.fixes[0]
     assert file.to_coco() == {**read(tmp_path, coco()).to_coco()}
 
 
@@ -259,7 +259,7 @@ def test_a_crowd_written_as_text(tmp_path):
     assert read(tmp_path, changed("annotations", 3, iscrowd="1")).crowd.tolist()[3]
 
 
-def test_images_and_categories_that_are_repaired(tmp_path):
+def test_images_and_categories_that_are_fixed(tmp_path):
     data = coco()
     data["images"][0] |= {"height": "40", "id": 1.0}
     data["categories"][0]["name"] = 7
@@ -268,7 +268,7 @@ def test_images_and_categories_that_are_repaired(tmp_path):
     assert file.sizes[0].tolist() == [40, 60]
     assert file.image_ids == [1, 2]
     assert file.categories == [(5, "7")]
-    assert len(file.repairs) == 3
+    assert len(file.fixes) == 3
 
 
 def test_text_ids(tmp_path):
@@ -291,7 +291,7 @@ def test_other_encodings(tmp_path, encoding):
 
 
 def test_boxes_written_as_corners(tmp_path):
-    """By the masks, and without masks by what leaves the image."""
+    """Corner boxes are found by the masks, or without masks by boxes that leave the image."""
     data = coco()
     for annotation in data["annotations"]:
         annotation["bbox"] = [10, 10, 30, 30]
@@ -329,5 +329,5 @@ def test_many_compressed_codes_are_all_looked_at(tmp_path):
     entries = [{**data["annotations"][0], "id": i, "segmentation": sound} for i in range(5000)]
     entries[4321] |= {"segmentation": {"size": [40, 60], "counts": "P[1"}}
     data["annotations"] = entries
-    [fault] = read(tmp_path, data).faults
-    assert (fault.index, fault.rule) == (4321, "rle")
+    [issue] = read(tmp_path, data).issues
+    assert (issue.index, issue.rule) == (4321, "rle")

@@ -1,4 +1,4 @@
-"""Values and errors are those of Python's json, wherever what was read happens to end."""
+"""Compare values and errors with Python's json, for every end of the read chunks."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def random_value(rng, depth=0):
 
 
 def read(path):
-    """In the smallest pieces that there are."""
+    """Read the file in the smallest possible chunks."""
     with open_json(str(path)) as stream:
         if stream.peek() == "{":
             found = {

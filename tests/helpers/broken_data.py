@@ -1,4 +1,4 @@
-"""A small sound dataset, and every fault of the catalogue put into it by hand."""
+"""A small sound dataset, and one variant of it for each issue of the catalog."""
 
 import json
 import math
@@ -18,8 +18,8 @@ BAR = [40, 5, 50, 5, 50, 45, 40, 45]  # 10 x 40
 def rle(x: int, y: int, width: int, height: int, size: tuple[int, int] = (HEIGHT, WIDTH)) -> dict:
     mask = np.zeros(size, np.uint8, order="F")
     mask[y : y + height, x : x + width] = 1
-    code = coco_mask.encode(mask)
-    return {"size": list(size), "counts": code["counts"].decode()}
+    rle = coco_mask.encode(mask)
+    return {"size": list(size), "counts": rle["counts"].decode()}
 
 
 def annotation(number: int, image: int, category: int, polygon: list, **changes) -> dict:
@@ -83,12 +83,12 @@ def save(path: Path, seed: int = 0, size: tuple[int, int] = (WIDTH, HEIGHT), **o
 
 @dataclass(frozen=True)
 class Case:
-    """A fault: ``put`` changes the data or the files written; it stands at ``places`` then."""
+    """One issue: ``put`` changes the data or the files so that it is found at ``places``."""
 
     kind: str
     put: Callable[[dict, Path], None]
-    places: list  # annotation ids; of images ("image", id); else parts of details
-    along: tuple[str, ...] = ()  # kinds that the fault itself brings along
+    places: list  # annotation ids, ("image", id) of images, or parts of details
+    along: tuple[str, ...] = ()  # other kinds that the change causes
 
 
 def _change(number: int, **changes) -> Callable[[dict, Path], None]:
