@@ -9,7 +9,9 @@ from condinst.datasets.shapes.generator import make_shapes
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", help="folder to write: new, empty, or written by this command")
+    parser.add_argument(
+        "--out", required=True, help="folder to write: new, empty, or written by this command"
+    )
     parser.add_argument("--train", type=int, default=1000, help="number of training images")
     parser.add_argument("--val", type=int, default=60, help="number of validation images")
     parser.add_argument("--size", type=int, default=128, help="width and height in pixels")

@@ -12,7 +12,7 @@ _EPILOG = """formats:
   pt2       the network for torch.export.load, up to the dense predictions
 
 examples:
-  %(prog)s condinst_r50_fpn_1x -o condinst.onnx
+  %(prog)s condinst_r50_fpn_1x --out condinst.onnx
   %(prog)s config.py work_dirs/NAME/iter_90000.pth --check-images images/
   %(prog)s config.py epoch_12.pth --fixed-size 800 1344 --fp16
   %(prog)s config.py epoch_12.pth --int8 --calibration-images images/
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint", nargs="?", help="weights: a file, URL or name (default: the named model's)"
     )
-    parser.add_argument("-o", "--output", metavar="FILE", help="file to write (default: by config)")
+    parser.add_argument("--out", metavar="FILE", help="file to write (default: by config)")
     parser.add_argument("--format", choices=["onnx", "pt2", "openvino"], default="onnx")
     parser.add_argument(
         "--fixed-size",
@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "image has max_per_img places for detections",
     )
     parser.add_argument(
-        "--batch",
+        "--batch-size",
         type=int,
         metavar="N",
-        help="images at a time (default: any number, 1 with --fixed-size); --batch 1 makes a "
+        help="images at a time (default: any number, 1 with --fixed-size); --batch-size 1 makes a "
         "file that runs in less memory",
     )
     parser.add_argument("--fp16", action="store_true", help="weights and activations in float16")
@@ -54,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--calibration-images", metavar="DIR", help="folder of images like those to come"
     )
     parser.add_argument(
-        "--num-calibration", type=int, default=32, metavar="N", help="at most so many (default 32)"
+        "--num-calibration-images",
+        type=int,
+        default=32,
+        metavar="N",
+        help="at most so many of them (default 32)",
     )
     parser.add_argument(
         "--check-images",
@@ -62,7 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of images to compare file and detector on (default: generated ones)",
     )
     parser.add_argument(
-        "--num-check", type=int, default=8, metavar="N", help="at most so many (default 8)"
+        "--num-check-images",
+        type=int,
+        default=8,
+        metavar="N",
+        help="at most so many of them (default 8)",
     )
 
 
@@ -96,16 +104,16 @@ def run(args: argparse.Namespace) -> int:
     done = export_model(
         args.config,
         args.checkpoint,
-        args.output,
+        args.out,
         Options(
             format=args.format,
             fixed_size=tuple(args.fixed_size) if args.fixed_size else None,
-            batch=args.batch,
+            batch=args.batch_size,
             half=args.fp16,
             calibration_images=args.calibration_images,
-            num_calibration=args.num_calibration,
+            num_calibration=args.num_calibration_images,
             check_images=args.check_images,
-            num_check=args.num_check,
+            num_check=args.num_check_images,
         ),
     )
     if done.rows:

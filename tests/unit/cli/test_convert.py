@@ -26,14 +26,14 @@ def test_the_script_there_and_back(source, repo):
         command = [sys.executable, str(repo / "tools" / "convert_checkpoint.py"), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    out = start(source, "ours.pth")
+    out = start(source, "--out", "ours.pth")
     assert out.splitlines() == [
         "read original.pth: original (the original CondInst and BoxInst (AdelaiDet on detectron2))",
         "tensors left out: pixel_mean",
         "not kept: optimizer, iteration",
         "wrote ours.pth: 1 tensors in the layout condinst",
     ]
-    out = start("ours.pth", "back.pth", "--to", "original")
+    out = start("ours.pth", "--out", "back.pth", "--to", "original")
     assert out.splitlines()[-1] == "wrote back.pth: 1 tensors in the layout original"
     back = torch.load("back.pth", weights_only=True)["model"]
     assert back.keys() == {"controller.bias"}
@@ -43,9 +43,15 @@ def test_the_script_there_and_back(source, repo):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["absent.pth", "ours.pth"], "error: absent.pth: no such file\n"),
-        (["original.pth", "."], "error: .: is a folder, expected the name of a file to write\n"),
-        (["original.pth", "o.pth", "--config", "c.py"], "error: config c.py is not a file\n"),
+        (["absent.pth", "--out", "ours.pth"], "error: absent.pth: no such file\n"),
+        (
+            ["original.pth", "--out", "."],
+            "error: .: is a folder, expected the name of a file to write\n",
+        ),
+        (
+            ["original.pth", "--out", "o.pth", "--config", "c.py"],
+            "error: config c.py is not a file\n",
+        ),
     ],
 )
 def test_mistakes_end_with_one_line(source, capsys, arguments, message):
@@ -61,4 +67,4 @@ def test_the_help_names_every_layout(capsys):
     out = capsys.readouterr().out
     for layout in ("original", "mmdet2", "caffe2-backbone", "detectron2-backbone", "torchvision-"):
         assert f"\n  {layout}" in out
-    assert "python tools/convert_checkpoint.py R-50.pkl resnet50_msra.pth" in out
+    assert "python tools/convert_checkpoint.py R-50.pkl --out resnet50_msra.pth" in out
