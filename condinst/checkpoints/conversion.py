@@ -14,6 +14,7 @@ from condinst.checkpoints import weight_files as files
 from condinst.checkpoints.layouts import BACKBONES, detect_layout, strip_wrapper, translate
 from condinst.checkpoints.model_check import check_fit
 from condinst.config.build import build_model
+from condinst.config.problem import ConfigError
 from condinst.version import __version__
 
 TARGETS = ("condinst", "original")
@@ -74,6 +75,8 @@ def convert_file(
             if layout in BACKBONES:
                 model = model.backbone
             check_fit(ours.weights, model, name)
+    except ConfigError:
+        raise
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
     if to == "original":

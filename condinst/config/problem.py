@@ -15,8 +15,21 @@ class ConfigError(ValueError):
     """A user's mistake in a config: one line that names the key, the value and what is expected."""
 
 
+_IN_RUN = "_condinst_in_run"
+
+
+def mark_in_run(error: Exception) -> None:
+    """Note on an error that it came in the middle of a run, so that it keeps its traceback."""
+    setattr(error, _IN_RUN, True)
+
+
+def came_in_run(error: Exception) -> bool:
+    """Tell whether :func:`mark_in_run` was called with this error."""
+    return getattr(error, _IN_RUN, False)
+
+
 def show(value: Any) -> str:
-    """A value in a message."""
+    """Return a value as it stands in a message."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
 

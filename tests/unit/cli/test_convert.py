@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -59,6 +60,16 @@ def test_mistakes_end_with_one_line(source, capsys, arguments, message):
         errors.run(lambda: convert.main(arguments))
     assert ended.value.code == 1
     assert capsys.readouterr().err == message + "(set CONDINST_DEBUG=1 for the traceback)\n"
+
+
+def test_a_model_that_cannot_be_built_is_named_by_its_key(source, repo, capsys):
+    base = repo / "tests" / "helpers" / "small_condinst.py"
+    Path("c.py").write_text(f"_base_ = {str(base)!r}\nmodel = dict(neck=dict(nobody=1))")
+    with pytest.raises(SystemExit):
+        errors.run(lambda: convert.main([source, "--out", "o.pth", "--config", "c.py"]))
+    error = capsys.readouterr().err
+    assert error.startswith("error: building from the config fails in model.neck (type='FPN'): ")
+    assert not Path("o.pth").exists()
 
 
 def test_the_help_names_every_layout(capsys):
