@@ -112,7 +112,7 @@ def _unpickle(path: Path) -> dict[str, Any]:
         content = Unpickler(io.BytesIO(data), encoding="latin1", limits=limits).load()
         check_content(content)
     except MemoryError as error:
-        raise ValueError(f"{path}: to read it takes more memory than there is") from error
+        raise ValueError(f"{path}: reading it takes more memory than there is") from error
     except Exception as error:  # a damaged pickle can raise anything
         refused = refused_name(error)
         if refused:

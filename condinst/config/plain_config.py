@@ -14,7 +14,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from condinst.compat.stored_config import _target, _value
+from condinst.compat.stored_config import assigned_name, literal_value
 from condinst.config.arguments import registries
 from condinst.config.problem import ConfigError
 
@@ -34,7 +34,7 @@ def read_plain_config(path: Path) -> Config:
         if path.stat().st_size > _LARGEST:
             raise ValueError(f"it has {path.stat().st_size:,} bytes, expected {_LARGEST:,} at most")
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        values = {_target(node): _value(node.value) for node in tree.body}  # type: ignore[attr-defined]
+        values = {assigned_name(node): literal_value(node.value) for node in tree.body}  # type: ignore[attr-defined]
         for key in _BUILT:
             _check_types(values.get(key), key)
         cfg = Config(values)

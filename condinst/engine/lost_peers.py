@@ -104,7 +104,7 @@ def _end(text: str, lost: list[int] | None, runners: list[Runner]) -> NoReturn:
         if lost is None:
             lost = beats.lost
         what = _save(runners[-1], text) if runners else ""
-        if beats.speaks(lost):
+        if beats.should_report(lost):
             _say(f"error: {text}{what}")
         beats.wait_for_first(_SAVE_SECONDS if 0 not in lost else 0)
         beats.leave(lost)

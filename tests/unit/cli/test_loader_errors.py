@@ -100,7 +100,7 @@ def test_a_worker_that_cannot_hand_over_its_batch_ends(capfd):
     with pytest.raises(RuntimeError) as caught:
         list(loader)
     assert "the shared memory ran out" in explain_uninterrupted(caught.value)
-    assert "cannot be handed over" in capfd.readouterr().err
+    assert "cannot be sent" in capfd.readouterr().err
 
 
 def fail():
