@@ -120,7 +120,7 @@ def train(args: argparse.Namespace) -> None:
     from condinst.config.blame import blaming
     from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_runner
-    from condinst.engine.elastic import go_on_after_restart
+    from condinst.engine.elastic import resume_after_restart
     from condinst.engine.lost_peers import end_when_peers_are_lost
     from condinst.engine.signals import StopHook, stop_on_signals
 
@@ -129,7 +129,7 @@ def train(args: argparse.Namespace) -> None:
         with blaming(cfg, "checking the data"):
             report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
         setup_cache_size_limit_of_dynamo()
-        go_on_after_restart(cfg)
+        resume_after_restart(cfg)
         with blaming(cfg):
             runner = build_runner(cfg)
             runner.register_hook(StopHook())

@@ -22,13 +22,13 @@ def only_training(cfg: Config) -> Iterator[None]:
     Raises:
         FolderInUse: another training runs there.
     """
-    from condinst.engine.run_lock import FolderInUse, one_run_in
+    from condinst.engine.run_lock import FolderInUse, lock_work_dir
 
     refusal = None
     with contextlib.ExitStack() as stack:
         if is_first_process():
             try:
-                problem = stack.enter_context(one_run_in(cfg.work_dir))
+                problem = stack.enter_context(lock_work_dir(cfg.work_dir))
                 _tidy(cfg, problem)
             except FolderInUse as error:
                 refusal = error

@@ -41,8 +41,8 @@ def _fixed(resume: Callable[..., None]) -> Callable[..., None]:
             text = str(error.args[0] if isinstance(error, KeyError) else error)
             reason = f"{type(error).__name__}: {' '.join(text.split())[:300]}"
             raise ValueError(
-                f"{filename}: a training cannot go on from it ({reason}); expected what a training "
-                "of the same model and optimizer has saved"
+                f"{filename}: no training can resume from it ({reason}); expected a checkpoint of "
+                "a training with the same model and optimizer"
             ) from error
 
     return fixed

@@ -1,4 +1,4 @@
-"""The hook that makes a detector fast once its weights are there."""
+"""A hook that optimizes a detector after its weights are loaded."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from condinst.registry import HOOKS
 
 @HOOKS.register_module()
 class InferenceHook(Hook):
-    """Applies :func:`~condinst.models.optimize.optimize_for_inference` before a test.
+    """Apply :func:`~condinst.models.optimize.optimize_for_inference` before a test.
 
     Args:
-        switches: its arguments.
+        switches: arguments of that function.
     """
 
     def __init__(self, **switches: Any) -> None:
