@@ -1,4 +1,4 @@
-"""Name the config key that is at fault when building, or the first batch of a loop, fails.
+"""Name the config key that causes the error when building, or the first batch of a loop, fails.
 
 The checks before building cannot judge everything: only the network finds that a number of channels
 does not fit the next layer. An error before the end of the first batch is almost always the

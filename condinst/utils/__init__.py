@@ -1,1 +1,1 @@
-"""What several rooms need of files and names; the standard library and numpy alone."""
+"""Helpers for files, names, memory and pages that several packages share."""
