@@ -124,7 +124,7 @@ def test_it_ends_a_process_that_hangs(tmp_path):
     child = Child(lambda: train(tmp_path / "run", hooks=[Hang()]), tmp_path / "output.txt")
     child.wait_for("hangs")
     child.kill(signal.SIGTERM)
-    child.wait_for("once more")
+    child.wait_for("a second one")
     time.sleep(0.6)
     begin = time.monotonic()
     child.kill(signal.SIGTERM)
