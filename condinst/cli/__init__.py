@@ -1,1 +1,1 @@
-"""What the scripts in tools/ do, as functions."""
+"""The commands of ``condinst`` and of the scripts in ``tools/``."""
