@@ -89,7 +89,7 @@ def describe(name: str, tensor: Tensor) -> str:
 def listing(heading: str, lines: Iterable[str]) -> str:
     """Return a heading with the number of lines, and the first 40 lines."""
     lines = list(lines)
-    shown = [f"  {line}" for line in lines[:_NUM_LISTED]]
+    listed = [f"  {line}" for line in lines[:_NUM_LISTED]]
     if len(lines) > _NUM_LISTED:
-        shown.append(f"  and {len(lines) - _NUM_LISTED} more")
-    return "\n".join([f"{heading} ({len(lines)}):", *shown])
+        listed.append(f"  and {len(lines) - _NUM_LISTED} more")
+    return "\n".join([f"{heading} ({len(lines)}):", *listed])

@@ -92,10 +92,10 @@ class ImageOutput:
         if self.draw:
             results.save(self.out / f"{name}.jpg", image, score_thr=0.0, boxes=self.boxes)
         if self._closeups:
-            shown: Image.Image = Image.fromarray(
+            closeups: Image.Image = Image.fromarray(
                 draw_closeups(image, results, self._class_names, score_thr=0.0)
             )
-            _save_png(shown, self.out / f"{name}_edges.png")
+            _save_png(closeups, self.out / f"{name}_edges.png")
         if "labelme" in self.formats:
             place = os.path.relpath(results.path, self.out)
             content = results.to_labelme(image_path=Path(place).as_posix())

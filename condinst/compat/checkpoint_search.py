@@ -154,13 +154,13 @@ def _read(path: Path, folders: bool) -> tuple[dict[str, Any], float]:
     return training_meta(checkpoint, str(path)), started if isinstance(started, float) else 0.0
 
 
-def training_meta(checkpoint: dict[str, Any], name: str, switch: str = "") -> dict[str, Any]:
+def training_meta(checkpoint: dict[str, Any], name: str, option: str = "") -> dict[str, Any]:
     """Return the ``meta`` of a loaded checkpoint.
 
     Args:
         checkpoint: content of the file.
         name: of the file, for the message.
-        switch: the option that named the file, for the message.
+        option: the option that named the file, for the message.
 
     Raises:
         ValueError: it holds weights, but no state of a training.
@@ -168,7 +168,7 @@ def training_meta(checkpoint: dict[str, Any], name: str, switch: str = "") -> di
     meta = checkpoint.get("meta")
     if not isinstance(meta, dict) or type(meta.get("iter")) is not int or meta["iter"] < 0:
         raise ValueError(
-            f"{switch}{name}: holds weights, but no state of a training; to start a new training "
+            f"{option}{name}: holds weights, but no state of a training; to start a new training "
             f"from these weights, use --cfg-options load_from={name}"
         )
     return meta

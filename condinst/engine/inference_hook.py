@@ -16,11 +16,11 @@ class InferenceHook(Hook):
     """Apply :func:`~condinst.models.optimize.optimize_for_inference` before a test.
 
     Args:
-        switches: arguments of that function.
+        options: arguments of that function.
     """
 
-    def __init__(self, **switches: Any) -> None:
-        self.switches = switches
+    def __init__(self, **options: Any) -> None:
+        self.options = options
 
     def before_test(self, runner: Runner) -> None:
-        optimize_for_inference(runner.model, **self.switches)
+        optimize_for_inference(runner.model, **self.options)

@@ -183,11 +183,11 @@ def _receive(url: str, part: _Part, timeout: float) -> None:
         try:
             if response.status != 206:  # it knows no ranges, or has another version: all of it
                 part.restart(url, response.headers)
-            _check_room(part, total)
+            _check_space(part, total)
             part.append(response, total)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise OSError(_no_room(part, total)) from error
+                raise OSError(_disk_full(part, total)) from error
             raise
     if total is not None and part.size() != total:
         found = part.size()
@@ -238,15 +238,15 @@ def _refuse_web_page(url: str, headers: HTTPMessage) -> None:
         raise ValueError(f"{url}: the server sent a web page, expected a file of weights")
 
 
-def _check_room(part: _Part, total: int | None) -> None:
+def _check_space(part: _Part, total: int | None) -> None:
     if total is not None and total - part.size() > shutil.disk_usage(part.path.parent).free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _no_room(part: _Part, total: int | None) -> str:
+def _disk_full(part: _Part, total: int | None) -> str:
     free = shutil.disk_usage(part.path.parent).free
     needed = "" if total is None else f" {(total - part.size()) / 1e6:.1f} MB more are needed,"
     return (
         f"{part.target}: the disk is full:{needed} {free / 1e6:.1f} MB are free in "
-        f"{part.path.parent}; make room, or choose another folder by CONDINST_HOME"
+        f"{part.path.parent}; free some space, or choose another folder with CONDINST_HOME"
     )

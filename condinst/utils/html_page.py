@@ -78,22 +78,24 @@ class HtmlPage:
         *,
         name: str | None = None,
         digits: int = 3,
-        shown: int | None = None,
+        max_rows: int | None = None,
     ) -> None:
         """Add a table, with numbers aligned to the right.
 
         Args:
             columns: headings.
-            rows: one value per column: text, int, float (shown with ``digits``), or None for "-".
+            rows: one value per column: text, int, float (written with ``digits``), or None for "-".
             name: where given, the same table is written unrounded as ``NAME.csv``, and linked.
-            shown: number of rows on the page, from the first; the file has all.
+            max_rows: largest number of rows on the page; the file has all.
         """
         rows = list(rows)
         head = "".join(f"<th>{html.escape(str(c))}</th>" for c in columns)
-        body = "".join(f"<tr>{''.join(_cell(v, digits) for v in row)}</tr>" for row in rows[:shown])
+        body = "".join(
+            f"<tr>{''.join(_cell(v, digits) for v in row)}</tr>" for row in rows[:max_rows]
+        )
         self._parts.append(f"<table><tr>{head}</tr>{body}</table>")
-        if shown is not None and len(rows) > shown:
-            self._parts.append(f'<p class="data">and {len(rows) - shown:,} more</p>')
+        if max_rows is not None and len(rows) > max_rows:
+            self._parts.append(f'<p class="data">and {len(rows) - max_rows:,} more</p>')
         if name:
             self._attach(name, columns, rows)
 
@@ -143,13 +145,13 @@ class HtmlPage:
             side: least width of an image on the page, in CSS pixels.
             max_pixels: length of the longer side to which larger images are reduced.
         """
-        shown = "".join(
+        content = "".join(
             f'<figure><img src="data:image/jpeg;base64,{_jpeg(image, max_pixels)}" '
             f'alt="{html.escape(caption)}" loading="lazy">'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
             for image, caption in images
         )
-        self._parts.append(f'<div class="images" style="--side: {side}px">{shown}</div>')
+        self._parts.append(f'<div class="images" style="--side: {side}px">{content}</div>')
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the page, and its numbers into the folder ``STEM_data`` beside it.
@@ -188,8 +190,8 @@ def _cell(value: Any, digits: int) -> str:
         return '<td class="number">-</td>'
     if isinstance(value, str):
         return f"<td>{html.escape(value)}</td>"
-    shown = f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.{digits}f}"
-    return f'<td class="number">{shown}</td>'
+    content = f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.{digits}f}"
+    return f'<td class="number">{content}</td>'
 
 
 def _jpeg(image: np.ndarray, max_pixels: int) -> str:
