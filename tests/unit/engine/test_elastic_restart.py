@@ -14,7 +14,7 @@ def launched(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "7")
     monkeypatch.setattr(elastic, "is_distributed", lambda: True)
     monkeypatch.setattr(elastic, "all_reduce", lambda *_: None)
-    monkeypatch.setattr(elastic, "_launcher_begun", lambda: 1000.0)
+    monkeypatch.setattr(elastic, "_launcher_start_time", lambda: 1000.0)
     resumed = []
     monkeypatch.setattr(elastic, "set_resume", lambda cfg, path: resumed.append(path))
 
