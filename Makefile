@@ -28,7 +28,7 @@ lint: $(STAMP)
 
 env: $(STAMP)
 
-$(STAMP): requirements.txt setup.py pyproject.toml condinst.pth
+$(STAMP): requirements.txt setup.py pyproject.toml condinst.pth _condinst_startup.py
 ifeq ($(UV),)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -r requirements.txt -e ".[dev]"

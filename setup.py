@@ -1,4 +1,4 @@
-"""The package's metadata, and the two things setuptools needs to be told by hand."""
+"""The package's metadata, and the files that setuptools would not install by itself."""
 
 import re
 import shutil
@@ -11,11 +11,10 @@ ROOT = Path(__file__).resolve().parent
 
 
 class BuildPy(build_py):
-    """Also installs the startup file, and configs and tools where OpenMMLab's ``mim`` looks.
+    """Also install the startup files, and configs and tools where OpenMMLab's ``mim`` looks.
 
-    ``condinst.pth`` lies beside the package in site-packages. Python runs its line at startup,
-    which offers the stand-in for ``mmcv._ext`` to programs that import mmdet before condinst, such
-    as mmdet's own ``tools/test.py``.
+    ``condinst.pth`` and the module that its line imports are copied beside the package, also for an
+    editable installation: where its checkout is deleted, the line still finds the module.
     """
 
     def run(self) -> None:
@@ -31,7 +30,8 @@ class BuildPy(build_py):
             for name in ("model-index.yml", "requirements.txt"):  # the doctor reads the second
                 shutil.copyfile(ROOT / name, mim / name)
         site_packages.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / "condinst.pth", site_packages / "condinst.pth")
+        for name in ("condinst.pth", "_condinst_startup.py"):
+            shutil.copyfile(ROOT / name, site_packages / name)
 
 
 def read(name: str) -> str:

@@ -1,8 +1,8 @@
 """CondInst: conditional convolutions for instance segmentation (ECCV 2020).
 
 Importing the package is quick and needs neither PyTorch nor mmdet. It makes the installed mmcv,
-mmengine and mmdet work together as soon as they are imported (:mod:`condinst.compat`); our modules
-are registered under the scope ``condinst`` as soon as a config asks for one, or
+mmengine and mmdet work together as soon as they are imported (:mod:`condinst.compat`); our classes
+are registered under the scope ``condinst`` as soon as a config names one, or
 :mod:`condinst.registry` or one of the packages below is imported.
 """
 
@@ -15,21 +15,21 @@ from condinst.version import __version__
 compat.prepare()
 
 _PACKAGES = ("datasets", "engine", "evaluation", "models")
-# where the names that the package hands out come from
-_HOMES = {
+# the modules of the names that the package exports
+_EXPORTS = {
     "Predictor": "condinst.inference.predictor",
     "Results": "condinst.results.results",
     "list_models": "condinst.model_zoo",
 }
 
-__all__ = ["__version__", *_PACKAGES, *_HOMES]
+__all__ = ["__version__", *_PACKAGES, *_EXPORTS]
 
 
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return importlib.import_module(f"condinst.{name}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(_EXPORTS[name]), name)
     raise AttributeError(f"module 'condinst' has no attribute {name!r}")
 
 

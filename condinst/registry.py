@@ -1,11 +1,11 @@
-"""Child registries of mmdet's, scope ``condinst``.
+"""Registries of condinst: children of mmdet's, with the scope ``condinst``.
 
-A config with ``default_scope = "condinst"`` finds our modules by bare name and everything that we
-do not define (``ResNet``, ``FPN``, ``InfiniteSampler``, ...) in mmdet, mmcv and mmengine. Any other
-config reaches ours with the prefix, for example ``type="condinst.CondInst"``.
+A config with ``default_scope = "condinst"`` finds our classes by bare name, and all others
+(``ResNet``, ``FPN``, ``InfiniteSampler``, ...) in mmdet, mmcv and mmengine. Any other config names
+ours with the prefix, for example ``type="condinst.CondInst"``.
 
-mmengine switches registries by scope inside every ``build``; a scope that lacks one of them falls
-back with a warning, so there is a child for each registry of mmdet's, also where we add nothing.
+mmengine switches registries by scope inside every ``build``, and warns if the scope lacks one.
+There is therefore a child of each of mmdet's registries, even where we add nothing.
 """
 
 from condinst import compat

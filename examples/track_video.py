@@ -1,7 +1,7 @@
 """Track instances through a video: CondInst detects them, ByteTrack numbers them.
 
     pip install "condinst[video]"
-    python examples/track_video.py MODEL [CHECKPOINT] film.mp4 tracked.mp4
+    python examples/track_video.py MODEL [CHECKPOINT] film.mp4 --out tracked.mp4
 
 MODEL is the name of a published model, a config, or a checkpoint that contains its config. The
 color of a mask is that of its track.
@@ -35,7 +35,7 @@ def main() -> None:
     )
     parser.add_argument("model", nargs="+", help="MODEL, or CONFIG CHECKPOINT")
     parser.add_argument("video", help="video to read")
-    parser.add_argument("target", help="video to write, .mp4")
+    parser.add_argument("--out", required=True, help="video to write, .mp4")
     parser.add_argument("--device", help="such as cuda:0 or cpu")
     args = parser.parse_args()
 
@@ -45,7 +45,7 @@ def main() -> None:
     draw_masks = sv.MaskAnnotator(color_lookup=sv.ColorLookup.TRACK)
     draw_labels = sv.LabelAnnotator(color_lookup=sv.ColorLookup.TRACK)
     tracks = set()
-    with sv.VideoSink(args.target, info) as sink:
+    with sv.VideoSink(args.out, info) as sink:
         for results, detections in track(predictor.stream(args.video), info.fps):
             tracks.update(detections.tracker_id.tolist())
             frame = results.read_image()[:, :, ::-1].copy()  # BGR, as OpenCV has it
@@ -54,7 +54,7 @@ def main() -> None:
             sink.write_frame(
                 draw_labels.annotate(draw_masks.annotate(frame, detections), detections, labels)
             )
-    print(f"{len(tracks)} tracks: {args.target}")
+    print(f"{len(tracks)} tracks: {args.out}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Train a config with mmdet's modules and with ours, from the same weights; compare AP and time.
+"""Train a config with mmdet's modules and with ours from the same weights; compare AP and time.
 
     python tools/compare_training.py configs/nuclei_condinst_r18_fpn.py --out work_dirs/nuclei
 
-Switches of `condinst train` after `--` are for ours alone: `-- --amp bfloat16 --channels-last`.
+Options of `condinst train` after `--` apply to ours only: `-- --amp bfloat16 --channels-last`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("config")
+    parser.add_argument("config", help="config file, or name of a model (condinst list)")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the runs and of the comparison"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="seed of both trainings (default 0)")
     parser.add_argument(
         "--only",
         choices=("mmdet", "ours", "report"),
-        help="one training, or the comparison of two that are there; default: all",
+        help="run one training, or write the comparison of two finished ones (default: all)",
     )
     common.add_cfg_options(parser)
     args = parser.parse_args(words[: words.index("--")] if "--" in words else words)
 
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # benchmarks/ is not installed
+    sys.path.insert(
+        0, str(Path(__file__).resolve().parents[1])
+    )  # for benchmarks/, which is not installed
     from benchmarks import learning
     from condinst.utils.environment import machine
 
@@ -63,14 +65,14 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _without_weights(backbone: dict) -> None:
-    """They are in the file that both start from."""
+    """Remove the backbone's own weights: both trainings start from one file."""
     for name in ("init_cfg", "checkpoint_path", "pretrained"):
         if name in backbone:
             backbone[name] = None if name != "pretrained" else False
 
 
 def _train(folder: Path, name: str, seed: int, words: list[str]) -> None:
-    """A process of its own, so that neither finds what the other has loaded."""
+    """Train in a separate process, so that neither training affects the other."""
     subprocess.run(
         [sys.executable, Path(__file__).with_name("train.py"), folder / f"{name}.py"]
         + ["--work-dir", folder / name, "--seed", str(seed), *words],

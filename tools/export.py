@@ -1,4 +1,4 @@
-"""Export a detector; see ``python tools/export.py --help``."""
+"""Export a detector; see --help."""
 
 from condinst.cli import errors, export
 

@@ -1,4 +1,4 @@
-"""Write the generated dataset "shapes": colored shapes in COCO format, no download."""
+"""Generate the dataset "shapes": images of colored shapes, with annotations in COCO format."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from condinst.datasets.shapes.generator import make_shapes
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", help="folder to write: new, empty, or written by this command")
-    parser.add_argument("--train", type=int, default=1000, help="number of training images")
-    parser.add_argument("--val", type=int, default=60, help="number of validation images")
-    parser.add_argument("--size", type=int, default=128, help="width and height in pixels")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--out", required=True, help="output folder: new, empty, or written by this command"
+    )
+    parser.add_argument(
+        "--train", type=int, default=1000, help="number of training images (default 1000)"
+    )
+    parser.add_argument(
+        "--val", type=int, default=60, help="number of validation images (default 60)"
+    )
+    parser.add_argument(
+        "--size", type=int, default=128, help="width and height in pixels (default 128)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the images (default 0)")
     args = parser.parse_args()
     try:
         written = make_shapes(

@@ -1,4 +1,4 @@
-"""Train the small model on generated images and show what it predicts; see --help."""
+"""Train a small model on generated images, and draw its predictions; see --help."""
 
 from functools import partial
 from pathlib import Path

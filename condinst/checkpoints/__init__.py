@@ -1,7 +1,7 @@
-"""Weights of other programs and versions to ours, and ours to the original's.
+"""Convert weights of other programs and versions to ours, and ours to the original's.
 
-``layouts`` recognizes whose names a state dict has, ``original``, ``resnet`` and ``mmdet2``
-translate them, ``files`` reads and writes, ``model_check`` compares with a config's model.
+``layouts`` recognizes the names in a state dict; ``original``, ``resnet`` and ``mmdet2`` translate
+them; ``weight_files`` reads and writes; ``model_check`` compares weights with a config's model.
 """
 
 from condinst.checkpoints.conversion import Conversion, convert_file

@@ -1,4 +1,4 @@
-"""A weight file of one layout to a file of another."""
+"""Convert a weight file of one layout to a file of another."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from condinst.checkpoints import weight_files as files
 from condinst.checkpoints.layouts import BACKBONES, detect_layout, strip_wrapper, translate
 from condinst.checkpoints.model_check import check_fit
 from condinst.config.build import build_model
+from condinst.config.problem import ConfigError
 from condinst.version import __version__
 
 TARGETS = ("condinst", "original")
@@ -21,13 +22,13 @@ TARGETS = ("condinst", "original")
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was done.
+    """The result of a conversion.
 
     Attributes:
-        layout: of the source, a key of ``LAYOUTS``.
-        num_tensors: in the written file.
-        dropped: names of tensors of the source without a place in the new layout.
-        not_kept: what lay beside the weights, such as the optimizer's state.
+        layout: layout of the source, a key of ``LAYOUTS``.
+        num_tensors: number of tensors in the written file.
+        dropped: names of the source's tensors that the new layout does not have.
+        not_kept: names of the source's other entries, such as the optimizer's state.
     """
 
     layout: str
@@ -42,20 +43,20 @@ def convert_file(
     to: str = "condinst",
     config: str | Path | Config | None = None,
 ) -> Conversion:
-    """Convert a weight file. Only weights are kept: no optimizer, no schedule.
+    """Convert a weight file. Only weights are kept, no optimizer and no schedule.
 
-    A file of ours has mmengine's form, with ``meta``: version, source file and its checksum, the
-    layout, and the names of classes (the source's, or COCO's where there are 80). The original's
-    has detectron2's: the weights under ``model``.
+    A file in our layout has mmengine's form. Its ``meta`` holds the version, the source file and
+    its checksum, the source's layout, and the class names (the source's, or COCO's if there are
+    80). A file in the original's layout has detectron2's form: the weights are under ``model``.
 
     Args:
         source: a checkpoint of PyTorch, or a pickle of arrays.
         target: the file to write; the original's is a pickle of arrays where it ends in .pkl.
         to: "condinst" or "original".
-        config: of the model that the weights must fit by name and shape.
+        config: config of the model that the weights must fit by name and shape.
 
     Raises:
-        FileNotFoundError: ``source`` or ``config`` is not there.
+        FileNotFoundError: ``source`` or ``config`` does not exist.
         ValueError: a file cannot be read, or tensors are unknown, missing or misshapen; lists
             them. Nothing is written then.
         OSError: the target cannot be written; what was there before is untouched.
@@ -74,6 +75,8 @@ def convert_file(
             if layout in BACKBONES:
                 model = model.backbone
             check_fit(ours.weights, model, name)
+    except ConfigError:
+        raise
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
     if to == "original":
@@ -93,7 +96,7 @@ def _check_arguments(source: Path, target: Path, to: str) -> None:
     if target.exists() and source.exists() and target.samefile(source):
         raise ValueError(f"{target}: is the source itself, expected another file to write")
     if to == "condinst" and target.suffix == ".pkl":
-        raise ValueError(f"{target}: weights of ours are written as .pth, not as .pkl")
+        raise ValueError(f"{target}: weights in our layout are written as .pth, not as .pkl")
 
 
 def _meta(source: Path, layout: str, old: dict[str, Any], weights: dict[str, Tensor]) -> dict:

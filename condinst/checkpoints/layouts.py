@@ -1,4 +1,4 @@
-"""Whose names a state dict has, and the way from them to ours."""
+"""Recognize the layout of a state dict, and translate its names to ours."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ LAYOUTS = {
     "caffe2-backbone": "a ResNet of MSRA's, in caffe2's names, as detectron2 downloads it",
     "torchvision-backbone": "a ResNet of torchvision",
 }
-"""The layouts that are read."""
+"""The layouts that can be read."""
 
 BACKBONES = frozenset(name for name in LAYOUTS if name.endswith("-backbone"))
-"""Those of backbones alone; their result has no prefix, as ``init_cfg`` expects."""
+"""The layouts of backbones alone; their results have no prefix, as ``init_cfg`` expects."""
 
 
 def detect_layout(state_dict: Mapping[str, Tensor]) -> str:
-    """The name of a state dict's layout, a key of ``LAYOUTS``.
+    """Return the name of a state dict's layout, a key of ``LAYOUTS``.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the layout is not known.
     """
     names = strip_wrapper(state_dict)
     if any(name.startswith(("proposal_generator.", "controller.")) for name in names):
@@ -50,14 +50,14 @@ def detect_layout(state_dict: Mapping[str, Tensor]) -> str:
 
 
 def to_condinst(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of any layout by our names; those of a backbone without a prefix.
+    """Translate weights of any layout to our names; a backbone's have no prefix.
 
     Args:
         state_dict: tensors by name; not changed.
 
     Returns:
-        Tensors that share memory with the given ones, and zeros for batch counters that frozen
-        norms come without.
+        Tensors that share memory with the given ones, and zeros for the batch counters that frozen
+        norms lack.
 
     Raises:
         ValueError: the layout is unknown, or tensors are unknown or misshapen; lists them.
@@ -66,18 +66,20 @@ def to_condinst(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_original(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights by our names, or mmdet's, to those of the original implementation.
+    """Translate weights by our or mmdet's names to those of the original implementation.
 
-    Buffers that the original makes when it is built are not among them.
+    Buffers that the original makes when it is built are left out.
 
     Raises:
-        ValueError: they are no whole CondInst, or tensors have no place there; lists them.
+        ValueError: the weights are not those of a whole CondInst, or the original does not have
+        some
+            tensors, which are listed.
     """
     return translate(state_dict, "original").weights
 
 
 def translate(state_dict: Mapping[str, Tensor], to: str = "condinst") -> Translation:
-    """:func:`to_condinst` or :func:`to_original`, and what was dropped on the way."""
+    """Translate as :func:`to_condinst` or :func:`to_original`, and list the dropped tensors."""
     layout = detect_layout(state_dict)
     state_dict = strip_wrapper(state_dict)
     if to == "condinst":
@@ -93,7 +95,7 @@ def translate(state_dict: Mapping[str, Tensor], to: str = "condinst") -> Transla
 
 
 def strip_wrapper(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without the ``module.`` that data-parallel training puts before every name."""
+    """Remove the ``module.`` that data-parallel training puts before every name."""
     prefix = "module."
     if all(name.startswith(prefix) for name in state_dict):
         return {name.removeprefix(prefix): tensor for name, tensor in state_dict.items()}

@@ -1,4 +1,4 @@
-"""Names that mmdet's releases before 3.0, and public ports of CondInst to them, gave to our parts.
+"""Translate names of mmdet before 3.0, and of public ports of CondInst to it.
 
 - mmdet 1.x and early 2.x: FCOS's predictors are ``fcos_cls``, ``fcos_reg``, ``fcos_centerness``
   (mmdet renames them while it loads, by the absence of a version number); the offsets of deformable
@@ -35,12 +35,12 @@ _RULES = [
 
 
 def is_mmdet2(names: Mapping[str, Tensor]) -> bool:
-    """Whether a name is one that mmdet 3.x does not use."""
+    """Tell whether a name is one that mmdet 3.x does not use."""
     return any(re.fullmatch(old, name) for old, _ in _RULES for name in names)
 
 
 def from_mmdet2(state_dict: Mapping[str, Tensor]) -> Translation:
-    """Old names to mmdet 3.x's and ours."""
+    """Translate old names to mmdet 3.x's and ours."""
     check_sizes(state_dict.get(SIZES))
     result = rename(state_dict, _new_name, BUFFERS.__contains__, "mmdet2")
     add_batch_counters(result.weights)

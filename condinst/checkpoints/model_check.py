@@ -1,4 +1,4 @@
-"""Whether weights fit the model of a config, tensor by tensor."""
+"""Check that weights fit the model of a config, tensor by tensor."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def check_fit(weights: Mapping[str, Tensor], model: nn.Module, name: str) -> Non
     """Compare the names and shapes of weights with a model's.
 
     Args:
-        weights: by our names.
-        model: ours or mmdet's, or its backbone for the weights of a backbone.
-        name: of its config, for the message.
+        weights: tensors by our names.
+        model: our or mmdet's model, or its backbone for the weights of a backbone.
+        name: name of its config, for the message.
 
     Raises:
-        ValueError: lists every tensor that is missing, unknown or of another shape.
+        ValueError: tensors are missing, unknown or of another shape; the message lists them.
     """
     expected = model.state_dict()
     problems = [
@@ -40,19 +40,20 @@ _NUM_NAMED = 3
 
 
 def check_complete(model: nn.Module, checkpoint: dict[str, Any], source: str) -> dict[str, Tensor]:
-    """The weights of a checkpoint, which has all that the model has.
+    """Return the weights of a checkpoint, after checking that the model's are all there.
 
     Args:
+        model: the model that they are for.
         checkpoint: weights by name, or a dict with them as ``state_dict``.
-        source: of the checkpoint, for the message.
+        source: name of the checkpoint, for the message.
 
     Raises:
-        ValueError: some are missing or of another shape.
+        ValueError: weights are missing or of another shape.
     """
     expected = {
         name: tuple(weight.shape)
         for name, weight in model.state_dict().items()
-        if not name.endswith("num_batches_tracked")  # plays no part in evaluation
+        if not name.endswith("num_batches_tracked")  # not used in evaluation
     }
     weights = {
         name.removeprefix("module."): weight
@@ -69,6 +70,6 @@ def check_complete(model: nn.Module, checkpoint: dict[str, Any], source: str) ->
     )
     more = f" and {len(wrong) - _NUM_NAMED} more" if len(wrong) > _NUM_NAMED else ""
     raise ValueError(
-        f"{source}: does not fit the config's model, {len(wrong)} of whose {len(expected)} weights "
-        f"it does not have: {named}{more}"
+        f"{source}: does not fit the config's model: {len(wrong)} of its {len(expected)} weights "
+        f"are missing or of another shape: {named}{more}"
     )

@@ -1,7 +1,7 @@
-"""The original's whole models (AdelaiDet on detectron2), both ways.
+"""Translate whole models of the original (AdelaiDet on detectron2) to ours, and back.
 
-One table of names serves both directions. It is made from three numbers of the model at hand,
-because the original numbers some modules by what came before them.
+One table of names serves both directions. It depends on three numbers of the model, because the
+original numbers some modules by the modules before them.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ _MAX_BIFPN_LAYERS = 16
 _HEAD = "proposal_generator.fcos_head"
 _BRANCH = "mask_head.mask_feature_head"
 SIZES = "mask_head.sizes_of_interest"
-# Iterations since the start, for BoxInst's warm-up; here mmengine counts them.
+# The iteration, for BoxInst's warm-up; here mmengine counts it.
 _COUNTER = "mask_head._iter"
 _SIZE_VALUES = [64.0, 128.0, 256.0, 512.0, 1024.0]
-_NORMALISATION = ("pixel_mean", "pixel_std")
-BUFFERS = frozenset((SIZES, _COUNTER, *_NORMALISATION))
-"""Tensors that ours, or the original, derive from their configs or count by themselves."""
+_NORMALIZATION = ("pixel_mean", "pixel_std")
+BUFFERS = frozenset((SIZES, _COUNTER, *_NORMALIZATION))
+"""Tensors that our or the original's model makes from its config, or counts by itself."""
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """What the names depend on.
+    """The numbers of a model that its names depend on.
 
     Attributes:
-        num_laterals: levels of the backbone that the FPN uses; the last is the coarsest, res5.
-        num_levels: levels of the BiFPN, 0 without.
-        num_convs: convolutions of the mask branch before its last.
+        num_laterals: number of the backbone's levels that the FPN uses; the last is res5.
+        num_levels: number of levels of the BiFPN, 0 without one.
+        num_convs: number of convolutions of the mask branch before its last one.
     """
 
     num_laterals: int
@@ -69,12 +69,10 @@ class _Shape:
 
 
 def from_original(state_dict: Mapping[str, Tensor]) -> Translation:
-    """The original's names to ours.
-
-    Left out are ``BUFFERS``.
+    """Translate the original's names to ours; ``BUFFERS`` are left out.
 
     Raises:
-        ValueError: lists unknown or misshapen tensors.
+        ValueError: tensors are unknown or misshapen; the message lists them.
     """
     table = expand(_names(_Shape.of_original(state_dict)))
     check_sizes(state_dict.get(SIZES))
@@ -85,12 +83,12 @@ def from_original(state_dict: Mapping[str, Tensor]) -> Translation:
 
 
 def to_original(state_dict: Mapping[str, Tensor]) -> Translation:
-    """Our names to the original's.
+    """Translate our names to the original's.
 
-    Left out are the batch counters of the backbone, whose norms are frozen there.
+    The batch counters of the backbone are left out, because its norms are frozen in the original.
 
     Raises:
-        ValueError: lists tensors that the original does not have.
+        ValueError: the original does not have some tensors; the message lists them.
     """
     table = {new: old for old, new in expand(_names(_Shape.of_ours(state_dict))).items()}
     result = rename(
@@ -105,7 +103,7 @@ def to_original(state_dict: Mapping[str, Tensor]) -> Translation:
 
 
 def _names(shape: _Shape) -> Modules:
-    """The original's and our name of every module, and its tensors."""
+    """Yield the original's name and our name of every module, and its tensors' ends."""
     bifpn = shape.num_levels > 0
     yield from detectron2_names(
         "backbone.bottom_up.backbone." if bifpn else "backbone.bottom_up.", "backbone."
@@ -116,7 +114,7 @@ def _names(shape: _Shape) -> Modules:
 
 
 def _fpn_names(num_laterals: int) -> Modules:
-    """Levels are numbered by their stage there, from 0 here; those beyond the backbone follow."""
+    """Yield the FPN's names: the original numbers levels by their stage, and ours start at 0."""
     for i in range(num_laterals):
         level = 6 - num_laterals + i
         yield f"backbone.fpn_lateral{level}", f"neck.lateral_convs.{i}.conv", CONV
@@ -126,9 +124,10 @@ def _fpn_names(num_laterals: int) -> Modules:
 
 
 def _bifpn_names(num_levels: int) -> Modules:
-    """A node's name there says its level, and the numbers of what it fuses.
+    """Yield the BiFPN's names.
 
-    Inputs have the numbers 0 to L - 1, finest first; nodes follow in order of computation.
+    A node's name in the original holds its level and the numbers of the features that it fuses. The
+    inputs have the numbers 0 to L - 1, finest first; nodes follow in order of computation.
     """
     yield "backbone.bottom_up.res6.reduction", "neck.reduction.conv", WEIGHT
     yield "backbone.bottom_up.res6.reduction.norm", "neck.reduction.bn", NORM
@@ -144,7 +143,7 @@ def _bifpn_names(num_levels: int) -> Modules:
 
 
 def bifpn_nodes(num_levels: int) -> list[str]:
-    """The original's names of the nodes of one BiFPN layer, in order of computation."""
+    """Return the original's names of the nodes of a BiFPN layer, in order of computation."""
     names = []
     number = num_levels
     newest = {level: level for level in range(num_levels)}  # number of each level's last result
@@ -192,21 +191,21 @@ def _mask_names(num_convs: int) -> Modules:
 
 
 def _count(pattern: str, names: Collection[str]) -> int:
-    """How many different first groups the full matches of a pattern have."""
+    """Count the different first groups of a pattern's full matches."""
     matches = (re.fullmatch(pattern, name) for name in names)
     return len({match[1] for match in matches if match})
 
 
 def _num_levels(num_nodes: int) -> int:
-    """L levels have L - 1 nodes on the way down and as many on the way up."""
+    """Return the number of levels: L levels have L - 1 nodes on each of the two paths."""
     return num_nodes // 2 + 1 if num_nodes else 0
 
 
 def _reshape(weights: Mapping[str, Tensor], pattern: str, shape: tuple) -> dict[str, Tensor]:
-    """Tensors of one element in another shape.
+    """Reshape the tensors of one element whose names match a pattern.
 
     Raises:
-        ValueError: lists those that have more elements.
+        ValueError: tensors have more elements; the message lists them.
     """
     found = {name: t for name, t in weights.items() if re.fullmatch(pattern, name)}
     wrong = [describe(name, t) for name, t in found.items() if t.numel() != 1]
@@ -216,7 +215,7 @@ def _reshape(weights: Mapping[str, Tensor], pattern: str, shape: tuple) -> dict[
 
 
 def check_sizes(sizes: Tensor | None) -> None:
-    """Ours are 8 strides of the level, by the config's ``size_of_interest``."""
+    """Check the original's sizes of interest: ours are always 8 strides of the level."""
     if sizes is not None and sizes.tolist() != _SIZE_VALUES:
         raise ValueError(
             f"{SIZES} is {sizes.tolist()}, expected {_SIZE_VALUES}: masks would be drawn wrongly"

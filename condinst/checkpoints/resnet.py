@@ -1,7 +1,7 @@
-"""ResNets of detectron2, of caffe2 and of torchvision to mmdet's names.
+"""Translate ResNets of detectron2, caffe2 and torchvision to mmdet's names.
 
-detectron2's names, after MSRA's: a stem, stages res2 to res5, and in each block conv1 to conv3 and
-a shortcut, each with a ``norm``.
+detectron2's names, which follow MSRA's, have a stem and stages res2 to res5, and in each block
+conv1 to conv3 and a shortcut, each with a ``norm``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from condinst.checkpoints.translation import Translation, add_batch_counters, rename
 
 Modules = Iterator[tuple[str, str, tuple[str, ...]]]
-"""The old and the new name of modules, and the ends of their tensors' names."""
+"""Old name and new name of each module, and the ends of its tensors' names."""
 
 WEIGHT = (".weight",)
 CONV = (".weight", ".bias")
@@ -27,11 +27,11 @@ _BRANCHES = {"1": "shortcut", "2a": "conv1", "2b": "conv2", "2c": "conv3"}
 
 
 def detectron2_names(prefix: str, target: str) -> Modules:
-    """detectron2's and mmdet's name of every module of a ResNet, and its tensors.
+    """Yield detectron2's and mmdet's name of every module of a ResNet, and its tensors' ends.
 
     Args:
-        prefix: of detectron2's names, ending with a dot where it is not empty.
-        target: of mmdet's, likewise.
+        prefix: prefix of detectron2's names, ending with a dot if not empty.
+        target: prefix of mmdet's names, likewise.
     """
     yield f"{prefix}stem.conv1", f"{target}conv1", WEIGHT
     yield f"{prefix}stem.conv1.norm", f"{target}bn1", NORM
@@ -42,19 +42,19 @@ def detectron2_names(prefix: str, target: str) -> Modules:
             for i in (1, 2, 3):
                 yield f"{old}.conv{i}", f"{new}.conv{i}", WEIGHT
                 yield f"{old}.conv{i}.norm", f"{new}.bn{i}", NORM
-            # both cut its 27 channels into offsets and modulation alike
+            # both split its 27 channels alike into offsets and modulation
             yield f"{old}.conv2_offset", f"{new}.conv2.conv_offset", CONV
             yield f"{old}.shortcut", f"{new}.downsample.0", WEIGHT
             yield f"{old}.shortcut.norm", f"{new}.downsample.1", NORM
 
 
 def expand(modules: Modules) -> dict[str, str]:
-    """Old names of tensors -> new names."""
+    """Return the new name of every tensor, by its old name."""
     return {f"{old}{end}": f"{new}{end}" for old, new, ends in modules for end in ends}
 
 
 def from_detectron2(state_dict: Mapping[str, Tensor]) -> Translation:
-    """A detectron2 ResNet, with or without ``backbone.bottom_up.`` before its names."""
+    """Translate a detectron2 ResNet, with or without ``backbone.bottom_up.`` before its names."""
     prefix = "backbone.bottom_up."
     if not any(name.startswith(prefix) for name in state_dict):
         prefix = ""
@@ -71,7 +71,7 @@ def from_detectron2(state_dict: Mapping[str, Tensor]) -> Translation:
 
 
 def from_torchvision(state_dict: Mapping[str, Tensor]) -> Translation:
-    """A torchvision ResNet: mmdet's names, and a classifier."""
+    """Translate a torchvision ResNet, which has mmdet's names and a classifier."""
     known = set(expand(detectron2_names("", "")).values())
     result = rename(
         state_dict,
@@ -84,11 +84,11 @@ def from_torchvision(state_dict: Mapping[str, Tensor]) -> Translation:
 
 
 def from_caffe2(state_dict: Mapping[str, Tensor]) -> Translation:
-    """MSRA's ResNets as Detectron has them.
+    """Translate MSRA's ResNets in Detectron's format.
 
-    Their norms are folded to a scale and a bias: of a batch norm with mean 0 and variance 1, as
-    detectron2 and mmdet have it (so that its epsilon of 1e-5 remains). A bias of the first
-    convolution goes into its norm's.
+    Their norms are reduced to a scale and a bias. Here they become batch norms with mean 0 and
+    variance 1, as in detectron2, so that the epsilon of 1e-5 still applies. A bias of the first
+    convolution is added to its norm's.
     """
     drops = re.compile(r"(fc\d*|pred)_[wb]|.*_momentum")
     weights = dict(state_dict)
@@ -107,7 +107,7 @@ def from_caffe2(state_dict: Mapping[str, Tensor]) -> Translation:
 
 
 def _caffe2_name(name: str) -> str | None:
-    """``res3_1_branch2b_bn_s`` -> ``layer2.1.bn2.weight``."""
+    """Translate a name, such as ``res3_1_branch2b_bn_s`` to ``layer2.1.bn2.weight``."""
     if name == "conv1_w":
         return "conv1.weight"
     if match := re.fullmatch(r"res_conv1_bn_([sb])", name):

@@ -1,4 +1,4 @@
-"""What all translations share: their result, and the error that lists what does not fit."""
+"""Rename tensors, and list those that do not fit in one error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 _NUM_LISTED = 40
-# Backbone and neck may be any; the heads' names are these, with any norm and convolution in them.
+# Any backbone and neck; heads with these names, and with any norm and convolution.
 _OURS = [
     r"(backbone|neck)\..+",
     r"bbox_head\.((cls|reg)_convs\.\d+\.[\w.]+|conv_(cls|reg|centerness)|controller)\.\w+",
@@ -27,7 +27,7 @@ class Translation:
 
     Attributes:
         weights: tensors by their new names.
-        dropped: old names of tensors that have no place there.
+        dropped: old names of tensors that the new layout does not have.
     """
 
     weights: dict[str, Tensor] = field(default_factory=dict)
@@ -44,12 +44,12 @@ def rename(
 
     Args:
         state_dict: tensors by their old names.
-        new_name: the new name, None for an unknown one.
-        drops: whether a tensor has no place in the new layout.
-        layout: for the message.
+        new_name: returns the new name, None for an unknown tensor.
+        drops: tells whether a tensor is left out.
+        layout: name of the old layout, for the message.
 
     Raises:
-        ValueError: a tensor is unknown, or two get the same name; lists them.
+        ValueError: tensors are unknown, or get the same name; the message lists them.
     """
     result = Translation()
     problems = []
@@ -70,26 +70,26 @@ def rename(
 
 
 def add_batch_counters(weights: dict[str, Tensor]) -> None:
-    """Give every batch norm the ``num_batches_tracked`` that frozen ones come without: zero."""
+    """Give every batch norm that lacks it a ``num_batches_tracked`` of 0, as frozen ones do."""
     for name in [n for n in weights if n.endswith(".running_var")]:
         counter = f"{name.removesuffix('running_var')}num_batches_tracked"
         weights.setdefault(counter, torch.tensor(0))
 
 
 def our_name(name: str) -> str | None:
-    """The name itself where a model of ours may have it, None otherwise."""
+    """Return the name if a model of ours may have it, else None."""
     return name if any(re.fullmatch(pattern, name) for pattern in _OURS) else None
 
 
 def describe(name: str, tensor: Tensor) -> str:
-    """Name and shape."""
+    """Return the name and shape of a tensor."""
     return f"{name} {tuple(tensor.shape)}"
 
 
 def listing(heading: str, lines: Iterable[str]) -> str:
-    """A heading with the number of lines, and the first few tens of them."""
+    """Return a heading with the number of lines, and the first 40 lines."""
     lines = list(lines)
-    shown = [f"  {line}" for line in lines[:_NUM_LISTED]]
+    listed = [f"  {line}" for line in lines[:_NUM_LISTED]]
     if len(lines) > _NUM_LISTED:
-        shown.append(f"  and {len(lines) - _NUM_LISTED} more")
-    return "\n".join([f"{heading} ({len(lines)}):", *shown])
+        listed.append(f"  and {len(lines) - _NUM_LISTED} more")
+    return "\n".join([f"{heading} ({len(lines)}):", *listed])

@@ -1,4 +1,4 @@
-"""Weight files of PyTorch and pickle, read without running what they may carry, written whole."""
+"""Read weight files of PyTorch and pickle without running their code, and write them whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from condinst.compat.checkpoint import load_from_local
 from condinst.compat.checkpoint_content import check_content
 from condinst.compat.restricted_pickle import Limits, Unpickler, refused_name
 
-# How the files that torch.save writes begin: as a zip archive, or with this number as a pickle.
+# The first bytes of the files that torch.save writes: a zip archive, or a pickled magic number.
 _TORCH_FILES = (b"PK", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
 # Where the weights are: detectron2's, mmengine's, Detectron's.
 _CONTAINERS = ("model", "state_dict", "blobs")
@@ -28,12 +28,12 @@ _CONTAINERS = ("model", "state_dict", "blobs")
 
 @dataclass
 class WeightFile:
-    """What a file holds.
+    """The content of a weight file.
 
     Attributes:
         weights: tensors by name.
-        meta: mmengine's, where there is one.
-        other: the names of what lies beside the weights, such as the optimizer's state.
+        meta: mmengine's ``meta``, empty if there is none.
+        other: names of the other entries, such as the optimizer's state.
     """
 
     weights: dict[str, Tensor]
@@ -45,7 +45,7 @@ def read(path: Path) -> WeightFile:
     """Read a checkpoint of PyTorch or a pickle of numpy arrays.
 
     Raises:
-        FileNotFoundError: it is not there.
+        FileNotFoundError: there is no such file.
         ValueError: it is damaged, would run code, or holds no weights.
     """
     if not path.is_file():
@@ -61,7 +61,7 @@ def read(path: Path) -> WeightFile:
 
 
 def sha256(path: Path) -> str:
-    """The checksum of a file, as hexadecimal digits."""
+    """Return the SHA-256 checksum of a file, as hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -70,7 +70,7 @@ def sha256(path: Path) -> str:
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write by ``torch.save``, or a name ending in .pkl as a pickle of arrays; whole or not at all.
+    """Write a file with ``torch.save``, or as a pickle of arrays if its name ends in .pkl.
 
     Raises:
         OSError: it cannot be written; what was there before is untouched.
@@ -86,11 +86,11 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 
 def _tensors(path: Path, weights: Mapping[Any, Any]) -> dict[str, Tensor]:
-    """Arrays as tensors, each with memory of its own."""
+    """Turn arrays into tensors, each with memory of its own."""
     tensors, wrong = {}, []
     for name, value in weights.items():
         if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-            # other byte orders and read-only memory are nothing for torch
+            # torch accepts neither other byte orders nor read-only memory
             value = torch.from_numpy(value.astype(value.dtype.newbyteorder("="), order="C"))
         elif isinstance(value, np.generic) and value.dtype.kind in "fiub":
             value = torch.tensor(value.item())
@@ -105,14 +105,14 @@ def _tensors(path: Path, weights: Mapping[Any, Any]) -> dict[str, Tensor]:
 
 
 def _unpickle(path: Path) -> dict[str, Any]:
-    """Read a pickle that holds arrays; as Latin-1, in which Python 2's strings hold bytes."""
+    """Read a pickle of arrays; Latin-1 keeps the bytes in Python 2's strings."""
     data = path.read_bytes()
     limits = Limits(len(data), members={})
     try:
         content = Unpickler(io.BytesIO(data), encoding="latin1", limits=limits).load()
         check_content(content)
     except MemoryError as error:
-        raise ValueError(f"{path}: to read it takes more memory than there is") from error
+        raise ValueError(f"{path}: reading it takes more memory than there is") from error
     except Exception as error:  # a damaged pickle can raise anything
         refused = refused_name(error)
         if refused:

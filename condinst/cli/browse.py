@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """examples:
   %(prog)s CONFIG --out images
-  %(prog)s CONFIG --out images --num 5 --repeat 4 --targets
+  %(prog)s CONFIG --out images --num-images 5 --repeat 4 --targets
   %(prog)s CONFIG --split val --out images --cfg-options data_root=/data/coco/
 """
 
@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=["train", "val"], default="train", help="which dataset (default train)"
     )
-    parser.add_argument("--num", type=int, default=20, help="number of images (default 20)")
+    parser.add_argument(
+        "--num-images", type=int, default=20, help="how many of its images (default 20)"
+    )
     parser.add_argument(
         "--repeat", type=int, default=1, help="how often each image is augmented (default 1)"
     )
@@ -48,9 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst browse``."""
-    for name in ("num", "repeat"):
-        if getattr(args, name) < 1:
-            raise ValueError(f"--{name} {getattr(args, name)}: expected 1 or more")
+    for option, value in (("--num-images", args.num_images), ("--repeat", args.repeat)):
+        if value < 1:
+            raise ValueError(f"{option} {value}: expected 1 or more")
     if args.seed < 0:
         raise ValueError(f"--seed {args.seed}: expected 0 or more")
     check_writable("--out", args.out)
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         browser = Browser(cfg, args.split, args.targets)
     args.out.mkdir(parents=True, exist_ok=True)
     written = 0
-    views = browser.views(args.num, args.repeat, args.seed)
+    views = browser.views(args.num_images, args.repeat, args.seed)
     while True:
         with blaming(cfg, "drawing"):
             view = next(views, None)

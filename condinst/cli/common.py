@@ -1,7 +1,7 @@
-"""What the commands share: reading a config, launching, telling users what is wrong.
+"""Options and steps that the commands share: reading a config, launching, checking arguments.
 
-Functions import PyTorch and mmengine themselves, here and in the commands: ``--help`` and a wrong
-argument need neither, and importing them takes seconds.
+Here and in the commands, the functions themselves import PyTorch and mmengine: ``--help`` and a
+wrong argument need neither, and importing them takes seconds.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from condinst.utils.files import check_writable as check_writable
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-# endings of files that hold weights
+# endings of checkpoint files
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
 
 
-class _Options(argparse.Action):
-    """mmengine's action for key=value, which says what is wrong with a word that is none."""
+class _KeyValues(argparse.Action):
+    """mmengine's action for key=value, with a message for a word that has no "="."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         for word in values:
@@ -38,7 +38,7 @@ class _Options(argparse.Action):
 def make_parser(
     prog: str, description: str | None, add_arguments: Callable[[argparse.ArgumentParser], None]
 ) -> argparse.ArgumentParser:
-    """The parser of a command that is started by itself, by a script in ``tools/``."""
+    """Return the parser of a command that a script in ``tools/`` starts."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description=description,
@@ -49,27 +49,29 @@ def make_parser(
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
-    """The argument that overrides a config's settings."""
+    """Add the option that overrides settings of a config."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action=_Options,
+        action=_KeyValues,
         default={},
         metavar="KEY=VALUE",
-        help="settings that override the config's, as key=value; keys of nested settings are "
-        'joined by dots (train_dataloader.batch_size=4), lists are written key="[a,b]"; '
-        "data_root=FOLDER moves the dataset",
+        help="override settings of the config; the keys of nested settings are joined by dots "
+        '(train_dataloader.batch_size=4), and lists are written key="[a,b]"; data_root=FOLDER '
+        "moves the dataset",
     )
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of every command that runs a config."""
-    parser.add_argument("--work-dir", help="folder for logs, checkpoints, results")
+    """Add the options of every command that runs a config."""
+    parser.add_argument(
+        "--work-dir", metavar="FOLDER", help="folder for logs, checkpoints and results"
+    )
     add_cfg_options(parser)
     parser.add_argument(
         "--launcher",
         choices=["none", *RANKS],
-        help="what started the processes of a distributed run (default: pytorch under torchrun)",
+        help="launcher of a distributed run (default: pytorch under torchrun, else none)",
     )
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
@@ -79,17 +81,17 @@ def read_config(
     options: Mapping[str, Any] | None = None,
     parts: Sequence[str] | None = None,
 ) -> Config:
-    """A config file, with overrides, checked before anything is built from it.
+    """Read a config, override its settings and check it, before anything is built.
 
     Args:
         config: path of the file, or name of a model of the index.
-        options: as ``--cfg-options`` has them.
+        options: settings from ``--cfg-options``.
         parts: the top-level keys to check; None for all.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: there is no such model, the file cannot be read as a config, an option does not
-            fit it, or what it says cannot be built.
+            fit it, or it cannot be built.
     """
     from condinst.config.overrides import override
     from condinst.config.read import read_config_file
@@ -101,16 +103,17 @@ def read_config(
 
 
 def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) -> Config:
-    """The config of a run: that of the command line, with its overrides and its work folder.
+    """Read the config of a run, with its overrides and its work folder.
 
     Args:
+        args: the command line.
         parts: the top-level keys to check; None for all.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file cannot be read as a config, or a switch does not fit it or the machine.
+        FileNotFoundError: there is no such file. ValueError: the file cannot be read as a config,
+        or an option does not fit it or the machine.
     """
-    # torchrun's own mark: a job of slurm may start one process, whose user wants no distribution
+    # set by torchrun alone: a Slurm job of one process also has RANK, and needs no distribution
     by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     launcher = args.launcher or ("pytorch" if by_torchrun else "none")
     if launcher != "none" and RANKS[launcher] not in os.environ:
@@ -132,18 +135,19 @@ def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) ->
 
 
 def _make(what: str, folder: Path) -> None:
-    """Make a folder now, so that what is wrong with it is said before the data are read."""
+    """Make a folder now, so that an error is reported before the data are read."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:  # a name that is too long, or has a zero byte
+    except (OSError, ValueError) as error:  # OSError or, for a name with a zero byte, ValueError
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"{what} {folder}: cannot be made: {reason}") from error
 
 
 def add_speed_arguments(parser: argparse.ArgumentParser, amp: str) -> None:
-    """The switches that training and testing share.
+    """Add the options for speed that training and testing share.
 
     Args:
+        parser: of the command.
         amp: the help text of ``--amp``.
     """
     parser.add_argument(
@@ -152,21 +156,21 @@ def add_speed_arguments(parser: argparse.ArgumentParser, amp: str) -> None:
     parser.add_argument(
         "--channels-last",
         action="store_true",
-        help="keep the channels of each pixel together: the same answers, mostly faster",
+        help="store the channels of each pixel together: same results, usually faster",
     )
     parser.add_argument(
         "--compile",
         action="store_true",
         help="compile backbone, neck and heads with torch.compile; takes minutes at the start, and "
-        "on a CPU a C++ compiler",
+        "on a CPU needs a C++ compiler",
     )
 
 
 def apply_speed_arguments(cfg: Config, args: argparse.Namespace) -> None:
-    """Put ``--channels-last`` and ``--compile`` into the config's model.
+    """Set ``--channels-last`` and ``--compile`` in the config's model.
 
     Raises:
-        ValueError: the model is another one than ours.
+        ValueError: it is not one of our models.
     """
     for name in ("channels_last", "compile"):
         if getattr(args, name):
@@ -174,11 +178,11 @@ def apply_speed_arguments(cfg: Config, args: argparse.Namespace) -> None:
             cfg.model[name] = True
 
 
-def _require_condinst(cfg: Config, switch: str) -> None:
+def _require_condinst(cfg: Config, option: str) -> None:
     if not _is_condinst(cfg):
         raise ValueError(
-            f"{switch} is for condinst.CondInst and condinst.BoxInst, the config's model.type is "
-            f"{cfg.model.type!r}"
+            f"{option} is for condinst.CondInst and condinst.BoxInst, but the config's model.type "
+            f"is {cfg.model.type!r}"
         )
 
 
@@ -189,10 +193,10 @@ def _is_condinst(cfg: Config) -> bool:
 
 
 def use_rle_masks(cfg: Config) -> None:
-    """Let the model hand out masks as COCO's run-length codes where only AP is taken of them.
+    """Make the model return masks as COCO's RLE if they are used only for AP.
 
-    A whole mask of every detection need not exist then. ``model.test_cfg.mask_format`` of the
-    config has the last word.
+    No whole mask of a detection is made then. A ``model.test_cfg.mask_format`` in the config takes
+    precedence.
     """
     evaluators = [cfg.get("val_evaluator"), cfg.get("test_evaluator")]
     flat = [x for e in evaluators if e for x in (e if isinstance(e, list) else [e])]

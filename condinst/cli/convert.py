@@ -10,30 +10,30 @@ from condinst.cli.common import make_parser
 if TYPE_CHECKING:
     from condinst.checkpoints import Conversion
 
-_EPILOG = """what is read (recognized by itself):
+_EPILOG = """layouts that are recognized:
 {layouts}
 
 examples:
-  %(prog)s CondInst_MS_R_50_1x.pth condinst_r50_fpn_1x.pth
-  %(prog)s CondInst_MS_R_50_1x.pth condinst_r50_fpn_1x.pth \\
+  %(prog)s CondInst_MS_R_50_1x.pth --out condinst_r50_fpn_1x.pth
+  %(prog)s CondInst_MS_R_50_1x.pth --out condinst_r50_fpn_1x.pth \\
       --config configs/condinst_r50-caffe_fpn_ms-1x_coco_instance.py
-  %(prog)s work_dirs/NAME/iter_90000.pth original.pth --to original
-  %(prog)s R-50.pkl resnet50_msra.pth
+  %(prog)s work_dirs/NAME/iter_90000.pth --out original.pth --to original
+  %(prog)s R-50.pkl --out resnet50_msra.pth
 
-A backbone's file is for a config:
+Use a backbone's file in a config:
   model.backbone.init_cfg = dict(type="Pretrained", checkpoint="resnet50_msra.pth")
-Files are read as weights only: nothing in them is run.
+Files are read as weights only: no code in them is run.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the command's arguments."""
     from condinst.checkpoints import LAYOUTS
 
     layouts = "\n".join(f"  {name:21} {meaning}" for name, meaning in LAYOUTS.items())
     parser.epilog = _EPILOG.format(layouts=layouts)
-    parser.add_argument("source", help="weight file, .pth or .pkl")
-    parser.add_argument("target", help="file to write")
+    parser.add_argument("weights", help="file to read, .pth or .pkl")
+    parser.add_argument("--out", required=True, metavar="FILE", help="file to write")
     parser.add_argument(
         "--to",
         choices=["condinst", "original"],
@@ -42,36 +42,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--config",
-        help="config of the model that the weights must fit, by name and shape: a file, or the "
+        help="check that the weights fit this config's model by name and shape: a file, or the "
         "name of a model (condinst list)",
     )
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line of ``tools/convert_checkpoint.py``."""
+    """Parse the command line of ``tools/convert_checkpoint.py``."""
     prog = "python tools/convert_checkpoint.py"
     return make_parser(prog, __doc__, add_arguments).parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> Conversion:
-    """Convert a file, and say what became of it."""
+    """Convert a file, and print what was converted."""
     return convert(parse_args(argv))
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst convert`` does."""
+    """Run ``condinst convert``."""
     convert(args)
     return 0
 
 
 def convert(args: argparse.Namespace) -> Conversion:
-    """Convert a file, and say what became of it."""
+    """Convert a file, and print what was converted."""
     from condinst.checkpoints import LAYOUTS, convert_file
     from condinst.model_zoo import resolve_config
 
     config = resolve_config(args.config) if args.config else None
-    done = convert_file(args.source, args.target, to=args.to, config=config)
-    print(f"read {args.source}: {done.layout} ({LAYOUTS[done.layout]})")
+    done = convert_file(args.weights, args.out, to=args.to, config=config)
+    print(f"read {args.weights}: {done.layout} ({LAYOUTS[done.layout]})")
     for what, names in (
         ("tensors left out", done.dropped),
         ("not kept", done.not_kept),
@@ -79,7 +79,7 @@ def convert(args: argparse.Namespace) -> Conversion:
         if names:
             print(f"{what}: {_short(names)}")
     fits = f", which fit the model of {args.config}" if args.config else ""
-    print(f"wrote {args.target}: {done.num_tensors} tensors in the layout {args.to}{fits}")
+    print(f"wrote {args.out}: {done.num_tensors} tensors in the layout {args.to}{fits}")
     return done
 
 

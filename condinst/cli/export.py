@@ -1,4 +1,4 @@
-"""Write a trained detector as a file that runs without mmdet, and compare it with the detector."""
+"""Export a trained detector to a file that runs without mmdet, and compare the two."""
 
 from __future__ import annotations
 
@@ -8,28 +8,32 @@ from condinst.cli.common import make_parser
 
 _EPILOG = """formats:
   onnx      one file from the image to boxes, scores, labels and masks (ONNX Runtime, ...)
-  openvino  the same as OpenVINO's .xml and .bin
-  pt2       the network for torch.export.load, up to the dense predictions
+  openvino  the same as .xml and .bin for OpenVINO
+  pt2       the network up to its dense predictions, for torch.export.load
 
 examples:
-  %(prog)s condinst_r50_fpn_1x -o condinst.onnx
+  %(prog)s condinst_r50_fpn_1x --out condinst.onnx
   %(prog)s config.py work_dirs/NAME/iter_90000.pth --check-images images/
   %(prog)s config.py epoch_12.pth --fixed-size 800 1344 --fp16
   %(prog)s config.py epoch_12.pth --int8 --calibration-images images/
 
-The exit code is 0 if the file agrees with the detector, else 1; then it is kept with ".failed"
-behind its name.
+The exit code is 0 if the file agrees with the detector. Otherwise it is 1, and ".failed" is
+appended to the file's name.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the command's arguments."""
     parser.epilog = _EPILOG
-    parser.add_argument("config", help="config file, or the name of a model (condinst list)")
+    parser.add_argument("config", help="config file, or name of a model (condinst list)")
     parser.add_argument(
-        "checkpoint", nargs="?", help="weights: a file, URL or name (default: the named model's)"
+        "checkpoint",
+        nargs="?",
+        help="checkpoint file, URL or name of a model (default: that of the named model)",
     )
-    parser.add_argument("-o", "--output", metavar="FILE", help="file to write (default: by config)")
+    parser.add_argument(
+        "--out", metavar="FILE", help="file to write (default: named after the config)"
+    )
     parser.add_argument("--format", choices=["onnx", "pt2", "openvino"], default="onnx")
     parser.add_argument(
         "--fixed-size",
@@ -40,48 +44,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "image has max_per_img places for detections",
     )
     parser.add_argument(
-        "--batch",
+        "--batch-size",
         type=int,
         metavar="N",
-        help="images at a time (default: any number, 1 with --fixed-size); --batch 1 makes a "
-        "file that runs in less memory",
+        help="number of images at a time (default: any, or 1 with --fixed-size); a file for 1 "
+        "image needs less memory",
     )
     parser.add_argument("--fp16", action="store_true", help="weights and activations in float16")
     parser.add_argument(
         "--int8", action="store_true", help="convolutions in int8; needs --calibration-images"
     )
     parser.add_argument(
-        "--calibration-images", metavar="DIR", help="folder of images like those to come"
+        "--calibration-images", metavar="FOLDER", help="folder of images like those to predict"
     )
     parser.add_argument(
-        "--num-calibration", type=int, default=32, metavar="N", help="at most so many (default 32)"
+        "--num-calibration-images",
+        type=int,
+        default=32,
+        metavar="N",
+        help="largest number of them (default 32)",
     )
     parser.add_argument(
         "--check-images",
-        metavar="DIR",
-        help="folder of images to compare file and detector on (default: generated ones)",
+        metavar="FOLDER",
+        help="folder of images on which the file is compared with the detector (default: generated "
+        "images)",
     )
     parser.add_argument(
-        "--num-check", type=int, default=8, metavar="N", help="at most so many (default 8)"
+        "--num-check-images",
+        type=int,
+        default=8,
+        metavar="N",
+        help="largest number of them (default 8)",
     )
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line of ``tools/export.py``."""
+    """Parse the command line of ``tools/export.py``."""
     return make_parser("python tools/export.py", __doc__, add_arguments).parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """What ``tools/export.py`` does."""
+    """Run ``tools/export.py``."""
     code = run(parse_args(argv))
     if code:
         raise SystemExit(code)
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst export`` does."""
+    """Run ``condinst export``."""
     if args.int8 != bool(args.calibration_images):
-        raise ValueError("--int8 and --calibration-images DIR: expected both or neither")
+        raise ValueError("--int8 and --calibration-images FOLDER: expected both or neither")
     try:
         from condinst.export.exporter import Options, export_model
     except ImportError as error:
@@ -96,16 +109,16 @@ def run(args: argparse.Namespace) -> int:
     done = export_model(
         args.config,
         args.checkpoint,
-        args.output,
+        args.out,
         Options(
             format=args.format,
             fixed_size=tuple(args.fixed_size) if args.fixed_size else None,
-            batch=args.batch,
+            batch=args.batch_size,
             half=args.fp16,
             calibration_images=args.calibration_images,
-            num_calibration=args.num_calibration,
+            num_calibration=args.num_calibration_images,
             check_images=args.check_images,
-            num_check=args.num_check,
+            num_check=args.num_check_images,
         ),
     )
     if done.rows:
@@ -113,7 +126,9 @@ def run(args: argparse.Namespace) -> int:
     if done.figure is not None:
         print(f"largest difference of the network's outputs: {done.figure:.1g} of the largest one")
     elif not any(row.agreement.matched for row in done.rows):
-        print("warning: no image has a detection; name images of yours by --check-images DIR")
+        print(
+            "warning: no image has a detection; give images of your own with --check-images FOLDER"
+        )
     if done.failures:
         print(f"out of bounds: {'; '.join(done.failures)}\nkept as {done.path}")
         return 1

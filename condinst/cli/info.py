@@ -1,8 +1,8 @@
-"""Say what a model weighs: parameters, FLOPs and memory, and how it is set.
+"""Print the parameters, FLOPs, memory and settings of a model.
 
-FLOPs are those of convolutions and matrix products, a multiplication and an addition counted as
-two; the network's at the size of the padded input, and what each instance adds. Memory is
-measured on noise: resident memory on a CPU, what PyTorch allocates on a GPU.
+FLOPs count convolutions and matrix products, with a multiplication and an addition as two: those of
+the network at the size of the padded input, and those that each instance adds. Memory is measured
+on noise: resident memory on a CPU, and what PyTorch allocates on a GPU.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the command's arguments."""
     parser.epilog = _EXAMPLES
     parser.add_argument(
         "config",
@@ -39,19 +39,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         type=int,
         metavar=("HEIGHT", "WIDTH"),
-        help="of the resized image (default: the largest landscape of the test pipeline)",
+        help="height and width of the resized image (default: the largest landscape of the test "
+        "pipeline)",
     )
     parser.add_argument(
-        "--batch-size", type=int, default=1, help="images at a time, for memory (default 1)"
+        "--batch-size",
+        type=int,
+        default=1,
+        help="number of images at a time, for memory (default 1)",
     )
-    parser.add_argument("--device", help="where memory is measured (default: a GPU, if any)")
-    parser.add_argument("--no-memory", action="store_true", help="do not measure memory: quick")
+    parser.add_argument(
+        "--device", help="device on which memory is measured (default: the GPU if there is one)"
+    )
+    parser.add_argument(
+        "--no-memory", action="store_true", help="do not measure memory, which takes longest"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON; sizes in bytes")
     add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst info`` does."""
+    """Run ``condinst info``."""
     from condinst.config.check import PREDICTION
 
     cfg = _read(args, PREDICTION)
@@ -67,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(args: argparse.Namespace, parts: Sequence[str]) -> Config:
-    """The config of a file, or the one that training wrote into a checkpoint."""
+    """Read a config file, or the config in a checkpoint that training wrote."""
     if not args.config.endswith(CHECKPOINTS):
         return read_config(args.config, args.cfg_options, parts)
     from condinst.inference.setup import load
@@ -88,10 +96,18 @@ def describe(
     device: str | None = None,
     memory: bool = True,
 ) -> dict[str, Any]:
-    """All that is said of a config's model, in plain values.
+    """Describe a config's model in plain values.
+
+    Args:
+        cfg: the config.
+        size: height and width of the resized image in pixels; None for the largest landscape of the
+            test pipeline.
+        batch_size: number of images at a time, for memory.
+        device: where memory is measured; None for a GPU, if there is one.
+        memory: whether memory is measured.
 
     Raises:
-        ValueError: it is another model than ours, or an argument is out of range.
+        ValueError: it is not one of our models, or an argument is out of range.
     """
     import torch
     from mmengine.logging import MMLogger
@@ -106,7 +122,9 @@ def describe(
         size = _check_size(size or _pipeline_size(cfg))
     if batch_size < 1:
         raise ValueError(f"--batch-size {batch_size}: expected 1 or more")
-    MMLogger.get_current_instance().setLevel(logging.ERROR)  # a line for each parameter otherwise
+    MMLogger.get_current_instance().setLevel(
+        logging.ERROR
+    )  # else a line is logged for each parameter
     with blaming(cfg):
         model = build_model(cfg)
     if not isinstance(model, CondInst):
@@ -159,12 +177,12 @@ def _memory(model: Any, cfg: Config, size: tuple[int, int], device: str, batch_s
     print("measuring one prediction and one training step ...", file=sys.stderr, flush=True)
     try:
         found = measure_memory(model, cfg, size, device, batch_size)
-    except OSError as error:  # the system does not tell
+    except OSError as error:  # the system does not report it
         return {"not_measured": str(error)}
     except (RuntimeError, AssertionError) as error:  # no such device, or too little memory
         raise ValueError(
             f"--device {device} --batch-size {batch_size}: {str(error).splitlines()[0]}; "
-            "--no-memory leaves memory out"
+            "--no-memory skips the measurement"
         ) from error
     return {"device": device, "size": list(size), "batch_size": batch_size} | vars(found)
 
@@ -176,7 +194,7 @@ def _check_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _pipeline_size(cfg: Config) -> tuple[int, int]:
-    """Height and width of the largest landscape that the test pipeline makes."""
+    """Return height and width of the largest landscape image that the test pipeline makes."""
     dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
     while "dataset" in dataset:
         dataset = dataset["dataset"]
@@ -185,12 +203,12 @@ def _pipeline_size(cfg: Config) -> tuple[int, int]:
             return min(step["scale"]), max(step["scale"])
     raise ValueError(
         f"config {cfg.filename}: test_dataloader.dataset.pipeline has no Resize with a scale; "
-        "say --size HEIGHT WIDTH"
+        "give --size HEIGHT WIDTH"
     )
 
 
 def _classes(cfg: Config, num_classes: int) -> list[str]:
-    """The names of the test dataset, else COCO's where their number fits."""
+    """Return the class names of the test dataset; none unless there are ``num_classes``."""
     from mmdet.datasets import CocoDataset
 
     dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}

@@ -18,22 +18,26 @@ _EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the command's arguments."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("pattern", nargs="?", help='only names like this, such as "boxinst_*"')
-    parser.add_argument("--json", action="store_true", help="everything known of them, as JSON")
+    parser.add_argument(
+        "pattern", nargs="?", help='part of the names to list, or a pattern such as "boxinst_*"'
+    )
+    parser.add_argument("--json", action="store_true", help="print everything in the index as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst list`` does."""
+    """Run ``condinst list``."""
     from condinst.model_zoo import get, list_models
 
     pattern = args.pattern
     if pattern and not any(mark in pattern for mark in "*?["):
-        pattern = f"*{pattern}*"  # a part of a name
+        pattern = f"*{pattern}*"  # part of a name
     models = [get(name) for name in list_models(pattern)]
     if not models:
-        raise ValueError(f"{args.pattern}: no model has such a name; condinst list has them all")
+        raise ValueError(
+            f"{args.pattern}: no model has such a name; condinst list prints all names"
+        )
     if args.json:
         content = [dataclasses.asdict(m) | {"config": str(m.config)} for m in models]
         print(json.dumps(content, indent=2))
@@ -53,4 +57,4 @@ def _number(value: float | None) -> str:
 def _weights(model: Model) -> str:
     if model.weights is None:
         return "none"
-    return "not online any more" if model.gone else "online"
+    return "no longer online" if model.gone else "online"

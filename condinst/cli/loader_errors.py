@@ -1,4 +1,4 @@
-"""What to tell the user when loading data has failed: a broken image, or a worker that has died."""
+"""Explain why loading data has failed: a broken image, or a data worker that has died."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _LOOPS = {"_train_loop": "train", "_val_loop": "val", "_test_loop": "test"}
 
 
 def explain_loader_error(error: BaseException, frames: Iterable[FrameType]) -> str | None:
-    """One line where loading data failed in a way that a user can mend; otherwise None.
+    """Return one line if loading data failed in a way that the user can correct, else None.
 
     Args:
-        error: what has ended the command.
-        frames: those of its traceback.
+        error: the error that has ended the command.
+        frames: the frames of its traceback.
     """
     frames = list(frames)
     for link in _chain(error):
@@ -37,12 +37,14 @@ def explain_loader_error(error: BaseException, frames: Iterable[FrameType]) -> s
                 return _explain_death(pid, code, iterator, frames)
             name = _loader_name(iterator, frames)
             return f"{name}: data worker with pid {pid} ended; its output above may say why"
-    # a batch was on its way when its worker died
+    # a batch was being received when its worker died
     for frame in frames if isinstance(error, OSError | EOFError) else ():
         if frame.f_code.co_name == "_try_get_data":
             iterator = frame.f_locals["self"]
             for worker in iterator._workers:
-                with contextlib.suppress(RuntimeError):  # torch tells of the death here, too
+                with contextlib.suppress(
+                    RuntimeError
+                ):  # torch's handler may report the death here too
                     worker.join(1)
                 if code := _exit_code(worker):
                     return _explain_death(worker.pid, code, iterator, frames)
@@ -50,7 +52,7 @@ def explain_loader_error(error: BaseException, frames: Iterable[FrameType]) -> s
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and those that it came from."""
+    """Yield the error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -63,7 +65,7 @@ def _explain_sample(error: BaseException, frames: list[FrameType]) -> str | None
     if re.match(r"Caught \w+ in DataLoader worker process \d+\.", text):
         if ", in prepare_data\n" not in text:
             return None
-        # the traceback's lines are indented, or head one of its parts
+        # the traceback's own lines are indented, or start one of its parts
         text = re.split(r"^[\w.]+: ", text, flags=re.MULTILINE)[-1]
         return " ".join(text.split())
     if any(frame.f_code.co_name == "prepare_data" for frame in frames):
@@ -72,7 +74,7 @@ def _explain_sample(error: BaseException, frames: list[FrameType]) -> str | None
 
 
 def _exit_code(worker: Any) -> int:
-    """0 where it has none yet; a signal counts below zero."""
+    """Return a worker's exit code, 0 if it has none yet; a signal is negative."""
     return (worker.exitcode if worker is not None else None) or 0
 
 
@@ -81,12 +83,12 @@ def _explain_death(pid: int, code: int, iterator: Any, frames: list[FrameType]) 
     number = _signal("SIGBUS") if code == OUT_OF_SHARED_MEMORY else max(-code, 0)
     workers = "" if iterator is None else f" (now {iterator._num_workers})"
     fewer = f"lower {name}.num_workers{workers} or {name}.batch_size"
-    one = f"{name}.num_workers=0 loads in the process itself and shows where it ends"
+    one = f"{name}.num_workers=0 loads in the main process and shows where it fails"
     how, cause, remedy = {
         _signal("SIGKILL"): (
             "was killed by SIGKILL",
-            "probably by the kernel, because the memory ran out (dmesg says so), else by a user or "
-            "a scheduler",
+            "probably by the kernel, because the memory ran out (see dmesg), else by a user or a "
+            "scheduler",
             fewer,
         ),
         _signal("SIGBUS"): (
@@ -107,7 +109,7 @@ def _explain_death(pid: int, code: int, iterator: Any, frames: list[FrameType]) 
 
 
 def _find_worker(pids: list[int]) -> tuple[Any, Any]:
-    """The loader's iterator whose worker has died, and that worker; None where it is gone."""
+    """Find the loader's iterator whose worker has died, and that worker; None where it is gone."""
     module = sys.modules.get("torch.utils.data.dataloader")
     kind = getattr(module, "_MultiProcessingDataLoaderIter", None)
     for item in gc.get_objects() if kind else ():
@@ -119,7 +121,7 @@ def _find_worker(pids: list[int]) -> tuple[Any, Any]:
 
 
 def _loader_name(iterator: Any, frames: list[FrameType]) -> str:
-    """The config's name of the loader: its worker may die while another one is being read."""
+    """Return the config's key of the loader: its worker may die while another loader is read."""
     owners = [frame.f_locals.get("self") for frame in frames]
     for runner in {
         id(x): x for x in (getattr(owner, "runner", owner) for owner in owners)
@@ -136,7 +138,7 @@ def _signal(name: str) -> int:
 
 
 def _number(words: str | None) -> int:
-    """The number of a signal from what the system calls it ("Killed"); 0 if it is none."""
+    """Return the number of a signal by the system's name of it ("Killed"), 0 if there is none."""
     return next((int(s) for s in signal.Signals if words and signal.strsignal(s) == words), 0)
 
 

@@ -1,7 +1,7 @@
 """The command ``condinst``.
 
-Exit codes: 0 for success, 1 for an error (one line on standard error where it is the user's to
-mend), 2 for wrong arguments, 130 after Ctrl-C, 141 when the reader of the output has gone away.
+Exit codes: 0 for success, 1 for an error (in one line on standard error if the user can correct
+it), 2 for wrong arguments, 130 after Ctrl-C, 141 when the reader of the output has closed it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from condinst.cli.errors import explain
 from condinst.cli.once import print_error
 from condinst.version import __version__
 
-# Each module offers add_arguments(parser) and run(args) -> exit code. Only that of the command in
-# use is imported.
+# Each module has add_arguments(parser) and run(args), which returns the exit code. Only the module
+# of the chosen command is imported.
 _COMMANDS = {
     "new": ("new", "write a config for a dataset of your own"),
     "train": ("train", "train a model"),
@@ -27,16 +27,16 @@ _COMMANDS = {
     "report": ("report", "write the results of a training as one page"),
     "predict": ("predict", "find the instances in images, folders and videos"),
     "export": ("export", "write a model as one ONNX file that needs no PyTorch"),
-    "convert": ("convert", "convert weights of other programs to ours, and back"),
+    "convert": ("convert", "convert weights of other programs to ours, or back"),
     "browse": ("browse", "draw a dataset as training sees it"),
     "tile": ("tile", "cut a dataset of large images into tiles"),
-    "info": ("info", "parameters, FLOPs and memory of a model"),
-    "doctor": ("doctor", "look through the installation, the machine and a config's data"),
-    "list": ("list_models", "names of the published models"),
+    "info": ("info", "print parameters, FLOPs and memory of a model"),
+    "doctor": ("doctor", "check the installation, the machine and a config's data"),
+    "list": ("list_models", "list the published models"),
 }
 
-# Those that read images: --max-pixels is theirs. It is passed on by the environment, because data
-# workers and the processes of a distributed run read images too.
+# The commands that read images have --max-pixels. The environment passes it on to data workers and
+# to the processes of a distributed run.
 _READ_IMAGES = {
     *("new", "train", "test", "report", "predict", "export"),
     *("browse", "tile", "doctor"),
@@ -51,7 +51,7 @@ _EPILOG = """examples:
   condinst predict condinst_r50_fpn_90k photo.jpg --out found
   condinst doctor CONFIG
 
-condinst COMMAND --help says more of each. A model's name stands wherever a config's path can.
+condinst COMMAND --help explains a command. A model's name can replace the path of a config.
 """
 
 
@@ -62,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
 
     Raises:
-        Exception: a bug, or what goes wrong in the middle of a run; everything with ``--debug``.
+        Exception: a bug, or an error in the middle of a run; with ``--debug``, any error.
     """
     try:
-        with suppress(AttributeError):  # of a stream that is none of Python's own
+        with suppress(AttributeError):  # another kind of stream
             sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -85,7 +85,7 @@ def _run(words: list[str]) -> int:
     except SystemExit as ended:  # --help, --version, wrong arguments
         return ended.code if isinstance(ended.code, int) else 0
     if args.debug:
-        os.environ["CONDINST_DEBUG"] = "1"  # for the processes that are started, too
+        os.environ["CONDINST_DEBUG"] = "1"  # also for processes that are started
     before = os.environ.get(_MAX_PIXELS)
     if getattr(args, "max_pixels", None) is not None:
         os.environ[_MAX_PIXELS] = str(args.max_pixels)
@@ -126,14 +126,14 @@ def _parse(words: list[str]) -> argparse.Namespace:
             command.description = module.__doc__
             command.set_defaults(run=module.run)
             module.add_arguments(command)
-            # not set where it is absent: it would undo the one before the command
+            # SUPPRESS: a default here would overwrite --debug before the command
             _add_debug(command, default=argparse.SUPPRESS)
             if name in _READ_IMAGES:
                 command.add_argument(
                     "--max-pixels",
                     type=_positive,
                     metavar="N",
-                    help="refuse larger images by their headers (default 268435456, 16384 x 16384)",
+                    help="refuse images with more pixels (default 268435456 = 16384 x 16384)",
                 )
     return parser.parse_args(words)
 
@@ -151,14 +151,14 @@ def _add_debug(parser: argparse.ArgumentParser, default: bool | str) -> None:
 
 
 def _silence_output() -> None:
-    """Let what is still to be printed go nowhere: Python flushes once more at its end."""
+    """Discard what is still to be printed: Python flushes the output again when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_of_output(error: BrokenPipeError) -> bool:
-    """Whether the reader of standard output has gone away, as ``head`` does.
+    """Tell whether the reader of standard output has closed it, as ``head`` does.
 
-    The pipe to a data worker may have broken instead.
+    Otherwise the pipe to a data worker is broken.
     """
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     return "multiprocessing" not in files[-1]

@@ -1,4 +1,4 @@
-"""One message where several processes find the same mistake."""
+"""Print an error once if several processes find it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 _WAIT_SECONDS = 6
 
-# What the launchers leave in the environment of each process.
+# The environment variable in which each launcher stores a process's rank.
 RANKS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 
 
@@ -20,8 +20,8 @@ def is_first_process() -> bool:
 def print_error(text: str) -> None:
     """Print an error of this process on standard error.
 
-    The first process prints at once, and its end ends the others, whose launcher sees to it. They
-    therefore wait: who is still there then has found a mistake that the first has not.
+    The first process prints at once and exits, and the launcher then ends the others. They wait
+    before they print: a process that is still alive has found an error that the first has not.
     """
     if not is_first_process():
         time.sleep(_WAIT_SECONDS)

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 _CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 
-_EPILOG = """formats, beside the images with what was found drawn on them:
-  coco     one dataset file, annotations.json, to start labeling or training from
+_EPILOG = """formats, in addition to the images with the instances drawn on them:
+  coco     one dataset file, annotations.json, as a start for labeling or training
   labelme  one file per image, for labelme
-  png      one image per image, NAME_instances.png: its values number the instances
+  png      one file per image, NAME_instances.png: a pixel's value is its instance's number
   json     one line of JSON per image, predictions.jsonl
 
 examples:
@@ -41,7 +41,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the command's arguments."""
     parser.epilog = _EPILOG
     parser.add_argument(
         "words",
@@ -51,37 +51,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "or a checkpoint that holds its config; then images, folders of images, videos",
     )
     parser.add_argument(
-        "--out", default="predictions", metavar="FOLDER", help="results (default predictions)"
+        "--out",
+        default="predictions",
+        metavar="FOLDER",
+        help="folder of the results (default predictions)",
     )
     parser.add_argument(
         "--format", nargs="+", choices=FORMATS, default=[], help="files to write, see below"
     )
     parser.add_argument(
-        "--no-images", action="store_true", help="draw nothing, write the files of --format only"
+        "--no-images", action="store_true", help="draw no images, write only the files of --format"
     )
     parser.add_argument("--no-boxes", action="store_true", help="draw the masks without boxes")
     parser.add_argument(
         "--closeups",
         action="store_true",
-        help="also draw edges of the largest masks enlarged, NAME_edges.png",
+        help="also draw enlarged edges of the largest masks, NAME_edges.png",
     )
     parser.add_argument(
         "--score-thr", type=float, default=0.3, help="leave out lower scores (default 0.3)"
     )
     parser.add_argument("--device", help="such as cuda:0 or cpu (default: the GPU if there is one)")
-    parser.add_argument("--batch-size", type=int, default=1, help="images at a time (default 1)")
+    parser.add_argument(
+        "--batch-size", type=int, default=1, help="number of images at a time (default 1)"
+    )
     parser.add_argument(
         "--amp", nargs="?", const="float16", choices=["float16", "bfloat16"], help="mixed precision"
     )
     parser.add_argument("--compile", action="store_true", help="compile the network first")
     add_tile_arguments(parser)
     parser.add_argument(
-        "--skip-broken", action="store_true", help="go on after a file that cannot be used"
+        "--skip-broken", action="store_true", help="skip files that cannot be read, with a warning"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst predict`` does."""
+    """Run ``condinst predict``."""
     model, checkpoint, words = _split(args.words)
     images, videos = _find(words)
     out = Path(args.out)
@@ -127,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _predict_video(predictor: Predictor, video: Path, output: ImageOutput) -> tuple[int, int]:
-    """Returns how many frames it had, and how many instances are in them."""
+    """Return the number of frames of a video, and of the instances in them."""
     num_frames = num_instances = 0
     with VideoOutput(video, output) as film:
         for results in _progress(predictor.stream(video), film.num_frames):
@@ -137,7 +142,7 @@ def _predict_video(predictor: Predictor, video: Path, output: ImageOutput) -> tu
 
 
 def _split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
-    """The model, its checkpoint if one is named, and the sources."""
+    """Split the arguments into the model, its checkpoint (None if not given) and the sources."""
     model, rest = words[0], list(words[1:])
     checkpoint = None
     if rest and Path(model).suffix in _CHECKPOINT_SUFFIXES and Path(rest[0]).suffix == ".py":
@@ -153,7 +158,7 @@ def _split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
 
 
 def _find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
-    """The image files and the videos, all of which exist."""
+    """Return the image files and the videos, after checking that they exist."""
     images: list[Path] = []
     videos: list[Path] = []
     for path in map(Path, words):
@@ -169,22 +174,22 @@ def _find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
 
 
 def _check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> None:
-    """Raises ValueError where results would be written over sources, or cannot be written."""
+    """Raise ValueError if results would overwrite sources, or cannot be written."""
     if args.no_images and not args.format and not args.closeups:
         raise ValueError("--no-images without --format: nothing would be written")
     if "labelme" in args.format and any(s.suffix.lower() in VIDEO_SUFFIXES for s in sources):
-        raise ValueError("--format labelme: it is for image files, not for videos")
+        raise ValueError("--format labelme: works for image files, not for videos")
     check_writable("--out", out)
     place = os.path.realpath(out)
     for source in sources:
-        # realpath: of a link that leads to itself it gives a path, too
+        # realpath gives a path even for a link that leads to itself
         if place in (os.path.realpath(source.parent), os.path.dirname(os.path.realpath(source))):
             raise ValueError(f"--out {out}: {source} lies there; choose another folder")
 
 
 @contextlib.contextmanager
 def _ends_by_term() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does: what was found so far is written."""
+    """Make SIGTERM end the block as Ctrl-C does, so that the results so far are written."""
 
     def end(number: int, frame: Any) -> None:
         raise SystemExit(128 + number)
@@ -200,7 +205,7 @@ def _ends_by_term() -> Iterator[None]:
 
 
 def _progress(stream: Iterator[Results], total: int) -> Iterator[Results]:
-    """The same, with a line on a terminal that says how far it is."""
+    """Pass results on, and show the progress in a line on a terminal."""
     terminal = sys.stderr.isatty()
     for number, results in enumerate(stream, start=1):
         yield results

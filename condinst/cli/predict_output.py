@@ -1,4 +1,4 @@
-"""The files that ``condinst predict`` writes."""
+"""Write the files of ``condinst predict``."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ FORMATS = ("coco", "labelme", "png", "json")
 
 
 class ImageOutput:
-    """Everything that is written of images, and of videos but the video itself.
+    """Writes all files of images, and those of videos except for the video itself.
 
     Args:
-        out: folder, made if needed.
-        formats: of :data:`FORMATS`.
+        out: output folder, made if needed.
+        formats: a selection of :data:`FORMATS`.
         class_names: the name of every label.
         draw: whether the images are drawn.
         boxes: whether boxes are drawn.
@@ -64,7 +64,7 @@ class ImageOutput:
         return self
 
     def __exit__(self, kind: Any, *error: Any) -> None:
-        """What was found so far is kept, whatever ended the work."""
+        """Write the results so far, however the block ends."""
         try:
             if self._lines:
                 self._lines.finish()
@@ -73,13 +73,13 @@ class ImageOutput:
         except OSError:
             if kind is None:
                 raise
-            # what came before is told, such as the file at which the disk was full
+            # the first error is reported, such as the file at which the disk was full
 
     def write(self, results: Results) -> None:
-        """The files of one image.
+        """Write the files of one image.
 
         Raises:
-            UnreadableError: its file cannot be read again, to be drawn on.
+            UnreadableError: its file cannot be read again for drawing.
             OSError: a file cannot be written.
         """
         assert results.path is not None
@@ -92,10 +92,10 @@ class ImageOutput:
         if self.draw:
             results.save(self.out / f"{name}.jpg", image, score_thr=0.0, boxes=self.boxes)
         if self._closeups:
-            shown: Image.Image = Image.fromarray(
+            closeups: Image.Image = Image.fromarray(
                 draw_closeups(image, results, self._class_names, score_thr=0.0)
             )
-            _save_png(shown, self.out / f"{name}_edges.png")
+            _save_png(closeups, self.out / f"{name}_edges.png")
         if "labelme" in self.formats:
             place = os.path.relpath(results.path, self.out)
             content = results.to_labelme(image_path=Path(place).as_posix())
@@ -103,11 +103,12 @@ class ImageOutput:
         self.write_data(results, name, results.path)
 
     def write_data(self, results: Results, name: str, file_name: str) -> None:
-        """What is written of images and of a video's frames.
+        """Write the files that images and the frames of videos have.
 
         Args:
-            name: of the files that belong to this image alone.
-            file_name: what COCO's and the JSON file call the image.
+            results: of the image or frame.
+            name: name of the files of this image alone, without ending.
+            file_name: the image's name in COCO's and the JSON file.
         """
         if "png" in self.formats:
             _save_png(_instance_map(results), self.out / f"{name}_instances.png")
@@ -122,12 +123,12 @@ class ImageOutput:
                 dict(id=number, area=int(area), iscrowd=0, **row)
                 for number, (row, area) in enumerate(found, start=first)
             ]
-            # last and together: the file is written from them if the work ends before its time
+            # last and together: __exit__ writes the file from them, even after an error
             self._annotations += rows
             self._images.append(dict(id=image_id, file_name=file_name, height=height, width=width))
 
     def free_name(self, name: str) -> str:
-        """The file's name without its ending; with a number if another one has taken it."""
+        """Return the file's name without its ending, with a number if the name is taken."""
         return self._names.take(name.replace("\\", "_")).name
 
     def _write_coco(self) -> None:
@@ -142,14 +143,14 @@ class ImageOutput:
 
 
 class UnreadableError(ValueError):
-    """An image's file cannot be read any more."""
+    """The file of an image can no longer be read."""
 
 
 class LinesFile:
     """A file of whole lines, which gets its name when it is finished.
 
     Args:
-        path: of the file.
+        path: path of the finished file.
 
     Raises:
         OSError: it cannot be written.
@@ -160,10 +161,10 @@ class LinesFile:
         with names_file(path, self._partial):
             self._partial.unlink(missing_ok=True)
             self._file = self._partial.open("xb", buffering=0)
-        self._size = 0  # of the whole lines
+        self._size = 0  # bytes of whole lines
 
     def write(self, text: str) -> None:
-        """One more line."""
+        """Append a line."""
         data = f"{text}\n".encode()
         with names_file(self._path, self._partial):
             rest = memoryview(data)
@@ -172,7 +173,7 @@ class LinesFile:
         self._size += len(data)
 
     def finish(self) -> None:
-        """Give the file its name: with the lines that are whole, if there are any."""
+        """Rename the file, with its whole lines; remove it if there are none."""
         with names_file(self._path, self._partial):
             try:
                 self._file.truncate(self._size)
@@ -186,7 +187,7 @@ class LinesFile:
 
 
 class VideoOutput:
-    """A video with what was found drawn on its frames, at the speed of the original.
+    """Writes a video with the instances drawn on its frames, at the original's frame rate.
 
     Raises:
         ValueError: it cannot be read.
@@ -227,7 +228,7 @@ class VideoOutput:
             self._partial.unlink(missing_ok=True)
 
     def _check_whole(self) -> None:
-        """OpenCV says nothing of frames that it could not write."""
+        """Check the number of frames: OpenCV does not report those that it could not write."""
         import cv2
 
         capture = cv2.VideoCapture(str(self._partial))
@@ -242,7 +243,7 @@ class VideoOutput:
             )
 
     def write(self, results: Results) -> None:
-        """The next frame."""
+        """Write the next frame."""
         self._number += 1
         if self._output.draw:
             self._write_frame(results.draw(score_thr=0.0, boxes=self._output.boxes))
@@ -273,7 +274,7 @@ def _save_png(image: Image.Image, path: Path) -> None:
 
 
 def _dumps(content: dict) -> str:
-    """JSON with readable letters, but for names that are no text."""
+    """Return JSON with unescaped letters, unless a name cannot be encoded as UTF-8."""
     text = json.dumps(content, ensure_ascii=False)
     try:
         text.encode()
@@ -283,22 +284,22 @@ def _dumps(content: dict) -> str:
 
 
 def _distinct_names(paths: Sequence[str]) -> list[str]:
-    """The names of the files; where two are equal, with the folders in which they differ."""
+    """Return the names of the files; if two are equal, relative paths that differ."""
     names = [Path(path).name for path in paths]
     if len(set(names)) == len(names):
         return names
     absolute = [os.path.abspath(path) for path in paths]
     try:
         root = os.path.commonpath([os.path.dirname(path) for path in absolute])
-    except ValueError:  # on several drives of Windows
+    except ValueError:  # on different drives of Windows
         return [Path(path).as_posix() for path in absolute]
     return [Path(os.path.relpath(path, root)).as_posix() for path in absolute]
 
 
 def _instance_map(results: Results) -> Image.Image:
-    """0 for background, else the instance's number; the better ones lie on top.
+    """Return a map with 0 for background, else the instance's number; higher scores are on top.
 
-    Numbers up to 255 have their class's color, so that the image can be looked at.
+    Up to 255 instances, the map has a palette with the colors of their classes.
     """
     many = len(results) > 255
     numbers = np.zeros(results.image_size, np.uint16 if many else np.uint8)

@@ -1,4 +1,4 @@
-"""The quickstart: generate the shapes, train a small model, evaluate it, draw what it predicts."""
+"""Run the quickstart: generate images, train a small model, evaluate it, draw its predictions."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _COLUMNS = {
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="data/shapes", help="folder of the generated dataset")
     parser.add_argument("--work-dir", default="work_dirs/quickstart", help="folder of the results")
     parser.add_argument(
-        "--iters", type=int, help="stop after so many iterations (default: the config's)"
+        "--iters", type=int, help="number of training iterations (default: the config's)"
     )
     return parser.parse_args(argv)
 
 
 def main(config: Path, argv: list[str] | None = None) -> dict[str, float]:
-    """Run everything; prints the table of AP and where the files are.
+    """Run all steps, and print a table of AP and the paths of the results.
 
     Args:
         config: the quickstart's config file.
@@ -60,12 +60,12 @@ def main(config: Path, argv: list[str] | None = None) -> dict[str, float]:
     print(f"checkpoint    {checkpoint}")
     print(f"results       {Path(args.work_dir) / 'report.html'}")
     print(f"curves        {Path(args.work_dir) / 'curves.png'}")
-    print(f"images      {images}  (ground truth left, prediction right)")
+    print(f"images        {images}  (ground truth left, prediction right)")
     return metrics
 
 
 def ap_table(metrics: dict[str, float]) -> str:
-    """A table of box and mask AP from the names of mmdet's ``CocoMetric``."""
+    """Return a table of box and mask AP from the metrics of mmdet's ``CocoMetric``."""
     lines = [" " * 6 + "".join(f"{name:>11}" for name in _COLUMNS)]
     for row, kind in (("box", "bbox"), ("mask", "segm")):
         values = [metrics[f"coco/{kind}_{key}"] for key in _COLUMNS.values()]

@@ -37,7 +37,7 @@ _EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the command's arguments."""
     parser.epilog = _EXAMPLES
     parser.add_argument("config", help="config file, or name of a model (condinst list)")
     parser.add_argument(
@@ -47,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="FILE.pkl", help="save all predictions, masks as RLE")
     parser.add_argument(
-        "--show-dir", metavar="FOLDER", help="draw predictions beside ground truth into this folder"
+        "--show-dir",
+        metavar="FOLDER",
+        help="draw predictions beside the ground truth into this folder",
     )
     parser.add_argument(
         "--report",
@@ -56,35 +58,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the results as one page, as condinst report does for a training",
     )
     parser.add_argument(
-        "--show-score-thr", type=float, default=0.3, help="lowest score drawn (default 0.3)"
+        "--show-score-thr",
+        type=float,
+        default=0.3,
+        help="lowest score that --show-dir draws (default 0.3)",
     )
     parser.add_argument(
         "--tta",
         action="store_true",
-        help="also look at each image mirrored, or at the views of the config's tta_pipeline",
+        help="test-time augmentation: also predict the mirrored image, or the views of the "
+        "config's tta_pipeline",
     )
     parser.add_argument(
-        "--batch-size", type=int, help="images at a time in each process (default: the config's)"
+        "--batch-size",
+        type=int,
+        help="number of images at a time in each process (default: the config's)",
     )
     parser.add_argument(
         "--fold-norms",
         action="store_true",
-        help="put batch norms into their convolutions: the same answers, faster",
+        help="fold batch norms into their convolutions: same results, faster",
     )
     add_tile_arguments(parser)
     add_speed_arguments(
-        parser, "mixed precision: scores change in the third digit; float16 if no type is given"
+        parser, "mixed precision, float16 if no type is given; scores change in the third digit"
     )
     add_config_arguments(parser)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line of ``tools/test.py``."""
+    """Parse the command line of ``tools/test.py``."""
     return make_parser("python tools/test.py", __doc__, add_arguments).parse_args(argv)
 
 
 def build_config(args: argparse.Namespace) -> Config:
-    """The config of the run, with every switch of the command line in place."""
+    """Return the config of the run, with every option of the command line applied."""
     if args.out is not None:
         if not args.out.endswith((".pkl", ".pickle")):
             raise ValueError(f"--out {args.out}: predictions are saved as a .pkl file")
@@ -108,14 +116,14 @@ def build_config(args: argparse.Namespace) -> Config:
             raise ValueError(f"--batch-size {args.batch_size}: expected 1 or more")
         cfg.test_dataloader.batch_size = args.batch_size
     if args.tta and args.tile:
-        raise ValueError("--tta --tile: expected one of them; tiles are not mirrored")
+        raise ValueError("--tta --tile: expected only one of them")
     if args.tta:
         _augment(cfg)
     else:
         use_rle_masks(cfg)
     if args.tile:
         _cut(cfg, args)
-    # with our scope, because a config of mmdet's is tested too
+    # with the scope, because mmdet's configs can be tested too
     hooks: list[dict] = [dict(type="condinst.CompleteCheckpointHook")]
     if args.fold_norms:
         hooks.append(dict(type="condinst.InferenceHook", fold_norms=True, channels_last=False))
@@ -136,14 +144,14 @@ def _checkpoint(args: argparse.Namespace) -> str:
 
     if args.checkpoint is None and args.config not in list_models():
         raise ValueError(
-            f"{args.config}: expected a checkpoint after a config file; only a model's name "
-            "brings its own"
+            f"{args.config}: expected a checkpoint after a config file; only the name of a "
+            "model implies one"
         )
     return resolve_checkpoint(args.checkpoint or args.config)
 
 
 def _augment(cfg: Config) -> None:
-    """Wrap the model, and let the dataset hand out every image in several views."""
+    """Wrap the model, and make the dataset return every image in several views."""
     from mmdet.datasets.transforms import PackDetInputs
     from mmengine.config import ConfigDict
 
@@ -160,7 +168,7 @@ def _augment(cfg: Config) -> None:
             "flip_direction",
         )
         flips = [dict(type="RandomFlip", prob=prob) for prob in (0.0, 1.0)]
-        # before the annotations are loaded: they belong to the image as it is
+        # before the annotations are loaded: they are those of the original image
         load = [t for t in dataset.pipeline[:-1] if t["type"] == "LoadAnnotations"]
         rest = [t for t in dataset.pipeline[:-1] if t["type"] != "LoadAnnotations"]
         views = dict(type="TestTimeAug", transforms=[flips, *([t] for t in load), [pack]])
@@ -172,21 +180,21 @@ def _augment(cfg: Config) -> None:
 
 
 def _cut(cfg: Config, args: argparse.Namespace) -> None:
-    """Wrap the model, and let the dataset hand out the tiles of every image."""
+    """Wrap the model, and make the dataset return the tiles of every image."""
     from mmengine.config import ConfigDict
 
     from condinst.tiling.tiling import Tiling
 
-    switches = tile_arguments(args)
-    Tiling.of(*switches.values())  # checks
-    match_threshold = switches.pop("tile_match_threshold")
+    options = tile_arguments(args)
+    Tiling.of(*options.values())  # checks
+    match_threshold = options.pop("tile_match_threshold")
     dataset = cfg.test_dataloader.dataset
     while "dataset" in dataset:
         dataset = dataset.dataset
     first, *steps = dataset.pipeline
     load = [step for step in steps if str(step["type"]).endswith("Annotations")]
     rest = [step for step in steps if step not in load]
-    cut = dict(type="condinst.CutTiles", transforms=rest, **switches)
+    cut = dict(type="condinst.CutTiles", transforms=rest, **options)
     dataset.pipeline = [first, *load, cut]
     mask_format = cfg.model.test_cfg.get("mask_format", "rle")
     cfg.model.test_cfg.mask_format = "crop"
@@ -210,7 +218,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst test`` does."""
+    """Run ``condinst test``."""
     test(args)
     return 0
 
@@ -264,7 +272,7 @@ def _keep_predictions(runner: Runner, page: Path) -> Path:
             "test_evaluator.type=condinst.CocoMetric"
         )
     page.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # else that of another test would be taken where it is not written
+    path.unlink(missing_ok=True)  # a file of an earlier test must not be used
     metrics[0].predictions_file = path
     return path
 

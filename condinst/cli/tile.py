@@ -13,22 +13,27 @@ from condinst.cli.common import check_writable
 from condinst.cli.tile_arguments import tile_size
 
 _EXAMPLES = """examples:
-  %(prog)s slides/annotations/instances_train.json slides/train tiles --tile 1024
-  %(prog)s slides/annotations/instances_val.json slides/val tiles --tile 1024 --overlap 0
+  %(prog)s slides/annotations/instances_train.json --images slides/train --out tiles --tile 1024
+  %(prog)s slides/annotations/instances_val.json --images slides/val --out tiles --tile 1024 \\
+      --tile-overlap 0
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.epilog = _EXAMPLES
+    parser.add_argument("annotations", metavar="ANN.json", help="in COCO's format; not changed")
     parser.add_argument(
-        "annotations",
-        metavar="ANN.json",
-        help="annotation file in COCO's format; it is not changed",
+        "--images",
+        required=True,
+        metavar="FOLDER",
+        help="the folder that its file names start from",
     )
-    parser.add_argument("images", help="folder that the file names start from")
     parser.add_argument(
-        "out", help="output folder, for OUT/annotations/instances_NAME.json and OUT/NAME/"
+        "--out",
+        required=True,
+        metavar="FOLDER",
+        help="for FOLDER/annotations/instances_NAME.json and FOLDER/NAME/",
     )
     parser.add_argument(
         "--tile",
@@ -38,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tile size in pixels, SIDE or HEIGHTxWIDTH",
     )
     parser.add_argument(
-        "--overlap",
+        "--tile-overlap",
         type=float,
         default=0.2,
         metavar="FRACTION",
@@ -57,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst tile``."""
-    check_writable("OUT", Path(args.out))
+    check_writable("--out", Path(args.out))
 
     from condinst.dataset_converters.tile_coco import cut_files
 
@@ -66,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         args.images,
         args.out,
         tile=args.tile,
-        overlap=args.overlap,
+        overlap=args.tile_overlap,
         min_visible=args.min_visible,
         keep_empty=not args.no_empty,
     )

@@ -28,7 +28,7 @@ _EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line."""
+    """Add the command's arguments."""
     parser.epilog = _EXAMPLES
     parser.add_argument("config", help="config file, or name of a model (condinst list)")
     parser.add_argument(
@@ -36,31 +36,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="auto",
         metavar="CHECKPOINT",
-        help="go on from this checkpoint, or from the work folder's last one",
+        help="resume from this checkpoint, or from the newest one of the work folder",
     )
     parser.add_argument(
         "--auto-scale-lr",
         action="store_true",
-        help="scale the learning rate by total batch size / the config's base_batch_size",
+        help="multiply the learning rate by the total batch size / the config's base_batch_size",
     )
-    parser.add_argument("--seed", type=int, help="seed of all random numbers")
+    parser.add_argument("--seed", type=int, help="seed of the random numbers")
     parser.add_argument(
-        "--deterministic", action="store_true", help="only deterministic algorithms (slower)"
+        "--deterministic", action="store_true", help="use only deterministic algorithms (slower)"
     )
     add_speed_arguments(
         parser,
-        "mixed precision; float16 with a loss scaler if no type is given; on a CPU only bfloat16",
+        "mixed precision, float16 with a loss scaler if no type is given; on a CPU only bfloat16",
     )
     add_config_arguments(parser)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line of ``tools/train.py``."""
+    """Parse the command line of ``tools/train.py``."""
     return make_parser("python tools/train.py", __doc__, add_arguments).parse_args(argv)
 
 
 def build_config(args: argparse.Namespace) -> Config:
-    """The config of the run, with every switch of the command line in place."""
+    """Return the config of the run, with every option of the command line applied."""
     cfg = load_config(args)
     if args.amp is not None:
         _mix_precision(cfg, args.amp)
@@ -78,7 +78,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if cfg.get("load_from"):
         from condinst.model_zoo import resolve_checkpoint
 
-        cfg.load_from = resolve_checkpoint(cfg.load_from)  # a model's name will do
+        cfg.load_from = resolve_checkpoint(cfg.load_from)  # it may be a model's name
     from condinst.engine.choose_checkpoint import set_resume
 
     set_resume(cfg, args.resume)
@@ -97,7 +97,7 @@ def _mix_precision(cfg: Config, dtype: str) -> None:
         cfg.optim_wrapper.type = "condinst.CpuAmpOptimWrapper"
     else:
         raise ValueError(
-            f"--amp {dtype} needs a GPU, and PyTorch finds none; on a CPU, --amp bfloat16"
+            f"--amp {dtype} needs a GPU, but PyTorch finds none; on a CPU, use --amp bfloat16"
         )
 
 
@@ -107,7 +107,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """What ``condinst train`` does."""
+    """Run ``condinst train``."""
     train(args)
     return 0
 
@@ -120,7 +120,7 @@ def train(args: argparse.Namespace) -> None:
     from condinst.config.blame import blaming
     from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_runner
-    from condinst.engine.elastic import go_on_after_restart
+    from condinst.engine.elastic import resume_after_restart
     from condinst.engine.lost_peers import end_when_peers_are_lost
     from condinst.engine.signals import StopHook, stop_on_signals
 
@@ -129,7 +129,7 @@ def train(args: argparse.Namespace) -> None:
         with blaming(cfg, "checking the data"):
             report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
         setup_cache_size_limit_of_dynamo()
-        go_on_after_restart(cfg)
+        resume_after_restart(cfg)
         with blaming(cfg):
             runner = build_runner(cfg)
             runner.register_hook(StopHook())

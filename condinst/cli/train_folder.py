@@ -1,4 +1,4 @@
-"""The folder of a training, for as long as it runs."""
+"""Lock the work folder of a training while it runs."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def only_training(cfg: Config) -> Iterator[None]:
-    """Keep other trainings out of the config's work folder, and tidy it up.
+    """Lock the config's work folder, and remove what a killed run left there.
 
-    The first process takes the lock; the others end with it where it is refused.
+    The first process takes the lock; if that fails, all processes end.
 
     Raises:
         FolderInUse: another training runs there.
     """
-    from condinst.engine.run_lock import FolderInUse, one_run_in
+    from condinst.engine.run_lock import FolderInUse, lock_work_dir
 
     refusal = None
     with contextlib.ExitStack() as stack:
         if is_first_process():
             try:
-                problem = stack.enter_context(one_run_in(cfg.work_dir))
-                _tidy(cfg, problem)
+                problem = stack.enter_context(lock_work_dir(cfg.work_dir))
+                _remove_leftovers(cfg, problem)
             except FolderInUse as error:
                 refusal = error
         refused = _tell_others(cfg, refusal is not None)
         if refusal is not None:
             raise refusal
-        if refused:  # the first process has said it
+        if refused:  # the first process has reported it
             sys.exit(1)
         yield
 
 
-def _tidy(cfg: Config, problem: str | None) -> None:
+def _remove_leftovers(cfg: Config, problem: str | None) -> None:
     import logging
 
     from mmengine.logging import print_log
@@ -49,17 +49,20 @@ def _tidy(cfg: Config, problem: str | None) -> None:
     from condinst.engine.save_checkpoint import remove_leftovers
 
     if problem is not None:
-        text = f"{cfg.work_dir}: cannot be locked ({problem}): nothing keeps a second training out"
+        text = (
+            f"{cfg.work_dir}: cannot be locked ({problem}); make sure that no second training runs "
+            "there"
+        )
         print_log(text, "current", logging.WARNING)
         return
     if removed := remove_leftovers(checkpoint_folder(cfg)):
-        print_log(f"removed what a killed run left unfinished: {', '.join(removed)}", "current")
+        print_log(f"removed unfinished files of a killed run: {', '.join(removed)}", "current")
 
 
 def _tell_others(cfg: Config, refused: bool) -> bool:
-    """Whether the first process was refused; a collective call where there are several.
+    """Return in every process whether the first one was refused; a collective call.
 
-    A strategy starts its processes' exchange itself.
+    A strategy initializes its process group later, by itself; nothing is exchanged then.
     """
     if cfg.launcher == "none" or cfg.get("strategy"):
         return refused

@@ -1,35 +1,40 @@
-"""The only room that knows the age of mmcv, mmengine or mmdet.
+"""Fix the installed mmcv, mmengine and mmdet; nothing else depends on their versions.
 
 =====================  ============================================================================
-``after_import``       applies a fix when what it mends is imported, not before
-``finder``             offers the stand-ins below where mmcv or mmengine lack a module
+``after_import``       applies a fix when the module that it changes is imported, not before
+``finder``             finds the stand-ins below where mmcv or mmengine lack a module
 ``mmcv_ext``           stand-in for ``mmcv._ext``: the compiled operators, on torch and torchvision
 ``package_utils``      stand-in for ``mmengine.utils.package_utils``, which needs ``pkg_resources``
 ``base_configs``       ``_base_ = "condinst::..."`` finds our configs, installed or in a checkout
-``packages``           the same for an mmengine imported before us; no ``pkgutil.find_loader``
+``packages``           the same for an mmengine imported before condinst; no ``find_loader``
 ``checkpoint``         checkpoints load by an allow-list
-``checkpoint_file``    is the file whole? structure and checksums, before anything is unpickled
+``checkpoint_file``    checks structure and checksums of a file before it is unpickled
 ``checkpoint_list``    the allow-list: what a checkpoint may build
-``checkpoint_arrays``  plain arrays of numpy among them
-``checkpoint_refusal`` how one is refused
-``restricted_pickle``  the reader that builds it
-``checkpoint_content`` plain data only, and no more of it than can be used
-``resume_config``      resuming runs no config of the checkpoint
-``inferencer``         nor does mmdet's inferencer
-``checkpoint_writing`` checkpoints are written whole, and only a run's own ones are removed
-``checkpoint_search``  a resumed run goes on from the newest whole checkpoint of its folder
+``checkpoint_arrays``  numpy's plain arrays on that list
+``checkpoint_refusal`` the errors that refuse a checkpoint
+``restricted_pickle``  the reader that builds only what is on the list
+``checkpoint_content`` checks that a loaded checkpoint is plain data of bounded size
+``resume_config``      resuming does not run the checkpoint's config
+``inferencer``         mmdet's inferencer does not run it either
+``stored_config``      reads that config as plain values
+``checkpoint_writing`` checkpoints are written whole, and only a run's own are removed
+``checkpoint_search``  a resumed run continues from the newest whole checkpoint of its folder
 ``distributed``        the launchers start without CUDA
-``workers``            data-loader workers that are spawned get the fixes too
+``rendezvous``         restarted processes find each other, and not those of the last start
+``heartbeat``          a lost process is noticed and named
+``fsdp``               FSDP trains our models, and on the CPU
+``torchrun``           torchrun ends with one line
+``workers``            spawned data-loader workers get the fixes too
 ``worker_signals``     data-loader workers leave a scheduler's signals to their parent
-``data_order``         a resumed training goes on with the data at once and exactly
-``batches``            its order of the samples, and a seed for each of them
-``random_state``       the generators that are seeded
+``data_order``         a resumed training continues with the data at once and exactly
+``batches``            the order of its samples, and a seed for each of them
+``random_state``       seeds and keeps the random generators
 ``sample_errors``      an error in a dataset's pipeline names the image
-``disk``               what mmengine writes is whole and named where the disk is full
-``noise``              silences deprecations that upstream owes to itself
+``disk``               on a full disk, mmengine writes no half files and names the file
+``noise``              silences deprecation warnings that only upstream can act on
 =====================  ============================================================================
 
-Each file names the upstream fault that it mends and says when it can be deleted. ``condinst.pth``
+Each file names the upstream bug that it fixes and says when it can be deleted. ``condinst.pth``
 in site-packages runs ``finder`` when Python starts, for programs that import mmdet before condinst.
 """
 
@@ -60,10 +65,10 @@ _FIXES = (
     ("mmengine.runner.loops", "data_order", "apply"),
     ("mmengine.dataset.base_dataset", "sample_errors", "apply"),
     ("mmengine.config.config", "base_configs", "apply"),
-    ("mmengine.utils.dl_utils.misc", "packages", "mend_search"),
-    ("mmcv.utils.ext_loader", "packages", "mend_search"),
-    ("mmengine.dist.utils", "distributed", "mend_launchers"),
-    ("mmengine.model.wrappers.distributed", "distributed", "mend_wrapper"),
+    ("mmengine.utils.dl_utils.misc", "packages", "fix_search"),
+    ("mmcv.utils.ext_loader", "packages", "fix_search"),
+    ("mmengine.dist.utils", "distributed", "fix_launchers"),
+    ("mmengine.model.wrappers.distributed", "distributed", "fix_wrapper"),
     ("mmengine.fileio.file_client", "noise", "apply"),
     ("mmengine.config.config", "disk", "apply"),
     ("mmengine.visualization.vis_backend", "disk", "apply"),
@@ -72,10 +77,10 @@ _FIXES = (
 
 
 def prepare() -> None:
-    """Apply each fix as soon as what it mends is imported.
+    """Apply each fix as soon as the module that it changes is imported.
 
-    Imports nothing but the standard library, so that ``import condinst`` is quick, and works where
-    only ``condinst.deploy`` is used and PyTorch is not installed.
+    The function imports nothing but the standard library, so that ``import condinst`` is quick, and
+    works where only ``condinst.deploy`` is used and PyTorch is not installed.
     """
     finder.install()
     workers.apply()
@@ -89,10 +94,10 @@ def _apply(upstream: str, name: str, function: str) -> None:
 
 @functools.cache
 def apply() -> None:
-    """Make sure that the installed mmcv, mmengine and mmdet work together.
+    """Import the installed mmcv, mmengine and mmdet, with all fixes applied.
 
     Raises:
-        ImportError: when one of the three is not installed, or a compiled mmcv does not fit the
+        ImportError: one of the three is not installed, or a compiled mmcv does not fit the
             installed PyTorch; the message says what to install.
     """
     _require_packages()
@@ -108,11 +113,11 @@ def _require_packages() -> None:
 
 
 def _require_operators() -> None:
-    """Import the operators now, so that a compiled mmcv that cannot work says so by name."""
+    """Import the operators now, so that a compiled mmcv that cannot work is named."""
     try:
         importlib.import_module("mmcv._ext")
     except ImportError as error:
         raise ImportError(
-            f"the compiled mmcv does not fit this PyTorch ({error}): build it anew, or replace it: "
-            "pip uninstall mmcv && pip install mmcv-lite==2.1.0"
+            f"the compiled mmcv does not fit this PyTorch ({error}): build it again, or replace "
+            "it: pip uninstall mmcv && pip install mmcv-lite==2.1.0"
         ) from error

@@ -1,7 +1,6 @@
-"""Calls a function as soon as somebody imports a module.
+"""Call a function right after a module is imported.
 
-So ``import condinst`` costs nothing where nothing of it is used, and needs no PyTorch where only
-``condinst.deploy`` is.
+That keeps ``import condinst`` quick, and free of PyTorch where only ``condinst.deploy`` is used.
 """
 
 import importlib.machinery
@@ -43,7 +42,7 @@ class _Watcher:
 
         def execute_and_call(module: ModuleType) -> None:
             execute(module)
-            if self in sys.meta_path:  # it may have been looked for before, and not imported
+            if self in sys.meta_path:  # a spec can be looked up more than once
                 sys.meta_path.remove(self)
                 for function in self.functions:
                     function()

@@ -1,6 +1,6 @@
-"""A config outside the package inherits from ours by ``_base_ = "condinst::NAME.py"``.
+"""Let configs outside the package inherit from ours by ``_base_ = "condinst::NAME.py"``.
 
-Upstream fault (mmengine 0.10.7): ``mmengine.config`` knows the projects of OpenMMLab by a list,
+Upstream bug (mmengine 0.10.7): ``mmengine.config`` knows the projects of OpenMMLab by a list,
 and looks for their configs in the folder ``.mim`` of an installed package, which a checkout lacks.
 Delete when mmengine lets a package say where its configs are.
 """
@@ -15,21 +15,21 @@ _PREFIX = "condinst::"
 
 
 def apply(upstream: str) -> None:
-    """Teach ``mmengine.config.Config`` our prefix; every other path is its own to find."""
+    """Make ``mmengine.config.Config`` resolve our prefix; other paths are left to mmengine."""
     config: Any = vars(sys.modules[upstream])["Config"]
     theirs = config._get_cfg_path
 
     def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, Any]:
         if not cfg_path.startswith(_PREFIX):
             return theirs(cfg_path, filename)
-        # no scope is handed out: our configs name theirs, by default_scope
+        # no scope: our configs set default_scope themselves
         return str(shipped_config(cfg_path.removeprefix(_PREFIX))), None
 
     config._get_cfg_path = staticmethod(get_cfg_path)
 
 
 def shipped_config(name: str) -> Path:
-    """The file of a config that comes with the package.
+    """Return the path of a config that comes with the package.
 
     Args:
         name: relative to ``configs``, such as ``"_base_/default_runtime.py"``.
@@ -45,7 +45,7 @@ def shipped_config(name: str) -> Path:
 
 
 def find_root() -> Path:
-    """The folder that holds ``model-index.yml`` and ``configs``: a checkout's, or the wheel's.
+    """Return the folder of ``model-index.yml`` and ``configs``: a checkout's, or the wheel's.
 
     Raises:
         FileNotFoundError: neither is there.

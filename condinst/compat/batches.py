@@ -1,7 +1,7 @@
-"""The batches of a training: which samples they hold, and from which seed each sample draws.
+"""Choose the samples of each training batch, and the random seed of each sample.
 
-Both depend on the run's seed and on the number of the iteration, not on what was loaded before or
-by which worker. So a training can go on anywhere without loading what it has seen.
+Both depend only on the run's seed and the iteration, not on what was loaded before or by which
+worker. A training can therefore resume at any iteration without loading the samples before it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from condinst.compat.random_state import Stream, seed_cpu
 
-# What a key of random numbers is for, its second word.
+# The second number of a seed's key: what its random numbers are for.
 SAMPLE, ORDER, MODEL = range(3)
 
 # mmdet's samplers that read the size of every sample, and nothing else of it
@@ -25,10 +25,10 @@ _READ_SIZES = ("AspectRatioBatchSampler", "MultiDataAspectRatioBatchSampler")
 
 
 class Batch:
-    """Indices of a batch; whoever goes through them has the generators seeded for each in turn.
+    """Indices of a batch; iterating over them seeds the generators for each sample in turn.
 
-    That is the loader's fetcher, in a data worker or, without workers, in the main process. What is
-    drawn while the samples are collated follows from the last one's seed.
+    The loader's fetcher iterates, in a data worker or, without workers, in the main process. Random
+    numbers that are drawn during collation follow from the seed of the last sample.
     """
 
     def __init__(self, indices: Sequence[Any], key: tuple[int, ...]) -> None:
@@ -48,14 +48,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Where a pass through the data begins.
+    """The start of a pass through the data.
 
     Attributes:
-        seed: of the run.
-        iteration: number of the first batch that is handed out.
-        skip: batches to leave out before it.
-        epoch: passes through the data before this one.
-        endless: whether the next pass follows at the end of the data.
+        seed: seed of the run.
+        iteration: iteration of the first batch that is yielded.
+        skip: number of batches to leave out before it.
+        epoch: number of passes through the data before this one.
+        endless: whether another pass follows at the end of the data.
     """
 
     seed: int
@@ -66,9 +66,10 @@ class BatchPlan:
 
 
 class Batches:
-    """Stands in for the sampler of batches of a loader; what it lacks, it has from that sampler.
+    """Wrap a loader's batch sampler, so that a pass can follow a :class:`BatchPlan`.
 
-    A plan is good for one pass. Without one, the batches are the sampler's own.
+    A plan holds for one pass. Without one, the batches are the sampler's own. Attributes that this
+    class does not have are the sampler's.
     """
 
     def __init__(self, sampler: Any) -> None:
@@ -76,19 +77,19 @@ class Batches:
         self._plan: BatchPlan | None = None
 
     def begin(self, plan: BatchPlan) -> None:
-        """Let the next pass through the data follow a plan."""
+        """Make the next pass through the data follow a plan."""
         self._plan = plan
 
     def __len__(self) -> int:
         return len(self._sampler)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_sampler":  # not there yet: it is being copied
+        if name == "_sampler":  # not set yet while the object is copied
             raise AttributeError(name)
         return getattr(self._sampler, name)
 
     def __iter__(self) -> Iterator[Any]:
-        # a loader asks twice for an iterator and uses the second: nothing happens before its use
+        # a loader makes two iterators and uses the second, so the plan is taken at the first use
         plan, self._plan = self._plan, None
         if plan is None:
             yield from self._sampler
@@ -102,7 +103,7 @@ class Batches:
         for epoch in itertools.count(plan.epoch):
             if epoch > plan.epoch:
                 self._set_epoch(epoch)
-            # some samplers draw from the global generators
+            # some samplers draw from the global random generators
             stream = Stream(plan.seed, ORDER, epoch)
             with stream, _remembered_sizes(self._sampler):
                 batches = iter(self._sampler)
@@ -126,23 +127,23 @@ class Batches:
 
 
 def planned_batches(loader: Iterable[Any]) -> Batches | None:
-    """The batches of a loader, which can be planned from now on; None where it has no batches."""
+    """Return a loader's batches, which can be planned from now on; None if it has no batches."""
     if not isinstance(loader, DataLoader) or loader.batch_sampler is None:
         return None
     if not isinstance(loader.batch_sampler, Batches):
-        # the loader refuses another sampler, because its own iterator may be under way
+        # DataLoader.__setattr__ refuses a new sampler
         loader.__dict__["batch_sampler"] = Batches(loader.batch_sampler)
     return loader.batch_sampler  # type: ignore[return-value]
 
 
 def _advance(iterator: Iterator[Any], count: int) -> int:
-    """Drop items; the number of them, which is smaller where the iterator has ended."""
+    """Drop items and return their number, smaller than ``count`` where the iterator ended."""
     return sum(1 for _ in itertools.islice(iterator, count))
 
 
 @contextmanager
 def _remembered_sizes(sampler: Any) -> Iterator[None]:
-    """Let a sampler unpack the record of each sample once, not once for each pass."""
+    """Make a sampler unpack the record of each sample once, not once per pass."""
     dataset: Any = getattr(getattr(sampler, "sampler", None), "dataset", None)
     if type(sampler).__name__ not in _READ_SIZES or "get_data_info" in vars(dataset):
         yield

@@ -1,16 +1,17 @@
-"""Checkpoints are read without running the code that a pickle may carry.
+"""Read checkpoints without running the code that a pickle may carry.
 
-Upstream faults (mmengine 0.10.7):
+Upstream bugs (mmengine 0.10.7):
 
-- It calls ``torch.load`` without saying how. Since torch 2.6 that means weights only, and its own
-  checkpoints are refused, because their message hub holds ``HistoryBuffer`` and numpy arrays.
-- Files from a URL go through ``torch.hub``, which still runs whatever the pickle says.
+- It calls ``torch.load`` without ``weights_only``. Since torch 2.6 the default is True, and
+  mmengine's own checkpoints are refused, because their message hub holds ``HistoryBuffer`` and
+  numpy arrays.
+- Files from a URL go through ``torch.hub``, which still runs the code of a pickle.
 
 Delete when mmengine passes ``weights_only`` with an allow-list of its own.
 
-What is allowed is in ``checkpoint_list``; nothing of it can import or call anything else. Before
-that ``checkpoint_file`` looks at the file, and after it ``checkpoint_content`` at what came out.
-One file at a time can be trusted beyond that, see ``TRUST``.
+``checkpoint_list`` holds what is allowed; none of it can import or call anything else.
+``checkpoint_file`` checks the file before it is read, and ``checkpoint_content`` what was read.
+A user can trust one file at a time beyond that, see ``TRUST``.
 """
 
 import io
@@ -37,7 +38,7 @@ _TORCH_HAS_ALLOW_LIST = digit_version(torch.__version__) >= digit_version("2.6")
 
 def apply(upstream: str) -> None:
     """Allow what checkpoints hold for every ``torch.load``, and replace the readers."""
-    # here, not above: this module may be the first import, and mmengine.runner's end calls it
+    # imported here, because the import of mmengine.runner calls this function at its end
     from mmengine.runner import checkpoint as mmengine_checkpoint
 
     if _TORCH_HAS_ALLOW_LIST:
@@ -45,7 +46,7 @@ def apply(upstream: str) -> None:
     loader = mmengine_checkpoint.CheckpointLoader
     loader.register_scheme(prefixes="", loader=load_from_local, force=True)
     mmengine_checkpoint.load_url = load_url
-    mmengine_checkpoint.torch = _SafeTorch("torch")  # for its other sources
+    mmengine_checkpoint.torch = _SafeTorch("torch")  # for mmengine's other sources
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -64,10 +65,11 @@ def load_url(
     check_hash: bool = False,
     file_name: str | None = None,
 ) -> dict[str, Any]:
-    """Read the checkpoint at a URL, by way of torch.hub's folder of downloads.
+    """Read the checkpoint at a URL; it is downloaded once into torch.hub's folder.
 
     Raises:
-        OSError: when it is not there yet and cannot be downloaded.
+        OSError: it is not in that folder and cannot be downloaded.
+        ValueError: see :func:`_read`.
     """
     folder = Path(model_dir or Path(torch.hub.get_dir(), "checkpoints"))
     path = folder / (file_name or Path(urlparse(url).path).name)
@@ -91,7 +93,7 @@ def load(file: Any, map_location: Any = None) -> dict[str, Any]:
 
 
 class _SafeTorch(ModuleType):
-    """torch, but for its ``load``."""
+    """torch, with a safe ``load``."""
 
     load = staticmethod(load)
 
@@ -103,7 +105,7 @@ def _read(path: Path, name: str, map_location: Any) -> dict[str, Any]:
     """Unpickle the file at ``path``, which the user knows as ``name``.
 
     Raises:
-        ValueError: when the file is damaged, holds no dict, or asks for more than is allowed.
+        ValueError: the file is damaged, holds no dict, or asks for more than is allowed.
     """
     if _is_trusted(path, name):
         return _dict_of(torch.load(path, map_location=map_location, weights_only=False), name)
@@ -123,7 +125,7 @@ def _checked(file: BinaryIO, name: str, map_location: Any, path: Path | None) ->
     except torch.cuda.OutOfMemoryError:
         raise
     except MemoryError as error:
-        raise ValueError(f"{name}: to read it takes more memory than there is") from error
+        raise ValueError(f"{name}: reading it takes more memory than there is") from error
     except Exception as error:  # a damaged pickle can raise anything
         raise ValueError(_explain(path, name, error)) from error
     checkpoint = _dict_of(content, name)
@@ -152,10 +154,10 @@ def _unpickle(file: BinaryIO, map_location: Any) -> Any:
 
 
 class _Stream:
-    """An open file for torch's reader of its older format, without more than that needs.
+    """An open file with only the methods that torch's reader of its older format needs.
 
-    Where it finds a descriptor, it first takes the file for a tar archive, and unpacks that. It
-    also reads as many bytes as the file tells it to.
+    Given a file descriptor, that reader would first try to unpack the file as a tar archive. It
+    would also allocate as many bytes as the file names; here no read exceeds the file's size.
     """
 
     def __init__(self, file: BinaryIO, size: int) -> None:

@@ -1,7 +1,8 @@
-"""Plain arrays of numpy from a checkpoint: a numeric type and its bytes, and nothing else.
+"""Build numpy arrays of a checkpoint from a numeric type and bytes, and from nothing else.
 
-``numpy.ndarray`` itself takes any memory and any type: objects over the file's own bytes crash the
-process or worse. A type with fields or metadata is refused, since its state can hide objects, too.
+``numpy.ndarray`` itself accepts any type over any memory: an array of objects over bytes of the
+file crashes the process or runs code. A type with fields or metadata is refused, because its state
+can hide objects too.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ _MAX_DIMS = 32  # numpy 1's
 
 
 class Dtype:
-    """In place of ``numpy.dtype``: the type of an array, of numbers or text of fixed length."""
+    """Stand-in for ``numpy.dtype``: a type of numbers, or of text of fixed length."""
 
     def __init__(self, code: str, align: object = False, copy: object = False) -> None:
         demand(isinstance(code, str) and _DTYPE.fullmatch(code), f"numpy.dtype of {show(code)}")
         self.dtype: np.dtype[Any] = np.dtype(code)
 
     def __setstate__(self, state: Any) -> None:
-        """Takes the byte order; refuses fields, sub-arrays and metadata."""
+        """Take the byte order; refuse fields, sub-arrays and metadata."""
         known = isinstance(state, tuple) and len(state) in (8, 9)
         expect(known and state[1] in ("<", ">", "|", "="), "numpy.dtype with a strange state")
         expect(not any(state[2:5]) and not any(state[8:]), "numpy.dtype with fields or metadata")
@@ -35,7 +36,7 @@ class Dtype:
 
 
 class PlainArray(np.ndarray):
-    """In place of ``numpy.ndarray``; pickled anew, it is one again."""
+    """Stand-in for ``numpy.ndarray``; it is pickled as an ordinary array."""
 
     def __new__(cls, *args: object) -> PlainArray:
         demand(not args, "numpy.ndarray as a function")
@@ -92,7 +93,7 @@ def as_bytes(data: object) -> bytes:
 
 
 def _check_values(array: np.ndarray) -> None:
-    """numpy takes all bytes as they are, and trips over those that are no number or text."""
+    """Refuse bytes that are no valid bool or character: numpy accepts them and fails later."""
     if array.dtype.kind == "b" and array.size:
         expect(array.view(np.uint8).max() <= 1, "numpy.ndarray of strange truth values")
     if array.dtype.kind == "U" and array.size and array.dtype.itemsize:

@@ -1,8 +1,8 @@
-"""Looks through what came out of a checkpoint, so that those who use it meet only plain data.
+"""Check that a loaded checkpoint holds plain data of bounded size.
 
-The reader builds nothing that runs. What is left is to refuse what would end in a traceback, an
-endless loop or a full memory later: nests that contain themselves or have no bound, numbers of
-thousands of digits, weights that are no tensors.
+The reader builds nothing that can run code. This module refuses what would later end in a
+traceback, an endless loop or a full memory: containers that hold themselves or are nested without
+bound, numbers of thousands of digits, weights that are not tensors.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _SEQUENCES = (list, tuple, set, frozenset, torch.Size)
 
 
 def check_content(content: Any) -> None:
-    """Refuse other than plain data.
+    """Check that everything in a checkpoint is plain data.
 
     Raises:
-        ValueError: says what was found, without the file's name.
+        ValueError: it is not; the message says what was found, without the file's name.
     """
     left, seen = [(content, 0)], 0
     while left:
@@ -48,10 +48,10 @@ def check_content(content: Any) -> None:
 
 
 def check_layout(content: Mapping[Any, Any]) -> None:
-    """Refuse a checkpoint whose known entries have another form than mmengine's.
+    """Check that the known entries of a checkpoint have mmengine's form.
 
     Raises:
-        ValueError: names the entry, what was found and what was expected.
+        ValueError: one has not; the message names the entry, what was found and what was expected.
     """
     for key in ("state_dict", "ema_state_dict"):
         _check_weights(key, content.get(key, {}))
@@ -78,7 +78,7 @@ def _check_weights(key: str, weights: Any) -> None:
     for name, value in weights.items():
         _demand(isinstance(name, str), key, "names as keys", name)
         _demand(len(name) <= _MAX_NAME, key, f"names of at most {_MAX_NAME} characters", name)
-        # a module may keep state of its own under this name
+        # torch lets a module store any state under this name
         known = isinstance(value, Tensor) or name.endswith("_extra_state")
         _demand(known, f"{key}[{name[:200]!r}]", "a tensor", value)
 

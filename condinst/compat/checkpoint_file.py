@@ -1,6 +1,6 @@
-"""Says whether a checkpoint file is whole, before anything of it is unpickled.
+"""Check that a checkpoint file is whole, before any of it is unpickled.
 
-Upstream fault (torch 2.14): ``torch.load`` leaves the checksums of its zip archive unread, inflates
+Upstream bug (torch 2.14): ``torch.load`` leaves the checksums of its zip archive unread, inflates
 whatever is compressed, and takes overlapping members. Delete when it checks all three.
 
 The format of torch before 1.6 is no zip archive and has no checksums: a flipped bit among its
@@ -18,10 +18,10 @@ from typing import BinaryIO
 
 ZIP_START = b"PK\x03\x04"
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-"""How a file begins that ``torch.save`` wrote before torch 1.6: its magic number, as a pickle."""
+"""The first bytes of a file that ``torch.save`` wrote before torch 1.6: a pickled magic number."""
 
 _END = struct.Struct("<4s4H2LH")
-_END64 = struct.Struct("<4sQ2H2L4Q")  # and where it lies, behind it; in archives of torch
+_END64 = struct.Struct("<4sQ2H2L4Q")  # torch always writes it, followed by its offset
 _PLACE64 = struct.Struct("<4sLQL")
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _ENTRY = 46  # bytes of an entry of the directory, before its name
@@ -32,14 +32,14 @@ _BLOCK = 1 << 20
 
 
 def check_whole(path: str | Path) -> None:
-    """Check structure and checksums without building a tensor.
+    """Check a file's structure and checksums without building a tensor.
 
-    Reads the file once, at about 1 GB/s. Of a file in the format before torch 1.6 only the
-    beginning is checked.
+    The file is read once, at about 1 GB/s. In the format before torch 1.6, only the first bytes are
+    checked.
 
     Raises:
-        FileNotFoundError: it is not there, or is a folder.
-        ValueError: it is damaged, incomplete or something else.
+        FileNotFoundError: there is no such file, or it is a folder.
+        ValueError: it is damaged, incomplete or no checkpoint.
     """
     path = Path(path)
     if not path.is_file():
@@ -55,7 +55,7 @@ def check_whole(path: str | Path) -> None:
 
 
 def check(file: BinaryIO) -> dict[str, int] | None:
-    """The same for an open file, which is left at its beginning.
+    """Check an open file as :func:`check_whole` does, and leave it at its beginning.
 
     Returns:
         The sizes of the members of the archive in bytes, by name without their common folder; None
@@ -96,9 +96,9 @@ def _check_zip(file: BinaryIO) -> dict[str, int]:
 
 
 def _check_end(file: BinaryIO) -> tuple[int, int]:
-    """The last bytes are the end of one archive that fills the file, as torch writes it.
+    """Check that the file ends as one zip archive that fills it, as torch writes it.
 
-    Where anything else may lie around it, two readers can find two archives in one file.
+    If other bytes lay around the archive, two readers could find two different archives in it.
 
     Returns:
         The number of members, and the bytes of their list.
@@ -135,7 +135,7 @@ def _check_end(file: BinaryIO) -> tuple[int, int]:
 
 
 def _check_list(entries: bytes, count: int) -> None:
-    """Python's reader takes a last entry that ends too late."""
+    """Check the length of the list: Python's reader accepts a last entry that ends too late."""
     place = 0
     for _ in range(count):
         if place + _ENTRY > len(entries):
@@ -146,7 +146,7 @@ def _check_list(entries: bytes, count: int) -> None:
 
 
 def _check_members(file: BinaryIO, members: list[zipfile.ZipInfo], directory: int) -> None:
-    """All lie in one folder, under names of their own, stored as they are and side by side."""
+    """Check the members: one folder, distinct names, not compressed, no overlap."""
     if not members:
         raise ValueError("its zip archive is empty")
     folder = members[0].filename.split("/")[0] + "/"
@@ -185,4 +185,4 @@ def _check_sums(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Non
     for member in members:
         with archive.open(member) as stream:
             while stream.read(_BLOCK):
-                pass  # at the end it compares the checksum
+                pass  # zipfile compares the checksum at the end

@@ -1,8 +1,8 @@
-"""What a checkpoint may build: one list for torch's weights-only reader and for ours.
+"""List what a checkpoint may build, for torch's weights-only reader and for ours.
 
-A pickle calls what it names, with the arguments it likes, and sets the state of what came out. So
-the list holds no function of numpy, torch or mmengine as it is, but one of our own for each name,
-which takes only what checkpoints hold: numbers, text, containers, plain numeric arrays, and
+A pickle calls what it names with any arguments, and sets the state of the result. The list
+therefore holds no function of numpy, torch or mmengine itself, but a function of ours for each
+name, which accepts only what checkpoints hold: numbers, text, containers, plain numeric arrays, and
 mmengine's history buffers. None of them can import, open or call anything.
 
 - An array is made of a numeric type and its bytes, see ``checkpoint_arrays``.
@@ -33,7 +33,7 @@ _KEYS = (str, int, float, bool, bytes, complex, type(None))
 
 
 class _Name:
-    """Stands for a class that a pickle names without building one."""
+    """Stand-in for a class that a pickle names without building an object of it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -43,7 +43,7 @@ ONE_CYCLE = _Name("OneCycleParamScheduler")
 
 
 class History(HistoryBuffer):
-    """In place of ``HistoryBuffer``; one of them as soon as it has its state."""
+    """Stand-in for ``HistoryBuffer``; it becomes one when its state is set."""
 
     def __init__(self, *args: object) -> None:
         demand(not args, "HistoryBuffer with arguments")
@@ -68,7 +68,7 @@ class History(HistoryBuffer):
 
 
 class Settings(Namespace):
-    """In place of ``argparse.Namespace``, which timm's training keeps."""
+    """Stand-in for ``argparse.Namespace``, which timm's checkpoints hold."""
 
     def __init__(self, *args: object) -> None:
         demand(not args, "argparse.Namespace with arguments")
@@ -81,7 +81,7 @@ class Settings(Namespace):
 
 
 def check_key(key: Any) -> Any:
-    """A key of a dict or member of a set: no nested tuples, whose hashing has no bound."""
+    """Check a key of a dict or member of a set: nested tuples would be hashed without bound."""
     parts = key if type(key) is tuple else (key,)
     for part in parts:
         if not isinstance(part, _KEYS) and not isinstance(part, np.generic):
@@ -99,7 +99,7 @@ def _bytearray(data: Any = b"", encoding: object = None) -> bytearray:
 
 
 def _no_bytes() -> bytes:
-    """How protocol 2 writes those of an empty array."""
+    """Return no bytes: protocol 2 writes those of an empty array by a call of ``bytes``."""
     return b""
 
 
@@ -125,7 +125,7 @@ def _pairs(values: Any) -> Any:
 
 
 def _getattr(owner: Any, name: str) -> Callable[..., Any]:
-    """The functions that history buffers and one-cycle schedules keep as members."""
+    """Return a function that history buffers or one-cycle schedules keep as a member."""
     if owner is History and name in _BUFFER_METHODS:
         return getattr(HistoryBuffer, name)
     demand(owner is ONE_CYCLE and name in _ANNEALING, f"getattr:{show(name)}")
@@ -133,7 +133,7 @@ def _getattr(owner: Any, name: str) -> Callable[..., Any]:
 
 
 def stored_functions() -> Iterable[Callable[..., Any]]:
-    """All that :func:`_getattr` can hand out for the content of a checkpoint."""
+    """Return the functions of :func:`_getattr` that the content of a checkpoint may hold."""
     return [getattr(_one_cycle(), name) for name in _ANNEALING]
 
 
@@ -146,7 +146,7 @@ def _one_cycle() -> Any:
 def _tensor(
     storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, *rest: Any
 ) -> Tensor:
-    """In place of ``torch._utils._rebuild_tensor`` and ``_v2``; see the module's docstring."""
+    """Stand-in for ``torch._utils._rebuild_tensor`` and ``_v2``; see the module's docstring."""
     expect(isinstance(storage, torch.storage.TypedStorage), "a tensor of other than a storage")
     expect(not any(rest), "a tensor with hooks or metadata")
     expect(
@@ -169,7 +169,7 @@ def _tensor_v3(
     storage: Any, offset: Any, size: Any, stride: Any, grad: Any, hooks: Any, dtype: Any,
     metadata: Any = None,
 ) -> Tensor:  # fmt: skip
-    """In place of ``torch._utils._rebuild_tensor_v3``, for types that have no storage's name."""
+    """Stand-in for ``torch._utils._rebuild_tensor_v3``, for dtypes without a storage class."""
     expect(isinstance(dtype, torch.dtype), "a tensor of other than a type")
     expect(isinstance(storage, torch.storage.TypedStorage), "a tensor of other than a storage")
     typed = torch.storage.TypedStorage(
@@ -218,7 +218,7 @@ EXTRAS: dict[str, Any] = ARRAYS | {
     "builtins.getattr": _getattr,
     "builtins.bytes": _no_bytes,
 }
-"""What checkpoints name beyond torch's own list; torch's reader takes these from us."""
+"""What checkpoints name beyond torch's own list; torch's reader gets these from us."""
 
 ALLOWED: dict[str, Any] = (
     EXTRAS
@@ -234,4 +234,4 @@ ALLOWED: dict[str, Any] = (
         "collections.OrderedDict": lambda values=(): OrderedDict(_pairs(values)),
     }
 )
-"""All that our reader builds, by its name in the pickle."""
+"""Everything that our reader builds, by its name in the pickle."""

@@ -1,4 +1,4 @@
-"""How a checkpoint is refused while it is read."""
+"""Refuse a checkpoint while it is read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def show(value: object) -> str:
-    """For a message; ``repr`` of lists that hold each other many times would never end."""
+    """Describe a value for a message; ``repr`` of lists that hold each other may never end."""
     return repr(value[:40]) if isinstance(value, str) else f"a {type(value).__name__}"
 
 
@@ -24,6 +24,7 @@ def expect(condition: object, found: str) -> None:
 
 
 def are_sizes(values: Any) -> bool:
+    """Tell whether a value is a tuple or list of whole numbers from 0 to 2**40."""
     return isinstance(values, tuple | list) and all(
         type(value) is int and 0 <= value < 1 << 40 for value in values
     )

@@ -1,7 +1,7 @@
-"""The newest whole checkpoint of a work folder.
+"""Find the newest whole checkpoint of a work folder.
 
-Upstream fault (mmengine 0.10.7): ``find_latest_checkpoint`` believes whatever ``last_checkpoint``
-says, also of a file that is damaged, gone, or in the folder that this one was copied from. Delete
+Upstream bug (mmengine 0.10.7): ``find_latest_checkpoint`` returns whatever ``last_checkpoint``
+names, even if that file is damaged, missing, or in the folder that this one was copied from. Delete
 when mmengine looks at the checkpoints themselves.
 """
 
@@ -23,7 +23,7 @@ _NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>\d+)(?P<after>\D*)")
 
 
 def apply(upstream: str) -> None:
-    """Replace the function wherever mmengine has taken its name."""
+    """Replace the function in every module of mmengine that has imported it."""
     for name in ("", ".checkpoint", ".runner"):
         module: Any = importlib.import_module(f"{upstream}{name}")
         module.find_latest_checkpoint = find_latest_checkpoint
@@ -32,7 +32,7 @@ def apply(upstream: str) -> None:
 
 
 def find_latest_checkpoint(path: str, folders: bool = False) -> str | None:
-    """As :func:`newest_whole`, with mmengine's name and types."""
+    """Return the path of :func:`newest_whole`, with mmengine's name and types."""
     found = newest_whole(path, folders=folders)
     return None if found is None else str(found[0])
 
@@ -40,48 +40,48 @@ def find_latest_checkpoint(path: str, folders: bool = False) -> str | None:
 def newest_whole(
     folder: str | os.PathLike[str], template: str | None = None, folders: bool = False
 ) -> tuple[Path, dict[str, Any]] | None:
-    """The newest checkpoint in a folder that a run can go on from, whatever the folder's mark says.
+    """Find the newest checkpoint in a folder that a run can resume from.
 
-    Newest is the one of the run that was begun last with the most iterations. Damaged files are
-    passed over with a warning.
+    The newest is the one with the most iterations of the run that was started last; the file
+    ``last_checkpoint`` is not believed. Damaged files are skipped with a warning.
 
     Args:
         folder: a work folder; need not exist.
         template: the ``filename_tmpl`` of the config's ``CheckpointHook``, if it has one.
-        folders: a folder counts as the checkpoint of a strategy (FSDP, DeepSpeed) whose processes
-            have saved a part each; it is not looked into.
+        folders: count a folder as the checkpoint of a strategy (FSDP, DeepSpeed), whose processes
+            have saved a part each; its content is not checked.
 
     Returns:
-        The checkpoint and its ``meta`` (empty for a strategy's folder); None where nothing has been
+        The checkpoint and its ``meta`` (empty for a strategy's folder), or None if nothing has been
         saved.
 
     Raises:
-        ValueError: there are checkpoints, and none that a run can go on from.
+        ValueError: there are checkpoints, but a run can resume from none of them.
     """
     folder = Path(folder)
     newest: _Found | None = None
-    passed_over: list[str] = []
+    skipped: list[str] = []
     for numbered in _candidates(folder, template).values():
         highest: _Found | None = None
         for number, path in sorted(numbered, reverse=True):
             try:
                 written = path.stat().st_mtime
                 if highest is not None and written <= highest.written:
-                    continue  # an older one of the same run; another run's would be younger
+                    continue  # an older file of the same run: files of a later run are newer
                 found = _Found(path, number, written, *_read(path, folders))
             except (ValueError, OSError) as error:
-                passed_over.append(path.name)
-                _warn(f"passed over: {error}")
+                skipped.append(path.name)
+                _warn(f"skipped: {error}")
                 continue
             highest = found if highest is None or found.age > highest.age else highest
         if highest is not None and (newest is None or highest.age > newest.age):
             newest = highest
     if newest is not None:
         return newest.path, newest.meta
-    if passed_over:
+    if skipped:
         raise ValueError(
-            f"{folder}: none of its checkpoints is whole ({', '.join(passed_over)}); name another "
-            "one by --resume FILE, or remove them to begin anew"
+            f"{folder}: none of its checkpoints is whole ({', '.join(skipped)}); name another "
+            "one by --resume FILE, or remove them to start over"
         )
     if best := sorted(folder.glob("best_*.pth")):
         raise ValueError(
@@ -92,7 +92,7 @@ def newest_whole(
 
 
 class _Found(NamedTuple):
-    """A whole checkpoint, when the file was written, and what it says of its run."""
+    """A whole checkpoint, when its file was written, and what it says about its run."""
 
     path: Path
     number: int
@@ -108,7 +108,7 @@ class _Found(NamedTuple):
 def _candidates(
     folder: Path, template: str | None
 ) -> dict[tuple[str, ...], list[tuple[int, Path]]]:
-    """Numbered checkpoints by what is before and after the number."""
+    """Return the numbered checkpoints, grouped by the text before and after the number."""
     known: set[tuple[str, ...]] = {*_FORMS}
     if template is not None:
         known.add(tuple(re.split(r"\{.*?\}", template, maxsplit=1)))
@@ -124,7 +124,7 @@ def _candidates(
 
 
 def _read_mark(folder: Path) -> str:
-    """The file's name that the mark says, or nothing."""
+    """Return the file name in ``last_checkpoint``, or an empty text."""
     try:
         with (folder / MARK).open("rb") as file:
             text = file.read(4096).decode(errors="replace")
@@ -134,10 +134,10 @@ def _read_mark(folder: Path) -> str:
 
 
 def _read(path: Path, folders: bool) -> tuple[dict[str, Any], float]:
-    """What a checkpoint says of its run, and when that was begun.
+    """Return what a checkpoint says about its run, and when that run was started.
 
     Raises:
-        ValueError: it is damaged, or no run can go on from it.
+        ValueError: it is damaged, or no run can resume from it.
         OSError: it cannot be read.
     """
     from mmengine.runner import CheckpointLoader
@@ -154,11 +154,13 @@ def _read(path: Path, folders: bool) -> tuple[dict[str, Any], float]:
     return training_meta(checkpoint, str(path)), started if isinstance(started, float) else 0.0
 
 
-def training_meta(checkpoint: dict[str, Any], name: str, switch: str = "") -> dict[str, Any]:
-    """What a loaded checkpoint says of its run.
+def training_meta(checkpoint: dict[str, Any], name: str, option: str = "") -> dict[str, Any]:
+    """Return the ``meta`` of a loaded checkpoint.
 
     Args:
-        switch: what the name was given to, for the message.
+        checkpoint: content of the file.
+        name: of the file, for the message.
+        option: the option that named the file, for the message.
 
     Raises:
         ValueError: it holds weights, but no state of a training.
@@ -166,7 +168,7 @@ def training_meta(checkpoint: dict[str, Any], name: str, switch: str = "") -> di
     meta = checkpoint.get("meta")
     if not isinstance(meta, dict) or type(meta.get("iter")) is not int or meta["iter"] < 0:
         raise ValueError(
-            f"{switch}{name}: holds weights, but no state of a training; to start a new training "
+            f"{option}{name}: holds weights, but no state of a training; to start a new training "
             f"from these weights, use --cfg-options load_from={name}"
         )
     return meta

@@ -1,12 +1,13 @@
-"""Checkpoints are written whole before older ones go, and only a run's own files go.
+"""Write checkpoints whole before older ones are removed, and remove only a run's own files.
 
-Upstream faults (mmengine 0.10.7):
+Upstream bugs (mmengine 0.10.7):
 
-- ``LocalBackend.put`` writes over the old file: a kill leaves half of the new one.
-- ``CheckpointHook`` removes the old checkpoint, and the old best one, before the new one is there.
+- ``LocalBackend.put`` writes over the old file: a killed run leaves half of the new one.
+- ``CheckpointHook`` removes the old checkpoint, and the old best one, before the new one is
+  written.
 - It keeps absolute paths in the checkpoint and in ``last_checkpoint``, and later removes whatever
-  file or folder the checkpoint names: a copied work folder empties the original.
-- Where a validation comes before the first checkpoint, a best one is saved that nothing can resume.
+  file or folder the checkpoint names: a run in a copied work folder removes files of the original.
+- If a validation comes before the first checkpoint, the best one that is saved cannot be resumed.
 
 Delete when mmengine's hook removes by name in its own folder, and only after it has written.
 """
@@ -35,14 +36,14 @@ MARK = "last_checkpoint"
 """The file in a work folder that names the newest checkpoint, for people and other programs."""
 
 STARTED = "run_started"
-"""Where the message hub keeps when a run was begun, in seconds since 1970; resuming keeps it."""
+"""The message hub's key for the start of a run, in seconds since 1970; resuming keeps it."""
 
 TEMPORARY = ".tmp"
-"""What a file's name ends in until it is whole."""
+"""The ending of a file's name until the file is whole."""
 
 
 def apply(upstream: str) -> None:
-    """Replace the writer, and those methods of the hook that write or remove."""
+    """Replace the writer, and the methods of the hook that write or remove."""
     LocalBackend.put = put
     CheckpointHook.before_train = _before_train(CheckpointHook.before_train)
     CheckpointHook._save_checkpoint_with_step = _save_checkpoint_with_step
@@ -50,7 +51,7 @@ def apply(upstream: str) -> None:
 
 
 def put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
-    """Write a temporary file beside ``filepath``, then rename it over: all or nothing."""
+    """Write a temporary file beside ``filepath``, then rename it: all or nothing."""
     path = Path(os.path.realpath(filepath))
     mmengine.mkdir_or_exist(str(path.parent))
     temporary = path.with_name(f"{path.name}{TEMPORARY}")
@@ -71,7 +72,7 @@ def put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the new name outlast a power cut too, before anything older is removed."""
+    """Make the new name survive a power cut, before anything older is removed."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows cannot open a folder
@@ -88,7 +89,7 @@ def _before_train(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def before_train(self: CheckpointHook, runner: Any) -> None:
         info = runner.message_hub.runtime_info
-        # What mmengine would read from the checkpoint and remove without a look.
+        # What mmengine would take from the checkpoint and remove without a check.
         names = [name for name in info if re.match("keep_ckpt_ids$|best_ckpt", str(name))]
         loaded = {name: info.pop(name) for name in names}
         original(self, runner)
@@ -104,9 +105,9 @@ def _before_train(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _take_up_steps(hook: CheckpointHook, runner: Any, loaded: Any) -> None:
-    """Go on counting the checkpoints to keep, where those of the resumed run lie here.
+    """Continue the list of checkpoints to keep, if those of the resumed run lie in this folder.
 
-    They may be one too many: the run may have been killed between writing and removing.
+    There may be one too many: the run may have been killed between writing and removing.
     """
     current = runner.epoch if hook.by_epoch else runner.iter
     steps: list[int] = []
@@ -120,7 +121,7 @@ def _take_up_steps(hook: CheckpointHook, runner: Any, loaded: Any) -> None:
 
 
 def _resumed_from(hook: CheckpointHook, runner: Any) -> bool:
-    """Whether the run goes on from a checkpoint in its own folder."""
+    """Tell whether the run resumes from a checkpoint in its own folder."""
     source = getattr(runner, "_load_from", None)
     if source is None:  # the newest of the folder, if any
         return True
@@ -150,7 +151,7 @@ def _set_best(hook: CheckpointHook, runner: Any, metric: str, name: str | None) 
         hook.best_ckpt_path = path
     elif path is not None:
         hook.best_ckpt_path_dict[metric] = path
-    else:  # mmengine publishes every entry
+    else:  # mmengine writes every entry to the message hub
         hook.best_ckpt_path_dict.pop(metric, None)
     if name is not None:
         runner.message_hub.update_info(f"best_ckpt{_suffix(hook, metric)}", name)
@@ -165,7 +166,7 @@ def _get_best(hook: CheckpointHook, metric: str) -> str | None:
 
 
 def _suffix(hook: CheckpointHook, metric: str) -> str:
-    """What mmengine adds to the names of what it notes, where there are several metrics."""
+    """Return what mmengine appends to its keys where there are several metrics."""
     return "" if len(hook.key_indicators) == 1 else f"_{metric}"
 
 
@@ -174,7 +175,7 @@ def _best_name(hook: CheckpointHook, metric: str, step: int) -> str:
 
 
 def _best_pattern(hook: CheckpointHook, metric: str) -> re.Pattern[str]:
-    """The names that :func:`_best_name` gives; "auto" stands for any metric."""
+    """Return a pattern of the names of :func:`_best_name`; "auto" stands for any metric."""
     before, _, after = (re.escape(part) for part in re.split(r"(\{.*?\})", hook.filename_tmpl))
     metric = r"[^\\/]+" if metric == "auto" else re.escape(metric.replace("/", "_"))
     return re.compile(rf"best_{metric}_{before}\d+{after}")
@@ -183,12 +184,12 @@ def _best_pattern(hook: CheckpointHook, metric: str) -> re.Pattern[str]:
 def _save_checkpoint_with_step(
     self: CheckpointHook, runner: Any, step: int, meta: dict[str, Any]
 ) -> None:
-    """Write the new checkpoint, then its mark, then remove what is one too many."""
+    """Write the new checkpoint, then ``last_checkpoint``, then remove what exceeds the limit."""
     name = self.filename_tmpl.format(step)
     hub = runner.message_hub
     steps = [*(kept for kept in getattr(self, "keep_ckpt_ids", ()) if kept != step), step]
     if self.max_keep_ckpts > 0:
-        # Those about to be removed are still named: a run that is killed before goes on to do it.
+        # Including those about to be removed: a run killed before that removes them later.
         hub.update_info("keep_ckpt_ids", steps)
     self.last_ckpt = _join(self, name)
     hub.update_info("last_ckpt", name)
@@ -218,7 +219,7 @@ def _save_checkpoint_with_step(
 
 
 def _save_best_checkpoint(self: CheckpointHook, runner: Any, metrics: dict[str, Any]) -> None:
-    """Write each new best checkpoint, note it in the last one, then remove what it replaces."""
+    """Write each new best checkpoint, note it in the newest one, then remove what it replaces."""
     if not self.save_best:
         return
     step = runner.epoch if self.by_epoch else runner.iter
@@ -263,7 +264,7 @@ def _write_best(hook: CheckpointHook, runner: Any, name: str, meta: dict[str, An
 
 
 def write_mark(hook: CheckpointHook, runner: Any) -> None:
-    """Name the newest checkpoint, as seen from the work folder."""
+    """Write ``last_checkpoint``: the newest checkpoint, relative to the work folder."""
     last = hook.last_ckpt
     if _is_local(hook):
         last = os.path.relpath(last, runner.work_dir)
@@ -278,13 +279,16 @@ def write_mark(hook: CheckpointHook, runner: Any) -> None:
 def remove(hook: CheckpointHook, runner: Any, name: str) -> bool:
     """Remove a file, a folder or a link by its name in the folder of checkpoints.
 
-    What a checkpoint says reaches this only as a number, or as a name of the form that the hook
-    gives: it can never be somewhere else.
+    From the content of a checkpoint, only a number or a name of the hook's own form gets here, so
+    that nothing outside the folder can be removed.
+
+    Returns:
+        Whether something was removed.
     """
     path, backend = _join(hook, name), hook.file_backend
     try:
         if _is_local(hook) and os.path.islink(path):
-            os.unlink(path)  # and not what it leads to
+            os.unlink(path)  # not the target
         elif backend.isfile(path):
             backend.remove(path)
         elif backend.isdir(path):  # of a strategy
@@ -298,7 +302,7 @@ def remove(hook: CheckpointHook, runner: Any, name: str) -> bool:
 
 
 def _replace_link(path: str | Path) -> None:
-    """Let a link of the target's name not lead the writer out of the folder."""
+    """Remove a link of the target's name: the writer would follow it out of the folder."""
     if os.path.islink(path):
         os.unlink(path)
 

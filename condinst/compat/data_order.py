@@ -1,17 +1,18 @@
-"""A resumed training goes on with the data where it was, at once and exactly.
+"""Resume a training at the exact position in the data, without loading what came before.
 
-Upstream faults (mmengine 0.10.7):
+Upstream bugs (mmengine 0.10.7):
 
-- ``IterBasedTrainLoop`` loads and drops every batch that was trained before, images included: an
-  hour late in a COCO schedule. And what follows is exact only with the same number of workers.
-- ``EpochBasedTrainLoop`` begins the epoch anew where a checkpoint was written in the middle of one.
+- ``IterBasedTrainLoop`` loads and drops every batch that was trained before, images included, which
+  takes an hour late in a COCO schedule; the rest is exact only with the same number of workers.
+- ``EpochBasedTrainLoop`` restarts an epoch if the checkpoint was written in the middle of it.
 - No checkpoint holds the state of the random generators that the model draws from.
 
-Here the sampler is advanced, not the images. Samples draw from (seed, rank, iteration, place in the
-batch), the model from (seed, iteration). Delete when mmengine does the like.
+Here the sampler is advanced, and no image is loaded. The random numbers of a sample depend on
+(seed, rank, iteration, position in the batch), the model's on (seed, iteration). Delete when
+mmengine does the same.
 
-What keeps a state of its own from sample to sample cannot be exact: transforms with a cache
-(``CachedMosaic``, ``CachedMixUp``) and generators that a transform makes for itself.
+Transforms that keep a state from sample to sample cannot be exact: those with a cache
+(``CachedMosaic``, ``CachedMixUp``) and those with a random generator of their own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from condinst.compat.random_state import seed_all
 
 
 def apply(upstream: str) -> None:
-    """Mend the two training loops, and with them those that derive from them."""
+    """Replace methods of the two training loops, and thus of the classes that derive from them."""
     loops: Any = importlib.import_module("mmengine.runner.loops")
     if not hasattr(loops._InfiniteDataloaderIterator, "begin"):
         loops._InfiniteDataloaderIterator = _lazy(loops._InfiniteDataloaderIterator)
@@ -42,7 +43,7 @@ def apply(upstream: str) -> None:
 
 
 def _wrap(loop: type, name: str, function: Callable[..., Any]) -> None:
-    """Replace a method; the function gets the original one before the loop."""
+    """Replace a method; the function gets the original method, then the loop."""
     original = getattr(loop, name)
 
     @functools.wraps(original)
@@ -53,9 +54,9 @@ def _wrap(loop: type, name: str, function: Callable[..., Any]) -> None:
 
 
 def _lazy(base: Any) -> Any:
-    """mmengine's iterator, which starts no worker before the first batch is asked for.
+    """Derive an iterator from mmengine's that starts no worker before the first batch is asked for.
 
-    Until then nobody knows where a resumed training begins.
+    Only then is it known where a resumed training begins.
     """
 
     class DataIterator(base):
@@ -64,7 +65,7 @@ def _lazy(base: Any) -> Any:
             self._iterator: Any = None
 
         def begin(self, plan: BatchPlan) -> None:
-            """Follow a plan; as many steps as it leaves out are free then."""
+            """Follow a plan; the batches that it skips come as None, without loading anything."""
             batches = planned_batches(self._dataloader)
             if batches is not None:
                 batches.begin(plan)
@@ -91,10 +92,10 @@ def _seed(loop: Any) -> int:
     return int(getattr(loop.runner, "seed", None) or 0)
 
 
-def _mend_seed(loop: Any) -> None:
-    """Give the sampler the seed of the run that goes on, which a resume learns after building it.
+def _fix_seed(loop: Any) -> None:
+    """Give the sampler the seed of the resumed run, which mmengine reads after building it.
 
-    ``condinst train`` knows it before; mmdet's tools do not.
+    ``condinst train`` sets the seed before that; mmdet's tools do not.
     """
     batches = planned_batches(loop.dataloader)
     sampler = getattr(batches, "sampler", None)
@@ -103,7 +104,7 @@ def _mend_seed(loop: Any) -> None:
 
 
 def _run_iterations(original: Callable[..., Any], loop: Any) -> Any:
-    _mend_seed(loop)
+    _fix_seed(loop)
     if hasattr(loop.dataloader_iterator, "begin"):
         plan = BatchPlan(_seed(loop), loop.iter, skip=loop.iter, endless=True)
         loop.dataloader_iterator.begin(plan)
@@ -116,22 +117,22 @@ def _run_iter(original: Callable[..., Any], loop: Any, *args: Any, **kwargs: Any
 
 
 def _run_epochs(original: Callable[..., Any], loop: Any) -> Any:
-    _mend_seed(loop)
+    _fix_seed(loop)
     loop._first_batch = _batches_of_begun_epoch(loop)
     return original(loop)
 
 
 def _batches_of_begun_epoch(loop: Any) -> int:
-    """How many batches of the epoch a resumed training has seen."""
+    """Return how many batches of the current epoch a resumed training has seen."""
     seen = loop.iter - loop.epoch * len(loop.dataloader)
     if loop.iter == 0 or planned_batches(loop.dataloader) is None:
         return 0
-    # the hub comes from the checkpoint, and says how long an epoch was then
+    # the message hub comes from the checkpoint, and holds the length of its epochs
     hub = loop.runner.message_hub.runtime_info
     length = hub.get("max_iters", 0) / hub.get("max_epochs", 1)
     if length != len(loop.dataloader):
         loop.runner.logger.warning(
-            f"an epoch had {length:g} batches in the run that goes on, and has "
+            f"an epoch had {length:g} batches in the resumed run, and has "
             f"{len(loop.dataloader)} now: epoch {loop.epoch + 1} begins with its first batch"
         )
         return 0

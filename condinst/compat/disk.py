@@ -1,9 +1,9 @@
-"""What mmengine writes while the disk is full.
+"""Keep the files that mmengine writes whole when the disk is full.
 
-Fault of mmengine 0.10.7: ``LocalVisBackend`` leaves half a line in ``scalars.json`` and
+Upstream bug (mmengine 0.10.7): ``LocalVisBackend`` leaves half a line in ``scalars.json`` and
 ``Config.dump`` an empty config, both under their final names, and the error names no file; logging
-prints a traceback for every line that it cannot write. To be deleted when mmengine writes whole
-files and names them.
+prints a traceback for every line that it cannot write. Delete when mmengine writes whole files and
+names them in errors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["apply"]
 
 
 def apply(upstream: str) -> None:
-    """Mend one of the modules."""
+    """Replace functions of one of the modules."""
     if upstream.endswith("vis_backend"):
         from mmengine.visualization.vis_backend import LocalVisBackend
 
@@ -28,15 +28,15 @@ def apply(upstream: str) -> None:
     elif upstream.endswith("config"):
         from mmengine.config.config import Config
 
-        _mend_config(Config)
+        _fix_config(Config)
     else:
         from mmengine.logging.logger import MMLogger
 
-        _mend_logger(MMLogger)
+        _fix_logger(MMLogger)
 
 
 def _dump_line(self: Any, value_dict: dict, file_path: str, file_format: str) -> None:
-    """One more line, whole or not at all."""
+    """Append a line, whole or not at all."""
     from mmengine.fileio import dump
 
     data = f"{dump(value_dict, file_format=file_format)}\n".encode()
@@ -51,7 +51,7 @@ def _dump_line(self: Any, value_dict: dict, file_path: str, file_format: str) ->
             raise
 
 
-def _mend_config(config: Any) -> None:
+def _fix_config(config: Any) -> None:
     plain = config.dump
 
     def dump(self: Any, file: str | Path | None = None) -> str | None:
@@ -63,30 +63,30 @@ def _mend_config(config: Any) -> None:
     config.dump = dump
 
 
-def _mend_logger(logger: Any) -> None:
+def _fix_logger(logger: Any) -> None:
     plain = logger.__init__
 
     def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
         plain(self, *args, **kwargs)
         for handler in self.handlers:
             if isinstance(handler, logging.FileHandler):
-                _speak_once(handler)
+                _warn_once(handler)
 
     logger.__init__ = initialize
 
 
-def _speak_once(handler: logging.FileHandler) -> None:
-    """A log is not worth a run: it goes on, and says once that the file is not written."""
+def _warn_once(handler: logging.FileHandler) -> None:
+    """Let the run continue when its log cannot be written, and say so once."""
     plain = handler.handleError
-    said = False
+    warned = False
 
     def handle(record: logging.LogRecord) -> None:
-        nonlocal said
+        nonlocal warned
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             plain(record)
-        elif not said:
-            said = True
+        elif not warned:
+            warned = True
             text = f"log file {handler.baseFilename}: cannot be written: {error.strerror or error}"
             print(text, file=sys.stderr)
 

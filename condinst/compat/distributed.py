@@ -1,12 +1,12 @@
-"""Distributed runs start on machines without CUDA, with gloo in place of nccl.
+"""Start distributed runs on machines without CUDA, with gloo in place of nccl.
 
-Upstream faults (mmengine 0.10.7):
+Upstream bugs (mmengine 0.10.7):
 
 - Every launcher calls ``torch.cuda.set_device``, and slurm's divides by the number of GPUs.
 - ``Runner`` hands ``device_ids`` to DistributedDataParallel, which refuses them for a CPU model.
 - The mpi launcher never sets ``LOCAL_RANK``, which ``Runner`` reads.
-- ``timeout`` is both how long a lost process and how long a busy one is waited for; see
-  ``heartbeat``, which makes it the former.
+- ``timeout`` limits the wait both for a lost process and for a busy one; ``heartbeat`` restricts it
+  to the lost one.
 - No process group is ever destroyed. Under torch 2.14, gloo's threads then abort the process at its
   end ("terminate called without an active exception"), and the launcher calls the run failed.
 
@@ -27,19 +27,19 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from condinst.compat import heartbeat, meeting
+from condinst.compat import heartbeat, rendezvous
 
 _WRAPPERS: weakref.WeakSet = weakref.WeakSet()
 
 
-def mend_launchers(upstream: str) -> None:
+def fix_launchers(upstream: str) -> None:
     """Replace the three launchers' start functions."""
     utils = sys.modules[upstream]
     for name in ("_init_dist_pytorch", "_init_dist_slurm", "_init_dist_mpi"):
         setattr(utils, name, _also_on_cpu(getattr(utils, name), utils))
 
 
-def mend_wrapper(upstream: str) -> None:
+def fix_wrapper(upstream: str) -> None:
     """Replace the wrapper's constructor."""
     cls = sys.modules[upstream].MMDistributedDataParallel  # type: ignore[attr-defined]
     cls.__init__ = _without_device_ids(cls.__init__)
@@ -53,9 +53,9 @@ def _also_on_cpu(start: Callable[..., None], utils: Any) -> Callable[..., None]:
         from mmengine.logging import print_log
 
         limit = kwargs.get("timeout") or heartbeat.LIMIT
-        kwargs["timeout"] = max(limit, heartbeat.LIMIT)  # to find each other: machines start slowly
+        kwargs["timeout"] = max(limit, heartbeat.LIMIT)  # of the rendezvous: machines start slowly
         if "pytorch" in start.__name__:
-            kwargs |= meeting.meet(kwargs["timeout"])
+            kwargs |= rendezvous.store_arguments(kwargs["timeout"])
         if _has_accelerator(utils):
             start(backend, **kwargs)
             return heartbeat.start(limit)
@@ -72,7 +72,7 @@ def _also_on_cpu(start: Callable[..., None], utils: Any) -> Callable[..., None]:
 
 
 def _leave() -> None:
-    """Destroy the process group; what still holds it would keep its threads alive."""
+    """Destroy the process group, and first the references that keep its threads alive."""
     for wrapper in _WRAPPERS:
         wrapper.reducer = wrapper.logger = wrapper.process_group = None
     gc.collect()

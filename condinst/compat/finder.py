@@ -1,12 +1,12 @@
-"""Gives Python our file where a module of mmcv or mmengine is missing or cannot work.
+"""Give Python our file where a module of mmcv or mmengine is missing or cannot work.
 
-Upstream faults: ``mmcv.ops``, and with it all of mmdet, cannot be imported without the compiled
+Upstream bugs: ``mmcv.ops``, and with it all of mmdet, cannot be imported without the compiled
 ``mmcv._ext``, and the mmcv that installs from a wheel on a current PyTorch (mmcv-lite) has none;
 for mmengine see ``package_utils.py``. Delete this file and ``condinst.pth`` together with the
 stand-ins, when mmdet imports and reads its configs without them.
 
-This file never imports the package it belongs to, nor anything that is slow to import: the startup
-file ``condinst.pth`` runs it by path in every Python process of the environment.
+This file imports neither its own package nor anything that is slow to import: ``condinst.pth`` runs
+it by path in every Python process of the environment.
 """
 
 import importlib.util
@@ -20,15 +20,18 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
 class StandInFinder:
-    """Answers for one module by name, as an entry of ``sys.meta_path``.
+    """Find our file for one module, as an entry of ``sys.meta_path``.
 
-    With ``fault``, only where the installed module's source holds these bytes.
+    Args:
+        module: full name of the module.
+        file: name of our file, in this folder.
+        bug: find it only if the source of the installed module holds these bytes.
     """
 
-    def __init__(self, module: str, file: str, fault: bytes | None = None) -> None:
+    def __init__(self, module: str, file: str, bug: bytes | None = None) -> None:
         self.module = module
         self.file = os.path.join(FOLDER, file)
-        self.fault = fault
+        self.bug = bug
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -38,13 +41,13 @@ class StandInFinder:
         return importlib.util.spec_from_file_location(fullname, self.file)
 
     def _is_needed(self, path: Sequence[str] | None) -> bool:
-        if self.fault is None:
+        if self.bug is None:
             return True
         installed = PathFinder.find_spec(self.module, path)
         if installed is None or installed.origin is None:
             return False
         with open(installed.origin, "rb") as file:
-            return self.fault in file.read()
+            return self.bug in file.read()
 
 
 def install() -> None:

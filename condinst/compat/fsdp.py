@@ -1,11 +1,10 @@
-"""FSDP trains models that have a scalar parameter, and on the CPU.
+"""Let FSDP train models that have a scalar parameter, also on the CPU.
 
-Upstream faults:
+Upstream bugs:
 
 - torch's FSDP (2.14) refuses parameters without a dimension; mmcv's ``Scale`` has one.
 - mmengine's strategy (0.10.7) takes ``LOCAL_RANK`` for the number of a GPU.
-- It reads the optimizer's state with its arguments in the order of torch 2.0, which nothing can
-  resume from.
+- It loads the optimizer's state with arguments in the order of torch 2.0, so that resuming fails.
 - torch's FSDP marks the tensors of a state dict, so that a file of them needs more than a reader of
   plain tensors allows.
 
@@ -23,7 +22,7 @@ from torch import nn
 
 
 def apply(strategy: Any) -> None:
-    """Replace the methods by which the class wraps the model and resumes; once only.
+    """Replace the methods by which the class wraps the model and resumes, unless that is done.
 
     Args:
         strategy: mmengine's ``FSDPStrategy``, the class.
@@ -71,7 +70,7 @@ def _load_optimizer(self: Any, state_dict: dict) -> None:
 
 
 def give_scalars_a_dimension(model: nn.Module) -> None:
-    """Make each scalar parameter a vector of one; in state dicts they stay scalars."""
+    """Make each scalar parameter a vector of length 1; in state dicts they stay scalars."""
     for module in model.modules():
         names = [name for name, p in module.named_parameters(recurse=False) if p.dim() == 0]
         for name in names:

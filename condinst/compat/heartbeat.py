@@ -1,14 +1,14 @@
-"""The processes of a run see which of them is lost.
+"""Let the processes of a run notice which of them is lost.
 
-Upstream faults (torch 2.14):
+Upstream bugs (torch 2.14):
 
-- Where the link between two hosts breaks, gloo waits until TCP gives up: a quarter of an hour. nccl
+- If the link between two hosts breaks, gloo waits a quarter of an hour, until TCP gives up. nccl
   ends the process by SIGABRT. Neither says which process is gone.
-- One timeout serves two ends: to notice a lost process, and to bear with one that is busy, such as
-  the first process in an evaluation for which all others wait.
+- One timeout serves two purposes: to notice a lost process, and to wait for a busy one, such as the
+  first process in an evaluation for which all others wait.
 
-Each process therefore counts up a number in the store by which the processes have found each other,
-and reads the numbers of the others. Delete when torch names the process that is lost.
+Each process therefore increases a number in the store of the process group, and reads the numbers
+of the others. Delete when torch names the process that is lost.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from torch import distributed
 __all__ = ["EXCHANGE_SECONDS", "LIMIT", "Heartbeats", "current", "start"]
 
 LIMIT = timedelta(minutes=5)
-"""How long a process may give no sign before it counts as lost, where the config does not say.
+"""How long a process may be silent before it counts as lost, if the config does not say.
 
-Long enough for a machine that swaps, a network that is set up anew, and C++ that holds Python's
-lock while it evaluates.
+This is long enough for a machine that swaps, a network that reconnects, and C++ that holds Python's
+lock during an evaluation.
 """
 
 EXCHANGE_SECONDS = 3600
-"""How long the processes wait for one that is alive."""
+"""How long the processes wait for one that is alive but busy."""
 
 _KEY = "condinst/heartbeat"
 _current: Heartbeats | None = None
@@ -50,16 +50,16 @@ def _end(text: str) -> None:
 
 
 handler: Callable[[str], None] = _end
-"""What is done when a process is lost: it is said, and this process ends with code 1."""
+"""Called with a message when a process is lost; by default, prints it and exits with code 1."""
 
 
 def current() -> Heartbeats | None:
-    """Those of this process, once its process group has begun."""
+    """Return the heartbeats of this process, or None before its process group has started."""
     return _current
 
 
 def start(limit: timedelta) -> None:
-    """Begin, right after the process group has; then the exchange waits for those who live."""
+    """Start the heartbeats, right after the process group; exchanges then wait for busy ones."""
     global _current
     if not distributed.is_initialized() or distributed.get_world_size() == 1:
         return
@@ -70,7 +70,7 @@ def start(limit: timedelta) -> None:
         distributed.distributed_c10d._set_pg_timeout(wait, distributed.group.WORLD)
     store = distributed.distributed_c10d._get_default_store()
     if hasattr(store, "clone"):
-        store = store.clone()  # a connection of its own: calls of one wait for each other
+        store = store.clone()  # own connection: calls on a shared one wait for each other
     rank, world_size = distributed.get_rank(), distributed.get_world_size()
     _current = Heartbeats(store, rank, world_size, limit.total_seconds())
     _current.start()
@@ -78,15 +78,15 @@ def start(limit: timedelta) -> None:
 
 
 class Heartbeats:
-    """What this process knows of the others.
+    """Tell the other processes that this one is alive, and watch for their signs of life.
 
-    Two threads: one talks to the store, and may wait for it without end where the link is broken;
-    the other looks at the time since the last answer.
+    There are two threads: one talks to the store, and may wait forever if the link is broken; the
+    other watches the time since the last answer.
 
     Args:
         store: of torch.distributed; the threads are the only ones to use this connection.
-        limit: seconds without a sign after which a process is lost.
-        on_lost: called by a thread of its own with what to say; :data:`handler` when None.
+        limit: seconds of silence after which a process is lost.
+        on_lost: called with a message, in a thread; :data:`handler` when None.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Heartbeats:
         self.interval = min(max(1.0, world_size / 50), limit / 4)
         self.on_lost = on_lost
         self.lost: list[int] = []
-        """Who was named to ``on_lost``."""
+        """The ranks that were reported to ``on_lost``."""
         self._store = store
         self._others = [other for other in range(world_size) if other != rank]
         self._me: dict[str, Any] = {"beat": 0, "host": socket.gethostname(), "pid": os.getpid()}
@@ -119,7 +119,7 @@ class Heartbeats:
         threading.Thread(target=self._watch, daemon=True, name="heartbeat-watch").start()
 
     def leave(self, lost: Iterable[int] = ()) -> None:
-        """Tell the others that this process ends in good order, or because of whom; once only."""
+        """Tell the others that this process ends, and because of which lost ranks; once only."""
         if not self._left.is_set():
             self._me |= {"left": True, "lost": sorted(lost)}
             self._left.set()
@@ -127,22 +127,22 @@ class Heartbeats:
             self._done.wait(2)
 
     def find_lost(self, seconds: float | None = None) -> tuple[list[int], str]:
-        """Who gives no sign from now on, after an exchange has failed.
+        """Find the ranks that are silent from now on, after an exchange has failed.
 
         Args:
-            seconds: how long to look; a few beats when None.
+            seconds: how long to watch; a few beats when None.
 
         Returns:
-            The ranks, none where all are alive, and a description for the user.
+            The ranks, empty if all are alive, and a description for the user.
         """
         begun = time.monotonic()
         end = begun + (4 * self.interval + 1 if seconds is None else seconds)
-        proof = begun + 1.5 * self.interval  # what is read before may be older than the failure
+        proof = begun + 1.5 * self.interval  # an earlier reading may be older than the failure
         silent: list[int] = []
         while time.monotonic() < end:
-            blamed = self._blamed()
-            if blamed:
-                return blamed, self._describe(blamed, "its connection broke")
+            named = self._named_lost()
+            if named:
+                return named, self._describe(named, "its connection broke")
             silent = [other for other in self._others if self._changed[other] < proof]
             if not silent:
                 break
@@ -154,8 +154,8 @@ class Heartbeats:
             return gone, self._describe(gone, "its connection broke")
         return silent, self._describe(silent, "it has ended before the others")
 
-    def speaks(self, lost: Iterable[int]) -> bool:
-        """Whether this process is the one on its machine to say it."""
+    def should_report(self, lost: Iterable[int]) -> bool:
+        """Tell whether this process is the one on its machine that prints the message."""
         lost = set(lost)
         here = [
             other
@@ -165,7 +165,7 @@ class Heartbeats:
         return self.rank == min([self.rank, *here])
 
     def wait_for_first(self, seconds: float) -> None:
-        """Until the first process has ended: a launcher ends all when one has."""
+        """Wait until the first process has ended: a launcher ends all when one has."""
         end = time.monotonic() + seconds
         while self.rank and not self._has_left(0) and time.monotonic() < end:
             time.sleep(self.interval / 4)
@@ -173,8 +173,8 @@ class Heartbeats:
     def _has_left(self, other: int) -> bool:
         return bool(self._seen.get(other, {}).get("left"))
 
-    def _blamed(self) -> list[int]:
-        """Whom those who have ended already have named."""
+    def _named_lost(self) -> list[int]:
+        """Return the lost ranks that another process has named before it ended."""
         return next((seen["lost"] for seen in self._seen.values() if seen.get("lost")), [])
 
     def _describe(self, ranks: list[int], how: str) -> str:
@@ -222,13 +222,13 @@ class Heartbeats:
     def _watch(self) -> None:
         while not self._left.wait(min(1.0, self.limit / 10)):
             now = time.monotonic()
-            if blamed := self._blamed():
-                self._report(blamed, self._describe(blamed, "another process has said so"))
+            if named := self._named_lost():
+                self._report(named, self._describe(named, "another process has said so"))
                 return
             if self._has_left(0):
                 continue  # the store may end with the first process
             silence = f"no sign of life for {self.limit:.0f} s"
-            # without an answer nothing is heard of the others either: that comes first
+            # without the store nothing is heard of the others, so its silence is checked first
             if now - self._answered > self.limit - 2 * self.interval:
                 if now - self._answered <= self.limit:
                     continue

@@ -1,7 +1,7 @@
-"""mmdet's ``DetInferencer`` runs nothing of a checkpoint that is given without its config.
+"""Keep mmdet's ``DetInferencer`` from running the config text of a checkpoint.
 
-Upstream fault (mmengine 0.10.7): ``BaseInferencer`` takes the text of a config from the checkpoint
-and runs it as a program. Delete when it reads plain values.
+Upstream bug (mmengine 0.10.7): given a checkpoint without a config, ``BaseInferencer`` runs the
+config text in the checkpoint as a program. Delete when it reads plain values.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ def apply(upstream: str) -> None:
     init_model = cls._init_model
 
     @functools.wraps(init_model)
-    def mended(self: Any, cfg: Any, weights: str | None, device: str = "cpu") -> Any:
+    def fixed(self: Any, cfg: Any, weights: str | None, device: str = "cpu") -> Any:
         from mmengine.config import Config
 
         def read(cfg_str: str, file_format: str) -> Config:
             from condinst.compat.stored_config import stored_config
 
             cfg = stored_config({"meta": {"cfg": cfg_str}}, str(weights))
-            cfg.visualizer = dict(type="mmdet.DetLocalVisualizer")  # its own may name folders
+            cfg.visualizer = dict(
+                type="mmdet.DetLocalVisualizer"
+            )  # the stored one may name folders
             return cfg
 
         with patch.object(Config, "fromstring", staticmethod(read)):
             return init_model(self, cfg, weights, device)
 
-    cls._init_model = mended
+    cls._init_model = fixed

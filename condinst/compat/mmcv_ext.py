@@ -1,6 +1,6 @@
 """Stand-in for ``mmcv._ext``, mmcv's compiled operators, on torch and torchvision.
 
-Upstream fault: mmcv 2.1.0 has no wheels for current PyTorch and its source build fails there;
+Upstream bug: mmcv 2.1.0 has no wheels for current PyTorch and its source build fails there;
 mmcv-lite ships the Python half of ``mmcv.ops`` without the compiled half, and mmdet 3.3.0 cannot
 be imported without it. Delete this file when mmcv publishes wheels for the PyTorch in use.
 
@@ -56,7 +56,7 @@ def get_compiling_cuda_version() -> str:
 
 
 def _widen(tensor: Tensor) -> Tensor:
-    """The tensor itself, or in float32 when it is narrower than that (or holds integers)."""
+    """Return the tensor, in float32 if it is narrower than that or holds integers."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
@@ -64,9 +64,9 @@ def _widen(tensor: Tensor) -> Tensor:
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Indices (int64) of the boxes that stay, by descending score; equal scores keep their order.
+    """Return the indices (int64) of the kept boxes by descending score; ties keep their order.
 
-    ``offset`` 1 counts the last pixel in: a box is ``x2 - x1 + 1`` wide.
+    With ``offset`` 1 a box includes its last pixel: it is ``x2 - x1 + 1`` wide.
     """
     boxes = _widen(boxes)
     if offset:
@@ -86,7 +86,7 @@ def softnms(
     method: int,
     offset: int,
 ) -> Tensor:
-    """Soft-NMS on the CPU; fills the first rows of ``dets`` with boxes and decayed scores.
+    """Run soft-NMS on the CPU, and fill the first rows of ``dets`` with boxes and decayed scores.
 
     ``method``: 0 drops overlapping boxes, 1 decays their scores linearly, 2 by a gaussian of
     width ``sigma``. Boxes below ``min_score`` are dropped. Equal scores resolve as in mmcv.
@@ -123,7 +123,7 @@ def softnms(
 
 
 def _ious(box: np.ndarray, others: np.ndarray, offset: int) -> np.ndarray:
-    """Overlap of one (6,) with many (6, N) columns of x1, y1, x2, y2, score, area."""
+    """Return the IoUs (N,) of one box (6,) with many (6, N): x1, y1, x2, y2, score, area."""
     widths = np.minimum(box[2], others[2]) - np.maximum(box[0], others[0]) + offset
     heights = np.minimum(box[3], others[3]) - np.maximum(box[1], others[1]) + offset
     intersections = widths.clip(0) * heights.clip(0)
@@ -132,9 +132,9 @@ def _ious(box: np.ndarray, others: np.ndarray, offset: int) -> np.ndarray:
 
 
 def _fill_holes_from_the_end(keep: np.ndarray) -> np.ndarray:
-    """The order of the kept positions after each dropped one took in the last one standing.
+    """Return the order of the kept boxes after each dropped one is replaced by the last one.
 
-    That is how mmcv drops boxes; it decides which of two equal scores comes first.
+    mmcv drops boxes like that; the order decides which of two equal scores comes first.
     """
     num_kept = int(keep.sum())
     order = np.arange(num_kept)
@@ -160,7 +160,7 @@ def roi_align_backward(
     grad_input: Tensor,
     **geometry: Any,
 ) -> None:
-    """Add to ``grad_input``, which arrives as zeros."""
+    """Add the gradient to ``grad_input``, which arrives as zeros."""
     # RoIAlign is linear: its gradient does not depend on the values that it pooled.
     features = torch.zeros_like(_widen(grad_input), requires_grad=True)
     with torch.enable_grad():
@@ -203,7 +203,7 @@ def deform_conv_forward(
     ones: Tensor,
     **geometry: Any,
 ) -> None:
-    """Deformable convolution v1 into ``output``; offsets are (y, x) pairs per kernel position."""
+    """Write deformable convolution v1 to ``output``; offsets are (y, x) per kernel position."""
     output.copy_(_deform_conv(geometry, input, offset, weight))
 
 
@@ -217,7 +217,7 @@ def deform_conv_backward_input(
     columns: Tensor,
     **geometry: Any,
 ) -> None:
-    """Add to ``grad_input`` and ``grad_offset``."""
+    """Add the gradients to ``grad_input`` and ``grad_offset``."""
     tensors = [input, offset, weight]
     _add_deform_grads(geometry, tensors, [grad_input, grad_offset, None], grad_output)
 
@@ -250,7 +250,7 @@ def modulated_deform_conv_forward(
     with_bias: bool,
     **geometry: Any,
 ) -> None:
-    """Deformable convolution v2 into ``output``; ``bias`` is an empty tensor when there is none."""
+    """Write deformable convolution v2 to ``output``; an empty ``bias`` stands for none."""
     biases = [bias] if with_bias else []
     output.copy_(_deform_conv(geometry, input, offset, weight, mask, *biases))
 
@@ -272,7 +272,7 @@ def modulated_deform_conv_backward(
     with_bias: bool,
     **geometry: Any,
 ) -> None:
-    """Add to the gradient buffers."""
+    """Add the gradients to their buffers."""
     tensors = [input, offset, weight, mask]
     buffers: list[Tensor | None] = [grad_input, grad_offset, grad_weight, grad_mask]
     if with_bias:
@@ -289,7 +289,7 @@ def _deform_conv(
     mask: Tensor | None = None,
     bias: Tensor | None = None,
 ) -> Tensor:
-    """The convolution in float32 or wider; ``geometry`` is in v1's or v2's names."""
+    """Convolve in float32 or wider; ``geometry`` has v1's or v2's names."""
     # torchvision reads both group counts off the shapes and would follow a wrong shape silently.
     groups, deform_groups = geometry["group"], geometry["deformable_group"]
     if weight.shape[1] * groups != input.shape[1]:
@@ -391,13 +391,13 @@ def _focal(
 
 
 def _focal_value(logits: Tensor, gamma: float) -> Tensor:
-    """f of the note above."""
+    """Compute f of the note above."""
     loss = F.softplus(logits, threshold=_SOFTPLUS_LINEAR_FROM)
     return loss.mul_(torch.sigmoid(logits).pow_(gamma))
 
 
 def _focal_slope(logits: Tensor, gamma: float) -> Tensor:
-    """The derivative of f: p ** gamma * (p - gamma * (1 - p) * log(1 - p))."""
+    """Compute the derivative of f: p ** gamma * (p - gamma * (1 - p) * log(1 - p))."""
     probs = torch.sigmoid(logits)
     slope = F.softplus(logits, threshold=_SOFTPLUS_LINEAR_FROM)
     slope.addcmul_(probs, slope, value=-1)

@@ -1,6 +1,6 @@
-"""Silences upstream's complaints about upstream's own code, which a user can do nothing about.
+"""Silence upstream's warnings about upstream's own code, which a user can do nothing about.
 
-Each is a deprecation that is harmless on the versions we support. Delete a line when the library
+Each is a deprecation that is harmless with the versions we support. Delete a line when the library
 named in it has followed its own advice.
 """
 

@@ -1,6 +1,6 @@
-"""What mmengine asks about installed packages, answered by the standard library.
+"""Answer mmengine's questions about installed packages with the standard library.
 
-Upstream fault (mmengine 0.10.7): ``mmengine.utils.package_utils`` imports ``pkg_resources``, which
+Upstream bug (mmengine 0.10.7): ``mmengine.utils.package_utils`` imports ``pkg_resources``, which
 setuptools 82 removed, so that ``_base_ = "mmdet::..."`` and ``mmengine.hub`` end in
 ModuleNotFoundError. Delete when mmengine uses ``importlib.metadata``.
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def is_installed(package: str) -> bool:
-    """Whether a distribution or a module (not a namespace) of that name is there."""
+    """Tell whether a distribution, or a module that is no namespace, of that name is installed."""
     try:
         get_installed_path(package)
     except (metadata.PackageNotFoundError, RuntimeError):
@@ -25,11 +25,11 @@ def is_installed(package: str) -> bool:
 
 
 def get_installed_path(package: str) -> str:
-    """The folder of a package, given the name of its distribution or of its module.
+    """Return the folder of a package, given the name of its distribution or of its module.
 
     Raises:
-        PackageNotFoundError: when neither is installed.
-        RuntimeError: when the module is a namespace, which has no folder of its own.
+        PackageNotFoundError: neither is installed.
+        RuntimeError: the module is a namespace, which has no folder of its own.
     """
     spec = importlib.util.find_spec(package)
     if spec is None:
@@ -42,7 +42,7 @@ def get_installed_path(package: str) -> str:
 
 
 def package2module(package: str) -> str:
-    """The first module of an installed distribution."""
+    """Return the first module of an installed distribution."""
     names = (metadata.distribution(package).read_text("top_level.txt") or "").split()
     if not names:
         raise ValueError(f"cannot tell the module's name of {package}: it has no top_level.txt")
@@ -50,7 +50,7 @@ def package2module(package: str) -> str:
 
 
 def install_package(package: str) -> None:
-    """Install a package with pip, unless it is there."""
+    """Install a package with pip, unless it is installed."""
     if not is_installed(package):
         call_command([sys.executable, "-m", "pip", "install", package])
 

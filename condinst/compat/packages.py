@@ -1,7 +1,7 @@
-"""mmengine and mmcv find installed packages with the standard library.
+"""Let mmengine and mmcv find installed packages with the standard library.
 
-Upstream faults: see ``package_utils.py``; here for an mmengine that was imported before us. And
-the search for ``mmcv._ext`` (mmengine 0.10.7, mmcv 2.1.0) calls ``pkgutil.find_loader``, which
+Upstream bugs: that of ``package_utils.py``, here for an mmengine that was imported before condinst.
+And the search for ``mmcv._ext`` (mmengine 0.10.7, mmcv 2.1.0) calls ``pkgutil.find_loader``, which
 Python 3.14 removed. Delete when both use ``importlib.util.find_spec``.
 """
 
@@ -26,7 +26,7 @@ def apply(upstream: str) -> None:
                 setattr(user, name, getattr(package_utils, name))
 
 
-def mend_search(upstream: str) -> None:
+def fix_search(upstream: str) -> None:
     """Replace ``pkgutil.find_loader`` in one module."""
     searcher: Any = sys.modules[upstream]
     searcher.pkgutil = SimpleNamespace(find_loader=importlib.util.find_spec)

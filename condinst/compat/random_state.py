@@ -1,7 +1,7 @@
-"""The process's random generators: seeded from a key, and kept apart for a while.
+"""Seed the process's random generators from a key, or set them aside for a while.
 
-These are the generators that transforms, samplers and models of mmcv and mmdet draw from: Python's,
-NumPy's and torch's global ones.
+The transforms, samplers and models of mmcv and mmdet draw from these generators: Python's, NumPy's
+and torch's global ones.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def seed_all(*key: int) -> None:
 
 
 class Stream:
-    """Random numbers of its own: inside ``with``, the generators draw from it.
+    """A separate stream of random numbers, from which the generators draw inside ``with``.
 
-    Outside they go on as if nothing had been drawn.
+    After the block, they continue as if nothing had been drawn in it.
     """
 
     def __init__(self, *key: int) -> None:

@@ -1,11 +1,11 @@
 """A pickle module for ``torch.load`` that builds only what is on :mod:`checkpoint_list`.
 
-Upstream fault: torch's weights-only reader takes tensors that reach beyond their storage and
+Upstream bug: torch's weights-only reader takes tensors that reach beyond their storage and
 storages that reach beyond their record, and before torch 2.6 it has no list to add to. Delete when
 it bounds both, and the oldest torch we support is 2.6.
 
-Python's own machine in Python, since that in C sets the state of whatever lies on its stack, and
-takes memory by the numbers in the file.
+The base is Python's unpickler in Python: the one in C sets the state of any object on its stack,
+and allocates as much memory as the file asks for.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LOCATION = re.compile(r"(?!meta)[a-z]+(:\d+)?", re.ASCII)
 
 @dataclass
 class Limits:
-    """What a file may unpack to.
+    """Bounds on what a file may unpack to.
 
     Attributes:
         size: of the file, in bytes.
@@ -62,7 +62,7 @@ class Limits:
     declared: int = 0
 
     def take(self, value: Any) -> None:
-        """Raise UnpicklingError where a value that was built is too much."""
+        """Count the bytes of a value that was built; raise UnpicklingError if they are too many."""
         if isinstance(value, Tensor):
             self.used += value.numel() * value.element_size()
         elif isinstance(value, np.ndarray):
@@ -76,7 +76,7 @@ class Limits:
 
 
 class _Steps(dict[int, Callable[..., None]]):
-    """The machine's instructions, counted."""
+    """The instructions of the pickle machine, counted as they run."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(_INSTRUCTIONS)
@@ -94,7 +94,7 @@ class _Steps(dict[int, Callable[..., None]]):
 
 
 class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
-    """Refuses every name that is not on the list; torch adds its storages."""
+    """Unpickler that refuses every name that is not on the list; torch adds its storages."""
 
     # the machine's own
     stack: list[Any]
@@ -198,7 +198,7 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
         target.update(zip(map(check_key, keys), values, strict=True))
 
     def _replace(self, old: Any, new: Any) -> None:
-        """On top of the stack, and in the memo, where it came shortly before."""
+        """Replace a value on top of the stack and, among the last entries, in the memo."""
         self.stack[-1] = new
         for index in reversed(self.memo):
             if self.memo[index] is old:
@@ -206,7 +206,7 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
                 return
 
     def _check_storage(self, key: Any) -> None:
-        """Refuse a storage that reaches beyond its record, or what the file can hold."""
+        """Refuse a storage that is larger than its record, or than the file."""
         expect(type(key) is tuple and len(key) in (5, 6), "an unknown kind of storage")
         word, kind, name, location, count, *view = key
         if isinstance(location, bytes):
@@ -229,6 +229,11 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
 
 
 def load(file: BinaryIO, **options: Any) -> Any:
+    """Unpickle a file, as ``pickle.load`` does; ``torch.load`` calls this.
+
+    Raises:
+        UnpicklingError: it asks for more than is allowed.
+    """
     value = Unpickler(file, **options).load()
     limits = options.get("limits")
     if limits and limits.storages:  # the list of those that follow, in torch's older format
@@ -238,7 +243,7 @@ def load(file: BinaryIO, **options: Any) -> Any:
 
 
 def refused_name(error: Exception) -> str | None:
-    """What the reader refused to build, where that is why it failed; torch's words or ours."""
+    """Return the name that torch's or our reader refused to build, None if it failed otherwise."""
     found = re.search(r"GLOBAL (.+?) (?:is not allowed|was not an allowed)", str(error))
     return found[1] if found and isinstance(error, UnpicklingError) else None
 
@@ -248,7 +253,7 @@ def _name(value: Any) -> str:
 
 
 def _set_metadata(weights: OrderedDict[str, Any], state: Any) -> None:
-    """The versions of a network's layers, the only attribute that a dict of weights has."""
+    """Set the versions of a network's layers, the only attribute that a dict of weights has."""
     expect(isinstance(state, dict) and set(state) <= {"_metadata"}, "a dict with attributes")
     for layer in state.get("_metadata", {}).values():
         known = isinstance(layer, dict) and all(type(v) is int for v in layer.values())

@@ -1,6 +1,6 @@
-"""Resuming runs nothing of the checkpoint, and a strange one is refused by name.
+"""Resume without running the checkpoint's config text, and name a file that does not fit.
 
-Upstream fault (mmengine 0.10.7): ``Runner.resume`` and ``FlexibleRunner.resume`` look for the
+Upstream bug (mmengine 0.10.7): ``Runner.resume`` and ``FlexibleRunner.resume`` look for the
 number of GPUs in ``meta["config"]``, where mmcv's first runner kept the text of a config, and run
 that text as a program. Delete when they do not.
 """
@@ -18,16 +18,16 @@ _MAX_COUNT = 1 << 40  # iterations
 
 
 def apply(upstream: str) -> None:
-    """Mend both runners."""
+    """Replace ``resume`` of both runners."""
     from mmengine.runner import FlexibleRunner, Runner
 
     for runner in (Runner, FlexibleRunner):
-        runner.resume = _mended(runner.resume)
+        runner.resume = _fixed(runner.resume)
 
 
-def _mended(resume: Callable[..., None]) -> Callable[..., None]:
+def _fixed(resume: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(resume)
-    def mended(self: Any, filename: str, *args: Any, **kwargs: Any) -> None:
+    def fixed(self: Any, filename: str, *args: Any, **kwargs: Any) -> None:
         try:
             with _configs_stay_text():
                 resume(self, filename, *args, **kwargs)
@@ -35,17 +35,17 @@ def _mended(resume: Callable[..., None]) -> Callable[..., None]:
             _check_count("iter", self.train_loop._iter)
         except (MemoryError, OSError, torch.cuda.OutOfMemoryError):
             raise
-        except Exception as error:  # it has weights only, or another optimizer, or a stranger's
+        except Exception as error:  # weights only, another optimizer, or a malformed file
             if str(error).startswith(str(filename)):
                 raise
             text = str(error.args[0] if isinstance(error, KeyError) else error)
             reason = f"{type(error).__name__}: {' '.join(text.split())[:300]}"
             raise ValueError(
-                f"{filename}: a training cannot go on from it ({reason}); expected what a training "
-                "of the same model and optimizer has saved"
+                f"{filename}: no training can resume from it ({reason}); expected a checkpoint of "
+                "a training with the same model and optimizer"
             ) from error
 
-    return mended
+    return fixed
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""An error in a dataset's pipeline names the image that it was found in.
+"""Name the image in an error of a dataset's pipeline.
 
-Upstream fault: mmengine's ``BaseDataset`` lets an error of a transform pass as it is, so that a
+Upstream bug: mmengine's ``BaseDataset`` does not change an error of a transform, so that a
 broken image among thousands ends as "'NoneType' object has no attribute 'astype'". Delete when
 mmengine names the sample.
 """
@@ -14,11 +14,11 @@ from typing import Any
 
 
 class SampleError(ValueError):
-    """A sample cannot be made; the message names its image, the transform and the error."""
+    """A sample cannot be loaded; the message names its image, the transform and the error."""
 
 
 def apply(upstream: str) -> None:
-    """Mend ``BaseDataset.prepare_data``, and with it all datasets that have it from there."""
+    """Replace ``BaseDataset.prepare_data``, and thus that of all datasets that inherit it."""
     base = importlib.import_module(upstream).BaseDataset
     original = base.prepare_data
     if getattr(original, "names_the_sample", False):
@@ -51,7 +51,7 @@ def _name(dataset: Any, idx: Any) -> str:
 
 
 def _transform(error: Exception) -> str:
-    """In which transform it was raised, if in one."""
+    """Return the transform that raised the error, if one did."""
     code = importlib.import_module("mmengine.dataset.base_dataset").Compose.__call__.__code__
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     transforms = [frame.f_locals.get("t") for frame in frames if frame.f_code is code]

@@ -1,9 +1,9 @@
-"""The config that training wrote into a checkpoint, read without running anything of it.
+"""Read the config in a checkpoint without running it.
 
-Its text is a program, so only names set to plain values are read. Values can run code as well:
-mmengine imports and calls what stands as a type, ``type="os.system"`` too, and mmcv evaluates the
-type of non-maximum suppression. So a type must be the name of a registered class; who needs more
-names the config beside the checkpoint.
+Its text is a program, so only names that are set to plain values are read. Values can run code too:
+mmengine imports and calls what a type names, even ``type="os.system"``, and mmcv evaluates the type
+of non-maximum suppression. A type must therefore be the name of a registered class; for other
+models, the user gives the config along with the checkpoint.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ _EVALUATES = {"CameraMotionCompensation"}  # registered, and runs one of its arg
 
 
 def stored_config(content: dict[str, Any], file: str) -> Config:
-    """The config of a checkpoint's ``meta``.
+    """Return the config in a checkpoint's ``meta``.
 
     Args:
-        file: what to call the checkpoint in a message.
+        content: what the checkpoint holds.
+        file: the checkpoint's name, for messages.
 
     Raises:
         ValueError: there is none, or it is more than plain values and registered names.
@@ -50,7 +51,7 @@ def stored_config(content: dict[str, Any], file: str) -> Config:
     try:
         if len(text) > _MAX_TEXT:
             raise ValueError(f"it has {len(text):,} characters")
-        values = {_target(node): _value(node.value) for node in ast.parse(text).body}  # type: ignore
+        values = {assigned_name(node): literal_value(node.value) for node in ast.parse(text).body}  # type: ignore
         kept = {key: values[key] for key in _KEPT if key in values}
         _check_scope(kept.get("default_scope"))
         _check_types(kept, "")
@@ -71,7 +72,7 @@ def stored_config(content: dict[str, Any], file: str) -> Config:
 
 
 def _check_types(value: Any, place: str) -> None:
-    """Refuse what mmengine or mmcv would look up beyond their registries."""
+    """Refuse types that mmengine or mmcv would look up outside of their registries."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
@@ -112,31 +113,33 @@ def _known_names() -> frozenset[str]:
 
 
 def _family(table: Registry) -> Iterator[Registry]:
-    """The registry and its descendants in the scopes that are trusted."""
+    """Yield the registry and its descendants in the trusted scopes."""
     if table.scope in _SCOPES:
         yield table
         for child in table.children.values():
             yield from _family(child)
 
 
-def _target(node: ast.stmt) -> str:
+def assigned_name(node: ast.stmt) -> str:
+    """Return the name that a statement ``name = value`` sets; raise ValueError for others."""
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
         return node.targets[0].id
     raise ValueError(f"line {node.lineno} is more than a value")
 
 
-def _value(node: ast.expr) -> Any:
+def literal_value(node: ast.expr) -> Any:
+    """Return a plain value, with ``dict(...)`` besides Python's literals; else raise ValueError."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
         if node.args or any(word.arg is None for word in node.keywords):
             raise ValueError(f"line {node.lineno} is more than a value")
-        return {str(word.arg): _value(word.value) for word in node.keywords}
+        return {str(word.arg): literal_value(word.value) for word in node.keywords}
     if isinstance(node, ast.List | ast.Tuple):
         return type(ast.literal_eval("[]" if isinstance(node, ast.List) else "()"))(
-            _value(item) for item in node.elts
+            literal_value(item) for item in node.elts
         )
     if isinstance(node, ast.Dict) and None not in node.keys:
         keys = [ast.literal_eval(key) for key in node.keys if key is not None]
-        return dict(zip(keys, map(_value, node.values), strict=True))
+        return dict(zip(keys, map(literal_value, node.values), strict=True))
     if isinstance(node, ast.Name) and node.id in ("inf", "nan"):  # repr of a float
         return float(node.id)
     return ast.literal_eval(node)

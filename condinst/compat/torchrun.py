@@ -1,7 +1,7 @@
-"""torchrun, whose last words are a line.
+"""Run torchrun, and end with one line instead of a traceback.
 
-Upstream fault (torch 2.14): where a process ends with an error, which it has told itself, torchrun
-adds a traceback of its own. Delete when it says which process has ended without one.
+Upstream bug (torch 2.14): when a process ends with an error that it has reported itself, torchrun
+adds a traceback of its own. Delete when it names the process without one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def main() -> int:
     """Run torchrun's command line.
 
     Returns:
-        The exit code: 1 where a process has failed, 128 + signal where a signal has ended this one.
+        The exit code: 1 if a process has failed, 128 + signal if a signal has ended this one.
     """
     try:
         run.main()

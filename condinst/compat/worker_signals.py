@@ -1,11 +1,11 @@
-"""Data workers leave the signals of a scheduler to the process that trains.
+"""Keep a scheduler's signals away from data workers; the process that trains handles them.
 
-Upstream fault (torch 2.14): Slurm and a closed terminal signal every process of a job. A worker
+Upstream bug (torch 2.14): Slurm and a closed terminal signal every process of a job. A worker
 dies of it, and its loader then raises "worker is killed by signal" in the middle of the iteration
-that was to be saved. Delete when DataLoader lets its workers' signal mask be set.
+that was to be saved. Delete when DataLoader lets a caller set its workers' signal mask.
 
 A worker still ends when its parent tells it to, and within 5 seconds of its parent's death. Without
-``signal.sigwaitinfo`` (macOS, Windows) all is as upstream has it.
+``signal.sigwaitinfo`` (macOS, Windows) nothing is changed.
 """
 
 import os
@@ -19,7 +19,7 @@ _taken: set[int] = set()
 
 
 def apply(upstream: str) -> None:
-    """Extend what a worker does first, and give forked processes their ordinary signals back."""
+    """Extend a worker's first steps, and give forked processes the default signal handlers."""
     module: Any = sys.modules[upstream]
     original = module._set_worker_signal_handlers
 
@@ -35,13 +35,13 @@ def apply(upstream: str) -> None:
 
 
 def take(signals: Iterable[int]) -> None:
-    """Note the signals that this process handles; those of its workers are blocked from now on."""
+    """Set the signals that this process handles; workers started from now on block them."""
     _taken.clear()
     _taken.update(signals)
 
 
 def _obey_parent(signals: set[int]) -> None:
-    """End when the parent says so, as it does at its own end; torch's handler does the same."""
+    """Exit when the parent sends a signal, as torch's handler does."""
     parent = os.getppid()
     while signal.sigwaitinfo(signals).si_pid != parent:
         pass
@@ -49,7 +49,7 @@ def _obey_parent(signals: set[int]) -> None:
 
 
 def _give_back() -> None:
-    """Detach a forked process from the handlers: its signals would be reported to its parent."""
+    """Detach a forked process from the handlers, which would report its signals to its parent."""
     if _taken:
         signal.set_wakeup_fd(-1)
         for number in _taken:

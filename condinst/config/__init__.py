@@ -1,4 +1,4 @@
-"""Configs: reading a file, overriding its settings, checking it before anything is built."""
+"""Read configs, override their settings, and check them before anything is built."""
 
 from condinst.utils.lazy import lazy_names
 

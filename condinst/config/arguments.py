@@ -1,4 +1,4 @@
-"""The class that a ``type`` of a config names, and the arguments that it takes."""
+"""Find the class that a config's ``type`` names, and the arguments that it accepts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from condinst.config.problem import near
 
 
 class Arguments(NamedTuple):
-    """What a class or function can be called with.
+    """The arguments that a class or function accepts.
 
     Attributes:
-        names: of the arguments that are written down.
-        required: those without a default.
-        is_open: whether it takes others, too (``**kwargs`` that it may look into itself).
+        names: names of its declared arguments.
+        required: names of those without a default.
+        is_open: whether it accepts any other keyword (``**kwargs``).
     """
 
     names: tuple[str, ...]
@@ -28,23 +28,24 @@ class Arguments(NamedTuple):
 
 
 def registries() -> dict[str, Registry]:
-    """Every registry that a config can name classes of, by the name it has in our module."""
+    """Return every registry whose classes a config can name, by its name in our module."""
     return {name: getattr(registry, name) for name in registry.__all__} | {"FUNCTIONS": FUNCTIONS}
 
 
 def find_class(name: str, first: str | None, *, only: bool = False) -> Callable | None:
-    """The class or function of a name, as the current default scope knows it.
+    """Return the class or function of a name in the current default scope, None if there is none.
 
     Args:
         name: with or without a scope.
-        first: the registry to ask first; the others follow, unless it is ``only`` this one.
+        first: the registry to search first.
+        only: whether to search no other registry.
     """
     known = registries()
     order = [first] if first else []
     if not only:
         order += [other for other in known if other != first]
     for each in order:
-        if each == "FUNCTIONS":  # has no children, of which mmengine complains
+        if each == "FUNCTIONS":  # it has no children, for which mmengine would warn
             found = FUNCTIONS.get(name)
         else:
             with known[each].switch_scope_and_registry(None) as table:
@@ -55,7 +56,7 @@ def find_class(name: str, first: str | None, *, only: bool = False) -> Callable 
 
 
 def similar_class(name: str, first: str | None) -> str | None:
-    """The registered name that was probably meant."""
+    """Return the registered name that was probably meant, None if none is close."""
     table: Registry | None
     names: set[str] = set()
     for each, each_table in registries().items():
@@ -69,7 +70,7 @@ def similar_class(name: str, first: str | None) -> str | None:
 
 @functools.cache
 def arguments_of(called: Callable) -> Arguments:
-    """The arguments of a class, with those that its ``**kwargs`` hand to the classes above."""
+    """Return the arguments of a class, with those that ``**kwargs`` passes to its base classes."""
     names: dict[str, bool] = {}  # name -> required
     passes_on = False
     for signature in _signatures(called):
@@ -83,7 +84,7 @@ def arguments_of(called: Callable) -> Arguments:
     else:
         passes_on = True
     required = [name for name, is_required in names.items() if is_required]
-    # what is handed on may be set on the way
+    # an argument that is passed on may be set by a derived class
     return Arguments(tuple(names), () if passes_on else tuple(required), passes_on)
 
 

@@ -1,33 +1,36 @@
-"""Where in the config an error has its cause, when building or a loop's first batch fails.
+"""Name the config key that causes the error when building, or the first batch of a loop, fails.
 
-The checks before building cannot judge everything: a number of channels that does not fit the next
-layer is found by the network alone. What fails before the first batch is through has failed for
-the config, not for the hours after it, so it is told in one line that names the config's key.
+The checks before building cannot judge everything: only the network finds that a number of channels
+does not fit the next layer. An error before the end of the first batch is almost always the
+config's, so the user gets one line that names the key. A later error keeps its traceback.
 """
 
 from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
 from mmengine.config import Config
 
-from condinst.config.problem import ConfigError
+from condinst.config.problem import ConfigError, mark_in_run
 from condinst.config.read import one_line
 
 
 @contextlib.contextmanager
 def blaming(cfg: Config, stage: str = "building from the config") -> Iterator[None]:
-    """Turn what fails because of the config into one line.
+    """Turn an error that the config has caused into one line.
+
+    An error in the middle of a run passes unchanged, but for a mark that :func:`came_in_run` reads.
 
     Args:
-        stage: what is being done, outside the loops of a training or test.
+        cfg: the config that names the parts.
+        stage: what the block does outside the loops of a training or test, for the message.
 
     Raises:
-        ConfigError: building failed, or the first batch of a loop.
+        ConfigError: building, or the first batch of a loop, has failed.
     """
     try:
         yield
@@ -36,6 +39,7 @@ def blaming(cfg: Config, stage: str = "building from the config") -> Iterator[No
     except Exception as error:
         text = _explain(error, cfg, stage)
         if text is None:
+            mark_in_run(error)
             raise
         raise ConfigError(text) from error
 
@@ -57,7 +61,7 @@ def _explain(error: Exception, cfg: Config, stage: str) -> str | None:
 
 
 def _text(error: Exception) -> str:
-    """The error in one line; of a data worker's, the last line of its traceback."""
+    """Return the error in one line; for a data worker's, the last line of its traceback."""
     text = str(error)
     if "Original Traceback" in text:
         return text.strip().splitlines()[-1]
@@ -94,7 +98,7 @@ def _loop(frames: list[FrameType]) -> str | None:
 
 
 def _is_first(frames: list[FrameType]) -> bool:
-    """Whether the innermost loop has not finished a batch, or its first validation."""
+    """Tell whether the innermost loop is in its first batch, or in the first validation."""
     kind, frame = _loop_frames(frames)[-1]
     runner = frame.f_locals["self"].runner
     if kind == "training":
@@ -105,25 +109,32 @@ def _is_first(frames: list[FrameType]) -> bool:
     return True
 
 
-def _built(frames: list[FrameType], cfg: Config) -> str | None:
-    """The path of the innermost dict that was being built."""
+def built_node(frames: Sequence[FrameType]) -> dict[str, Any] | None:
+    """Return the innermost dict of a config that mmengine was building, None if there was none."""
     from mmengine.registry import build_from_cfg
 
-    code = build_from_cfg.__code__
     for frame in reversed(frames):
-        node = frame.f_locals.get("cfg") if frame.f_code is code else None
+        node = frame.f_locals.get("cfg") if frame.f_code is build_from_cfg.__code__ else None
         if isinstance(node, dict) and "type" in node:
-            kind = node["type"]
-            name = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
-            path = _find(cfg, node, dict.__eq__) or _find(cfg, node, _alike)
-            return f"{path} (type={name!r})" if path else f"type={name!r}"
+            return node
     return None
+
+
+def _built(frames: list[FrameType], cfg: Config) -> str | None:
+    """Return the path and type of the innermost dict that was being built."""
+    node = built_node(frames)
+    if node is None:
+        return None
+    kind = node["type"]
+    name = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+    path = _find(cfg, node, dict.__eq__) or _find(cfg, node, _alike)
+    return f"{path} (type={name!r})" if path else f"type={name!r}"
 
 
 def _find(
     root: Any, wanted: dict, same: Callable[[dict, dict], bool], path: str = ""
 ) -> str | None:
-    """Where in a config the same dict is."""
+    """Return the path of a dict in a config."""
     if isinstance(root, dict | Config):
         if isinstance(root, dict) and root.get("type") == wanted["type"] and same(root, wanted):
             return path
@@ -140,7 +151,7 @@ def _find(
 
 
 def _alike(node: dict, wanted: dict) -> bool:
-    """Whether they may be the same: the builder may have added to it, or taken from it."""
+    """Tell whether two dicts may be the same: a builder may have added or removed keys."""
     plain = (str, int, float, bool, type(None))
     return all(
         wanted[key] == value
@@ -150,7 +161,7 @@ def _alike(node: dict, wanted: dict) -> bool:
 
 
 def _step(frames: list[FrameType]) -> str | None:
-    """The step of a pipeline that failed."""
+    """Describe the step of a pipeline that failed."""
     from mmengine.dataset import Compose
 
     for frame in reversed(frames):
@@ -162,7 +173,7 @@ def _step(frames: list[FrameType]) -> str | None:
 
 
 def _module(frames: list[FrameType]) -> str | None:
-    """The layer that failed, by its path in the model."""
+    """Return the path in the model of the layer that failed."""
     from torch import nn
 
     owners = [frame.f_locals.get("self") for frame in frames]

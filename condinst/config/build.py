@@ -1,4 +1,4 @@
-"""The model of a config."""
+"""Build the model of a config."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
+from condinst.config.blame import blaming
 from condinst.config.read import read_config_file
 
 __all__ = ["build_model"]
 
 
 def build_model(config: str | Path | Config) -> nn.Module:
-    """The model of a config, without its pre-trained weights.
+    """Build the model of a config, without its pre-trained weights.
+
+    Args:
+        config: path of a config file, or a config.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -28,12 +32,13 @@ def build_model(config: str | Path | Config) -> nn.Module:
     if "model" not in config:
         raise ValueError(f"config {config.filename}: has no model")
     cfg = _without_pretrained(config.model.to_dict())
-    with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
+    scope = config.get("default_scope", "mmdet")
+    with blaming(config), DefaultScope.overwrite_default_scope(scope):
         return MODELS.build(cfg)
 
 
 def _without_pretrained(cfg: Any) -> Any:
-    """A config without any ``init_cfg``: nothing is downloaded."""
+    """Return the config without any ``init_cfg``, so that nothing is downloaded."""
     if isinstance(cfg, dict):
         return {key: _without_pretrained(v) for key, v in cfg.items() if key != "init_cfg"}
     if isinstance(cfg, (list, tuple)):

@@ -1,8 +1,9 @@
-"""One pass over a config before anything is built.
+"""Check a config before anything is built.
 
-Every ``type`` is looked up in the registries, its arguments are compared with those of the class,
-keys of plain dicts with what is read of them, values with what a run can mean. What is wrong is
-said with the key's path; what cannot be judged (a class that takes any keyword) is let through.
+Every ``type`` is looked up in the registries, and its arguments are compared with those of the
+class. The keys of plain dicts are compared with the keys that are read, and values with the
+possible ones. A problem is reported with the key's path. What cannot be judged, such as the
+arguments of a class that accepts any keyword, passes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mmengine.registry import DefaultScope
 
 from condinst.config import known
 from condinst.config.arguments import arguments_of, find_class, registries, similar_class
-from condinst.config.problem import ConfigError, is_slip, join, near, show, unknown, wrong
+from condinst.config.problem import ConfigError, is_typo, join, near, show, unknown, wrong
 from condinst.config.sections import (
     check_default_hooks,
     check_loader,
@@ -30,7 +31,7 @@ from condinst.config.sections import (
 )
 from condinst.config.values import check_value
 
-# the parts of a config, each with the registry of what its dicts name
+# the parts of a config, each with the registry of its dicts
 _PARTS: dict[str, str] = {
     "model": "MODELS",
     "data_preprocessor": "MODELS",
@@ -69,7 +70,7 @@ TEST = (
     *("randomness", "custom_imports"),
 )
 
-# keys whose dicts are of another registry than what they stand in
+# keys whose dicts are of another registry than the dict that holds them
 _INSIDE = {
     "pipeline": "TRANSFORMS",
     "transforms": "TRANSFORMS",
@@ -83,7 +84,7 @@ _INSIDE = {
     "vis_backends": "VISBACKENDS",
     "init_cfg": "WEIGHT_INITIALIZERS",
 }
-# their dicts have a type that no registry knows, or that another program reads
+# the type in these dicts is in no registry, or another library reads it
 _OPAQUE = {"nms", "nms_cfg", "backend_args", "file_client_args", "metainfo", "override"}
 _OPAQUE |= {
     "paramwise_cfg",
@@ -96,8 +97,8 @@ _OPAQUE |= {
     "dcn",
 }
 _OPAQUE_TYPES = {"Albu", "Albumentations", "InstaBoost"}
-# what the builder of these takes away before it calls the class
-_TAKEN = {
+# keys that a builder removes before it calls the class
+_REMOVED_KEYS = {
     "HOOKS": {"priority"},
     "PARAM_SCHEDULERS": {"convert_to_iter_based"},
     "OPTIM_WRAPPERS": {"constructor", "paramwise_cfg", "optimizer"},
@@ -106,17 +107,18 @@ _TAKEN = {
     "METRICS": {"metrics"},
     "DATASETS": {"lazy_init"},
 }
-_COMPLETE = ("TRANSFORMS", "HOOKS")  # nothing is added to what the config says
+_COMPLETE = ("TRANSFORMS", "HOOKS")  # their builders add no arguments
 
 
 def check_config(cfg: Config, parts: Sequence[str] | None = None) -> None:
-    """Refuse a config that cannot be built, or that says something that nobody reads.
+    """Refuse a config that cannot be built, or that has a key that nothing reads.
 
     Args:
-        parts: the top-level keys to look at; None for all.
+        cfg: the config.
+        parts: the top-level keys to check; None for all.
 
     Raises:
-        ConfigError: one line, with all that is wrong.
+        ConfigError: one line with the first problems, and the number of the others.
     """
     problems = list(dict.fromkeys(find_problems(cfg, parts)))
     if problems:
@@ -126,7 +128,7 @@ def check_config(cfg: Config, parts: Sequence[str] | None = None) -> None:
 
 
 def find_problems(cfg: Config, parts: Sequence[str] | None = None) -> Iterator[str]:
-    """Everything wrong, in words."""
+    """Yield a message for every problem of a config."""
     yield from _top_level(cfg)
     if parts is None and "model" not in cfg:
         yield "has no model"
@@ -140,7 +142,7 @@ def find_problems(cfg: Config, parts: Sequence[str] | None = None) -> Iterator[s
         try:
             for part, registry in _PARTS.items():
                 if part == "test_pipeline" and cfg.get("test_dataloader"):
-                    continue  # a name for what stands there; nothing reads it
+                    continue  # the dataset refers to it; nothing else reads it
                 if part in cfg and (parts is None or part in parts):
                     yield from _part(cfg, part, registry)
         finally:
@@ -164,7 +166,7 @@ def _top_level(cfg: Config) -> Iterator[str]:
 
 
 def _is_of_the_user(name: str, meant: str) -> bool:
-    """Whether a name is one that people choose for themselves: train_cfg2, model_a, a_model."""
+    """Tell whether a name is one that users choose: train_cfg2, model_a, a_model."""
     return (
         name.startswith((f"{meant}_", "_"))
         or name.rstrip("0123456789") == meant
@@ -176,7 +178,7 @@ def _is_of_the_user(name: str, meant: str) -> bool:
 
 
 def _kind(part: str, value: object) -> str | None:
-    """What is wrong with what a part is, before what it holds."""
+    """Return what is wrong with the type of a part, before its content is checked."""
     if part == "model" and not isinstance(value, dict):
         return wrong(part, value, "a dict with type")
     if value is None:
@@ -215,14 +217,14 @@ def _part(cfg: Config, part: str, registry: str) -> Iterator[str]:
 
 
 def _all_keys(part: str, value: Any) -> Sequence[str]:
-    """The keys of a dict in which another one is an error, and which names no class."""
+    """Return all allowed keys of a dict without a type; empty where others are allowed too."""
     if part in ("train_cfg", "val_cfg", "test_cfg") and "type" not in value:
         return known.TRAIN_LOOP if part == "train_cfg" else known.TEST_LOOP
     return known.STRICT.get(part, ())
 
 
 def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
-    """Every value below a node."""
+    """Check every value below a node."""
     if isinstance(node, dict):
         if "type" in node:
             yield from _typed(path, node, registry)
@@ -254,7 +256,7 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
 
 
 def _values(path: str, node: Any) -> Iterator[str]:
-    """The values alone, where types mean something else."""
+    """Check only the values, where a ``type`` names no registered class."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield from _values(join(path, key), value)
@@ -266,7 +268,7 @@ def _bare(kind: Any) -> str:
 
 
 def _typed(path: str, node: dict, registry: str | None) -> Iterator[str]:
-    """A dict that names a class: is there one, and does it take these arguments?"""
+    """Check that the class of a dict exists and accepts these arguments."""
     kind = node["type"]
     if isinstance(kind, list | tuple) and registry == "LOOPS":
         return
@@ -284,16 +286,16 @@ def _typed(path: str, node: dict, registry: str | None) -> Iterator[str]:
         yield f"{path}.type={kind!r}: no such class is registered{which}{hint}"
         return
     arguments = arguments_of(called)
-    taken = {"type", "_scope_", *_TAKEN.get(registry or "", ())}
+    taken = {"type", "_scope_", *_REMOVED_KEYS.get(registry or "", ())}
     name = getattr(called, "__name__", str(kind))
     for key, value in node.items():
         if key in taken or key in arguments.names:
             continue
-        # what a class takes away before it builds a part of it is not known here; what nobody
-        # takes away ends in an error when it is built
+        # a model may remove keys before it builds a part, which is not known here; a key that is
+        # not removed fails when the part is built
         lenient = arguments.is_open or (registry == "MODELS" and path != "model")
         meant = near(str(key), arguments.names, 0.75)
-        if not lenient or (meant and is_slip(str(key), meant)):
+        if not lenient or (meant and is_typo(str(key), meant)):
             yield unknown(join(path, key), value, name, _settable(arguments.names))
     if registry in _COMPLETE:
         lacking = [k for k in arguments.required if k not in node]
@@ -309,10 +311,10 @@ _ROLE = re.compile(
 
 
 def _is_ours_to_judge(path: str, kind: str, registry: str | None) -> bool:
-    """Whether an unknown type is a mistake: it may be a word that its owner understands."""
+    """Tell whether an unknown type is a mistake; it may be a word that another class interprets."""
     scope = kind.rpartition(".")[0]
     if scope and scope not in _SCOPES and near(scope, _SCOPES, 0.75) is None:
-        return False  # a package that is not here, of which mmengine says so
+        return False  # another package, whose absence mmengine reports
     if registry not in ("MODELS", "WEIGHT_INITIALIZERS", None):
         return True
     return _ROLE.fullmatch(path.rpartition(".")[2].partition("[")[0]) is not None

@@ -1,4 +1,4 @@
-"""One switch for the place of the data.
+"""Move all paths of a config to another data root.
 
 A config builds its paths from its top-level ``data_root`` while it is read, so setting that key
 afterwards changes nothing: the datasets and the evaluators already hold the joined strings.
@@ -14,9 +14,11 @@ __all__ = ["set_data_root"]
 def set_data_root(cfg: Config, root: str) -> None:
     """Move every path of ``cfg`` that lies in its ``data_root`` to ``root``, in place.
 
-    Call it for ``--cfg-options data_root=...`` before the other options are merged, so that these
-    still win. Paths elsewhere (a ``work_dir``, datasets with another root) stay. Raises ValueError
-    when the config has no ``data_root``.
+    Call this for ``--cfg-options data_root=...`` before the other options are merged, so that they
+    take precedence. Other paths (``work_dir``, datasets with another root) do not change.
+
+    Raises:
+        ValueError: the config has no ``data_root``.
     """
     old = cfg.get("data_root")
     if not isinstance(old, str) or not old:

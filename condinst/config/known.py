@@ -1,12 +1,12 @@
-"""The keys of plain dicts (those without a ``type``): what mmengine, mmdet and ours read of them.
+"""List the keys that mmengine, mmdet and condinst read of plain dicts (those without a ``type``).
 
-An unknown key in such a dict changes nothing, and nobody says so: a typo of ``score_thr`` trains
-for days and tests at another threshold.
+An unknown key in such a dict is ignored without a message: with a typo in ``score_thr``, a model
+trains for days and is tested at another threshold.
 """
 
 from __future__ import annotations
 
-# model.test_cfg of condinst.CondInst and condinst.BoxInst: all that is read
+# model.test_cfg of condinst.CondInst and condinst.BoxInst: all keys that are read
 OUR_TEST_CFG = (
     "score_thr",
     "nms_pre",
@@ -22,7 +22,7 @@ OUR_TEST_CFG = (
 )
 OUR_REQUIRED_TEST_CFG = ("nms", "max_per_img", "mask_thr")
 
-# model.test_cfg and its parts of mmdet's detectors: near misses only, the detectors are many
+# model.test_cfg of mmdet's many detectors: only near misses of these keys are reported
 MMDET_TEST_CFG = (
     *("score_thr", "nms_pre", "min_bbox_size", "nms", "max_per_img", "mask_thr", "iou_thr"),
     *("mask_thr_binary", "filter_thr", "kernel", "sigma", "rpn", "rcnn", "top_k", "topk"),
@@ -31,7 +31,7 @@ MMDET_TEST_CFG = (
     *("panoptic_on", "semantic_on", "instance_on", "filter_low_score", "max_num"),
 )
 
-# What a model without weights of mmdet's does not read, but a converted config may hold: no typos.
+# Keys that our models do not read, but a config converted from mmdet's may hold.
 HARMLESS_TEST_CFG = ("mask_thr_binary", "with_nms")
 
 NMS: dict[str, tuple[str, ...]] = {
@@ -42,19 +42,19 @@ NMS: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# dicts by their path, which unknown keys pass through without a word
+# dicts by their path, in which unknown keys are ignored
 PLAIN: dict[str, tuple[str, ...]] = {
     "env_cfg": ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"),
     "env_cfg.mp_cfg": ("mp_start_method", "opencv_num_threads"),
     "env_cfg.dist_cfg": ("backend", "timeout", "init_method", "init_backend", "port", "store"),
     "auto_scale_lr": ("enable", "base_batch_size"),
 }
-# dicts by their path, whose keys are arguments of one function: others end in an error
+# dicts by their path, whose keys are the arguments of one function
 STRICT: dict[str, tuple[str, ...]] = {
     "randomness": ("seed", "diff_rank_seed", "deterministic"),
     "custom_imports": ("imports", "allow_failed_imports"),
 }
-# dicts by their last name, wherever they are in a dataset
+# dicts by their own key, at any depth of a dataset
 IN_DATASETS: dict[str, tuple[str, ...]] = {
     "filter_cfg": (*("filter_empty_gt", "min_size", "bbox_min_size"),),
 }
@@ -74,14 +74,14 @@ DEFAULT_HOOKS = (
     *("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint"),
     "visualization",
 )
-# of a loop without a type, which mmengine chooses by its keys
+# a loop without a type, which mmengine chooses by the keys
 TRAIN_LOOP = (
     *("type", "by_epoch", "max_iters", "max_epochs", "val_begin", "val_interval"),
     "dynamic_intervals",
 )
 TEST_LOOP = ("type", "fp16")
 
-# names of the top level beside the arguments of Runner
+# top-level keys other than the arguments of Runner
 TOP_LEVEL = (
     *("vis_backends", "custom_imports", "tta_model", "tta_pipeline", "runner_type", "strategy"),
     *("sync_bn", "find_unused_parameters", "model_wrapper_cfg", "activation_checkpointing"),

@@ -1,4 +1,4 @@
-"""Settings of the command line that override those of a config."""
+"""Override settings of a config from the command line."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ __all__ = ["override"]
 
 
 def override(cfg: Config, options: dict[str, Any], parts: Sequence[str] | None = None) -> None:
-    """Put ``--cfg-options`` into a config, and check what it says then.
+    """Merge ``--cfg-options`` into a config, and check the result.
+
+    Args:
+        cfg: changed in place.
+        options: values by dotted key.
+        parts: the top-level keys to check; None for all.
 
     Raises:
         ValueError: an option does not fit, or the config cannot be built.
     """
     _override(cfg, options)
     check_config(cfg, parts)
-    _let_go_of_workers(cfg)
+    _drop_worker_settings(cfg)
 
 
 def _override(cfg: Config, options: dict[str, Any]) -> None:
@@ -34,10 +39,10 @@ def _override(cfg: Config, options: dict[str, Any]) -> None:
         set_data_root(cfg, options.pop("data_root"))
     try:
         cfg.merge_from_dict(options)
-    except Exception as error:  # whatever a value does to a place that is not made for it
+    except Exception as error:  # a value may fail in any way at a key of another type
         name = _first_that_fails(cfg, options)
         raise ValueError(
-            f"--cfg-options {name}: does not fit the config, which has another kind of value there "
+            f"--cfg-options {name}: does not fit the config, which has another type of value there "
             f"({one_line(error)})"
         ) from error
 
@@ -51,8 +56,8 @@ def _first_that_fails(cfg: Config, options: Mapping[str, Any]) -> str:
     return " ".join(options)
 
 
-def _let_go_of_workers(cfg: Config) -> None:
-    """``num_workers=0`` is enough where a base config keeps its workers: PyTorch refuses both."""
+def _drop_worker_settings(cfg: Config) -> None:
+    """Remove settings of workers where ``num_workers`` is 0: PyTorch refuses them together."""
     for split in ("train", "val", "test"):
         loader = cfg.get(f"{split}_dataloader")
         if loader and not loader.get("num_workers"):
@@ -61,7 +66,7 @@ def _let_go_of_workers(cfg: Config) -> None:
 
 
 def _check_names(cfg: Config, options: Iterable[str]) -> None:
-    """Refuse a first name that is new and nearly one that exists: it would change nothing."""
+    """Refuse an unknown top-level key that is close to a known one: it would change nothing."""
     from mmengine.runner import Runner
 
     known = {*cfg.keys(), *inspect.signature(Runner.__init__).parameters}

@@ -1,8 +1,8 @@
-"""A config that a run has dumped into its work folder, read without running anything of it.
+"""Read the config that a run has dumped into its work folder, without running it.
 
-A config is a program, and a work folder may be somebody else's. What a training dumps is names set
-to plain values, so that is all that is read; types must be names of registered classes, because
-mmengine imports and calls what else stands there.
+A config is a program, and a work folder may come from somebody else. A training dumps only names
+that are set to plain values, so only these are read. Types must be names of registered classes,
+because mmengine imports and calls any other type.
 """
 
 from __future__ import annotations
@@ -14,27 +14,30 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from condinst.compat.stored_config import _target, _value
+from condinst.compat.stored_config import assigned_name, literal_value
 from condinst.config.arguments import registries
 from condinst.config.problem import ConfigError
 
-_LARGEST = 1_000_000  # characters; ours have 10,000
-# what is looked up or built from a run's config: their types are checked
+_MAX_BYTES = 1_000_000  # ours have 10,000
+# the parts of a run's config that are built: their types are checked
 _SCOPES = ("", "condinst", "mmdet", "mmcv", "mmengine")
 _BUILT = ("val_dataloader", "val_evaluator", "test_dataloader", "test_evaluator")
 
 
 def read_plain_config(path: Path) -> Config:
-    """The config of a file that holds plain values alone.
+    """Read a config that holds only plain values.
 
     Raises:
-        ConfigError: it holds more, or cannot be read.
+        ConfigError: it holds more than plain values, or cannot be read.
+        OSError: the file cannot be opened.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError(f"it has {path.stat().st_size:,} bytes, expected {_LARGEST:,} at most")
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError(
+                f"it has {path.stat().st_size:,} bytes, expected {_MAX_BYTES:,} at most"
+            )
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        values = {_target(node): _value(node.value) for node in tree.body}  # type: ignore[attr-defined]
+        values = {assigned_name(node): literal_value(node.value) for node in tree.body}  # type: ignore[attr-defined]
         for key in _BUILT:
             _check_types(values.get(key), key)
         cfg = Config(values)
@@ -59,7 +62,7 @@ def read_plain_config(path: Path) -> Config:
 
 
 def _check_types(node: object, path: str) -> None:
-    """Refuse types that no registry has; a report builds no steps, samplers and the like."""
+    """Refuse types that are not registered; a report builds no transforms and no samplers."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == "type" and not _is_registered(value):

@@ -1,4 +1,4 @@
-"""What is wrong with a config, in words."""
+"""The error for a wrong config, and the words of its messages."""
 
 from __future__ import annotations
 
@@ -7,27 +7,40 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_LONGEST = 80  # characters of a value that are shown
-_LISTED = 14  # names that are listed
+_MAX_VALUE = 80  # characters of a value in a message
+_MAX_NAMES = 14  # names in a message
 
 
 class ConfigError(ValueError):
     """A user's mistake in a config: one line that names the key, the value and what is expected."""
 
 
+_IN_RUN = "_condinst_in_run"
+
+
+def mark_in_run(error: Exception) -> None:
+    """Note on an error that it came in the middle of a run, so that it keeps its traceback."""
+    setattr(error, _IN_RUN, True)
+
+
+def came_in_run(error: Exception) -> bool:
+    """Tell whether :func:`mark_in_run` was called with this error."""
+    return getattr(error, _IN_RUN, False)
+
+
 def show(value: Any) -> str:
-    """A value in a message."""
+    """Return a value as it stands in a message."""
     text = " ".join(repr(value).split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
+    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 4]} ..."
 
 
 def join(path: str, key: object) -> str:
-    """The path of a key below another."""
+    """Return the path of a key below another."""
     return f"{path}.{key}" if path else str(key)
 
 
 def near(name: str, known: Iterable[str], cutoff: float = 0.7) -> str | None:
-    """The known name that was probably meant: much alike, or one is the other's beginning."""
+    """Return the known name that was probably meant: similar, or one starts with the other."""
     known = sorted({str(k) for k in known})
     lowered = {k.lower(): k for k in reversed(known)}
     close = difflib.get_close_matches(name.lower(), lowered, 1, cutoff)
@@ -37,23 +50,23 @@ def near(name: str, known: Iterable[str], cutoff: float = 0.7) -> str | None:
     return next((k for k in short if min(len(k), len(name)) >= 4), None)
 
 
-def is_slip(name: str, meant: str) -> bool:
-    """Whether two names differ by a slip: two letters at most, or their order."""
+def is_typo(name: str, meant: str) -> bool:
+    """Tell whether two names differ by a typo: by two letters at most, or by their order."""
     one, other = Counter(name.lower()), Counter(meant.lower())
     return sum(((one - other) + (other - one)).values()) <= 2
 
 
 def unknown(path: str, value: Any, owner: str, known: Sequence[str]) -> str:
-    """The message for a key that ``owner`` does not have."""
+    """Return the message for a key that ``owner`` does not have."""
     key = path.rpartition(".")[2]
     meant = near(key, known)
     text = f"{path}={show(value)}: {owner} has no {key!r}"
     if meant:
         return f"{text}; did you mean {meant!r}?"
-    names = ", ".join(sorted(known)[:_LISTED]) + (", ..." if len(known) > _LISTED else "")
+    names = ", ".join(sorted(known)[:_MAX_NAMES]) + (", ..." if len(known) > _MAX_NAMES else "")
     return f"{text}; expected one of {names}" if known else f"{text}; expected nothing"
 
 
 def wrong(path: str, value: Any, expected: str) -> str:
-    """The message for a value that cannot be used."""
+    """Return the message for a value that cannot be used."""
     return f"{path}={show(value)}: expected {expected}"

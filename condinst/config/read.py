@@ -1,4 +1,4 @@
-"""A config file, or what is wrong with it in one line."""
+"""Read a config file, or say in one line what is wrong with it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from condinst.config.problem import ConfigError
 
 CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 _SUFFIXES = (".py", ".json", ".yaml", ".yml")
-_LARGEST = 20_000_000  # bytes of a file
+_MAX_BYTES = 20_000_000
 
 
 def read_config_file(path: str | os.PathLike[str]) -> Config:
-    """The config of a file, with all that it inherits.
+    """Read a config file, with all that it inherits.
 
     Raises:
-        ConfigError: it cannot be read, or it says nothing.
+        ConfigError: it cannot be read, or it is empty.
     """
     file = Path(path)
     if file.is_dir():
@@ -32,9 +32,9 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
         )
     if file.suffix not in _SUFFIXES:
         raise ConfigError(f"config {path}: expected a file that ends in {', '.join(_SUFFIXES)}")
-    if file.is_file() and file.stat().st_size > _LARGEST:
+    if file.is_file() and file.stat().st_size > _MAX_BYTES:
         size = file.stat().st_size
-        raise ConfigError(f"config {path}: has {size:,} bytes, expected at most {_LARGEST:,}")
+        raise ConfigError(f"config {path}: has {size:,} bytes, expected at most {_MAX_BYTES:,}")
     try:
         cfg = Config.fromfile(path)
         found = list(cfg)
@@ -48,7 +48,7 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
                 f"config {path}: expected names with values, as JSON or YAML"
             ) from error
         raise ConfigError(f"config {path}: {one_line(error)}") from error
-    # a config is a program, which may also end itself
+    # a config is a program, which may also call sys.exit
     except (Exception, SystemExit) as error:
         raise ConfigError(f"config {path}: {one_line(error)}") from error
     if not found:
@@ -57,7 +57,7 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's type and text on one line."""
+    """Return an error's type and text in one line."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = " ".join(text.split())
     return f"{type(error).__name__}: {text[:600]}" if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""The parts of a config that have rules of their own: model, data loaders, optimizer, hooks."""
+"""Check the parts of a config with rules of their own: model, data loaders, optimizer, hooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from condinst.registry import MODELS
 
 
 def entries(path: str, value: Any) -> Iterator[str]:
-    """Steps, hooks and the like: each is a dict with a type, or an object."""
+    """Check a list of transforms or hooks: each is a dict with a type, or an object."""
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
             if isinstance(item, dict):
@@ -26,19 +26,19 @@ def entries(path: str, value: Any) -> Iterator[str]:
 
 
 def _is_object(value: Any) -> bool:
-    """Whether it was built already, by the config itself or the program that made it."""
+    """Tell whether a value is an object that the config, or the program behind it, has built."""
     return value is not None and type(value).__module__ != "builtins"
 
 
 def is_ours(cfg: Config) -> bool:
-    """Whether the model is condinst.CondInst or condinst.BoxInst itself."""
+    """Tell whether the model is condinst.CondInst or condinst.BoxInst itself."""
     kind = (cfg.get("model") or {}).get("type")
     found = find_class(kind, "MODELS", only=True) if isinstance(kind, str) else kind
     return found in [MODELS.get(f"condinst.{name}") for name in ("CondInst", "BoxInst")]
 
 
 def check_model(cfg: Config, model: dict) -> Iterator[str]:
-    """What is wrong with the model as a whole."""
+    """Check the model as a whole."""
     if "type" not in model:
         yield wrong("model", model, "a dict with type")
         return
@@ -89,7 +89,7 @@ def _nms(path: str, nms: Any) -> Iterator[str]:
 
 
 def near_misses(path: str, node: dict, names: Sequence[str]) -> Iterator[str]:
-    """Keys that nobody reads, of dicts whose readers we do not all know: typos only."""
+    """Report typos of known keys in a dict that may have other keys too."""
     for key, value in node.items():
         if key not in names:
             meant = near(str(key), names, 0.8)
@@ -98,7 +98,7 @@ def near_misses(path: str, node: dict, names: Sequence[str]) -> Iterator[str]:
 
 
 def check_loader(path: str, loader: dict) -> Iterator[str]:
-    """What is wrong with a data loader, but for its dataset."""
+    """Check a data loader, except for the content of its dataset."""
     if "dataset" not in loader:
         yield f"{path}: dataset is missing, expected a dict with type"
     elif isinstance(loader["dataset"], dict):
@@ -123,9 +123,9 @@ def check_loader(path: str, loader: dict) -> Iterator[str]:
 
 
 def check_optimizer(path: str, node: dict) -> Iterator[str]:
-    """What is wrong with the optimizer's wrapper."""
+    """Check the optimizer wrapper."""
     if node.get("constructor") not in (None, "DefaultOptimWrapperConstructor"):
-        return  # it may read what it likes
+        return  # another constructor may read any key
     optimizer = node.get("optimizer")
     if isinstance(optimizer, dict):
         if "type" not in optimizer:
@@ -159,7 +159,7 @@ def _clip(path: str, clip: Any) -> Iterator[str]:
 
 
 def check_default_hooks(path: str, node: dict) -> Iterator[str]:
-    """Hooks by name, of which mmengine knows seven."""
+    """Check the hooks that mmengine knows by name."""
     for name, hook in node.items():
         where = join(path, name)
         if name not in known.DEFAULT_HOOKS:

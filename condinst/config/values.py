@@ -1,7 +1,7 @@
-"""Values that no run can mean: a learning rate in words, a threshold of 30, no classes.
+"""Refuse values that cannot be meant: a learning rate in words, a threshold of 30, no classes.
 
-Only what is nonsense is refused. A batch of 5000 images or 600 workers is: a process would
-first fill the machine's memory.
+Only nonsense is refused, which includes a batch of 5000 images or 600 workers: they would fill the
+machine's memory first.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _strides(value: Any) -> bool:
 
 
 def _one_or_list(value: Any) -> bool:
-    """A positive number of channels, or several."""
+    """Tell whether a value is a positive number of channels, or a list of them."""
     if isinstance(value, list | tuple):
         return all(_one_or_list(item) for item in value)
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
@@ -64,7 +64,7 @@ _CHANNELS = (_one_or_list, "a whole number, 1 or more, or a list of them")
 
 
 def _names(value: Any) -> bool:
-    """Classes by name, or the file that lists them."""
+    """Tell whether a value is a list of names, or the name of a file that lists them."""
     return isinstance(value, str) or (
         isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
     )
@@ -144,17 +144,17 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
     (r"(?:train|val|test)_dataloader(?:\.dataset)+\.data_root", _optional(_TEXT)),
 ]
 _COMPILED = [(re.compile(pattern), check) for pattern, check in _RULES]
-_LARGEST = 10_000_000  # layers, channels: no network has more of anything
+_MAX_COUNT = 10_000_000  # layers or channels: no network has more
 
 
 def check_value(path: str, value: Any) -> str | None:
-    """What is wrong with one value of a config; None where nothing is known to be."""
+    """Return what is wrong with one value of a config; None if no rule is broken."""
     for pattern, (fits, expected) in _COMPILED:
         if pattern.fullmatch(path) and not _try(fits, value):
             return wrong(path, value, expected)
     counts = isinstance(value, int) and not isinstance(value, bool)
-    if counts and path.startswith("model.") and abs(value) > _LARGEST and path[-1] != "]":
-        return wrong(path, value, f"at most {_LARGEST:,}")
+    if counts and path.startswith("model.") and abs(value) > _MAX_COUNT and path[-1] != "]":
+        return wrong(path, value, f"at most {_MAX_COUNT:,}")
     return None
 
 

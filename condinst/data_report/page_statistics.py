@@ -48,7 +48,7 @@ def _classes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
             c = s.classes.index(name) if name in s.classes else None
             row += [None] * 4 if c is None else _class_row(s, c)
         rows.append(row)
-    page.table(columns, rows, name="classes", digits=0, shown=80)
+    page.table(columns, rows, name="classes", digits=0, max_rows=80)
     page.paragraph("Sizes are square roots of the masks' areas, in pixels.")
 
 
@@ -66,7 +66,7 @@ def _images(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
         key=lambda size: -sum(s.image_sizes[size] for s in statistics),
     )
     rows = [[f"{w} x {h}", *(s.image_sizes[w, h] for s in statistics)] for w, h in sizes]
-    page.table(["width x height", *names], rows, name="image_sizes", shown=10)
+    page.table(["width x height", *names], rows, name="image_sizes", max_rows=10)
     kinds = sorted({kind for s in statistics for kind in s.formats})
     if kinds:
         formats = [

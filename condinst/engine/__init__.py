@@ -1,7 +1,7 @@
-"""Hooks and optimizer wrappers that mmengine lacks."""
+"""Hooks and optimizer wrappers for training and testing."""
 
-# A registry looks into its parents' tables, but imports only its own location: mmdet's hooks,
-# loops, optimizers and visualizers are found by their bare names once these two are imported.
+# A registry searches its parents' tables, but imports only its own location: mmdet's hooks, loops,
+# optimizers and visualizers are found by their bare names once these two are imported.
 import mmdet.engine  # noqa: F401
 import mmdet.visualization  # noqa: F401
 

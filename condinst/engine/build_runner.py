@@ -1,4 +1,4 @@
-"""The runner that a config names, with the strategy that it names."""
+"""Build the runner and the strategy that a config names."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 __all__ = ["build_runner", "build_test_runner"]
 
-# What a strategy needs beside mmengine, and the optimizer wrapper that it insists on.
+# The package that a strategy needs besides mmengine, and the optimizer wrapper that it requires.
 _NEEDS = {
     "DeepSpeedStrategy": ("deepspeed", "DeepSpeedOptimWrapper"),
     "ColossalAIStrategy": ("colossalai", "ColossalAIOptimWrapper"),
 }
-_SPREAD = ("FSDPStrategy", *_NEEDS)  # no process has the whole model
+_SHARDED = ("FSDPStrategy", *_NEEDS)  # no process has the whole model
 _FULL = "FULL_STATE_DICT"
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The runner of a training: ``runner_type`` of the config, mmengine's Runner without one.
+    """Build the runner of a training: the config's ``runner_type``, by default mmengine's Runner.
 
-    ``FlexibleRunner`` gets the ``strategy``. Sharded training (FSDP) saves whole checkpoints, as
-    every other training does; on a machine without a GPU it runs on the CPU.
+    ``FlexibleRunner`` gets the config's ``strategy``. Sharded training (FSDP) saves whole
+    checkpoints, as every other training does; on a machine without a GPU it runs on the CPU.
 
     Raises:
-        ValueError: a key names what does not exist or does not fit; the message names the key.
+        ValueError: a key names something that does not exist or does not fit; the message names it.
         ImportError: the strategy needs a package that is not installed.
     """
     runner_type = cfg.get("runner_type")
@@ -47,10 +47,10 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def build_test_runner(cfg: Config) -> Runner:
-    """The runner of a test: an ordinary one in place of ``FlexibleRunner``.
+    """Build the runner of a test, with mmengine's Runner in place of ``FlexibleRunner``.
 
-    A strategy spreads what training keeps beside the weights; checkpoints are whole, and a test
-    needs the weights only.
+    A strategy shards the state of a training. A test needs only the weights, and checkpoints hold
+    them whole.
 
     Raises:
         ValueError: ``runner_type`` names what does not exist, or ``strategy`` does not fit it.
@@ -75,13 +75,13 @@ def _check_runner(cfg: Config, runner_type: Any) -> None:
     if cfg.get("strategy") is not None and runner_type in (None, "Runner"):
         raise ValueError(
             f"strategy={cfg.strategy.get('type') if _is_dict(cfg.strategy) else cfg.strategy!r} "
-            f"needs runner_type='FlexibleRunner', got {runner_type!r}: mmengine's Runner knows no "
+            f"needs runner_type='FlexibleRunner', got {runner_type!r}: mmengine's Runner has no "
             "strategies"
         )
 
 
 def _check_strategy(cfg: Config) -> None:
-    """Refuse what cannot work, and fill in what this machine and our readers need."""
+    """Refuse settings that cannot work, and set what this machine and our readers need."""
     strategy = cfg.strategy
     if not _is_dict(strategy) or "type" not in strategy:
         raise ValueError(f"strategy={strategy!r}: expected a dict with a type")
@@ -108,7 +108,7 @@ def _check_strategy(cfg: Config) -> None:
             "several: DDPStrategy, or no strategy"
         )
     _check_optimizer(cfg, name, wrapper)
-    if name in _SPREAD:
+    if name in _SHARDED:
         _check_hooks(cfg, name)
     if name == "FSDPStrategy":
         _prepare_fsdp(cfg)
@@ -130,8 +130,8 @@ def _check_hooks(cfg: Config, strategy: str) -> None:
     for hook in hooks:
         if _is_dict(hook) and str(hook.get("type")).split(".")[-1] == "EMAHook":
             raise ValueError(
-                f"custom_hooks has EMAHook, which copies the whole model, and {strategy} spreads "
-                "it over the processes: leave one of them out"
+                f"custom_hooks has EMAHook, which copies the whole model, but {strategy} shards "
+                "it over the processes: remove one of them"
             )
 
 
@@ -140,8 +140,8 @@ def _prepare_fsdp(cfg: Config) -> None:
     form = saved.get("state_dict_type") if _is_dict(saved) else saved
     if str(form).split(".")[-1] not in ("full", _FULL):
         raise ValueError(
-            f"strategy.state_dict_cfg={saved!r}: checkpoints in parts cannot be read by any of our "
-            "commands; expected 'full', by which the first process writes a whole one"
+            f"strategy.state_dict_cfg={saved!r}: none of our commands can read checkpoints in "
+            "parts; expected 'full', with which the first process writes a whole one"
         )
     kind = cfg.strategy.type
     fsdp.apply(STRATEGIES.get(kind) if isinstance(kind, str) else kind)

@@ -1,4 +1,4 @@
-"""The hook that refuses to test a checkpoint of another model."""
+"""A hook that refuses to test a checkpoint of another model."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["CompleteCheckpointHook"]
 
 @HOOKS.register_module()
 class CompleteCheckpointHook(Hook):
-    """Demands that a loaded checkpoint has every weight of the model, in its shape.
+    """Check that a loaded checkpoint has every weight of the model, in its shape.
 
-    mmengine only warns, and leaves the others at their random start. That is right for the
-    beginning of a training, but an evaluation then measures nothing.
+    mmengine only warns, and leaves missing weights at their random initial values. That is right at
+    the start of a training, but makes an evaluation meaningless.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Which checkpoint a training goes on from."""
+"""Choose the checkpoint that a training resumes from."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ __all__ = ["checkpoint_folder", "set_resume"]
 
 
 def set_resume(cfg: Config, source: str | None) -> None:
-    """Let a config go on from a checkpoint with the seed that its run had, unless it has another.
+    """Make a config resume from a checkpoint, with the seed of that run unless the config has one.
 
     mmengine reads the seed from the checkpoint too, but only after the sampler has shuffled the
     data with a new one.
 
     Args:
+        cfg: changed in place.
         source: a path or URL; "auto" for the newest whole checkpoint of the config's folder, if
-            there is one; None for what ``resume`` and ``load_from`` of the config say.
+            there is one; None to follow ``resume`` and ``load_from`` of the config.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -31,7 +32,7 @@ def set_resume(cfg: Config, source: str | None) -> None:
             return
         source = cfg.get("load_from") or "auto"
     found = _newest(cfg) if source == "auto" else _named(cfg, source)
-    if found is None:  # nothing has been saved: the run begins, from load_from if there is one
+    if found is None:  # nothing is saved yet: the run starts, from load_from if there is one
         return
     path, meta = found
     cfg.resume = True
@@ -42,7 +43,7 @@ def set_resume(cfg: Config, source: str | None) -> None:
 
 
 def checkpoint_folder(cfg: Config) -> Path:
-    """Where the config's ``CheckpointHook`` writes."""
+    """Return the folder that the config's ``CheckpointHook`` writes to."""
     work_dir = Path(cfg.work_dir)
     out_dir = _hook(cfg).get("out_dir")
     return work_dir if out_dir is None else Path(out_dir, work_dir.name)

@@ -1,4 +1,4 @@
-"""Mixed precision in training on a CPU."""
+"""Mixed-precision training on a CPU."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from condinst.registry import OPTIM_WRAPPERS
 
 @OPTIM_WRAPPERS.register_module()
 class CpuAmpOptimWrapper(OptimWrapper):
-    """bfloat16 autocast on the CPU, which mmengine's AmpOptimWrapper refuses.
+    """Autocast to bfloat16 on the CPU, which mmengine's AmpOptimWrapper refuses.
 
-    bfloat16 has float32's range, so there is no loss to scale. It is fast on processors that
-    multiply in it (AVX-512 BF16, AMX), and slow on others.
+    bfloat16 has the range of float32, so the loss needs no scaling. It is fast on processors with
+    bfloat16 multiplication (AVX-512 BF16, AMX), and slow on others.
     """
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The hook that keeps an image of the training's curves up to date."""
+"""A hook that draws the curves of a training."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ __all__ = ["CurveHook"]
 
 @HOOKS.register_module()
 class CurveHook(Hook):
-    """Draws ``curves.png`` in the run's folder after every validation and at the end.
+    """Draw ``curves.png`` in the work folder after every validation and at the end.
 
-    Only the first process draws. What goes wrong is logged as a warning: an image is not worth
-    a run.
+    Only the first process draws. Errors are logged as warnings: a figure must not end a run.
     """
 
     priority = "VERY_LOW"  # after LoggerHook has written the metrics

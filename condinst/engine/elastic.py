@@ -1,4 +1,4 @@
-"""A training that torchrun starts again goes on by itself."""
+"""Resume a training that torchrun has restarted."""
 
 from __future__ import annotations
 
@@ -15,25 +15,28 @@ from condinst.engine.choose_checkpoint import checkpoint_folder, set_resume
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["go_on_after_restart"]
+__all__ = ["resume_after_restart"]
 
 _MARK = ".started_by_torchrun"
 
 
-def go_on_after_restart(cfg: Config) -> None:
-    """Let the config go on from what its run has saved, where torchrun has started the run anew.
+def resume_after_restart(cfg: Config) -> None:
+    """Make the config resume from the newest checkpoint of its run, if torchrun has restarted it.
 
-    torchrun starts all processes again when one of them has died (``--max-restarts``), and when a
-    machine has left or come (``--nnodes=1:4``); it counts only the former, and a new machine does
-    not know of either. All processes therefore agree: it is a restart where one of them knows it.
-    Only checkpoints of this start of the launcher count, which a file in the work folder tells;
-    without one, the run begins as it did before.
+    torchrun restarts all processes when one of them has died (``--max-restarts``), and when a
+    machine has left or joined (``--nnodes=1:4``). It counts only the former, and a new machine
+    knows of neither. All processes therefore agree: it is a restart if any of them knows of one. A
+    file in the work folder marks the start of the launcher, and only later checkpoints count; if
+    there is none, the run starts as it did before.
 
-    Call it in every process.
+    Call this function in every process.
+
+    Args:
+        cfg: changed in place.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ or cfg.launcher == "none":
         return
-    if not is_distributed():  # a strategy would begin it later
+    if not is_distributed():  # a strategy would initialize it later
         init_dist(cfg.launcher, **(cfg.get("env_cfg") or {}).get("dist_cfg", {}))
     mark = Path(cfg.work_dir) / _MARK
     restarted = torch.tensor(int(_is_restart(mark)))
@@ -45,26 +48,26 @@ def go_on_after_restart(cfg: Config) -> None:
         return
     newest = _newest_since(cfg, mark)
     if newest is None:
-        print_log("torchrun has started this run again; it had not saved anything yet", "current")
+        print_log("torchrun has restarted this run; it had not saved a checkpoint yet", "current")
         return
-    print_log(f"torchrun has started this run again: it goes on from {newest}", "current")
+    print_log(f"torchrun has restarted this run: it resumes from {newest}", "current")
     set_resume(cfg, newest)
 
 
 def _is_restart(mark: Path) -> bool:
-    """Whether the launcher of this process had started the run before."""
+    """Tell whether the launcher of this process had started the run before."""
     if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0:
         return True
-    begun = _launcher_begun()
+    begun = _launcher_start_time()
     try:
         same_id = mark.read_text(encoding="utf-8").strip() == os.environ["TORCHELASTIC_RUN_ID"]
         return begun is not None and same_id and mark.stat().st_mtime > begun
-    except (OSError, ValueError):  # there is none
+    except (OSError, ValueError):  # there is no readable mark
         return False
 
 
-def _launcher_begun() -> float | None:
-    """When the process that has started this one began, in seconds since 1970; on Linux only."""
+def _launcher_start_time() -> float | None:
+    """Return when the parent process started, in seconds since 1970; None where it is not known."""
     try:
         stat = Path(f"/proc/{os.getppid()}/stat").read_text(encoding="utf-8", errors="replace")
         ticks = int(stat.rpartition(")")[2].split()[19])  # field 22, "starttime"
@@ -82,6 +85,6 @@ def _newest_since(cfg: Config, mark: Path) -> str | None:
         found = newest_whole(checkpoint_folder(cfg), folders=bool(cfg.get("strategy")))
         if found is None or found[0].stat().st_mtime < mark.stat().st_mtime:
             return None
-    except (OSError, ValueError):  # none is whole, or nobody has written the mark
+    except (OSError, ValueError):  # no checkpoint is whole, or the mark is missing
         return None
     return str(found[0])

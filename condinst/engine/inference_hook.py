@@ -1,4 +1,4 @@
-"""The hook that makes a detector fast once its weights are there."""
+"""A hook that optimizes a detector after its weights are loaded."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from condinst.registry import HOOKS
 
 @HOOKS.register_module()
 class InferenceHook(Hook):
-    """Applies :func:`~condinst.models.optimize.optimize_for_inference` before a test.
+    """Apply :func:`~condinst.models.optimize.optimize_for_inference` before a test.
 
     Args:
-        switches: its arguments.
+        options: arguments of that function.
     """
 
-    def __init__(self, **switches: Any) -> None:
-        self.switches = switches
+    def __init__(self, **options: Any) -> None:
+        self.options = options
 
     def before_test(self, runner: Runner) -> None:
-        optimize_for_inference(runner.model, **self.switches)
+        optimize_for_inference(runner.model, **self.options)

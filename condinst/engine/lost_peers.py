@@ -1,4 +1,4 @@
-"""What is left to do when another process of the run is lost: save, say so, end."""
+"""Save, report and exit when another process of the run is lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["end_when_peers_are_lost"]
 
 _SAVE_SECONDS = 25  # torchrun waits 30 s before it kills
-# In the messages of what torch raises as a mere RuntimeError.
+# Words in the messages of the plain RuntimeErrors that torch raises.
 _WORDS = ("gloo", "nccl", "connection closed by peer", "connection reset by peer", "process group")
 _ending = threading.Lock()
 
@@ -32,17 +32,17 @@ _ending = threading.Lock()
 def end_when_peers_are_lost(cfg: Config) -> Iterator[Callable[[Runner], None]]:
     """End this process with code 1 and one line when another one of its run is lost in this block.
 
-    Two things tell of it: an exchange fails, because the connection was closed; or the other gives
+    A process counts as lost if an exchange fails because the connection was closed, or if it gives
     no sign of life for ``env_cfg.dist_cfg.timeout`` seconds, whatever this process does meanwhile.
 
     Yields:
-        A function to call with the runner whose training is to be saved before the end. Where the
-        first process lives on, with gloo, it saves the last iteration that was finished. With nccl
-        the weights cannot be read while an exchange hangs, and a strategy's are spread over the
+        A function to call with the runner whose training is to be saved before the end. With gloo,
+        the first process, unless it is the lost one, saves the last finished iteration. With nccl
+        the weights cannot be read while an exchange hangs, and a strategy shards them over the
         processes.
 
     Raises:
-        ValueError: that setting is no number of seconds.
+        ValueError: ``timeout`` is no number of seconds above 0.
         ConnectionError: the processes have not found each other.
     """
     _check_timeout(cfg)
@@ -62,7 +62,7 @@ def end_when_peers_are_lost(cfg: Config) -> Iterator[Callable[[Runner], None]]:
             text = " ".join(str(error).split())
             raise ConnectionError(f"the processes have not found each other: {text}") from error
         lost, text = beats.find_lost()
-        if not lost:  # all live: a fault of another kind
+        if not lost:  # all are alive: another kind of error
             raise
         _end(text, lost, runners)
     finally:
@@ -81,31 +81,31 @@ def _check_timeout(cfg: Config) -> None:
 
 
 def _is_of_exchange(error: BaseException | None) -> bool:
-    """Whether processes could not exchange something."""
+    """Tell whether an error came from an exchange between processes."""
     if error is None:
         return False
-    kinds = _kinds()
+    kinds = _exchange_errors()
     if isinstance(error, kinds):
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(word in text for word in _WORDS)
 
 
-def _kinds() -> tuple[type[BaseException], ...]:
+def _exchange_errors() -> tuple[type[BaseException], ...]:
     names = ("DistError", "DistBackendError", "DistNetworkError", "DistStoreError")
     return tuple(getattr(distributed, name) for name in names if hasattr(distributed, name))
 
 
 def _end(text: str, lost: list[int] | None, runners: list[Runner]) -> NoReturn:
-    """Save and end the process; the thread that comes second waits for the end."""
+    """Save and end the process; a second thread that gets here waits for the end."""
     with _ending:
         beats = heartbeat.current()
         assert beats is not None
         if lost is None:
             lost = beats.lost
-        what = _save(runners[-1], text) if runners else ""
-        if beats.speaks(lost):
-            _say(f"error: {text}{what}")
+        saved = _save(runners[-1], text) if runners else ""
+        if beats.should_report(lost):
+            _print_error(f"error: {text}{saved}")
         beats.wait_for_first(_SAVE_SECONDS if 0 not in lost else 0)
         beats.leave(lost)
         for stream in (sys.stdout, sys.stderr):
@@ -115,18 +115,18 @@ def _end(text: str, lost: list[int] | None, runners: list[Runner]) -> NoReturn:
 
 
 def _save(runner: Runner, text: str) -> str:
-    """Save what can be; what to say of it."""
+    """Save a checkpoint if possible; return what to append to the message."""
     saved: list[str | None] = []
     # torch.distributed is asked for the backend: a model on the GPU has one that is ahead of Python
     if distributed.get_backend() == "gloo" and isinstance(runner, Runner) and runner.rank == 0:
-        _hold(runner)
+        _stop_updates(runner)
         thread = threading.Thread(target=_try_to_save, args=(runner, text, saved), daemon=True)
         thread.start()
         thread.join(_SAVE_SECONDS)
     path = saved[0] if saved and saved[0] else last_checkpoint(runner)
     if path is None:
         return "; no checkpoint has been saved"
-    return f"; the last checkpoint is {path} (--resume goes on from it)"
+    return f"; the last checkpoint is {path} (--resume continues from it)"
 
 
 def _try_to_save(runner: Runner, text: str, saved: list[str | None]) -> None:
@@ -136,11 +136,11 @@ def _try_to_save(runner: Runner, text: str, saved: list[str | None]) -> None:
         MMLogger.get_current_instance().warning(f"no checkpoint could be saved: {error}")
 
 
-def _hold(runner: Runner) -> None:
+def _stop_updates(runner: Runner) -> None:
     """Keep the thread that trains from changing the weights from now on.
 
-    It hangs in the exchange of gradients, which comes before; should that fail meanwhile, the
-    thread waits here.
+    That thread hangs in the exchange of gradients, before the optimizer's step. If the exchange
+    fails meanwhile, it waits in the replaced step.
     """
     if threading.current_thread() is threading.main_thread():
         return
@@ -151,6 +151,6 @@ def _hold(runner: Runner) -> None:
     runner.optim_wrapper.step = wait
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The hook that keeps what the report is made of, and makes it when a training ends."""
+"""A hook that collects the data of the report, and writes the report when a training ends."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from condinst.utils.files import replacing
 
 __all__ = ["ReportHook"]
 
-_SCORES = ("segm_mAP", "bbox_mAP")  # the first of them says which validation is the best
+_SCORES = (
+    "segm_mAP",
+    "bbox_mAP",
+)  # the first one that is there decides which validation is the best
 
 
 @HOOKS.register_module()
 class ReportHook(Hook):
-    """Saves each validation's predictions, and writes ``report.html`` after the training.
+    """Save each validation's predictions, and write ``report.html`` after the training.
 
-    The work folder gets ``predictions_val.json`` and ``predictions_val_best.json``, as COCO's
-    results, and ``run_info.json``: which validations these are, how long the training took, and
-    where. :class:`condinst.CocoMetric` writes the first; with another metric there is none.
+    The work folder gets ``predictions_val.json`` and ``predictions_val_best.json`` in COCO's
+    results format, and ``run_info.json``: the validations that they come from, the duration of the
+    training, and the machine. :class:`condinst.CocoMetric` writes the first; another metric writes
+    none.
 
-    Only the first process writes. What goes wrong is logged as a warning: a page is not worth a
-    run.
+    Only the first process writes. Errors are logged as warnings: a report must not end a run.
     """
 
     priority = "VERY_LOW"  # after LoggerHook has written the metrics
@@ -71,7 +74,7 @@ class ReportHook(Hook):
         from condinst.version import __version__
 
         info = read_info(runner.work_dir)
-        if runner.iter == 0:  # begun anew: what an earlier training left would be taken for its own
+        if runner.iter == 0:  # a new training: files of an earlier one would be taken for its own
             info = {}
             for which in PREDICTIONS:
                 _predictions(runner, which).unlink(missing_ok=True)
@@ -87,7 +90,7 @@ class ReportHook(Hook):
         info = read_info(runner.work_dir)
         info["seconds"] = self._seconds()
         path = _predictions(runner, "last")
-        if _age(path) not in (None, self._age):  # else it is that of an earlier validation
+        if _age(path) not in (None, self._age):  # else it is from an earlier validation
             validations = info.setdefault("validations", {})
             noted = {"iteration": runner.iter, "metrics": metrics}
             validations["last"] = noted

@@ -1,4 +1,4 @@
-"""One training at a time in a work folder."""
+"""Allow one training at a time in a work folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["FolderInUse", "one_run_in"]
+__all__ = ["FolderInUse", "lock_work_dir"]
 
 _NAME = ".training.lock"
 
@@ -25,18 +25,18 @@ class FolderInUse(ValueError):
 
 
 @contextlib.contextmanager
-def one_run_in(folder: str | os.PathLike[str]) -> Iterator[str | None]:
-    """Keep other trainings out of a folder, which is made if need be.
+def lock_work_dir(folder: str | os.PathLike[str]) -> Iterator[str | None]:
+    """Lock a work folder for this training; the folder is made if needed.
 
     The operating system holds the lock (``fcntl.lockf``, which works over NFS too) and releases it
-    when this process ends, however it does. Data workers do not inherit it. The file stays where it
-    is and says who has or had the lock.
+    when this process ends, in whatever way. Data workers do not inherit it. The file stays in the
+    folder and names the process that has or had the lock.
 
     Yields:
-        None; where the file system or the system has no locks, why.
+        None, or why there is no lock: the system or the file system has none.
 
     Raises:
-        FolderInUse: naming the process that has it.
+        FolderInUse: another training has the lock; the message names its process.
     """
     path = Path(folder) / _NAME
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def one_run_in(folder: str | os.PathLike[str]) -> Iterator[str | None]:
         except (BlockingIOError, PermissionError):
             raise FolderInUse(
                 f"work_dir {folder}: another training runs in this folder{_read_holder(file)}; "
-                "wait for it, or choose another folder by --work-dir"
+                "wait for it, or choose another folder with --work-dir"
             ) from None
         except OSError as error:  # a network file system without locks
             yield str(error)
@@ -67,7 +67,7 @@ def one_run_in(folder: str | os.PathLike[str]) -> Iterator[str | None]:
 
 
 def _read_holder(file) -> str:
-    """Who has the lock, as far as its file says so."""
+    """Describe the process that has the lock, as far as the file names it."""
     try:
         file.seek(0)
         holder = json.loads(file.read(1000))

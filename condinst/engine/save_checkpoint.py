@@ -1,4 +1,4 @@
-"""Writing a checkpoint between those of the schedule."""
+"""Write a checkpoint between those of the schedule."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ __all__ = [
 
 @HOOKS.register_module()
 class FinishedHook(Hook):
-    """Knows after which iteration weights, optimizer, schedule and moving average belong together.
+    """Track the last iteration after which weights, optimizer, schedule and moving average agree.
 
     Attributes:
-        finished: iterations of which nothing is left to do.
+        finished: number of iterations that are finished, hooks included.
         first: that number when the training began or was resumed.
-        epochs: the same for epochs; None inside of one.
+        epochs: number of finished epochs; None inside of an epoch.
     """
 
-    priority = "LOWEST"  # the schedule's step, EMAHook's and the checkpoint's come first
+    priority = "LOWEST"  # after the schedule's step, EMAHook and CheckpointHook
 
     def __init__(self) -> None:
         self.first = self.finished = 0
@@ -52,25 +52,26 @@ class FinishedHook(Hook):
         self.finished = runner.iter + 1
 
     def is_whole(self, runner: Runner) -> bool:
-        """Whether the next iteration has left the weights alone so far."""
+        """Tell whether the next iteration has not yet changed the weights."""
         return getattr(runner.optim_wrapper, "_inner_count", self.finished) == self.finished
 
 
 def save_now(runner: Runner, reason: str, *, together: bool = False) -> str | None:
-    """Write a checkpoint of the last finished iteration; the first process does.
+    """Write a checkpoint of the last finished iteration, in the first process.
 
-    It is written as the config's ``CheckpointHook`` would have, and counts among those that it
-    keeps. Processes need not call it together, also not after one of them is lost: with an ordinary
-    Runner, nothing is exchanged.
+    The checkpoint is written as the config's ``CheckpointHook`` writes it, and counts among those
+    that the hook keeps. The processes need not call this function together, for example after one
+    of them is lost: with mmengine's Runner, nothing is exchanged.
 
     Args:
+        runner: of the training.
         reason: for the log.
-        together: every process calls it now. A strategy that spreads the model (FSDP, DeepSpeed)
-            saves in no other way.
+        together: whether every process calls the function now. A strategy that shards the model
+            (FSDP, DeepSpeed) can only save like that.
 
     Returns:
-        The path; None where there is nothing that a run could go on from: no iteration is finished,
-        or the next has begun to change the weights.
+        The path, or None if no run could resume from a checkpoint: no iteration is finished, or the
+        next one has begun to change the weights.
 
     Raises:
         OSError: the file cannot be written.
@@ -92,18 +93,18 @@ def save_now(runner: Runner, reason: str, *, together: bool = False) -> str | No
 
 
 def _is_there(hook: CheckpointHook, state: FinishedHook, path: str) -> bool:
-    """Whether this run has saved this iteration, or begun with it."""
+    """Tell whether this run has saved this iteration, or was resumed from it."""
     return hook.last_ckpt == path or (state.finished == state.first and os.path.exists(path))
 
 
 def _save_in_epoch(
     hook: CheckpointHook, runner: Runner, state: FinishedHook, reason: str
 ) -> str | None:
-    """The same where checkpoints are counted in epochs: ``iter_N.pth`` inside of one.
+    """Save where checkpoints are counted in epochs: ``iter_N.pth`` inside of an epoch.
 
-    Of those, the one that the run went on from is not needed any longer.
+    If the run was resumed from such a file, that file is removed.
     """
-    if state.epochs is not None:  # between two
+    if state.epochs is not None:  # between two epochs
         path = os.path.join(hook.out_dir, hook.filename_tmpl.format(state.epochs))
         if not _is_there(hook, state, path):
             runner.logger.info(f"Saving checkpoint at {state.epochs} epochs: {reason}")
@@ -132,13 +133,13 @@ def _save_in_epoch(
 
 
 def find_checkpoint_hook(runner: Runner) -> CheckpointHook | None:
-    """The hook of the config, if its training has begun."""
+    """Return the config's ``CheckpointHook``, or None before the training has begun."""
     hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
     return next((hook for hook in hooks if hasattr(hook, "file_backend")), None)
 
 
 def last_checkpoint(runner: Runner) -> str | None:
-    """The path of the newest checkpoint that this run has written or begun with."""
+    """Return the path of the newest checkpoint that this run has written or was resumed from."""
     hook = find_checkpoint_hook(runner)
     if hook is not None and hook.last_ckpt is not None:
         return hook.last_ckpt
@@ -147,9 +148,9 @@ def last_checkpoint(runner: Runner) -> str | None:
 
 @master_only
 def remove_leftovers(folder: str | os.PathLike[str]) -> list[str]:
-    """Remove what a run that was killed while writing left in its folder.
+    """Remove the temporary files that a run killed while writing has left in its folder.
 
-    Only call this while no other run writes there.
+    Call this only while no other run writes there.
 
     Returns:
         The names of the files.

@@ -1,12 +1,12 @@
-"""A signal from a scheduler ends a training with a checkpoint.
+"""End a training with a checkpoint when a scheduler sends a signal.
 
 =======================  ==========================================================================
-SIGTERM, SIGHUP,         save a checkpoint after the iteration in progress and end with exit code
-SIGUSR1                  128 + signal (143, 129, 138), as the shell reports a process that a signal
+SIGTERM, SIGHUP,         save a checkpoint after the current iteration and end with exit code
+SIGUSR1                  128 + signal (143, 129, 138), as a shell reports a process that a signal
                          has ended
-the same once more,      end at once with the same code; also before the first iteration and after
-or before anything       the last, when there is nothing to save
-SIGINT (Ctrl-C)          end at once with code 130; what has been saved is named
+a second one, or one     end at once with the same code; also before the first iteration and after
+with nothing to save     the last
+SIGINT (Ctrl-C)          end at once with code 130, and name the last checkpoint
 =======================  ==========================================================================
 
 A thread reads the signals (``signal.set_wakeup_fd``): a second one works even while the process
@@ -38,32 +38,32 @@ __all__ = ["StopHook", "stop_on_signals"]
 _STOPPING = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)
 )
-# A launcher passes on what a scheduler has sent to every process, and a shell repeats the end of
-# its terminal: the same order twice, not a second one.
+# A launcher forwards a signal that the scheduler has sent to every process already, and a shell
+# repeats the one of its terminal: such an echo does not count as a second signal.
 _ECHO_SECONDS = 0.5
 _ECHO_SECONDS_OF_TORCHRUN = 5.0
 
 
 class _Signals:
-    """What has been received, and what to do about it."""
+    """The signals received so far, and how to react to them."""
 
     def __init__(self) -> None:
         self.requested = 0
         self.stopping = False
-        """Whether a signal can wait for the end of an iteration: one has begun."""
+        """Whether a signal can wait for the end of an iteration, because one has begun."""
         self.saving = False
         """Whether the last checkpoint is being written."""
         self.saved: Callable[[], str] = lambda: "the training had not begun"
-        """Tells of the newest checkpoint."""
+        """Describes the newest checkpoint."""
         self._first: float | None = None
         self._interrupted = False
         self._terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 
     def receive(self, signum: int) -> None:
-        """What the listening thread does."""
+        """React to a signal; the listening thread calls this."""
         name, first = signal.Signals(signum).name, self._first
         by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
-        hush(descriptor for descriptor in self._terminals if not os.isatty(descriptor))
+        silence(descriptor for descriptor in self._terminals if not os.isatty(descriptor))
         echo = _ECHO_SECONDS_OF_TORCHRUN if by_torchrun else _ECHO_SECONDS
         if first is None:
             self._first = time.monotonic()
@@ -71,17 +71,19 @@ class _Signals:
                 return
             if self.stopping:
                 self.requested = signum
-                say(f"{name}: saving a checkpoint after this iteration; once more ends at once")
+                print_line(
+                    f"{name}: saving a checkpoint after this iteration; a second one ends at once"
+                )
                 return
         elif time.monotonic() - first < echo:
             return
         elif by_torchrun and self.saving:
-            return  # torchrun: one process has ended, so all shall; it waits 30 s before it kills
-        say(f"{name}: ends at once; {self.saved()}")
+            return  # torchrun ends all processes after one has ended; it waits 30 s before it kills
+        print_line(f"{name}: ends at once; {self.saved()}")
         os._exit(128 + signum)
 
     def interrupt(self, signum: int, frame: Any) -> None:
-        """The handler of SIGINT: an echo does not disturb the end that the first has begun."""
+        """Handle SIGINT: a repeated signal does not disturb the exit that the first has begun."""
         if not self._interrupted:
             self._interrupted = True
             raise KeyboardInterrupt
@@ -90,15 +92,15 @@ class _Signals:
 _signals = _Signals()
 
 
-def say(text: str) -> None:
-    """Print a line; the first process does."""
+def print_line(text: str) -> None:
+    """Print a line on standard error, in the first process only."""
     if all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "SLURM_PROCID")):
         with contextlib.suppress(OSError):
             print(text, file=sys.stderr, flush=True)
 
 
-def hush(descriptors: Iterable[int]) -> None:
-    """Let output go nowhere whose terminal is closed: every line would be one more error."""
+def silence(descriptors: Iterable[int]) -> None:
+    """Discard output to a closed terminal, where every line would raise another error."""
     for descriptor in descriptors:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, descriptor)
@@ -106,17 +108,17 @@ def hush(descriptors: Iterable[int]) -> None:
 
 
 def describe(path: str | None) -> str:
-    """What to tell the user of the newest checkpoint."""
+    """Describe the newest checkpoint for the user."""
     if path is None:
         return "no checkpoint has been saved"
-    return f"the last checkpoint is {path} (--resume goes on from it)"
+    return f"the last checkpoint is {path} (--resume continues from it)"
 
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """Take care of the signals in this block; without effect outside of the main thread.
+    """Handle the signals in this block; outside of the main thread this has no effect.
 
-    A signal that the process was started to ignore (``nohup``) stays ignored.
+    A signal that the process ignored at its start (``nohup``) stays ignored.
     """
     global _signals
     if threading.current_thread() is not threading.main_thread():
@@ -136,7 +138,7 @@ def stop_on_signals() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        say(f"Interrupted; {_signals.saved()}")
+        print_line(f"Interrupted; {_signals.saved()}")
         raise
     finally:
         worker_signals.take(())
@@ -155,7 +157,7 @@ def _listen(reader: socket.socket, signals: _Signals, taken: set[int]) -> None:
 
 @HOOKS.register_module()
 class StopHook(FinishedHook):
-    """Ends the training after a signal, in every process after the same iteration."""
+    """End the training after a signal, in every process after the same iteration."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,7 +170,7 @@ class StopHook(FinishedHook):
         super().before_train(runner)
         _signals.saved = lambda: describe(last_checkpoint(runner))
         if distributed.is_available() and distributed.is_initialized():
-            # of its own: these messages need no GPU, and nobody waits for them
+            # own group: these messages need no GPU, and no process waits for them
             self._group = distributed.new_group(backend="gloo")
 
     def before_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
@@ -186,12 +188,12 @@ class StopHook(FinishedHook):
             if self._agreed:
                 self._stop(runner, self._agreed)
             return
-        _signals.stopping = False  # what follows the last iteration has nothing to save
+        _signals.stopping = False  # after the last iteration there is nothing to save
         if signum := self._agreed or self._agree():
             self._stop(runner, signum)
 
     def before_val(self, runner: Runner) -> None:
-        """Processes with more validation batches than others cannot ask them after each."""
+        """Check that all processes have as many batches: only then can they agree after each."""
         if self._group is not None:
             length = len(runner.val_dataloader)
             ends = torch.tensor([length, -length])
@@ -211,9 +213,9 @@ class StopHook(FinishedHook):
             self._stop(runner, self._agreed)
 
     def _agree(self) -> int:
-        """The signal that some process has received; all learn of it in the same iteration.
+        """Return the signal that some process has received; all get it in the same iteration.
 
-        The answers are waited for one iteration later, when they are long there.
+        The exchange of an iteration is read one iteration later, so that no process waits for it.
         """
         if self._group is None:
             return _signals.requested
@@ -229,9 +231,10 @@ class StopHook(FinishedHook):
         return signum
 
     def _can_stop(self, runner: Runner, batch_idx: int) -> bool:
-        """Not between updates: no checkpoint holds gradients that are being accumulated.
+        """Tell whether a checkpoint can be written after this iteration.
 
-        Nor at the end of an epoch that the loop has not counted yet.
+        It cannot while gradients are accumulated, which no checkpoint holds, nor at the end of an
+        epoch that the loop has not counted yet.
         """
         should_update = getattr(runner.optim_wrapper, "should_update", None)
         if should_update is not None and not should_update():
@@ -239,7 +242,7 @@ class StopHook(FinishedHook):
         return not (_by_epoch(runner) and self.end_of_epoch(runner.train_dataloader, batch_idx))
 
     def _stop(self, runner: Runner, signum: int) -> None:
-        """Save, and end when the first process has: its launcher ends the others at once."""
+        """Save, and exit after the first process has saved: its end ends the others."""
         name = signal.Signals(signum).name
         _signals.saving = True
         path = save_now(runner, f"stopped by {name}", together=True)

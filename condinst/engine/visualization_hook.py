@@ -1,4 +1,4 @@
-"""The hook that draws predictions beside ground truth while testing."""
+"""A hook that draws predictions beside the ground truth during a test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from condinst.visualization.instances import draw_closeups, draw_instances, draw
 
 @HOOKS.register_module()
 class VisualizationHook(Hook):
-    """Writes one JPEG per tested image, named after its file and its folders in the dataset.
+    """Write one JPEG per tested image, named after its file and its folders in the dataset.
 
     The ground truth is drawn beside the prediction where the test pipeline loads it at the
     image's own size (``LoadAnnotations`` after ``Resize``, as in our configs).
@@ -30,8 +30,8 @@ class VisualizationHook(Hook):
     Args:
         out_dir: folder of the images, made if needed.
         score_thr: predictions with a lower score are not drawn.
-        max_images: stop after so many in each process; None for all.
-        closeups: how many masks' edges are shown enlarged in ``NAME_edges.png``, those of the
+        max_images: number of images per process to draw; None for all.
+        closeups: number of masks whose edges are drawn enlarged in ``NAME_edges.png``, with the
             ground truth in white; 0 for no such file.
     """
 
@@ -54,7 +54,7 @@ class VisualizationHook(Hook):
         self._num_written = 0
         self._names = NamesInFolder(self.out_dir)
         self._stems = {}
-        if get_world_size() > 1:  # each process sees a part, and they have to agree on the names
+        if get_world_size() > 1:  # each process sees a part; all must agree on the names
             dataset = runner.test_loop.dataloader.dataset
             for i in range(len(dataset) if hasattr(dataset, "get_data_info") else 0):
                 path = dataset.get_data_info(i)["img_path"]
@@ -78,7 +78,7 @@ class VisualizationHook(Hook):
             self._num_written += 1
 
     def _take(self, path: str, dataset: Any) -> Path:
-        """Where the image's files lie, without their endings."""
+        """Return the path of the image's output files, without their endings."""
         folder = getattr(dataset, "data_prefix", {}).get("img") or ""
         inside = Path(path).is_relative_to(folder)
         return self._names.take(
@@ -93,14 +93,14 @@ class VisualizationHook(Hook):
         truth = sample.get("gt_instances")
         if truth is None or "masks" not in truth or _size(truth.masks) != (height, width):
             truth = None
-        what = (image, predicted, classes, self.score_thr)
+        arguments = (image, predicted, classes, self.score_thr)
         if truth is not None:
             _save(draw_side_by_side(image, truth, predicted, classes, self.score_thr), path)
         else:
-            _save(draw_instances(*what), path)
+            _save(draw_instances(*arguments), path)
         if self.closeups:
-            shown = draw_closeups(*what, gt=truth, num=self.closeups)
-            _save(shown, path.with_name(f"{path.stem}_edges.png"))
+            closeups = draw_closeups(*arguments, gt=truth, num=self.closeups)
+            _save(closeups, path.with_name(f"{path.stem}_edges.png"))
 
 
 def _save(drawn: np.ndarray, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a model weighs: parameters, arithmetic, memory."""
+"""Count a model's parameters and operations, and measure its memory."""
 
 from condinst.info.counts import Flops, PartSize, count_flops, count_parameters
 from condinst.info.memory import Memory, measure_memory

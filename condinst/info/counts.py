@@ -1,4 +1,4 @@
-"""Parameters, and floating-point operations by PyTorch's own counter."""
+"""Count parameters, and floating-point operations with PyTorch's counter."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from condinst.models.structures import Instances
 
 
 class PartSize(NamedTuple):
-    """Parameters of one part of a model, and how many of them are trained."""
+    """Number of parameters of one part of a model, and of those that are trained."""
 
     total: int
     trainable: int
@@ -27,15 +27,15 @@ class PartSize(NamedTuple):
 
 @dataclass(frozen=True)
 class Flops:
-    """Floating-point operations of one image: convolutions and matrix products.
+    """Floating-point operations of the convolutions and matrix products for one image.
 
     A multiplication and an addition are two operations; much of the literature counts the pair as
     one. Norms, activations, resizing and post-processing are not counted.
 
     Attributes:
-        size: height and width of the network's input.
-        parts: by part of the network, what runs for each image.
-        per_instance: what each instance adds: its controller and its dynamic network.
+        size: height and width of the network's input, in pixels.
+        parts: operations for each image, by part of the network.
+        per_instance: operations that each instance adds: its controller and its dynamic network.
     """
 
     size: tuple[int, int]
@@ -44,12 +44,12 @@ class Flops:
 
     @property
     def network(self) -> int:
-        """All that runs for each image, without instances."""
+        """Operations for each image, without instances."""
         return sum(self.parts.values())
 
 
 def count_parameters(model: nn.Module) -> dict[str, PartSize]:
-    """The parameters of each part that has any, by its name in the model."""
+    """Count the parameters of each part that has any, by its name in the model."""
     sizes = {}
     for name, part in model.named_children():
         parameters = list(part.parameters())
@@ -64,11 +64,11 @@ def count_parameters(model: nn.Module) -> dict[str, PartSize]:
 def count_flops(model: CondInst, size: tuple[int, int]) -> Flops:
     """Count the operations of a prediction.
 
-    Nothing is computed but one small mask: the network runs on tensors without content.
+    Only one small mask is computed: the network runs on tensors without content.
 
     Args:
-        model: is not changed.
-        size: height and width of the network's input, padding included.
+        model: not changed.
+        size: height and width of the network's input in pixels, padding included.
     """
     network: Any = copy.deepcopy(model).to("meta").eval()
     image = torch.empty(1, input_channels(network.backbone), *size, device="meta")
@@ -79,7 +79,7 @@ def count_flops(model: CondInst, size: tuple[int, int]) -> Flops:
         parts["bbox_head"], _ = _count(lambda: network.bbox_head(feats))
         parts["mask_branch"], maps = _count(lambda: network.mask_head.mask_feature_head(feats))
         dynamic = _count_dynamic_network(model, maps.shape)
-    # read at the point of each instance only
+    # evaluated only at the point of each instance
     controller = 2 * model.bbox_head.controller.weight.numel()
     return Flops(size, parts, controller + dynamic)
 
@@ -104,7 +104,7 @@ def _count(function: Callable[[], Any]) -> tuple[int, Any]:
 def _deformable_flops(
     image: Sequence[int], weight: Sequence[int], *rest: Any, out_shape: Sequence[int], **names: Any
 ) -> int:
-    """Those of the convolution; sampling at its offsets is left out."""
+    """Count the operations of the convolution, without the sampling at its offsets."""
     return 2 * math.prod(out_shape) * math.prod(weight[1:])
 
 

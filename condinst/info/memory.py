@@ -1,4 +1,4 @@
-"""The memory that one prediction and one training step take at their peak, measured."""
+"""Measure the peak memory of one prediction and one training step."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _OPTIMIZER = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=0.01, momen
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes above what was in use before.
+    """Peak memory, in bytes above what was in use before.
 
     Attributes:
-        weights: parameters and buffers.
-        prediction: at the peak of a prediction, without the weights.
-        instances: that the prediction found.
-        training: at the peak of a training step, without the weights: activations, gradients and
-            the optimizer's state.
-        objects: of the image that was trained on.
+        weights: bytes of parameters and buffers.
+        prediction: bytes at the peak of a prediction, without the weights.
+        instances: number of instances that the prediction found.
+        training: bytes at the peak of a training step, without the weights: activations, gradients
+            and the optimizer's state.
+        objects: number of objects in the images that were trained on.
     """
 
     weights: int
@@ -49,17 +49,19 @@ def measure_memory(
 ) -> Memory:
     """Predict and train once on noise of the given size.
 
-    The caller's scope must be the config's. Weights need not be trained: the copy that is measured
-    gets equal scores and boxes that do not overlap, so that it finds as many instances as
-    ``test_cfg.max_per_img`` allows.
+    The caller's default scope must be the config's. The weights need not be trained: the measured
+    copy is set to give equal scores and boxes that do not overlap, so that it finds as many
+    instances as ``test_cfg.max_per_img`` allows.
 
     Args:
-        size: height and width of the image, before it is padded.
+        model: not changed.
+        cfg: its training pipeline and optimizer are used.
+        size: height and width of the image in pixels, before it is padded.
         device: "cpu" measures the process's resident memory, "cuda" what PyTorch allocates.
-        batch_size: images at a time, in both.
+        batch_size: number of images at a time, in both.
 
     Raises:
-        OSError: the system does not tell resident memory (other systems than Linux).
+        OSError: the system does not report resident memory (only Linux does).
     """
     model = copy.deepcopy(model).to(device)
     with torch.no_grad():
@@ -67,7 +69,7 @@ def measure_memory(
         for conv, bias in ((head.conv_cls, 0.0), (head.conv_reg, 0.5), (head.conv_centerness, 9.0)):
             conv.weight.zero_()
             conv.bias.fill_(bias)
-    model.test_cfg.setdefault("mask_format", "crop")  # as the commands do
+    model.test_cfg.setdefault("mask_format", "crop")  # as the commands set it
     weights = sum(x.nbytes for x in (*model.parameters(), *model.buffers()))
     channels = input_channels(model.backbone)
     found: list[int] = []
@@ -99,7 +101,7 @@ def _test_batch(shape: tuple[int, int, int], batch_size: int) -> dict[str, list]
 def _train_batch(
     cfg: Config, model: CondInst, shape: tuple[int, int, int], batch_size: int
 ) -> dict[str, Any]:
-    """Images with objects, as the last steps of the training pipeline hand them out."""
+    """Make a batch of images with objects by the last steps of the training pipeline."""
     loader = cfg.get("train_dataloader") or {}
     dataset = loader.get("dataset") or {}
     while "dataset" in dataset:
@@ -115,7 +117,7 @@ _LAST = ("PrepareMaskTargets", "PrepareBoxTargets", "PackDetInputs")
 
 
 def _annotated(shape: tuple[int, int, int], num_classes: int) -> dict[str, Any]:
-    """One image of noise with diamonds of all sizes, as the loading transforms leave it."""
+    """Make an image of noise with diamonds of all sizes, as the loading transforms return it."""
     height, width = size = shape[:2]
     draw = np.random.default_rng(0)
     half = np.geomspace(0.05, 0.45, _NUM_OBJECTS)[:, None] * [width, height]  # (M, 2)

@@ -1,7 +1,7 @@
-"""The published models by name: their configs, their numbers, and where their weights are.
+"""Find the published models by name: their configs, their accuracy and their weights.
 
-``index`` reads ``model-index.yml``, ``weights`` fetches and converts what it names (``download``,
-``progress``), ``resolve`` takes a name wherever a path can stand.
+``index`` reads ``model-index.yml``; ``weights`` fetches and converts the weights (``download``,
+``progress``); ``resolve`` accepts a name wherever a path is expected.
 """
 
 from condinst.model_zoo.index import Model, get, list_models

@@ -1,9 +1,9 @@
-"""One file from a web server: whole and checked, or not at all; what broke off is resumed.
+"""Download a file, whole and checked or not at all, and resume an interrupted download.
 
-What has arrived lies in ``NAME.part`` beside the target. ``NAME.part.json`` says which version of
-the server's file it is a part of, so that it is only gone on with (HTTP Range, If-Range; RFC 9110)
-while the server still has that version. The standard library is used because torch.hub's downloader
-neither resumes nor retries, and takes a file that broke off for a whole one.
+The part that has arrived is in ``NAME.part`` beside the target. ``NAME.part.json`` holds the
+version of the server's file, so that a download is resumed (HTTP Range, If-Range; RFC 9110) only
+while the server still has that version. torch.hub's downloader is not used: it neither resumes nor
+retries, and accepts a truncated file.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from condinst.utils.files import flush, names_file, write_whole
 from condinst.version import __version__
 
 BLOCK = 1 << 18
-# Answers that may be others a little later.
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
+# Status codes of temporary failures.
+_TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
 
 
 class _BrokenError(Exception):
-    """The connection failed in a way that another attempt may mend."""
+    """The connection failed in a way that another attempt may overcome."""
 
 
 def download(
@@ -44,19 +44,21 @@ def download(
     attempts: int = 5,
     pause: float = 0.5,
 ) -> None:
-    """Download ``url`` to ``target``, replacing what is there.
+    """Download ``url`` to ``target``, and replace an older file.
 
-    One caller at a time for one target: the caller locks.
+    Only one caller at a time may download to a target: the caller locks it.
 
     Args:
-        checksum: hexadecimal digits with which the file's sha256 begins.
-        timeout: seconds to wait for the server to answer, or to send on.
-        attempts: how many broken ones in a row, none with more of the file than before, are enough.
+        url: http or https.
+        target: path of the file.
+        checksum: the first hexadecimal digits of the file's sha256.
+        timeout: seconds to wait for the server's answer, or for more data.
+        attempts: number of failed attempts in a row, without any progress, after which to give up.
         pause: seconds before the second attempt; doubled for each further one.
 
     Raises:
-        ValueError: the URL is none of http or https, or the file is not what it should be.
-        OSError: it cannot be reached, the connection keeps breaking, or there is no room on disk.
+        ValueError: the URL is not http or https, or the file is not the expected one.
+        OSError: the server cannot be reached, the connection keeps breaking, or the disk is full.
     """
     if urlparse(url).scheme not in ("http", "https"):
         raise ValueError(f"{url}: expected a URL of http or https")
@@ -84,15 +86,16 @@ def check_file(path: Path, checksum: str | None, source: str = "") -> None:
     """Compare a file with its checksum.
 
     Args:
-        checksum: hexadecimal digits with which the file's sha256 begins; None: nothing to check.
-        source: where it comes from, for the message.
+        path: the file.
+        checksum: the first hexadecimal digits of the file's sha256; None to check nothing.
+        source: origin of the file, appended to its name in the message.
 
     Raises:
-        ValueError: it differs.
+        ValueError: the checksum differs.
     """
     if checksum is None:
         return
-    # brings PyTorch, which listing models can do without
+    # imported here because it imports PyTorch, which listing models does not need
     from condinst.checkpoints.weight_files import sha256
 
     if not (found := sha256(path)).startswith(checksum.lower()):
@@ -103,7 +106,7 @@ def check_file(path: Path, checksum: str | None, source: str = "") -> None:
 
 
 class _Part:
-    """What has arrived of a file."""
+    """The part of a file that has arrived."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -118,7 +121,7 @@ class _Part:
         self.note.unlink(missing_ok=True)
 
     def range_headers(self, url: str) -> dict[str, str]:
-        """Ask for the rest, if the server's file is still the one that this is a part of."""
+        """Return headers that ask for the rest, if the server still has this version."""
         try:
             note = json.loads(self.note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -129,16 +132,16 @@ class _Part:
         return {"Range": f"bytes={self.size()}-", "If-Range": note["version"]}
 
     def restart(self, url: str, headers: HTTPMessage) -> None:
-        """Begin anew with the version of the file that these headers describe."""
+        """Start over with the version of the file that these headers describe."""
         self.discard()
         etag = headers.get("ETag")
-        # a weak one (W/) does not promise the same bytes
+        # a weak ETag (W/) does not guarantee the same bytes
         version = etag if etag and etag.startswith('"') else headers.get("Last-Modified")
         if version:
             write_whole(self.note, json.dumps({"url": url, "version": version}))
 
     def append(self, response: HTTPResponse, total: int | None) -> None:
-        """Write what the server sends to the end of the file."""
+        """Append what the server sends to the file."""
         size = self.size()
         progress = Progress(self.target.name, size, total)
         try:
@@ -180,11 +183,11 @@ def _receive(url: str, part: _Part, timeout: float) -> None:
         try:
             if response.status != 206:  # it knows no ranges, or has another version: all of it
                 part.restart(url, response.headers)
-            _check_room(part, total)
+            _check_space(part, total)
             part.append(response, total)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise OSError(_no_room(part, total)) from error
+                raise OSError(_disk_full(part, total)) from error
             raise
     if total is not None and part.size() != total:
         found = part.size()
@@ -201,7 +204,7 @@ def _open(request: Request, part: _Part, timeout: float) -> HTTPResponse:
         answer = f"the server answered {error.code} {error.reason}"
         if error.code == 416:  # no such range: ours is not a part of its file
             part.discard()
-        elif error.code not in _PASSING:
+        elif error.code not in _TEMPORARY:
             raise OSError(f"{request.full_url}: {answer}") from error
         raise _BrokenError(answer) from error
     except (OSError, HTTPException) as error:
@@ -219,7 +222,7 @@ def _read(response: HTTPResponse) -> bytes:
 
 
 def _total_of_rest(headers: HTTPMessage, part: _Part) -> int | None:
-    """The size of the whole file, from the header of an answer that brings its rest."""
+    """Return the size of the whole file, from the headers of a partial response."""
     text = headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", text)
     if match is None or int(match[1]) != part.size():
@@ -230,20 +233,20 @@ def _total_of_rest(headers: HTTPMessage, part: _Part) -> int | None:
 
 
 def _refuse_web_page(url: str, headers: HTTPMessage) -> None:
-    """A closed host answers with a page that says so, and status 200."""
+    """Refuse a web page: a closed host may answer with one, and status 200."""
     if headers.get_content_type() in ("text/html", "application/xhtml+xml"):
         raise ValueError(f"{url}: the server sent a web page, expected a file of weights")
 
 
-def _check_room(part: _Part, total: int | None) -> None:
+def _check_space(part: _Part, total: int | None) -> None:
     if total is not None and total - part.size() > shutil.disk_usage(part.path.parent).free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _no_room(part: _Part, total: int | None) -> str:
+def _disk_full(part: _Part, total: int | None) -> str:
     free = shutil.disk_usage(part.path.parent).free
     needed = "" if total is None else f" {(total - part.size()) / 1e6:.1f} MB more are needed,"
     return (
         f"{part.target}: the disk is full:{needed} {free / 1e6:.1f} MB are free in "
-        f"{part.path.parent}; make room, or choose another folder by CONDINST_HOME"
+        f"{part.path.parent}; free some space, or choose another folder with CONDINST_HOME"
     )

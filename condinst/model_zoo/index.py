@@ -1,4 +1,4 @@
-"""What ``model-index.yml`` and its metafiles say of each model."""
+"""Read ``model-index.yml`` and its metafiles: one entry for each model."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from condinst.compat.base_configs import find_root
 
 @dataclass(frozen=True)
 class Model:
-    """One entry of the index. What is not known or not published is None.
+    """One entry of the index; None stands for what is not known or not published.
 
     Attributes:
-        name: of the model, such as "condinst_r50_fpn_1x".
+        name: name of the model, such as "condinst_r50_fpn_1x".
         collection: "CondInst" or "BoxInst".
         config: the config file.
         paper: URL.
         training_data: name of the dataset.
-        iterations: of the training.
-        box_ap: published with the weights, COCO val2017, in percent.
-        mask_ap: the same of masks.
-        mask_ap_test_dev: the same on COCO test-dev.
-        measured_box_ap: measured by us with these weights, COCO val2017, in percent.
-        measured_mask_ap: the same of masks.
+        iterations: number of training iterations.
+        box_ap: published box AP on COCO val2017, in percent.
+        mask_ap: published mask AP on COCO val2017, in percent.
+        mask_ap_test_dev: published mask AP on COCO test-dev, in percent.
+        measured_box_ap: box AP that we measured with these weights on COCO val2017, in percent.
+        measured_mask_ap: mask AP that we measured likewise, in percent.
         weights: URL as published.
         weights_file: the weights' file name, in a folder of weights and in the cache.
         sha256: hexadecimal digits of the file's checksum: all 64, or the first 8.
         layout: "original" or "mmdet", see ``condinst.checkpoints``.
-        license: of the weights.
+        license: license of the weights.
         repository: URL of the program that the weights come from.
         source_config: the model's config file there.
-        gone: why the URL does not serve the weights any more.
+        gone: why the URL no longer serves the weights.
     """
 
     name: str
@@ -63,19 +63,19 @@ class Model:
 
 
 def list_models(pattern: str | None = None) -> list[str]:
-    """Names of the models, in the order of the index; those without weights too.
+    """Return the names of the models in the order of the index, also of those without weights.
 
     Args:
-        pattern: only names that it matches, with the wildcards of file names: ``"boxinst_*"``.
+        pattern: wildcard pattern that the names must match, such as ``"boxinst_*"``.
     """
     return [name for name in load_index() if pattern is None or fnmatch.fnmatchcase(name, pattern)]
 
 
 def get(name: str) -> Model:
-    """The entry of a model.
+    """Return the entry of a model.
 
     Raises:
-        ValueError: there is no such model; names close ones.
+        ValueError: there is no such model; the message lists similar names.
     """
     models = load_index()
     if name not in models:
@@ -84,7 +84,7 @@ def get(name: str) -> Model:
 
 
 def unknown(name: str, expected: str) -> str:
-    """What to say of a name that is not in the index."""
+    """Return the message for a name that is not in the index."""
     close = difflib.get_close_matches(name, load_index(), n=3, cutoff=0.6)
     hint = f"is {' or '.join(close)} meant?" if close else "condinst.list_models() has the names"
     return f"{name}: expected {expected}; {hint}"
@@ -92,10 +92,10 @@ def unknown(name: str, expected: str) -> str:
 
 @functools.cache
 def load_index() -> dict[str, Model]:
-    """All entries by name.
+    """Return all entries by name.
 
     Raises:
-        FileNotFoundError: the package came without its index.
+        FileNotFoundError: the package was installed without its index.
     """
     root = find_root()
     models: dict[str, Model] = {}

@@ -1,4 +1,4 @@
-"""How far a download is: a line that renews itself on a terminal, one plain line elsewhere."""
+"""Print the progress of a download: a line that is updated on a terminal, else one plain line."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TextIO
 
 
 class Progress:
-    """Prints to ``stream``, standard error if none is given.
+    """Prints the progress of one download.
 
     Args:
-        name: of what is being downloaded.
-        size: bytes that are there already, from an earlier attempt.
-        total: bytes of the whole, if the server tells.
+        name: name of the file.
+        size: bytes that an earlier attempt has left.
+        total: bytes of the whole file, None if the server does not say.
+        stream: where to print; standard error when None.
     """
 
     def __init__(self, name: str, size: int, total: int | None, stream: TextIO | None = None):
@@ -27,14 +28,14 @@ class Progress:
             self._print(f"downloading {name} ({whole}{resumed})\n")
 
     def update(self, size: int) -> None:
-        """Tell how many bytes there are now; prints at most ten times a second."""
+        """Set the number of bytes that have arrived; print at most ten times a second."""
         now = time.monotonic()
         if self.renews and now - self.last >= 0.1:
             self.last = now
             self._print("\r" + self._line(size, now) + "\x1b[K")
 
     def close(self, size: int) -> None:
-        """End the line; what is printed after it begins a new one."""
+        """End the line, so that later output starts on a new one."""
         if self.renews:
             self._print("\r" + self._line(size, time.monotonic()) + "\x1b[K\n")
 

@@ -1,4 +1,4 @@
-"""A model's name wherever the path of a config or a checkpoint can stand."""
+"""Accept a model's name in place of the path of a config or a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from condinst.model_zoo.weights import fetch
 
 
 def resolve_config(name_or_path: str) -> str:
-    """The config file of a model's name; the path of a file as it is.
+    """Return the config file of a model's name; a path is returned unchanged.
 
     Raises:
         FileNotFoundError: it looks like a path, and there is no such file.
@@ -25,11 +25,11 @@ def resolve_config(name_or_path: str) -> str:
 
 
 def resolve_checkpoint(name_or_path: str) -> str:
-    """The weights of a model's name, fetched if need be; a path or URL as it is.
+    """Return the weights of a model's name, fetched if needed; a path or URL is returned unchanged.
 
     Raises:
         ValueError: it is neither a path nor a model's name, or the model has no weights.
-        OSError: the weights cannot be had.
+        OSError: the weights cannot be fetched.
     """
     if _looks_like_path(name_or_path) or Path(name_or_path).is_file():
         return name_or_path

@@ -1,4 +1,4 @@
-"""The weights of a model by name: from a local folder, the cache or the network."""
+"""Get the weights of a model by name, from a local folder, the cache or the network."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from condinst.utils.files import replacing
 from condinst.version import __version__
 
 HOME = "CONDINST_HOME"
-"""Environment variable: the folder of the cache; if not set, ``condinst`` in the user's cache."""
+"""Environment variable: folder of the cache; by default ``condinst`` in the user's cache folder."""
 
 WEIGHTS = "CONDINST_WEIGHTS"
-"""Environment variable: a folder of published files, which is looked through first."""
+"""Environment variable: a folder of published files, which is searched first."""
 
 
 def fetch(model: str | Model, folder: str | Path | None = None) -> Path:
-    """A file with the weights of a model, by our names.
+    """Return a file with the weights of a model, by our names.
 
-    The published file is looked for in the local folder, then in the cache, then downloaded into
-    the cache. The original's layout is converted once for each file. Any number of processes may
-    call this at the same time: one works, the others wait.
+    The published file is searched in the local folder, then in the cache; otherwise it is
+    downloaded into the cache. A file in the original's layout is converted once. Any number of
+    processes may call this at the same time: one works, the others wait.
 
     Args:
         model: name, or entry of the index.
-        folder: of published files under their names; the environment variable
+        folder: folder of published files under their names; the environment variable
             ``CONDINST_WEIGHTS`` if not given.
 
     Returns:
         The path, for mmengine's ``load_checkpoint``.
 
     Raises:
-        ValueError: no such model, it has no weights, or a file is not what it should be.
-        OSError: the weights cannot be had; the message says where to put the file.
+        ValueError: there is no such model, it has no weights, or a file is not the expected one.
+        OSError: the weights cannot be fetched; the message says where to put the file.
     """
     entry = get(model) if isinstance(model, str) else model
     if entry.weights is None:
@@ -53,7 +53,7 @@ def fetch(model: str | Model, folder: str | Path | None = None) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where downloaded and converted weights lie; made if it is not there.
+    """Return the folder of downloaded and converted weights, which is made if needed.
 
     Raises:
         OSError: it cannot be made.
@@ -71,7 +71,7 @@ def cache_folder() -> Path:
 
 
 def _find(entry: Model, folder: str | Path | None) -> Path | None:
-    """The published file in the local folder, if there is one."""
+    """Return the published file in the local folder, None if there is none."""
     source = "folder" if folder is not None else WEIGHTS
     folder = folder if folder is not None else os.environ.get(WEIGHTS)
     if not folder:
@@ -93,8 +93,8 @@ def _download(entry: Model) -> Path:
     )
     if entry.gone:
         raise FileNotFoundError(
-            f"{entry.name}: {entry.weights} does not serve the weights any more ({entry.gone}); "
-            f"{advice}; {entry.repository} is where its authors would say where it is now"
+            f"{entry.name}: {entry.weights} no longer serves the weights ({entry.gone}); "
+            f"{advice}; its authors may name another address at {entry.repository}"
         )
     with _lock(target):
         if not target.is_file():
@@ -107,8 +107,8 @@ def _download(entry: Model) -> Path:
 
 
 def _convert(entry: Model, source: Path) -> Path:
-    """The file by our names; its name holds what it was made of and by."""
-    from condinst.checkpoints import (  # brings PyTorch, which listing models can do without
+    """Convert the file to our names; the new name holds its checksum and our version."""
+    from condinst.checkpoints import (  # imports PyTorch, which listing models does not need
         convert_file,
     )
     from condinst.checkpoints.weight_files import sha256
@@ -124,7 +124,7 @@ def _convert(entry: Model, source: Path) -> Path:
 
 @contextmanager
 def _lock(target: Path) -> Iterator[None]:
-    """Make one file in one process at a time."""
+    """Let one process at a time make a file."""
     lock = FileLock(target.with_name(f"{target.name}.lock"))
     try:
         lock.acquire(timeout=0)

@@ -283,5 +283,5 @@ def image_table(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> No
             for score in order
         ],
         name="images",
-        shown=_WORST_SHOWN,
+        max_rows=_WORST_SHOWN,
     )

@@ -1,3 +1,3 @@
-"""What several rooms need of files and names; the standard library and numpy alone."""
+"""Helpers for files, names, memory and pages that several packages share."""
 
 __all__: list[str] = []  # for this package alone

@@ -1,4 +1,4 @@
-"""Hardware and versions, as reports and benchmarks state them."""
+"""Describe hardware and versions for reports and benchmarks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _PACKAGES = ("torch", "torchvision", "mmdet", "mmengine", "numpy", "pycocotools"
 
 
 def machine(device: str) -> dict[str, Any]:
-    """Hardware, versions and date."""
+    """Return the hardware, the versions of the packages and the date.
+
+    Args:
+        device: "cuda", with or without an index, to include the GPU's name.
+    """
     found: dict[str, Any] = {
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),

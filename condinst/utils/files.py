@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and places checked before the work starts."""
+"""Write files whole or not at all, and check paths before the work starts."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ __all__ = [
     "write_whole",
 ]
 
-# a full disk, a used-up quota, a limit of the file's size, a disk that went read-only
+# full disk, exceeded quota, exceeded file size limit, read-only disk
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
-_SAYS = ": cannot be written: "
+_REASON = ": cannot be written: "
 _MAX_NAME = 255  # bytes, of the usual file systems
-_FULL = 1 << 16  # bytes that are free when a writer that does not say so has met a full disk
+_FULL = 1 << 16  # bytes: with fewer free, a writer's RuntimeError is taken for a full disk
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
-    """The name of a temporary file beside ``path``, which takes its place at the end of the block.
+    """Yield the path of a temporary file, which replaces ``path`` at the end of the block.
 
-    The block writes and closes the file. It is flushed to the disk and renamed then, so that
-    whoever reads ``path`` finds the old file or the new one, whole. Whatever goes wrong, the
-    temporary is removed and the old file stays. A link at ``path`` is replaced, not followed.
+    The block writes and closes the temporary file. It is then flushed to the disk and renamed, so
+    that a reader of ``path`` finds either the old file or the new one, whole. If anything fails,
+    the temporary file is removed and the old file stays. A link at ``path`` is replaced, not
+    followed.
 
     Args:
         path: the file; its folder is made if needed.
@@ -50,9 +51,9 @@ def replacing(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _told(path, error.errno or 0, type(error), error.strerror) from error
+        raise _write_error(path, error.errno or 0, type(error), error.strerror) from error
     with names_file(path, temporary):
-        temporary.unlink(missing_ok=True)  # of a killed run, or a link to somewhere else
+        temporary.unlink(missing_ok=True)  # left by a killed run, or a link
         try:
             yield temporary
             flush(temporary)
@@ -76,41 +77,42 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
 
 @contextmanager
 def names_file(path: str | os.PathLike[str], temporary: Path | None = None) -> Iterator[None]:
-    """Let what goes wrong in writing name the file that the user knows.
+    """Make errors of writing name the file that the user knows.
 
-    Libraries write under names of their own, tell no name, or raise RuntimeError for a full disk.
-    Errors of other files, which the block may read, pass as they are.
+    Libraries write under names of their own, name no file in an error, or raise RuntimeError for a
+    full disk. Errors about other files, which the block may read, pass unchanged.
 
     Args:
-        temporary: the name under which the block writes, if it is another.
+        path: the file that the user knows.
+        temporary: the path that the block writes to, if it is another.
 
     Raises:
-        OSError: of the same errno.
+        OSError: with the same errno.
     """
     try:
         yield
     except OSError as error:
         own = error.filename is None or os.fspath(error.filename) in (str(path), str(temporary))
-        if error.errno is None or _SAYS in str(error) or not (own or error.errno in _DISK_ERRORS):
+        if error.errno is None or _REASON in str(error) or not (own or error.errno in _DISK_ERRORS):
             raise
-        raise _told(path, error.errno, type(error), error.strerror) from error
+        raise _write_error(path, error.errno, type(error), error.strerror) from error
     except RuntimeError as error:
         if not _is_full(Path(path).parent):
             raise
-        raise _told(path, errno.ENOSPC) from error
+        raise _write_error(path, errno.ENOSPC) from error
 
 
 def is_disk_error(error: BaseException) -> bool:
-    """Whether a disk that is full, over its quota or read-only is the cause."""
+    """Tell whether the disk is full, over its quota or read-only."""
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
 def read_regular(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a regular file; a pipe or device, which may never end, is refused.
+    """Read a regular file; a pipe or device, which may never end, is refused.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is something else than a file.
+        ValueError: it is not a file.
         OSError: it cannot be read.
     """
     check_regular(path)
@@ -118,7 +120,12 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
 
 
 def check_regular(path: str | os.PathLike[str]) -> None:
-    """Raises ValueError, without the name, for what is neither a file nor missing."""
+    """Check that a path is a regular file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a file; the message does not name it.
+    """
     kind = stat.S_IFMT(os.stat(path).st_mode)
     if kind != stat.S_IFREG:
         what = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
@@ -126,15 +133,19 @@ def check_regular(path: str | os.PathLike[str]) -> None:
 
 
 def check_writable(what: str, path: Path) -> None:
-    """Refuse a folder that exists but cannot be written to, or cannot be made.
+    """Check that a folder can be written to, or can be made.
+
+    Args:
+        what: the option or config key that names the folder, for the message.
+        path: the folder.
 
     Raises:
-        ValueError: naming ``what`` it was for.
+        ValueError: it cannot.
     """
     path = path.absolute()
     try:
         existing = next(folder for folder in (path, *path.parents) if folder.exists())
-    except (OSError, ValueError) as error:  # a name that no file system takes
+    except (OSError, ValueError) as error:  # an impossible name
         raise ValueError(f"{what} {path}: {getattr(error, 'strerror', None) or error}") from error
     if not existing.is_dir():
         raise ValueError(f"{what} {path}: {existing} is a file, expected a folder")
@@ -143,29 +154,33 @@ def check_writable(what: str, path: Path) -> None:
 
 
 def check_html(what: str, path: Path) -> None:
-    """Refuse another ending than a page's, or a folder that cannot be written to.
+    """Check that a path ends in .html or .htm, and lies in a folder that can be written to.
+
+    Args:
+        what: the option that names the file, for the message.
+        path: the file.
 
     Raises:
-        ValueError: naming ``what`` it was for.
+        ValueError: it does not.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{what} {path}: the page is an .html file")
     check_writable(what, path.parent)
 
 
-def _told(
+def _write_error(
     path: str | os.PathLike[str],
     number: int,
     kind: type[OSError] = OSError,
     reason: str | None = None,
 ) -> OSError:
-    told = kind(f"{os.fspath(path)}{_SAYS}{reason or os.strerror(number)}")
-    told.errno = number
-    return told
+    named = kind(f"{os.fspath(path)}{_REASON}{reason or os.strerror(number)}")
+    named.errno = number
+    return named
 
 
 def _temporary_name(name: str, suffix: str) -> str:
-    """The same for the same file: what a killed run left is replaced, not heaped up."""
+    """Return the same name for the same file, so that what a killed run left is replaced."""
     ending = f".partial{suffix}"
     if len(os.fsencode(name)) + len(ending) > _MAX_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
@@ -173,7 +188,7 @@ def _temporary_name(name: str, suffix: str) -> str:
 
 
 def flush(path: str | os.PathLike[str]) -> None:
-    """Let a file reach the disk: before its new name does, and a full disk may tell only here."""
+    """Write a file's content to the disk; some systems report a full disk only here."""
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
 

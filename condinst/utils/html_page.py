@@ -1,6 +1,7 @@
-"""A report as one HTML file: text, tables, figures and images inside it, nothing fetched.
+"""Write a report as one HTML file that holds its text, tables, figures and images.
 
-The numbers behind a figure or a table are written as CSV into a folder beside the page, and linked.
+The page fetches nothing. The numbers behind a figure or a table are written as CSV into a folder
+beside it, and linked.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ figcaption, .data { font-size: .875rem; opacity: .8; }
 
 
 class HtmlPage:
-    """Collects a report's parts in their order; :meth:`write` makes the file.
+    """Collects the parts of a report in order; :meth:`write` writes the file.
 
-    All text is taken as plain text: nothing in a class name or a file name is read as HTML.
+    All text is plain text: nothing in a class name or a file name is read as HTML.
 
     Args:
-        title: of the page, and its first heading.
+        title: title of the page, and its first heading.
     """
 
     def __init__(self, title: str) -> None:
@@ -57,16 +58,16 @@ class HtmlPage:
         self._tables: dict[str, tuple[Sequence[str], list[Sequence[Any]]]] = {}
 
     def heading(self, text: str, level: int = 2) -> None:
-        """A section's heading; level 3 for a part of a section."""
+        """Add a heading; level 2 for a section, level 3 for a part of one."""
         self._parts.append(f'<h{level} id="{_slug(text)}">{html.escape(text)}</h{level}>')
 
     def paragraph(self, text: str, status: str = "") -> None:
-        """A paragraph; ``status`` "ok", "warning" or "error" gives it a color."""
+        """Add a paragraph; ``status`` "ok", "warning" or "error" gives it a color."""
         mark = f' class="{html.escape(status)}"' if status else ""
         self._parts.append(f"<p{mark}>{html.escape(text)}</p>")
 
     def bullets(self, items: Iterable[str]) -> None:
-        """A list of short texts."""
+        """Add a list of short texts."""
         lines = "".join(f"<li>{html.escape(item)}</li>" for item in items)
         self._parts.append(f"<ul>{lines}</ul>")
 
@@ -77,27 +78,29 @@ class HtmlPage:
         *,
         name: str | None = None,
         digits: int = 3,
-        shown: int | None = None,
+        max_rows: int | None = None,
     ) -> None:
-        """A table; numbers stand to the right.
+        """Add a table, with numbers aligned to the right.
 
         Args:
             columns: headings.
-            rows: one value per column: text, int, float (shown with ``digits``), or None for "-".
+            rows: one value per column: text, int, float (written with ``digits``), or None for "-".
             name: where given, the same table is written unrounded as ``NAME.csv``, and linked.
-            shown: rows on the page, the first ones; the file has all.
+            max_rows: largest number of rows on the page; the file has all.
         """
         rows = list(rows)
         head = "".join(f"<th>{html.escape(str(c))}</th>" for c in columns)
-        body = "".join(f"<tr>{''.join(_cell(v, digits) for v in row)}</tr>" for row in rows[:shown])
+        body = "".join(
+            f"<tr>{''.join(_cell(v, digits) for v in row)}</tr>" for row in rows[:max_rows]
+        )
         self._parts.append(f"<table><tr>{head}</tr>{body}</table>")
-        if shown is not None and len(rows) > shown:
-            self._parts.append(f'<p class="data">and {len(rows) - shown:,} more</p>')
+        if max_rows is not None and len(rows) > max_rows:
+            self._parts.append(f'<p class="data">and {len(rows) - max_rows:,} more</p>')
         if name:
             self._attach(name, columns, rows)
 
     def data(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, name: str) -> None:
-        """A table that is too long to show: only ``NAME.csv``, and a link to it."""
+        """Add a table that is too long for the page: only ``NAME.csv`` and a link to it."""
         self._attach(name, columns, list(rows))
 
     def figure(
@@ -109,11 +112,11 @@ class HtmlPage:
         columns: Sequence[str],
         rows: Iterable[Sequence[Any]],
     ) -> None:
-        """A matplotlib figure as SVG, and the numbers that it shows.
+        """Add a matplotlib figure as SVG, and its numbers as CSV.
 
         Args:
             figure: ``matplotlib.figure.Figure``, made without pyplot.
-            caption: what it shows.
+            caption: text below the figure.
             name: of the numbers' file, ``NAME.csv``.
             columns, rows: the numbers.
         """
@@ -121,7 +124,7 @@ class HtmlPage:
         figure.savefig(buffer, format="svg", metadata={"Date": None})
         svg = buffer.getvalue()
         svg = svg[svg.index("<svg") :]
-        # matplotlib's ids repeat from figure to figure; in one document they would be mixed up
+        # matplotlib repeats its ids in every figure; in one document they must differ
         prefix = _slug(name)
         svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
         label = html.escape(caption)
@@ -135,20 +138,20 @@ class HtmlPage:
         side: int = 480,
         max_pixels: int = 1024,
     ) -> None:
-        """A grid of images with captions, as JPEG inside the page.
+        """Add a grid of images with captions, as JPEG inside the page.
 
         Args:
-            images: (RGB uint8 ``(H, W, 3)``, caption) each.
+            images: pairs of an image, (H, W, 3) uint8 RGB, and its caption.
             side: least width of an image on the page, in CSS pixels.
-            max_pixels: larger images are reduced until their longer side has so many.
+            max_pixels: length of the longer side to which larger images are reduced.
         """
-        shown = "".join(
+        content = "".join(
             f'<figure><img src="data:image/jpeg;base64,{_jpeg(image, max_pixels)}" '
             f'alt="{html.escape(caption)}" loading="lazy">'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
             for image, caption in images
         )
-        self._parts.append(f'<div class="images" style="--side: {side}px">{shown}</div>')
+        self._parts.append(f'<div class="images" style="--side: {side}px">{content}</div>')
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the page, and its numbers into the folder ``STEM_data`` beside it.
@@ -187,8 +190,8 @@ def _cell(value: Any, digits: int) -> str:
         return '<td class="number">-</td>'
     if isinstance(value, str):
         return f"<td>{html.escape(value)}</td>"
-    shown = f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.{digits}f}"
-    return f'<td class="number">{shown}</td>'
+    content = f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.{digits}f}"
+    return f'<td class="number">{content}</td>'
 
 
 def _jpeg(image: np.ndarray, max_pixels: int) -> str:

@@ -1,4 +1,4 @@
-"""Packages that import a module when one of its names is asked for, not before."""
+"""Let packages import a module only when one of its names is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["lazy_names"]
 
 
 def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Make the ``__getattr__`` of a package.
+    """Return a ``__getattr__`` for a package, which imports a module when its name is used.
 
     Args:
         package: the package's ``__name__``.

@@ -1,4 +1,4 @@
-"""The memory that a function needs at its peak."""
+"""Measure the peak memory of a function."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _STATUS = Path("/proc/self/status")
 
 
 def peak_memory(function: Callable[[], object], device: str = "cpu") -> int:
-    """Most memory in use while ``function`` runs, above what was in use before, in bytes.
+    """Return the peak memory of ``function``, in bytes above what was in use before.
 
-    On CUDA what PyTorch allocated; on the CPU the process's resident memory, freed memory given
-    back to the system first. The CPU's figure needs Linux.
+    On CUDA this is the memory that PyTorch allocates. On the CPU it is the process's resident
+    memory, after freed memory is returned to the system; this needs Linux.
 
     Raises:
-        OSError: the system does not say.
+        OSError: the system does not report resident memory.
     """
     gc.collect()
     if device.startswith("cuda"):
@@ -45,12 +45,12 @@ def peak_memory(function: Callable[[], object], device: str = "cpu") -> int:
 
 
 def _resident(key: str) -> int:
-    """A size of ``/proc/self/status`` in bytes."""
+    """Return a size from ``/proc/self/status`` in bytes."""
     line = next(x for x in _STATUS.read_text().splitlines() if x.startswith(key + ":"))
     return int(line.split()[1]) * 1024
 
 
 def synchronize(device: str) -> None:
-    """Wait for the GPU's work."""
+    """Wait until the GPU has finished; do nothing on a CPU."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()

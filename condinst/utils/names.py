@@ -1,4 +1,4 @@
-"""Names that come from files of others -> paths that stay inside one folder."""
+"""Turn names from untrusted files into paths inside one folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 __all__ = ["NamesInFolder", "printable", "safe_part"]
 
-_MAX_PART = 150  # bytes: room for what is appended, such as the place of a tile
+_MAX_PART = 150  # bytes, so that a suffix such as a tile's position still fits
 _MAX_PARTS, _MAX_WHOLE = 16, 1000
 # what Windows forbids, the separators, and control characters
 _FORBIDDEN = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f]')
@@ -20,26 +20,26 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECAS
 
 
 class NamesInFolder:
-    """Hands out paths below a folder for names from a file, another one for every name.
+    """Gives every name from a file a path of its own below a folder.
 
-    ``..``, drives and roots are dropped, ``\\`` separates as ``/`` does, and what a file system may
-    refuse is replaced. Names that would meet, also where only their case differs, get a number.
-    A name that needs none of that keeps its folders and its spelling.
+    ``..``, drives and roots are dropped, ``\\`` separates as ``/`` does, and characters that a file
+    system may refuse are replaced. Names that would get the same path, or one that differs only in
+    case, get a number. Other names keep their folders and their spelling.
 
     Args:
-        folder: where the paths lie; it need not exist.
-        reserved: relative paths that are never handed out.
+        folder: the folder of the paths; it need not exist.
+        reserved: relative paths that are never given out.
     """
 
     def __init__(self, folder: str | os.PathLike[str], reserved: Iterable[str] = ()) -> None:
         self.folder = Path(folder)
-        self._numbers = {_key(name): 1 for name in reserved}  # the last that was given to a name
+        self._numbers = {_key(name): 1 for name in reserved}  # the last number given to each name
 
     def take(self, name: str) -> Path:
-        """A path below the folder that nobody has, without the ending of ``name``.
+        """Return an unused path below the folder, without the ending of ``name``.
 
-        Whoever writes appends the ending (``with_name(path.name + ".png")``): names that differ by
-        their ending alone are told apart, too.
+        The caller appends an ending (``with_name(path.name + ".png")``). Names that differ only by
+        their ending get different paths too.
 
         Raises:
             ValueError: a folder on the way is a link that leads out of the folder.
@@ -65,7 +65,7 @@ class NamesInFolder:
 
 
 def safe_part(text: str) -> str:
-    """One part of a path, from any text: at most 150 bytes, no separators, never empty or dots."""
+    """Turn any text into one part of a path: 1 to 150 bytes, no separators, not only dots."""
     text = _FORBIDDEN.sub("_", _encodable(text)).strip(" ").rstrip(".")
     if not text:
         return "unnamed"
@@ -79,18 +79,18 @@ def safe_part(text: str) -> str:
 
 
 def printable(name: object) -> str:
-    """A name on one line, without what moves a terminal's cursor or cannot be encoded."""
+    """Return a name in one line, with control characters and other unprintable ones escaped."""
     text = str(name)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _parts(name: str) -> list[str]:
-    """The folders and the file name without its ending, all of them safe."""
+    """Return the folders and the file name without its ending, each made safe."""
     raw = re.sub(r"^[A-Za-z]:(?=[\\/])", "", name).replace("\\", "/").split("/")
     stem, dot, _ = raw[-1].rpartition(".")
     last = stem if dot and stem.strip(". ") else raw[-1]
     folders = [safe_part(part) for part in raw[:-1] if part.strip(". ")]
-    # a folder has no name that a file might get
+    # a folder must not have a name that a file might get
     folders = [f"{part}_" if _WRITTEN.search(part) else part for part in folders]
     parts = [*folders, safe_part(last)]
     whole = os.fsencode("/".join(parts))
@@ -100,7 +100,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _encodable(text: str) -> str:
-    """The text with what has no bytes in a file name replaced."""
+    """Replace characters that a file name cannot encode."""
     try:
         os.fsencode(text)
     except UnicodeEncodeError:
@@ -109,5 +109,5 @@ def _encodable(text: str) -> str:
 
 
 def _key(path: str) -> str:
-    """Equal for paths that are one on a file system that ignores case or composition."""
+    """Return a key that is equal for paths that some file systems do not distinguish."""
     return unicodedata.normalize("NFC", path).casefold()

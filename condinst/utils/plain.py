@@ -1,4 +1,4 @@
-"""Values of a file's extra keys that every JSON reader takes."""
+"""Make the values of a file's extra keys readable for every JSON reader."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _CHECKED = frozenset(("bbox", "segmentation"))  # by the reader, and long
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """The value with null for NaN, infinity, whole numbers of over 64 bits, and what lies deeper
-    than 100 lists and dicts."""
+    """Replace by None what other readers refuse: NaN, infinity, integers of more than 64 bits, and
+    values nested deeper than 100 lists and dicts.
+    """
     if depth > _MAX_DEPTH:
         return None
     if isinstance(value, dict):
@@ -29,5 +30,5 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def plain_annotation(entry: dict[str, Any]) -> dict[str, Any]:
-    """The same for an annotation of the records, whose box and mask are sound."""
+    """Apply :func:`plain` to an annotation whose box and mask the reader has checked."""
     return {key: v if key in _CHECKED else plain(v) for key, v in entry.items()}

@@ -95,7 +95,7 @@ def new(ann: Path, images: Path, out: Path) -> None:
 
 
 def tile(ann: Path, images: Path, out: Path) -> None:
-    words = ["tile", str(ann), str(images), str(out), "--tile", "64"]
+    words = ["tile", str(ann), "--images", str(images), "--out", str(out), "--tile", "64"]
     command(words, [ann.name, str(images)])
 
 

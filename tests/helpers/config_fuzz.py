@@ -469,7 +469,7 @@ def _start(case: Case, config: Path, shop: Workshop) -> int:
     elif case.command == "info":
         words = ["info", config, "--no-memory", "--size", 64, 96, *options]
     elif case.command == "browse":
-        words = ["browse", config, "--out", "drawn", "--num", 1, *options]
+        words = ["browse", config, "--out", "drawn", "--num-images", 1, *options]
     elif case.command == "export":
         words = ["export", config, checkpoint, "found.onnx"]
     elif case.command == "doctor":

@@ -116,15 +116,15 @@ def commands(image: Path, quick: bool) -> dict[str, Callable[[Path], list[str]]]
         "predict": lambda p: ["predict", str(p), str(image), "--out", "out", "--no-images",
                               "--format", "json"],
         "resume": lambda p: ["train", small, *out, "--resume", str(p), "--cfg-options", *short],
-        "convert": lambda p: ["convert", str(p), "out/converted.pth"],
+        "convert": lambda p: ["convert", str(p), "--out", "out/converted.pth"],
         "test": lambda p: ["test", small, str(p), *out],
         "load_from": lambda p: ["train", small, *out, "--cfg-options", f"load_from={p}", *first],
     }  # fmt: skip
     others: dict[str, Callable[[Path], list[str]]] = {
         "predict by a config": lambda p: ["predict", small, str(p), str(image), "--out", "out",
                                           "--no-images", "--format", "json"],
-        "convert back": lambda p: ["convert", str(p), "out/back.pkl", "--to", "original"],
-        "export": lambda p: ["export", small, str(p), "-o", "out/model.pt2", "--format", "pt2"],
+        "convert back": lambda p: ["convert", str(p), "--out", "out/back.pkl", "--to", "original"],
+        "export": lambda p: ["export", small, str(p), "--out", "out/model.pt2", "--format", "pt2"],
         "backbone": lambda p: ["train", small, *out, "--cfg-options", *first,
                                f"model.backbone.init_cfg={{'type':'Pretrained','checkpoint':'{p}'}}"],
     }  # fmt: skip

@@ -61,7 +61,7 @@ def expected(config, checkpoint, images) -> list[Results]:
 def exported(config, checkpoint, tmp_path_factory) -> Path:
     """The file of ``condinst export`` without switches."""
     path = tmp_path_factory.mktemp("exported") / "small.onnx"
-    run("-m", "condinst", "export", config, checkpoint, "-o", path)
+    run("-m", "condinst", "export", config, checkpoint, "--out", path)
     return path
 
 
@@ -85,7 +85,7 @@ def test_openvinos_answers_are_the_predictors(
     config, checkpoint, images, expected, tmp_path_factory
 ):
     path = tmp_path_factory.mktemp("openvino") / "small.xml"
-    run("-m", "condinst", "export", config, checkpoint, "-o", path, "--format", "openvino")
+    run("-m", "condinst", "export", config, checkpoint, "--out", path, "--format", "openvino")
     predictor = OpenVinoPredictor(path, threads=1)
     check_equal(expected, predictor(images))
     path.with_suffix(".bin").rename(path.with_suffix(".lost"))
@@ -99,8 +99,8 @@ def test_a_file_of_a_fixed_size_finds_the_same(
     config, checkpoint, images, expected, tmp_path_factory
 ):
     path = tmp_path_factory.mktemp("fixed") / "fixed.onnx"
-    options = ["--fixed-size", 96, 96, "--batch", 2]
-    run("-m", "condinst", "export", config, checkpoint, "-o", path, *options)
+    options = ["--fixed-size", 96, 96, "--batch-size", 2]
+    run("-m", "condinst", "export", config, checkpoint, "--out", path, *options)
     found = OnnxPredictor(path)(images)
     # images that fill the file's size are computed alike
     check_equal([expected[0], expected[3]], [found[0], found[3]])
@@ -119,7 +119,7 @@ def test_a_file_of_a_fixed_size_finds_the_same(
 
 def test_images_resized_by_opencv_give_nearly_the_same(checkpoint, images, tmp_path):
     """pillow stands in for OpenCV's filter there, to one level of 255."""
-    run("-m", "condinst", "export", SMALL, checkpoint, "-o", tmp_path / "cv2.onnx")
+    run("-m", "condinst", "export", SMALL, checkpoint, "--out", tmp_path / "cv2.onnx")
     predictor = Predictor(SMALL, checkpoint, device="cpu", channels_last=False, fold_norms=False)
     for a, b in zip(predictor(images), OnnxPredictor(tmp_path / "cv2.onnx")(images), strict=True):
         a, b = a[a.scores > 0.1], b[b.scores > 0.1]

@@ -42,7 +42,7 @@ COMMANDS = {
     "predict closeups": _PREDICT + "--no-images --closeups",
     "predict video": "predict {checkpoint} {film} --device cpu --out {out}",
     "tile": "tile {shapes}/annotations/instances_train.json {shapes}/train {out} --tile 48",
-    "browse": "browse {small} --out {out} --num 6",
+    "browse": "browse {small} --out {out} --num-images 6",
     "convert": "convert {checkpoint} {out}/weights.pth",
     "report": "report {run} --out {out}/report.html",
     "doctor html": "doctor {small} --html {out}/data.html",

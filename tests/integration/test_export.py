@@ -38,7 +38,16 @@ def checkpoint(trained) -> Path:
 def exported(tmp_path_factory, shapes, checkpoint):
     """What the command says, and the file."""
     path = tmp_path_factory.mktemp("exported") / "folder" / "small.onnx"
-    words = (SMALL, checkpoint, "-o", path, "--check-images", shapes / "val", "--num-check", 3)
+    words = (
+        SMALL,
+        checkpoint,
+        "--out",
+        path,
+        "--check-images",
+        shapes / "val",
+        "--num-check-images",
+        3,
+    )
     return run(EXPORT, *words, data=shapes), path
 
 
@@ -109,7 +118,7 @@ def test_out_of_bounds_is_kept_under_another_name_with_exit_code_1(
     path = tmp_path / "small.onnx"
     path.write_text("an older file")
     with pytest.raises(SystemExit) as ended:
-        main([str(SMALL), str(checkpoint), "-o", str(path), "--check-images", f"{shapes}/val"])
+        main([str(SMALL), str(checkpoint), "--out", str(path), "--check-images", f"{shapes}/val"])
     assert ended.value.code == 1
     assert "out of bounds: boxes" in capsys.readouterr().out
     assert path.read_text() == "an older file"
@@ -185,11 +194,11 @@ def test_openvino_says_which_operator_it_lacks(tmp_path, checkpoint):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["-o", "file.pth"], "ends in .onnx"),
+        (["--out", "file.pth"], "ends in .onnx"),
         (["--int8"], "--calibration-images"),
         (["--fp16", "--int8", "--calibration-images", "x"], "float16"),
         (["--check-images", "nowhere"], "nowhere"),
-        (["--num-check", "0"], "num_check=0"),
+        (["--num-check-images", "0"], "num_check=0"),
     ],
 )
 def test_wrong_arguments_end_in_one_line(tmp_path, checkpoint, words, message, monkeypatch):

@@ -13,11 +13,15 @@ STARTUP = (
     "import sys; print(sys.meta_path[-1].module, 'condinst' in sys.modules, 'torch' in sys.modules)"
 )
 
+NO_FINDER = "import sys; assert 'StandInFinder' not in str(sys.meta_path)"
+
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    """Return what a command printed on both streams."""
+    out = subprocess.PIPE
+    done = subprocess.run(command, cwd=cwd, stdout=out, stderr=out, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def test_the_wheel_holds_the_package_its_startup_file_configs_and_tools(source, 
     for folder in ("configs", "tools"):
         for path in (source / folder).rglob("*.*"):
             expected.add(f"condinst/.mim/{path.relative_to(source).as_posix()}")
-    expected.add("condinst.pth")
+    expected |= {"condinst.pth", "_condinst_startup.py"}
     assert expected - names == set()
     assert not [n for n in names if n.startswith(("tests/", "build/")) or n.endswith(".pyc")]
     assert any(n.endswith("licenses/LICENSE") for n in names)
@@ -71,7 +75,14 @@ def test_the_wheel_requires_no_mmcv_of_either_kind(archives):
 def test_the_source_archive_holds_what_a_checkout_needs(archives):
     with tarfile.open(archives["sdist"]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    needed = ["condinst.pth", "LICENSE", "Makefile", "requirements.txt", "tests/conftest.py"]
+    needed = [
+        "condinst.pth",
+        "_condinst_startup.py",
+        "LICENSE",
+        "Makefile",
+        "requirements.txt",
+        "tests/conftest.py",
+    ]
     assert set(needed) - names == set()
 
 
@@ -92,6 +103,7 @@ def test_installing_brings_the_startup_file_and_uninstalling_takes_it(
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
     site_packages = Path(run(venv, "-c", code).strip())
     (site_packages / "mine.txt").touch()
+    package = (source if editable else site_packages) / "condinst"
     if editable:
         # No network: setuptools comes from this environment.
         parents = [p for p in sys.path if p.endswith("site-packages")]
@@ -101,9 +113,14 @@ def test_installing_brings_the_startup_file_and_uninstalling_takes_it(
     else:
         pip("install", "--no-deps", archives["wheel"])
     assert (site_packages / "condinst.pth").is_file()
-    assert run(venv, "-c", STARTUP).split() == ["mmcv._ext", "False", "False"]
+    assert run(venv, "-I", "-c", STARTUP).split() == ["mmcv._ext", "False", "False"]
+
+    for missing in (package, site_packages / "_condinst_startup.py"):
+        aside = missing.rename(missing.with_name("aside"))
+        assert run(venv, "-I", "-c", NO_FINDER) == ""
+        aside.rename(missing)
 
     pip("uninstall", "--yes", "condinst")
     left = {p.name for p in site_packages.iterdir()} - {"__pycache__"}
     assert left == {"mine.txt"}
-    run(venv, "-c", "import sys; assert 'StandInFinder' not in str(sys.meta_path)")
+    assert run(venv, "-I", "-c", NO_FINDER) == ""

@@ -264,5 +264,5 @@ def test_wrong_arguments(checkpoint, tmp_path):
         Predictor(SMALL, checkpoint, batch_size=0)
     other = Config.fromfile(SMALL)
     other.model.bbox_head.num_classes = 7
-    with pytest.raises(ValueError, match=r"does not fit the config's model, .* bbox_head.conv_cls"):
+    with pytest.raises(ValueError, match=r"does not fit the config's model: .* bbox_head.conv_cls"):
         Predictor(other, checkpoint)

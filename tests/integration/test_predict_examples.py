@@ -55,7 +55,9 @@ def test_an_instance_keeps_its_number(trained, film):
 
 
 def test_the_tracked_video(trained, film, tmp_path):
-    done = run(TRACK, trained / "iter_80.pth", film, tmp_path / "out.mp4", "--device", "cpu")
+    done = run(
+        TRACK, trained / "iter_80.pth", film, "--out", tmp_path / "out.mp4", "--device", "cpu"
+    )
     assert int(done.out.split()[0]) > 0
     capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == NUM_FRAMES

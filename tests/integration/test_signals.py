@@ -102,7 +102,7 @@ def test_a_second_one_ends_at_once(tmp_path, start):
     child.kill(signal.SIGTERM)
     time.sleep(0.02)
     child.kill(signal.SIGTERM)  # what a launcher passes on once more is no second one
-    child.wait_for("once more ends at once")
+    child.wait_for("a second one ends at once")
     time.sleep(0.7)
     begin = time.monotonic()
     child.kill(signal.SIGTERM)
@@ -124,7 +124,7 @@ def test_it_ends_a_process_that_hangs(tmp_path):
     child = Child(lambda: train(tmp_path / "run", hooks=[Hang()]), tmp_path / "output.txt")
     child.wait_for("hangs")
     child.kill(signal.SIGTERM)
-    child.wait_for("once more")
+    child.wait_for("a second one")
     time.sleep(0.6)
     begin = time.monotonic()
     child.kill(signal.SIGTERM)

@@ -144,7 +144,7 @@ def test_wrong_switches(command, switches, message, checkpoint, mosaic, tmp_path
 def test_tiles_are_not_mirrored(checkpoint, tmp_path, capsys):
     words = ["test", str(SMALL), str(checkpoint), "--work-dir", str(tmp_path)]
     assert main([*words, "--tile", "80", "--tta"]) == 1
-    assert "--tta --tile: expected one of them" in capsys.readouterr().err
+    assert "--tta --tile: expected only one of them" in capsys.readouterr().err
 
 
 def test_broken_files_among_large_images(checkpoint, mosaic, tmp_path):

@@ -230,7 +230,7 @@ def test_wrong_arguments(original, tmp_path):
         convert_file(source, tmp_path)
     with pytest.raises(ValueError, match="to='onnx': expected one of condinst, original"):
         convert_file(source, tmp_path / "ours.pth", to="onnx")
-    with pytest.raises(ValueError, match=r"ours.pkl: weights of ours are written as .pth"):
+    with pytest.raises(ValueError, match=r"ours.pkl: weights in our layout are written as .pth"):
         convert_file(source, tmp_path / "ours.pkl")
     with pytest.raises(ValueError, match="the layout 'original'; expected whole models of ours"):
         convert_file(source, tmp_path / "ours.pth", to="original")

@@ -96,7 +96,17 @@ def test_a_view_depends_on_its_seed_only(shapes):
 
 def test_the_command_writes_images(shapes, tmp_path, capsys):
     out = tmp_path / "out"
-    words = ["browse", str(SMALL), "--num", "2", "--repeat", "2", "--targets", "--out", str(out)]
+    words = [
+        "browse",
+        str(SMALL),
+        "--num-images",
+        "2",
+        "--repeat",
+        "2",
+        "--targets",
+        "--out",
+        str(out),
+    ]
     assert main([*words, "--cfg-options", f"data_root={shapes.as_posix()}/"]) == 0
     names = sorted(path.name for path in out.iterdir())
     assert [name[:8] for name in names] == ["000000_1", "000000_2", "000001_1", "000001_2"]
@@ -138,7 +148,7 @@ def test_targets_of_an_image_that_ends_in_part_of_a_cell(width, cells):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--num", "0"], "--num 0: expected 1 or more"),
+        (["--num-images", "0"], "--num-images 0: expected 1 or more"),
         (["--seed", "-1"], "--seed -1: expected 0 or more"),
         (["--cfg-options", "data_root=nowhere/"], "nowhere/annotations/instances_train.json"),
         (

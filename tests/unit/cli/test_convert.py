@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,14 +27,14 @@ def test_the_script_there_and_back(source, repo):
         command = [sys.executable, str(repo / "tools" / "convert_checkpoint.py"), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    out = start(source, "ours.pth")
+    out = start(source, "--out", "ours.pth")
     assert out.splitlines() == [
         "read original.pth: original (the original CondInst and BoxInst (AdelaiDet on detectron2))",
         "tensors left out: pixel_mean",
         "not kept: optimizer, iteration",
         "wrote ours.pth: 1 tensors in the layout condinst",
     ]
-    out = start("ours.pth", "back.pth", "--to", "original")
+    out = start("ours.pth", "--out", "back.pth", "--to", "original")
     assert out.splitlines()[-1] == "wrote back.pth: 1 tensors in the layout original"
     back = torch.load("back.pth", weights_only=True)["model"]
     assert back.keys() == {"controller.bias"}
@@ -43,9 +44,15 @@ def test_the_script_there_and_back(source, repo):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["absent.pth", "ours.pth"], "error: absent.pth: no such file\n"),
-        (["original.pth", "."], "error: .: is a folder, expected the name of a file to write\n"),
-        (["original.pth", "o.pth", "--config", "c.py"], "error: config c.py is not a file\n"),
+        (["absent.pth", "--out", "ours.pth"], "error: absent.pth: no such file\n"),
+        (
+            ["original.pth", "--out", "."],
+            "error: .: is a folder, expected the name of a file to write\n",
+        ),
+        (
+            ["original.pth", "--out", "o.pth", "--config", "c.py"],
+            "error: config c.py is not a file\n",
+        ),
     ],
 )
 def test_mistakes_end_with_one_line(source, capsys, arguments, message):
@@ -55,10 +62,20 @@ def test_mistakes_end_with_one_line(source, capsys, arguments, message):
     assert capsys.readouterr().err == message + "(set CONDINST_DEBUG=1 for the traceback)\n"
 
 
+def test_a_model_that_cannot_be_built_is_named_by_its_key(source, repo, capsys):
+    base = repo / "tests" / "helpers" / "small_condinst.py"
+    Path("c.py").write_text(f"_base_ = {str(base)!r}\nmodel = dict(neck=dict(nobody=1))")
+    with pytest.raises(SystemExit):
+        errors.run(lambda: convert.main([source, "--out", "o.pth", "--config", "c.py"]))
+    error = capsys.readouterr().err
+    assert error.startswith("error: building from the config fails in model.neck (type='FPN'): ")
+    assert not Path("o.pth").exists()
+
+
 def test_the_help_names_every_layout(capsys):
     with pytest.raises(SystemExit):
         convert.parse_args(["--help"])
     out = capsys.readouterr().out
     for layout in ("original", "mmdet2", "caffe2-backbone", "detectron2-backbone", "torchvision-"):
         assert f"\n  {layout}" in out
-    assert "python tools/convert_checkpoint.py R-50.pkl resnet50_msra.pth" in out
+    assert "python tools/convert_checkpoint.py R-50.pkl --out resnet50_msra.pth" in out

@@ -6,11 +6,15 @@ Every mistake here ends the command before its first iteration.
 import argparse
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, build_from_cfg
 
 from condinst.cli import common, errors, test, train
+from condinst.config.blame import blaming
 from condinst.datasets.shapes.generator import make_shapes
 
 SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
@@ -149,9 +153,33 @@ def test_a_new_name_that_resembles_nothing_is_allowed(shapes, monkeypatch, tmp_p
     assert cfg.compile is True
 
 
+class IterBasedTrainLoop:
+    """A loop that fails in its second iteration."""
+
+    def __init__(self) -> None:
+        self.runner = SimpleNamespace(iter=1)
+
+    def run(self) -> None:
+        raise ValueError("the 2nd batch")
+
+
 def test_bugs_and_errors_in_the_middle_of_a_run_keep_their_traceback():
     def bug():
         raise TypeError("of ours")
 
-    with pytest.raises(TypeError):
+    def train():
+        with blaming(Config()):
+            IterBasedTrainLoop().run()
+
+    with pytest.raises(TypeError, match="of ours"):
         errors.run(bug)
+    with pytest.raises(ValueError, match="the 2nd batch"):
+        errors.run(train)
+
+
+def test_what_mmengine_cannot_build_is_named(message):
+    def main(words):
+        build_from_cfg(dict(type="Nobody"), MODELS)
+
+    text = message(SimpleNamespace(main=main))
+    assert text.startswith("the config's type='Nobody' cannot be built: KeyError: ")

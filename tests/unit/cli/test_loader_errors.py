@@ -13,7 +13,7 @@ from mmengine.dataset import BaseDataset
 from torch.utils.data import DataLoader, get_worker_info
 
 from condinst.cli import errors
-from condinst.cli.errors import told
+from condinst.cli.errors import explain_uninterrupted
 from condinst.compat.sample_errors import SampleError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -52,7 +52,7 @@ def failure(split, how, **options):
     try:
         Loop(split, Fails(how), **options).run()
     except Exception as error:
-        return told(error)
+        return explain_uninterrupted(error)
     raise AssertionError("nothing has failed")
 
 
@@ -99,8 +99,8 @@ def test_a_worker_that_cannot_hand_over_its_batch_ends(capfd):
     loader = DataLoader([Unsendable()], num_workers=1, collate_fn=lambda batch: batch, timeout=60)
     with pytest.raises(RuntimeError) as caught:
         list(loader)
-    assert "the shared memory ran out" in told(caught.value)
-    assert "cannot be handed over" in capfd.readouterr().err
+    assert "the shared memory ran out" in explain_uninterrupted(caught.value)
+    assert "cannot be sent" in capfd.readouterr().err
 
 
 def fail():
@@ -128,8 +128,11 @@ def test_an_error_that_names_the_image_stays(workers):
 
 
 def test_other_errors_are_left_alone():
-    assert told(RuntimeError("DataLoader works")) is None
-    assert told(KeyError("DataLoader worker (pid 1) is killed by signal: Killed.")) is None
+    assert explain_uninterrupted(RuntimeError("DataLoader works")) is None
+    assert (
+        explain_uninterrupted(KeyError("DataLoader worker (pid 1) is killed by signal: Killed."))
+        is None
+    )
 
 
 def test_a_worker_that_dies_while_the_message_is_made(monkeypatch):

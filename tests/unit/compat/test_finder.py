@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -116,12 +117,15 @@ def test_the_startup_line_installs_the_finder_and_imports_nothing_heavy(repo):
     assert line.startswith("import ")  # anything else in a startup file is taken for a path
 
 
+@pytest.mark.parametrize("module", [True, False])
 @pytest.mark.parametrize("content", [None, "", "namespace"])
-def test_the_startup_line_is_silent_where_the_package_is_missing(repo, tmp_path, content):
+def test_the_startup_line_is_silent_where_the_package_is_missing(repo, tmp_path, content, module):
     if content is not None:
         (tmp_path / "condinst").mkdir()
     if content == "":
         (tmp_path / "condinst" / "__init__.py").touch()
+    if module:
+        shutil.copy(repo / "_condinst_startup.py", tmp_path)
     line = (repo / "condinst.pth").read_text()
     code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; n = len(sys.meta_path); exec({line!r})"
     result = run(f"{code}\nassert len(sys.meta_path) == n", "-S", "-E", cwd=tmp_path)

@@ -100,5 +100,5 @@ def test_counts_that_are_none_are_refused(resume, kind, changes):
     ],
 )
 def test_what_no_training_saved_is_refused(resume, kind, content):
-    with pytest.raises(ValueError, match=r"^some\.pth: a training cannot go on from it \(\w+Error"):
+    with pytest.raises(ValueError, match=r"^some\.pth: no training can resume from it \(\w+Error"):
         resume(kind, content)

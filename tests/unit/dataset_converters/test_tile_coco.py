@@ -165,7 +165,8 @@ def test_what_is_hardly_visible_is_a_crowd(tmp_path):
 
 def test_errors_name_what_is_wrong(tmp_path, capsys):
     file = write(tmp_path, [])
-    words = ["tile", str(file), str(tmp_path / "images"), str(tmp_path / "out"), "--tile", "64"]
+    words = ["tile", str(file), "--images", str(tmp_path / "images"), "--tile", "64"]
+    words += ["--out", str(tmp_path / "out")]
 
     def failing(*more: str, file: str | None = None) -> str:
         command = [*words, *more]
@@ -173,7 +174,7 @@ def test_errors_name_what_is_wrong(tmp_path, capsys):
         assert main(command) in (1, 2)
         return capsys.readouterr().err
 
-    assert "tile_overlap=1.0: expected 0 or more" in failing("--overlap", "1")
+    assert "tile_overlap=1.0: expected 0 or more" in failing("--tile-overlap", "1")
     assert "min_visible=2.0: expected 0 to 1" in failing("--min-visible", "2")
     assert "annotation file not found: none.json" in failing(file="none.json")
     (tmp_path / "list.json").write_text("[1]")
@@ -199,13 +200,14 @@ def test_errors_name_what_is_wrong(tmp_path, capsys):
 def test_the_command_says_what_it_wrote(tmp_path, capsys):
     file = write(tmp_path, [dict(bbox=[50, 10, 20, 10], area=200)])
     out = tmp_path / "out"
-    words = ["tile", str(file), str(tmp_path / "images"), str(out), "--tile", "150x64"]
-    assert main([*words, "--overlap", "0.3", "--min-visible", "0.71", "--no-empty"]) == 0
+    words = ["tile", str(file), "--images", str(tmp_path / "images"), "--tile", "150x64"]
+    words += ["--out", str(out)]
+    assert main([*words, "--tile-overlap", "0.3", "--min-visible", "0.71", "--no-empty"]) == 0
     said = capsys.readouterr().out
     assert "1 images, 2 tiles with 2 objects, 1 of them crowds or less than 71% visible" in said
     assert str(out / "annotations" / "instances_train.json") in said
     before = file.read_text()
-    assert main([*words, "--overlap", "0.3"]) == 0  # its own files are replaced
+    assert main([*words, "--tile-overlap", "0.3"]) == 0  # its own files are replaced
     assert file.read_text() == before
 
 

@@ -47,7 +47,7 @@ def test_what_is_missing_or_has_another_shape_is_named(model):
     del weights["0.bias"]
     weights["1.weight"] = torch.zeros(5)
     message = (
-        r"file\.pth: does not fit .* 2 of whose 6 weights .*: "
+        r"file\.pth: does not fit .* 2 of its 6 weights .*: "
         r"0\.bias \(missing, expected \(4,\)\), 1\.weight \(\(5,\), expected \(4,\)\)$"
     )
     with pytest.raises(ValueError, match=message):

@@ -14,7 +14,7 @@ def launched(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "7")
     monkeypatch.setattr(elastic, "is_distributed", lambda: True)
     monkeypatch.setattr(elastic, "all_reduce", lambda *_: None)
-    monkeypatch.setattr(elastic, "_launcher_begun", lambda: 1000.0)
+    monkeypatch.setattr(elastic, "_launcher_start_time", lambda: 1000.0)
     resumed = []
     monkeypatch.setattr(elastic, "set_resume", lambda cfg, path: resumed.append(path))
 
@@ -30,7 +30,7 @@ def launched(monkeypatch, tmp_path):
         monkeypatch.setattr(
             "condinst.compat.checkpoint_search.newest_whole", lambda *_, **__: found
         )
-        elastic.go_on_after_restart(Config(dict(work_dir=str(tmp_path), launcher="pytorch")))
+        elastic.resume_after_restart(Config(dict(work_dir=str(tmp_path), launcher="pytorch")))
         return [str(path)] == resumed
 
     mark = tmp_path / ".started_by_torchrun"
@@ -61,5 +61,5 @@ def test_what_an_earlier_run_has_left_does_not_count(launched):
 
 def test_another_launcher_has_no_restarts(monkeypatch, tmp_path):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    elastic.go_on_after_restart(Config(dict(work_dir=str(tmp_path), launcher="slurm")))
+    elastic.resume_after_restart(Config(dict(work_dir=str(tmp_path), launcher="slurm")))
     assert not list(tmp_path.iterdir())

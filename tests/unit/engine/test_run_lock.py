@@ -9,14 +9,14 @@ import time
 
 import pytest
 
-from condinst.engine.run_lock import FolderInUse, one_run_in
+from condinst.engine.run_lock import FolderInUse, lock_work_dir
 
 fcntl = pytest.importorskip("fcntl")
 
 HOLD = """
 import os, sys, time
-from condinst.engine.run_lock import one_run_in
-with one_run_in(sys.argv[1]):
+from condinst.engine.run_lock import lock_work_dir
+with lock_work_dir(sys.argv[1]):
     if os.fork() == 0:  # a data worker, which outlives the run
         os.close(1)
         time.sleep(20)
@@ -45,7 +45,7 @@ def test_the_second_is_refused_by_the_name_of_the_first(tmp_path, other):
     today = time.strftime("%Y-%m-%d")
     refusal = rf"work_dir {tmp_path}: another training .* process {other.pid} on .*{today}"
     for _ in range(2):  # and being refused harms nothing
-        with pytest.raises(FolderInUse, match=refusal), one_run_in(tmp_path):
+        with pytest.raises(FolderInUse, match=refusal), lock_work_dir(tmp_path):
             pass
 
 
@@ -53,7 +53,7 @@ def test_what_a_killed_run_leaves_locks_nobody_out(tmp_path, other):
     """Not even while a process that it has forked is still there."""
     other.kill()
     other.wait()
-    with one_run_in(tmp_path) as problem:
+    with lock_work_dir(tmp_path) as problem:
         assert problem is None
 
 
@@ -62,10 +62,10 @@ def test_what_a_killed_run_leaves_locks_nobody_out(tmp_path, other):
 )
 def test_the_file_s_content_does_not_matter(tmp_path, content):
     (tmp_path / ".training.lock").write_text(content)
-    with one_run_in(tmp_path) as problem:
+    with lock_work_dir(tmp_path) as problem:
         assert problem is None
         assert str(os.getpid()) in (tmp_path / ".training.lock").read_text()
-    with one_run_in(tmp_path / "new" / "folder") as problem:
+    with lock_work_dir(tmp_path / "new" / "folder") as problem:
         assert problem is None
 
 
@@ -74,9 +74,9 @@ def test_without_locks_a_run_goes_on_unprotected(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "lockf", lockf)
-    with one_run_in(tmp_path) as problem:
+    with lock_work_dir(tmp_path) as problem:
         assert "No locks available" in problem
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / ".training.lock").mkdir()
-    with one_run_in(tmp_path / "folder") as problem:
+    with lock_work_dir(tmp_path / "folder") as problem:
         assert "Is a directory" in problem

@@ -98,7 +98,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(written, monkeypatch):
 def test_long_tables_are_cut_off_on_the_page_only(tmp_path):
     page = HtmlPage("long")
     page.heading("Part", level=3)
-    page.table(["number"], [[i] for i in range(1000)], name="numbers", shown=3)
+    page.table(["number"], [[i] for i in range(1000)], name="numbers", max_rows=3)
     page.data(["place"], [["somewhere"]], name="places")
     read = _Reader(page.write(tmp_path / "long.html").read_text())
     assert ("h3", {"id": "part"}) in read.tags

@@ -213,10 +213,10 @@ def test_command(repo, tmp_path, monkeypatch, capsys):
     out = str(tmp_path / "shapes")
     options = ["--train", "2", "--val", "1", "--size", "64", "--seed", "5"]
     for said in ("wrote", "already there"):
-        monkeypatch.setattr(sys, "argv", ["make_shapes.py", out, *options])
+        monkeypatch.setattr(sys, "argv", ["make_shapes.py", "--out", out, *options])
         tool.main()
         assert said in capsys.readouterr().out
-    monkeypatch.setattr(sys, "argv", ["make_shapes.py", out, "--size", "9"])
+    monkeypatch.setattr(sys, "argv", ["make_shapes.py", "--out", out, "--size", "9"])
     with pytest.raises(SystemExit):
         tool.main()
     error = capsys.readouterr().err.strip().splitlines()[-1]

@@ -1,8 +1,8 @@
-"""The processes that torchrun starts again meet by names that are new.
+"""Let the processes that torchrun restarts find each other under new names.
 
-Upstream fault (torch 2.14): torchrun keeps the store in which processes leave their addresses, and
-no longer puts the number of the start before the names. After a restart, gloo finds the addresses
-of processes that are dead ("Connection refused"). Delete when it does so again.
+Upstream bug (torch 2.14): torchrun keeps the store in which processes leave their addresses, and
+no longer puts the number of the restart before the keys. After a restart, gloo finds the addresses
+of dead processes ("Connection refused"). Delete when it does so again.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 
 from torch import distributed
 
-_KEY = "condinst/meeting"
+_KEY = "condinst/rendezvous"
 
 
-def meet(timeout: timedelta) -> dict[str, Any]:
-    """Arguments of ``init_process_group`` for a start by torchrun; none for another one.
+def store_arguments(timeout: timedelta) -> dict[str, Any]:
+    """Return arguments of ``init_process_group`` under torchrun; an empty dict without it.
 
-    The first process thinks of a name and tells it to everyone who asks. Each asks by a word of its
-    own, so that no answer is that of an earlier start.
+    The first process makes up a prefix for the store and publishes it to every process that asks.
+    Each asks with a random token, so that no answer can be that of an earlier start.
     """
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return {}
@@ -34,7 +34,7 @@ def meet(timeout: timedelta) -> dict[str, Any]:
         stop = threading.Event()
         atexit.register(stop.set)
         threading.Thread(
-            target=_tell, args=(own, name, world_size, timeout, stop), daemon=True
+            target=_publish, args=(own, name, world_size, timeout, stop), daemon=True
         ).start()
     else:
         store.set(f"{_KEY}/asks/{rank}", name)
@@ -43,7 +43,7 @@ def meet(timeout: timedelta) -> dict[str, Any]:
     return dict(store=named, rank=rank, world_size=world_size)
 
 
-def _tell(
+def _publish(
     store: Any, name: str, world_size: int, timeout: timedelta, stop: threading.Event
 ) -> None:
     answered = set()
@@ -54,9 +54,9 @@ def _tell(
             for rank in range(1, world_size):
                 if not store.check([f"{_KEY}/asks/{rank}"]):
                     continue
-                word = store.get(f"{_KEY}/asks/{rank}").decode()
-                if word not in answered:
-                    store.set(f"{_KEY}/answer/{word}", name)
-                    answered.add(word)
+                token = store.get(f"{_KEY}/asks/{rank}").decode()
+                if token not in answered:
+                    store.set(f"{_KEY}/answer/{token}", name)
+                    answered.add(token)
         except RuntimeError:  # the store is gone
             return
