@@ -3,7 +3,7 @@
 The page has losses and AP over the iterations, AP by class and size, precision and recall, the best
 score threshold, a confusion matrix, the cost of each kind of error, and the best and worst images.
 It is made from the files in the work folder and the validation images; a training also writes it at
-its end. The config in the folder is read as plain values: no code in the folder is run.
+its end. The config in the folder is read as plain values; only --run-config runs it.
 """
 
 from __future__ import annotations

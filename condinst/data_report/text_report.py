@@ -102,7 +102,7 @@ def fix_findings(fixed: Sequence[FixedFile]) -> list[Finding]:
             text = f"{r.images}: the file names start from there, as before"
             found.append(Finding(group, "images", OK, text))
         if not r.changes:
-            found.append(Finding(group, "fixes", OK, "none: no issue could be fixed"))
+            found.append(Finding(group, "fixes", OK, "none: there was nothing to fix"))
         for issue, action, number in r.counts():
             found.append(Finding(group, KINDS[issue].title, OK, f"{number:,} x {action}"))
         for issue, number in r.left.items():

@@ -87,7 +87,7 @@ def choose_schedule(
     batch_size = 2 ** int(math.log2(max(1, min(fits, most, facts.num_train))))
     why = f"{batch_size} x {views.megapixels:.2g} megapixels: "
     if machine.device == "cpu":
-        why += f"seconds an iteration on {machine.name}"
+        why += f"seconds per iteration on {machine.name}"
     else:
         why += f"fit into {machine.name}"
     optimizer = base.optim_wrapper.optimizer

@@ -174,8 +174,8 @@ def _loaders(plan: Plan) -> list[str]:
     lines = dict_lines("train_dataloader = ", items, why=schedule.why_batch)
     if b := plan.balance:
         why = (
-            f"{b.rarest!r} is in {_many(b.images, 'image')}: these are repeated {b.repeats} times "
-            "in each epoch"
+            f"{b.rarest!r} is in {_many(b.images, 'image')}, repeated {b.repeats} times in each "
+            "epoch"
         )
         wrapper = dict(_delete_=True, type="ClassBalancedDataset", oversample_thr=b.threshold)
         del items["dataset"]

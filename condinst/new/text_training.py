@@ -101,7 +101,7 @@ def schedule_lines(plan: Plan) -> list[str]:
     lines += [f"train_cfg = dict(max_iters=max_iters, val_interval={s.val_interval})"]
     rule = f"{s.base_lr:g} for {s.base_batch_size} images at a time, by the linear rule"
     lines += line(f"optim_wrapper = dict(optimizer=dict(lr={_decimal(s.lr)}))", rule)
-    why = "of this rate: --auto-scale-lr fits it to more GPUs"
+    why = "the rate is for this batch size; --auto-scale-lr adapts it to more GPUs"
     lines += line(f"auto_scale_lr = dict(base_batch_size={s.batch_size})", why)
     warmup = dict(type="LinearLR", start_factor=0.01 if s.adam else 0.001, by_epoch=False)
     lines += ["param_scheduler = [", f"    {value(warmup | dict(begin=0, end=s.warmup))},"]
