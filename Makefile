@@ -1,5 +1,6 @@
 # make train   train the small model on generated images, print its AP, draw predictions
-# make test    run the tests
+# make test    run the tests; the long ones are left out
+# make test-all  run all tests but those marked slow, which take hours
 # make lint    check style and types
 # make env     only make the environment in .venv; the others do it by themselves
 # make clean   remove the environment and what the tools cache
@@ -12,7 +13,7 @@ RUN := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 STAMP := $(VENV)/.up-to-date
 
-.PHONY: env train test lint clean
+.PHONY: env train test test-all lint clean
 
 train: $(STAMP)
 	$(RUN) tools/quickstart.py
@@ -20,6 +21,10 @@ train: $(STAMP)
 # two processes of one thread each take about 60% of the time of one process of two threads
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile
+
+# installations, several processes, resuming, kills, exports, the notebook, benchmarks
+test-all: test
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile -m "long and not slow"
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .

@@ -25,7 +25,8 @@ class BuildPy(build_py):
             site_packages = Path(self.build_lib)
             mim = site_packages / "condinst" / ".mim"
             for name in ("configs", "tools"):
-                ignored = shutil.ignore_patterns("__pycache__")
+                # benchmarks/ stays in the checkout
+                ignored = shutil.ignore_patterns("__pycache__", "benchmark.py", "compare_*.py")
                 shutil.copytree(ROOT / name, mim / name, ignore=ignored, dirs_exist_ok=True)
             for name in ("model-index.yml", "requirements.txt"):  # the doctor reads the second
                 shutil.copyfile(ROOT / name, mim / name)

@@ -11,6 +11,8 @@ from toy_training import Steps, build, quick
 from condinst.compat.checkpoint_writing import remove
 from condinst.engine.save_checkpoint import remove_leftovers, save_now
 
+pytestmark = pytest.mark.long
+
 BEST = dict(save_best="score", rule="greater")
 BOTH = dict(save_best=["score", "other"], rule="greater")
 

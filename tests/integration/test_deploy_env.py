@@ -15,6 +15,8 @@ from condinst.deploy import OnnxPredictor, OpenVinoPredictor
 from condinst.inference.predictor import Predictor
 from condinst.results.results import Results
 
+pytestmark = pytest.mark.long
+
 EXAMPLE = REPO / "examples" / "onnx_minimal.py"
 
 

@@ -17,6 +17,8 @@ from small_disk import damaged, small_disk
 from condinst.cli.main import main
 from condinst.datasets.shapes.generator import make_shapes
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def places(trained, shapes, tmp_path_factory) -> dict[str, Path]:

@@ -9,6 +9,8 @@ from commands import REPO, SMALL, TEST, TRAIN, finish, free_port, read_metrics, 
 
 from condinst.compat.checkpoint import load_from_local
 
+pytestmark = pytest.mark.long
+
 # A module that the config imports: writes the losses of each process, whatever mmengine logs
 # (that is the first process's).
 RECORDER = """

@@ -6,6 +6,7 @@ import pytest
 from commands import SMALL, TRAIN, log_folders, read_scalars, run
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
 ]

@@ -26,6 +26,8 @@ from condinst.inference import setup as predictor_setup
 from condinst.inference.predictor import Predictor
 from condinst.registry import MODELS
 
+pytestmark = pytest.mark.long
+
 EXPORT = REPO / "tools" / "export.py"
 
 

@@ -18,7 +18,10 @@ from pycocotools import mask as mask_utils
 
 from condinst.compat.checkpoint import load_from_local
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),  # pycocotools
+]
 
 MMDET_TRAIN = Path(mmdet.__file__).parent / ".mim" / "tools" / "train.py"
 MMDET_TEST = MMDET_TRAIN.with_name("test.py")

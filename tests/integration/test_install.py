@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 STARTUP = (
     "import sys; print(sys.meta_path[-1].module, 'condinst' in sys.modules, 'torch' in sys.modules)"
 )

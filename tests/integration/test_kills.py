@@ -23,7 +23,10 @@ from toy_training import train
 from condinst.cli.main import main
 from condinst.compat.checkpoint_search import newest_whole
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
+]
 
 KILLED = -signal.SIGKILL
 CALLS = ((os, "fsync"), (Path, "replace"), (LocalBackend, "remove"))

@@ -18,7 +18,10 @@ from peers import cable, end, start_two, train
 
 from condinst.compat.checkpoint_search import newest_whole
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork"),
+]
 
 LIMIT = 4  # seconds without a sign
 RARELY = dict(interval=1000)  # the schedule saves nothing

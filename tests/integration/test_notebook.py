@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import nbformat
+import pytest
+
+pytestmark = pytest.mark.long
 
 
 def test_the_notebook_runs_from_top_to_bottom(repo, tmp_path):

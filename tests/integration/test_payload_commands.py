@@ -8,6 +8,8 @@ import resource
 import pytest
 from commands import REPO, finish, start
 
+pytestmark = pytest.mark.long
+
 SCRIPT = REPO / "tests" / "helpers" / "payload_commands.py"
 MEMORY = 10 << 30  # address space
 

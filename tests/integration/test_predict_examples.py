@@ -13,6 +13,8 @@ from commands import REPO, run
 
 from condinst.inference.predictor import Predictor
 
+pytestmark = pytest.mark.long
+
 TRACK = REPO / "examples" / "track_video.py"
 NUM_FRAMES, STEP = 8, 2
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.long
+
 
 def run(*command: str, environment: dict[str, str] | None = None) -> str:
     done = subprocess.run(

@@ -28,6 +28,8 @@ from commands import REPO, SMALL, TRAIN, log_folders, read_scalars, run
 
 from condinst.compat.checkpoint import load_from_local
 
+pytestmark = pytest.mark.long
+
 CONFIG = """
 _base_ = {base!r}
 custom_imports = dict(imports=["condinst", "killer"])

@@ -15,7 +15,10 @@ from fork import Child
 from mmengine.hooks import Hook
 from toy_training import train
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX"),
+]
 
 
 class Slow(Hook):

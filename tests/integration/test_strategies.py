@@ -13,7 +13,10 @@ from peers import end, start_two
 
 from condinst.cli.main import main
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork"),
+]
 
 CONFIG = f"""
 _base_ = {SMALL.as_posix()!r}

@@ -7,6 +7,8 @@ from mmengine.registry import DefaultScope
 
 from condinst.registry import MODELS
 
+pytestmark = pytest.mark.long
+
 timm = pytest.importorskip("timm", reason="needs timm, which is optional")
 
 CONFIGS = {

@@ -8,6 +8,8 @@ import shutil
 import pytest
 from commands import REPO, TEST, TRAIN, log_folders, read_metrics, read_scalars, run
 
+pytestmark = pytest.mark.long
+
 # What keeps the config's kind and makes it small: images of 96 pixels, an iteration of 0.2 s.
 CONFIG = """
 _base_ = {base!r}

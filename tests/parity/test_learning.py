@@ -19,6 +19,8 @@ from oracle import small_config
 
 from condinst.registry import MODELS
 
+pytestmark = pytest.mark.long
+
 SCALE = (320, 320)
 ITERATIONS = 300
 NUM_IMAGES = 8

@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks import command as benchmark
 
+pytestmark = pytest.mark.long
+
 
 def test_a_folder_without_cocos_layout_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"instances_train2017.json is not a file.*COCO"):

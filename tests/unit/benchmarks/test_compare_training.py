@@ -14,6 +14,8 @@ from pycocotools import mask as mask_utils
 
 from benchmarks.learning import LearningCurve, mmdet_config, read_learning, summary
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "configs" / "quickstart_condinst_r18_fpn_shapes.py"
 

@@ -7,6 +7,8 @@ import pytest
 
 from benchmarks import mask_targets, pipeline
 
+pytestmark = pytest.mark.long
+
 STAGES = ["LoadImageFromFile", "LoadAnnotations", "RandomChoiceResize", "RandomFlip"]
 
 

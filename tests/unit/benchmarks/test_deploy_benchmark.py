@@ -5,6 +5,8 @@ import pytest
 from benchmarks import deploy
 from benchmarks.models import Context
 
+pytestmark = pytest.mark.long
+
 
 def test_every_call_begins_once_and_the_warm_up_is_not_counted(monkeypatch):
     clock = [0.0]
