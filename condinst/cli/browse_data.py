@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
 from mmengine.structures import InstanceData
 
+from condinst.config.nodes import type_name
 from condinst.images.pixel_format import to_display
 from condinst.targets.mask_samples import sample_masks
 
@@ -73,7 +74,7 @@ class Browser:
         with DefaultScope.overwrite_default_scope(self._scope):
             with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
                 self._dataset = DATASETS.build(node)
-            steps = [step for step in last if _name(step) in _PREPARE]
+            steps = [step for step in last if type_name(step) in _PREPARE]
             self._prepare = TRANSFORMS.build(steps[0]) if targets and steps else None
         self._is_rgb8 = not any(step.get("dtype") == "float32" for step in first)
         self._stride = None
@@ -161,17 +162,13 @@ def _cut(node: Any, first: list[dict], last: list[dict], test: bool) -> None:
     if not steps:
         return
     first += steps[:1]
-    last += [step for step in steps if _name(step) in _LAST]
-    kept = [step for step in steps if _name(step) not in _LAST]
+    last += [step for step in steps if type_name(step) in _LAST]
+    kept = [step for step in steps if type_name(step) not in _LAST]
     if test:
-        loads = [step for step in kept if _name(step) == "LoadAnnotations"]
-        rest = [step for step in kept if _name(step) != "LoadAnnotations"]
+        loads = [step for step in kept if type_name(step) == "LoadAnnotations"]
+        rest = [step for step in kept if type_name(step) != "LoadAnnotations"]
         kept = [*rest[:1], *loads, *rest[1:]]
     node["pipeline"] = kept
-
-
-def _name(step: dict) -> str:
-    return str(step["type"]).split(".")[-1]
 
 
 def _seed(*numbers: int) -> None:

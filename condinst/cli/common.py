@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.once import RANKS
+from condinst.config.nodes import type_name
 from condinst.utils.files import check_html as check_html
 from condinst.utils.files import check_writable as check_writable
 
@@ -201,7 +202,7 @@ def use_rle_masks(cfg: Config) -> None:
     evaluators = [cfg.get("val_evaluator"), cfg.get("test_evaluator")]
     flat = [x for e in evaluators if e for x in (e if isinstance(e, list) else [e])]
     drawn = (cfg.get("default_hooks") or {}).get("visualization") or {}
-    only_coco = all(str(x.get("type")).split(".")[-1] == "CocoMetric" for x in flat)
+    only_coco = all(type_name(x) == "CocoMetric" for x in flat)
     if _is_condinst(cfg) and only_coco and not drawn.get("draw"):
         test_cfg = dict(cfg.model.get("test_cfg") or {})
         cfg.model.test_cfg = dict(mask_format="rle") | test_cfg

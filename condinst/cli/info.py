@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import CHECKPOINTS, add_cfg_options, read_config
+from condinst.config.nodes import inner_dataset, type_name
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -195,11 +196,9 @@ def _check_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def _pipeline_size(cfg: Config) -> tuple[int, int]:
     """Return height and width of the largest landscape image that the test pipeline makes."""
-    dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
-    while "dataset" in dataset:
-        dataset = dataset["dataset"]
+    dataset = inner_dataset((cfg.get("test_dataloader") or {}).get("dataset"))
     for step in dataset.get("pipeline", []):
-        if str(step["type"]).split(".")[-1] == "Resize" and "scale" in step:
+        if type_name(step) == "Resize" and "scale" in step:
             return min(step["scale"]), max(step["scale"])
     raise ValueError(
         f"config {cfg.filename}: test_dataloader.dataset.pipeline has no Resize with a scale; "
@@ -211,11 +210,9 @@ def _classes(cfg: Config, num_classes: int) -> list[str]:
     """Return the class names of the test dataset; none unless there are ``num_classes``."""
     from mmdet.datasets import CocoDataset
 
-    dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
-    while "dataset" in dataset:
-        dataset = dataset["dataset"]
+    dataset = inner_dataset((cfg.get("test_dataloader") or {}).get("dataset"))
     names = (dataset.get("metainfo") or {}).get("classes")
-    if names is None and str(dataset.get("type")).split(".")[-1] == "CocoDataset":
+    if names is None and type_name(dataset) == "CocoDataset":
         names = CocoDataset.METAINFO["classes"]
     names = [names] if isinstance(names, str) else list(names or [])
     return names if len(names) == num_classes else []

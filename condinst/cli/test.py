@@ -19,6 +19,7 @@ from condinst.cli.common import (
 )
 from condinst.cli.once import is_first_process
 from condinst.cli.tile_arguments import add_tile_arguments, tile_arguments
+from condinst.config.nodes import inner_dataset, type_name
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -155,9 +156,7 @@ def _augment(cfg: Config) -> None:
     from mmdet.datasets.transforms import PackDetInputs
     from mmengine.config import ConfigDict
 
-    dataset = cfg.test_dataloader.dataset
-    while "dataset" in dataset:
-        dataset = dataset.dataset
+    dataset = inner_dataset(cfg.test_dataloader.dataset)
     if "tta_pipeline" in cfg:
         dataset.pipeline = cfg.tta_pipeline
     else:
@@ -169,8 +168,8 @@ def _augment(cfg: Config) -> None:
         )
         flips = [dict(type="RandomFlip", prob=prob) for prob in (0.0, 1.0)]
         # before the annotations are loaded: they are those of the original image
-        load = [t for t in dataset.pipeline[:-1] if t["type"] == "LoadAnnotations"]
-        rest = [t for t in dataset.pipeline[:-1] if t["type"] != "LoadAnnotations"]
+        load = [t for t in dataset.pipeline[:-1] if type_name(t) == "LoadAnnotations"]
+        rest = [t for t in dataset.pipeline[:-1] if type_name(t) != "LoadAnnotations"]
         views = dict(type="TestTimeAug", transforms=[flips, *([t] for t in load), [pack]])
         dataset.pipeline = [*rest, views]
     cfg.model.test_cfg.mask_format = "bool"  # views are flipped back
@@ -188,11 +187,9 @@ def _cut(cfg: Config, args: argparse.Namespace) -> None:
     options = tile_arguments(args)
     Tiling.of(*options.values())  # checks
     match_threshold = options.pop("tile_match_threshold")
-    dataset = cfg.test_dataloader.dataset
-    while "dataset" in dataset:
-        dataset = dataset.dataset
+    dataset = inner_dataset(cfg.test_dataloader.dataset)
     first, *steps = dataset.pipeline
-    load = [step for step in steps if str(step["type"]).endswith("Annotations")]
+    load = [step for step in steps if type_name(step).endswith("Annotations")]
     rest = [step for step in steps if step not in load]
     cut = dict(type="condinst.CutTiles", transforms=rest, **options)
     dataset.pipeline = [first, *load, cut]

@@ -20,6 +20,7 @@ from mmengine.registry import DefaultScope
 
 from condinst.config import known
 from condinst.config.arguments import arguments_of, find_class, registries, similar_class
+from condinst.config.nodes import type_name
 from condinst.config.problem import ConfigError, is_typo, join, near, show, unknown, wrong
 from condinst.config.sections import (
     check_default_hooks,
@@ -228,7 +229,7 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
     if isinstance(node, dict):
         if "type" in node:
             yield from _typed(path, node, registry)
-            if _bare(node["type"]) in _OPAQUE_TYPES:
+            if type_name(node) in _OPAQUE_TYPES:
                 return
         names = known.PLAIN.get(path) or known.IN_DATASETS.get(path.rpartition(".")[2])
         if names and "type" not in node:
@@ -261,10 +262,6 @@ def _values(path: str, node: Any) -> Iterator[str]:
         for key, value in node.items():
             yield from _values(join(path, key), value)
     yield from (problem for problem in [check_value(path, node)] if problem)
-
-
-def _bare(kind: Any) -> str:
-    return str(kind).rpartition(".")[2] if isinstance(kind, str) else getattr(kind, "__name__", "")
 
 
 def _typed(path: str, node: dict, registry: str | None) -> Iterator[str]:

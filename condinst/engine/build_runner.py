@@ -11,6 +11,7 @@ from mmengine.registry import STRATEGIES
 from mmengine.runner import Runner
 
 from condinst.compat import fsdp
+from condinst.config.nodes import type_name
 from condinst.registry import RUNNERS
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _check_strategy(cfg: Config) -> None:
 
 
 def _check_optimizer(cfg: Config, strategy: str, expected: str | None) -> None:
-    got = str((cfg.get("optim_wrapper") or {}).get("type", "OptimWrapper")).split(".")[-1]
+    got = type_name(cfg.get("optim_wrapper")) or "OptimWrapper"
     if expected is not None and got != expected:
         raise ValueError(f"optim_wrapper.type={got!r}: {strategy} needs {expected!r}")
     if strategy == "FSDPStrategy" and got == "AmpOptimWrapper" and not torch.cuda.is_available():
@@ -128,7 +129,7 @@ def _check_optimizer(cfg: Config, strategy: str, expected: str | None) -> None:
 def _check_hooks(cfg: Config, strategy: str) -> None:
     hooks = [*(cfg.get("custom_hooks") or []), *(cfg.get("default_hooks") or {}).values()]
     for hook in hooks:
-        if _is_dict(hook) and str(hook.get("type")).split(".")[-1] == "EMAHook":
+        if _is_dict(hook) and type_name(hook) == "EMAHook":
             raise ValueError(
                 f"custom_hooks has EMAHook, which copies the whole model, but {strategy} shards "
                 "it over the processes: remove one of them"

@@ -19,6 +19,7 @@ from condinst.checkpoints.model_check import check_complete
 from condinst.compat.stored_config import stored_config
 from condinst.config.blame import blaming
 from condinst.config.check import PREDICTION, check_config
+from condinst.config.nodes import type_name
 from condinst.config.read import read_config_file
 from condinst.images.pixel_format import PixelFormat
 from condinst.model_zoo import list_models, resolve_checkpoint, resolve_config
@@ -179,13 +180,13 @@ def pipeline(cfg: Config) -> tuple[Any, Compose]:
         ValueError: the pipeline does not begin with LoadImageFromFile.
     """
     steps = _test_dataset(cfg).get("pipeline") or cfg.get("test_pipeline")
-    if not steps or not str(steps[0].get("type")).endswith("LoadImageFromFile"):
+    if not steps or type_name(steps[0]) != "LoadImageFromFile":
         first = steps[0]["type"] if steps else "no pipeline"
         raise ValueError(
             f"config {cfg.filename}: test_dataloader.dataset.pipeline: expected LoadImageFromFile "
             f"at its beginning, got {first}"
         )
-    steps = [step for step in steps if not str(step["type"]).endswith("Annotations")]
+    steps = [step for step in steps if not type_name(step).endswith("Annotations")]
     with blaming(cfg), DefaultScope.overwrite_default_scope(_scope(cfg)):
         # mmdet's reader does not name truncated files; ours gives the same bytes for all others
         first = {**steps[0], "type": "condinst.LoadImageFromFile"}
@@ -194,6 +195,7 @@ def pipeline(cfg: Config) -> tuple[Any, Compose]:
 
 def _test_dataset(cfg: Config) -> Any:
     dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    # a wrapper may have a pipeline of its own, which is the one that an image goes through last
     while "pipeline" not in dataset and ("dataset" in dataset or "datasets" in dataset):
         dataset = dataset["dataset"] if "dataset" in dataset else dataset["datasets"][0]
     return dataset

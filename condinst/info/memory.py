@@ -16,6 +16,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import TRANSFORMS
 
+from condinst.config.nodes import inner_dataset, type_name
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
 from condinst.utils.memory import peak_memory
@@ -103,10 +104,8 @@ def _train_batch(
 ) -> dict[str, Any]:
     """Make a batch of images with objects by the last steps of the training pipeline."""
     loader = cfg.get("train_dataloader") or {}
-    dataset = loader.get("dataset") or {}
-    while "dataset" in dataset:
-        dataset = dataset["dataset"]
-    steps = [s for s in dataset.get("pipeline", []) if str(s["type"]).split(".")[-1] in _LAST]
+    dataset = inner_dataset(loader.get("dataset"))
+    steps = [s for s in dataset.get("pipeline", []) if type_name(s) in _LAST]
     steps = steps or [dict(type="condinst.PackDetInputs")]
     finish = Compose([TRANSFORMS.build(step) for step in steps])
     num_classes = model.bbox_head.num_classes

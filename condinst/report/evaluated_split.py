@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from condinst.config.nodes import type_name
 from condinst.datasets.coco.coco_file import read_coco_file
 from condinst.datasets.coco.entry_issues import first_few
 from condinst.evaluation.matches import Truth, read_truth
@@ -90,13 +91,9 @@ def read_split(cfg: Mapping[str, Any], name: str) -> EvaluatedSplit:
 def _coco_metric(evaluator: Any, name: str) -> Mapping[str, Any]:
     nodes = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
     for node in nodes:
-        if isinstance(node, Mapping) and _last_name(node.get("type")) == "CocoMetric":
+        if isinstance(node, Mapping) and type_name(node) == "CocoMetric":
             return node
     raise ValueError(f"the config's {name}_evaluator: expected a CocoMetric, which measures the AP")
-
-
-def _last_name(kind: Any) -> str:
-    return str(getattr(kind, "__name__", kind)).rpartition(".")[2]
 
 
 def _read(path: str, key: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mmdet.datasets import CocoDataset as MmdetCocoDataset
 from mmdet.evaluation import CocoMetric
 from mmengine.config import Config
 
+from condinst.config.nodes import type_name
 from condinst.datasets.checks.coco_checks import (
     SplitFile,
     check_classes,
@@ -253,7 +254,7 @@ def _check_targets(key: str, pipeline: list, model: Any) -> list[str]:
         f"{key}.pipeline: {kind} has {name}={step.get(name, default)}, but model.{owner} is "
         f"{needed}; they must be equal"
         for step in pipeline
-        for kind in [str(step.get("type")).rpartition(".")[2]]
+        for kind in [type_name(step)]
         for name, default, owner, needed in compared.get(kind, [])
         if step.get(name, default) != needed
     ]

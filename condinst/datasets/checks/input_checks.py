@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from condinst.config.nodes import type_name
 from condinst.images.pixel_format import PixelFormat
 
 __all__ = ["check_input", "pixel_format_of"]
@@ -33,7 +34,7 @@ def pixel_format_of(pipeline: Any) -> PixelFormat | None:
         ValueError: a key of the step has an invalid value.
     """
     for step in pipeline or ():
-        if _name(step) == "LoadImageFromFile":
+        if type_name(step) == "LoadImageFromFile":
             flag = str(step.get("color_type", "color"))
             default = 1 if flag.startswith("grayscale") else 3
             if flag == "unchanged":
@@ -87,7 +88,7 @@ def _check_model(key: str, found: PixelFormat, model: Any) -> Iterator[str]:
 
 def _check_steps(key: str, found: PixelFormat, pipeline: Any) -> Iterator[str]:
     for step in _flat(pipeline):
-        name = _name(step)
+        name = type_name(step)
         if name in _FOR_COLORS and not found.is_rgb8:
             yield (
                 f"{key}.pipeline: {name} is for 8-bit colors, but LoadImageFromFile loads "
@@ -105,7 +106,3 @@ def _flat(steps: Any) -> Iterator[Any]:
         elif isinstance(step, dict):
             yield step
             yield from _flat(step.get("transforms"))
-
-
-def _name(step: Any) -> str:
-    return str(step.get("type")).rpartition(".")[2] if isinstance(step, dict) else ""
