@@ -250,7 +250,7 @@ def test_sources_that_are_none(predictor, tmp_path):
 
 
 def test_wrong_arguments(checkpoint, tmp_path):
-    with pytest.raises(ValueError, match="expected a checkpoint beside it"):
+    with pytest.raises(ValueError, match="expected a checkpoint as well"):
         Predictor(SMALL)
     with pytest.raises(FileNotFoundError, match=r"checkpoint .*none\.pth is not a file"):
         Predictor(SMALL, tmp_path / "none.pth")
