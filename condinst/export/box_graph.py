@@ -57,8 +57,8 @@ class BoxSettings:
         kind = nms.pop("type", "nms")
         if kind != "nms" or set(nms) - {"iou_threshold", "class_agnostic"}:
             raise ValueError(
-                f"model.test_cfg.nms={dict(cfg['nms'])}: exported models have plain non-maximum "
-                "suppression only: expected dict(type='nms', iou_threshold=NUMBER)"
+                f"model.test_cfg.nms={dict(cfg['nms'])}: expected dict(type='nms', "
+                "iou_threshold=NUMBER), the only suppression of exported models"
             )
         if not cfg.get("max_per_img", -1) > 0:
             raise ValueError(
@@ -67,8 +67,8 @@ class BoxSettings:
         coder = model.bbox_head.bbox_coder
         if type(coder).__name__ != "DistancePointBBoxCoder" or not coder.clip_border:
             raise ValueError(
-                f"model.bbox_head.bbox_coder={type(coder).__name__}: exported models decode boxes "
-                "as DistancePointBBoxCoder(clip_border=True) does, and in no other way"
+                f"model.bbox_head.bbox_coder={type(coder).__name__}: expected "
+                "DistancePointBBoxCoder(clip_border=True), the only coder of exported models"
             )
         return cls(
             num_classes=model.bbox_head.num_classes,

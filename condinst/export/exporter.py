@@ -54,7 +54,7 @@ class Options:
             raise ValueError(f"format={self.format!r}: expected one of {', '.join(FORMATS)}")
         if self.calibration_images and (self.half or self.format == "pt2"):
             raise ValueError(
-                "int8 is for the formats onnx and openvino, and does not go with float16"
+                "calibration images: int8 needs the format onnx or openvino, and excludes float16"
             )
         for name in ("num_calibration", "num_check"):
             if getattr(self, name) < 1:

@@ -82,7 +82,7 @@ def list_folder(folder: Path) -> list[Path]:
     # a path that is neither folder nor file raises an error when it is read; do not drop it here
     found = sorted(p for p in named if not p.is_dir())
     if not found:
-        raise ValueError(f"folder {folder}: expected images, found no file named like one")
+        raise ValueError(f"folder {folder}: expected images, found no file with an image's suffix")
     return found
 
 

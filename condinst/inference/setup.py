@@ -53,8 +53,8 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
         if isinstance(config, str):
             resolve_config(config)  # raises if it is neither a file nor the name of a model
         raise ValueError(
-            f"config {config}: expected a checkpoint beside it; only the names of published "
-            "models bring their own (condinst.list_models())"
+            f"config {config}: expected a checkpoint as well; only names of published models "
+            "(condinst.list_models()) need none"
         )
     file = resolve_checkpoint(os.fspath(checkpoint))
     try:
@@ -100,8 +100,8 @@ def check_channels(cfg: Config, model: CondInst, pixel_format: PixelFormat) -> N
     if pixel_format.channels != expected:
         raise ValueError(
             f"config {cfg.filename}: the test pipeline's LoadImageFromFile loads "
-            f"{pixel_format}, but model.backbone takes {expected}; set the former's channels or "
-            "the latter's in_channels"
+            f"{pixel_format}, but model.backbone takes {expected} channels; set channels of "
+            "LoadImageFromFile or in_channels of the backbone"
         )
 
 

@@ -78,7 +78,9 @@ class Results:
             name: len(getattr(self, name)) for name in ("boxes", "scores", "labels", "crops")
         }
         if len(set(lengths.values())) != 1:
-            raise ValueError(f"expected as many boxes, scores, labels and crops, got {lengths}")
+            raise ValueError(
+                f"expected equal numbers of boxes, scores, labels and crops, got {lengths}"
+            )
         if len(self) and not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
             raise ValueError(
                 f"labels: expected 0 to {len(self.class_names) - 1}, "
@@ -227,7 +229,7 @@ class Results:
         if self.image is not None:
             return to_display(self.image)
         if self.path is None:
-            raise ValueError("these results hold no image and no path; hand over image=")
+            raise ValueError("these results have neither image nor path: pass image=")
         from condinst.images.sources import read_for_display
 
         return read_for_display(self.path, self.image_size)

@@ -38,7 +38,7 @@ def neighbor_offsets(size: int, dilation: int) -> list[tuple[int, int]]:
         ValueError: ``size`` is even or below 3.
     """
     if size < 3 or size % 2 == 0:
-        raise ValueError(f"pairwise_size must be odd and 3 at least, got {size}")
+        raise ValueError(f"pairwise_size={size}: expected an odd number, 3 or more")
     steps = [i * dilation for i in range(-(size // 2), size // 2 + 1)]
     return [(dy, dx) for dy in steps for dx in steps if (dy, dx) != (0, 0)]
 

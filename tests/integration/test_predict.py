@@ -74,8 +74,8 @@ def test_the_answers_are_those_of_the_test_tool(
         np.testing.assert_allclose(results.scores, wanted["scores"], atol=1e-6)
         np.testing.assert_allclose(results.boxes, wanted["bboxes"], atol=1e-4)
         assert results.labels.tolist() == wanted["labels"].tolist()
-        codes = [code["counts"].encode() for code in results.rles]
-        assert codes == [code["counts"] for code in wanted["masks"]]
+        counts = [rle["counts"].encode() for rle in results.rles]
+        assert counts == [rle["counts"] for rle in wanted["masks"]]
         assert results.areas.max() > 50
 
 
@@ -250,7 +250,7 @@ def test_sources_that_are_none(predictor, tmp_path):
 
 
 def test_wrong_arguments(checkpoint, tmp_path):
-    with pytest.raises(ValueError, match="expected a checkpoint beside it"):
+    with pytest.raises(ValueError, match="expected a checkpoint as well"):
         Predictor(SMALL)
     with pytest.raises(FileNotFoundError, match=r"checkpoint .*none\.pth is not a file"):
         Predictor(SMALL, tmp_path / "none.pth")

@@ -49,7 +49,7 @@ def test_testing_with_switches_gives_the_same_ap(
             assert metrics[f"coco/{kind}_mAP"] == pytest.approx(expected, abs=tolerance)
 
 
-def test_masks_as_codes_and_as_bitmaps_give_the_same_ap(trained, shapes, tmp_path, plain):
+def test_masks_as_rles_and_as_bitmaps_give_the_same_ap(trained, shapes, tmp_path, plain):
     options = ("--cfg-options", f"data_root={shapes}", "model.test_cfg.mask_format=bool")
     metrics, samples, _ = evaluate(trained, tmp_path, *options)
     for sample, expected in zip(samples, plain[1], strict=True):

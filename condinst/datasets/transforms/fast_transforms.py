@@ -66,7 +66,7 @@ def _check_sides(image: np.ndarray, results: dict) -> None:
     if min(size) < 1:
         raise ValueError(
             f"image file {results.get('img_path')}: {width} x {height} (width x height) is too "
-            f"thin: resized for the scale {tuple(results['scale'])} it has no pixel across"
+            f"thin: resized to the scale {tuple(results['scale'])}, it would have no pixels"
         )
 
 

@@ -56,8 +56,8 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
         self._as_stored = channels is not None or dtype != "uint8"
         if self._as_stored and self.color_type not in ("color", "color_ignore_orientation"):
             raise ValueError(
-                f"LoadImageFromFile: color_type={self.color_type!r} does not go with channels and "
-                "dtype, which say the same"
+                f"LoadImageFromFile: color_type={self.color_type!r} cannot be combined with "
+                "channels or dtype, which replace it"
             )
         gray = self.color_type.startswith("grayscale")
         self.pixel_format = PixelFormat((1 if gray else 3) if channels is None else channels, dtype)

@@ -38,8 +38,8 @@ def layer_channels(in_channels: int, hidden_channels: int, num_layers: int) -> l
     """
     if min(in_channels, hidden_channels, num_layers) < 1:
         raise ValueError(
-            "a dynamic mask head needs at least one layer, hidden channel and feature channel; got "
-            f"num_layers={num_layers}, feat_channels={hidden_channels}, out_channels={in_channels}"
+            f"mask_head: num_layers={num_layers}, feat_channels={hidden_channels}, "
+            f"mask_feature_head.out_channels={in_channels}: expected 1 or more of each"
         )
     return [in_channels + 2] + [hidden_channels] * (num_layers - 1) + [1]
 

@@ -128,6 +128,6 @@ def _check_stride(
 ) -> None:
     if made != needed:
         raise ValueError(
-            "the training pipeline makes targets for another stride than the model needs: "
-            f"{transform} has {name}={made}, {owner} is {needed}; they must be equal"
+            f"training pipeline: {transform} has {name}={made}, {owner} is {needed}; they must "
+            "be equal"
         )

@@ -37,7 +37,7 @@ def test_both_kinds_of_counts_give_the_mask_back(mask):
         assert (coco_mask.decode(rle) == mask).all()
 
 
-def test_several_codes_are_read_at_once():
+def test_several_rles_are_read_at_once():
     counts = [coco_mask.encode(np.asfortranarray(mask))["counts"] for mask in masks()]
     runs, num_runs = read_many_counts(counts)
     expected = [run_lengths(mask) for mask in masks()]

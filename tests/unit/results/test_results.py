@@ -79,7 +79,7 @@ def test_nothing_found():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (dict(scores=[0.9]), "expected as many boxes, scores, labels and crops, got .*'scores': 1"),
+        (dict(scores=[0.9]), "expected equal numbers of boxes, .*'scores': 1"),
         (dict(labels=[0, 1, 2]), r"labels: expected 0 to 1, got \[0, 1, 2\]"),
         (dict(image_size=(59, 80)), r"crop of 20 x 20 pixels at \(30, 40\): .* of 80 x 59"),
     ],
@@ -219,7 +219,7 @@ def test_saving_spares_the_image_itself(tmp_path):
 
 def test_an_image_that_is_not_there_or_another(tmp_path):
     results, _ = make()
-    with pytest.raises(ValueError, match="hand over image="):
+    with pytest.raises(ValueError, match="pass image="):
         results.draw()
     Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
     results, _ = make(path=tmp_path / "a.png")

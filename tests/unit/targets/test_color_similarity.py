@@ -30,7 +30,9 @@ def test_neighbors_are_counted_row_by_row():
 
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_a_neighborhood_without_a_middle_is_refused(size):
-    with pytest.raises(ValueError, match=f"pairwise_size must be odd and 3 at least, got {size}"):
+    with pytest.raises(
+        ValueError, match=f"pairwise_size={size}: expected an odd number, 3 or more"
+    ):
         neighbor_offsets(size, 1)
 
 

@@ -199,7 +199,7 @@ def test_wrong_number_of_parameters_names_both_numbers():
 
 @pytest.mark.parametrize("bad", [(0, 8, 3), (8, 0, 3), (8, 8, 0)])
 def test_empty_networks_are_refused(bad):
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="expected 1 or more of each"):
         layer_channels(*bad)
 
 
