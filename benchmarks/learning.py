@@ -81,6 +81,8 @@ def _prefix(node: Any) -> None:
         kind = node.get("type")
         if isinstance(kind, str) and "." not in kind:
             ours = [getattr(registry, name) for name in ("MODELS", "HOOKS", "TASK_UTILS")]
+            for table in ours:
+                table.import_from_location()  # a registry fills when it is asked for a class
             if any(kind in r.module_dict and r.parent.get(kind) is None for r in ours):
                 node["type"] = f"condinst.{kind}"  # type: ignore[index]
         for value in node.values():
