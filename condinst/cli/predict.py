@@ -108,7 +108,10 @@ def run(args: argparse.Namespace) -> int:
     start = time.monotonic()
     drawn = dict(draw=not args.no_images, boxes=not args.no_boxes, closeups=args.closeups)
     num_instances = num_images = 0
-    with _ends_by_term(), ImageOutput(out, args.format, predictor.class_names, **drawn) as output:
+    with (
+        _ends_by_signals(),
+        ImageOutput(out, args.format, predictor.class_names, **drawn) as output,
+    ):
         for results in _progress(predictor.stream(images), len(images)):
             try:
                 output.write(results)
@@ -188,8 +191,8 @@ def _check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> 
 
 
 @contextlib.contextmanager
-def _ends_by_term() -> Iterator[None]:
-    """Make SIGTERM end the block as Ctrl-C does, so that the results so far are written."""
+def _ends_by_signals() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP end the block as Ctrl-C does, so that the results are written."""
 
     def end(number: int, frame: Any) -> None:
         raise SystemExit(128 + number)
@@ -197,11 +200,13 @@ def _ends_by_term() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.signal(number, end) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _progress(stream: Iterator[Results], total: int) -> Iterator[Results]:

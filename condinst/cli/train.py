@@ -120,6 +120,7 @@ def train(args: argparse.Namespace) -> None:
     from condinst.config.blame import blaming
     from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_runner
+    from condinst.engine.checkpoint_hook import MatchingResumeHook
     from condinst.engine.elastic import resume_after_restart
     from condinst.engine.lost_peers import end_when_peers_are_lost
     from condinst.engine.signals import StopHook, stop_on_signals
@@ -133,6 +134,7 @@ def train(args: argparse.Namespace) -> None:
         with blaming(cfg):
             runner = build_runner(cfg)
             runner.register_hook(StopHook())
+            runner.register_hook(MatchingResumeHook())
             save_of(runner)
             runner.logger.info(report)
             runner.train()

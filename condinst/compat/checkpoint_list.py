@@ -29,7 +29,8 @@ from condinst.compat.checkpoint_refusal import are_sizes, demand, expect, show
 
 _BUFFER_METHODS = ("current", "max", "mean", "min")
 _ANNEALING = ("_annealing_cos", "_annealing_linear")
-_KEYS = (str, int, float, bool, bytes, complex, type(None))
+_KEYS = (str, int, float, bool, bytes, type(None))
+_MAX_KEY = 1 << 63  # of larger integers, any number have the same hash
 
 
 class _Name:
@@ -81,11 +82,21 @@ class Settings(Namespace):
 
 
 def check_key(key: Any) -> Any:
-    """Check a key of a dict or member of a set: nested tuples would be hashed without bound."""
+    """Check a key of a dict or member of a set.
+
+    Nested tuples would be hashed without bound. Numbers whose hashes are equal by design would take
+    time by the square of their count.
+    """
     parts = key if type(key) is tuple else (key,)
     for part in parts:
-        if not isinstance(part, _KEYS) and not isinstance(part, np.generic):
+        text = isinstance(part, str | bytes)
+        number = part is None or (isinstance(part, np.generic) and part.dtype.kind in "biufSU")
+        if not isinstance(part, _KEYS) and not number:
             raise UnpicklingError(f"a {type(part).__name__} as a key of a dict or set")
+        if type(key) is tuple and not text:  # numbers in a tuple can be chosen to collide
+            raise UnpicklingError(f"a tuple with a {type(part).__name__} as a key of a dict or set")
+        if isinstance(part, int) and not -_MAX_KEY <= part < _MAX_KEY:
+            raise UnpicklingError(f"an integer of {part.bit_length():,} bits as a key")
     return key
 
 

@@ -27,6 +27,7 @@ from condinst.config.sections import (
     check_loader,
     check_model,
     check_optimizer,
+    check_save_best,
     entries,
     near_misses,
 )
@@ -208,6 +209,7 @@ def _part(cfg: Config, part: str, registry: str) -> Iterator[str]:
         yield from check_optimizer(part, value)
     elif part == "default_hooks":
         yield from check_default_hooks(part, value)
+        yield from check_save_best(cfg)
     names = _all_keys(part, value)
     if names:
         found = ((key, item) for key, item in value.items() if key not in names)

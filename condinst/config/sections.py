@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from condinst.config import known
 from condinst.config.arguments import arguments_of, find_class
+from condinst.config.nodes import type_name
 from condinst.config.problem import join, near, show, unknown, wrong
 from condinst.registry import MODELS
 
@@ -86,6 +87,27 @@ def _nms(path: str, nms: Any) -> Iterator[str]:
             yield unknown(join(path, key), value, path, names)
     if "iou_threshold" not in nms:
         yield f"{path}={show(nms)}: iou_threshold is missing"
+
+
+_COCO_AP = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
+
+
+def check_save_best(cfg: Config) -> Iterator[str]:
+    """Check the metric that decides which checkpoint is the best: it is read after hours."""
+    best = ((cfg.get("default_hooks") or {}).get("checkpoint") or {}).get("save_best")
+    evaluator = cfg.get("val_evaluator")
+    nodes = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+    if len(nodes) != 1 or type_name(nodes[0]) != "CocoMetric" or best in (None, "auto"):
+        return
+    metric = nodes[0].get("metric", "bbox")
+    kinds = [metric] if isinstance(metric, str) else list(metric)
+    if nodes[0].get("classwise") or nodes[0].get("metric_items") or {*kinds} - {"bbox", "segm"}:
+        return
+    names = [f"coco/{kind}_{name}" for kind in kinds for name in _COCO_AP]
+    for name in best if isinstance(best, list | tuple) else [best]:
+        if name not in names:
+            expected = f"'auto' or one of {', '.join(names)}"
+            yield wrong("default_hooks.checkpoint.save_best", name, expected)
 
 
 def near_misses(path: str, node: dict, names: Sequence[str]) -> Iterator[str]:

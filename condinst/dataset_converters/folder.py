@@ -12,6 +12,7 @@ from typing import Any
 from condinst.dataset_converters.json_kind import Sniffed, sniff
 from condinst.datasets.coco.json_stream import load_json
 from condinst.images.sources import IMAGE_SUFFIXES
+from condinst.utils.files import read_regular
 
 __all__ = ["Folder", "read_json", "read_text", "read_yaml", "stated_split"]
 
@@ -152,13 +153,15 @@ def stated_split(path: str) -> str | None:
 def read_text(path: Path) -> str:
     """Read a text file; ValueError names a file that is missing or not UTF-8."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_regular(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise ValueError(f"{path}: file not found") from None
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def read_json(path: Path) -> Any:

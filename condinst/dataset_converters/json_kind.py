@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from condinst.utils.files import check_regular
+
 __all__ = ["Sniffed", "sniff"]
 
 WRITTEN_HERE = b'{"written_by": "condinst.dataset_converters",'
@@ -33,7 +35,14 @@ def sniff(path: Path) -> Sniffed:
 
     Of a large file only both ends are read. A broken file still gets a kind, so that the reader
     of that kind can say what is wrong.
+
+    Raises:
+        ValueError: it is a pipe or a device.
     """
+    try:
+        check_regular(path)  # a pipe would be waited for
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     with open(path, "rb") as file:
         text = file.read(_BLOCK)
         end = file.seek(0, 2)

@@ -78,6 +78,7 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
         yield ImageRecord(
             folder.root / name, height, width, objects, stated_split(os.path.dirname(file))
         )
+    _check_others(folder)
     for name in folder.images:
         if name not in used:
             notes.count(
@@ -85,6 +86,17 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
                 "save them in labelme without shapes to learn from them)",
                 name,
             )
+
+
+def _check_others(folder: Folder) -> None:
+    """Refuse a damaged json file that has the name of an image: its annotations would be lost."""
+    for file in folder.json_kinds.get("", []):
+        if os.path.splitext(file)[0] not in folder.by_stem:
+            continue
+        path = folder.root / file
+        data = read_json(path)
+        if not data or (isinstance(data, dict) and "shapes" in data):
+            raise ValueError(f"{path}: not labelme's layout: expected a list under the key shapes")
 
 
 def _stated_size(path: Path, data: dict) -> tuple[int, int] | None:

@@ -19,9 +19,12 @@ def output_path(out: Path, split: str) -> Path:
     """Return the path of the json of a split.
 
     Raises:
-        ValueError: the file exists and was not written by this module.
+        ValueError: the file exists and was not written by this module, or a link leads out of
+            the folder.
     """
     path = out / "annotations" / f"instances_{split}.json"
+    if not path.resolve().is_relative_to(out.resolve()):
+        raise ValueError(f"{path.parent}: a link leads out of {out}: remove it")
     if path.exists() and not written_here(path):
         raise ValueError(f"{path} exists and was not written by condinst: give another folder")
     return path

@@ -88,6 +88,14 @@ class _Signals:
             self._interrupted = True
             raise KeyboardInterrupt
 
+    def was_interrupted(self, error: BaseException | None) -> bool:
+        """Tell whether an error stands for Ctrl-C, which mmengine may catch and replace."""
+        while self._interrupted and error is not None:
+            if isinstance(error, KeyboardInterrupt):
+                return True
+            error = error.__cause__ or error.__context__
+        return False
+
 
 _signals = _Signals()
 
@@ -140,6 +148,11 @@ def stop_on_signals() -> Iterator[None]:
     except KeyboardInterrupt:
         print_line(f"Interrupted; {_signals.saved()}")
         raise
+    except Exception as error:
+        if not _signals.was_interrupted(error):
+            raise
+        print_line(f"Interrupted; {_signals.saved()}")
+        raise KeyboardInterrupt from error
     finally:
         worker_signals.take(())
         for number in taken:
