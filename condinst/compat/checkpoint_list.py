@@ -30,6 +30,7 @@ from condinst.compat.checkpoint_refusal import are_sizes, demand, expect, show
 _BUFFER_METHODS = ("current", "max", "mean", "min")
 _ANNEALING = ("_annealing_cos", "_annealing_linear")
 _KEYS = (str, int, float, bool, bytes, type(None))
+_MAX_IN_TUPLE = 1 << 20
 _MAX_KEY = 1 << 63  # of larger integers, any number have the same hash
 
 
@@ -93,8 +94,10 @@ def check_key(key: Any) -> Any:
         number = part is None or (isinstance(part, np.generic) and part.dtype.kind in "biufSU")
         if not isinstance(part, _KEYS) and not number:
             raise UnpicklingError(f"a {type(part).__name__} as a key of a dict or set")
-        if type(key) is tuple and not text:  # numbers in a tuple can be chosen to collide
-            raise UnpicklingError(f"a tuple with a {type(part).__name__} as a key of a dict or set")
+        if type(key) is tuple and not text:  # large numbers in a tuple can be chosen to collide
+            small = type(part) is int and abs(part) < _MAX_IN_TUPLE
+            if not small or len(key) > 2:
+                raise UnpicklingError(f"a tuple with {part!r:.40} as a key of a dict or set")
         if isinstance(part, int) and not -_MAX_KEY <= part < _MAX_KEY:
             raise UnpicklingError(f"an integer of {part.bit_length():,} bits as a key")
     return key

@@ -359,6 +359,14 @@ def size() -> dict[str, bytes]:
         "nested tuples": b")" + b"\x85" * NEST,
         "nested tuples as a key": b"})" + b"\x85" * NEST + b"Ns",
         "nested tuples in a set": call("builtins", "set", b"])" + b"\x85" * NEST + b"a"),
+        "keys of one hash": b"}("
+        + b"".join(
+            b"\x8a\x0c" + (i * ((1 << 61) - 1)).to_bytes(12, "little") + b"N"
+            for i in range(120_000)
+        )
+        + b"u",
+        "a tuple of large numbers as a key": b"}(K\x01J\x00\x00\x00\x40\x86Nu",
+        "a complex number as a key": b"}(" + call("builtins", "complex", b"K\x01K\x02\x86") + b"Nu",
         "a list that holds itself": b"]q\x00h\x00a",
         "a dict that holds itself": b"}q\x00" + text("a") + b"h\x00s",
         "lists of lists of lists": b"(" + ball + b"l",

@@ -81,7 +81,7 @@ def test_a_config_of_another_kind_is_left_alone(resume, kind, config):
 )  # fmt: skip
 def test_counts_that_are_none_are_refused(resume, kind, changes):
     name = next(iter(changes))
-    with pytest.raises(ValueError, match=rf"^some\.pth: a training cannot go on.*meta\.{name} is"):
+    with pytest.raises(ValueError, match=rf"^some\.pth: no training can resume.*meta\.{name} is"):
         resume(kind, checkpoint(**changes))
 
 

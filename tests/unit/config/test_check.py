@@ -129,6 +129,8 @@ def test_a_typo_of_clip_grad_is_named(base):
         ("model.bbox_head.num_classes", "80", "num_classes='80': expected a whole number"),
         ("model.bbox_head.num_classes", True, "num_classes=True: expected a whole number"),
         ("model.neck.num_outs", 10**9, "num_outs=1000000000: expected a whole number, 1 to 1000"),
+        ("default_hooks.checkpoint.save_best", "coco/bbox_mAPP", "expected 'auto' or one of coco/"),
+        ("default_hooks.checkpoint.save_best", 5, "save_best=5: expected 'auto' or one of coco/"),
         ("val_evaluator", [1, 2], r"val_evaluator\[0\]=1: expected a dict with type"),
         ("env_cfg.dist_cfg", 2**70, "env_cfg.dist_cfg=1180591620717411303424: expected a dict"),
         ("env_cfg.mp_cfg", [1], r"env_cfg.mp_cfg=\[1\]: expected a dict"),

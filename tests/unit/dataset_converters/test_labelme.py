@@ -1,9 +1,11 @@
 """Test the reader of labelme's files."""
 
 import base64
+import contextlib
 import io
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -218,3 +220,36 @@ def test_broken_json_is_named(labeled, tmp_path):
     path.write_text(path.read_text()[:-20])
     with pytest.raises(ValueError, match=r"a.json: not JSON"):
         import_data(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "text", ["", '{"shapes": [{"label": "a", ', '{"shapes": null}', "{}", "[]"]
+)
+def test_a_damaged_file_beside_its_image_is_refused(tmp_path, draw, write_json, text):
+    for name in ("a", "b"):
+        draw(tmp_path / f"data/{name}.png")
+        shapes = [{"label": "x", "points": [[1, 1], [9, 1], [9, 9]], "shape_type": "polygon"}]
+        write_json(tmp_path / f"data/{name}.json", {"shapes": shapes, "imagePath": f"{name}.png"})
+    (tmp_path / "data/b.json").write_text(text)
+    with pytest.raises(ValueError, match=r"data/b\.json"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_a_label_that_a_config_would_replace_is_refused(tmp_path, draw, write_json):
+    draw(tmp_path / "data/a.png")
+    shapes = [{"label": "{{$HOME:x}}", "points": [[1, 1], [9, 1], [9, 9]], "shape_type": "polygon"}]
+    write_json(tmp_path / "data/a.json", {"shapes": shapes, "imagePath": "a.png"})
+    with pytest.raises(ValueError, match=r"data/a\.json.*HOME"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["9.json", "data.yaml", "labels/a.txt"])
+def test_a_pipe_is_not_waited_for(tmp_path, draw, write_json, name):
+    draw(tmp_path / "data/a.png")
+    shapes = [{"label": "x", "points": [[1, 1], [9, 1], [9, 9]], "shape_type": "polygon"}]
+    write_json(tmp_path / "data/a.json", {"shapes": shapes, "imagePath": "a.png"})
+    path = tmp_path / "data" / name
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    with contextlib.suppress(ValueError):  # told by name, or not read at all
+        import_data(tmp_path / "data", tmp_path / "out")

@@ -252,3 +252,13 @@ def test_a_link_out_of_the_output_folder(tmp_path):
     with pytest.raises(ValueError, match="a link leads out of"):
         cut(file, tmp_path / "out")
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path):
+    file = write(tmp_path / "data", [])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "annotations").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="a link leads out of"):
+        cut(file, tmp_path / "out")
+    assert list((tmp_path / "elsewhere").iterdir()) == []

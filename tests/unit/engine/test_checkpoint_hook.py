@@ -5,9 +5,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.model import BaseTTAModel
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 from torch import nn
 
 from condinst.engine import CompleteCheckpointHook
+from condinst.engine.checkpoint_hook import MatchingResumeHook
 
 
 def load(model, checkpoint) -> None:
@@ -52,3 +55,48 @@ def test_what_is_missing_or_has_another_shape_is_named(model):
     )
     with pytest.raises(ValueError, match=message):
         load(model, {"state_dict": weights})
+
+
+def resume(model, checkpoint, optimizer="AdamW", resumed=True) -> None:
+    runner = Runner.__new__(Runner)
+    runner.model, runner._load_from, runner._resume = model, "file.pth", resumed
+    runner.optim_wrapper = OptimWrapper(getattr(torch.optim, optimizer)(model.parameters(), 0.1))
+    MatchingResumeHook().after_load_checkpoint(runner, checkpoint)
+
+
+def state(model, optimizer="AdamW") -> dict:
+    optimizer = getattr(torch.optim, optimizer)(model.parameters(), 0.1)
+    return {"state_dict": model.state_dict(), "optimizer": optimizer.state_dict()}
+
+
+def test_a_training_resumes_from_its_own_checkpoint(model):
+    resume(model, state(model))
+    resume(model, {"state_dict": model.state_dict()})
+    resume(model, {"state_dict": {}}, resumed=False)  # load_from may bring a part of the weights
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["state_dict"].clear(), "file.pth: does not fit the config's model"),
+        (lambda c: c["state_dict"].update({"0.bias": torch.zeros(5)}), "0.bias .*expected .4,"),
+        (
+            lambda c: c["state_dict"]["0.bias"].fill_(float("nan")),
+            "0.bias holds numbers that are not",
+        ),
+        (lambda c: c["optimizer"]["param_groups"].append({}), "has 2 groups .* the config's 1"),
+        (lambda c: c["optimizer"]["param_groups"][0].update(lr="high"), "lr is 'high'"),
+        (lambda c: c["optimizer"]["param_groups"][0].update(lr=float("nan")), "lr is nan"),
+    ],
+)
+def test_another_model_or_optimizer_is_refused(model, change, message):
+    checkpoint = state(model)
+    checkpoint["state_dict"] = {k: v.clone() for k, v in checkpoint["state_dict"].items()}
+    change(checkpoint)
+    with pytest.raises(ValueError, match=message):
+        resume(model, checkpoint)
+
+
+def test_the_state_of_another_optimizer_is_refused(model):
+    with pytest.raises(ValueError, match="its optimizer has no 'momentum', which SGD needs"):
+        resume(model, state(model), optimizer="SGD")
