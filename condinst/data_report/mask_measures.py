@@ -28,7 +28,7 @@ __all__ = ["Crossing", "Masks", "measure_masks", "rasterize"]
 
 ZERO_AREA = 1e-3  # square pixels; the rounded area of collinear points is below
 _SMALL = 4.0  # square pixels; polygons below may cover no pixel's center
-_MANY_POINTS = 150  # a ring with more points may be tangled
+_MANY_POINTS = 40  # a ring with more points may be tangled
 _CHUNK = 200_000  # rings that shapely handles at once
 _RLES_AT_ONCE = 255  # pycocotools 2.0.11 counts RLEs in a byte and fails with more
 
