@@ -43,9 +43,10 @@ COMMANDS = {
     "predict json": _PREDICT + "--no-images --format json",
     "predict closeups": _PREDICT + "--no-images --closeups",
     "predict video": "predict {checkpoint} {film} --device cpu --out {out}",
-    "tile": "tile {shapes}/annotations/instances_train.json {shapes}/train {out} --tile 48",
+    "tile": "tile {shapes}/annotations/instances_train.json --images {shapes}/train --out {out} "
+    "--tile 48",
     "browse": "browse {small} --out {out} --num-images 6",
-    "convert": "convert {checkpoint} {out}/weights.pth",
+    "convert": "convert {checkpoint} --out {out}/weights.pth",
     "report": "report {run} --out {out}/report.html",
     "doctor html": "doctor {small} --html {out}/data.html",
     "doctor fix": "doctor {small} --fix {out}",
