@@ -37,6 +37,20 @@ _CROWD = (
 _DROP = "the annotations are dropped"
 
 _LISTED = [
+    IssueType(
+        "no_images",
+        "no images",
+        "error",
+        "the list of images is empty; training and evaluation refuse the file",
+        "",
+    ),
+    IssueType(
+        "no_annotations",
+        "no annotations",
+        "error",
+        "the list of annotations is empty; training and evaluation refuse the file",
+        "",
+    ),
     # images
     IssueType(
         "missing_file",

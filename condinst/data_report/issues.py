@@ -78,7 +78,10 @@ def _of(source: ReportSource, i: int, detail: str = "") -> Item:
 
 def _in_images(source: ReportSource) -> list[tuple[str, Item]]:
     file = source.file
-    found = [
+    found = [] if file.image_ids else [("no_images", Item())]
+    if file.image_ids and file.has_annotations and not file.ann_ids:
+        found.append(("no_annotations", Item()))
+    found += [
         ("image_id_twice", Item(image=i, detail=f"id {file.image_ids[i]!r}"))
         for i in _later(file.image_ids)
     ]

@@ -163,6 +163,8 @@ def test_an_empty_file(tmp_path, capsys):
     """A file without images, classes and objects still gets a page."""
     (tmp_path / "a.json").write_text('{"images": [], "categories": [], "annotations": []}')
     page = tmp_path / "a.html"
-    assert main(["doctor", "--data", str(tmp_path / "a.json"), "--html", str(page)]) == 0
-    assert "0 images, 0 objects" in capsys.readouterr().out
+    assert main(["doctor", "--data", str(tmp_path / "a.json"), "--html", str(page)]) == 1
+    told = capsys.readouterr().out
+    assert "0 images, 0 objects" in told
+    assert "[FAIL] no images" in told
     assert page.is_file()

@@ -65,7 +65,7 @@ def test_fixed(broken, tmp_path):
 
 
 def test_every_kind_is_tried():
-    others = {"leak", "flat_image", "corner_boxes"}
+    others = {"leak", "flat_image", "corner_boxes", "no_images", "no_annotations"}
     assert {case.kind for case in CASES} | others == set(KINDS)
 
 
@@ -165,3 +165,24 @@ def test_an_outline_of_points_in_a_random_order_is_measured_in_bounds(tmp_path):
     found = json.loads(fixed.path.read_text())["annotations"][0]
     assert found["segmentation"]["size"] == [broken_data.HEIGHT, broken_data.WIDTH]
     assert read_coco_file(str(fixed.path)).problems == []
+
+
+@pytest.mark.parametrize(
+    ("emptied", "kind"), [("images", "no_images"), ("annotations", "no_annotations")]
+)
+def test_an_empty_list_is_an_error_that_stays(tmp_path, emptied, kind):
+    data = dict(
+        images=[dict(id=1, file_name="a.png", height=9, width=9)],
+        annotations=[],
+        categories=[dict(id=1, name="a")],
+    )
+    data[emptied] = []
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(data))
+    (found,) = examine([read_source(str(path))])
+    assert KINDS[kind].status == "error"
+    assert kind in found.issues
+    assert len(found.issues[kind].items) == 1
+    (fixed,) = fix_files([found], tmp_path / "out")
+    (again,) = examine([read_source(str(fixed.path), str(tmp_path))])
+    assert kind in again.issues
