@@ -11,11 +11,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
+from condinst.compat.checkpoint import load_from_local
 from condinst.config.build import build_model
 from condinst.config.check import check_config
 from condinst.datasets.checks.checks import check_datasets
 from condinst.doctor.finding import ERROR, OK, WARNING, Finding
 from condinst.doctor.machine import num_cpus
+from condinst.model_zoo import list_models
 
 _GROUP = "config"
 
@@ -23,6 +25,8 @@ _GROUP = "config"
 def check(cfg: Config) -> list[Finding]:
     """Check everything that a run reads before its first iteration."""
     found = [_tried("settings", partial(_settings, cfg)), _tried("model", partial(_model, cfg))]
+    if cfg.get("load_from"):
+        found.append(_tried("load_from", partial(_weights, cfg)))
     data = _tried("data", lambda: str(check_datasets(cfg)))
     found.append(data)
     for split in ("train", "val"):
@@ -57,6 +61,15 @@ def _model(cfg: Config) -> str:
     model = build_model(cfg)
     number = sum(p.numel() for p in model.parameters())
     return f"{cfg.model.type}, {number / 1e6:.1f} M parameters"
+
+
+def _weights(cfg: Config) -> str:
+    """Read the checkpoint that training starts from, unless the run downloads it."""
+    name = str(cfg.load_from)
+    if "://" in name or name in list_models():
+        return f"{name}, downloaded when a run starts"
+    content = load_from_local(name)
+    return f"{name}, {len(content.get('state_dict', content))} weights"
 
 
 def _sample(cfg: Config, split: str) -> str:
