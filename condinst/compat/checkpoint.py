@@ -27,7 +27,7 @@ from mmengine.utils import digit_version
 
 from condinst.compat import restricted_pickle
 from condinst.compat.checkpoint_content import check_content, check_layout
-from condinst.compat.checkpoint_file import check
+from condinst.compat.checkpoint_file import check, require_file
 from condinst.compat.checkpoint_list import EXTRAS
 
 TRUST = "CONDINST_TRUST_CHECKPOINT"
@@ -52,8 +52,7 @@ def apply(upstream: str) -> None:
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read the checkpoint at a path; see :func:`_read` for the errors."""
     path = Path(filename).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"{filename}: no such checkpoint file")
+    require_file(path, str(filename))
     return _read(path, str(filename), map_location)
 
 

@@ -31,6 +31,20 @@ _FOLDER = 0x10  # MS-DOS attribute of a directory
 _BLOCK = 1 << 20
 
 
+def require_file(path: Path, name: str) -> None:
+    """Check that a checkpoint is a regular file: a pipe would be waited for.
+
+    Raises:
+        FileNotFoundError: there is no such file, or it is a folder.
+        ValueError: it is a pipe or a device.
+    """
+    if path.is_file():
+        return
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{name}: is a pipe or a device, expected a checkpoint file")
+    raise FileNotFoundError(f"{name}: no such checkpoint file")
+
+
 def check_whole(path: str | Path) -> None:
     """Check a file's structure and checksums without building a tensor.
 
@@ -42,8 +56,7 @@ def check_whole(path: str | Path) -> None:
         ValueError: it is damaged, incomplete or no checkpoint.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint file")
+    require_file(path, str(path))
     with path.open("rb") as file:
         try:
             check(file)

@@ -42,6 +42,10 @@ def _optional(check: tuple[_Check, str]) -> tuple[_Check, str]:
     return lambda v: v is None or check[0](v), f"{check[1]}, or None"
 
 
+def _one_of(*names: str) -> tuple[_Check, str]:
+    return lambda v: v in names, f"one of {', '.join(names)}"
+
+
 _BOOLEAN: tuple[_Check, str] = (lambda v: isinstance(v, bool), "True or False")
 _TEXT: tuple[_Check, str] = (lambda v: isinstance(v, str), "a text")
 
@@ -60,7 +64,7 @@ def _one_or_list(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
 
 
-_CHANNELS = (_one_or_list, "a whole number, 1 or more, or a list of them")
+_CHANNELS = (_one_or_list, "a whole number, 1 to 1000000, or a list of them")
 
 
 def _names(value: Any) -> bool:
@@ -131,6 +135,14 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
         (lambda v: v is None or isinstance(v, dict), "a dict with backend, or None"),
     ),
     (r"resume", _BOOLEAN),
+    (r"log_level", _optional(_one_of("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"))),
+    (r"env_cfg\.mp_cfg\.mp_start_method", _optional(_one_of("fork", "spawn", "forkserver"))),
+    (_MODEL + r"data_preprocessor\.pad_size_divisor", _whole(1, 100_000)),
+    (r"model\.mask_head\.max_masks_to_train", _whole(-1)),
+    (
+        _LOADER + r"(?:dataset\.)+pipeline",
+        (lambda v: isinstance(v, list | tuple) and len(v) > 0, "a list of dicts, one or more"),
+    ),
     (r"env_cfg\.cudnn_benchmark", _BOOLEAN),
     (
         r"default_scope|load_from|work_dir|experiment_name",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import struct
 import tarfile
@@ -268,3 +269,11 @@ def test_a_torchscript_program_is_refused(tmp_path, recwarn):
     torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), tmp_path / "program.pt")
     with pytest.raises(ValueError, match="program.pt: .*TorchScript program, expected weights"):
         load_from_local(str(tmp_path / "program.pt"))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "pipe.pth"
+    os.mkfifo(path)
+    for read in (check_whole, load_from_local):
+        with pytest.raises(ValueError, match="pipe.pth: is a pipe or a device"):
+            read(str(path))
