@@ -240,7 +240,7 @@ def test_a_closed_terminal(tmp_path):
         code = 1
         sys.stdout = sys.stderr = os.fdopen(1, "w", closefd=False)
         try:
-            train(tmp_path / "run", interval=10_000, hooks=[Slow(0.2, "before_train_iter")])
+            train(tmp_path / "run", interval=10_000, hooks=[Slow(1.0, "before_train_iter")])
         except SystemExit as end:
             code = end.code
         finally:
