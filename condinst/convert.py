@@ -1,19 +1,4 @@
 """The public names of :mod:`condinst.checkpoints`, which was ``condinst.convert`` before 0.1.0."""
 
-from condinst.checkpoints import (
-    LAYOUTS,
-    Conversion,
-    convert_file,
-    detect_layout,
-    to_condinst,
-    to_original,
-)
-
-__all__ = [
-    "LAYOUTS",
-    "Conversion",
-    "convert_file",
-    "detect_layout",
-    "to_condinst",
-    "to_original",
-]
+from condinst.checkpoints import *  # noqa: F403
+from condinst.checkpoints import __all__ as __all__

@@ -33,16 +33,17 @@ class _KeyValues(argparse.Action):
                 parser.error(f"{option_string} {word}: expected key=value")
         from mmengine.config import DictAction
 
+        action = DictAction(self.option_strings, self.dest)
         for word in values:
             try:
-                DictAction._parse_iterable(word.partition("=")[2])
+                action(parser, argparse.Namespace(), [word], option_string)
             except (AssertionError, RecursionError, ValueError) as error:
                 parser.error(
                     f"{option_string} {word}: the value cannot be read "
                     f"({type(error).__name__}): expected a number, a word, or a list of them such "
                     "as [1,2]; dicts inside of lists need a config file"
                 )
-        DictAction(self.option_strings, self.dest)(parser, namespace, values, option_string)
+        action(parser, namespace, values, option_string)
 
 
 def make_parser(

@@ -33,37 +33,6 @@ from condinst.config.sections import (
 )
 from condinst.config.values import check_value
 
-# the parts of a config, each with the registry of its dicts
-_PARTS: dict[str, str] = {
-    "model": "MODELS",
-    "data_preprocessor": "MODELS",
-    "tta_model": "MODELS",
-    "train_dataloader": "DATASETS",
-    "val_dataloader": "DATASETS",
-    "test_dataloader": "DATASETS",
-    "test_pipeline": "TRANSFORMS",
-    "tta_pipeline": "TRANSFORMS",
-    "train_cfg": "LOOPS",
-    "val_cfg": "LOOPS",
-    "test_cfg": "LOOPS",
-    "optim_wrapper": "OPTIM_WRAPPERS",
-    "param_scheduler": "PARAM_SCHEDULERS",
-    "val_evaluator": "METRICS",
-    "test_evaluator": "METRICS",
-    "default_hooks": "HOOKS",
-    "custom_hooks": "HOOKS",
-    "visualizer": "VISUALIZERS",
-    "log_processor": "LOG_PROCESSORS",
-    "env_cfg": "",
-    "auto_scale_lr": "",
-    "randomness": "",
-    "custom_imports": "",
-}
-_DICTS = {"model", "data_preprocessor", "tta_model", "train_cfg", "val_cfg", "test_cfg"}
-_DICTS |= {"train_dataloader", "val_dataloader", "test_dataloader", "optim_wrapper"}
-_DICTS |= {"default_hooks", "visualizer", "log_processor", "env_cfg", "auto_scale_lr"}
-_DICTS |= {"randomness", "custom_imports"}
-_LISTS = {"test_pipeline", "tta_pipeline", "custom_hooks"}
 PREDICTION = ("model", "test_dataloader", "test_pipeline")
 TEST = (
     *PREDICTION,
@@ -71,45 +40,6 @@ TEST = (
     *("default_hooks", "custom_hooks", "visualizer", "log_processor", "env_cfg"),
     *("randomness", "custom_imports"),
 )
-
-# keys whose dicts are of another registry than the dict that holds them
-_INSIDE = {
-    "pipeline": "TRANSFORMS",
-    "transforms": "TRANSFORMS",
-    "dataset": "DATASETS",
-    "datasets": "DATASETS",
-    "sampler": "DATA_SAMPLERS",
-    "batch_sampler": "DATA_SAMPLERS",
-    "collate_fn": "FUNCTIONS",
-    "optimizer": "OPTIMIZERS",
-    "metrics": "METRICS",
-    "vis_backends": "VISBACKENDS",
-    "init_cfg": "WEIGHT_INITIALIZERS",
-}
-# the type in these dicts is in no registry, or another library reads it
-_OPAQUE = {"nms", "nms_cfg", "backend_args", "file_client_args", "metainfo", "override"}
-_OPAQUE |= {
-    "paramwise_cfg",
-    "custom_keys",
-    "clip_grad",
-    "strategy",
-    "iou_cfg",
-    "loss_scale",
-    "roi_layer",
-    "dcn",
-}
-_OPAQUE_TYPES = {"Albu", "Albumentations", "InstaBoost"}
-# keys that a builder removes before it calls the class
-_REMOVED_KEYS = {
-    "HOOKS": {"priority"},
-    "PARAM_SCHEDULERS": {"convert_to_iter_based"},
-    "OPTIM_WRAPPERS": {"constructor", "paramwise_cfg", "optimizer"},
-    "LOOPS": {"by_epoch"},
-    "MODELS": {"requires_grad"},
-    "METRICS": {"metrics"},
-    "DATASETS": {"lazy_init"},
-}
-_COMPLETE = ("TRANSFORMS", "HOOKS")  # their builders add no arguments
 
 
 def check_config(cfg: Config, parts: Sequence[str] | None = None) -> None:
@@ -142,7 +72,7 @@ def find_problems(cfg: Config, parts: Sequence[str] | None = None) -> Iterator[s
         warnings.simplefilter("ignore")
         logging.getLogger("mmengine").setLevel(logging.ERROR)
         try:
-            for part, registry in _PARTS.items():
+            for part, registry in known.PARTS.items():
                 if part == "test_pipeline" and cfg.get("test_dataloader"):
                     continue  # the dataset refers to it; nothing else reads it
                 if part in cfg and (parts is None or part in parts):
@@ -185,9 +115,9 @@ def _kind(part: str, value: object) -> str | None:
         return wrong(part, value, "a dict with type")
     if value is None:
         return None
-    if part in _DICTS and not isinstance(value, dict):
+    if part in known.DICTS and not isinstance(value, dict):
         return wrong(part, value, "a dict")
-    if part in _LISTS and not isinstance(value, list | tuple):
+    if part in known.LISTS and not isinstance(value, list | tuple):
         return wrong(part, value, "a list of dicts")
     if not isinstance(value, dict | list | tuple):
         return wrong(part, value, "a dict, or a list of them")
@@ -214,7 +144,7 @@ def _part(cfg: Config, part: str, registry: str) -> Iterator[str]:
     if names:
         found = ((key, item) for key, item in value.items() if key not in names)
         yield from (unknown(join(part, key), item, part, names) for key, item in found)
-    if not registry or part in _LISTS | {"param_scheduler", "val_evaluator", "test_evaluator"}:
+    if not registry or part in known.LISTS | {"param_scheduler", "val_evaluator", "test_evaluator"}:
         yield from entries(part, value)
     yield from _walk(part, value, registry or None)
 
@@ -231,14 +161,14 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
     if isinstance(node, dict):
         if "type" in node:
             yield from _typed(path, node, registry)
-            if type_name(node) in _OPAQUE_TYPES:
+            if type_name(node) in known.OPAQUE_TYPES:
                 return
         names = known.PLAIN.get(path) or known.IN_DATASETS.get(path.rpartition(".")[2])
         if names and "type" not in node:
             yield from near_misses(path, node, names)
         for key, value in node.items():
             where = join(path, key)
-            if key in _OPAQUE:
+            if key in known.OPAQUE:
                 yield from _values(where, value)
                 continue
             if key in ("pipeline",) and registry in ("DATASETS", "DATA_SAMPLERS"):
@@ -249,7 +179,7 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
             if key in ("filter_cfg",) and value is not None and not isinstance(value, dict):
                 yield wrong(where, value, "a dict, or None")
                 continue
-            yield from _walk(where, value, _INSIDE.get(str(key), registry))
+            yield from _walk(where, value, known.INSIDE.get(str(key), registry))
     elif path in known.PLAIN and node is not None:
         yield wrong(path, node, "a dict")
     elif isinstance(node, list | tuple):
@@ -285,7 +215,7 @@ def _typed(path: str, node: dict, registry: str | None) -> Iterator[str]:
         yield f"{path}.type={kind!r}: no such class is registered{which}{hint}"
         return
     arguments = arguments_of(called)
-    taken = {"type", "_scope_", *_REMOVED_KEYS.get(registry or "", ())}
+    taken = {"type", "_scope_", *known.REMOVED_KEYS.get(registry or "", ())}
     name = getattr(called, "__name__", str(kind))
     for key, value in node.items():
         if key in taken or key in arguments.names:
@@ -296,7 +226,7 @@ def _typed(path: str, node: dict, registry: str | None) -> Iterator[str]:
         meant = near(str(key), arguments.names, 0.75)
         if not lenient or (meant and is_typo(str(key), meant)):
             yield unknown(join(path, key), value, name, _settable(arguments.names))
-    if registry in _COMPLETE:
+    if registry in known.COMPLETE:
         lacking = [k for k in arguments.required if k not in node]
         if lacking:
             yield f"{path} ({name}): {', '.join(lacking)} is missing"

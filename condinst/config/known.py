@@ -1,5 +1,7 @@
 """List the keys that mmengine, mmdet and condinst read of plain dicts (those without a ``type``).
 
+The tables at the end say which registry each part of a config belongs to.
+
 An unknown key in such a dict is ignored without a message: with a typo in ``score_thr``, a model
 trains for days and is tested at another threshold.
 """
@@ -88,3 +90,74 @@ TOP_LEVEL = (
     *("efficient_conv_bn_eval", "compile", "optimizer", "train_pipeline", "test_pipeline"),
     *("data_root", "dataset_type"),
 )
+
+# the parts of a config, each with the registry of its dicts
+PARTS: dict[str, str] = {
+    "model": "MODELS",
+    "data_preprocessor": "MODELS",
+    "tta_model": "MODELS",
+    "train_dataloader": "DATASETS",
+    "val_dataloader": "DATASETS",
+    "test_dataloader": "DATASETS",
+    "test_pipeline": "TRANSFORMS",
+    "tta_pipeline": "TRANSFORMS",
+    "train_cfg": "LOOPS",
+    "val_cfg": "LOOPS",
+    "test_cfg": "LOOPS",
+    "optim_wrapper": "OPTIM_WRAPPERS",
+    "param_scheduler": "PARAM_SCHEDULERS",
+    "val_evaluator": "METRICS",
+    "test_evaluator": "METRICS",
+    "default_hooks": "HOOKS",
+    "custom_hooks": "HOOKS",
+    "visualizer": "VISUALIZERS",
+    "log_processor": "LOG_PROCESSORS",
+    "env_cfg": "",
+    "auto_scale_lr": "",
+    "randomness": "",
+    "custom_imports": "",
+}
+DICTS = {"model", "data_preprocessor", "tta_model", "train_cfg", "val_cfg", "test_cfg"}
+DICTS |= {"train_dataloader", "val_dataloader", "test_dataloader", "optim_wrapper"}
+DICTS |= {"default_hooks", "visualizer", "log_processor", "env_cfg", "auto_scale_lr"}
+DICTS |= {"randomness", "custom_imports"}
+LISTS = {"test_pipeline", "tta_pipeline", "custom_hooks"}
+
+# keys whose dicts are of another registry than the dict that holds them
+INSIDE = {
+    "pipeline": "TRANSFORMS",
+    "transforms": "TRANSFORMS",
+    "dataset": "DATASETS",
+    "datasets": "DATASETS",
+    "sampler": "DATA_SAMPLERS",
+    "batch_sampler": "DATA_SAMPLERS",
+    "collate_fn": "FUNCTIONS",
+    "optimizer": "OPTIMIZERS",
+    "metrics": "METRICS",
+    "vis_backends": "VISBACKENDS",
+    "init_cfg": "WEIGHT_INITIALIZERS",
+}
+# the type in these dicts is in no registry, or another library reads it
+OPAQUE = {"nms", "nms_cfg", "backend_args", "file_client_args", "metainfo", "override"}
+OPAQUE |= {
+    "paramwise_cfg",
+    "custom_keys",
+    "clip_grad",
+    "strategy",
+    "iou_cfg",
+    "loss_scale",
+    "roi_layer",
+    "dcn",
+}
+OPAQUE_TYPES = {"Albu", "Albumentations", "InstaBoost"}
+# keys that a builder removes before it calls the class
+REMOVED_KEYS = {
+    "HOOKS": {"priority"},
+    "PARAM_SCHEDULERS": {"convert_to_iter_based"},
+    "OPTIM_WRAPPERS": {"constructor", "paramwise_cfg", "optimizer"},
+    "LOOPS": {"by_epoch"},
+    "MODELS": {"requires_grad"},
+    "METRICS": {"metrics"},
+    "DATASETS": {"lazy_init"},
+}
+COMPLETE = ("TRANSFORMS", "HOOKS")  # their builders add no arguments

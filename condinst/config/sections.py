@@ -94,14 +94,17 @@ _COCO_AP = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
 
 def check_save_best(cfg: Config) -> Iterator[str]:
     """Check the metric that decides which checkpoint is the best: it is read after hours."""
-    best = ((cfg.get("default_hooks") or {}).get("checkpoint") or {}).get("save_best")
+    hook = (cfg.get("default_hooks") or {}).get("checkpoint")
+    best = hook.get("save_best") if isinstance(hook, dict) else None
     evaluator = cfg.get("val_evaluator")
     nodes = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
     if len(nodes) != 1 or type_name(nodes[0]) != "CocoMetric" or best in (None, "auto"):
         return
+    if any(nodes[0].get(key) for key in ("classwise", "metric_items", "prefix")):
+        return  # other names
     metric = nodes[0].get("metric", "bbox")
-    kinds = [metric] if isinstance(metric, str) else list(metric)
-    if nodes[0].get("classwise") or nodes[0].get("metric_items") or {*kinds} - {"bbox", "segm"}:
+    kinds = metric if isinstance(metric, list | tuple) else [metric]
+    if any(kind not in ("bbox", "segm") for kind in kinds):
         return
     names = [f"coco/{kind}_{name}" for kind in kinds for name in _COCO_AP]
     for name in best if isinstance(best, list | tuple) else [best]:

@@ -36,13 +36,10 @@ _MAX_SAGITTA = 0.05  # largest distance in pixels between an ellipse and its pol
 
 
 def check_label(value: Any) -> bool:
-    """Tell whether a value can name a class: printable text, or an integer.
-
-    ``{{`` begins what mmengine replaces in the text of a config, so no class can hold it.
-    """
+    """Tell whether a value can name a class: printable text, or an integer."""
     if type(value) is int:
         return abs(value) < 1 << 63
-    return type(value) is str and value.isprintable() and len(value) <= 300 and "{{" not in value
+    return type(value) is str and value.isprintable() and len(value) <= 300
 
 
 def check_pixels(values: Any) -> np.ndarray:

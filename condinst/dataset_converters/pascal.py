@@ -17,6 +17,7 @@ from condinst.dataset_converters.image_sizes import check_mask_size, read_label_
 from condinst.dataset_converters.label_maps import mask_and_size
 from condinst.dataset_converters.outlines import label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes
+from condinst.utils.files import read_regular
 
 __all__ = ["find_pascal", "read_pascal"]
 
@@ -119,7 +120,7 @@ def _is_voc(root: Path) -> bool:
     """
     names = set()
     for path in sorted((root / "Annotations").glob("*.xml"))[:200]:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_regular(path).decode("utf-8", errors="replace")
         names.update(re.findall(r"<object>\s*<name>([^<]+)</name>", text))
     return bool(names) and names <= set(_VOC)
 

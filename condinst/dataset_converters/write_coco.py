@@ -32,6 +32,8 @@ def output_path(out: Path, split: str) -> Path:
 
 def written_here(path: Path) -> bool:
     """Tell whether this module wrote a file."""
+    if not path.is_file():  # a pipe would be waited for
+        return False
     with open(path, "rb") as file:
         return file.read(len(_MARK)) == _MARK.encode()
 

@@ -48,28 +48,21 @@ class MatchingResumeHook(Hook):
         for name, weight in check_complete(model, checkpoint, source).items():
             if weight.is_floating_point() and not bool(weight.isfinite().all()):
                 raise ValueError(f"{source}: {name} holds numbers that are not finite")
-        _check_optimizer(runner, checkpoint.get("optimizer"), source)
 
-
-def _check_optimizer(runner: Runner, state: Any, source: str) -> None:
-    optimizer = getattr(runner.optim_wrapper, "optimizer", None)
-    groups = state.get("param_groups") if isinstance(state, dict) else None
-    if optimizer is None or not isinstance(groups, list):
-        return
-    own = optimizer.param_groups
-    if len(groups) != len(own):
-        raise ValueError(
-            f"{source}: its optimizer has {len(groups)} groups of parameters, the config's "
-            f"{len(own)}: resume with the config of that training, or start with load_from"
-        )
-    for saved in groups:
-        missing = [name for name in optimizer.defaults if name not in saved]
-        if missing:
-            raise ValueError(
-                f"{source}: its optimizer has no {missing[0]!r}, which "
-                f"{type(optimizer).__name__} needs: resume with the optimizer of that training, or "
-                "start with load_from"
-            )
-        rate = saved["lr"]
-        if not isinstance(rate, int | float | Tensor) or not math.isfinite(float(rate)):
-            raise ValueError(f"{source}: its optimizer's lr is {rate!r}, expected a number")
+    def before_train(self, runner: Runner) -> None:
+        # after loading: torch has added the settings that the saving version did not have
+        optimizer = getattr(runner.optim_wrapper, "optimizer", None)
+        if not runner._resume or optimizer is None:
+            return
+        source = str(runner._load_from or "the checkpoint")
+        for group in optimizer.param_groups:
+            missing = [name for name in optimizer.defaults if name not in group]
+            if missing:
+                raise ValueError(
+                    f"{source}: its optimizer has no {missing[0]!r}, which "
+                    f"{type(optimizer).__name__} needs: resume with the optimizer of that "
+                    "training, or start with load_from"
+                )
+            rate = group["lr"]
+            if not isinstance(rate, int | float | Tensor) or not math.isfinite(float(rate)):
+                raise ValueError(f"{source}: its optimizer's lr is {rate!r}, expected a number")

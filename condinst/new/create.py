@@ -21,6 +21,7 @@ from condinst.utils.files import check_writable, replacing
 if TYPE_CHECKING:
     from condinst.dataset_converters import Imported
 
+_CONFIG_FOLDER = "{{ fileDirname }}/"  # mmengine replaces it by the folder of the config
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -132,11 +133,13 @@ def _create(
         seed=source.seed,
         fmt=source.fmt,
     )
+    places = _places(imported, config.parent)
+    _check_templates(imported.classes, places)
     facts = collect_facts(imported.train, imported.val)
     recipe = find_recipe(model, machine.device, facts.masks[0], from_scratch)
     plan = make_plan(
         name,
-        _places(imported, config.parent),
+        places,
         facts,
         machine,
         recipe,
@@ -190,7 +193,7 @@ def _places(imported: Imported, folder: Path) -> Places:
 
     def of_annotations(path: Path, own: bool) -> str:
         if own:
-            return "{{ fileDirname }}/" + path.relative_to(folder).as_posix()
+            return _CONFIG_FOLDER + path.relative_to(folder).as_posix()
         return relative(path)
 
     files = [of_annotations(s.ann_file, own) for s, own in zip(splits, written, strict=True)]
@@ -200,6 +203,16 @@ def _places(imported: Imported, folder: Path) -> Places:
         ann_files=(files[0], files[1]),
         img_dirs=(dirs[0], dirs[1]),
     )
+
+
+def _check_templates(classes: Sequence[str], places: Places) -> None:
+    """Refuse names with "{{", which mmengine replaces in the text of a config."""
+    paths = [places.root, *places.ann_files, *places.img_dirs]
+    named = [("class", name) for name in classes]
+    named += [("path", path.removeprefix(_CONFIG_FOLDER)) for path in paths]
+    for what, name in named:
+        if "{{" in name:
+            raise ValueError(f"{what} {name!r}: expected a name without '{{{{'; rename it")
 
 
 def _write(config: Path, text: str) -> None:

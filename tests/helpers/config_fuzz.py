@@ -2,7 +2,7 @@
 
 Every case has a number, from which all of it follows. A command may succeed (the mistake is
 harmless) or end with exit code 1 or 2 and one clear message; a traceback, a signal, a hang and a
-gigabyte more than before are faults.
+gigabyte more than before are problems.
 
     python tests/fuzz/config_fuzz.py --first 0 --num 50    # prints one JSON line per case
 """
@@ -32,7 +32,7 @@ from typing import Any
 REPO = Path(__file__).resolve().parents[2]
 SMALL = REPO / "tests" / "helpers" / "small_condinst.py"
 SECONDS = 120  # a case that takes longer hangs
-MEGABYTES = 1024  # more than before the case is a fault
+MEGABYTES = 1024  # more than before the case is a problem
 
 _BOXINST = """
 _base_ = {small!r}
@@ -119,7 +119,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case ended: "success", "message", or a fault."""
+    """How a case ended: "success", "message", or a problem."""
 
     number: int
     kind: str

@@ -131,7 +131,7 @@ def commands(image: Path, quick: bool) -> dict[str, Callable[[Path], list[str]]]
     return found if quick else found | others
 
 
-def fault(words: list[str]) -> str:
+def find_problem(words: list[str]) -> str:
     """What is wrong with how a command ended; nothing if that is right."""
     err = io.StringIO()
     try:
@@ -168,7 +168,7 @@ def run(folder: Path, data: Path, whole: Path, quick: bool) -> dict[str, str]:
         few = quick or name.endswith(", legacy")
         for command, words in commands(data / "train" / "000000.png", few).items():
             key = f"{command}: {name}"
-            wrong = fault(words(path))
+            wrong = find_problem(words(path))
             if files(work) != before:
                 wrong += " and it ran"
                 before = files(work)

@@ -220,7 +220,7 @@ def test_leftovers_are_the_run_s_own(tmp_path):
     assert remove_leftovers(tmp_path / "missing") == []
 
 
-class Fault(Hook):
+class FailAt(Hook):
     """An error at a chosen moment of the third iteration."""
 
     priority = "VERY_LOW"
@@ -239,7 +239,7 @@ class Fault(Hook):
 def test_a_checkpoint_after_an_error(tmp_path, moment, saved):
     """Before the next iteration has changed the weights, and not in the middle of it."""
     with quick():
-        runner = build(tmp_path, interval=100, hooks=[Fault(moment)])
+        runner = build(tmp_path, interval=100, hooks=[FailAt(moment)])
         with pytest.raises(ConnectionError):
             runner.train()
         path = save_now(runner, "test")

@@ -219,7 +219,7 @@ def test_what_was_found_before_a_broken_file_is_kept(checkpoint, folder, tmp_pat
     assert len(json.loads((out / "annotations.json").read_text())["images"]) == count - 1
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_was_found_before_a_signal_is_kept(checkpoint, folder, tmp_path, monkeypatch, stop):
     from condinst.cli.predict_output import ImageOutput
 
@@ -231,13 +231,13 @@ def test_what_was_found_before_a_signal_is_kept(checkpoint, folder, tmp_path, mo
             signal.raise_signal(stop)
 
     monkeypatch.setattr(ImageOutput, "write", write)
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(stop)
     try:
         code = start(checkpoint, folder, "--out", out, "--format", "coco", "--no-images")
     except SystemExit as ended:
         code = ended.code
     assert code == 128 + stop
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(stop) is before
     content = json.loads((out / "annotations.json").read_text())
     assert [image["file_name"] for image in content["images"]] == ["000000.png", "000001.png"]
 

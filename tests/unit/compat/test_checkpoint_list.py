@@ -189,3 +189,16 @@ def test_a_reader_that_is_forced_to_be_torch_s(tmp_path, monkeypatch):
     torch.save({"a": np.arange(3), "h": HistoryBuffer([1.0], [1])}, tmp_path / "a.pth")
     monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
     assert load_from_local(str(tmp_path / "a.pth"))["a"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("turn", ["zip", "legacy"], indirect=True)
+@pytest.mark.parametrize("key", [(1 << 61) - 1 << 70, -(1 << 64), (1, 1 << 30), (1, 2, 3), 1 + 2j])
+def test_a_key_that_can_be_chosen_to_collide_is_refused(turn, key):
+    """120,000 multiples of 2**61 - 1 have one hash: a dict of them takes minutes."""
+    with pytest.raises(ValueError, match="as a key"):
+        turn({key: None})
+
+
+def test_usual_keys_pass(turn):
+    expected = {-1: 0, (1 << 63) - 1: 1, "a": 2, b"b": 3, None: 4, True: 5, ("a", 7): 6, 0.5: 7}
+    assert turn(expected) == expected

@@ -285,3 +285,19 @@ def test_a_config_without_a_model_is_refused(base):
     with pytest.raises(ConfigError, match="has no model"):
         check_config(cfg)
     check_config(cfg, parts=["train_dataloader"])
+
+
+def test_the_best_metric_is_judged_where_its_names_are_known(base):
+    """A prefix, classes or items of one's own give other names."""
+    for extra in (dict(prefix="mine"), dict(classwise=True), dict(metric_items=["mAP"])):
+        cfg = Config(base)
+        cfg.val_evaluator.update(extra)
+        cfg.default_hooks.checkpoint = dict(cfg.default_hooks.checkpoint, save_best="mine/mAP")
+        assert not [text for text in find_problems(cfg) if "save_best" in text]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("val_evaluator.metric", 5), ("default_hooks.checkpoint", 5)]
+)
+def test_what_is_no_metric_or_hook_is_told(base, key, value):
+    assert key in message(base, (key, value))

@@ -235,14 +235,6 @@ def test_a_damaged_file_beside_its_image_is_refused(tmp_path, draw, write_json, 
         import_data(tmp_path / "data", tmp_path / "out")
 
 
-def test_a_label_that_a_config_would_replace_is_refused(tmp_path, draw, write_json):
-    draw(tmp_path / "data/a.png")
-    shapes = [{"label": "{{$HOME:x}}", "points": [[1, 1], [9, 1], [9, 9]], "shape_type": "polygon"}]
-    write_json(tmp_path / "data/a.json", {"shapes": shapes, "imagePath": "a.png"})
-    with pytest.raises(ValueError, match=r"data/a\.json.*HOME"):
-        import_data(tmp_path / "data", tmp_path / "out")
-
-
 @pytest.mark.parametrize("name", ["9.json", "data.yaml", "labels/a.txt"])
 def test_a_pipe_is_not_waited_for(tmp_path, draw, write_json, name):
     draw(tmp_path / "data/a.png")

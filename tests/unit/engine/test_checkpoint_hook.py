@@ -58,10 +58,15 @@ def test_what_is_missing_or_has_another_shape_is_named(model):
 
 
 def resume(model, checkpoint, optimizer="AdamW", resumed=True) -> None:
+    """What mmengine's Runner does: its hook, the optimizer's state, its hook again."""
     runner = Runner.__new__(Runner)
     runner.model, runner._load_from, runner._resume = model, "file.pth", resumed
     runner.optim_wrapper = OptimWrapper(getattr(torch.optim, optimizer)(model.parameters(), 0.1))
-    MatchingResumeHook().after_load_checkpoint(runner, checkpoint)
+    hook = MatchingResumeHook()
+    hook.after_load_checkpoint(runner, checkpoint)
+    if resumed and "optimizer" in checkpoint:
+        runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
+    hook.before_train(runner)
 
 
 def state(model, optimizer="AdamW") -> dict:
@@ -75,6 +80,17 @@ def test_a_training_resumes_from_its_own_checkpoint(model):
     resume(model, {"state_dict": {}}, resumed=False)  # load_from may bring a part of the weights
 
 
+@pytest.mark.parametrize("optimizer", ["AdamW", "Adam", "SGD"])
+def test_the_state_of_an_older_torch_is_taken(model, optimizer):
+    """Its groups lack the settings that torch has had since: torch 1.10's have these alone."""
+    checkpoint = state(model, optimizer)
+    known = {"params", "lr", "betas", "eps", "weight_decay", "amsgrad", "momentum", "dampening"}
+    (group,) = checkpoint["optimizer"]["param_groups"]
+    for name in set(group) - known - {"nesterov"}:
+        del group[name]
+    resume(model, checkpoint, optimizer)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -82,9 +98,9 @@ def test_a_training_resumes_from_its_own_checkpoint(model):
         (lambda c: c["state_dict"].update({"0.bias": torch.zeros(5)}), "0.bias .*expected .4,"),
         (
             lambda c: c["state_dict"]["0.bias"].fill_(float("nan")),
-            "0.bias holds numbers that are not",
+            "0.bias holds numbers that are not finite",
         ),
-        (lambda c: c["optimizer"]["param_groups"].append({}), "has 2 groups .* the config's 1"),
+        (lambda c: c["optimizer"]["param_groups"].append({}), "number of parameter groups"),
         (lambda c: c["optimizer"]["param_groups"][0].update(lr="high"), "lr is 'high'"),
         (lambda c: c["optimizer"]["param_groups"][0].update(lr=float("nan")), "lr is nan"),
     ],

@@ -134,3 +134,21 @@ def test_data_that_training_would_refuse_are_refused_now(data, tmp_path, capsys)
     assert run("mine", "--data", data, "--out", tmp_path / "out") == 1
     assert "(64 x 48, annotated 60 x 48)" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_class_that_mmengine_would_replace_is_refused(data, tmp_path, capsys):
+    for split in ("train", "val"):
+        path = data / "annotations" / f"instances_{split}.json"
+        content = json.loads(path.read_text())
+        content["categories"][0]["name"] = "{{$HOME:x}}"
+        path.write_text(json.dumps(content))
+    assert run("mine", "--data", data, "--out", tmp_path / "out") == 1
+    err = capsys.readouterr().err
+    assert "class '{{$HOME:x}}': expected a name without '{{'" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_mmengine_would_replace_is_refused(data, tmp_path, capsys):
+    moved = data.rename(tmp_path / "{{ fileDirname }}")
+    assert run("mine", "--data", moved, "--out", tmp_path / "out") == 1
+    assert "expected a name without '{{'" in capsys.readouterr().err

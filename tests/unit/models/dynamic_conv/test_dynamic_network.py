@@ -96,19 +96,19 @@ def test_tiles_change_nothing(monkeypatch, elements):
         torch.testing.assert_close(grad, expected_grad)
 
 
-@pytest.mark.parametrize("fault", [None, "wrong", "broken"])
-def test_fused_kernels_are_used_where_they_agree_with_the_plain_path(monkeypatch, fault):
+@pytest.mark.parametrize("defect", [None, "wrong", "broken"])
+def test_fused_kernels_are_used_where_they_agree_with_the_plain_path(monkeypatch, defect):
     """On a machine without a GPU, another function stands for the kernels."""
 
     def fused(features, params, points, scales, inds, channels, stride):
         calls.append(len(params))
-        if fault == "broken":
+        if defect == "broken":
             raise RuntimeError("PTX of a newer version")
         counts = torch.bincount(inds, minlength=len(features)).tolist()
         logits = module._tiled_dynamic_conv(
             features, params, points, scales, counts, channels, stride
         )
-        return logits * 1.1 if fault == "wrong" else logits
+        return logits * 1.1 if defect == "wrong" else logits
 
     calls = []
     monkeypatch.setattr(module, "fused_dynamic_conv", fused)
@@ -118,12 +118,12 @@ def test_fused_kernels_are_used_where_they_agree_with_the_plain_path(monkeypatch
     arguments = (torch.stack([features] * 3), params, points, scales, [1, 0, 3], [10, 8, 8, 1], 8)
     expected = module._tiled_dynamic_conv(*arguments)
     try:
-        if fault is None:
+        if defect is None:
             for _ in range(2):
                 torch.testing.assert_close(dynamic_conv(*arguments), expected)
             assert calls == [3, 4, 4]  # asked once, then used
         else:
-            reason = "differ by" if fault == "wrong" else "RuntimeError: PTX"
+            reason = "differ by" if defect == "wrong" else "RuntimeError: PTX"
             with pytest.warns(UserWarning, match=f"not used on cpu.*{reason}"):
                 torch.testing.assert_close(dynamic_conv(*arguments), expected)
             torch.testing.assert_close(dynamic_conv(*arguments), expected)
