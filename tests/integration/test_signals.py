@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -243,14 +244,18 @@ def test_a_closed_terminal(tmp_path):
             train(tmp_path / "run", interval=10_000, hooks=[Slow(1.0, "before_train_iter")])
         except SystemExit as end:
             code = end.code
+        except BaseException:
+            (tmp_path / "error.txt").write_text(traceback.format_exc())
         finally:
             os._exit(code)
     text = b""
-    while b"trained 2" not in text:
+    # closed while the child sleeps: its own os.write would fail before the signal is handled
+    while b"in before_train_iter" not in text.partition(b"trained 2")[2]:
         text += os.read(terminal, 1000)
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 129
+    error = tmp_path / "error.txt"
+    assert os.waitstatus_to_exitcode(status) == 129, error.exists() and error.read_text()
     assert len(saved(tmp_path / "run")) == 1
 
 
