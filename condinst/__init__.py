@@ -27,6 +27,7 @@ __all__ = ["__version__", *_PACKAGES, *_EXPORTS]
 
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
+        compat.require_packages()
         return importlib.import_module(f"condinst.{name}")
     if name in _EXPORTS:
         if name == "Predictor":  # the others need neither PyTorch nor mmdet

@@ -88,6 +88,12 @@ def _run(words: list[str]) -> int:
         args = _parse(words)
     except SystemExit as ended:  # --help, --version, wrong arguments
         return ended.code if isinstance(ended.code, int) else 0
+    except ImportError as error:  # in the module of the command
+        message = explain(error)
+        if message is None or os.environ.get("CONDINST_DEBUG"):
+            raise
+        print_error(message)
+        return 1
     if args.debug:
         os.environ["CONDINST_DEBUG"] = "1"  # also for processes that are started
     before = os.environ.get(_MAX_PIXELS)

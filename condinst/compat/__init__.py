@@ -31,6 +31,7 @@
 ``random_state``       seeds and keeps the random generators
 ``sample_errors``      an error in a dataset's pipeline names the image
 ``disk``               on a full disk, mmengine writes no half files and names the file
+``needed``             names mmcv, mmengine or mmdet where it is missing
 ``noise``              silences deprecation warnings that only upstream can act on
 =====================  ============================================================================
 
@@ -111,11 +112,11 @@ def require_packages() -> None:
     """Check that mmengine, mmcv and mmdet are installed, without importing them.
 
     Raises:
-        ImportError: one of them is not; the message says what to install.
+        ModuleNotFoundError: one of them is not; the message says what to install.
     """
     for name in _NEEDED:
         if importlib.util.find_spec(name) is None:
-            raise ImportError(explain_missing(name), name=name)
+            raise ModuleNotFoundError(explain_missing(name), name=name)
 
 
 def explain_missing(name: str) -> str | None:

@@ -104,18 +104,36 @@ def test_a_missing_package_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mmcv", "mmengine", "mmdet"])
-def test_a_missing_package_of_openmmlab_is_named_with_what_to_install(name):
-    """Through a command and through the first use in Python; importing condinst needs neither."""
-    absent = f"import sys; sys.modules[{name!r}] = None\n"
-    command = f"from condinst.cli.main import main\nsys.exit(main(['train', {str(SMALL)!r}]))"
-    code, _, err = run(code=absent + command)
-    assert code == 1
+@pytest.mark.parametrize(
+    "words",
+    [["train", SMALL], ["info", SMALL], ["make-shapes"], ["convert", "a.pth", "--out", "b"]],
+)
+def test_a_missing_package_of_openmmlab_is_named_with_what_to_install(name, words):
+    code = f"import sys; sys.modules[{name!r}] = None\nfrom condinst.cli.main import main\n"
+    code, out, err = run(*words, code=code + "sys.exit(main(sys.argv[1:]))")
+    assert (code, out) == (1, "")
     assert err.startswith(f"error: condinst needs {name}: pip install {name}")
     assert len(err.splitlines()) == 1
-    use = "import condinst\ntry:\n    condinst.Predictor\nexcept ImportError as e:\n    print(e)"
-    code, out, err = run(code=absent + use)
-    assert (code, err) == (0, "")
-    assert out.startswith(f"condinst needs {name}: pip install {name}")
+    assert "doctor" not in err
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import condinst; condinst.Predictor",
+        "import condinst; condinst.engine",
+        "from condinst.models import CondInst",
+        "from condinst.datasets import CocoDataset",
+        "from condinst.export import export_model",
+    ],
+)
+def test_a_missing_package_is_named_where_python_first_needs_it(use):
+    """Importing condinst itself needs none: condinst.deploy runs without them."""
+    start = "import sys; sys.modules['mmcv'] = None\nimport condinst, condinst.deploy\n"
+    code, out, err = run(code=f"{start}print('so far')\n{use}")
+    assert (code, out) == (1, "so far\n")
+    last = err.splitlines()[-1]
+    assert last.startswith("ModuleNotFoundError: condinst needs mmcv: pip install mmcv-lite")
 
 
 @pytest.mark.parametrize("words", [["list"], ["--help"]])
