@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -55,8 +56,13 @@ def _find_shipped(name_or_path: str) -> Path | None:
     # a config that has moved into a folder is found by its name
     path = find_shipped(below) or shipped_configs().get(name.removesuffix(".py"))
     if path is not None:
-        print(f"{name_or_path}: no such file here, taking the package's {path}", file=sys.stderr)
+        _say(f"{name_or_path}: no such file here, taking the package's {path}")
     return path
+
+
+@functools.cache  # a command resolves a name more than once
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def resolve_checkpoint(name_or_path: str) -> str:
