@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import os.path
 import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -87,7 +88,7 @@ def find_shipped(name: str) -> Path | None:
     name = name.removeprefix(PREFIX)
     name = name if name.endswith(".py") else f"{name}.py"
     path = find_root() / "configs" / _MOVED.get(name, name)
-    if path.is_file():
+    if os.path.isfile(path):  # Path.is_file raises for names that are too long
         return path
     return None if "/" in name else shipped_configs().get(PurePosixPath(name).stem)
 

@@ -29,7 +29,7 @@ def resolve_config(name_or_path: str) -> str:
         FileNotFoundError: it looks like a path, and there is no such file.
         ValueError: it is neither a file nor a name.
     """
-    if Path(name_or_path).is_file():
+    if os.path.isfile(name_or_path):
         return name_or_path
     if name_or_path in list_models():
         return str(get(name_or_path).config)
@@ -72,7 +72,7 @@ def resolve_checkpoint(name_or_path: str) -> str:
         ValueError: it is neither a path nor a model's name, or the model has no weights.
         OSError: the weights cannot be fetched.
     """
-    if _looks_like_path(name_or_path) or Path(name_or_path).is_file():
+    if _looks_like_path(name_or_path) or os.path.isfile(name_or_path):
         return name_or_path
     if name_or_path in list_models():
         return str(fetch(name_or_path))

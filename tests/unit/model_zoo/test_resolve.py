@@ -75,6 +75,12 @@ def test_other_paths_are_not_searched_in_the_package(path):
         resolve_config(path)
 
 
+@pytest.mark.parametrize("name", ["", "configs", "a\0b", "a" * 5000])
+def test_words_that_can_be_no_name(name):
+    with pytest.raises(ValueError, match="expected a config file or a model's name"):
+        resolve_config(name)
+
+
 @pytest.mark.parametrize(
     ("typed", "error"),
     [
