@@ -27,8 +27,11 @@ __all__ = ["__version__", *_PACKAGES, *_EXPORTS]
 
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
+        compat.require_packages()
         return importlib.import_module(f"condinst.{name}")
     if name in _EXPORTS:
+        if name == "Predictor":  # the others need neither PyTorch nor mmdet
+            compat.require_packages()
         return getattr(importlib.import_module(_EXPORTS[name]), name)
     raise AttributeError(f"module 'condinst' has no attribute {name!r}")
 

@@ -4,6 +4,7 @@
 them; ``weight_files`` reads and writes; ``model_check`` compares weights with a config's model.
 """
 
+import condinst.compat.needed  # noqa: F401
 from condinst.checkpoints.conversion import Conversion, convert_file
 from condinst.checkpoints.layouts import LAYOUTS, detect_layout, to_condinst, to_original
 

@@ -16,7 +16,7 @@ _EPILOG = """layouts that are recognized:
 examples:
   %(prog)s CondInst_MS_R_50_1x.pth --out condinst_r50_fpn_1x.pth
   %(prog)s CondInst_MS_R_50_1x.pth --out condinst_r50_fpn_1x.pth \\
-      --config configs/condinst_r50-caffe_fpn_ms-1x_coco_instance.py
+      --config condinst_r50-caffe_fpn_ms-1x_coco_instance
   %(prog)s work_dirs/NAME/iter_90000.pth --out original.pth --to original
   %(prog)s R-50.pkl --out resnet50_msra.pth
 

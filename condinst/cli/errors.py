@@ -13,6 +13,7 @@ from types import FrameType
 
 from condinst.cli.loader_errors import explain_loader_error
 from condinst.cli.once import print_error
+from condinst.compat import explain_missing
 from condinst.config.problem import ConfigError, came_in_run
 from condinst.utils.files import is_disk_error
 
@@ -93,5 +94,9 @@ def explain(error: Exception, frames: Sequence[FrameType] | None = None) -> str 
         if node := built_node(frames):
             return f"the config's type={node['type']!r} cannot be built: {one_line(error)}"
     if isinstance(error, ImportError) and (error.name or "").split(".")[0] != "condinst":
+        if isinstance(error, ModuleNotFoundError) and (
+            missing := explain_missing(error.name or "")
+        ):
+            return missing
         return f"{error} (condinst doctor looks through what is installed)"
     return None

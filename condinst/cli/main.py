@@ -32,7 +32,9 @@ _COMMANDS = {
     "tile": ("tile", "cut a dataset of large images into tiles"),
     "info": ("info", "print parameters, FLOPs and memory of a model"),
     "doctor": ("doctor", "check the installation, the machine and a config's data"),
-    "list": ("list_models", "list the published models"),
+    "list": ("list_models", "list the models that have a name"),
+    "quickstart": ("quickstart", "train a small model on generated images, in minutes"),
+    "make-shapes": ("make_shapes", "generate images of colored shapes with annotations"),
 }
 
 # The commands that read images have --max-pixels. The environment passes it on to data workers and
@@ -44,14 +46,16 @@ _READ_IMAGES = {
 _MAX_PIXELS = "CONDINST_MAX_PIXELS"  # condinst.images.limit.VARIABLE
 
 _EPILOG = """examples:
+  condinst make-shapes
+  condinst predict shapes data/shapes/val --out found
   condinst list
   condinst new mine --data images/
-  condinst train configs/quickstart_condinst_r18_fpn_shapes.py --seed 0
+  condinst train quickstart_condinst_r18_fpn_shapes --seed 0
   condinst test CONFIG work_dirs/NAME/iter_90000.pth
-  condinst predict condinst_r50_fpn_90k photo.jpg --out found
   condinst doctor CONFIG
 
-condinst COMMAND --help explains a command. A model's name can replace the path of a config.
+condinst COMMAND --help explains a command. The name of a model or a config of the package can
+replace the path of a config.
 """
 
 
@@ -84,6 +88,12 @@ def _run(words: list[str]) -> int:
         args = _parse(words)
     except SystemExit as ended:  # --help, --version, wrong arguments
         return ended.code if isinstance(ended.code, int) else 0
+    except ImportError as error:  # in the module of the command
+        message = explain(error)
+        if message is None or os.environ.get("CONDINST_DEBUG"):
+            raise
+        print_error(message)
+        return 1
     if args.debug:
         os.environ["CONDINST_DEBUG"] = "1"  # also for processes that are started
     before = os.environ.get(_MAX_PIXELS)

@@ -33,7 +33,8 @@ _EPILOG = """formats, in addition to the images with the instances drawn on them
   json     one line of JSON per image, predictions.jsonl
 
 examples:
-  %(prog)s condinst_r50_fpn_1x photo.jpg
+  %(prog)s shapes data/shapes/val
+  %(prog)s condinst_r50_fpn_90k photo.jpg
   %(prog)s CONFIG work_dirs/NAME/iter_90000.pth folder/ film.mp4 --out found
   %(prog)s work_dirs/NAME/iter_90000.pth folder/ --format coco labelme --no-images
   %(prog)s CONFIG CHECKPOINT slide.tif --tile 1024

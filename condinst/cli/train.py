@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 _EXAMPLES = """examples:
-  %(prog)s configs/condinst_r50_fpn_ms-poly-90k_coco_instance.py
+  %(prog)s condinst_r50_fpn_ms-poly-90k_coco_instance
   %(prog)s CONFIG --cfg-options data_root=/data/coco/ train_dataloader.batch_size=4
   %(prog)s CONFIG --resume
   torchrun --nproc_per_node 8 -m condinst train CONFIG --amp bfloat16

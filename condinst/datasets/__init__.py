@@ -1,5 +1,6 @@
 """Datasets and transforms that mmdet lacks, and checks of the data."""
 
+import condinst.compat.needed  # noqa: F401
 from condinst.datasets.class_balance import ClassBalancedDataset
 from condinst.datasets.coco_dataset import CocoDataset
 from condinst.datasets.transforms.cut_tiles import CutTiles

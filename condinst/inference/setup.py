@@ -22,7 +22,7 @@ from condinst.config.check import PREDICTION, check_config
 from condinst.config.nodes import type_name
 from condinst.config.read import read_config_file
 from condinst.images.pixel_format import PixelFormat
-from condinst.model_zoo import list_models, resolve_checkpoint, resolve_config
+from condinst.model_zoo import get, list_models, resolve_checkpoint, resolve_config
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
 from condinst.models.optimize import optimize_for_inference
@@ -49,6 +49,8 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
             config, checkpoint = None, config
         elif str(config) in list_models():
             checkpoint = config
+            if get(str(config)).packaged:  # the file holds the config that it was trained with
+                config = None
     if checkpoint is None:
         if isinstance(config, str):
             resolve_config(config)  # raises if it is neither a file nor the name of a model

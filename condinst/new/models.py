@@ -34,9 +34,9 @@ class Recipe:
 
 
 _SHORT = {
-    "r18": Recipe("r18", "_base_/small/condinst_r18_fpn.py", 1.0, 1.0, small=True),
+    "r18": Recipe("r18", "small/condinst_r18_fpn.py", 1.0, 1.0, small=True),
     "boxinst-r18": Recipe(
-        "boxinst-r18", "_base_/small/boxinst_r18_fpn.py", 1.0, 1.0, small=True, boxes=True
+        "boxinst-r18", "small/boxinst_r18_fpn.py", 1.0, 1.0, small=True, boxes=True
     ),
 }
 # short name -> model of the index
@@ -85,10 +85,10 @@ def _from_index(name: str, from_scratch: bool) -> Recipe:
     from condinst.model_zoo.index import unknown
 
     known = _ALIASES.get(name, name)
-    if known not in list_models():
-        raise ValueError(
-            f"--model {unknown(name, 'a name of condinst list or one of ' + ', '.join(NAMES))}"
-        )
+    models = [name for name in list_models() if get(name).collection in ("CondInst", "BoxInst")]
+    if known not in models:
+        expected = f"a name of condinst list or one of {', '.join(NAMES)}"
+        raise ValueError(f"--model {unknown(name, expected, models)}")
     entry = get(known)
     per_megapixel, fixed = next(
         (values for word, values in _MEMORY.items() if word in known), (2.0, 1.5)

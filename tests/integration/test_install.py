@@ -55,6 +55,9 @@ def archives(source, tmp_path_factory) -> dict[str, Path]:
 def test_the_wheel_holds_the_package_its_startup_file_configs_and_tools(source, archives):
     names = set(zipfile.ZipFile(archives["wheel"]).namelist())
     expected = {p.relative_to(source).as_posix() for p in (source / "condinst").rglob("*.py")}
+    packaged = {p.relative_to(source).as_posix() for p in (source / "condinst").rglob("*.pth")}
+    assert "condinst/model_zoo/packaged/shapes.pth" in packaged
+    expected |= packaged
     for folder in ("configs", "tools"):
         for path in (source / folder).rglob("*.*"):
             expected.add(f"condinst/.mim/{path.relative_to(source).as_posix()}")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from html.parser import HTMLParser
 
 import nbformat
 import pytest
@@ -29,6 +30,47 @@ def test_the_notebook_runs_from_top_to_bottom(repo, tmp_path):
     for name in ("data.html", "mine/mine.py", "work_dirs/mine/report.html", "mine.onnx"):
         assert (tmp_path / name).stat().st_size
     assert (tmp_path / "predicted.jpg").stat().st_size
+
+
+@pytest.fixture
+def functions(repo, monkeypatch):
+    """What the first cell defines, without the commands that it runs."""
+    notebook = nbformat.read(repo / "examples" / "condinst_colab.ipynb", as_version=4)
+    first = next(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    monkeypatch.delenv("CONDINST_SOURCE", raising=False)
+    defined = {}
+    exec(first.partition("\nif importlib")[0], defined)
+    return defined
+
+
+def test_a_page_is_shown_in_a_frame_that_keeps_its_style(functions, tmp_path):
+    page = (
+        '<!doctype html><style>body { color: "red" }</style><p title=\'a "b"\'>1 &lt; 2 &amp; ä</p>'
+    )
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    shown, frames = [], []
+    functions["display"] = shown.append
+    functions["show_page"](tmp_path / "page.html")
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            assert tag in ("div", "iframe")
+            frames.extend([dict(attrs)] if tag == "iframe" else [])
+
+    Reader().feed(shown[0].data)
+    assert [frame["srcdoc"] for frame in frames] == [page]
+
+
+def test_the_source_is_a_wheel_here_or_a_checkout_around_the_notebook(
+    functions, repo, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(repo / "examples")
+    assert functions["find_source"]() == ".."
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RuntimeError, match="upload a wheel or set SOURCE"):
+        functions["find_source"]()
+    (tmp_path / "condinst-0.1.0-py3-none-any.whl").touch()
+    assert functions["find_source"]() == "condinst-0.1.0-py3-none-any.whl"
 
 
 def test_the_notebook_holds_no_output(repo):

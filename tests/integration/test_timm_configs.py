@@ -12,7 +12,7 @@ pytestmark = pytest.mark.long
 timm = pytest.importorskip("timm", reason="needs timm, which is optional")
 
 CONFIGS = {
-    name: REPO / "configs" / f"condinst_{name}_fpn_ms-3x_coco_instance.py"
+    name: REPO / "configs/condinst" / f"condinst_{name}_fpn_ms-3x_coco_instance.py"
     for name in ("convnext-tiny", "mobilenetv3-large")
 }
 

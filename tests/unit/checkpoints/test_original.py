@@ -10,6 +10,7 @@ import torch
 
 from condinst.checkpoints import detect_layout, to_condinst, to_original
 from condinst.checkpoints.original import bifpn_nodes
+from condinst.compat.base_configs import shipped_config
 from condinst.config.build import build_model
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -30,7 +31,7 @@ def golden(request, shared):
     spec.loader.exec_module(module)
     weights = {k: torch.from_numpy(v) for k, v in module.reference_state_dict(file).items()}
     shapes = {name: tuple(shape) for name, shape, *_ in json.loads(file.read_text())["weights"]}
-    return weights, shapes, CONFIGS / GOLDEN[request.param]
+    return weights, shapes, shipped_config(GOLDEN[request.param])
 
 
 def test_there_and_back(golden):
@@ -45,10 +46,10 @@ def test_there_and_back(golden):
 
 
 @pytest.mark.parametrize(
-    "config", sorted(c.name for c in CONFIGS.glob("*inst_r*-caffe*")), ids=lambda name: name[:-26]
+    "config", sorted(c.name for c in CONFIGS.glob("*/*inst_r*-caffe*")), ids=lambda name: name[:-26]
 )
 def test_every_published_variant_has_names_of_the_original_s(config):
-    ours = build_model(CONFIGS / config).state_dict()
+    ours = build_model(shipped_config(config)).state_dict()
     ours = {name: tensor + i for i, (name, tensor) in enumerate(ours.items())}
     again = to_condinst(to_original(ours))
     assert again.keys() == ours.keys()
@@ -59,7 +60,9 @@ def test_every_published_variant_has_names_of_the_original_s(config):
 
 def test_deformable_blocks_have_their_offsets_beside_the_convolution():
     names = to_original(
-        build_model(CONFIGS / "boxinst_r101-caffe-dcni3_bifpn_ms-3x_coco_instance.py").state_dict()
+        build_model(
+            CONFIGS / "boxinst" / "boxinst_r101-caffe-dcni3_bifpn_ms-3x_coco_instance.py"
+        ).state_dict()
     )
     offsets = {n for n in names if "conv2_offset" in n}
     # stages of 4, 23 and 3 blocks, of which 0, 3, 6, ... are deformable

@@ -151,7 +151,7 @@ def test_mistakes(words, message, capsys):
 def test_boxinst_trains_on_the_targets_of_its_pipeline():
     repo = REPO
     cfg = read_config(
-        str(repo / "configs" / "boxinst_r50_fpn_ms-90k_coco_instance.py"),
+        str(repo / "configs" / "boxinst" / "boxinst_r50_fpn_ms-90k_coco_instance.py"),
         {"model.backbone.depth": 18, "model.neck.in_channels": [64, 128, 256, 512]},
     )
     found = info.describe(cfg, size=(64, 64), device="cpu")

@@ -103,6 +103,39 @@ def test_a_missing_package_is_one_line(tmp_path):
     assert err == "error: no mmengine here (condinst doctor looks through what is installed)\n"
 
 
+@pytest.mark.parametrize("name", ["mmcv", "mmengine", "mmdet"])
+@pytest.mark.parametrize(
+    "words",
+    [["train", SMALL], ["info", SMALL], ["make-shapes"], ["convert", "a.pth", "--out", "b"]],
+)
+def test_a_missing_package_of_openmmlab_is_named_with_what_to_install(name, words):
+    code = f"import sys; sys.modules[{name!r}] = None\nfrom condinst.cli.main import main\n"
+    code, out, err = run(*words, code=code + "sys.exit(main(sys.argv[1:]))")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: condinst needs {name}: pip install {name}")
+    assert len(err.splitlines()) == 1
+    assert "doctor" not in err
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import condinst; condinst.Predictor",
+        "import condinst; condinst.engine",
+        "from condinst.models import CondInst",
+        "from condinst.datasets import CocoDataset",
+        "from condinst.export import export_model",
+    ],
+)
+def test_a_missing_package_is_named_where_python_first_needs_it(use):
+    """Importing condinst itself needs none: condinst.deploy runs without them."""
+    start = "import sys; sys.modules['mmcv'] = None\nimport condinst, condinst.deploy\n"
+    code, out, err = run(code=f"{start}print('so far')\n{use}")
+    assert (code, out) == (1, "so far\n")
+    last = err.splitlines()[-1]
+    assert last.startswith("ModuleNotFoundError: condinst needs mmcv: pip install mmcv-lite")
+
+
 @pytest.mark.parametrize("words", [["list"], ["--help"]])
 def test_a_reader_that_goes_away_is_no_error(words):
     process = start(*words)
@@ -115,8 +148,14 @@ def test_a_reader_that_goes_away_is_no_error(words):
 def test_names_of_models(capsys):
     assert main(["list", "boxinst_r50_fpn_90k"]) == 0
     header, line = capsys.readouterr().out.splitlines()
-    assert header.split() == ["name", "box", "AP", "mask", "AP", "weights"]
-    assert line.split() == ["boxinst_r50_fpn_90k", "39.4", "30.8", "online"]  # mmdet's model zoo
+    assert header.split() == ["name", "box", "AP", "mask", "AP", "measured", "on", "weights"]
+    assert line.split() == [
+        "boxinst_r50_fpn_90k",
+        "39.4",
+        "30.8",
+        "COCO",
+        "online",
+    ]  # mmdet's model zoo
     assert main(["list", "mask_rcnn*"]) == 1
     assert capsys.readouterr().err.startswith("error: mask_rcnn*: no model has such a name")
 

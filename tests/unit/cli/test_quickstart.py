@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from condinst.cli import quickstart
+from condinst.datasets.shapes import generator
 
 KEYS = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
 METRICS = {
@@ -19,7 +20,7 @@ METRICS = {
 
 @pytest.fixture
 def config(repo):
-    return repo / "configs" / "quickstart_condinst_r18_fpn_shapes.py"
+    return str(repo / "configs" / "quickstart" / "quickstart_condinst_r18_fpn_shapes.py")
 
 
 def test_table():
@@ -44,14 +45,14 @@ def test_it_trains_and_tests_what_it_generated(config, tmp_path, monkeypatch, ca
         said["test"] = argv
         return METRICS
 
-    monkeypatch.setattr(quickstart, "make_shapes", lambda folder: said.update(data=folder))
-    monkeypatch.setattr(quickstart.train, "main", train)
-    monkeypatch.setattr(quickstart.test, "main", test)
+    monkeypatch.setattr(generator, "make_shapes", lambda folder: said.update(data=folder))
+    monkeypatch.setattr("condinst.cli.train.main", train)
+    monkeypatch.setattr("condinst.cli.test.main", test)
     argv = ["--data", str(data), "--work-dir", str(work_dir), "--iters", "7"]
-    assert quickstart.main(config, argv) == METRICS
+    assert quickstart.main(argv) == METRICS
     assert said["data"] == str(data)
     for step in ("train", "test"):
-        assert said[step][0] == str(config)
+        assert said[step][0] == config
         assert f"data_root={data}/" in said[step]
         assert "train_cfg.max_iters=7" in said[step]
     assert str(work_dir / "iter_7.pth") in said["test"]
@@ -62,9 +63,9 @@ def test_it_trains_and_tests_what_it_generated(config, tmp_path, monkeypatch, ca
 
 
 @pytest.mark.slow
-def test_the_small_model_reaches_the_promised_ap(config, tmp_path):
+def test_the_small_model_reaches_the_promised_ap(tmp_path):
     data, work_dir = tmp_path / "shapes", tmp_path / "run"
-    metrics = quickstart.main(config, ["--data", str(data), "--work-dir", str(work_dir)])
+    metrics = quickstart.main(["--data", str(data), "--work-dir", str(work_dir)])
     assert metrics["coco/segm_mAP"] >= 0.60
     assert metrics["coco/bbox_mAP"] >= 0.60
     images = json.loads((data / "annotations" / "instances_val.json").read_text())["images"]

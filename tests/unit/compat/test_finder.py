@@ -144,5 +144,5 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch, name, remedy):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == name else find(n))
     with pytest.raises(ImportError) as error:
-        compat._require_packages()
+        compat.require_packages()
     assert str(error.value) == f"condinst needs {name}: {remedy}"

@@ -1,9 +1,9 @@
 # MobileNetV3-Large by timm with a narrow neck and short towers, for small machines. Not measured.
 _base_ = [
-    "./_base_/models/condinst_r50_fpn.py",
-    "./_base_/datasets/coco_instance.py",
-    "./_base_/schedules/schedule_270k.py",
-    "./_base_/default_runtime.py",
+    "../_base_/models/condinst_r50_fpn.py",
+    "../_base_/datasets/coco_instance.py",
+    "../_base_/schedules/schedule_270k.py",
+    "../_base_/default_runtime.py",
 ]
 
 channels = 96

@@ -1,10 +1,10 @@
 # ConvNeXt-T by timm, for 3x the iterations. Not measured: the paper (Liu et al., CVPR 2022) reports
 # the backbone with Mask R-CNN, whose optimizer and stochastic depth these are.
 _base_ = [
-    "./_base_/models/condinst_r50_fpn.py",
-    "./_base_/datasets/coco_instance.py",
-    "./_base_/schedules/schedule_270k.py",
-    "./_base_/default_runtime.py",
+    "../_base_/models/condinst_r50_fpn.py",
+    "../_base_/datasets/coco_instance.py",
+    "../_base_/schedules/schedule_270k.py",
+    "../_base_/default_runtime.py",
 ]
 
 model = dict(

@@ -1,5 +1,5 @@
 # What a few hundred images of COCO teach a small model with ImageNet's weights. docs/examples.md
-_base_ = "./_base_/small/condinst_r18_fpn.py"
+_base_ = "../small/condinst_r18_fpn.py"
 
 model = dict(
     backbone=dict(
