@@ -50,9 +50,9 @@ def numbers(
 
 @backends
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
-def test_real_detections_give_pycocotools_numbers(shared, backend, iou_type):
+def test_many_detections_give_pycocotools_numbers(datasets, backend, iou_type):
     """The reference's results hold boxes and masks: pycocotools then sorts masks by box area."""
-    folder = shared / "evaluator"
+    folder = datasets / "evaluator"
     content = json.loads((folder / "ground_truth.json").read_text())
     found = json.loads((folder / "detections.json").read_text())
     expected = json.loads((folder / "expected_pycocotools.json").read_text())[iou_type]

@@ -413,9 +413,9 @@ def dirty_copy(data: dict) -> dict:
     return data
 
 
-def test_what_is_kept_and_learned_is_what_mmdet_keeps_and_our_loader_learns(tmp_path, shared):
+def test_what_is_kept_and_learned_is_what_mmdet_keeps_and_our_loader_learns(tmp_path, datasets):
     """Image by image, on real annotations with every issue mixed in."""
-    path = shared / "coco_tiny" / "annotations" / "instances_train2017.json"
+    path = datasets / "coco_tiny" / "annotations" / "instances_train2017.json"
     data = dirty_copy(json.loads(path.read_text()))
     (tmp_path / "dirty.json").write_text(json.dumps(data))
     filter_cfg = {"filter_empty_gt": True, "min_size": 32}
