@@ -187,8 +187,8 @@ def test_goes_on_exactly(tmp_path, kind):
 @pytest.mark.parametrize("persistent", [False, True])
 @pytest.mark.parametrize("kind", ["finite", "epochs"])
 def test_workers_do_not_matter(tmp_path, kind, persistent):
-    """Four workers throughout, which live on from epoch to epoch or not."""
-    options = KINDS[kind] | dict(workers=4, persistent=persistent)
+    """Three workers throughout, which live on from epoch to epoch or not."""
+    options = KINDS[kind] | dict(workers=3, persistent=persistent)
     whole = train(tmp_path, **options)
     assert_goes_on(train(tmp_path / "alone", **KINDS[kind]), whole, 0)
     checkpoint = str(tmp_path / "iter_8.pth")

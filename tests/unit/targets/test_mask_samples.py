@@ -121,7 +121,7 @@ def test_real_images(datasets, name, split, prefix, as_lists):
     crowds = parts = rles = 0
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     with_crowds = [x for x in infos if any(i["ignore_flag"] for i in x["instances"])]
-    for info in with_crowds[:4] + infos[:: len(infos) // 12]:
+    for info in with_crowds[:4] + infos[:: len(infos) // 6]:
         info["ori_shape"] = (info["height"], info["width"])
         info["instances"] = info["instances"][:40]
         for instance in info["instances"]:
