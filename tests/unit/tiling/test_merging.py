@@ -79,12 +79,12 @@ def test_a_mask_just_short_of_the_tile_s_edge_is_not_whole():
 
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])
 def test_a_mask_just_short_of_any_edge_is_not_whole(turn):
-    """The same object at each of the four edges of a tile: its scene is turned in the image."""
+    """What two tiles see ends too close to the edge of the near one, at each of its four edges."""
     near, far = Tile(40, 40, 140, 140), Tile(120, 40, 220, 140)  # they share x 120 to 140
     side = 260
     short, long = np.zeros((2, side, side), bool)
     short[80:100, 110:138] = True
-    long[80:100, 110:160] = True
+    long[80:100, 110:139] = True  # ends a pixel before the near tile does
 
     def turned(tile: Tile) -> Tile:
         corners = np.zeros((side, side), bool)
@@ -110,7 +110,6 @@ def test_a_mask_just_short_of_any_edge_is_not_whole(turn):
         views.append(TileView(tile, results))
     found = merge_views(views)
     assert len(found) == 1
-    # the near tile's part up to its edge, and what the far tile sees of the rest
     assert np.array_equal(found.masks[0], np.rot90(long, turn))
 
 
