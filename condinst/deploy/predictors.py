@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -19,10 +19,26 @@ from condinst.masks.resize import draw_crop
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["OnnxPredictor", "OpenVinoPredictor"]
 
 # 100 masks of this size take 3 GB.
 MAX_MASK_PIXELS = 2**22
+
+
+class _Settings(TypedDict, total=False):
+    """Keyword arguments of every predictor of files; see :class:`OnnxPredictor`."""
+
+    score_thr: float
+    channel_order: str
+    on_error: str
+    max_mask_pixels: int | None
+    tile: int | Sequence[int] | None
+    tile_overlap: float
+    tile_standard_pred: bool
+    tile_match_threshold: float
 
 
 @dataclass(frozen=True)
@@ -53,12 +69,16 @@ class _FilePredictor(BasePredictor[_Image]):
         path: Path,
         runtime: OnnxRuntime | OpenVino,
         *,
-        score_thr: float,
-        channel_order: str,
-        on_error: str,
-        max_mask_pixels: int | None,
-        tiling: Tiling | None,
+        score_thr: float = 0.0,
+        channel_order: str = "rgb",
+        on_error: str = "raise",
+        max_mask_pixels: int | None = MAX_MASK_PIXELS,
+        tile: int | Sequence[int] | None = None,
+        tile_overlap: float = 0.2,
+        tile_standard_pred: bool = False,
+        tile_match_threshold: float = 0.5,
     ) -> None:
+        tiling = Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold)
         if max_mask_pixels is not None and max_mask_pixels < 1:
             raise ValueError(f"max_mask_pixels={max_mask_pixels}: expected 1 or more, or None")
         try:
@@ -186,24 +206,9 @@ class OnnxPredictor(_FilePredictor):
         *,
         providers: Sequence[Any] | None = None,
         threads: int | None = None,
-        score_thr: float = 0.0,
-        channel_order: str = "rgb",
-        on_error: str = "raise",
-        max_mask_pixels: int | None = MAX_MASK_PIXELS,
-        tile: int | Sequence[int] | None = None,
-        tile_overlap: float = 0.2,
-        tile_standard_pred: bool = False,
-        tile_match_threshold: float = 0.5,
+        **settings: Unpack[_Settings],
     ) -> None:
-        super().__init__(
-            Path(file),
-            OnnxRuntime(Path(file), providers, threads),
-            score_thr=score_thr,
-            channel_order=channel_order,
-            on_error=on_error,
-            max_mask_pixels=max_mask_pixels,
-            tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
-        )
+        super().__init__(Path(file), OnnxRuntime(Path(file), providers, threads), **settings)
 
 
 class OpenVinoPredictor(_FilePredictor):
@@ -224,21 +229,6 @@ class OpenVinoPredictor(_FilePredictor):
         *,
         device: str = "CPU",
         threads: int | None = None,
-        score_thr: float = 0.0,
-        channel_order: str = "rgb",
-        on_error: str = "raise",
-        max_mask_pixels: int | None = MAX_MASK_PIXELS,
-        tile: int | Sequence[int] | None = None,
-        tile_overlap: float = 0.2,
-        tile_standard_pred: bool = False,
-        tile_match_threshold: float = 0.5,
+        **settings: Unpack[_Settings],
     ) -> None:
-        super().__init__(
-            Path(file),
-            OpenVino(Path(file), device, threads),
-            score_thr=score_thr,
-            channel_order=channel_order,
-            on_error=on_error,
-            max_mask_pixels=max_mask_pixels,
-            tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
-        )
+        super().__init__(Path(file), OpenVino(Path(file), device, threads), **settings)

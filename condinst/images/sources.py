@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from condinst.images.decoding import from_pillow, is_npy, read_stored
+from condinst.images.decoding import check_range, from_pillow, is_npy, read_stored, to_rgb
 from condinst.images.limit import check_size, open_image
 from condinst.images.pixel_format import PixelFormat, to_display, turn_upright
 from condinst.utils.files import check_regular, read_regular
@@ -173,7 +173,7 @@ def read_image(
     def decode(data: bytes) -> Iterator[np.ndarray]:
         if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3) and not is_npy(data):
             stored = open_image(data)
-            _check_range(stored)  # here, because exif_transpose loses the image's format
+            check_range(stored)  # here, because exif_transpose loses the image's format
             for image in (ImageOps.exif_transpose(stored), stored):
                 yield pixel_format.fit(to_rgb(image))
         else:
@@ -242,22 +242,3 @@ def to_pixels(image: Image.Image, pixel_format: PixelFormat) -> np.ndarray:
         return pixel_format.fit(to_rgb(image))
     pixels, alpha, _ = from_pillow(image, 1)
     return pixel_format.fit(pixels, alpha=alpha)
-
-
-def to_rgb(image: Image.Image) -> np.ndarray:
-    """Convert a PIL image of any mode to (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: the pixels have no defined range, see :mod:`condinst.images.decode_bgr`.
-    """
-    _check_range(image)
-    if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bits: keep the upper byte
-        gray = (np.asarray(image) >> 8).astype(np.uint8)
-        return np.repeat(gray[:, :, None], 3, axis=2)
-    return np.asarray(image.convert("RGB"))
-
-
-def _check_range(image: Image.Image) -> None:
-    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
-        kind = "floating point" if image.mode == "F" else "32-bit integer"
-        raise ValueError(f"{kind} pixels have no defined range; convert the file to 8 or 16 bit")

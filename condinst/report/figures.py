@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
@@ -13,8 +14,10 @@ __all__ = [
     "confusion_figure",
     "error_figure",
     "line_figure",
+    "mark_iterations",
     "precision_recall_figure",
     "threshold_figure",
+    "use_log_scale",
 ]
 
 _NUMBERS_UP_TO = 20  # most classes of a matrix whose cells have room for counts
@@ -44,16 +47,27 @@ def line_figure(
     for name, points in lines.items():
         if points:
             axes.plot(*zip(*points, strict=True), label=name, marker=marker, markersize=4)
-    for iteration in marks:
-        axes.axvline(iteration, color="gray", linestyle=":", linewidth=1)
-    if log and all(value > 0 for points in lines.values() for _, value in points):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+    mark_iterations(axes, marks)
+    if log:
+        use_log_scale(axes, lines)
     axes.set(xlabel="iteration", ylabel=label)
     _finish(axes, legend=len(lines) > 1)
     return figure
+
+
+def mark_iterations(axes: Axes, iterations: Iterable[int]) -> None:
+    """Draw a dotted line at each iteration."""
+    for iteration in iterations:
+        axes.axvline(iteration, color="gray", linestyle=":", linewidth=1)
+
+
+def use_log_scale(axes: Axes, lines: Lines) -> None:
+    """Make the y axis logarithmic if all values are positive."""
+    if all(value > 0 for points in lines.values() for _, value in points):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # 0.5, not 5 x 10^-1
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def precision_recall_figure(

@@ -111,7 +111,7 @@ def test_every_kind_of_source_gives_the_same(predictor, checkpoint, first):
     assert np.array_equal(expected.read_image(), rgb)
 
 
-def test_arrays_go_the_way_of_files_in_the_published_pipeline(checkpoint, shared):
+def test_arrays_go_the_way_of_files_in_the_published_pipeline(checkpoint, datasets):
     cfg = Config.fromfile(SMALL)
     published = Config.fromfile(REPO / "configs" / "condinst_r50_fpn_ms-poly-90k_coco_instance.py")
     steps = published.test_pipeline
@@ -119,7 +119,7 @@ def test_arrays_go_the_way_of_files_in_the_published_pipeline(checkpoint, shared
     steps[1].scale = (200, 120)
     cfg.test_dataloader.dataset.pipeline = steps
     predictor = Predictor(cfg, checkpoint, device="cpu")
-    path = next((shared / "coco_tiny" / "val2017").glob("*.jpg"))
+    path = next((datasets / "coco_tiny" / "val2017").glob("*.jpg"))
     assert_equal(predictor(np.asarray(Image.open(path).convert("RGB"))), predictor(path))
 
 

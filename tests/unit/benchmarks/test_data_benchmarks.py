@@ -13,8 +13,8 @@ STAGES = ["LoadImageFromFile", "LoadAnnotations", "RandomChoiceResize", "RandomF
 
 
 @pytest.fixture
-def context(shared):
-    return SimpleNamespace(root=shared / "coco_tiny", device="cpu", rounds=3, num_images=4)
+def context(datasets):
+    return SimpleNamespace(root=datasets / "coco_tiny", device="cpu", rounds=3, num_images=4)
 
 
 def test_the_pipeline_is_measured_whole_and_by_stage(context):

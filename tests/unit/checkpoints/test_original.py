@@ -1,12 +1,12 @@
 """The original's whole models, there and back."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
 
 import pytest
 import torch
+from original_weights import original_shapes, original_weights
 
 from condinst.checkpoints import detect_layout, to_condinst, to_original
 from condinst.checkpoints.original import bifpn_nodes
@@ -22,20 +22,18 @@ GOLDEN = {
 }
 
 
-@pytest.fixture(scope="module", params=GOLDEN)
-def golden(request, shared):
-    """A state dict of the original's, its names and shapes as recorded, and our config."""
-    file = shared / "golden" / "adelaidet" / f"{request.param}.json"
-    spec = importlib.util.spec_from_file_location("golden_weights", file.parent / "weights.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    weights = {k: torch.from_numpy(v) for k, v in module.reference_state_dict(file).items()}
-    shapes = {name: tuple(shape) for name, shape, *_ in json.loads(file.read_text())["weights"]}
-    return weights, shapes, shipped_config(GOLDEN[request.param])
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_layout_is_that_of_the_original_s_checkpoints(shared, name):
+    """What the tests write as a checkpoint of the original has the recorded names and shapes."""
+    file = shared / "golden" / "adelaidet" / f"{name}.json"
+    recorded = {key: tuple(shape) for key, shape, *_ in json.loads(file.read_text())["weights"]}
+    assert original_shapes(name) == recorded
 
 
-def test_there_and_back(golden):
-    weights, shapes, config = golden
+@pytest.mark.parametrize("name", GOLDEN)
+def test_there_and_back(name):
+    weights, shapes = original_weights(name), original_shapes(name)
+    config = shipped_config(GOLDEN[name])
     assert detect_layout(weights) == "original"
     ours = to_condinst(weights)
     build_model(config).load_state_dict(ours, strict=True)

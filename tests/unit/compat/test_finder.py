@@ -27,7 +27,7 @@ def test_the_stand_in_has_a_module_spec_where_no_compiled_one_is():
     assert spec.name == "mmcv._ext"
     if importlib.util.find_spec("mmcv._ext").origin.endswith((".so", ".pyd")):
         pytest.skip("a compiled mmcv is installed")
-    assert Path(spec.origin) == FOLDER / "mmcv_ext.py"
+    assert Path(spec.origin) == FOLDER / "mmcv_ext" / "__init__.py"
 
 
 def test_a_compiled_mmcv_wins(tmp_path):

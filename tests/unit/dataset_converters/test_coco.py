@@ -37,15 +37,15 @@ def images(tmp_path, draw):
     return [draw(tmp_path / f"data/images/{i}.png", value=i).name for i in range(10)]
 
 
-def test_a_split_is_used_where_it_is(shared, tmp_path):
-    imported = import_data(shared / "coco_tiny", tmp_path)
+def test_a_split_is_used_where_it_is(datasets, tmp_path):
+    imported = import_data(datasets / "coco_tiny", tmp_path)
     assert imported.format == "coco"
     assert imported.seed is None
     assert imported.test is None
     for split, part, number in ((imported.train, "train2017", 80), (imported.val, "val2017", 80)):
-        path = shared / f"coco_tiny/annotations/instances_{part}.json"
+        path = datasets / f"coco_tiny/annotations/instances_{part}.json"
         assert split.ann_file == path
-        assert split.img_dir == shared / "coco_tiny" / part
+        assert split.img_dir == datasets / "coco_tiny" / part
         assert (split.num_images, split.num_annotations) == (
             number,
             len(json.loads(path.read_text())["annotations"]),

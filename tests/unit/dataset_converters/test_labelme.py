@@ -110,8 +110,8 @@ def test_groups_are_one_instance_each(labeled, tmp_path, all_objects):
     ]
 
 
-def test_round_trip_of_our_own_labelme_files(shared, tmp_path, all_objects, iou):
-    source = json.loads((shared / "coco_tiny/annotations/instances_val2017.json").read_text())
+def test_round_trip_of_our_own_labelme_files(datasets, tmp_path, all_objects, iou):
+    source = json.loads((datasets / "coco_tiny/annotations/instances_val2017.json").read_text())
     names = {category["id"]: category["name"] for category in source["categories"]}
     expected = {}
     for image in source["images"][:12]:
@@ -124,7 +124,7 @@ def test_round_trip_of_our_own_labelme_files(shared, tmp_path, all_objects, iou)
         size = (image["height"], image["width"])
         rles = [coco_mask.merge(coco_mask.frPyObjects(a["segmentation"], *size)) for a in kept]
         img_path = tmp_path / image["file_name"]
-        img_path.write_bytes((shared / "coco_tiny/val2017" / image["file_name"]).read_bytes())
+        img_path.write_bytes((datasets / "coco_tiny/val2017" / image["file_name"]).read_bytes())
         results = Results(
             boxes=np.array([[0, 0, 1, 1]] * len(kept), np.float32),
             scores=np.ones(len(kept), np.float32),

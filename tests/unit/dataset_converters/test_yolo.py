@@ -53,8 +53,8 @@ def test_polygons_in_pixels(two_parts, objects):
             np.testing.assert_array_equal(mask, expected)
 
 
-def test_round_trip_of_real_polygons(shared, tmp_path, objects, iou):
-    source = json.loads((shared / "coco_tiny/annotations/instances_val2017.json").read_text())
+def test_round_trip_of_real_polygons(datasets, tmp_path, objects, iou):
+    source = json.loads((datasets / "coco_tiny/annotations/instances_val2017.json").read_text())
     names = {category["id"]: i for i, category in enumerate(source["categories"])}
     (tmp_path / "labels").mkdir()
     (tmp_path / "images").mkdir()
@@ -71,7 +71,7 @@ def test_round_trip_of_real_polygons(shared, tmp_path, objects, iou):
                 expected.setdefault(image["file_name"], []).append(a)
         stem = image["file_name"][:-4]
         (tmp_path / f"labels/{stem}.txt").write_text("\n".join(rows))
-        real = shared / "coco_tiny/val2017" / image["file_name"]
+        real = datasets / "coco_tiny/val2017" / image["file_name"]
         (tmp_path / "images" / image["file_name"]).write_bytes(real.read_bytes())
     listed = [category["name"] for category in source["categories"]]
     text = f"train: images\nval: images\nnames: {json.dumps(listed)}\n"

@@ -34,10 +34,10 @@ def config(channels=3, dtype="uint8", resize=False):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, shared):
+def folder(tmp_path_factory, datasets):
     """A photograph of 200 pixels in every format, and weights for it."""
     folder = tmp_path_factory.mktemp("formats")
-    source = sorted((shared / "coco_tiny" / "val2017").glob("*.jpg"))[0]
+    source = sorted((datasets / "coco_tiny" / "val2017").glob("*.jpg"))[0]
     rgb = np.asarray(Image.open(source).convert("RGB").resize((200, 150)))
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     deep = gray.astype(np.uint16) * 257

@@ -122,15 +122,15 @@ def test_the_name_of_a_model_without_weights():
 
 
 @pytest.fixture
-def local_weights(shared, tmp_path, monkeypatch):
-    original_file(shared, tmp_path / model_zoo.get(NAME).weights_file, NAME)
+def local_weights(tmp_path, monkeypatch):
+    original_file(tmp_path / model_zoo.get(NAME).weights_file, NAME)
     monkeypatch.setenv("CONDINST_WEIGHTS", str(tmp_path))
     return tmp_path
 
 
-def test_the_test_command_takes_a_name_alone(shared, local_weights):
+def test_the_test_command_takes_a_name_alone(datasets, local_weights):
     """Config and weights come from the name; two images are tested with them."""
-    data = shared / "coco_tiny"
+    data = datasets / "coco_tiny"
     options = [
         f"data_root={data}/",
         "test_dataloader.num_workers=0",

@@ -141,8 +141,8 @@ def test_cocos_own_ids():
         assert results.to_coco()[0]["category_id"] == category
 
 
-def test_cocos_own_ids_are_those_of_the_annotations(shared):
-    file = shared / "coco_tiny" / "annotations" / "instances_val2017.json"
+def test_cocos_own_ids_are_those_of_the_annotations(datasets):
+    file = datasets / "coco_tiny" / "annotations" / "instances_val2017.json"
     categories = json.loads(file.read_text())["categories"]
     results, _ = make(num=1, labels=[0], class_names=[c["name"] for c in categories])
     assert len(categories) == 80
