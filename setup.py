@@ -51,6 +51,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["condinst", "condinst.*"]),
+    package_data={"condinst": ["py.typed"]},
     cmdclass={"build_py": BuildPy},
     entry_points={"console_scripts": ["condinst=condinst.cli.main:main"]},
     # mmcv is missing on purpose: mmcv and mmcv-lite overwrite each other's files, so that naming
@@ -91,6 +92,7 @@ setup(
             "ipython>=8.0",
             "mypy>=1.11",
             "nbformat>=5.7",
+            "pandas>=2.0",
             "pip>=23.0",
             "pytest>=8.0",
             "pytest-xdist>=3.5",

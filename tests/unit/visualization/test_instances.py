@@ -215,8 +215,8 @@ def test_crops_and_results_are_drawn_as_bitmaps_are():
         class_names=("a", "b"),
         image=image,
     )
-    assert np.array_equal(results.draw(), expected)
-    no_boxes = results.draw(boxes=False)
+    assert np.array_equal(results.draw(enlarge=False), expected)
+    no_boxes = results.draw(boxes=False, enlarge=False)
     color = draw.class_color(1)
     corner = expected[35:38, 65:70].reshape(-1, 3)
     assert (corner == color).all(axis=1).any()
