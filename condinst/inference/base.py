@@ -138,9 +138,7 @@ class BasePredictor(ABC, Generic[Prepared]):
     ) -> Results: ...
 
     @overload
-    def __call__(
-        self, source: ImageInputs, *, score_thr: float | None = None
-    ) -> list[Results]: ...
+    def __call__(self, source: ImageInputs, *, score_thr: float | None = None) -> list[Results]: ...
 
     def __call__(
         self, source: Any, *, score_thr: float | None = None, **unknown: Any

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +56,6 @@ class Results(DrawnFields):
 
     @overload
     def __getitem__(self, index: slice | str | Sequence[Any] | NDArray[Any]) -> Results: ...
-
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> Instance: ...
 
     def __getitem__(self, index: Any) -> Results:
         number = number_of(index, len(self))

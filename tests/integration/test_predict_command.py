@@ -20,6 +20,7 @@ from pycocotools.coco import COCO
 
 from condinst.cli.main import main
 from condinst.inference.predictor import Predictor
+from condinst.results.results import Results
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,7 @@ def test_every_format_at_once(checkpoint, folder, found, tmp_path, capsys):
     assert [c["name"] for c in coco.loadCats(coco.getCatIds())][0] == "circle"
     for line, image in zip(lines, coco.loadImgs(coco.getImgIds()), strict=True):
         results = found[Path(line["path"]).stem]
+        assert Results.from_dict(line) == results
         assert image["file_name"] == Path(line["path"]).name
         annotations = coco.loadAnns(coco.getAnnIds(image["id"]))
         assert len(annotations) == len(line["instances"]) == len(results)
