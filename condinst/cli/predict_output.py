@@ -114,6 +114,7 @@ class ImageOutput:
             _save_png(_instance_map(results), self.out / f"{name}_instances.png")
         if self._lines:
             line = {**results.to_dict(), "path": file_name}
+            del line["class_names"]  # a thousand of them would be most of the file
             self._lines.write(_dumps(line))
         if "coco" in self.formats:
             height, width = results.image_size

@@ -18,6 +18,7 @@ from condinst.inference.base import BasePredictor, ImageSource
 from condinst.masks.resize import draw_crop
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling
+from condinst.visualization.selection import SCORE_THR
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -69,7 +70,7 @@ class _FilePredictor(BasePredictor[_Image]):
         path: Path,
         runtime: OnnxRuntime | OpenVino,
         *,
-        score_thr: float = 0.0,
+        score_thr: float = SCORE_THR,
         channel_order: str = "rgb",
         on_error: str = "raise",
         max_mask_pixels: int | None = MAX_MASK_PIXELS,
@@ -98,10 +99,13 @@ class _FilePredictor(BasePredictor[_Image]):
             on_error=on_error,
             tiling=tiling,
         )
-        self._runtime = runtime
+        self._path, self._runtime = path, runtime
         self.class_names = self._info.class_names
         self.pixel_format = self._info.pixel_format
         self.max_mask_pixels = max_mask_pixels
+
+    def _origin(self) -> str:
+        return str(self._path)
 
     def _read(self, path: str) -> np.ndarray:
         return read_image(path, pixel_format=self.pixel_format)
@@ -123,7 +127,7 @@ class _FilePredictor(BasePredictor[_Image]):
         factor = (self.max_mask_pixels / (height * width)) ** 0.5
         return max(int(height * factor), 1), max(int(width * factor), 1)
 
-    def _predict(self, batch: list[_Image]) -> list[Results]:
+    def _predict(self, batch: list[_Image], score_thr: float) -> list[Results]:
         images = np.stack([image.pixels for image in batch])
         missing = self.batch_size - len(batch)
         if missing:  # fill the last batch up to the size that the file needs
@@ -131,15 +135,20 @@ class _FilePredictor(BasePredictor[_Image]):
         out_size = np.array(batch[0].mask_size, np.int64)
         outputs = self._runtime.run(dict(images=images, out_size=out_size))
         if self._info.fixed_size is None:
-            return [self._to_results(outputs, batch[0], batch[0].mask_size)]
+            return [self._to_results(outputs, batch[0], batch[0].mask_size, score_thr)]
         return [
             self._to_results(
-                {key: value[i] for key, value in outputs.items()}, image, image.inner_size
+                {key: value[i] for key, value in outputs.items()},
+                image,
+                image.inner_size,
+                score_thr,
             )
             for i, image in enumerate(batch)
         ]
 
-    def _to_results(self, outputs: Arrays, source: _Image, drawn_size: tuple[int, int]) -> Results:
+    def _to_results(
+        self, outputs: Arrays, source: _Image, drawn_size: tuple[int, int], score_thr: float
+    ) -> Results:
         """Convert the outputs of one image to results.
 
         Args:
@@ -148,10 +157,11 @@ class _FilePredictor(BasePredictor[_Image]):
             source: the prepared image.
             drawn_size: height and width of the image within the masks, without padding; boxes are
                 in its pixels.
+            score_thr: instances with a lower score are left out.
         """
         (height, width), (rows, columns) = source.size, drawn_size
         boxes, masks = outputs["boxes"], outputs["masks"]
-        found = (outputs["labels"] >= 0) & (outputs["scores"] >= self.score_thr)
+        found = (outputs["labels"] >= 0) & (outputs["scores"] >= score_thr)
         if drawn_size != source.size:
             boxes = boxes * np.array([width / columns, height / rows] * 2, np.float32)
         if drawn_size != masks.shape[1:]:  # drop instances in the padding
@@ -179,7 +189,7 @@ class OnnxPredictor(_FilePredictor):
         file: path of the .onnx file, for any size or for a fixed one.
         providers: ONNX Runtime's execution providers, best first; None for the CPU.
         threads: threads of one prediction; None for one per core.
-        score_thr: instances with a lower score are left out.
+        score_thr: instances with a lower score are left out; a call may set another.
         channel_order: order of the channels in arrays, "rgb" or "bgr".
         on_error: what to do if an image file cannot be read: "raise", or "skip" to warn and give no
             results for it.

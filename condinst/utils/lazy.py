@@ -1,4 +1,8 @@
-"""Let packages import a module only when one of its names is used."""
+"""Let packages import a module only when one of its names is used.
+
+A type checker would take every name of such a package for ``Any``, so each package imports its
+names under ``TYPE_CHECKING`` too, and defines ``__getattr__`` only where it runs.
+"""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_the_wheel_holds_the_package_its_startup_file_configs_and_tools(source, 
     for folder in ("configs", "tools"):
         for path in (source / folder).rglob("*.*"):
             expected.add(f"condinst/.mim/{path.relative_to(source).as_posix()}")
-    expected |= {"condinst.pth", "_condinst_startup.py"}
+    expected |= {"condinst.pth", "_condinst_startup.py", "condinst/py.typed"}
     # these two need benchmarks/, which stays in the checkout
     checkout_only = {f"condinst/.mim/tools/{n}.py" for n in ("benchmark", "compare_training")}
     assert expected - names == checkout_only

@@ -20,6 +20,7 @@ from pycocotools.coco import COCO
 
 from condinst.cli.main import main
 from condinst.inference.predictor import Predictor
+from condinst.results.results import Results
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,7 @@ def test_every_format_at_once(checkpoint, folder, found, tmp_path, capsys):
     assert [c["name"] for c in coco.loadCats(coco.getCatIds())][0] == "circle"
     for line, image in zip(lines, coco.loadImgs(coco.getImgIds()), strict=True):
         results = found[Path(line["path"]).stem]
+        assert Results.from_dict(line) == results
         assert image["file_name"] == Path(line["path"]).name
         annotations = coco.loadAnns(coco.getAnnIds(image["id"]))
         assert len(annotations) == len(line["instances"]) == len(results)
@@ -83,8 +85,10 @@ def test_every_format_at_once(checkpoint, folder, found, tmp_path, capsys):
             assert annotation["area"] == mask.sum()
             assert np.array_equal(coco_mask.decode(instance["mask"]), mask)
 
-        drawn = np.asarray(Image.open(out / f"{Path(line['path']).stem}.jpg")).astype(int)
-        difference = np.abs(drawn - results.read_image()).mean(axis=2)
+        drawn = Image.open(out / f"{Path(line['path']).stem}.jpg")
+        assert drawn.size == (480, 480)  # 5 times as large, for names beside the objects
+        small = np.asarray(drawn.resize((96, 96), Image.Resampling.BOX)).astype(int)
+        difference = np.abs(small - results.read_image()).mean(axis=2)
         assert difference[results.masks.any(axis=0)].mean() > 20
 
         numbers = np.asarray(Image.open(out / f"{Path(line['path']).stem}_instances.png"))
@@ -112,7 +116,7 @@ def test_a_video_becomes_a_video(checkpoint, film, tmp_path, capsys):
     capture = cv2.VideoCapture(str(out / "film.mp4"))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 6
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
-    assert capture.get(cv2.CAP_PROP_FRAME_WIDTH) == 96
+    assert capture.get(cv2.CAP_PROP_FRAME_WIDTH) == 480  # enlarged
     capture.release()
     lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
     assert [line["path"] for line in lines] == [f"film.avi#{i}" for i in range(1, 7)]

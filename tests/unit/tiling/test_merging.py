@@ -161,7 +161,7 @@ def test_other_classes_are_other_objects():
     long = rectangle(40, 20, 140, 50)
     found, results = merge(view(LEFT, (long, 0.6, 0)), view(RIGHT, (long, 0.8, 1)))
     assert len(found) == 2
-    assert results.names == ["dust", "cell"]
+    assert results.names.tolist() == ["dust", "cell"]
 
 
 def test_a_sloppy_sliver_of_what_another_tile_sees_whole_is_dropped():
