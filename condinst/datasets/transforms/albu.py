@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from condinst.registry import TRANSFORMS
 
 __all__ = ["Albu"]
 
-_OBJECTS = ("gt_bboxes", "gt_bboxes_labels", "gt_ignore_flags", "gt_masks", "gt_instances_ids")
+_FIELDS = ("gt_bboxes_labels", "gt_ignore_flags", "gt_instances_ids")
 
 
 @TRANSFORMS.register_module()
@@ -23,7 +24,8 @@ class Albu(MMDetAlbu):
     mmdet takes bitmaps only, and passes what albumentations 2 and albumentationsx refuse: an empty
     list of masks, and boxes as a list. The config keys are those of mmdet. Masks become crops.
 
-    Boxes and masks stay together: an object whose box albumentations drops loses its mask, whether
+    Random numbers follow from numpy's, so that a seeded training is repeatable with albumentations 2
+    too. Boxes and masks stay together: an object whose box albumentations drops loses its mask, whether
     ``filter_lost_elements`` is set or not.
 
     Args:
@@ -41,8 +43,9 @@ class Albu(MMDetAlbu):
         keymap: dict | None = None,
         skip_img_without_anno: bool = False,
     ) -> None:
-        settings = dict(bbox_params or {"type": "BboxParams", "format": "pascal_voc"})
-        if settings.get("format", "pascal_voc") != "pascal_voc":
+        settings = {"type": "BboxParams", "format": "pascal_voc", **(bbox_params or {})}
+        settings["format"] = settings.pop("coord_format", settings["format"])
+        if settings["format"] != "pascal_voc":
             raise ValueError(
                 f"Albu: bbox_params.format={settings['format']!r}: expected 'pascal_voc', which "
                 "the boxes of mmdet are"
@@ -50,6 +53,8 @@ class Albu(MMDetAlbu):
         # the indices of the boxes that are left say which labels, flags and masks are
         settings["label_fields"] = ["kept"]
         settings.pop("filter_lost_elements", None)
+        if "coord_format" in _arguments_of_boxes():  # albumentationsx
+            settings["coord_format"] = settings.pop("format")
         try:
             super().__init__(transforms, settings, keymap, skip_img_without_anno)
         except RuntimeError as error:
@@ -57,7 +62,6 @@ class Albu(MMDetAlbu):
         except (AttributeError, TypeError, ValueError) as error:
             text = " ".join(str(error).split())
             raise ValueError(f"Albu: the installed albumentations does not fit: {text}") from error
-        self.bbox_settings = settings
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict | None:
@@ -79,6 +83,8 @@ class Albu(MMDetAlbu):
         if boxes is None or not len(boxes):  # nothing to keep
             given[names.get("gt_bboxes", "bboxes")] = np.zeros((0, 4), np.float32)
             given["kept"] = np.zeros(0, np.int64)
+        if hasattr(self.aug, "set_random_seed"):  # albumentations 2 has generators of its own
+            self.aug.set_random_seed(int(np.random.randint(2**31)))
         found = self.aug(**given)
         results["img"] = found[names.get("img", "image")]
         size = results["img_shape"] = results["img"].shape[:2]
@@ -90,11 +96,20 @@ class Albu(MMDetAlbu):
         if not len(kept) and self.skip_img_without_anno:
             return None
         new = np.asarray(found[names.get("gt_bboxes", "bboxes")], np.float32).reshape(-1, 4)
-        for key in _OBJECTS[1:]:
-            if key in results and key != "gt_masks":
+        for key in _FIELDS:
+            if results.get(key) is not None:
                 results[key] = results[key][kept]
         results["gt_bboxes"] = HorizontalBoxes(new)
         if masks is not None:
             drawn = found.get(names.get("gt_masks", "masks"), [])
             results["gt_masks"] = CropMasks([np.asarray(drawn[i]) for i in kept], *size)
         return results
+
+
+def _arguments_of_boxes() -> tuple[str, ...]:
+    """Return the arguments of the installed albumentations' ``BboxParams``."""
+    try:
+        import albumentations
+    except ImportError:
+        return ()
+    return tuple(inspect.signature(albumentations.BboxParams).parameters)
