@@ -24,9 +24,9 @@ class Albu(MMDetAlbu):
     mmdet takes bitmaps only, and passes what albumentations 2 and albumentationsx refuse: an empty
     list of masks, and boxes as a list. The config keys are those of mmdet. Masks become crops.
 
-    Random numbers follow from numpy's, so that a seeded training is repeatable with albumentations 2
-    too. Boxes and masks stay together: an object whose box albumentations drops loses its mask, whether
-    ``filter_lost_elements`` is set or not.
+    Random numbers follow from numpy's, so that a seeded training is repeatable with
+    albumentations 2 too. Boxes and masks stay together: an object whose box albumentations drops
+    loses its mask, whether ``filter_lost_elements`` is set or not.
 
     Args:
         transforms, bbox_params, keymap, skip_img_without_anno: see mmdet.
@@ -53,7 +53,8 @@ class Albu(MMDetAlbu):
         # the indices of the boxes that are left say which labels, flags and masks are
         settings["label_fields"] = ["kept"]
         settings.pop("filter_lost_elements", None)
-        if "coord_format" in _arguments_of_boxes():  # albumentationsx
+        self._is_x = "coord_format" in _arguments_of_boxes()  # albumentationsx
+        if self._is_x:
             settings["coord_format"] = settings.pop("format")
         try:
             super().__init__(transforms, settings, keymap, skip_img_without_anno)
@@ -77,7 +78,8 @@ class Albu(MMDetAlbu):
             given[names.get("gt_bboxes", "bboxes")] = corners[given["kept"]]
         masks = results.get("gt_masks")
         if masks is not None and len(masks):
-            given[names.get("gt_masks", "masks")] = list(CropMasks.of(masks).to_ndarray())
+            drawn = CropMasks(CropMasks.of(masks).crops, masks.height, masks.width).masks
+            given[names.get("gt_masks", "masks")] = drawn if self._is_x else list(drawn)
         if results.get("gt_seg_map") is not None:
             given["mask"] = results["gt_seg_map"]
         if boxes is None or not len(boxes):  # nothing to keep
@@ -101,8 +103,8 @@ class Albu(MMDetAlbu):
                 results[key] = results[key][kept]
         results["gt_bboxes"] = HorizontalBoxes(new)
         if masks is not None:
-            drawn = found.get(names.get("gt_masks", "masks"), [])
-            results["gt_masks"] = CropMasks([np.asarray(drawn[i]) for i in kept], *size)
+            new_masks = found.get(names.get("gt_masks", "masks"), [])
+            results["gt_masks"] = CropMasks([np.asarray(new_masks[i]) for i in kept], *size)
         return results
 
 
