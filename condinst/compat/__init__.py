@@ -30,6 +30,8 @@
 ``batches``            the order of its samples, and a seed for each of them
 ``random_state``       seeds and keeps the random generators
 ``sample_errors``      an error in a dataset's pipeline names the image
+``instance_masks``     rotated, sheared and shifted masks fit the image
+``random_shift``       masks are shifted with the image
 ``disk``               on a full disk, mmengine writes no half files and names the file
 ``needed``             names mmcv, mmengine or mmdet where it is missing
 ``noise``              silences deprecation warnings that only upstream can act on
@@ -71,6 +73,8 @@ _FIXES = (
     ("mmcv.utils.ext_loader", "packages", "fix_search"),
     ("mmengine.dist.utils", "distributed", "fix_launchers"),
     ("mmengine.model.wrappers.distributed", "distributed", "fix_wrapper"),
+    ("mmdet.structures.mask.structures", "instance_masks", "apply"),
+    ("mmdet.datasets.transforms.transforms", "random_shift", "apply"),
     ("mmengine.fileio.file_client", "noise", "apply"),
     ("mmengine.config.config", "disk", "apply"),
     ("mmengine.visualization.vis_backend", "disk", "apply"),
@@ -104,7 +108,8 @@ def apply() -> None:
     """
     require_packages()
     for upstream, _, _ in _FIXES:
-        importlib.import_module(upstream)
+        if not upstream.startswith("mmdet."):  # slow to import, and not used by every command
+            importlib.import_module(upstream)
     _require_operators()
 
 

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from mmengine.registry import FUNCTIONS, Registry
+from mmengine.registry import FUNCTIONS, DefaultScope, Registry
 
 from condinst import registry
 from condinst.config.problem import near
@@ -52,6 +52,26 @@ def find_class(name: str, first: str | None, *, only: bool = False) -> Callable 
                 found = table.get(name)
         if found is not None:
             return found
+    return None
+
+
+def registered_name(found: Any, scope: str | None) -> str | None:
+    """Return the name by which a config can name a class or function; None if it has none.
+
+    Args:
+        found: what a config of the new style has imported.
+        scope: the config's ``default_scope``. A name that it does not resolve to this class gets
+            the scope of its registry.
+    """
+    for table in registries().values():
+        registry: Registry | None = table
+        while registry is not None:
+            for name, known in registry.module_dict.items():
+                if known is found:
+                    with DefaultScope.overwrite_default_scope(scope):
+                        is_bare = scope is not None and find_class(name, None) is found
+                    return name if is_bare else f"{registry.scope}.{name}"
+            registry = registry.parent
     return None
 
 

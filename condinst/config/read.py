@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -38,6 +40,7 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
     try:
         cfg = Config.fromfile(path)
         found = list(cfg)
+        name_types(cfg)
     except RecursionError as error:
         raise ConfigError(
             f"config {path}: inherits from itself, or is nested too deep; see its _base_"
@@ -54,6 +57,47 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
     if not found:
         raise ConfigError(f"config {path}: says nothing, expected at least a model")
     return cfg
+
+
+def name_types(cfg: Config) -> None:
+    """Replace the classes of a config in mmengine's new style by the names of their registries.
+
+    In that style a config imports its classes (``type=CondInst``). By name, all checks, commands
+    and stored copies are those of any other config. A class that is in no registry stays.
+    """
+    scope = cfg.get("default_scope")
+    if scope is None:  # as in mmdet's own files of this style; names need one
+        is_ours = str(getattr(_model_type(cfg), "__module__", "")).startswith("condinst.")
+        scope = "condinst" if is_ours else "mmdet"
+    seen: dict[Any, str | None] = {}
+
+    def named(value: Any) -> Any:
+        if isinstance(value, dict):
+            for key in value:
+                value[key] = named(value[key])
+        elif type(value) in (list, tuple):
+            return type(value)(named(item) for item in value)
+        elif inspect.isclass(value) or inspect.isfunction(value):
+            if value not in seen:
+                from condinst.config.arguments import registered_name
+
+                seen[value] = registered_name(value, scope)
+            return seen[value] or value
+        return value
+
+    for key in list(cfg):
+        value = cfg[key]
+        if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+            cfg.pop(key)  # what the file imports is no setting
+        else:
+            cfg[key] = named(value)
+    if any(seen.values()):
+        cfg.default_scope = scope
+
+
+def _model_type(cfg: Config) -> Any:
+    model = cfg.get("model")
+    return model.get("type") if isinstance(model, dict) else None
 
 
 def one_line(error: BaseException) -> str:

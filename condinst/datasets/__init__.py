@@ -3,23 +3,36 @@
 import condinst.compat.needed  # noqa: F401
 from condinst.datasets.class_balance import ClassBalancedDataset
 from condinst.datasets.coco_dataset import CocoDataset
+from condinst.datasets.transforms.albu import Albu
+from condinst.datasets.transforms.copy_paste import CopyPaste
 from condinst.datasets.transforms.cut_tiles import CutTiles
+from condinst.datasets.transforms.erase_and_warp import RandomAffine, RandomErasing
 from condinst.datasets.transforms.fast_transforms import PackDetInputs, Resize
 from condinst.datasets.transforms.load_annotations import LoadAnnotations
 from condinst.datasets.transforms.load_image import LoadImageFromFile
+from condinst.datasets.transforms.mixup import CachedMixUp, MixUp
+from condinst.datasets.transforms.mosaic import CachedMosaic, Mosaic
 from condinst.datasets.transforms.prepare_box_targets import PrepareBoxTargets
 from condinst.datasets.transforms.prepare_mask_targets import PrepareMaskTargets
 from condinst.datasets.transforms.random_tile import RandomTile
 
 __all__ = [
+    "Albu",
+    "CachedMixUp",
+    "CachedMosaic",
     "ClassBalancedDataset",
     "CocoDataset",
+    "CopyPaste",
     "CutTiles",
     "LoadAnnotations",
     "LoadImageFromFile",
+    "MixUp",
+    "Mosaic",
     "PackDetInputs",
     "PrepareBoxTargets",
     "PrepareMaskTargets",
+    "RandomAffine",
+    "RandomErasing",
     "RandomTile",
     "Resize",
 ]

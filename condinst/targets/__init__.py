@@ -7,7 +7,9 @@ from condinst.utils.lazy import lazy_names
 _MODULES = {
     "SampledMasks": "target_types",
     "SimilarColors": "target_types",
+    "boxes_of_masks": "mask_guard",
     "compute_pairwise_edges": "color_similarity",
+    "misplaced": "mask_guard",
     "sample_masks": "mask_samples",
 }
 
