@@ -246,6 +246,13 @@ def test_files_that_are_no_images(predictor, checkpoint, first, tmp_path):
         predictor(tmp_path / "none.png")
     with pytest.raises(ValueError, match=r"image file .*b\.png"):
         predictor([tmp_path / "a.png", tmp_path / "b.png"])
+    # in a batch, too: first the results of the whole images, then the error
+    stream = Predictor(SMALL, checkpoint, device="cpu", batch_size=2).stream(
+        [tmp_path / "a.png", tmp_path / "b.png"]
+    )
+    assert Path(next(stream).path).name == "a.png"
+    with pytest.raises(ValueError, match=r"image file .*b\.png"):
+        next(stream)
     skipping = Predictor(SMALL, checkpoint, device="cpu", on_error="skip")
     with pytest.warns(UserWarning, match=r"skipped: image file .*d\.png"):
         found = skipping(tmp_path)

@@ -18,12 +18,8 @@ def test_an_annotation_file_is_made_and_checked(datasets, tmp_path):
     """The figures are of a file that both readers take."""
     arguments = [str(datasets / "coco_tiny"), "--num-images", "50", "--parts", "annotations"]
     found = benchmark.main([*arguments, "--out", str(tmp_path), "--name", "x"])
-    file = datasets / "coco_tiny/annotations/instances_train2017.json"
-    content = json.loads(file.read_text())
-    kept = {image["id"] for image in content["images"][:50]}
-    number = sum(annotation["image_id"] in kept for annotation in content["annotations"])
     assert [comparison.unit for comparison in found] == ["s", "B"]
-    assert all(f"50 images, {number} objects" in comparison.note for comparison in found)
+    assert all("50 images, 364 objects" in comparison.note for comparison in found)
 
 
 @pytest.mark.slow
