@@ -20,7 +20,7 @@ from condinst.images.sources import check_array, is_single, single_images, to_pi
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling, predict_by_tiles
 
-__all__ = ["BasePredictor", "ImageSource"]
+__all__ = ["BasePredictor", "ImageSource", "SkippedWarning"]
 
 Prepared = TypeVar("Prepared")
 T = TypeVar("T")
@@ -181,7 +181,7 @@ class BasePredictor(ABC, Generic[Prepared]):
         """Warn of an image that cannot be used, or raise the error, as ``on_error`` says."""
         if self.on_error == "raise":
             raise error
-        warnings.warn(f"skipped: {error}", stacklevel=3)
+        warnings.warn(f"skipped: {error}", SkippedWarning, stacklevel=3)
 
     def _open(self, image: Any) -> ImageSource:
         if isinstance(image, str | os.PathLike):
@@ -192,6 +192,10 @@ class BasePredictor(ABC, Generic[Prepared]):
         if self.channel_order == "bgr" and image.shape[2:] == (3,):
             image = image[:, :, ::-1]
         return ImageSource(None, self.pixel_format.fit(image))
+
+
+class SkippedWarning(UserWarning):
+    """An image that cannot be used was left out, as ``on_error="skip"`` says."""
 
 
 class _UnusableTileError(ValueError):
