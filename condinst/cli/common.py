@@ -31,6 +31,12 @@ class _KeyValues(argparse.Action):
         for word in values:
             if "=" not in word:
                 parser.error(f"{option_string} {word}: expected key=value")
+            first, *rest = word.partition("=")[0].split(".")
+            if not first.isidentifier() or not all(part.strip() for part in rest):
+                parser.error(
+                    f"{option_string} {word}: expected key=value, where the key is names and "
+                    "indices joined by dots"
+                )
         from mmengine.config import DictAction
 
         action = DictAction(self.option_strings, self.dest)

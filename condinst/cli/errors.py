@@ -16,6 +16,7 @@ from condinst.cli.once import print_error
 from condinst.compat import explain_missing
 from condinst.config.problem import ConfigError, came_in_run
 from condinst.utils.files import is_disk_error
+from condinst.utils.written_file import disk_error_text
 
 __all__ = ["explain", "explain_uninterrupted", "run"]
 
@@ -76,7 +77,9 @@ def explain(error: Exception, frames: Sequence[FrameType] | None = None) -> str 
     Args:
         frames: where the command was when it failed; None for those of the error's traceback.
     """
-    if is_disk_error(error) or isinstance(error, ConfigError):  # at any time
+    if isinstance(error, OSError) and is_disk_error(error):  # at any time
+        return disk_error_text(error)
+    if isinstance(error, ConfigError):
         return str(error)
     if frames is None:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]

@@ -90,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
     """Run ``condinst predict``."""
     model, checkpoint, words = _split(args.words)
     images, videos = _find(words)
+    images, unnameable = _with_names(images, videos, args)
     out = Path(args.out)
     _check_out(out, [*images, *videos], args)
 
@@ -111,28 +112,89 @@ def run(args: argparse.Namespace) -> int:
     num_instances = num_images = 0
     with (
         _ends_by_signals(),
+        _skipping() as skipped,
         ImageOutput(out, args.format, predictor.class_names, **drawn) as output,
     ):
+        for error in unnameable:
+            skipped(error)
         for results in _progress(predictor.stream(images), len(images)):
             try:
                 output.write(results)
             except UnreadableError as error:
                 if not args.skip_broken:
                     raise
-                warnings.warn(f"skipped: {error}", stacklevel=1)
+                skipped(str(error))
                 continue
             num_images, num_instances = num_images + 1, num_instances + len(results)
         for video in videos:
             frames, instances = _predict_video(predictor, video, output)
             num_images, num_instances = num_images + frames, num_instances + instances
     seconds = time.monotonic() - start
+    left_out = f", {skipped.count} skipped" if skipped.count else ""
     print(
-        f"{num_instances} instances in {num_images} images, {seconds:.1f} s "
+        f"{num_instances} instances in {num_images} images{left_out}, {seconds:.1f} s "
         f"({num_images / max(seconds, 1e-9):.2g} images per second): {out}"
     )
     if num_images == 0:
         raise ValueError("none of the images could be read")
     return 0
+
+
+class _Skipped:
+    """Says which files are left out, one line each, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, reason: str) -> None:
+        self.count += 1
+        print(f"warning: skipped: {printable(reason)}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _skipping() -> Iterator[_Skipped]:
+    """Print the predictor's warnings of skipped images without a place in our source."""
+    from condinst.inference.base import SkippedWarning
+
+    skipped = _Skipped()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SkippedWarning)
+        show = warnings.showwarning
+
+        def say(message: Any, category: type[Warning], *place: Any, **others: Any) -> None:
+            if issubclass(category, SkippedWarning):
+                skipped(str(message).removeprefix("skipped: "))
+            else:
+                show(message, category, *place, **others)
+
+        warnings.showwarning = say
+        yield skipped
+
+
+def _with_names(
+    images: list[Path], videos: Sequence[Path], args: argparse.Namespace
+) -> tuple[list[Path], list[str]]:
+    """Split images into those whose names a JSON file can hold, and messages on the others.
+
+    Raises:
+        ValueError: there are others, and they are not to be skipped.
+    """
+    if not {"coco", "json", "labelme"} & set(args.format):
+        return images, []
+    kept, messages = [], []
+    for source in (*images, *videos):
+        try:
+            str(source).encode()
+        except UnicodeEncodeError:
+            messages.append(
+                f"image file {printable(source)}: its name is not UTF-8, and no JSON file can hold "
+                "it; rename it"
+            )
+            if not args.skip_broken or source in videos:
+                raise ValueError(messages[-1]) from None
+        else:
+            kept += [source] * (source in images)
+    return kept, messages
 
 
 def _predict_video(predictor: Predictor, video: Path, output: ImageOutput) -> tuple[int, int]:

@@ -108,6 +108,15 @@ def arguments_of(called: Callable) -> Arguments:
     return Arguments(tuple(names), () if passes_on else tuple(required), passes_on)
 
 
+def default_of(called: Any, name: str) -> Any:
+    """Return the default of an argument; None where there is no such argument or default."""
+    for signature in _signatures(called) if callable(called) else ():
+        if name in signature.parameters:
+            default = signature.parameters[name].default
+            return None if default is inspect.Parameter.empty else default
+    return None
+
+
 def _signatures(called: Callable) -> Iterator[inspect.Signature]:
     try:
         if not inspect.isclass(called):

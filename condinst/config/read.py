@@ -51,6 +51,8 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
                 f"config {path}: expected names with values, as JSON or YAML"
             ) from error
         raise ConfigError(f"config {path}: {one_line(error)}") from error
+    except ImportError as error:
+        raise ConfigError(f"config {path}: {_import_text(error)}") from error
     # a config is a program, which may also call sys.exit
     except (Exception, SystemExit) as error:
         raise ConfigError(f"config {path}: {one_line(error)}") from error
@@ -98,6 +100,32 @@ def name_types(cfg: Config) -> None:
 def _model_type(cfg: Config) -> Any:
     model = cfg.get("model")
     return model.get("type") if isinstance(model, dict) else None
+
+
+def import_custom(cfg: Config, name: str) -> None:
+    """Import the modules of ``custom_imports``, which mmengine does only when it reads a file.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
+    from mmengine.utils import import_modules_from_strings
+
+    try:
+        import_modules_from_strings(**(cfg.get("custom_imports") or {}))
+    except Exception as error:
+        text = _import_text(error) if isinstance(error, ImportError) else one_line(error)
+        raise ConfigError(f"{name}: {text}") from error
+
+
+def _import_text(error: ImportError) -> str:
+    """Return what cannot be imported: mmengine's own text lists the whole sys.path instead."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    text = one_line(causes[-1])
+    if len(causes) == 1:
+        return text
+    return f"custom_imports: {text}; modules are searched in the folders of PYTHONPATH"
 
 
 def one_line(error: BaseException) -> str:

@@ -102,12 +102,17 @@ def read_label_map(path: Path | IO[bytes], within: tuple[int, int] | None = None
                     f"{image.width} x {image.height} (width x height), its image is "
                     f"{within[1]} x {within[0]}"
                 )
-            pixels = np.asarray(image.convert("L") if image.mode == "LA" else image)
+            if image.format == "GIF":  # writers renumber its palette: only the colors are meant
+                pixels = np.asarray(image.convert("RGB"))
+            else:
+                pixels = np.asarray(image.convert("L") if image.mode == "LA" else image)
     except Exception as error:  # every image decoder raises its own error types
         raise ValueError(f"{name}: not readable: {error}") from None
     if pixels.dtype.kind not in "bui":
         raise ValueError(f"{name}: expected integer pixels, got {pixels.dtype}")
     pixels = pixels.astype(np.int64)
+    if pixels.min(initial=0) < 0:
+        raise ValueError(f"{name}: expected pixels of 0 or more, got {pixels.min()}")
     if pixels.ndim == 3 and pixels.shape[2] < 3:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 2:

@@ -160,8 +160,8 @@ def _label(shape: Any) -> str:
     if not isinstance(shape, dict):
         raise ValueError(f"expected a dict, got {short_repr(shape)}")
     label = shape["label"]
-    if type(label) not in (str, int) or not check_label(label):
-        raise ValueError(f"label: expected a short text, got {short_repr(label)}")
+    if type(label) not in (str, int) or not check_label(label) or label == "":
+        raise ValueError(f"label: expected a short text, got {short_repr(label) or 'an empty one'}")
     return str(label)
 
 
@@ -210,7 +210,12 @@ def _mask(shape: dict, points: np.ndarray, height: int, width: int) -> dict[str,
     text = shape["mask"]
     if not isinstance(text, str) or not text.isascii():
         raise ValueError(f"mask: expected a PNG in base64, got {short_repr(text)}")
-    data = base64.b64decode(text, validate=True)
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ValueError(
+            f"mask: expected a PNG in base64, got {short_repr(text)} ({error})"
+        ) from None
     small = read_label_map(io.BytesIO(data), within=(height, width)) != 0
     x, y = (int(v) for v in points[0])
     full = np.zeros((height, width), bool)

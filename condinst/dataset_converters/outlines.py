@@ -52,11 +52,12 @@ def check_pixels(values: Any) -> np.ndarray:
         numbers = np.asarray(values, np.float64)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"expected numbers of pixels, got {short_repr(values)}") from None
-    wrong = numbers[~(np.abs(numbers) <= MAX_SIDE)]
-    if wrong.size:
-        raise ValueError(
-            f"expected pixels, at most {MAX_SIDE}, got {short_repr(float(wrong.flat[0]))}"
-        )
+    wrong = ~(np.abs(numbers) <= MAX_SIDE)
+    if wrong.any():
+        given = np.asarray(values, object)[wrong]  # numpy has turned null into nan
+        first = given.flat[0] if isinstance(given, np.ndarray) else given
+        got = "null" if first is None else short_repr(float(first))
+        raise ValueError(f"expected pixels, at most {MAX_SIDE}, got {got}")
     return numbers
 
 

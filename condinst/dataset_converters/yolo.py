@@ -100,10 +100,30 @@ def _class_names(path: Path, data: Any) -> dict[Label, str]:
         pairs = enumerate(names) if isinstance(names, list) else names.items()
         numbered = sorted((int(k), v) for k, v in pairs)
         if all(check_label(name) and 0 <= k <= _MAX_CLASS for k, name in numbered):
-            return {number: str(name) for number, name in numbered}
+            found: dict[Label, str] = {number: str(name) for number, name in numbered}
+            _check_distinct(path, found)
+            return found
+    except _NamesError:
+        raise
     except (TypeError, ValueError, OverflowError):
         pass
     raise ValueError(f"{path}: names: expected number: name, got {short_repr(names)}")
+
+
+class _NamesError(ValueError):
+    """Names of classes that cannot be told apart."""
+
+
+def _check_distinct(path: Path, names: dict[Label, str]) -> None:
+    first: dict[str, Label] = {}
+    for number, name in names.items():
+        if not name.strip():
+            raise _NamesError(f"{path}: names: class {number} has an empty name")
+        if name in first:
+            raise _NamesError(
+                f"{path}: names: classes {first[name]} and {number} are both called {name!r}"
+            )
+        first[name] = number
 
 
 def _names_from_text(folder: Folder, notes: Notes) -> dict[Label, str] | None:

@@ -32,7 +32,7 @@ from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling, predict_by_tiles
 from condinst.visualization.selection import check_score_thr
 
-__all__ = ["BasePredictor", "ImageInput", "ImageSource"]
+__all__ = ["BasePredictor", "ImageInput", "ImageSource", "SkippedWarning"]
 
 Prepared = TypeVar("Prepared")
 T = TypeVar("T")
@@ -259,12 +259,16 @@ class BasePredictor(ABC, Generic[Prepared]):
         """Warn of an image that cannot be used, or raise the error, as ``on_error`` says."""
         if self.on_error == "raise":
             raise error
-        warnings.warn(f"skipped: {error}", stacklevel=3)
+        warnings.warn(f"skipped: {error}", SkippedWarning, stacklevel=3)
 
     def _open(self, image: Any) -> ImageSource:
         if isinstance(image, str | os.PathLike):
             return ImageSource(os.fspath(image), None)
         return ImageSource(None, from_memory(image, self.pixel_format, self.channel_order))
+
+
+class SkippedWarning(UserWarning):
+    """An image that cannot be used was left out, as ``on_error="skip"`` says."""
 
 
 class _UnusableTileError(ValueError):

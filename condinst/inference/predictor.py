@@ -96,7 +96,9 @@ class Predictor(BasePredictor[dict[str, Any]]):
         self.pixel_format = self._read_file.pixel_format
         model = predictor_setup.build(cfg, content, file)
         predictor_setup.check_channels(cfg, model, self.pixel_format)
-        self.class_names = predictor_setup.class_names(cfg, content, model.bbox_head.num_classes)
+        self.class_names = predictor_setup.class_names(
+            cfg, content, model.bbox_head.num_classes, file
+        )
         self._model, self.device = predictor_setup.make_fast(
             model,
             device=device,

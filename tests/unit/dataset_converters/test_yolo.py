@@ -196,6 +196,8 @@ def test_broken_rows_are_named(two_parts, row, message):
             "train: images/train\nnames: 3\n",
             "data.yaml: expected the class names under the key names",
         ),
+        ("train: images/train\nnames: [a, b, a]\n", "data.yaml: names: classes 0 and 2 are both"),
+        ("train: images/train\nnames: [a, '']\n", "data.yaml: names: class 1 has an empty name"),
         ("train: images/train\nnames: [a]\nkpt_shape: [17, 3]\n", "data.yaml: .*keypoints"),
     ],
 )
