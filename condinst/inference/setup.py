@@ -20,7 +20,7 @@ from condinst.compat.stored_config import stored_config
 from condinst.config.blame import blaming
 from condinst.config.check import PREDICTION, check_config
 from condinst.config.nodes import type_name
-from condinst.config.read import read_config_file
+from condinst.config.read import name_types, read_config_file
 from condinst.images.pixel_format import PixelFormat
 from condinst.model_zoo import list_models, resolve_checkpoint, resolve_config
 from condinst.models import CondInst
@@ -65,6 +65,7 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
         cfg = stored_config(content, file)
     elif isinstance(config, Config):
         cfg = copy.deepcopy(config)
+        name_types(cfg)
     else:
         cfg = read_config_file(resolve_config(os.fspath(config)))
     check_config(cfg, PREDICTION)

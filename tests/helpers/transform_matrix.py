@@ -264,7 +264,8 @@ def main() -> None:
         found = [outcome(case, kind) for kind in KINDS]
         if len(set(found)) == 1 and not found[0][0].isdigit():  # a sentence, said once
             found = [found[0], *[""] * (len(KINDS) - 1)]
-        print(f"| {case.name} | {' | '.join(found)} |".replace("|  |", "| |"), flush=True)
+        cells = "".join(f" {cell} |" if cell else " |" for cell in found)
+        print(f"| {case.name} |{cells}", flush=True)
     for what, names in OTHER.items():
         print(f"| {', '.join(sorted(names))} | {what} {'| ' * len(KINDS)}|".rstrip())
 
