@@ -121,7 +121,15 @@ class CocoMetric(MmdetCocoMetric):
             data_samples: one dict per image, with ``img_id``, ``ori_shape`` and
                 ``pred_instances``: ``bboxes`` (N, 4) xyxy in pixels of the original image,
                 ``scores`` and ``labels`` (N,), and ``masks``: (N, H, W) bool or N RLE dicts.
+
+        Raises:
+            ValueError: there is neither an ``ann_file`` nor the images' ``instances``.
         """
+        if self._coco_api is None and any("instances" not in sample for sample in data_samples):
+            raise ValueError(
+                "CocoMetric: ann_file=None takes the annotations from the dataset, which does not "
+                "hand them out: add 'instances' to meta_keys of PackDetInputs, or set ann_file"
+            )
         super().process(data_batch, [_with_rle(sample) for sample in data_samples])
 
     def compute_metrics(self, results: list[tuple[dict, dict]]) -> dict[str, float]:

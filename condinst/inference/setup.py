@@ -21,7 +21,7 @@ from condinst.config.blame import blaming
 from condinst.config.check import PREDICTION, check_config
 from condinst.config.nodes import type_name
 from condinst.config.problem import wrong
-from condinst.config.read import read_config_file
+from condinst.config.read import name_types, read_config_file
 from condinst.images.pixel_format import PixelFormat
 from condinst.model_zoo import get, list_models, resolve_checkpoint, resolve_config
 from condinst.models import CondInst
@@ -68,6 +68,7 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
         cfg = stored_config(content, file)
     elif isinstance(config, Config):
         cfg = copy.deepcopy(config)
+        name_types(cfg)
     else:
         cfg = read_config_file(resolve_config(os.fspath(config)))
     check_config(cfg, PREDICTION)

@@ -224,7 +224,8 @@ def check_images(split: SplitFile, header_sample: int) -> list[str]:
 
 def check_for_metric(truth: CocoFile, splits: list[SplitFile], segm: bool) -> list[str]:
     """Check that a COCO metric can compare predictions on ``splits`` with ``truth``."""
-    if not truth.has_annotations:
+    if not truth.has_annotations or not len(truth.ann_ids):
+        # AP would be -1, and the best checkpoint any
         return ["has no annotations to evaluate with; format_only=True writes predictions only"]
     problems = []
     known = set(truth.image_ids)

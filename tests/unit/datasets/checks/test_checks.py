@@ -104,8 +104,13 @@ def test_evaluation_files(project):
     project.fails(f"test_evaluator[0]: {project.root}/gone.json: file not found")
 
 
-def test_a_test_set_without_annotations_needs_format_only(project):
-    del project.data["annotations"]
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_test_set_without_annotations_needs_format_only(project, empty):
+    """Its AP would be -1, and the best checkpoint any."""
+    if empty:
+        project.data["annotations"] = []
+    else:
+        del project.data["annotations"]
     project.write("val.json")
     project.fails("has no annotations to evaluate with; format_only=True writes predictions only")
     project.cfg.val_evaluator.format_only = project.cfg.test_evaluator[0].format_only = True
