@@ -168,9 +168,9 @@ def _check_names(folder: Folder, path: Path, names: Sequence[str]) -> None:
     there = folder.images_called(twice[0])
     found = f"; files of that name: {first_few(there, 4)}" if len(there) > 1 else ""
     raise ValueError(
-        f"{path}: {len(twice)} file names are those of several images: {first_few(twice, 4)}{found}. "
-        "Expected one image for each file: write the folder into file_name if the files differ, "
-        "else keep one of the images"
+        f"{path}: {len(twice)} file names are those of several images: {first_few(twice, 4)}"
+        f"{found}. Expected one image for each file: write the folder into file_name if the files "
+        f"differ; if they are one, run condinst doctor --data {path} --fix fixed"
     )
 
 
@@ -286,8 +286,7 @@ class _Writer:
 
     def keep_or_write(self, split: _Split, name: str) -> DatasetSplit:
         """Return the split as it is if training can use it; else write it again."""
-        wrong = any(f.where == "annotations" and not f.fixed for f in split.data.issues)
-        if wrong or not (self._same and split.unchanged):
+        if not (self._same and split.unchanged):
             return self.write(split, name, None)
         return DatasetSplit(
             split.path, split.img_dir, len(split.data.image_ids), len(split.data.ann_ids)

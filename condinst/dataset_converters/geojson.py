@@ -84,8 +84,8 @@ def _features(path: Path) -> list[Any]:
     data = read_json(path)
     if isinstance(data, dict) and "crs" in data:
         raise ValueError(
-            f"{path}: coordinates of a map (key crs), expected pixels of an image as QuPath exports "
-            "them"
+            f"{path}: coordinates of a map (key crs), expected pixels of an image, as QuPath "
+            "exports them"
         )
     if isinstance(data, dict):
         data = data["features"] if data.get("type") == "FeatureCollection" else [data]

@@ -1,8 +1,8 @@
 """Find the mask images of each image: which files are images, which are masks of which image.
 
 Known layouts: a folder of images and one of masks (``images`` and ``masks``, ``PNGImages`` and
-``PedMasks``, ``train`` and ``train_masks``, KITTI's ``image_2`` and ``instance``), both in one folder
-(``1_img.png`` and ``1_masks.png``, ``1.png`` and ``1_cp_masks.png``), one object a file
+``PedMasks``, ``train`` and ``train_masks``, KITTI's ``image_2`` and ``instance``), both in one
+folder (``1_img.png`` and ``1_masks.png``, ``1.png`` and ``1_cp_masks.png``), one object a file
 (``masks/NAME_CLASS_N.png``, ``masks/NAME/N.png``).
 """
 

@@ -142,7 +142,7 @@ class MaskStatistics:
         for value in found.tolist():
             _, _, sizes, _ = cv2.connectedComponentsWithStats((labels == value).astype(np.uint8))
             areas = sizes[1:, cv2.CC_STAT_AREA]
-            large = (areas >= max(_TINY, 0.1 * areas.max())).sum()
+            large = (areas >= 0.1 * areas.max()).sum()
             if large > 1:
                 self.split.append(file)
             else:
@@ -185,6 +185,9 @@ def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
             "values: export the masks as PNG (or, if any gray above half is an object, say "
             "--masks binary)"
         )
+    for modulus, kind in ((1000, "class1000"), (256, "class256")):
+        if _has_classes(found.values, modulus):
+            return Meaning(kind)
     total = sum(found.values.values())
     if found.masks and found.without_background == len(found.masks) and total:
         raise ValueError(
@@ -199,9 +202,6 @@ def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
             f"{next(iter(found.masks))}: the masks have soft edges or noise; export them without "
             f"smoothing as PNG, or {_ASK}"
         )
-    for modulus, kind in ((1000, "class1000"), (256, "class256")):
-        if _has_classes(found.values, modulus):
-            return Meaning(kind)
     void = _void(found)
     _check_classes(found, void)
     return Meaning("instances", void=void)
@@ -225,7 +225,8 @@ def _has_classes(values: Counter[int], modulus: int) -> bool:
     if not large or max(large) >= 1 << 16 or (small and (modulus != 1000 or max(small) > 40)):
         return False
     classes = {value // modulus for value in large}
-    if len(classes) > 100 or (modulus == 256 and len(classes) < 2):
+    most = 40 if small else 100
+    if len(large) < 2 or max(classes) > most or (modulus == 256 and len(classes) < 2):
         return False
     numbers = [value % modulus for value in large]
     other = [value % (256 if modulus == 1000 else 1000) for value in large]
@@ -266,7 +267,7 @@ def _check_classes(found: MaskStatistics, void: int) -> None:
     if reason:
         raise ValueError(
             f"the values of the masks ({_listed(values)}) may be instances or classes: {reason}. "
-            f"{_ASK[0].upper()}{_ASK[1:]}: with instances, each value in a mask is one object; with "
-            "classes, each value is a class and each connected piece of it one object; with "
+            f"{_ASK[0].upper()}{_ASK[1:]}: with instances, each value in a mask is one object; "
+            "with classes, each value is a class and each connected piece of it one object; with "
             "binary, each connected piece of anything but 0 is one object"
         )

@@ -41,7 +41,8 @@ def read_panoptic(folder: Folder, files: list[str], notes: Notes) -> AnnotationS
             key, name = entry.get("id"), entry.get("name")
             if type(key) is not int or not check_label(name):
                 raise ValueError(
-                    f"{folder.root / file}: categories: expected id and name, got {short_repr(entry)}"
+                    f"{folder.root / file}: categories: expected id and name, got "
+                    f"{short_repr(entry)}"
                 )
             kind = names if entry.get("isthing", 1) else stuff
             if kind.setdefault(key, str(name)) != str(name):

@@ -45,7 +45,7 @@ _BLOCK = 1 << 16
 
 
 def name_unread(folder: Folder) -> str | None:
-    """Return a sentence that names the annotations of a folder if they are of a known, unread kind."""
+    """Return a sentence that names annotations of a known kind that is not read; else None."""
     for file in folder.json_kinds.get("", [])[:50]:
         with open(folder.root / file, "rb") as stream:
             text = stream.read(_BLOCK)

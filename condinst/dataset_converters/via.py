@@ -1,4 +1,4 @@
-"""Read VGG Image Annotator 1, 2 and 3: a json of regions, exported or saved as a project, or a csv."""
+"""Read VGG Image Annotator 1, 2 and 3: a json, exported or saved as a project, or a csv."""
 
 from __future__ import annotations
 

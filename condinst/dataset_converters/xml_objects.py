@@ -1,4 +1,4 @@
-"""Read one xml per image: Pascal VOC's boxes, as LabelImg writes them, and LabelMe's old polygons."""
+"""Read one xml per image: Pascal VOC's boxes, as LabelImg writes them, or LabelMe's polygons."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def _lists(folder: Folder, notes: Notes) -> dict[str, str]:
         if split is None or os.path.dirname(file).split("/")[-2:] != ["ImageSets", "Main"]:
             continue
         for line in read_text(folder.root / file).splitlines():
-            if words := line.split():
-                if found.setdefault(words[0], split) != split:
-                    notes.count(f"Names in two lists, taken for {found[words[0]]}", words[0])
+            words = line.split()
+            if words and found.setdefault(words[0], split) != split:
+                notes.count(f"Names in two lists, taken for {found[words[0]]}", words[0])
     return found
 
 

@@ -1,24 +1,23 @@
-"""Datasets and transforms that mmdet lacks, and checks of the data."""
+"""Datasets and transforms that mmdet lacks, and checks of the data.
 
-from condinst.datasets.class_balance import ClassBalancedDataset
-from condinst.datasets.coco_dataset import CocoDataset
-from condinst.datasets.transforms.cut_tiles import CutTiles
-from condinst.datasets.transforms.fast_transforms import PackDetInputs, Resize
-from condinst.datasets.transforms.load_annotations import LoadAnnotations
-from condinst.datasets.transforms.load_image import LoadImageFromFile
-from condinst.datasets.transforms.prepare_box_targets import PrepareBoxTargets
-from condinst.datasets.transforms.prepare_mask_targets import PrepareMaskTargets
-from condinst.datasets.transforms.random_tile import RandomTile
+A name is imported when it is used: reading COCO files needs neither PyTorch nor mmdet. A registry
+imports :mod:`condinst.datasets.registered`, which imports them all.
+"""
 
-__all__ = [
-    "ClassBalancedDataset",
-    "CocoDataset",
-    "CutTiles",
-    "LoadAnnotations",
-    "LoadImageFromFile",
-    "PackDetInputs",
-    "PrepareBoxTargets",
-    "PrepareMaskTargets",
-    "RandomTile",
-    "Resize",
-]
+from condinst.utils.lazy import lazy_names
+
+_MODULES = {
+    "ClassBalancedDataset": "class_balance",
+    "CocoDataset": "coco_dataset",
+    "CutTiles": "transforms.cut_tiles",
+    "LoadAnnotations": "transforms.load_annotations",
+    "LoadImageFromFile": "transforms.load_image",
+    "PackDetInputs": "transforms.fast_transforms",
+    "PrepareBoxTargets": "transforms.prepare_box_targets",
+    "PrepareMaskTargets": "transforms.prepare_mask_targets",
+    "RandomTile": "transforms.random_tile",
+    "Resize": "transforms.fast_transforms",
+}
+
+__all__ = [*_MODULES]
+__getattr__ = lazy_names(__name__, _MODULES)
