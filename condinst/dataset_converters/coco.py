@@ -310,6 +310,10 @@ class _Writer:
                     f"id {data.ann_ids[i]}",
                 )
                 there[i] = False
+                self._notes.say(
+                    "Many annotations that cannot be used can be mended: condinst doctor --data "
+                    f"{split.path} --images {split.img_dir} --fix FOLDER writes a copy."
+                )
         kept = np.flatnonzero(there).tolist()
         categories = plain(data.category_entries)
         if not self._same:

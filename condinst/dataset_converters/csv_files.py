@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from condinst.dataset_converters.folder import read_text
 
-__all__ = ["csv_columns", "csv_header", "read_csv"]
+__all__ = ["csv_columns", "csv_head", "csv_header", "read_csv"]
 
 _MAX_FIELD = 1 << 26  # characters; an RLE of a large image is long
 _HEADER = 1 << 16
@@ -17,6 +18,11 @@ _HEADER = 1 << 16
 
 def csv_header(path: Path) -> list[str]:
     """Return the first row of a file, from its beginning; empty for a file that is no text."""
+    return next(iter(csv_head(path)), [])
+
+
+def csv_head(path: Path, most: int = 20) -> list[list[str]]:
+    """Return the first rows of a file, of which the last may be cut off."""
     try:
         if not path.is_file():  # a pipe would be waited for
             return []
@@ -25,11 +31,14 @@ def csv_header(path: Path) -> list[str]:
     except OSError:
         return []
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    lines = [line for line in data.decode(encoding, "replace").splitlines() if line.strip()]
+    text = data.decode(encoding, "replace")
+    lines = [line for line in text.splitlines() if line.strip()]
     if not lines or "\0" in lines[0]:
         return []
     try:
-        return next(csv.reader([lines[0]], delimiter=_delimiter(lines[0])), [])
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(lines[0]))
+        rows = (row for row in reader if any(field.strip() for field in row))
+        return list(itertools.islice(rows, most))
     except csv.Error:
         return []
 

@@ -81,7 +81,11 @@ def find_pairs(folder: Folder) -> MaskPairs:
         ValueError: an image has several label maps.
     """
     images, masks = _placed(folder)
-    found = _maps(folder, images, masks) or _object_files(images, masks)
+    found = _maps(folder, images, masks)
+    if found is None or found.lonely:
+        files = _object_files(images, masks)
+        if files and (found is None or len(files.lonely) < len(found.lonely)):
+            found = files
     return found or _one_folder(folder) or MaskPairs([], {}, [], [], True)
 
 

@@ -8,13 +8,15 @@ is not square, the runs themselves tell which.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from condinst.dataset_converters.csv_files import csv_columns, csv_header, read_csv
+from condinst.dataset_converters.csv_files import csv_columns, csv_head, read_csv
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import image_size
 from condinst.dataset_converters.label_maps import ONE_CLASS
@@ -61,13 +63,23 @@ class _Row:
 
 def find_rle_csv(folder: Folder) -> list[str]:
     """Return the csv files with a column of ids and one of RLEs, relative to the folder."""
-    found = []
-    for file in folder.with_suffix(".csv", ".tsv"):
-        names = {name.strip().lower() for name in csv_header(folder.root / file)}
-        if names & {*_IDS, *_BOTH} and names & {*_RLES} and "region_count" not in names:
-            found.append(file)
+    found = [f for f in folder.with_suffix(".csv", ".tsv") if _has_rles(folder.root / f)]
     real = [f for f in found if not os.path.basename(f).startswith("sample_submission")]
     return real or found
+
+
+def _has_rles(path: Path) -> bool:
+    """Tell whether a file has a column of ids, and one whose values are numbers with spaces."""
+    header, *rows = csv_head(path) or [[]]
+    places = csv_columns(header)
+    if not places.keys() & {*_IDS, *_BOTH}:
+        return False
+    column = next((places[name] for name in _RLES if name in places), None)
+    if column is None:
+        return False
+    values = [row[column].strip() for row in rows if len(row) > column]
+    named = "pixels" in header[column].lower() or "rle" in header[column].lower()
+    return any(re.match(r"\d+\s+\d+(\s|$)", value) for value in values) or named
 
 
 def read_rle_csv(
