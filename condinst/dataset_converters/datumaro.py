@@ -77,7 +77,8 @@ def _read_all(
             name = images.find(file, stated, os.path.dirname(file))
             if name is None:
                 continue
-            size = (item.get("image") or {}).get("size")
+            image = item.get("image")
+            size = image.get("size") if isinstance(image, dict) else None
             stated_size = tuple(size) if isinstance(size, list) and len(size) == 2 else None
             height, width = image_size(folder.root / name, stated_size)
             objects = list(_objects(item["annotations"], where, names, height, width, notes))

@@ -26,7 +26,7 @@ from condinst.dataset_converters.records import AnnotationSource, Imported, Note
 from condinst.dataset_converters.rle_csv import find_rle_csv, read_rle_csv
 from condinst.dataset_converters.sam import find_sam, read_sam
 from condinst.dataset_converters.supervisely import find_supervisely, read_supervisely
-from condinst.dataset_converters.unread import name_unread
+from condinst.dataset_converters.unread import name_unread, unread_images
 from condinst.dataset_converters.via import find_via, read_via
 from condinst.dataset_converters.xml_objects import find_xml_objects, read_xml_objects
 from condinst.dataset_converters.yolo import find_yolo, read_yolo
@@ -78,6 +78,8 @@ def import_data(
         raise ValueError(f"{path}: expected {FORMATS[fmt].looked_for} ({fmt}), found none")
     if masks is not None and fmt not in ("masks", "rle-csv"):
         raise ValueError(f"--masks {masks}: {path} is read as {fmt}, which has no masks as images")
+    if unread := unread_images(folder):
+        notes.say(f"{unread[0].upper()}{unread[1:]}.")
     if fmt == "coco":
         files = [only] if only else find_coco_files(folder)
         return import_coco(folder, out, notes, files=files, val_fraction=val_fraction, seed=seed)

@@ -33,6 +33,7 @@ _IMAGE_ENDING = re.compile(r"[_.-](img|image|raw|rgb)$", re.IGNORECASE)
 # what cellpose writes beside masks
 _OUTPUTS = re.compile(r"_(flows?|cp_output|outlines?|cp_outlines|dP|cellprob)$")
 _OBJECT = re.compile(r"(?:(?P<name>.*?)[_ .-]*)?(?P<number>\d+)$")
+_MASKS_BESIDE = ("_masks", "_mask", "_labels", "-masks", "_gt", "Masks")
 _NO_CLASS = {"", "mask", "masks", "object", "obj", "instance", "inst", "label", "gt", "seg", "id"}
 
 
@@ -90,7 +91,8 @@ def find_pairs(folder: Folder) -> MaskPairs:
 
 
 def _placed(folder: Folder) -> tuple[list[_Place], list[_Place]]:
-    images, masks = [], []
+    images: list[_Place] = []
+    masks: list[_Place] = []
     folders = {os.path.dirname(file) for file in folder.images}
     for file in folder.images:
         stem = os.path.splitext(file)[0]
@@ -98,18 +100,14 @@ def _placed(folder: Folder) -> tuple[list[_Place], list[_Place]]:
             continue
         parts = stem.split("/")
         for index in reversed(range(len(parts) - 1)):
-            word = parts[index].lower()
-            kind, place = _word(word)
-            if kind is None and any(
-                "/".join([*parts[:index], parts[index] + ending]) in folders
-                for ending in ("_masks", "_mask", "_labels", "-masks", "_gt", "Masks")
-            ):
-                kind, place = images, word
-            elif kind is not None:
-                kind = images if kind == "image" else masks  # type: ignore[assignment]
+            kind, place = _word(parts[index].lower())
+            beside = (*parts[:index], parts[index])
+            if kind is None and any("/".join(beside) + end in folders for end in _MASKS_BESIDE):
+                kind = "image"  # train, beside train_masks
             if kind is not None:
                 where = "/".join([*parts[:index], place])
-                kind.append(_Place(file, where, "/".join(parts[index + 1 :])))  # type: ignore
+                found = _Place(file, where, "/".join(parts[index + 1 :]))
+                (images if kind == "image" else masks).append(found)
                 break
     return images, masks
 
@@ -132,7 +130,7 @@ def _maps(folder: Folder, images: list[_Place], masks: list[_Place]) -> MaskPair
             place = mask.place if with_place else ""
             for inside in dict.fromkeys((mask.inside, _MASK_ENDING.sub("", mask.inside))):
                 by_key.setdefault((place, inside), []).append(mask.file)
-        pairs, alone, used = [], [], set()
+        pairs, alone, used = [], [], set[str]()
         known = {place for place, _ in by_key}
         for image in images:
             place = image.place if with_place else ""
@@ -212,7 +210,7 @@ def _one_folder(folder: Folder) -> MaskPairs | None:
     for stem, file in sorted(by_stem.items()):
         if _MASK_ENDING.search(stem):
             masks.setdefault(_MASK_ENDING.sub("", stem), []).append(file)
-    pairs, lonely, used = [], [], set()
+    pairs, lonely, used = [], [], set[str]()
     for base, found in masks.items():
         stems = [base, *(f"{base}_{end}" for end in ("img", "image", "raw", "rgb"))]
         there = [by_stem[stem] for stem in stems if stem in by_stem]

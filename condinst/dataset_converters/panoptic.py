@@ -11,7 +11,7 @@ import numpy as np
 
 from condinst.dataset_converters.coco import find_coco_files
 from condinst.dataset_converters.folder import Folder, read_json, stated_split
-from condinst.dataset_converters.image_sizes import check_mask_size, image_size
+from condinst.dataset_converters.image_sizes import image_size
 from condinst.dataset_converters.named_images import NamedImages
 from condinst.dataset_converters.outlines import check_label, label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes
@@ -90,8 +90,7 @@ def _read_all(
                     f"{path}: the mask {short_repr(annotation['file_name'])} is missing"
                 )
             size = image_size(folder.root / name)
-            ids = _ids(folder.root / mask)
-            check_mask_size(folder.root / mask, ids, folder.root / name, size)
+            ids = _ids(folder.root / mask, size)
             objects = list(_objects(annotation, ids, path, names, stuff, notes))
             if not objects:
                 notes.count("Images without objects, kept as negatives", name)
@@ -126,11 +125,13 @@ def _mask_file(folder: Folder, file: str, name: str) -> str | None:
     return found_in[0] if len(found_in) == 1 else folder.find_image(name)
 
 
-def _ids(path: Path) -> np.ndarray:
-    """Return red + 256 * green + 65536 * blue, (H, W)."""
+def _ids(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Return red + 256 * green + 65536 * blue, (H, W), of a mask of the given height and width."""
     try:
         check_regular(path)
         with open_image(path) as image:
+            if image.size != size[::-1]:
+                raise ValueError(f"{image.width} x {image.height}, its image is of another size")
             red, green, blue = np.moveaxis(np.asarray(image.convert("RGB"), np.int64), 2, 0)
     except Exception as error:  # every image decoder raises its own error types
         raise ValueError(f"mask file {path}: not readable: {error}") from None

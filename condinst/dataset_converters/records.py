@@ -122,7 +122,7 @@ class Notes:
     def sentences(self) -> tuple[str, ...]:
         """Return the decisions in their order, then ``issue: number (first places)``."""
         issues = [f"{issue}: {_numbered(places)}" for issue, places in self._issues.items()]
-        joined = ()
+        joined: tuple[str, ...] = ()
         if self._joined[0]:
             joined = (
                 f"{self._joined[0]} shapes joined into {self._joined[1]} instances, as they share "

@@ -122,8 +122,8 @@ def _object(label: str, kind: str, entry: dict, height: int, width: int) -> dict
     if kind == "rectangle":
         if len(outer) != 2:
             raise ValueError(f"exterior: a rectangle needs two points, got {len(outer)}")
-        low, high = outer.min(axis=0), outer.max(axis=0)
-        return box_object(label, *low, *high, height, width)
+        (x1, y1), (x2, y2) = outer.min(axis=0).tolist(), outer.max(axis=0).tolist()
+        return box_object(label, x1, y1, x2, y2, height, width)
     holes = points.get("interior") or []
     if len(outer) < 3 or not isinstance(holes, list):
         return None

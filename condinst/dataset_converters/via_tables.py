@@ -103,7 +103,10 @@ def project_entries(path: Path, data: dict[str, Any]) -> list[Any]:
     attributes = attributes if isinstance(attributes, dict) else {}
     entries: dict[str, dict[str, Any]] = {}
     for key, view in views.items():  # type: ignore[union-attr]
-        for number in view.get("fid_list", ()) if isinstance(view, dict) else ():
+        numbers = view.get("fid_list") if isinstance(view, dict) else None
+        if not isinstance(numbers, list):
+            raise ValueError(f"{path}: view {short_repr(key)}: expected a list under fid_list")
+        for number in numbers:
             file = files.get(str(number))  # type: ignore[union-attr]
             name = file.get("fname") if isinstance(file, dict) else None
             if not isinstance(name, str):

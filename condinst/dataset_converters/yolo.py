@@ -70,6 +70,10 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
         data = read_yaml(path)
         classes = _class_names(path, data)
         images = _listed_images(path, data, notes)
+        listed = {image for image, _ in images}
+        for name in folder.images:
+            if folder.root / name not in listed:
+                notes.count(f"Images that {path} does not name, left out", name)
     else:
         images = [
             (folder.root / p, stated_split(os.path.dirname(p)))
