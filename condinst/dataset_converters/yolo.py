@@ -70,6 +70,10 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
         data = read_yaml(path)
         classes = _class_names(path, data)
         images = _listed_images(path, data, notes)
+        listed = {image for image, _ in images}
+        for name in folder.images:
+            if folder.root / name not in listed:
+                notes.count(f"Images that {path} does not name, left out", name)
     else:
         images = [
             (folder.root / p, stated_split(os.path.dirname(p)))
@@ -154,8 +158,8 @@ def _listed_images(path: Path, data: dict, notes: Notes) -> list[tuple[Path, str
                     f"{path}: {key}: expected a folder of images, got {entry}, which contains the "
                     "dataset's folder"
                 )
-            if place is None and split == "test":
-                notes.say(f"{path}: the test split {entry} does not exist.")
+            if place is None and split != "train":
+                notes.say(f"{path}: the {split} split {entry} does not exist.")
                 continue
             if place is None:
                 raise ValueError(f"{path}: {key}: {entry} is neither a folder nor a file")
@@ -230,11 +234,22 @@ def _read_all(
             objects = []
             notes.count("Images without a label file, kept as negatives", name)
         yield ImageRecord(path, height, width, objects, split)
+    without = {_near(labels): labels for labels in expected if not labels.is_file()}
     for parent in sorted({labels.parent for labels in expected}):
-        for path in sorted(parent.glob("*.txt")) if parent.is_dir() else ():
-            lonely = path not in expected and path.name not in _CLASS_FILES
-            if lonely and not any(path.with_suffix(s).is_file() for s in IMAGE_SUFFIXES):
+        for path in sorted(parent.glob("*")) if parent.is_dir() else ():
+            if path.suffix.lower() != ".txt" or path in expected or path.name in _CLASS_FILES:
+                continue
+            if _near(path) in without:
+                raise ValueError(
+                    f"{path}: no image has this name, but the labels of an image would be "
+                    f"{without[_near(path)].name}: rename one of them"
+                )
+            if not any(path.with_suffix(s).is_file() for s in IMAGE_SUFFIXES):
                 notes.count("Label files without an image, left out", str(path))
+
+
+def _near(path: Path) -> tuple[Path, str]:
+    return path.parent, path.name.casefold()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from condinst.datasets.coco.file_cache import forget_files
 from condinst.new.facts import collect_facts, describe, notes_on
 from condinst.new.models import find_recipe, weights_note
 from condinst.new.plan import Places, make_plan
-from condinst.new.resources import Machine, find_machine
+from condinst.new.resources import check_memory, find_machine
 from condinst.new.text import config_text
 from condinst.utils.files import check_writable, replacing
 
@@ -53,6 +53,7 @@ def create(
     val_fraction: float = 0.2,
     seed: int = 0,
     fmt: str | None = None,
+    masks: str | None = None,
     device: str = "auto",
     memory: float | None = None,
     from_scratch: bool = False,
@@ -67,6 +68,7 @@ def create(
         out: the folder to write to.
         val_fraction, seed: of the split, where the data have none.
         fmt: format of the annotations; None recognizes it.
+        masks: what the values of masks mean; None finds out.
         device: "auto", "cpu" or "cuda".
         memory: GiB of the device; None takes what it has.
         from_scratch: start without weights.
@@ -85,15 +87,17 @@ def create(
     folder = Path(os.path.abspath(out or stem))
     config = folder / f"{stem}.py"
     _check_place(folder, config, force)
-    machine = find_machine(device, memory)
+    check_memory(memory)
+    if device == "cuda":  # before the data are read: without a GPU this is an error
+        find_machine(device, memory)
     existed = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return _create(
             stem,
             config,
-            _Source(data, val_fraction, seed, fmt),
-            machine,
+            _Source(data, val_fraction, seed, fmt, masks),
+            (device, memory),
             model=model,
             from_scratch=from_scratch,
         )
@@ -113,13 +117,14 @@ class _Source:
     val_fraction: float
     seed: int
     fmt: str | None
+    masks: str | None
 
 
 def _create(
     name: str,
     config: Path,
     source: _Source,
-    machine: Machine,
+    asked_machine: tuple[str, float | None],
     *,
     model: str | None,
     from_scratch: bool,
@@ -132,7 +137,9 @@ def _create(
         val_fraction=source.val_fraction,
         seed=source.seed,
         fmt=source.fmt,
+        masks=source.masks,
     )
+    machine = find_machine(*asked_machine)  # imports PyTorch, which takes seconds
     places = _places(imported, config.parent)
     _check_templates(imported.classes, places)
     facts = collect_facts(imported.train, imported.val)
@@ -151,6 +158,7 @@ def _create(
     notes = [
         f"format: {imported.format}",
         *imported.notes,
+        *_note_on_test(imported),
         *notes_on(facts),
         weights_note(recipe, plan.base, from_scratch),
     ]
@@ -160,6 +168,16 @@ def _create(
             "the same size as in training"
         )
     return Created(config, text, describe(facts), notes, plan.schedule.max_iters)
+
+
+def _note_on_test(imported: Imported) -> list[str]:
+    if imported.test is None:
+        return []
+    test = imported.test
+    return [
+        f"the {test.num_images} images of the test split, with {test.num_annotations} annotations, "
+        "are what condinst test measures on (test_dataloader)"
+    ]
 
 
 def _check_place(folder: Path, config: Path, force: bool) -> None:
@@ -179,7 +197,7 @@ def _places(imported: Imported, folder: Path) -> Places:
 
     Annotations that were written here stay relative to the config, so that both can be moved.
     """
-    splits = (imported.train, imported.val)
+    splits = (imported.train, imported.val, *([imported.test] if imported.test else []))
     written = [split.ann_file.is_relative_to(folder) for split in splits]
     paths = [str(split.img_dir) for split in splits]
     paths += [str(s.ann_file.parent) for s, own in zip(splits, written, strict=True) if not own]
@@ -199,9 +217,7 @@ def _places(imported: Imported, folder: Path) -> Places:
     files = [of_annotations(s.ann_file, own) for s, own in zip(splits, written, strict=True)]
     dirs = [f"{relative(Path(split.img_dir))}/".removeprefix("./") for split in splits]
     return Places(
-        root=f"{root.as_posix().rstrip('/')}/",
-        ann_files=(files[0], files[1]),
-        img_dirs=(dirs[0], dirs[1]),
+        root=f"{root.as_posix().rstrip('/')}/", ann_files=tuple(files), img_dirs=tuple(dirs)
     )
 
 
@@ -223,4 +239,4 @@ def _write(config: Path, text: str) -> None:
 
     with replacing(config, ".py") as partial:  # mmengine reads only files with this suffix
         partial.write_text(text, encoding="utf-8")
-        check_datasets(Config.fromfile(partial), splits=("train", "val"))
+        check_datasets(Config.fromfile(partial))

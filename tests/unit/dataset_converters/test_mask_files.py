@@ -170,12 +170,13 @@ def test_images_and_masks_alone_are_counted(maps, tmp_path, write_png, all_objec
     assert "1 (masks/d.png)" in note(imported, "Masks without an image")
 
 
-def test_values_in_many_pieces_are_suspected_to_be_classes(maps, tmp_path, note):
+def test_values_in_many_pieces_may_be_classes(maps, tmp_path):
     dots = np.zeros((30, 40), np.uint8)
     dots[::4, :20:4], dots[::4, 20::4] = 1, 2
     maps("a", dots)
     maps("b", dots)
-    assert note(import_data(tmp_path, tmp_path / "out"), "if the values are classes")
+    with pytest.raises(ValueError, match="instances or classes: 4 of 4 values .*--masks classes"):
+        import_data(tmp_path, tmp_path / "out")
 
 
 def test_a_broken_mask_is_named(maps, tmp_path):

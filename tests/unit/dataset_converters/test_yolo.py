@@ -229,3 +229,21 @@ def test_a_second_time_into_a_folder_of_the_dataset(two_parts):
     text = first.train.ann_file.read_text()
     assert import_data(two_parts, two_parts / "new") == first
     assert first.train.ann_file.read_text() == text
+
+
+def test_splits_that_the_yaml_names_and_that_are_missing(two_parts, all_objects, note):
+    (two_parts / "data.yaml").write_text(
+        "train: images/train\nval: ../valid/images\ntest: ../test/images\nnames: [cat, dog]\n"
+    )
+    imported = import_data(two_parts, two_parts / "out")
+    assert len(all_objects(imported)) == 3
+    assert note(imported, "the val split ../valid/images does not exist")
+    assert note(imported, "the test split ../test/images does not exist")
+    assert "3 (images/val/" in note(imported, "data.yaml does not name")
+
+
+def test_labels_whose_name_differs_by_case_are_named(two_parts):
+    label = next((two_parts / "labels/train").glob("*.txt"))
+    label.rename(label.with_name(f"{label.stem}.TXT"))
+    with pytest.raises(ValueError, match=r"\.TXT: no image has this name"):
+        import_data(two_parts, two_parts / "out")
