@@ -93,5 +93,5 @@ def explain(error: Exception, frames: Sequence[FrameType] | None = None) -> str 
         if node := built_node(frames):
             return f"the config's type={node['type']!r} cannot be built: {one_line(error)}"
     if isinstance(error, ImportError) and (error.name or "").split(".")[0] != "condinst":
-        return f"{error} (condinst doctor looks through what is installed)"
+        return f"{error} (condinst doctor checks what is installed)"
     return None

@@ -86,7 +86,9 @@ def get(name: str) -> Model:
 def unknown(name: str, expected: str) -> str:
     """Return the message for a name that is not in the index."""
     close = difflib.get_close_matches(name, load_index(), n=3, cutoff=0.6)
-    hint = f"is {' or '.join(close)} meant?" if close else "condinst.list_models() has the names"
+    hint = (
+        f"did you mean {' or '.join(close)}?" if close else "condinst.list_models() has the names"
+    )
     return f"{name}: expected {expected}; {hint}"
 
 
