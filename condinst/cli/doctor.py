@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if args.cfg_options and not args.config:
         raise ValueError("--cfg-options: expected a config, whose settings they override")
     with_data = check_data_arguments(args)
-    if args.config:
+    if args.config and not args.json:
         check_config(args.config)
     terminal = sys.stdout
     color = terminal.isatty() and "NO_COLOR" not in os.environ

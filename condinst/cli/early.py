@@ -111,7 +111,8 @@ def check_model_words(config: str, checkpoint: str | None, alone: bool = True) -
     if checkpoint is None and alone and is_checkpoint(config):
         check_checkpoint(config)
         return
-    check_config(config)
+    alone_too = "predict, info and export take a checkpoint alone"
+    check_config(config, "a config comes before its checkpoint" if checkpoint else alone_too)
     if checkpoint is not None:
         check_checkpoint(checkpoint)
     elif config not in list_models():

@@ -101,7 +101,6 @@ def check_arguments(args: argparse.Namespace) -> None:
         FileNotFoundError: a file does not exist.
         ValueError: an argument cannot be used.
     """
-    check_model_words(args.config, args.checkpoint)
     if args.out is not None:
         if not args.out.endswith((".pkl", ".pickle")):
             raise ValueError(f"--out {args.out}: predictions are saved as a .pkl file")
@@ -116,6 +115,7 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise ValueError("--tta --tile: expected only one of them")
     check_tiling(args)
     check_run(args)
+    check_model_words(args.config, args.checkpoint, alone=False)
 
 
 def build_config(args: argparse.Namespace) -> Config:
