@@ -11,7 +11,7 @@ import pytest
 
 from condinst.cli.main import main
 from condinst.datasets.shapes.generator import make_shapes
-from condinst.doctor import Finding, as_text, machine, worst
+from condinst.doctor import Finding, as_text, count_issues, machine, worst
 from condinst.doctor import installed as packages
 
 SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
