@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from condinst.cli.common import make_parser
+from condinst.cli.early import check_config, check_file, check_out_file
 
 if TYPE_CHECKING:
     from condinst.checkpoints import Conversion
@@ -66,6 +67,11 @@ def run(args: argparse.Namespace) -> int:
 
 def convert(args: argparse.Namespace) -> Conversion:
     """Convert a file, and print what was converted."""
+    check_file("weights", args.weights)
+    check_out_file("--out", args.out)
+    if args.config:
+        check_config(args.config)
+
     from condinst.checkpoints import LAYOUTS, convert_file
     from condinst.model_zoo import resolve_config
 

@@ -101,5 +101,5 @@ def explain(error: Exception, frames: Sequence[FrameType] | None = None) -> str 
             missing := explain_missing(error.name or "")
         ):
             return missing
-        return f"{error} (condinst doctor looks through what is installed)"
+        return f"{error} (condinst doctor checks what is installed)"
     return None

@@ -7,6 +7,7 @@ it), 2 for wrong arguments, 130 after Ctrl-C, 141 when the reader of the output 
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
@@ -127,11 +128,16 @@ def _parse(words: list[str]) -> argparse.Namespace:
     _add_debug(parser, default=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     chosen = next((word for word in words if not word.startswith("-")), None)
+    close = difflib.get_close_matches(chosen or "", _COMMANDS, 1)
+    if close and chosen not in _COMMANDS:
+        parser.error(f"{chosen}: no such command; did you mean {close[0]}?")
+    own = parser
     for name, (module_name, summary) in _COMMANDS.items():
         command = commands.add_parser(
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if name == chosen:
+            own = command
             module = importlib.import_module(f"condinst.cli.{module_name}")
             command.description = module.__doc__
             command.set_defaults(run=module.run)
@@ -145,7 +151,16 @@ def _parse(words: list[str]) -> argparse.Namespace:
                     metavar="N",
                     help="refuse images with more pixels (default 268435456 = 16384 x 16384)",
                 )
-    return parser.parse_args(words)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        own.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(own, unknown[0])}")
+    return args
+
+
+def _meant(parser: argparse.ArgumentParser, word: str) -> str:
+    options = [option for action in parser._actions for option in action.option_strings]
+    close = difflib.get_close_matches(word.split("=")[0], options, 1) if word[0] == "-" else []
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _positive(word: str) -> int:

@@ -12,6 +12,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from condinst.cli.early import check_range
+from condinst.utils.files import check_writable
+
 if TYPE_CHECKING:
     from condinst.new import Created
 
@@ -80,6 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst new``."""
+    _check(args)
+    print(f"data  {args.data}", flush=True)  # importing PyTorch takes seconds
+
     from condinst.new import create
 
     created = create(
@@ -98,6 +104,19 @@ def run(args: argparse.Namespace) -> int:
     )
     print(_report(created))
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    from condinst.new.models import check_model, check_name
+
+    check_name(args.name)
+    if not Path(args.data).exists():
+        raise FileNotFoundError(f"--data {args.data}: no such file or folder")
+    if args.model is not None:
+        check_model(args.model)
+    check_range("--val-fraction", args.val_fraction)
+    check_range("--memory", args.memory, 1, 4096)
+    check_writable("--out", Path(args.out or args.name))
 
 
 def _report(created: Created) -> str:

@@ -15,15 +15,6 @@ _EXAMPLES = """examples:
 """
 CONFIG = "quickstart_condinst_r18_fpn_shapes.py"
 
-_COLUMNS = {
-    "AP": "mAP",
-    "AP50": "mAP_50",
-    "AP75": "mAP_75",
-    "AP small": "mAP_s",
-    "AP medium": "mAP_m",
-    "AP large": "mAP_l",
-}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -56,6 +47,7 @@ def quickstart(args: argparse.Namespace) -> dict[str, float]:
     from mmengine.runner import find_latest_checkpoint
 
     from condinst.cli import test, train
+    from condinst.cli.ap_table import ap_table
     from condinst.datasets.shapes.generator import make_shapes
 
     config = str(shipped_config(CONFIG))
@@ -79,14 +71,3 @@ def quickstart(args: argparse.Namespace) -> dict[str, float]:
     print(f"curves        {Path(args.work_dir) / 'curves.png'}")
     print(f"images        {images}  (ground truth left, prediction right)")
     return metrics
-
-
-def ap_table(metrics: dict[str, float]) -> str:
-    """Return a table of box and mask AP from the metrics of mmdet's ``CocoMetric``."""
-    lines = [" " * 6 + "".join(f"{name:>11}" for name in _COLUMNS)]
-    for row, kind in (("box", "bbox"), ("mask", "segm")):
-        values = [metrics[f"coco/{kind}_{key}"] for key in _COLUMNS.values()]
-        # -1: the dataset has no object of this size
-        cells = [f"{value:11.3f}" if value >= 0 else f"{'-':>11}" for value in values]
-        lines.append(f"{row:6}" + "".join(cells))
-    return "\n".join(lines)

@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     from condinst.report.run import read_run
 
     found = read_run(args.work_dir)
+    validations = len(next(iter(found.curves.metrics.values()), ())) if found.curves else 0
+    print(f"{args.work_dir}: {_count(validations, 'validation')}", flush=True)
     if args.run_config:
         cfg = read_config(str(found.config), args.cfg_options, parts=())
     else:
@@ -70,3 +72,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"not in the report: {part}")
     print(f"wrote {path}")
     return 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -96,7 +96,7 @@ MASK_ISSUES = [
     ),
     IssueType(
         "tiny_box",
-        "boxes under a pixel",
+        "boxes smaller than one pixel",
         "warning",
         "width or height is under 1 px: training leaves the object out, and the AP counts it",
         "the box is enlarged to a pixel if the mask covers one; otherwise the annotation is "

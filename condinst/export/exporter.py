@@ -94,7 +94,7 @@ def export_model(
 ) -> Export:
     """Export a detector to a file, and compare the file with the detector.
 
-    The file gets its name only once it is complete and has passed the comparison. A file that is
+    The file is written only after it is complete and has passed the comparison. A file that is
     out of bounds is kept under the name with ".failed" appended.
 
     Args:

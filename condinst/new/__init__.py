@@ -5,6 +5,13 @@ models. ``views``, ``schedule`` and ``plan`` choose the settings. ``text`` and `
 format them by ``lines``, and ``create`` writes the file.
 """
 
-from condinst.new.create import Created, create
+from typing import TYPE_CHECKING
+
+from condinst.utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from condinst.new.create import Created, create
 
 __all__ = ["Created", "create"]
+
+__getattr__ = lazy_names(__name__, {"Created": "create", "create": "create"})

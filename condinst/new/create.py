@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from condinst.datasets.coco.file_cache import forget_files
 from condinst.new.facts import collect_facts, describe, notes_on
-from condinst.new.models import find_recipe, weights_note
+from condinst.new.models import check_name, find_recipe, weights_note
 from condinst.new.plan import Places, make_plan
 from condinst.new.resources import check_memory, find_machine
 from condinst.new.text import config_text
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from condinst.dataset_converters import Imported
 
 _CONFIG_FOLDER = "{{ fileDirname }}/"  # mmengine replaces it by the folder of the config
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -78,11 +76,7 @@ def create(
         ValueError: an argument is invalid, or the data cannot be used; the message says which.
         OSError: a file is missing or cannot be written.
     """
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r}: expected a name of letters, digits, '_', '-' and '.', without a folder; "
-            "--out chooses the folder"
-        )
+    check_name(name)
     stem = name.removesuffix(".py")
     folder = Path(os.path.abspath(out or stem))
     config = folder / f"{stem}.py"

@@ -72,7 +72,9 @@ class SplitFile:
         inside_height = np.minimum(y + height, size[:, 0]) - np.maximum(y, 0)
         reasons = {
             "flagged ignore": file.ignore,
-            "of zero area or under a pixel": (file.areas <= 0) | (width < 1) | (height < 1),
+            "of zero area or smaller than one pixel": (file.areas <= 0)
+            | (width < 1)
+            | (height < 1),
             "with the box outside the image": (inside_width <= 0) | (inside_height <= 0),
         }
         left, skipped = self.of_a_class.copy(), {}

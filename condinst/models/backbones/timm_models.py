@@ -105,7 +105,7 @@ def _check_name(timm: ModuleType, name: str) -> None:
     base, _, tag = name.partition(".")
     if not timm.is_model(base):
         close = difflib.get_close_matches(base, timm.list_models(), 3, 0.6)
-        hint = f"is one of {', '.join(close)} meant?" if close else "see timm.list_models()"
+        hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
         raise ValueError(
             f"backbone.model_name={name!r}: timm {timm.__version__} has no such model; {hint}"
         )

@@ -107,7 +107,7 @@ def test_a_missing_package_is_one_line(tmp_path):
     (tmp_path / "mmengine.py").write_text("raise ImportError('no mmengine here')")
     code, _, err = run("train", SMALL, PYTHONPATH=str(tmp_path))
     assert code == 1
-    assert err == "error: no mmengine here (condinst doctor looks through what is installed)\n"
+    assert err == "error: no mmengine here (condinst doctor checks what is installed)\n"
 
 
 @pytest.mark.parametrize("name", ["mmcv", "mmengine", "mmdet"])
@@ -189,7 +189,7 @@ def test_ctrl_c_is_exit_code_130(tmp_path):
         "default_hooks.logger.interval=1",
     )
     try:
-        assert any("Iter(train)" in line for line in process.stdout)
+        assert any(line.startswith("iteration ") for line in process.stdout)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
         assert "Traceback" not in process.stderr.read()
