@@ -11,7 +11,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
 from condinst.masks.crop_masks import CropMasks
 
-__all__ = ["check_mix", "join_masks", "join_objects", "move_masks", "own_copy"]
+__all__ = ["check_mix", "join_masks", "join_objects", "move_masks", "own_copy", "place_masks"]
 
 Masks = BitmapMasks | PolygonMasks
 _FIELDS = ("gt_bboxes_labels", "gt_ignore_flags")
@@ -35,6 +35,39 @@ def move_masks(masks: Masks, x: int, y: int, size: tuple[int, int]) -> Masks:
         far = (max(size[0], masks.height), size[1])
         return masks.translate(far, x, "horizontal").translate(size, y, "vertical")
     return CropMasks.of(masks).move(x, y, size)
+
+
+def place_masks(
+    masks: Masks, size: tuple[int, int], x: int, y: int, canvas: tuple[int, int]
+) -> Masks:
+    """Resize masks, move them by whole pixels into a larger image, and cut them at its border.
+
+    Args:
+        masks: masks of one image.
+        size: height and width to which this image is resized.
+        x, y: its upper left corner in the larger image; may be negative.
+        canvas: height and width of the larger image.
+    """
+    if not isinstance(masks, PolygonMasks) or not len(masks):
+        return move_masks(masks.resize(size), x, y, canvas)
+    # all points at once: one call for each polygon would take most of the time of a mosaic
+    flat = [polygon for polygons in masks.masks for polygon in polygons]
+    scale = size[1] / masks.width, size[0] / masks.height
+    points = np.concatenate(flat).reshape(-1, 2) * scale + [x, y]
+    ends = np.cumsum([len(polygon) for polygon in flat])
+    starts = np.concatenate([[0], ends[:-1]]) // 2
+    low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
+    inside = ((low >= 0) & (high <= canvas[::-1])).all(axis=1)
+    parts = iter(zip(np.split(points.ravel(), ends[:-1]), inside.tolist(), strict=True))
+    frame = np.array([0, 0, *canvas[::-1]])
+    placed = []
+    for polygons in masks.masks:
+        own = [next(parts) for _ in polygons]
+        moved = [polygon for polygon, _ in own]
+        if not all(is_inside for _, is_inside in own):
+            moved = PolygonMasks([moved], *canvas).crop(frame).masks[0]
+        placed.append(moved)
+    return PolygonMasks(placed, *canvas)
 
 
 def join_objects(results: dict, parts: Sequence[dict], size: tuple[int, int], clip: bool) -> None:

@@ -10,7 +10,7 @@ from mmdet.datasets.transforms import CachedMosaic as MMDetCachedMosaic
 from mmdet.datasets.transforms import Mosaic as MMDetMosaic
 from mmdet.structures.bbox import autocast_box_type
 
-from condinst.datasets.transforms.mixing import check_mix, join_objects, move_masks, own_copy
+from condinst.datasets.transforms.mixing import check_mix, join_objects, own_copy, place_masks
 from condinst.registry import TRANSFORMS
 
 __all__ = ["CachedMosaic", "Mosaic"]
@@ -60,8 +60,7 @@ class _Combine(MMDetMosaic):
         objects["gt_bboxes"] = boxes
         if masks:
             shape = canvas.shape[0], canvas.shape[1]
-            moved = part["gt_masks"].resize(size)
-            objects["gt_masks"] = move_masks(moved, x1 - left, y1 - top, shape)
+            objects["gt_masks"] = place_masks(part["gt_masks"], size, x1 - left, y1 - top, shape)
         return objects
 
 
