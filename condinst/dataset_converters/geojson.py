@@ -153,9 +153,10 @@ def _label(path: Path, number: int, feature: dict) -> str | None:
 
 def _polygons(geometry: dict) -> list[list[np.ndarray]] | None:
     """Return the rings of each polygon, outer ring first; None for points and lines."""
-    kind, coordinates = geometry.get("type"), geometry.get("coordinates")
+    kind = geometry.get("type")
+    coordinates: Any = geometry.get("coordinates")
     if kind == "Polygon":
-        parts = [coordinates]
+        parts: Any = [coordinates]
     elif kind == "MultiPolygon":
         parts = coordinates
     elif kind in ("Point", "MultiPoint", "LineString", "MultiLineString"):

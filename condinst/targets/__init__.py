@@ -17,6 +17,8 @@ __all__ = [*_MODULES]
 
 if TYPE_CHECKING:
     from condinst.targets.color_similarity import compute_pairwise_edges as compute_pairwise_edges
+    from condinst.targets.mask_guard import boxes_of_masks as boxes_of_masks
+    from condinst.targets.mask_guard import misplaced as misplaced
     from condinst.targets.mask_samples import sample_masks as sample_masks
     from condinst.targets.target_types import SampledMasks as SampledMasks
     from condinst.targets.target_types import SimilarColors as SimilarColors

@@ -56,7 +56,12 @@ def test_a_users_script_is_typed(repo, tmp_path):
 
 def lazy_packages() -> list[str]:
     root = Path(__file__).resolve().parents[2] / "condinst"
-    files = [path for path in root.rglob("__init__.py") if "__getattr__" in path.read_text()]
+    # the stand-in for mmcv's operators answers every name, so that it has none to declare
+    files = [
+        path
+        for path in root.rglob("__init__.py")
+        if "__getattr__" in path.read_text() and path.parent.name != "mmcv_ext"
+    ]
     return sorted(".".join(("condinst", *f.relative_to(root).parts[:-1])) for f in files)
 
 
