@@ -155,7 +155,7 @@ def _polygons(geometry: dict) -> list[list[np.ndarray]] | None:
     """Return the rings of each polygon, outer ring first; None for points and lines."""
     kind, coordinates = geometry.get("type"), geometry.get("coordinates")
     if kind == "Polygon":
-        parts = [coordinates]
+        parts: Any = [coordinates]
     elif kind == "MultiPolygon":
         parts = coordinates
     elif kind in ("Point", "MultiPoint", "LineString", "MultiLineString"):
