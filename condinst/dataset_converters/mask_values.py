@@ -116,6 +116,7 @@ class MaskStatistics:
     split: list[str] = field(default_factory=list)
     tiny: int = 0
     without_background: int = 0
+    inverted: int = 0  # masks that are not 0 in all corners and most pixels
     jpeg: bool = False
     gray8: bool = True
     _kept: list[np.ndarray] = field(default_factory=list)
@@ -126,6 +127,8 @@ class MaskStatistics:
         found, counts = np.unique(labels, return_counts=True)
         there = found != 0
         self.without_background += int(there.all())
+        corners = labels[[0, 0, -1, -1], [0, -1, 0, -1]]
+        self.inverted += int((corners != 0).all() and (labels != 0).mean() > 0.5)
         found, counts = found[there], counts[there]
         self.gray8 &= bool(found.size == 0 or found[-1] <= 255)
         self.masks[file] = found.tolist()
@@ -195,6 +198,12 @@ def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
             f"write masks with 0 where no object is, or {_ASK}"
         )
     if len(found.values) <= 1:
+        if found.inverted > 0.8 * sum(map(bool, found.masks.values())):
+            raise ValueError(
+                f"the masks are not 0 in most pixels and all corners, in {found.inverted} of "
+                f"{len(found.masks)} masks: they look inverted. Write 0 for the background, or, if "
+                "they are right, say --masks binary"
+            )
         return Meaning("binary")
     if found.tiny > 0.5 * total and total > 20:
         raise ValueError(

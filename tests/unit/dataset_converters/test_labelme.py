@@ -281,6 +281,7 @@ def test_shapes_of_one_group_are_told(labeled, tmp_path, note):
 def test_an_image_that_only_the_json_holds(labeled, tmp_path, all_objects, note):
     for name in ("a", "b"):
         labeled(name, [_shape([[1, 1], [9, 1], [9, 9]])])
+    for name in ("a", "b"):
         path, image = tmp_path / f"{name}.json", tmp_path / f"{name}.png"
         data = json.loads(path.read_text())
         data["imageData"] = base64.b64encode(image.read_bytes()).decode()

@@ -220,3 +220,11 @@ def test_masks_in_an_alpha_channel(tmp_path, all_objects):
         save(tmp_path / f"masks/{n}.png", pixels)
     imported = import_data(tmp_path, tmp_path / "out")
     assert set(counts(all_objects, imported).values()) == {3}
+
+
+def test_inverted_masks_are_asked_for(folder, tmp_path, all_objects):
+    made = folder({n: 255 - label_map([255] * 4) for n in "ab"})
+    with pytest.raises(ValueError, match="look inverted.*--masks binary"):
+        import_data(made, tmp_path / "out")
+    imported = import_data(made, tmp_path / "out", masks="binary")
+    assert counts(all_objects, imported) == {"a.png": 1, "b.png": 1}
