@@ -15,8 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from condinst.dataset_converters.coco_images import (
+    check_missing,
+    check_names,
+    image_folder,
+    locate_images,
+)
 from condinst.dataset_converters.folder import Folder, stated_split
-from condinst.dataset_converters.named_images import missing_image
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
 from condinst.dataset_converters.split import Sample
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
@@ -133,10 +138,10 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> _Split:
         raise ValueError(f"{path}: expected images under the key images, found none")
     for problem in [*data.problems, *data.fixes]:
         notes.say(f"{path}: {problem}.")
-    _check_names(folder, path, data.file_names)
-    places = _locate(folder, file, data.file_names)
+    check_names(folder, path, data.file_names)
+    places = locate_images(folder, file, data.file_names)
     missing = [n for n, p in zip(data.file_names, places, strict=True) if p is None]
-    _check_missing(folder, path, missing)
+    check_missing(folder, path, missing)
     if len(missing) == len(places):
         raise ValueError(
             f"{path}: none of its images is in {folder.root} ({len(folder.images)} images "
@@ -145,7 +150,7 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> _Split:
         )
     for name in missing:
         notes.count(f"Images that {path} names and that are missing, left out", name)
-    img_dir, exact = _image_folder(places, data.file_names)
+    img_dir, exact = image_folder(places, data.file_names)
     found = [None if p is None else os.path.relpath(p, img_dir or ".") for p in places]
     labels: list[set[str]] = [set() for _ in places]
     known = (data.image_index >= 0) & (data.category_index >= 0)
@@ -158,89 +163,6 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> _Split:
         for p, label in zip(places, labels, strict=True)
     ]
     return _Split(split, path, data, folder.root / img_dir, found, exact, samples)
-
-
-def _check_names(folder: Folder, path: Path, names: Sequence[str]) -> None:
-    """Refuse a file name that several images of a json have."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if not twice:
-        return
-    there = folder.images_called(twice[0])
-    found = f"; files of that name: {first_few(there, 4)}" if len(there) > 1 else ""
-    raise ValueError(
-        f"{path}: {len(twice)} file names are those of several images: {first_few(twice, 4)}"
-        f"{found}. Expected one image for each file: write the folder into file_name if the files "
-        f"differ; if they are one, run condinst doctor --data {path} --fix fixed"
-    )
-
-
-def _check_missing(folder: Folder, path: Path, missing: Sequence[str]) -> None:
-    """Refuse names of missing images where a file is there that the name may mean."""
-    found = [(name, why) for name in missing if (why := missing_image(folder, name))]
-    if found:
-        more = f" ({len(found)} such images)" if len(found) > 1 else ""
-        raise ValueError(f"{path}: {found[0][1]}{more}")
-
-
-def _locate(folder: Folder, file: str, names: Sequence[str]) -> list[str | None]:
-    """Return the path of each image of one json, relative to the folder; None if missing.
-
-    Raises:
-        ValueError: several folders hold the images, and nothing says which is meant.
-    """
-    split, beside = stated_split(file), os.path.dirname(file)
-    prefixes = {
-        path[: len(path) - len(name)]
-        for name in list(names)[:20]
-        for path in folder.by_name.get(os.path.basename(name), [])
-        if path == name or path.endswith("/" + name)
-    }
-
-    def hits(prefix: str) -> tuple:
-        number = sum(prefix + name in folder.image_set for name in names)
-        return (-number, stated_split(prefix) != split, prefix.rstrip("/") != beside, prefix)
-
-    ranked = sorted(prefixes, key=hits)
-    prefix = ranked[0] if ranked else ""
-    places = [hits(other)[:3] for other in ranked[:2]]
-    guessed = len(ranked) > 1 and places[0][1:] == places[1][1:]
-    if guessed and (places[0] == places[1] or _share_names(folder, prefix, names)):
-        raise ValueError(
-            f"{folder.root / file}: its images may be those of {ranked[0] or '.'} or of "
-            f"{ranked[1] or '.'}: write the folder into file_name, or keep the json beside its "
-            f"images (such as {first_few(names, 2)})"
-        )
-    return [
-        prefix + name if prefix + name in folder.image_set else folder.find_image(name, beside)
-        for name in names
-    ]
-
-
-def _share_names(folder: Folder, prefix: str, names: Sequence[str]) -> bool:
-    """Tell whether a folder lacks some of the images, and others of its images are not unique."""
-    if all(prefix + name in folder.image_set for name in names):
-        return False
-    return any(
-        sum(path == name or path.endswith("/" + name) for path in folder.images_called(name)) > 1
-        for name in names
-    )
-
-
-def _image_folder(places: Sequence[str | None], names: Sequence[str]) -> tuple[str, bool]:
-    """Return the folder that the file names start from, and whether all of them do.
-
-    The folder is relative to the root. If the names have no common start, the folder is the
-    smallest one that holds all images.
-    """
-    prefixes = {
-        place[: len(place) - len(name)] if place and place.endswith(name) else None
-        for place, name in zip(places, names, strict=True)
-    }
-    prefix = prefixes.pop()
-    if not prefixes and prefix is not None and (not prefix or prefix.endswith("/")):
-        return prefix.rstrip("/"), True
-    parents = {os.path.dirname(place) for place in places if place is not None}
-    return os.path.commonpath([f"/{parent}" for parent in parents])[1:], False
 
 
 def _used_classes(splits: Sequence[_Split], notes: Notes) -> tuple[str, ...]:
