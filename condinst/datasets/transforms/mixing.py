@@ -57,7 +57,7 @@ def place_masks(
     ends = np.cumsum([len(polygon) for polygon in flat])
     starts = np.concatenate([[0], ends[:-1]]) // 2
     low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
-    inside: list[bool] = ((low >= 0) & (high <= np.array(canvas[::-1]))).all(axis=1).tolist()
+    inside = np.all((low >= 0) & (high <= np.array(canvas[::-1])), axis=1)  # (P,) of polygons
     parts = iter(zip(np.split(points.ravel(), ends[:-1]), inside, strict=True))
     frame = np.array([0, 0, *canvas[::-1]])
     placed = []
