@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
@@ -13,7 +13,7 @@ from condinst.masks.crop_masks import CropMasks
 
 __all__ = ["check_mix", "join_masks", "join_objects", "move_masks", "own_copy", "place_masks"]
 
-Masks = BitmapMasks | PolygonMasks
+Masks: TypeAlias = BitmapMasks | PolygonMasks
 _FIELDS = ("gt_bboxes_labels", "gt_ignore_flags")
 
 
@@ -57,8 +57,8 @@ def place_masks(
     ends = np.cumsum([len(polygon) for polygon in flat])
     starts = np.concatenate([[0], ends[:-1]]) // 2
     low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
-    inside = ((low >= 0) & (high <= canvas[::-1])).all(axis=1)
-    parts = iter(zip(np.split(points.ravel(), ends[:-1]), inside.tolist(), strict=True))
+    inside = np.all((low >= 0) & (high <= np.array(canvas[::-1])), axis=1)  # (P,) of polygons
+    parts = iter(zip(np.split(points.ravel(), ends[:-1]), inside, strict=True))
     frame = np.array([0, 0, *canvas[::-1]])
     placed = []
     for polygons in masks.masks:

@@ -41,9 +41,10 @@ def test_an_outline_is_cut_at_the_border_and_not_bent():
 
 
 def test_what_leaves_the_image_is_empty_and_keeps_its_place():
-    moved = polygons(SQUARE, SQUARE + 30).translate((60, 80), -31)
+    right = SQUARE + np.array([35, 0] * 4)
+    moved = polygons(SQUARE, right).translate((60, 80), -31)
     assert moved.masks[0][0].tolist() == [0] * 6
-    assert moved.masks[1][0].tolist() == (SQUARE + 30 - np.array([31, 0] * 4)).tolist()
+    assert moved.masks[1][0].tolist() == [14, 20, 34, 20, 34, 40, 14, 40]
 
 
 def test_shear():
