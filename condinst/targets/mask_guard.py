@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
-from condinst.masks.crop_masks import CropMasks
-
 __all__ = ["boxes_of_masks", "misplaced"]
 
 _LEAST = 4.0  # pixels by which a mask may always stick out: rounding, and the smoothing of resizing
@@ -50,9 +48,6 @@ def boxes_of_masks(masks: Any) -> np.ndarray:
         for box, polygons in zip(boxes, masks.masks, strict=True):
             points = np.concatenate([p.reshape(-1, 2) for p in polygons])
             box[:2], box[2:] = points.min(axis=0), points.max(axis=0)
-    elif isinstance(masks, CropMasks):
-        for box, (mask, x, y) in zip(boxes, masks.crops, strict=True):
-            box[:] = x, y, x + mask.shape[1], y + mask.shape[0]
-    elif len(masks):
+    elif len(masks):  # those of the pixels: a crop may be larger than what is left of its mask
         boxes[:] = masks.get_bboxes("hbox").tensor.numpy()
     return boxes

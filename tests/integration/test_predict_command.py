@@ -148,7 +148,7 @@ def test_images_of_the_same_name_do_not_overwrite_each_other(checkpoint, folder,
         (["FILM", "--format", "labelme"], "for image files, not for videos"),
         ([], "expected an image, folder or video after the model"),
         (["FOLDER", "--device", "cuda:77"], "device='cuda:77': "),
-        (["FOLDER", "--batch-size", "0"], "batch_size=0: expected 1 or more"),
+        (["FOLDER", "--batch-size", "0"], "--batch-size 0: expected 1 or more"),
     ],
 )
 def test_mistakes_are_told_in_one_line(
@@ -186,7 +186,8 @@ def test_as_a_process(checkpoint, folder, tmp_path):
     words = ["predict", checkpoint, folder, "--out", tmp_path / "out"]
     done = run("-m", "condinst", *words)
     assert "in 3 images" in done.out
-    assert len(done.out.splitlines()) == 1
+    assert len(done.out.splitlines()) == 2
+    assert done.out.startswith(f"model  {checkpoint}\n")
     assert done.err == ""
     assert len([*(tmp_path / "out").iterdir()]) == 3
     done = run("-m", "condinst", "predict", checkpoint, "none.png", code=1)

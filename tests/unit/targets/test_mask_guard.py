@@ -13,6 +13,8 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.dataset import Compose
 
 from condinst.datasets import PrepareMaskTargets
+from condinst.masks.crop import Crop
+from condinst.masks.crop_masks import CropMasks
 from condinst.targets.mask_guard import boxes_of_masks, misplaced
 
 PREPARE = PrepareMaskTargets(stride=2)
@@ -116,3 +118,13 @@ def test_masks_of_another_size_are_cut_to_the_image():
     same = PREPARE(copy.deepcopy(results))["gt_masks"]
     results["gt_masks"] = results["gt_masks"].pad((matrix.HEIGHT + 1, matrix.WIDTH + 1))
     assert torch.equal(PREPARE(results)["gt_masks"].samples, same.samples)
+
+
+def test_a_crop_that_is_larger_than_what_is_left_of_its_mask():
+    """After an image is cropped, the rows and columns without a pixel stay in the mask's crop."""
+    pixels = np.zeros((20, 30), bool)
+    pixels[:4, :5] = True
+    masks = CropMasks([Crop(pixels, 0, 0), Crop(np.zeros((9, 9), bool), 20, 20)], 40, 40)
+    assert boxes_of_masks(masks).tolist() == [[0, 0, 5, 4], [0, 0, 0, 0]]
+    boxes = np.array([[0, 0, 5, 4], [0, 0, 2, 2]], float)
+    assert not misplaced(masks, boxes).any()
