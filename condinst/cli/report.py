@@ -3,7 +3,8 @@
 The page has losses and AP over the iterations, AP by class and size, precision and recall, the best
 score threshold, a confusion matrix, the cost of each kind of error, and the best and worst images.
 It is made from the files in the work folder and the validation images; a training also writes it at
-its end. The config in the folder is read as plain values; only --run-config runs it.
+its end. A page that shows more than the new one would is kept, for example if the data have moved.
+The config in the folder is read as plain values; only --run-config runs it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
     from condinst.report.run import read_run
 
     found = read_run(args.work_dir)
+    if args.cfg_options:  # a path that is typed here is meant from here
+        found.folders.insert(0, Path.cwd())
     if args.run_config:
         cfg = read_config(str(found.config), args.cfg_options, parts=())
     else:
@@ -65,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
     from condinst.report.report_page import write_report
 
-    path, missing = write_report(found, cfg, args.out, which=args.predictions)
+    path, missing = write_report(found, cfg, args.out, which=args.predictions, keep=True)
     for part in missing:
         print(f"not in the report: {part}")
     print(f"wrote {path}")

@@ -19,7 +19,12 @@ __all__ = ["write_report", "write_test_report"]
 
 
 def write_report(
-    run: Run, cfg: Any, out: str | os.PathLike[str] | None = None, *, which: str = "last"
+    run: Run,
+    cfg: Any,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    which: str = "last",
+    keep: bool = False,
 ) -> tuple[Path, list[str]]:
     """Write the page of a training.
 
@@ -29,12 +34,15 @@ def write_report(
         out: the page; None writes ``report.html`` in the work folder. The numbers go to
             ``STEM_data`` and ``STEM.json`` beside it.
         which: the validation whose predictions are reported, "last" or "best".
+        keep: whether to keep a page that shows more than the new one would, for example because
+            the data have moved since.
 
     Returns:
         The path of the page, and sentences on what is missing on it.
 
     Raises:
         OSError: a file cannot be written.
+        ValueError: the old page shows more, and ``keep`` is set.
     """
     predictions = run.predictions(which)
     if predictions is None:
@@ -43,6 +51,8 @@ def write_report(
     page = HtmlPage(f"Results of {run.work_dir.resolve().name}")
     content = page_head.summary(page, run, cfg, which if predictions else None)
     content |= _sections(page, run, cfg, "val", predictions)
+    if keep:
+        _check_shows_more(path, run.missing)
     return _write(page, path, content), run.missing
 
 
@@ -83,7 +93,7 @@ def _sections(
         content |= page_sections.training(page, run.curves)
     if predictions is not None:
         try:
-            split = read_split(cfg, split_name)
+            split = read_split(cfg, split_name, run.folders)
             analysis = analyze(split, predictions)
         except (ValueError, FileNotFoundError) as error:
             run.missing.append(f"everything about the predictions: {error}")
@@ -138,6 +148,21 @@ def _no_predictions(run: Run, which: str) -> str:
         f"writes them: condinst test {run.config} {run.work_dir / checkpoint} "
         f"--report {run.work_dir / 'report.html'}"
     )
+
+
+def _check_shows_more(path: Path, missing: list[str]) -> None:
+    """Raise ValueError if the page at ``path`` lacks fewer parts than a new one would."""
+    try:
+        old = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        lacked = old["missing"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return
+    if path.is_file() and isinstance(lacked, list) and len(lacked) < len(missing):
+        lost = next((part for part in missing if part not in lacked), missing[-1])
+        raise ValueError(
+            f"{path} is kept, because a new page would not show {lost}; --out FILE.html writes the "
+            "new page beside it"
+        )
 
 
 def _write(page: HtmlPage, path: Path, content: dict[str, Any]) -> Path:
