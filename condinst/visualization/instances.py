@@ -26,6 +26,7 @@ __all__ = [
     "class_color",
     "draw_closeups",
     "draw_instances",
+    "draw_panels",
     "draw_side_by_side",
 ]
 
@@ -88,6 +89,24 @@ def draw_side_by_side(
     The arguments and errors are those of :func:`draw_instances`. A small image is enlarged by a
     whole number.
     """
+    panels = draw_panels(image, gt, pred, classes, score_thr, boxes=boxes, names=names)
+    return _in_a_row([with_title(panel, title) for title, panel in panels])
+
+
+def draw_panels(
+    image: np.ndarray,
+    gt: Any,
+    pred: Any,
+    classes: Sequence[str],
+    score_thr: float = 0.3,
+    *,
+    boxes: bool = True,
+    names: bool = True,
+) -> list[tuple[str, np.ndarray]]:
+    """Draw ground truth and predictions, and return (title, image) of both.
+
+    The arguments and errors are those of :func:`draw_side_by_side`.
+    """
     factor = max(1, -(-_MIN_SIDE // max(image.shape[:2])))
     size = (image.shape[1] * factor, image.shape[0] * factor)
     large = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
@@ -95,8 +114,8 @@ def draw_side_by_side(
     for title, instances in (("ground truth", gt), ("prediction", pred)):
         selected = select(image, instances, classes, score_thr).enlarged(factor)
         drawn = _draw(large, selected, classes, boxes, names)
-        panels.append(with_title(drawn, f"{title} ({len(selected)})"))
-    return _in_a_row(panels)
+        panels.append((f"{title} ({len(selected)})", drawn))
+    return panels
 
 
 def draw_closeups(
