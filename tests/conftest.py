@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from generated_data import write_datasets
 
 import condinst.registry  # noqa: F401  (applies compat before any test imports mmdet)
 
@@ -16,12 +17,33 @@ def repo() -> Path:
     return REPO
 
 
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder of real images and reference answers beside the checkout."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--generated", action="store_true", help="run as in a checkout without ../shared"
+    )
+
+
+def _shared_folder(config: pytest.Config) -> Path | None:
     folder = REPO.parent / "shared"
-    if not folder.is_dir():
+    return folder if folder.is_dir() and not config.getoption("generated") else None
+
+
+@pytest.fixture(scope="session")
+def shared(pytestconfig) -> Path:
+    """The folder of real images and reference answers beside the checkout."""
+    folder = _shared_folder(pytestconfig)
+    if folder is None:
         pytest.skip("needs ../shared")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def datasets(pytestconfig, tmp_path_factory) -> Path:
+    """The folder of coco_tiny, coco_small, nuclei and evaluator: real ones, or generated ones."""
+    folder = _shared_folder(pytestconfig)
+    if folder is None:
+        folder = tmp_path_factory.mktemp("datasets")
+        write_datasets(folder)
     return folder
 
 

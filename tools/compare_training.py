@@ -1,6 +1,6 @@
 """Train a config with mmdet's modules and with ours from the same weights; compare AP and time.
 
-    python tools/compare_training.py configs/nuclei_condinst_r18_fpn.py --out work_dirs/nuclei
+    python tools/compare_training.py configs/nuclei/nuclei_condinst_r18_fpn.py --out work_dirs/n
 
 Options of `condinst train` after `--` apply to ours only: `-- --amp bfloat16 --channels-last`.
 """

@@ -4,14 +4,28 @@
 them; ``weight_files`` reads and writes; ``model_check`` compares weights with a config's model.
 """
 
-from condinst.checkpoints.conversion import Conversion, convert_file
-from condinst.checkpoints.layouts import LAYOUTS, detect_layout, to_condinst, to_original
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "LAYOUTS",
-    "Conversion",
-    "convert_file",
-    "detect_layout",
-    "to_condinst",
-    "to_original",
-]
+from condinst.utils.lazy import lazy_names
+
+# only the first imports no PyTorch, which takes seconds
+_MODULES = {
+    "LAYOUTS": "layout_names",
+    "Conversion": "conversion",
+    "convert_file": "conversion",
+    "detect_layout": "layouts",
+    "to_condinst": "layouts",
+    "to_original": "layouts",
+}
+
+__all__ = [*_MODULES]
+
+if TYPE_CHECKING:
+    from condinst.checkpoints.conversion import Conversion as Conversion
+    from condinst.checkpoints.conversion import convert_file as convert_file
+    from condinst.checkpoints.layout_names import LAYOUTS as LAYOUTS
+    from condinst.checkpoints.layouts import detect_layout as detect_layout
+    from condinst.checkpoints.layouts import to_condinst as to_condinst
+    from condinst.checkpoints.layouts import to_original as to_original
+else:
+    __getattr__ = lazy_names(__name__, _MODULES)

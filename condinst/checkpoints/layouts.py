@@ -8,18 +8,9 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from condinst.checkpoints import original, resnet
+from condinst.checkpoints.layout_names import LAYOUTS as LAYOUTS
 from condinst.checkpoints.mmdet2 import from_mmdet2, is_mmdet2
 from condinst.checkpoints.translation import Translation, our_name, rename
-
-LAYOUTS = {
-    "condinst": "our names, which are mmdet 3.x's",
-    "mmdet2": "mmdet before 3.0, and ports of CondInst to it",
-    "original": "the original CondInst and BoxInst (AdelaiDet on detectron2)",
-    "detectron2-backbone": "a ResNet of detectron2",
-    "caffe2-backbone": "a ResNet of MSRA's, in caffe2's names, as detectron2 downloads it",
-    "torchvision-backbone": "a ResNet of torchvision",
-}
-"""The layouts that can be read."""
 
 BACKBONES = frozenset(name for name in LAYOUTS if name.endswith("-backbone"))
 """The layouts of backbones alone; their results have no prefix, as ``init_cfg`` expects."""

@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from condinst.checkpoints.translation import describe, listing
+
+
+class Misfit(NamedTuple):
+    """How the tensors of a file differ from those that a model expects.
+
+    Attributes:
+        missing: expected names that the file lacks.
+        unknown: names of the file that are not expected.
+        misshapen: names that both have, with tensors of different shapes.
+    """
+
+    missing: list[str]
+    unknown: list[str]
+    misshapen: list[str]
+
+
+def find_misfit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Misfit:
+    """Compare the names and shapes of weights with those that a model expects."""
+    return Misfit(
+        [name for name in expected if name not in weights],
+        [name for name in weights if name not in expected],
+        [n for n, t in expected.items() if n in weights and weights[n].shape != t.shape],
+    )
 
 
 def check_fit(weights: Mapping[str, Tensor], model: nn.Module, name: str) -> None:
@@ -22,16 +45,18 @@ def check_fit(weights: Mapping[str, Tensor], model: nn.Module, name: str) -> Non
         ValueError: tensors are missing, unknown or of another shape; the message lists them.
     """
     expected = model.state_dict()
+    misfit = find_misfit(weights, expected)
     problems = [
-        f"{describe(n, t)}: the config's model has no such tensor"
-        for n, t in weights.items()
-        if n not in expected
+        f"{describe(name, weights[name])}: the config's model has no such tensor"
+        for name in misfit.unknown
     ]
-    for n, t in expected.items():
-        if n not in weights:
-            problems.append(f"{describe(n, t)}: missing in the weights")
-        elif weights[n].shape != t.shape:
-            problems.append(f"{describe(n, weights[n])}: the config's model has {tuple(t.shape)}")
+    problems += [
+        f"{describe(name, expected[name])}: missing in the weights" for name in misfit.missing
+    ]
+    problems += [
+        f"{describe(name, weights[name])}: the config's model has {tuple(expected[name].shape)}"
+        for name in misfit.misshapen
+    ]
     if problems:
         raise ValueError(listing(f"tensors that do not fit the model of {name}", problems))
 
@@ -51,7 +76,7 @@ def check_complete(model: nn.Module, checkpoint: dict[str, Any], source: str) ->
         ValueError: weights are missing or of another shape.
     """
     expected = {
-        name: tuple(weight.shape)
+        name: weight
         for name, weight in model.state_dict().items()
         if not name.endswith("num_batches_tracked")  # not used in evaluation
     }
@@ -60,12 +85,13 @@ def check_complete(model: nn.Module, checkpoint: dict[str, Any], source: str) ->
         for name, weight in checkpoint.get("state_dict", checkpoint).items()
         if hasattr(weight, "shape")
     }
-    found: dict[str, Any] = {name: tuple(weight.shape) for name, weight in weights.items()}
-    wrong = [name for name, shape in expected.items() if found.get(name) != shape]
-    if not wrong:
+    missing, _, misshapen = find_misfit(weights, expected)
+    if not missing and not misshapen:
         return weights
+    wrong = [name for name in expected if name in {*missing, *misshapen}]
     named = ", ".join(
-        f"{name} ({found.get(name, 'missing')}, expected {expected[name]})"
+        f"{name} ({tuple(weights[name].shape) if name in weights else 'missing'}, "
+        f"expected {tuple(expected[name].shape)})"
         for name in wrong[:_NUM_NAMED]
     )
     more = f" and {len(wrong) - _NUM_NAMED} more" if len(wrong) > _NUM_NAMED else ""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import add_cfg_options, check_writable, read_config
+from condinst.cli.early import check_config, check_least
 from condinst.utils.files import write_whole
 from condinst.utils.names import printable, safe_part
 
@@ -50,12 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst browse``."""
-    for option, value in (("--num-images", args.num_images), ("--repeat", args.repeat)):
-        if value < 1:
-            raise ValueError(f"{option} {value}: expected 1 or more")
-    if args.seed < 0:
-        raise ValueError(f"--seed {args.seed}: expected 0 or more")
+    check_least("--num-images", args.num_images)
+    check_least("--repeat", args.repeat)
+    check_least("--seed", args.seed, 0)
     check_writable("--out", args.out)
+    check_config(args.config)
+    print(f"config  {args.config}", flush=True)  # importing PyTorch takes seconds
     cfg = read_config(args.config, args.cfg_options)
 
     from PIL import Image

@@ -20,9 +20,6 @@ from condinst.utils.files import check_writable as check_writable
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-# endings of checkpoint files
-CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
-
 
 class _KeyValues(argparse.Action):
     """mmengine's action for key=value, with a message for a word that has no "="."""
@@ -31,6 +28,12 @@ class _KeyValues(argparse.Action):
         for word in values:
             if "=" not in word:
                 parser.error(f"{option_string} {word}: expected key=value")
+            first, *rest = word.partition("=")[0].split(".")
+            if not first.isidentifier() or not all(part.strip() for part in rest):
+                parser.error(
+                    f"{option_string} {word}: expected key=value, where the key is names and "
+                    "indices joined by dots"
+                )
         from mmengine.config import DictAction
 
         action = DictAction(self.option_strings, self.dest)
@@ -84,6 +87,11 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["none", *RANKS],
         help="launcher of a distributed run (default: pytorch under torchrun, else none)",
     )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print everything that goes into the log file: the machine, the config, the hooks",
+    )
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
@@ -113,17 +121,14 @@ def read_config(
     return cfg
 
 
-def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) -> Config:
-    """Read the config of a run, with its overrides and its work folder.
-
-    Args:
-        args: the command line.
-        parts: the top-level keys to check; None for all.
+def check_run(args: argparse.Namespace) -> str:
+    """Check the options that need no PyTorch, and return the launcher.
 
     Raises:
-        FileNotFoundError: there is no such file. ValueError: the file cannot be read as a config,
-        or an option does not fit it or the machine.
+        ValueError: the work folder cannot be made, or there is no launcher.
     """
+    if args.work_dir is not None:
+        check_writable("--work-dir", Path(args.work_dir))
     # set by torchrun alone: a Slurm job of one process also has RANK, and needs no distribution
     by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     launcher = args.launcher or ("pytorch" if by_torchrun else "none")
@@ -133,6 +138,22 @@ def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) ->
             f"{RANKS[launcher]}, which its launcher sets in every process; start with "
             "tools/dist_train.sh, dist_test.sh or slurm_train.sh, or with your cluster's launcher"
         )
+    return launcher
+
+
+def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) -> Config:
+    """Read the config of a run, with its overrides and its work folder.
+
+    Args:
+        args: the command line.
+        parts: the top-level keys to check; None for all.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file cannot be read as a config, or an option does not fit it or the
+            machine.
+    """
+    launcher = check_run(args)
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options, parts)
     cfg.launcher = launcher

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from condinst.cli.common import make_parser
+from condinst.cli.early import check_config, check_file, check_out_file
 
 if TYPE_CHECKING:
     from condinst.checkpoints import Conversion
@@ -16,7 +17,7 @@ _EPILOG = """layouts that are recognized:
 examples:
   %(prog)s CondInst_MS_R_50_1x.pth --out condinst_r50_fpn_1x.pth
   %(prog)s CondInst_MS_R_50_1x.pth --out condinst_r50_fpn_1x.pth \\
-      --config configs/condinst_r50-caffe_fpn_ms-1x_coco_instance.py
+      --config condinst_r50-caffe_fpn_ms-1x_coco_instance
   %(prog)s work_dirs/NAME/iter_90000.pth --out original.pth --to original
   %(prog)s R-50.pkl --out resnet50_msra.pth
 
@@ -66,6 +67,11 @@ def run(args: argparse.Namespace) -> int:
 
 def convert(args: argparse.Namespace) -> Conversion:
     """Convert a file, and print what was converted."""
+    check_file("weights", args.weights)
+    check_out_file("--out", args.out)
+    if args.config:
+        check_config(args.config)
+
     from condinst.checkpoints import LAYOUTS, convert_file
     from condinst.model_zoo import resolve_config
 

@@ -13,11 +13,13 @@ import io
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from condinst.cli.common import add_cfg_options, read_config
 from condinst.cli.doctor_data import add_data_arguments, check_data_arguments, report_on_data
+from condinst.cli.early import check_config
 from condinst.cli.errors import explain
 
 if TYPE_CHECKING:
@@ -47,39 +49,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst doctor``."""
-    from condinst.doctor import as_dict, as_text, worst
+    from condinst.doctor import as_dict, as_text, count_issues, worst
 
     if args.cfg_options and not args.config:
         raise ValueError("--cfg-options: expected a config, whose settings they override")
     with_data = check_data_arguments(args)
+    if args.config and not args.json:
+        check_config(args.config)
+    terminal = sys.stdout
+    color = terminal.isatty() and "NO_COLOR" not in os.environ
+    findings: list[Finding] = []
+    report = None
     # keep the output of libraries out of the report
     with contextlib.redirect_stdout(sys.stderr if args.debug else io.StringIO()):
-        findings, report = _look(args, with_data)
+        for part, found in _look(args, with_data):
+            if not args.json:  # a part at a time: importing PyTorch takes seconds
+                before = findings[-1].group if findings else None
+                print(as_text(part, color, before), file=terminal, flush=True)
+            findings += part
+            report = found or report
     everything = [*findings, *report.findings, *report.fixes] if report else findings
     if args.json:
         print(json.dumps(as_dict(everything) | (report.content if report else {}), indent=2))
     else:
-        color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        print(as_text(everything, color))
+        if report:
+            before = findings[-1].group if findings else None
+            print(as_text([*report.findings, *report.fixes], color, before))
+        print(f"\n{count_issues(everything)}")
     if report and args.fix:  # the config was checked with the original data
         everything = [*(f for f in findings if f.name != "data"), *report.fixes]
     return 1 if worst(everything) == "error" else 0
 
 
-def _look(args: argparse.Namespace, with_data: bool) -> tuple[list[Finding], Report | None]:
+def _look(
+    args: argparse.Namespace, with_data: bool
+) -> Iterator[tuple[list[Finding], Report | None]]:
+    """Yield the findings of one step after the other, and with the last the report on data."""
     if args.data:
-        return [], report_on_data(args, None)
+        yield [], report_on_data(args, None)
+        return
     from condinst.doctor import Finding, installed, machine
 
-    findings = installed.check() + machine.check(args.work_dir)
+    yield installed.check_versions(), None
+    yield installed.check_imports(), None
+    yield machine.check(args.work_dir), None
     if not args.config:
-        return findings, None
+        return
     try:
         from condinst.doctor import config
 
         cfg = read_config(args.config, args.cfg_options, parts=())
-        findings += config.check(cfg)
-        return findings, report_on_data(args, cfg) if with_data else None
+        yield config.check(cfg), None
+        if with_data:
+            yield [], report_on_data(args, cfg)
     except Exception as error:  # a missing package, or a config that cannot be read
         text = explain(error) or f"{type(error).__name__}: {error}"
-        return [*findings, Finding("config", "config", "error", text)], None
+        yield [Finding("config", "config", "error", text)], None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import check_writable
+from condinst.cli.early import check_file, check_folder
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -69,6 +70,10 @@ def check_data_arguments(args: argparse.Namespace) -> bool:
     asked = [name for name in ("html", "fix", "deep") if getattr(args, name)]
     if asked and not (args.data or args.config):
         raise ValueError(f"--{asked[0]}: expected a config, or --data with annotation files")
+    for path in args.data or ():
+        check_file("--data", path)
+    for folder in args.images or ():
+        check_folder("--images", folder)
     if args.html:
         if args.html.is_dir():
             raise ValueError(f"--html {args.html}: expected the name of a file, this is a folder")

@@ -13,8 +13,10 @@ from types import FrameType
 
 from condinst.cli.loader_errors import explain_loader_error
 from condinst.cli.once import print_error
+from condinst.compat import explain_missing
 from condinst.config.problem import ConfigError, came_in_run
 from condinst.utils.files import is_disk_error
+from condinst.utils.written_file import disk_error_text
 
 __all__ = ["explain", "explain_uninterrupted", "run"]
 
@@ -75,7 +77,9 @@ def explain(error: Exception, frames: Sequence[FrameType] | None = None) -> str 
     Args:
         frames: where the command was when it failed; None for those of the error's traceback.
     """
-    if is_disk_error(error) or isinstance(error, ConfigError):  # at any time
+    if isinstance(error, OSError) and is_disk_error(error):  # at any time
+        return disk_error_text(error)
+    if isinstance(error, ConfigError):
         return str(error)
     if frames is None:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -93,5 +97,9 @@ def explain(error: Exception, frames: Sequence[FrameType] | None = None) -> str 
         if node := built_node(frames):
             return f"the config's type={node['type']!r} cannot be built: {one_line(error)}"
     if isinstance(error, ImportError) and (error.name or "").split(".")[0] != "condinst":
-        return f"{error} (condinst doctor looks through what is installed)"
+        if isinstance(error, ModuleNotFoundError) and (
+            missing := explain_missing(error.name or "")
+        ):
+            return missing
+        return f"{error} (condinst doctor checks what is installed)"
     return None

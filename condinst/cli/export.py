@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from condinst.cli.common import make_parser
+from condinst.cli.early import check_folder, check_least, check_model_words, check_out_file
 
 _EPILOG = """formats:
   onnx      one file from the image to boxes, scores, labels and masks (ONNX Runtime, ...)
@@ -91,10 +92,26 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(code)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run ``condinst export``."""
+def _check(args: argparse.Namespace) -> None:
+    """Check what needs no PyTorch."""
     if args.int8 != bool(args.calibration_images):
         raise ValueError("--int8 and --calibration-images FOLDER: expected both or neither")
+    check_model_words(args.config, args.checkpoint)
+    if args.out is not None:
+        check_out_file("--out", args.out)
+    for option in ("calibration_images", "check_images"):
+        if getattr(args, option) is not None:
+            check_folder(f"--{option.replace('_', '-')}", getattr(args, option))
+    check_least("--batch-size", args.batch_size)
+    check_least("--num-calibration-images", args.num_calibration_images)
+    check_least("--num-check-images", args.num_check_images)
+    for side in args.fixed_size or ():
+        check_least("--fixed-size", side)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``condinst export``."""
+    _check(args)
     try:
         from condinst.export.exporter import Options, export_model
     except ImportError as error:

@@ -15,7 +15,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from condinst.cli.common import CHECKPOINTS, add_cfg_options, read_config
+from condinst.cli.common import add_cfg_options, read_config
+from condinst.cli.early import (
+    check_checkpoint,
+    check_config,
+    check_device,
+    check_least,
+    is_checkpoint,
+)
 from condinst.config.nodes import inner_dataset, type_name
 
 if TYPE_CHECKING:
@@ -61,6 +68,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst info``."""
+    check_least("--batch-size", args.batch_size)
+    check_device(args.device)
+    if args.size:
+        _check_size(tuple(args.size))
+    if is_checkpoint(args.config):
+        check_checkpoint(args.config)
+    else:
+        check_config(args.config)
+
     from condinst.config.check import PREDICTION
 
     cfg = _read(args, PREDICTION)
@@ -77,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(args: argparse.Namespace, parts: Sequence[str]) -> Config:
     """Read a config file, or the config in a checkpoint that training wrote."""
-    if not args.config.endswith(CHECKPOINTS):
+    if not is_checkpoint(args.config):
         return read_config(args.config, args.cfg_options, parts)
     from condinst.inference.setup import load
 

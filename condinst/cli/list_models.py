@@ -1,4 +1,4 @@
-"""List the published models by name, with their AP on COCO val2017."""
+"""List the models by name: those of this package, then the published ones, with their AP."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from condinst.model_zoo import Model
+
+# what can be used at once comes first
+_WEIGHTS = {"in this package": 0, "online": 1, "no longer online": 2, "none": 3}
 
 _EXAMPLES = """examples:
   %(prog)s
@@ -39,15 +42,25 @@ def run(args: argparse.Namespace) -> int:
             f"{args.pattern}: no model has such a name; condinst list prints all names"
         )
     if args.json:
-        content = [dataclasses.asdict(m) | {"config": str(m.config)} for m in models]
+        content = [
+            dataclasses.asdict(model)
+            | {"config": str(model.config), "packaged": model.packaged and str(model.packaged)}
+            for model in models
+        ]
         print(json.dumps(content, indent=2))
         return 0
-    width = max(len(model.name) for model in models)
-    print(f"{'name':{width}}  box AP  mask AP  weights")
-    for model in models:
-        numbers = f"{_number(model.box_ap):>6}  {_number(model.mask_ap):>7}"
-        print(f"{model.name:{width}}  {numbers}  {_weights(model)}")
+    rows = [_row(model) for model in sorted(models, key=lambda model: _WEIGHTS[_weights(model)])]
+    table = [("name", "box AP", "mask AP", "measured on", "weights"), *rows]
+    widths = [max(len(row[i]) for row in table) for i in range(5)]
+    for name, box, mask, *words in table:
+        numbers = f"{name:{widths[0]}}  {box:>{widths[1]}}  {mask:>{widths[2]}}"
+        print(f"{numbers}  {words[0]:{widths[3]}}  {words[1]}")
     return 0
+
+
+def _row(model: Model) -> tuple[str, ...]:
+    dataset = "-" if model.box_ap is None else model.dataset
+    return (model.name, _number(model.box_ap), _number(model.mask_ap), dataset, _weights(model))
 
 
 def _number(value: float | None) -> str:
@@ -55,6 +68,8 @@ def _number(value: float | None) -> str:
 
 
 def _weights(model: Model) -> str:
+    if model.packaged:
+        return "in this package"
     if model.weights is None:
         return "none"
     return "no longer online" if model.gone else "online"

@@ -7,6 +7,7 @@ it), 2 for wrong arguments, 130 after Ctrl-C, 141 when the reader of the output 
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
@@ -32,7 +33,9 @@ _COMMANDS = {
     "tile": ("tile", "cut a dataset of large images into tiles"),
     "info": ("info", "print parameters, FLOPs and memory of a model"),
     "doctor": ("doctor", "check the installation, the machine and a config's data"),
-    "list": ("list_models", "list the published models"),
+    "list": ("list_models", "list the models that have a name"),
+    "quickstart": ("quickstart", "train a small model on generated images, in minutes"),
+    "make-shapes": ("make_shapes", "generate images of colored shapes with annotations"),
 }
 
 # The commands that read images have --max-pixels. The environment passes it on to data workers and
@@ -44,14 +47,16 @@ _READ_IMAGES = {
 _MAX_PIXELS = "CONDINST_MAX_PIXELS"  # condinst.images.limit.VARIABLE
 
 _EPILOG = """examples:
+  condinst make-shapes
+  condinst predict shapes data/shapes/val --out found
   condinst list
   condinst new mine --data images/
-  condinst train configs/quickstart_condinst_r18_fpn_shapes.py --seed 0
+  condinst train quickstart_condinst_r18_fpn_shapes --seed 0
   condinst test CONFIG work_dirs/NAME/iter_90000.pth
-  condinst predict condinst_r50_fpn_90k photo.jpg --out found
   condinst doctor CONFIG
 
-condinst COMMAND --help explains a command. A model's name can replace the path of a config.
+condinst COMMAND --help explains a command. The name of a model or a config of the package can
+replace the path of a config.
 """
 
 
@@ -84,6 +89,12 @@ def _run(words: list[str]) -> int:
         args = _parse(words)
     except SystemExit as ended:  # --help, --version, wrong arguments
         return ended.code if isinstance(ended.code, int) else 0
+    except ImportError as error:  # in the module of the command
+        message = explain(error)
+        if message is None or os.environ.get("CONDINST_DEBUG"):
+            raise
+        print_error(message)
+        return 1
     if args.debug:
         os.environ["CONDINST_DEBUG"] = "1"  # also for processes that are started
     before = os.environ.get(_MAX_PIXELS)
@@ -117,11 +128,16 @@ def _parse(words: list[str]) -> argparse.Namespace:
     _add_debug(parser, default=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     chosen = next((word for word in words if not word.startswith("-")), None)
+    close = difflib.get_close_matches(chosen or "", _COMMANDS, 1)
+    if close and chosen not in _COMMANDS:
+        parser.error(f"{chosen}: no such command; did you mean {close[0]}?")
+    own = parser
     for name, (module_name, summary) in _COMMANDS.items():
         command = commands.add_parser(
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if name == chosen:
+            own = command
             module = importlib.import_module(f"condinst.cli.{module_name}")
             command.description = module.__doc__
             command.set_defaults(run=module.run)
@@ -135,7 +151,16 @@ def _parse(words: list[str]) -> argparse.Namespace:
                     metavar="N",
                     help="refuse images with more pixels (default 268435456 = 16384 x 16384)",
                 )
-    return parser.parse_args(words)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        own.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(own, unknown[0])}")
+    return args
+
+
+def _meant(parser: argparse.ArgumentParser, word: str) -> str:
+    options = [option for action in parser._actions for option in action.option_strings]
+    close = difflib.get_close_matches(word.split("=")[0], options, 1) if word[0] == "-" else []
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _positive(word: str) -> int:

@@ -1,7 +1,8 @@
 """Write a config for your own dataset, with a reason for each setting.
 
-COCO json, YOLO, labelme, VIA, Pascal VOC, PNG masks and Cityscapes are recognized and converted to
-COCO json. Data without a split are split. Images stay where they are.
+COCO json, YOLO, labelme, VIA, CVAT, Label Studio, Pascal VOC, masks as images, Kaggle's csv,
+GeoJSON, Cityscapes and others are recognized and converted to COCO json; docs/your_data.md lists
+them. Data without a split are split. Images stay where they are.
 """
 
 from __future__ import annotations
@@ -11,9 +12,16 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from condinst.cli.early import check_range
+from condinst.utils.files import check_writable
+
 if TYPE_CHECKING:
     from condinst.new import Created
 
+_FORMATS = (
+    *("coco", "yolo", "labelme", "via", "masks", "pascal", "cityscapes", "cvat", "xml", "rle-csv"),
+    *("geojson", "label-studio", "panoptic", "sam", "supervisely", "datumaro"),
+)
 _EXAMPLES = """examples:
   %(prog)s mine --data images/
   %(prog)s mine --data project/annotations.json --model r50 --device cuda --memory 24
@@ -45,8 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of that split (default 0)")
     parser.add_argument(
         "--format",
-        choices=("coco", "yolo", "labelme", "via", "masks", "pascal", "cityscapes"),
-        help="format of the annotations (default: recognized)",
+        choices=_FORMATS,
+        metavar="FORMAT",
+        help=f"format of the annotations: {', '.join(_FORMATS)} (default: recognized)",
+    )
+    parser.add_argument(
+        "--masks",
+        choices=("instances", "classes", "binary", "class1000", "class256"),
+        help="what a value in masks is: an instance; a class, of which each connected piece is an "
+        "instance; anything but background, likewise; or class * 1000 (256) + number of the "
+        "instance (default: found out, or asked)",
     )
     parser.add_argument(
         "--device",
@@ -67,6 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst new``."""
+    _check(args)
+    print(f"data  {args.data}", flush=True)  # importing PyTorch takes seconds
+
     from condinst.new import create
 
     created = create(
@@ -77,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
         val_fraction=args.val_fraction,
         seed=args.seed,
         fmt=args.format,
+        masks=args.masks,
         device=args.device,
         memory=args.memory,
         from_scratch=args.from_scratch,
@@ -84,6 +104,19 @@ def run(args: argparse.Namespace) -> int:
     )
     print(_report(created))
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    from condinst.new.models import check_model, check_name
+
+    check_name(args.name)
+    if not Path(args.data).exists():
+        raise FileNotFoundError(f"--data {args.data}: no such file or folder")
+    if args.model is not None:
+        check_model(args.model)
+    check_range("--val-fraction", args.val_fraction)
+    check_range("--memory", args.memory, 1, 4096)
+    check_writable("--out", Path(args.out or args.name))
 
 
 def _report(created: Created) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import glob
 import os
 import signal
 import sys
@@ -15,16 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import check_writable
+from condinst.cli.early import (
+    check_device,
+    check_least,
+    check_model_words,
+    check_range,
+    is_checkpoint,
+)
 from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError, VideoOutput
-from condinst.cli.tile_arguments import add_tile_arguments, tile_arguments
+from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
 from condinst.images.sources import VIDEO_SUFFIXES, check_video, is_single, list_folder
 from condinst.utils.names import printable
 
 if TYPE_CHECKING:
     from condinst.inference.predictor import Predictor
     from condinst.results.results import Results
-
-_CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 
 _EPILOG = """formats, in addition to the images with the instances drawn on them:
   coco     one dataset file, annotations.json, as a start for labeling or training
@@ -33,7 +39,8 @@ _EPILOG = """formats, in addition to the images with the instances drawn on them
   json     one line of JSON per image, predictions.jsonl
 
 examples:
-  %(prog)s condinst_r50_fpn_1x photo.jpg
+  %(prog)s shapes data/shapes/val
+  %(prog)s condinst_r50_fpn_90k photo.jpg
   %(prog)s CONFIG work_dirs/NAME/iter_90000.pth folder/ film.mp4 --out found
   %(prog)s work_dirs/NAME/iter_90000.pth folder/ --format coco labelme --no-images
   %(prog)s CONFIG CHECKPOINT slide.tif --tile 1024
@@ -88,9 +95,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst predict``."""
     model, checkpoint, words = _split(args.words)
+    check_model_words(model, checkpoint)
     images, videos = _find(words)
+    images, unnameable = _with_names(images, videos, args)
     out = Path(args.out)
     _check_out(out, [*images, *videos], args)
+    check_range("--score-thr", args.score_thr)
+    check_least("--batch-size", args.batch_size)
+    check_device(args.device)
+    check_tiling(args)
+    print(f"model  {checkpoint or model}", flush=True)  # importing PyTorch takes seconds
 
     from condinst.inference.predictor import Predictor
 
@@ -110,28 +124,89 @@ def run(args: argparse.Namespace) -> int:
     num_instances = num_images = 0
     with (
         _ends_by_signals(),
+        _skipping() as skipped,
         ImageOutput(out, args.format, predictor.class_names, **drawn) as output,
     ):
+        for error in unnameable:
+            skipped(error)
         for results in _progress(predictor.stream(images), len(images)):
             try:
                 output.write(results)
             except UnreadableError as error:
                 if not args.skip_broken:
                     raise
-                warnings.warn(f"skipped: {error}", stacklevel=1)
+                skipped(str(error))
                 continue
             num_images, num_instances = num_images + 1, num_instances + len(results)
         for video in videos:
             frames, instances = _predict_video(predictor, video, output)
             num_images, num_instances = num_images + frames, num_instances + instances
     seconds = time.monotonic() - start
+    left_out = f", {skipped.count} skipped" if skipped.count else ""
     print(
-        f"{num_instances} instances in {num_images} images, {seconds:.1f} s "
+        f"{num_instances} instances in {num_images} images{left_out}, {seconds:.1f} s "
         f"({num_images / max(seconds, 1e-9):.2g} images per second): {out}"
     )
     if num_images == 0:
         raise ValueError("none of the images could be read")
     return 0
+
+
+class _Skipped:
+    """Says which files are left out, one line each, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, reason: str) -> None:
+        self.count += 1
+        print(f"warning: skipped: {printable(reason)}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _skipping() -> Iterator[_Skipped]:
+    """Print the predictor's warnings of skipped images without a place in our source."""
+    from condinst.inference.base import SkippedWarning
+
+    skipped = _Skipped()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SkippedWarning)
+        show = warnings.showwarning
+
+        def say(message: Any, category: type[Warning], *place: Any, **others: Any) -> None:
+            if issubclass(category, SkippedWarning):
+                skipped(str(message).removeprefix("skipped: "))
+            else:
+                show(message, category, *place, **others)
+
+        warnings.showwarning = say
+        yield skipped
+
+
+def _with_names(
+    images: list[Path], videos: Sequence[Path], args: argparse.Namespace
+) -> tuple[list[Path], list[str]]:
+    """Split images into those whose names a JSON file can hold, and messages on the others.
+
+    Raises:
+        ValueError: there are others, and they are not to be skipped.
+    """
+    if not {"coco", "json", "labelme"} & set(args.format):
+        return images, []
+    kept, messages = [], []
+    for source in (*images, *videos):
+        try:
+            str(source).encode()
+        except UnicodeEncodeError:
+            messages.append(
+                f"image file {printable(source)}: its name is not UTF-8, and no JSON file can hold "
+                "it; rename it"
+            )
+            if not args.skip_broken or source in videos:
+                raise ValueError(messages[-1]) from None
+        else:
+            kept += [source] * (source in images)
+    return kept, messages
 
 
 def _predict_video(predictor: Predictor, video: Path, output: ImageOutput) -> tuple[int, int]:
@@ -148,9 +223,9 @@ def _split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
     """Split the arguments into the model, its checkpoint (None if not given) and the sources."""
     model, rest = words[0], list(words[1:])
     checkpoint = None
-    if rest and Path(model).suffix in _CHECKPOINT_SUFFIXES and Path(rest[0]).suffix == ".py":
+    if rest and is_checkpoint(model) and Path(rest[0]).suffix in (".py", ".yaml", ".yml"):
         raise ValueError(f"{model} {rest[0]}: a config comes before its checkpoint")
-    if rest and Path(rest[0]).suffix in _CHECKPOINT_SUFFIXES:
+    if rest and is_checkpoint(rest[0]):
         checkpoint = rest.pop(0)
     if not rest:
         raise ValueError(
@@ -164,9 +239,7 @@ def _find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
     """Return the image files and the videos, after checking that they exist."""
     images: list[Path] = []
     videos: list[Path] = []
-    for path in map(Path, words):
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: there is no such file or folder")
+    for path in (path for word in words for path in _paths(word)):
         if path.is_dir():
             images += list_folder(path)
         else:
@@ -174,6 +247,22 @@ def _find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
     for video in videos:
         check_video(video)
     return images, videos
+
+
+def _paths(word: str) -> list[Path]:
+    """Return the file or folder that a word names, or the files that fit its pattern."""
+    if os.path.exists(word):
+        return [Path(word)]
+    if "://" in word:
+        raise ValueError(f"{word}: expected a file; download it first, for example with curl -LO")
+    if glob.has_magic(word):  # a shell that leaves patterns alone, or quotes
+        found = sorted(map(Path, glob.glob(word, recursive=True)))
+        if not found:
+            raise FileNotFoundError(f"{word}: no file fits this pattern")
+        return found
+    if word.isdigit():
+        raise ValueError(f"{word}: cameras are not read; expected an image, a folder or a video")
+    raise FileNotFoundError(f"{word}: there is no such file or folder")
 
 
 def _check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> None:

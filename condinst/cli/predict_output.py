@@ -76,7 +76,7 @@ class ImageOutput:
             # the first error is reported, such as the file at which the disk was full
 
     def write(self, results: Results) -> None:
-        """Write the files of one image.
+        """Write the files of one image; none stays if the block is left before the last one.
 
         Raises:
             UnreadableError: its file cannot be read again for drawing.
@@ -89,18 +89,36 @@ class ImageOutput:
             except (ValueError, OSError, ImportError) as error:
                 raise UnreadableError(str(error)) from error
         name = self.free_name(Path(results.path).name)
+        endings = (".jpg", "_edges.png", ".json", "_instances.png")
+        before = {path for end in endings if (path := self.out / f"{name}{end}").exists()}
+        size, lines = len(self._images), self._lines.size if self._lines else 0
+        try:
+            self._write_files(results, name, image if self.draw or self._closeups else None)
+            self.write_data(results, name, results.path)
+        except BaseException:  # a signal too: annotations.json and the drawings agree
+            if "coco" not in self.formats or len(self._images) == size:
+                for end in endings:
+                    if (path := self.out / f"{name}{end}") not in before:
+                        path.unlink(missing_ok=True)
+                if self._lines:
+                    self._lines.size = lines  # the rest is cut off at the end
+            raise
+
+    def _write_files(self, results: Results, name: str, image: np.ndarray | None) -> None:
+        """Write the files that images have and the frames of videos have not."""
         if self.draw:
             results.save(self.out / f"{name}.jpg", image, score_thr=0.0, boxes=self.boxes)
         if self._closeups:
+            assert image is not None
             closeups: Image.Image = Image.fromarray(
                 draw_closeups(image, results, self._class_names, score_thr=0.0)
             )
             _save_png(closeups, self.out / f"{name}_edges.png")
         if "labelme" in self.formats:
+            assert results.path is not None
             place = os.path.relpath(results.path, self.out)
             content = results.to_labelme(image_path=Path(place).as_posix())
             write_whole(self.out / f"{name}.json", json.dumps(content, indent=1))
-        self.write_data(results, name, results.path)
 
     def write_data(self, results: Results, name: str, file_name: str) -> None:
         """Write the files that images and the frames of videos have.
@@ -114,6 +132,7 @@ class ImageOutput:
             _save_png(_instance_map(results), self.out / f"{name}_instances.png")
         if self._lines:
             line = {**results.to_dict(), "path": file_name}
+            del line["class_names"]  # a thousand of them would be most of the file
             self._lines.write(_dumps(line))
         if "coco" in self.formats:
             height, width = results.image_size
@@ -161,7 +180,7 @@ class LinesFile:
         with names_file(path, self._partial):
             self._partial.unlink(missing_ok=True)
             self._file = self._partial.open("xb", buffering=0)
-        self._size = 0  # bytes of whole lines
+        self.size = 0  # bytes of the lines to keep
 
     def write(self, text: str) -> None:
         """Append a line."""
@@ -170,16 +189,16 @@ class LinesFile:
             rest = memoryview(data)
             while rest:
                 rest = rest[self._file.write(rest) :]
-        self._size += len(data)
+        self.size += len(data)
 
     def finish(self) -> None:
         """Rename the file, with its whole lines; remove it if there are none."""
         with names_file(self._path, self._partial):
             try:
-                self._file.truncate(self._size)
+                self._file.truncate(self.size)
                 os.fsync(self._file.fileno())
                 self._file.close()
-                if self._size:
+                if self.size:
                     os.replace(self._partial, self._path)
             finally:
                 self._file.close()

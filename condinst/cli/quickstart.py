@@ -6,42 +6,51 @@ import argparse
 import time
 from pathlib import Path
 
-from mmengine.runner import find_latest_checkpoint
+from condinst.cli.common import make_parser
+from condinst.compat.base_configs import shipped_config
 
-from condinst.cli import test, train
-from condinst.datasets.shapes.generator import make_shapes
-
-_COLUMNS = {
-    "AP": "mAP",
-    "AP50": "mAP_50",
-    "AP75": "mAP_75",
-    "AP small": "mAP_s",
-    "AP medium": "mAP_m",
-    "AP large": "mAP_l",
-}
+_EXAMPLES = """examples:
+  %(prog)s
+  %(prog)s --iters 20 --work-dir work_dirs/short
+"""
+CONFIG = "quickstart_condinst_r18_fpn_shapes.py"
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.epilog = _EXAMPLES
     parser.add_argument("--data", default="data/shapes", help="folder of the generated dataset")
     parser.add_argument("--work-dir", default="work_dirs/quickstart", help="folder of the results")
     parser.add_argument(
         "--iters", type=int, help="number of training iterations (default: the config's)"
     )
-    return parser.parse_args(argv)
 
 
-def main(config: Path, argv: list[str] | None = None) -> dict[str, float]:
+def main(argv: list[str] | None = None) -> dict[str, float]:
+    """Run all steps from the command line of ``tools/quickstart.py``."""
+    prog = "python tools/quickstart.py"
+    return quickstart(make_parser(prog, __doc__, add_arguments).parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``condinst quickstart``."""
+    quickstart(args)
+    return 0
+
+
+def quickstart(args: argparse.Namespace) -> dict[str, float]:
     """Run all steps, and print a table of AP and the paths of the results.
-
-    Args:
-        config: the quickstart's config file.
 
     Returns:
         The metrics of the validation images.
     """
-    args = parse_args(argv)
+    from mmengine.runner import find_latest_checkpoint
+
+    from condinst.cli import test, train
+    from condinst.cli.ap_table import ap_table
+    from condinst.datasets.shapes.generator import make_shapes
+
+    config = str(shipped_config(CONFIG))
     start = time.perf_counter()
     written = make_shapes(args.data)
     print(f"{'generated' if written else 'found'} the images in {args.data}", flush=True)
@@ -50,10 +59,10 @@ def main(config: Path, argv: list[str] | None = None) -> dict[str, float]:
     if args.iters is not None:
         options.append(f"train_cfg.max_iters={args.iters}")
     common = ["--work-dir", args.work_dir, "--cfg-options", *options]
-    train.main([str(config), "--seed", "0", *common])
+    train.main([config, "--seed", "0", *common])
     images = Path(args.work_dir) / "images"
     checkpoint = find_latest_checkpoint(args.work_dir)
-    metrics = test.main([str(config), checkpoint, "--show-dir", str(images), *common])
+    metrics = test.main([config, checkpoint, "--show-dir", str(images), *common])
 
     print("\n" + ap_table(metrics) + "\n")
     print(f"time          {(time.perf_counter() - start) / 60:.1f} minutes")
@@ -62,14 +71,3 @@ def main(config: Path, argv: list[str] | None = None) -> dict[str, float]:
     print(f"curves        {Path(args.work_dir) / 'curves.png'}")
     print(f"images        {images}  (ground truth left, prediction right)")
     return metrics
-
-
-def ap_table(metrics: dict[str, float]) -> str:
-    """Return a table of box and mask AP from the metrics of mmdet's ``CocoMetric``."""
-    lines = [" " * 6 + "".join(f"{name:>11}" for name in _COLUMNS)]
-    for row, kind in (("box", "bbox"), ("mask", "segm")):
-        values = [metrics[f"coco/{kind}_{key}"] for key in _COLUMNS.values()]
-        # -1: the dataset has no object of this size
-        cells = [f"{value:11.3f}" if value >= 0 else f"{'-':>11}" for value in values]
-        lines.append(f"{row:6}" + "".join(cells))
-    return "\n".join(lines)

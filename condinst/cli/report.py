@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from condinst.cli.common import add_cfg_options, check_html, read_config
+from condinst.utils.words import counted
 
 _EXAMPLES = """examples:
   %(prog)s work_dirs/NAME
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     from condinst.report.run import read_run
 
     found = read_run(args.work_dir)
+    validations = len(next(iter(found.curves.metrics.values()), ())) if found.curves else 0
+    print(f"{args.work_dir}: {counted(validations, 'validation')}", flush=True)
     if args.cfg_options:  # a path that is typed here is meant from here
         found.folders.insert(0, Path.cwd())
     if args.run_config:

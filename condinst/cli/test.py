@@ -12,13 +12,15 @@ from condinst.cli.common import (
     add_speed_arguments,
     apply_speed_arguments,
     check_html,
+    check_run,
     check_writable,
     load_config,
     make_parser,
     use_rle_masks,
 )
+from condinst.cli.early import check_least, check_model_words, check_out_file, check_range
 from condinst.cli.once import is_first_process
-from condinst.cli.tile_arguments import add_tile_arguments, tile_arguments
+from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
 from condinst.config.nodes import inner_dataset, type_name
 
 if TYPE_CHECKING:
@@ -92,18 +94,33 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return make_parser("python tools/test.py", __doc__, add_arguments).parse_args(argv)
 
 
-def build_config(args: argparse.Namespace) -> Config:
-    """Return the config of the run, with every option of the command line applied."""
+def check_arguments(args: argparse.Namespace) -> None:
+    """Check what needs no PyTorch.
+
+    Raises:
+        FileNotFoundError: a file does not exist.
+        ValueError: an argument cannot be used.
+    """
     if args.out is not None:
         if not args.out.endswith((".pkl", ".pickle")):
             raise ValueError(f"--out {args.out}: predictions are saved as a .pkl file")
-        check_writable("--out", Path(args.out).parent)
+        check_out_file("--out", args.out)
     if args.show_dir is not None:
         check_writable("--show-dir", Path(args.show_dir))
     if args.report is not None:
         check_html("--report", args.report)
-    if not 0 <= args.show_score_thr <= 1:
-        raise ValueError(f"--show-score-thr {args.show_score_thr}: expected a number from 0 to 1")
+    check_range("--show-score-thr", args.show_score_thr)
+    check_least("--batch-size", args.batch_size)
+    if args.tta and args.tile:
+        raise ValueError("--tta --tile: expected only one of them")
+    check_tiling(args)
+    check_run(args)
+    check_model_words(args.config, args.checkpoint, alone=False)
+
+
+def build_config(args: argparse.Namespace) -> Config:
+    """Return the config of the run, with every option of the command line applied."""
+    check_arguments(args)
 
     from condinst.config.check import TEST
 
@@ -113,11 +130,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.amp is not None:
         cfg.model.test_cfg.autocast_dtype = args.amp
     if args.batch_size is not None:
-        if args.batch_size < 1:
-            raise ValueError(f"--batch-size {args.batch_size}: expected 1 or more")
         cfg.test_dataloader.batch_size = args.batch_size
-    if args.tta and args.tile:
-        raise ValueError("--tta --tile: expected only one of them")
     if args.tta:
         _augment(cfg)
     else:
@@ -141,13 +154,8 @@ def build_config(args: argparse.Namespace) -> Config:
 
 
 def _checkpoint(args: argparse.Namespace) -> str:
-    from condinst.model_zoo import list_models, resolve_checkpoint
+    from condinst.model_zoo import resolve_checkpoint
 
-    if args.checkpoint is None and args.config not in list_models():
-        raise ValueError(
-            f"{args.config}: expected a checkpoint after a config file; only the name of a "
-            "model implies one"
-        )
     return resolve_checkpoint(args.checkpoint or args.config)
 
 
@@ -182,10 +190,7 @@ def _cut(cfg: Config, args: argparse.Namespace) -> None:
     """Wrap the model, and make the dataset return the tiles of every image."""
     from mmengine.config import ConfigDict
 
-    from condinst.tiling.tiling import Tiling
-
     options = tile_arguments(args)
-    Tiling.of(*options.values())  # checks
     match_threshold = options.pop("tile_match_threshold")
     dataset = inner_dataset(cfg.test_dataloader.dataset)
     first, *steps = dataset.pipeline
@@ -226,16 +231,24 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     Returns:
         The metrics, for example ``coco/segm_mAP``.
     """
+    check_arguments(args)
+    if is_first_process():
+        print(f"config      {args.config}", flush=True)  # importing PyTorch takes seconds
+
+    from condinst.cli.terminal import quiet
     from condinst.engine.lost_peers import end_when_peers_are_lost
 
-    cfg = build_config(args)
-    with end_when_peers_are_lost(cfg):
-        return _test(args, cfg)
+    with quiet(not args.verbose):
+        cfg = build_config(args)
+        with end_when_peers_are_lost(cfg):
+            return _test(args, cfg)
 
 
 def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
+    from condinst.cli.terminal import tell
+    from condinst.cli.terminal_hook import TerminalHook, describe_run, log_file
     from condinst.config.blame import blaming
     from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_test_runner
@@ -243,18 +256,23 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
 
     with blaming(cfg, "checking the data"):
         report = check_datasets(cfg, splits=("test",)) if is_first_process() else None
+    if report is not None:
+        print(f"checkpoint  {cfg.load_from}\ndevice      {describe_run(cfg, 'test')}\n{report}")
     setup_cache_size_limit_of_dynamo()
     with blaming(cfg):
         runner = build_test_runner(cfg)
-        runner.logger.info(report)  # other processes than the first log nothing at this level
+        runner.register_hook(TerminalHook())
+        runner.logger.info(report, extra={"terminal": False})
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-        if args.report is None:
-            return runner.test()
-        predictions = _keep_predictions(runner, args.report)
+        predictions = _keep_predictions(runner, args.report) if args.report is not None else None
         metrics = runner.test()
     if is_first_process():
-        _write_page(cfg, args.report, predictions, runner.logger)
+        if predictions is not None:
+            _write_page(cfg, args.report, predictions, runner.logger)
+        for what, path in (("out", args.out), ("images", args.show_dir), ("log", log_file(runner))):
+            if path is not None:
+                tell(runner.logger, f"{what:11} {path}")
     return metrics
 
 
@@ -275,11 +293,12 @@ def _keep_predictions(runner: Runner, page: Path) -> Path:
 
 
 def _write_page(cfg: Config, page: Path, predictions: Path, logger: MMLogger) -> None:
+    from condinst.cli.terminal import tell
     from condinst.report.report_page import write_test_report
 
     path, missing = write_test_report(
         cfg, page, predictions=predictions, checkpoint=str(cfg.load_from)
     )
     for part in missing:
-        logger.info(f"not in it: {part}")
-    logger.info(f"Results: {path}")
+        tell(logger, f"not in it: {part}")
+    tell(logger, f"{'report':11} {path}")

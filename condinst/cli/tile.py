@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from condinst.cli.common import check_writable
+from condinst.cli.early import check_file, check_folder, check_range
 from condinst.cli.tile_arguments import tile_size
 
 _EXAMPLES = """examples:
@@ -62,7 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst tile``."""
+    check_file("annotation file", args.annotations)
+    check_folder("--images", args.images)
+    check_range("--min-visible", args.min_visible)
     check_writable("--out", Path(args.out))
+
+    from condinst.tiling.tiling import Tiling
+
+    Tiling.of(args.tile, args.tile_overlap, False, 0.5)  # checks
+    print(f"annotations  {args.annotations}", flush=True)  # importing PyTorch takes seconds
 
     from condinst.dataset_converters.tile_coco import cut_files
 

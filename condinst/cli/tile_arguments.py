@@ -44,6 +44,17 @@ def tile_arguments(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names}
 
 
+def check_tiling(args: argparse.Namespace) -> None:
+    """Check the arguments of the tiles.
+
+    Raises:
+        ValueError: one of them is out of range.
+    """
+    from condinst.tiling.tiling import Tiling
+
+    Tiling.of(*tile_arguments(args).values())
+
+
 def tile_size(word: str) -> tuple[int, int]:
     """Parse the height and width of a tile from SIDE or HEIGHTxWIDTH."""
     sides = word.lower().split("x")

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from condinst.cli.common import (
     add_config_arguments,
     add_speed_arguments,
     apply_speed_arguments,
+    check_run,
     load_config,
     make_parser,
     use_rle_masks,
 )
+from condinst.cli.early import check_checkpoint, check_config, check_range
 from condinst.cli.once import is_first_process
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from mmengine.runner import Runner
 
 _EXAMPLES = """examples:
-  %(prog)s configs/condinst_r50_fpn_ms-poly-90k_coco_instance.py
+  %(prog)s condinst_r50_fpn_ms-poly-90k_coco_instance
   %(prog)s CONFIG --cfg-options data_root=/data/coco/ train_dataloader.batch_size=4
   %(prog)s CONFIG --resume
   torchrun --nproc_per_node 8 -m condinst train CONFIG --amp bfloat16
@@ -114,27 +118,50 @@ def run(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> None:
     """Check the data, then train."""
+    check_config(args.config, "test, predict and info take a checkpoint")
+    if args.resume not in (None, "auto"):
+        check_checkpoint(args.resume, "--resume")
+    check_range("--seed", args.seed, 0, 2**32 - 1)
+    check_run(args)
+    if is_first_process():
+        print(f"config   {args.config}", flush=True)  # importing PyTorch takes seconds
+
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
+    from condinst.cli.terminal import quiet
     from condinst.cli.train_folder import only_training
+    from condinst.engine.lost_peers import end_when_peers_are_lost
+    from condinst.engine.signals import stop_on_signals
+
+    with quiet(not args.verbose):
+        cfg = build_config(args)
+        with stop_on_signals(), end_when_peers_are_lost(cfg) as save_of, only_training(cfg):
+            setup_cache_size_limit_of_dynamo()
+            _train(cfg, save_of)
+
+
+def _train(cfg: Config, save_of: Callable[[Runner], None]) -> None:
+    from condinst.cli.terminal import tell
+    from condinst.cli.terminal_hook import TerminalHook, describe_run, log_file
     from condinst.config.blame import blaming
     from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_runner
     from condinst.engine.checkpoint_hook import MatchingResumeHook
     from condinst.engine.elastic import resume_after_restart
-    from condinst.engine.lost_peers import end_when_peers_are_lost
-    from condinst.engine.signals import StopHook, stop_on_signals
+    from condinst.engine.signals import StopHook
 
-    cfg = build_config(args)
-    with stop_on_signals(), end_when_peers_are_lost(cfg) as save_of, only_training(cfg):
-        with blaming(cfg, "checking the data"):
-            report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
-        setup_cache_size_limit_of_dynamo()
-        resume_after_restart(cfg)
-        with blaming(cfg):
-            runner = build_runner(cfg)
-            runner.register_hook(StopHook())
-            runner.register_hook(MatchingResumeHook())
-            save_of(runner)
-            runner.logger.info(report)
-            runner.train()
+    with blaming(cfg, "checking the data"):
+        report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
+    if report is not None:
+        print(f"device   {describe_run(cfg, 'train')}\n{report}", flush=True)
+    resume_after_restart(cfg)
+    with blaming(cfg):
+        runner = build_runner(cfg)
+        for hook in (StopHook(), MatchingResumeHook(), TerminalHook()):
+            runner.register_hook(hook)
+        save_of(runner)
+        runner.logger.info(report, extra={"terminal": False})
+        tell(runner.logger, f"log      {log_file(runner)}")
+        runner.train()
+    if is_first_process():
+        print(f"wrote    {cfg.work_dir}", flush=True)

@@ -30,7 +30,10 @@
 ``batches``            the order of its samples, and a seed for each of them
 ``random_state``       seeds and keeps the random generators
 ``sample_errors``      an error in a dataset's pipeline names the image
+``instance_masks``     rotated, sheared and shifted masks fit the image
+``random_shift``       masks are shifted with the image
 ``disk``               on a full disk, mmengine writes no half files and names the file
+``needed``             names mmcv, mmengine or mmdet where it is missing
 ``noise``              silences deprecation warnings that only upstream can act on
 =====================  ============================================================================
 
@@ -45,7 +48,7 @@ import importlib.util
 from condinst.compat import finder, workers
 from condinst.compat.after_import import after_import
 
-__all__ = ["apply", "prepare"]
+__all__ = ["apply", "explain_missing", "prepare", "require_packages"]
 
 _NEEDED = {
     "mmengine": "pip install mmengine==0.10.7",
@@ -65,10 +68,13 @@ _FIXES = (
     ("mmengine.runner.loops", "data_order", "apply"),
     ("mmengine.dataset.base_dataset", "sample_errors", "apply"),
     ("mmengine.config.config", "base_configs", "apply"),
+    ("mmengine.hub.hub", "base_configs", "fix_hub"),
     ("mmengine.utils.dl_utils.misc", "packages", "fix_search"),
     ("mmcv.utils.ext_loader", "packages", "fix_search"),
     ("mmengine.dist.utils", "distributed", "fix_launchers"),
     ("mmengine.model.wrappers.distributed", "distributed", "fix_wrapper"),
+    ("mmdet.structures.mask.structures", "instance_masks", "apply"),
+    ("mmdet.datasets.transforms.transforms", "random_shift", "apply"),
     ("mmengine.fileio.file_client", "noise", "apply"),
     ("mmengine.config.config", "disk", "apply"),
     ("mmengine.visualization.vis_backend", "disk", "apply"),
@@ -100,16 +106,28 @@ def apply() -> None:
         ImportError: one of the three is not installed, or a compiled mmcv does not fit the
             installed PyTorch; the message says what to install.
     """
-    _require_packages()
+    require_packages()
     for upstream, _, _ in _FIXES:
-        importlib.import_module(upstream)
+        if not upstream.startswith("mmdet."):  # slow to import, and not used by every command
+            importlib.import_module(upstream)
     _require_operators()
 
 
-def _require_packages() -> None:
-    for name, remedy in _NEEDED.items():
+def require_packages() -> None:
+    """Check that mmengine, mmcv and mmdet are installed, without importing them.
+
+    Raises:
+        ModuleNotFoundError: one of them is not; the message says what to install.
+    """
+    for name in _NEEDED:
         if importlib.util.find_spec(name) is None:
-            raise ImportError(f"condinst needs {name}: {remedy}")
+            raise ModuleNotFoundError(explain_missing(name), name=name)
+
+
+def explain_missing(name: str) -> str | None:
+    """Return what to install where a package is missing, None for other packages than the three."""
+    package = name.partition(".")[0]
+    return f"condinst needs {package}: {_NEEDED[package]}" if package in _NEEDED else None
 
 
 def _require_operators() -> None:

@@ -24,13 +24,13 @@ class StandInFinder:
 
     Args:
         module: full name of the module.
-        file: name of our file, in this folder.
+        file: our file, relative to this folder; a package by its ``__init__.py``.
         bug: find it only if the source of the installed module holds these bytes.
     """
 
     def __init__(self, module: str, file: str, bug: bytes | None = None) -> None:
         self.module = module
-        self.file = os.path.join(FOLDER, file)
+        self.file = os.path.join(FOLDER, *file.split("/"))
         self.bug = bug
 
     def find_spec(
@@ -58,5 +58,7 @@ def install() -> None:
         first = [
             StandInFinder("mmengine.utils.package_utils", "package_utils.py", b"pkg_resources")
         ]
-    last = [StandInFinder("mmcv._ext", "mmcv_ext.py")]  # so that a compiled one always wins
+    last = [
+        StandInFinder("mmcv._ext", "mmcv_ext/__init__.py")
+    ]  # so that a compiled one always wins
     sys.meta_path[:] = [*first, *others, *last]

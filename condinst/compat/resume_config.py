@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from condinst.compat.resumed_state import check_optimizer, check_schedulers, scheduler_states
+
 _MAX_COUNT = 1 << 40  # iterations
 
 
@@ -28,11 +30,15 @@ def apply(upstream: str) -> None:
 def _fixed(resume: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(resume)
     def fixed(self: Any, filename: str, *args: Any, **kwargs: Any) -> None:
+        before = scheduler_states(getattr(self, "param_schedulers", None))
         try:
             with _configs_stay_text():
                 resume(self, filename, *args, **kwargs)
             _check_count("epoch", self.train_loop._epoch)
             _check_count("iter", self.train_loop._iter)
+            check_optimizer(getattr(self, "optim_wrapper", None))
+            check_schedulers(getattr(self, "param_schedulers", None), before)
+            self._condinst_first = self.train_loop._iter  # for condinst.config.blame
         except (MemoryError, OSError, torch.cuda.OutOfMemoryError):
             raise
         except Exception as error:  # weights only, another optimizer, or a malformed file

@@ -138,8 +138,11 @@ def literal_value(node: ast.expr) -> Any:
             literal_value(item) for item in node.elts
         )
     if isinstance(node, ast.Dict) and None not in node.keys:
-        keys = [ast.literal_eval(key) for key in node.keys if key is not None]
+        keys = [literal_value(key) for key in node.keys if key is not None]
         return dict(zip(keys, map(literal_value, node.values), strict=True))
     if isinstance(node, ast.Name) and node.id in ("inf", "nan"):  # repr of a float
         return float(node.id)
-    return ast.literal_eval(node)
+    try:
+        return ast.literal_eval(node)
+    except ValueError:  # its text shows an object of Python's parser
+        raise ValueError(f"line {node.lineno} is more than a value") from None

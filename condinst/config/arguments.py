@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from mmengine.registry import FUNCTIONS, Registry
+from mmengine.registry import FUNCTIONS, DefaultScope, Registry
 
 from condinst import registry
 from condinst.config.problem import near
@@ -55,6 +55,26 @@ def find_class(name: str, first: str | None, *, only: bool = False) -> Callable 
     return None
 
 
+def registered_name(found: Any, scope: str | None) -> str | None:
+    """Return the name by which a config can name a class or function; None if it has none.
+
+    Args:
+        found: what a config of the new style has imported.
+        scope: the config's ``default_scope``. A name that it does not resolve to this class gets
+            the scope of its registry.
+    """
+    for table in registries().values():
+        registry: Registry | None = table
+        while registry is not None:
+            for name, known in registry.module_dict.items():
+                if known is found:
+                    with DefaultScope.overwrite_default_scope(scope):
+                        is_bare = scope is not None and find_class(name, None) is found
+                    return name if is_bare else f"{registry.scope}.{name}"
+            registry = registry.parent
+    return None
+
+
 def similar_class(name: str, first: str | None) -> str | None:
     """Return the registered name that was probably meant, None if none is close."""
     table: Registry | None
@@ -86,6 +106,15 @@ def arguments_of(called: Callable) -> Arguments:
     required = [name for name, is_required in names.items() if is_required]
     # an argument that is passed on may be set by a derived class
     return Arguments(tuple(names), () if passes_on else tuple(required), passes_on)
+
+
+def default_of(called: Any, name: str) -> Any:
+    """Return the default of an argument; None where there is no such argument or default."""
+    for signature in _signatures(called) if callable(called) else ():
+        if name in signature.parameters:
+            default = signature.parameters[name].default
+            return None if default is inspect.Parameter.empty else default
+    return None
 
 
 def _signatures(called: Callable) -> Iterator[inspect.Signature]:

@@ -11,12 +11,14 @@ import contextlib
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from mmengine.config import Config
 
 from condinst.config.problem import ConfigError, mark_in_run
 from condinst.config.read import one_line
+from condinst.config.rule import broken_rule
+from condinst.utils.files import is_disk_error
 
 
 @contextlib.contextmanager
@@ -36,12 +38,20 @@ def blaming(cfg: Config, stage: str = "building from the config") -> Iterator[No
         yield
     except ConfigError:
         raise
-    except Exception as error:
-        text = _explain(error, cfg, stage)
-        if text is None:
-            mark_in_run(error)
+    except OSError as error:
+        if is_disk_error(error):  # no key is to blame
             raise
-        raise ConfigError(text) from error
+        _blame(error, cfg, stage)
+    except Exception as error:
+        _blame(error, cfg, stage)
+
+
+def _blame(error: Exception, cfg: Config, stage: str) -> NoReturn:
+    text = _explain(error, cfg, stage)
+    if text is None:
+        mark_in_run(error)
+        raise error
+    raise ConfigError(text) from error
 
 
 def _explain(error: Exception, cfg: Config, stage: str) -> str | None:
@@ -50,10 +60,11 @@ def _explain(error: Exception, cfg: Config, stage: str) -> str | None:
     if loop is not None and not _is_first(frames):
         return None
     clear = isinstance(error, ValueError | OSError)
+    words = " ".join(str(error).split())
     if clear and (loop is None or _is_ours(frames)):
         place = _built(frames, cfg)
         # torch's and mmengine's texts name no key
-        return str(error) if place is None or _is_ours(frames) else f"{place}: {error}"
+        return words if place is None or _is_ours(frames) else f"{place}: {words}"
     built = _built(frames, cfg)
     place = built if built and loop is None else _step(frames) or _module(frames) or built
     stage = f"the first batch of {loop}" if loop else stage
@@ -65,6 +76,8 @@ def _text(error: Exception) -> str:
     text = str(error)
     if "Original Traceback" in text:
         return text.strip().splitlines()[-1]
+    if isinstance(error, AssertionError) and not text:
+        return broken_rule(error) or one_line(error)
     return one_line(error)
 
 
@@ -102,7 +115,7 @@ def _is_first(frames: list[FrameType]) -> bool:
     kind, frame = _loop_frames(frames)[-1]
     runner = frame.f_locals["self"].runner
     if kind == "training":
-        return runner.iter == 0
+        return runner.iter == getattr(runner, "_condinst_first", 0)  # set when it resumes
     if kind == "validation":  # what a finished one leaves
         names = {name for name in runner.message_hub.log_scalars if name.startswith("val/")}
         return not names - {"val/time", "val/data_time"}

@@ -23,6 +23,7 @@ from condinst.config.arguments import arguments_of, find_class, registries, simi
 from condinst.config.nodes import type_name
 from condinst.config.problem import ConfigError, is_typo, join, near, show, unknown, wrong
 from condinst.config.sections import (
+    check_complete,
     check_default_hooks,
     check_loader,
     check_model,
@@ -64,6 +65,8 @@ def find_problems(cfg: Config, parts: Sequence[str] | None = None) -> Iterator[s
     yield from _top_level(cfg)
     if parts is None and "model" not in cfg:
         yield "has no model"
+    if parts is None:
+        yield from check_complete(cfg)
     scope = cfg.get("default_scope")
     if scope is not None and not isinstance(scope, str):
         return

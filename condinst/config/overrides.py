@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from condinst.config.check import check_config
 from condinst.config.data_root import set_data_root
-from condinst.config.read import one_line
+from condinst.config.read import import_custom, one_line
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -29,6 +29,8 @@ def override(cfg: Config, options: dict[str, Any], parts: Sequence[str] | None =
         ValueError: an option does not fit, or the config cannot be built.
     """
     _override(cfg, options)
+    if any(option.split(".")[0] == "custom_imports" for option in options):
+        import_custom(cfg, "--cfg-options")
     check_config(cfg, parts)
     _drop_worker_settings(cfg)
 

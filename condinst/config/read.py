@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -38,6 +40,7 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
     try:
         cfg = Config.fromfile(path)
         found = list(cfg)
+        name_types(cfg)
     except RecursionError as error:
         raise ConfigError(
             f"config {path}: inherits from itself, or is nested too deep; see its _base_"
@@ -48,12 +51,81 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
                 f"config {path}: expected names with values, as JSON or YAML"
             ) from error
         raise ConfigError(f"config {path}: {one_line(error)}") from error
+    except ImportError as error:
+        raise ConfigError(f"config {path}: {_import_text(error)}") from error
     # a config is a program, which may also call sys.exit
     except (Exception, SystemExit) as error:
         raise ConfigError(f"config {path}: {one_line(error)}") from error
     if not found:
         raise ConfigError(f"config {path}: says nothing, expected at least a model")
     return cfg
+
+
+def name_types(cfg: Config) -> None:
+    """Replace the classes of a config in mmengine's new style by the names of their registries.
+
+    In that style a config imports its classes (``type=CondInst``). By name, all checks, commands
+    and stored copies are those of any other config. A class that is in no registry stays.
+    """
+    scope = cfg.get("default_scope")
+    if scope is None:  # as in mmdet's own files of this style; names need one
+        is_ours = str(getattr(_model_type(cfg), "__module__", "")).startswith("condinst.")
+        scope = "condinst" if is_ours else "mmdet"
+    seen: dict[Any, str | None] = {}
+
+    def named(value: Any) -> Any:
+        if isinstance(value, dict):
+            for key in value:
+                value[key] = named(value[key])
+        elif type(value) in (list, tuple):
+            return type(value)(named(item) for item in value)
+        elif inspect.isclass(value) or inspect.isfunction(value):
+            if value not in seen:
+                from condinst.config.arguments import registered_name
+
+                seen[value] = registered_name(value, scope)
+            return seen[value] or value
+        return value
+
+    for key in list(cfg):
+        value = cfg[key]
+        if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+            cfg.pop(key)  # what the file imports is no setting
+        else:
+            cfg[key] = named(value)
+    if any(seen.values()):
+        cfg.default_scope = scope
+
+
+def _model_type(cfg: Config) -> Any:
+    model = cfg.get("model")
+    return model.get("type") if isinstance(model, dict) else None
+
+
+def import_custom(cfg: Config, name: str) -> None:
+    """Import the modules of ``custom_imports``, which mmengine does only when it reads a file.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
+    from mmengine.utils import import_modules_from_strings
+
+    try:
+        import_modules_from_strings(**(cfg.get("custom_imports") or {}))
+    except Exception as error:
+        text = _import_text(error) if isinstance(error, ImportError) else one_line(error)
+        raise ConfigError(f"{name}: {text}") from error
+
+
+def _import_text(error: ImportError) -> str:
+    """Return what cannot be imported: mmengine's own text lists the whole sys.path instead."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    text = one_line(causes[-1])
+    if len(causes) == 1:
+        return text
+    return f"custom_imports: {text}; modules are searched in the folders of PYTHONPATH"
 
 
 def one_line(error: BaseException) -> str:

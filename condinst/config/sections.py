@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 
 from condinst.config import known
-from condinst.config.arguments import arguments_of, find_class
+from condinst.config.arguments import arguments_of, default_of, find_class
 from condinst.config.nodes import type_name
 from condinst.config.problem import join, near, show, unknown, wrong
 from condinst.registry import MODELS
@@ -43,8 +43,10 @@ def check_model(cfg: Config, model: dict) -> Iterator[str]:
     if "type" not in model:
         yield wrong("model", model, "a dict with type")
         return
+    yield from check_levels(model)
     test_cfg = model.get("test_cfg")
     if is_ours(cfg):
+        yield from _pyramid(model)
         tested = any(cfg.get(f"{split}_dataloader") for split in ("val", "test"))
         yield from _our_test_cfg("model.test_cfg", test_cfg, tested)
     elif isinstance(test_cfg, dict):
@@ -55,6 +57,54 @@ def check_model(cfg: Config, model: dict) -> Iterator[str]:
                 yield from near_misses(path, test_cfg[key], known.MMDET_TEST_CFG)
     elif test_cfg is not None and not isinstance(test_cfg, list | tuple):
         yield wrong("model.test_cfg", test_cfg, "a dict")
+
+
+def check_levels(model: dict) -> Iterator[str]:
+    """Check that the backbone has the stages that it is to return."""
+    backbone = model.get("backbone")
+    if not isinstance(backbone, dict) or "out_indices" not in backbone:
+        return
+    kind = backbone.get("type")
+    found = find_class(kind, "MODELS") if isinstance(kind, str) else kind
+    stages = backbone.get("num_stages", default_of(found, "num_stages"))
+    indices = backbone["out_indices"]
+    if type(stages) is not int:
+        return
+    listed = isinstance(indices, list | tuple) and len(indices) > 0
+    if not listed or any(type(i) is not int or not 0 <= i < stages for i in indices):
+        expected = f"a list of whole numbers from 0 to {stages - 1}: it has {stages} stages"
+        yield wrong("model.backbone.out_indices", indices, expected)
+
+
+def _pyramid(model: dict) -> Iterator[str]:
+    """Check that the neck returns as many levels as the head has strides."""
+    neck, head = model.get("neck"), model.get("bbox_head")
+    if not isinstance(neck, dict) or not isinstance(head, dict):
+        return
+    strides = head.get("strides")
+    if strides is None and isinstance(head.get("type"), str):
+        strides = default_of(find_class(head["type"], "MODELS"), "strides")
+    number = neck.get("num_outs")
+    if isinstance(strides, list | tuple) and type(number) is int and number != len(strides):
+        expected = f"{len(strides)}, the number of strides of model.bbox_head ({show(strides)})"
+        yield wrong("model.neck.num_outs", number, expected)
+
+
+_PARTS_OF = {
+    "train": ("train_dataloader", "train_cfg", "optim_wrapper"),
+    "val": ("val_dataloader", "val_cfg", "val_evaluator"),
+    "test": ("test_dataloader", "test_cfg", "test_evaluator"),
+}
+
+
+def check_complete(cfg: Config) -> Iterator[str]:
+    """Check that all parts of training, validation and test are there, or none of them."""
+    for parts in _PARTS_OF.values():
+        given = [part for part in parts if cfg.get(part) is not None]
+        for part in parts if given else ():
+            if part not in given:
+                others = " and ".join(given)
+                yield wrong(part, None, f"a dict, as for {others}; or None for all three")
 
 
 def _our_test_cfg(path: str, test_cfg: Any, tested: bool) -> Iterator[str]:

@@ -74,6 +74,41 @@ def _names(value: Any) -> bool:
     )
 
 
+def _scale(value: Any) -> bool:
+    """Tell whether a value is a size to resize to: a number of pixels, or two for the sides.
+
+    A side may be infinite, which leaves only the other as a limit.
+    """
+    if isinstance(value, list | tuple):
+        sides = [v for v in value if v != math.inf]
+        return len(value) == 2 and len(sides) > 0 and all(map(_scale, sides))
+    return _is_number(value) and 0 < value <= _MAX_SIDE
+
+
+def _scales(value: Any) -> bool:
+    """Tell whether a value is a size, or a list of sizes to choose from."""
+    if _scale(value):
+        return True
+    pairs = isinstance(value, list | tuple) and all(isinstance(v, list | tuple) for v in value)
+    return pairs and len(value) > 0 and all(map(_scale, value))
+
+
+def _scale_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0 and all(map(_scale, value))
+
+
+def _probability(value: Any) -> bool:
+    """Tell whether a value is a probability, or a list of those of exclusive events."""
+    if value is None:  # the default of some transforms
+        return True
+    if isinstance(value, list | tuple):
+        return len(value) > 0 and all(map(_number(0, 1)[0], value)) and sum(value) <= 1 + 1e-6
+    return _number(0, 1)[0](value)
+
+
+_MAX_SIDE = 1 << 20  # pixels; OpenCV's limit
+_SIDES = f"pixels from 1 to {_MAX_SIDE}: a number, or (long side, short side)"
+_STEP = r"(?:.*\.)?(?:\w*pipeline|transforms)(?:\[\d+\])+\."
 _MODEL = r"(?:model|tta_model)\.(?:.*\.)?"
 _LOADER = r"(?:train|val|test)_dataloader\."
 
@@ -97,6 +132,17 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
     (r"param_scheduler(?:\[\d+\])?\.begin", _whole(0)),
     (r"param_scheduler(?:\[\d+\])?\.by_epoch", _BOOLEAN),
     (r"param_scheduler(?:\[\d+\])?\.gamma", _number(0)),
+    (r"param_scheduler(?:\[\d+\])?\.(?:T_max|step_size|total_steps)", _optional(_whole(1))),
+    (r"param_scheduler(?:\[\d+\])?\.end_factor", _number(0, 1)),
+    (r"param_scheduler(?:\[\d+\])?\.(?:factor|power|eta_max)", _number(0)),
+    (r"param_scheduler(?:\[\d+\])?\.eta_min", _optional(_number(0))),
+    (r"param_scheduler(?:\[\d+\])?\.periods\[\d+\]", _whole(1)),
+    (_STEP + "scale", _optional((_scales, f"{_SIDES}, or a list of these"))),
+    (_STEP + "scales", (_scale_list, f"a list; each item {_SIDES}")),
+    (
+        _STEP + "prob",
+        (_probability, "a number from 0 to 1, or a list of them with a sum of up to 1"),
+    ),
     (r"param_scheduler(?:\[\d+\])?\.start_factor", _number(0, 1, above=True)),
     (r"param_scheduler(?:\[\d+\])?\.milestones\[\d+\]", _whole(0)),
     (r"default_hooks\.checkpoint\.(?:interval|max_keep_ckpts)", _whole(-1)),
@@ -138,7 +184,17 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
     (r"log_level", _optional(_one_of("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"))),
     (r"env_cfg\.mp_cfg\.mp_start_method", _optional(_one_of("fork", "spawn", "forkserver"))),
     (_MODEL + r"data_preprocessor\.pad_size_divisor", _whole(1, 100_000)),
-    (r"model\.mask_head\.max_masks_to_train", _whole(-1)),
+    (
+        r"model\.mask_head\.max_masks_to_train",
+        (
+            lambda v: _whole(1)[0](v) or _whole(-1, -1)[0](v),
+            "a whole number, 1 or more, or -1 for all",
+        ),
+    ),
+    (
+        r"model\.mask_head\.topk_masks_per_img",
+        (lambda v: _whole(1)[0](v) or v == -1, "1 or more, or -1"),
+    ),
     (
         _LOADER + r"(?:dataset\.)+pipeline",
         (lambda v: isinstance(v, list | tuple) and len(v) > 0, "a list of dicts, one or more"),

@@ -128,7 +128,7 @@ def _as_crowd(ann: dict[str, Any], issues: Collection[str], size: Size) -> Fixed
 
 
 def _cut(box: Any, size: Size) -> Box | None:
-    """Cut a box off at the image; None if there is no box or under a pixel is left."""
+    """Cut a box off at the image; None if there is no box or less than one pixel is left."""
     try:
         x, y, width, height = (float(value) for value in box)
     except (TypeError, ValueError):
@@ -143,8 +143,8 @@ def _cut(box: Any, size: Size) -> Box | None:
 def _mask_box(segmentation: Any, rle: dict, size: Size) -> list[float]:
     """Return x, y, width, height of a mask.
 
-    For polygons the box encloses the points, as in COCO. For an RLE, and for a box under a pixel,
-    it encloses the pixels.
+    For polygons the box encloses the points, as in COCO. For an RLE, and for a box
+    smaller than one pixel, it encloses the pixels.
     """
     if isinstance(segmentation, list):
         points = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in segmentation])

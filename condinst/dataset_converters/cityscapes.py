@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from condinst.dataset_converters.folder import Folder, read_json, read_yaml, stated_split
-from condinst.dataset_converters.label_maps import find_label_maps, mask_and_size
-from condinst.dataset_converters.outlines import check_label, label_map_rles, rle_object
+from condinst.dataset_converters.class_names import CLASS_FILES, stated_classes
+from condinst.dataset_converters.folder import Folder, stated_split
+from condinst.dataset_converters.label_maps import mask_and_size, number_name
+from condinst.dataset_converters.mask_pairs import find_pairs
+from condinst.dataset_converters.outlines import label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes
-from condinst.datasets.coco.entry_issues import short_repr
 
 __all__ = ["find_cityscapes", "read_cityscapes"]
 
@@ -38,7 +38,6 @@ _OTHER_ENDINGS = (
     "instanceTrainIds",
     "labelTrainIds",
 )
-_CLASS_FILES = ("classes.json", "labels.json", "classes.yaml", "classes.yml", "labels.yaml")
 
 
 def find_cityscapes(folder: Folder) -> list[str]:
@@ -55,17 +54,15 @@ def read_cityscapes(folder: Folder, files: Sequence[str], notes: Notes) -> Annot
     Raises:
         ValueError: a file cannot be read, or its size is not the image's.
     """
-    pairs = list(_pairs(folder, files, notes)) if files else find_label_maps(folder)
+    pairs = list(_pairs(folder, files, notes)) if files else find_pairs(folder).maps
     genuine = any("_gtFine_" in file or "_gtCoarse_" in file for file in files)
-    classes = _stated_classes(folder, notes) or (_CLASSES if genuine else None)
+    classes = stated_classes(folder, notes) or (_CLASSES if genuine else None)
     if classes is _CLASSES:
         notes.say("The classes are Cityscapes' 8 that have instances.")
     elif classes is None:
-        notes.say(
-            f"None of {', '.join(_CLASS_FILES)} is there: classes are named by their numbers."
-        )
+        notes.say(f"None of {', '.join(CLASS_FILES)} is there: classes are named by their numbers.")
     images = _read_all(folder, pairs, classes, notes)
-    return AnnotationSource("cityscapes", images, classes, lambda label: f"class_{label}")
+    return AnnotationSource("cityscapes", images, classes, number_name)
 
 
 def _pairs(folder: Folder, files: Sequence[str], notes: Notes) -> Iterator[tuple[str, str]]:
@@ -85,45 +82,6 @@ def _pairs(folder: Folder, files: Sequence[str], notes: Notes) -> Iterator[tuple
             raise ValueError(f"{folder.root / file}: several images fit: {', '.join(same[:3])}")
         else:
             notes.count("Instance ids without an image, left out", file)
-
-
-def _stated_classes(folder: Folder, notes: Notes) -> dict[Label, str] | None:
-    """Read number -> name from the first class file.
-
-    The file holds {number: name}, {name: number}, a list of names, or a list of dicts with ``id``
-    and ``name``.
-    """
-    for name in _CLASS_FILES:
-        for file in folder.files_named(name):
-            path = folder.root / file
-            data = read_json(path) if name.endswith("json") else read_yaml(path)
-            classes = _classes_in(data)
-            if classes is None:
-                raise ValueError(
-                    f"{path}: expected class numbers and names, {{number: name}} or a list of "
-                    f"{{id, name}}, got {short_repr(data)}"
-                )
-            notes.say(f"Class numbers and names are those of {path}.")
-            return classes
-    return None
-
-
-def _classes_in(data: Any) -> dict[Label, str] | None:
-    pairs: list[tuple[Any, Any]]
-    if isinstance(data, dict):
-        pairs = [(v, k) if isinstance(v, int) else (k, v) for k, v in data.items()]
-    elif isinstance(data, list) and all(isinstance(entry, dict) for entry in data):
-        pairs = [(entry.get("id"), entry.get("name")) for entry in data]
-    elif isinstance(data, list):
-        pairs = list(enumerate(data))
-    else:
-        return None
-    try:
-        if not all(check_label(name) for _, name in pairs):
-            return None
-        return dict(sorted((int(number), str(name)) for number, name in pairs)) or None
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def _read_all(

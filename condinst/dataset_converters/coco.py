@@ -7,6 +7,7 @@ segmentations, crowds and all other keys.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,20 @@ from typing import Any
 
 import numpy as np
 
+from condinst.dataset_converters.coco_images import (
+    check_missing,
+    check_names,
+    image_folder,
+    locate_images,
+)
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
 from condinst.dataset_converters.split import Sample
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.dataset_converters.write_coco import output_path, write_coco
+from condinst.datasets.coco.coco_file import read_coco_file
+from condinst.datasets.coco.entry_issues import first_few
+from condinst.datasets.coco.file_cache import keep_file, mark_of
 from condinst.utils.plain import plain, plain_annotation
 
 __all__ = ["find_coco_files", "import_coco"]
@@ -110,17 +120,13 @@ def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, str]:
             listed = "".join(f"\n  {f}: {stated_split(f) or 'no split in its name'}" for f in files)
             raise ValueError(
                 f"{folder.root}: several COCO files, expected one for each of {', '.join(SPLITS)}, "
-                f"named so; or give one file as the path. Found:{listed}"
+                f"named so; or say --data FILE with one of them. Found:{listed}"
             )
         splits[split] = file
     return splits
 
 
 def _read(folder: Folder, file: str, split: str, notes: Notes) -> _Split:
-    from condinst.datasets.coco.coco_file import read_coco_file
-    from condinst.datasets.coco.entry_issues import first_few
-    from condinst.datasets.coco.file_cache import keep_file, mark_of
-
     path = folder.root / file
     try:
         mark = mark_of(str(path))
@@ -132,16 +138,19 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> _Split:
         raise ValueError(f"{path}: expected images under the key images, found none")
     for problem in [*data.problems, *data.fixes]:
         notes.say(f"{path}: {problem}.")
-    places = _locate(folder, file, data.file_names)
+    check_names(folder, path, data.file_names)
+    places = locate_images(folder, file, data.file_names)
     missing = [n for n, p in zip(data.file_names, places, strict=True) if p is None]
+    check_missing(folder, path, missing)
     if len(missing) == len(places):
         raise ValueError(
             f"{path}: none of its images is in {folder.root} ({len(folder.images)} images "
-            f"there); expected {first_few(missing)}"
+            f"there); expected {first_few(missing)}. Put json and images below one folder and give "
+            "that with --data"
         )
     for name in missing:
         notes.count(f"Images that {path} names and that are missing, left out", name)
-    img_dir, exact = _image_folder(places, data.file_names)
+    img_dir, exact = image_folder(places, data.file_names)
     found = [None if p is None else os.path.relpath(p, img_dir or ".") for p in places]
     labels: list[set[str]] = [set() for _ in places]
     known = (data.image_index >= 0) & (data.category_index >= 0)
@@ -154,44 +163,6 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> _Split:
         for p, label in zip(places, labels, strict=True)
     ]
     return _Split(split, path, data, folder.root / img_dir, found, exact, samples)
-
-
-def _locate(folder: Folder, file: str, names: Sequence[str]) -> list[str | None]:
-    """Return the path of each image of one json, relative to the folder; None if missing."""
-    split, beside = stated_split(file), os.path.dirname(file)
-    prefixes = {
-        path[: len(path) - len(name)]
-        for name in list(names)[:20]
-        for path in folder.by_name.get(os.path.basename(name), [])
-        if path == name or path.endswith("/" + name)
-    }
-
-    def hits(prefix: str) -> tuple:
-        number = sum(prefix + name in folder.image_set for name in names)
-        return (-number, stated_split(prefix) != split, prefix.rstrip("/") != beside, prefix)
-
-    prefix = min(prefixes, key=hits, default="")
-    return [
-        prefix + name if prefix + name in folder.image_set else folder.find_image(name, beside)
-        for name in names
-    ]
-
-
-def _image_folder(places: Sequence[str | None], names: Sequence[str]) -> tuple[str, bool]:
-    """Return the folder that the file names start from, and whether all of them do.
-
-    The folder is relative to the root. If the names have no common start, the folder is the
-    smallest one that holds all images.
-    """
-    prefixes = {
-        place[: len(place) - len(name)] if place and place.endswith(name) else None
-        for place, name in zip(places, names, strict=True)
-    }
-    prefix = prefixes.pop()
-    if not prefixes and prefix is not None and (not prefix or prefix.endswith("/")):
-        return prefix.rstrip("/"), True
-    parents = {os.path.dirname(place) for place in places if place is not None}
-    return os.path.commonpath([f"/{parent}" for parent in parents])[1:], False
 
 
 def _used_classes(splits: Sequence[_Split], notes: Notes) -> tuple[str, ...]:
@@ -221,7 +192,15 @@ class _Writer:
         self._same = len({tuple(split.data.categories) for split in splits}) == 1
         names = dict.fromkeys(str(name) for split in splits for _, name in split.data.categories)
         self._ids = {name: number for number, name in enumerate(names, 1)}
-        if not self._same:
+        doubles = _double_categories(splits)
+        for name, used in doubles.items():
+            notes.say(
+                f"Several categories have the name {name!r}: "
+                + ("their annotations are joined." if used > 1 else "those not used are dropped.")
+            )
+        if doubles:
+            self._same = False
+        elif not self._same:
             notes.say(
                 "The files number their categories differently: they are written again with all "
                 f"{len(names)} names."
@@ -253,6 +232,10 @@ class _Writer:
                     f"id {data.ann_ids[i]}",
                 )
                 there[i] = False
+                self._notes.say(
+                    "Many annotations that cannot be used can be mended: condinst doctor --data "
+                    f"{split.path} --images {split.img_dir} --fix FOLDER writes a copy."
+                )
         kept = np.flatnonzero(there).tolist()
         categories = plain(data.category_entries)
         if not self._same:
@@ -270,6 +253,18 @@ class _Writer:
         return found
 
 
+def _double_categories(splits: Sequence[_Split]) -> dict[str, int]:
+    """Return each name that several categories of a file have -> how many of them are used."""
+    found: dict[str, int] = {}
+    for split in splits:
+        names = [str(name) for _, name in split.data.categories]
+        used = Counter(names[i] for i in set(split.data.category_index.tolist()) if i >= 0)
+        for name, count in Counter(names).items():
+            if count > 1:
+                found[name] = max(found.get(name, 0), used[name])
+    return found
+
+
 def _split(
     splits: dict[str, _Split], writer: _Writer, notes: Notes, val_fraction: float, seed: int
 ) -> dict[str, DatasetSplit]:
@@ -277,8 +272,8 @@ def _split(
     name = "train" if "train" in splits else next(iter(splits))
     if len(splits) > 1 and name != "train":
         raise ValueError(
-            f"expected a COCO file for training, found only {', '.join(sorted(splits))}; give the "
-            "one to split as the path"
+            f"expected a COCO file for training, found only {', '.join(sorted(splits))}; say "
+            "--data FILE with the one to split"
         )
     split = splits[name]
     places = [i for i, sample in enumerate(split.samples) if sample is not None]

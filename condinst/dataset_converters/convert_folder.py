@@ -12,6 +12,7 @@ from typing import Any
 
 from condinst.dataset_converters.outlines import rectangle
 from condinst.dataset_converters.records import (
+    EVERY_CLASS,
     SPLITS,
     AnnotationSource,
     DatasetSplit,
@@ -55,17 +56,28 @@ def convert(
     Raises:
         ValueError: the source has no images or no objects, or a file of it is broken.
     """
-    boxes, masks, seen = 0, 0, set[Label]()
+    boxes, rectangles, masks, seen = 0, 0, 0, set[Label]()
     stored = []
     for image in source.images:
         without = sum("segmentation" not in found for found in image.objects)
-        boxes, masks = boxes + without, masks + len(image.objects) - without
+        drawn = sum(found.get("rectangle", False) for found in image.objects)
+        crowds = sum(found["iscrowd"] for found in image.objects)
+        boxes, rectangles = boxes + without, rectangles + drawn
+        masks += len(image.objects) - without - drawn - crowds
         seen.update(found["label"] for found in image.objects if not found["iscrowd"])
         stored.append(_store(image))
     names = source.classes
     if names is None:
         names = {label: source.name_of(label) for label in sorted(seen)}  # type: ignore[type-var]
     _check(source, root, stored, seen, notes)
+    if rectangles and masks:
+        notes.say(
+            f"{rectangles} objects are rectangles, {masks} have other outlines: the rectangles are "
+            "read as masks of that shape."
+        )
+        masks += rectangles
+    elif rectangles:
+        boxes += rectangles
     if boxes:
         _say_boxes(boxes, masks, notes)
     splits, used_seed = _splits(stored, names, root, notes, val_fraction, seed)
@@ -201,17 +213,22 @@ def _annotations(
 ) -> Iterator[dict[str, Any]]:
     for image_id, image in enumerate(images, 1):
         for found in json.loads(image.objects):
-            category = ids.get(found.pop("label"))
-            if category is None:  # a crowd of a class that has no instances
-                continue
-            counter["annotations"] += 1
+            label, rectangle_drawn = found.pop("label"), found.pop("rectangle", False)
+            if not with_masks and rectangle_drawn:
+                del found["segmentation"]
+                found["area"] = found["bbox"][2] * found["bbox"][3]
             if with_masks and "segmentation" not in found:
                 x, y, width, height = found["bbox"]
                 corners = rectangle(x, y, x + width, y + height)
                 found |= {"iscrowd": 1, "segmentation": [corners.ravel().tolist()]}
-            yield {
-                "id": counter["annotations"],
-                "image_id": image_id,
-                "category_id": category,
-                **found,
-            }
+            wanted = ids.values() if label == EVERY_CLASS else [ids.get(label)]
+            for category in wanted:
+                if category is None:  # a crowd of a class that has no instances
+                    continue
+                counter["annotations"] += 1
+                yield {
+                    "id": counter["annotations"],
+                    "image_id": image_id,
+                    "category_id": category,
+                    **found,
+                }

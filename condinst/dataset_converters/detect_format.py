@@ -8,12 +8,22 @@ from typing import Any
 
 from condinst.dataset_converters.cityscapes import find_cityscapes
 from condinst.dataset_converters.coco import find_coco_files
+from condinst.dataset_converters.cvat import find_cvat
+from condinst.dataset_converters.datumaro import find_datumaro
 from condinst.dataset_converters.folder import Folder
-from condinst.dataset_converters.label_maps import find_label_maps
+from condinst.dataset_converters.geojson import find_geojson
+from condinst.dataset_converters.label_studio import find_label_studio
 from condinst.dataset_converters.labelme import find_labelme
-from condinst.dataset_converters.mask_files import find_mask_files
+from condinst.dataset_converters.mask_files import find_bowl
+from condinst.dataset_converters.mask_pairs import find_pairs
+from condinst.dataset_converters.panoptic import find_panoptic
 from condinst.dataset_converters.pascal import find_pascal
+from condinst.dataset_converters.rle_csv import find_rle_csv
+from condinst.dataset_converters.sam import find_sam
+from condinst.dataset_converters.supervisely import find_supervisely
+from condinst.dataset_converters.unread import name_unread
 from condinst.dataset_converters.via import find_via
+from condinst.dataset_converters.xml_objects import find_xml_objects
 from condinst.dataset_converters.yolo import find_yolo
 
 __all__ = ["FORMATS", "Format", "recognize"]
@@ -35,17 +45,31 @@ class Format:
 def _masks(folder: Folder) -> list[Any]:
     if find_pascal(folder) or find_cityscapes(folder):
         return []
-    return find_mask_files(folder) or find_label_maps(folder)
+    if bowl := find_bowl(folder):
+        return bowl
+    found = find_pairs(folder)
+    return found.maps or [file.path for files in found.files.values() for file in files]
 
 
 FORMATS = {
     "coco": Format("json files with images, annotations and categories", find_coco_files),
     "yolo": Format("a yaml with names and train or val, or folders labels with .txt", find_yolo),
     "labelme": Format("json files with shapes and imagePath", find_labelme),
-    "via": Format("a json with filename and regions", find_via),
-    "masks": Format("ID/images and ID/masks, or a folder images and a folder masks", _masks),
+    "via": Format("VIA's json or csv, with filename and regions", find_via),
+    "masks": Format("ID/images and ID/masks, or images and masks in folders or by names", _masks),
     "pascal": Format("a folder SegmentationObject", find_pascal),
     "cityscapes": Format("files named *instanceIds.png", find_cityscapes),
+    "cvat": Format("CVAT's xml with annotations and image", find_cvat),
+    "xml": Format("Pascal VOC's or LabelMe's xml, one for each image", find_xml_objects),
+    "rle-csv": Format(
+        "a csv with columns of an image's id and of RLE or EncodedPixels", find_rle_csv
+    ),
+    "geojson": Format("GeoJSON of QuPath, one for each image", find_geojson),
+    "label-studio": Format("Label Studio's json", find_label_studio),
+    "panoptic": Format("COCO's panoptic json with its folder of PNGs", find_panoptic),
+    "sam": Format("json files of Segment Anything, one for each image", find_sam),
+    "supervisely": Format("json files with objects and classTitle", find_supervisely),
+    "datumaro": Format("Datumaro's json with items and categories", find_datumaro),
 }
 
 
@@ -60,14 +84,19 @@ def recognize(folder: Folder) -> str:
     if len(fitting) > 1 and all(folder.sniffed(file).written_here for file in found["coco"]):
         # an earlier import of the other format wrote these
         fitting = [name for name in fitting if name != "coco"]
+    if len(fitting) > 1 and "masks" in fitting and not find_pairs(folder).by_folder:
+        fitting.remove("masks")  # the images of the other format may have names like those of masks
     if len(fitting) == 1:
         return fitting[0]
+    if not fitting and (unread := name_unread(folder)):
+        raise ValueError(f"{folder.root}: {unread}")
     listed = "".join(
         f"\n  {name}: {entry.looked_for}: {_evidence(found[name])}"
         for name, entry in FORMATS.items()
     )
     what = (
-        f"several formats fit, {' and '.join(fitting)}; choose one with the format"
+        f"several formats fit, {' and '.join(fitting)}; choose one with --format, or give one "
+        "file with --data"
         if fitting
         else f"no known annotations in its {len(folder.files)} files ({len(folder.images)} images)"
     )

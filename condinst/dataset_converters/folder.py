@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import Any
 from condinst.dataset_converters.json_kind import Sniffed, sniff
 from condinst.datasets.coco.json_stream import load_json
 from condinst.images.sources import IMAGE_SUFFIXES
-from condinst.utils.files import read_regular
+from condinst.utils.files import check_regular, read_regular
 
 __all__ = ["Folder", "read_json", "read_text", "read_yaml", "stated_split"]
 
 _MAX_YAML_VALUES = 100_000
+_MAX_TEXT = 1 << 29  # bytes
 _SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -126,9 +128,37 @@ class Folder:
             found = [p for p in found if str(PurePosixPath(p).parent) == (beside or ".")]
         return found[0] if len(found) == 1 else None
 
+    @cached_property
+    def _by_near_name(self) -> dict[str, str]:
+        """Base name without its suffix, in lower case -> an image."""
+        return {_near(image): image for image in reversed(self.images)}
+
+    def near_image(self, name: str) -> str | None:
+        """Return an image whose name differs from ``name`` by case or suffix only."""
+        return self._by_near_name.get(_near(name))
+
+    @cached_property
+    def _of_stem(self) -> dict[str, list[str]]:
+        index: dict[str, list[str]] = {}
+        for image in self.images:
+            index.setdefault(os.path.splitext(PurePosixPath(image).name)[0], []).append(image)
+        return index
+
+    def images_of_stem(self, stem: str) -> list[str]:
+        """Return the images whose base name without its suffix is ``stem``."""
+        return self._of_stem.get(stem, [])
+
+    def images_called(self, name: str) -> list[str]:
+        """Return the images with the base name of ``name``, which may be a path."""
+        return self.by_name.get(PurePosixPath(name.replace("\\", "/")).name, [])
+
     def files_named(self, name: str) -> list[str]:
         """Return the files with this base name."""
         return [file for file in self.files if PurePosixPath(file).name == name]
+
+
+def _near(name: str) -> str:
+    return os.path.splitext(PurePosixPath(name.replace("\\", "/")).name)[0].casefold()
 
 
 def _common_tail(a: str, b: str) -> int:
@@ -151,15 +181,24 @@ def stated_split(path: str) -> str | None:
 
 
 def read_text(path: Path) -> str:
-    """Read a text file; ValueError names a file that is missing or not UTF-8."""
+    """Read a text file in UTF-8, or UTF-16 with a byte order mark.
+
+    Raises:
+        ValueError: the file is missing, is no text or is too large; the message names it.
+    """
     try:
-        return read_regular(path).decode("utf-8-sig")
+        check_regular(path)
+        if os.path.getsize(path) > _MAX_TEXT:
+            raise ValueError(f"expected a text of at most {_MAX_TEXT >> 20} MB")
+        data = read_regular(path)
+        marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        return data.decode("utf-16" if data.startswith(marks) else "utf-8-sig")
     except FileNotFoundError:
         raise ValueError(f"{path}: file not found") from None
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text: {error}") from None
+        raise ValueError(f"{path}: not text in UTF-8: {error}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

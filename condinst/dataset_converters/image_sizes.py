@@ -73,17 +73,20 @@ def _is_larger(size: tuple[int, int], other: tuple[int, int]) -> bool:
     return any(a > b for a, b in zip(sorted(size), sorted(other), strict=True))
 
 
-def read_label_map(path: Path | IO[bytes], within: tuple[int, int] | None = None) -> np.ndarray:
+def read_label_map(
+    path: Path | IO[bytes], within: tuple[int, int] | None = None, *, alpha: bool = False
+) -> np.ndarray:
     """Return the pixel values of a label map, (H, W) int64.
 
     A palette image gives the palette indices, a 16-bit image its full values. A color becomes
     red * 65536 + green * 256 + blue; a gray image that is stored in color gives the gray value.
-    Alpha is dropped.
+    Alpha is dropped, unless the rest is of one color.
 
     Args:
         path: the file, or an open file.
         within: height and width of the image of the map. A map of over 16 megapixels that does not
             fit into its image in either orientation is refused before it is decoded.
+        alpha: return an alpha channel instead of the colors.
 
     Raises:
         ValueError: the file is not an image, is too large, or its pixels are not integers.
@@ -102,13 +105,23 @@ def read_label_map(path: Path | IO[bytes], within: tuple[int, int] | None = None
                     f"{image.width} x {image.height} (width x height), its image is "
                     f"{within[1]} x {within[0]}"
                 )
-            pixels = np.asarray(image.convert("L") if image.mode == "LA" else image)
+            if image.format == "GIF":  # writers renumber its palette: only the colors are meant
+                pixels = np.asarray(image.convert("RGB"))
+            else:
+                pixels = np.asarray(image)
     except Exception as error:  # every image decoder raises its own error types
         raise ValueError(f"{name}: not readable: {error}") from None
     if pixels.dtype.kind not in "bui":
         raise ValueError(f"{name}: expected integer pixels, got {pixels.dtype}")
     pixels = pixels.astype(np.int64)
-    if pixels.ndim == 3 and pixels.shape[2] < 3:
+    if pixels.min(initial=0) < 0:
+        raise ValueError(f"{name}: expected pixels of 0 or more, got {pixels.min()}")
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
+        shown, opacity = pixels[:, :, :-1], pixels[:, :, -1]
+        if alpha or (shown == shown[0, 0]).all():
+            return opacity
+        pixels = shown
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 2:
         return pixels

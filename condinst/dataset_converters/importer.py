@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from condinst.dataset_converters.cityscapes import find_cityscapes, read_cityscapes
 from condinst.dataset_converters.coco import find_coco_files, import_coco
 from condinst.dataset_converters.convert_folder import convert
+from condinst.dataset_converters.cvat import find_cvat, read_cvat
+from condinst.dataset_converters.datumaro import find_datumaro, read_datumaro
 from condinst.dataset_converters.detect_format import FORMATS, recognize
 from condinst.dataset_converters.folder import Folder
+from condinst.dataset_converters.geojson import find_geojson, read_geojson
 from condinst.dataset_converters.label_maps import read_label_maps
+from condinst.dataset_converters.label_studio import find_label_studio, read_label_studio
 from condinst.dataset_converters.labelme import find_labelme, read_labelme
-from condinst.dataset_converters.mask_files import find_mask_files, read_mask_files
+from condinst.dataset_converters.mask_files import find_bowl, read_bowl, read_mask_files
+from condinst.dataset_converters.mask_pairs import find_pairs
+from condinst.dataset_converters.mask_values import MEANINGS
+from condinst.dataset_converters.panoptic import find_panoptic, read_panoptic
 from condinst.dataset_converters.pascal import find_pascal, read_pascal
 from condinst.dataset_converters.records import AnnotationSource, Imported, Notes
+from condinst.dataset_converters.rle_csv import find_rle_csv, read_rle_csv
+from condinst.dataset_converters.sam import find_sam, read_sam
+from condinst.dataset_converters.supervisely import find_supervisely, read_supervisely
+from condinst.dataset_converters.unread import name_unread, unread_images
 from condinst.dataset_converters.via import find_via, read_via
+from condinst.dataset_converters.xml_objects import find_xml_objects, read_xml_objects
 from condinst.dataset_converters.yolo import find_yolo, read_yolo
 
 __all__ = ["FORMATS", "import_data"]
@@ -28,6 +41,7 @@ def import_data(
     val_fraction: float = 0.2,
     seed: int = 0,
     fmt: str | None = None,
+    masks: str | None = None,
 ) -> Imported:
     """Recognize the format of a dataset and write it as COCO json with a split.
 
@@ -35,66 +49,77 @@ def import_data(
     written.
 
     Args:
-        path: the dataset's folder, or its annotation file (COCO json, VIA json, YOLO's yaml).
-        out: the folder that receives ``annotations/instances_{train,val,test}.json``.
+        path: the dataset's folder, or its annotation file.
+        out: the folder that receives ``annotations/instances_{train,val,test}.json``, and images
+            that only the annotations hold.
         val_fraction: fraction of the images for validation, where the source has no split.
         seed: seed of that split.
         fmt: one of :data:`FORMATS`; None recognizes the format by the content.
+        masks: what the values of masks mean, one of ``mask_values.MEANINGS``; None finds out.
 
     Returns:
         The files of each split, the classes, and notes on every decision.
 
     Raises:
         FileNotFoundError: ``path`` does not exist.
-        ValueError: no format fits, or several do; a file is broken; an argument is out of range.
+        ValueError: no format fits, or several do; a file is broken; it is not clear what masks
+            mean; an argument is out of range.
     """
     if not 0 < val_fraction < 1:
         raise ValueError(f"val_fraction: expected a number between 0 and 1, got {val_fraction}")
-    if fmt is not None and fmt not in FORMATS:
-        raise ValueError(f"fmt: expected one of {', '.join(FORMATS)}, got {fmt!r}")
+    for name, value, known in (("fmt", fmt, tuple(FORMATS)), ("masks", masks, MEANINGS)):
+        if value is not None and value not in known:
+            raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
     path, out, notes = Path(os.path.abspath(path)), Path(os.path.abspath(out)), Notes()
     folder, only = _open(path, out)
     if fmt is None:
         fmt = _format_of_file(folder, only) if only else recognize(folder)
     elif only is None and fmt not in ("masks", "cityscapes") and not FORMATS[fmt].find(folder):
         raise ValueError(f"{path}: expected {FORMATS[fmt].looked_for} ({fmt}), found none")
+    if masks is not None and fmt not in ("masks", "rle-csv"):
+        raise ValueError(f"--masks {masks}: {path} is read as {fmt}, which has no masks as images")
+    if unread := unread_images(folder):
+        notes.say(f"{unread[0].upper()}{unread[1:]}.")
     if fmt == "coco":
         files = [only] if only else find_coco_files(folder)
         return import_coco(folder, out, notes, files=files, val_fraction=val_fraction, seed=seed)
-    source = _SOURCES[fmt](folder, only, notes)
+    if fmt == "masks":
+        source = _masks(folder, masks, notes)
+    elif fmt == "rle-csv":
+        source = read_rle_csv(folder, [only] if only else find_rle_csv(folder), masks, notes)
+    elif fmt == "labelme":
+        files = [only] if only else find_labelme(folder)
+        source = read_labelme(folder, files, notes, out)
+    else:
+        source = _SOURCES[fmt](folder, only, notes)
     return convert(source, folder.root, out, notes, val_fraction=val_fraction, seed=seed)
+
+
+def _masks(folder: Folder, asked: str | None, notes: Notes) -> AnnotationSource:
+    if find_bowl(folder):
+        return read_bowl(folder, asked, notes)
+    found = find_pairs(folder)
+    if found.files:
+        return read_mask_files(folder, found, asked, notes)
+    return read_label_maps(folder, found, asked, notes)
 
 
 def _yolo(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
     yamls = [only] if only else [f for f in find_yolo(folder) if f.endswith((".yaml", ".yml"))]
     if len(yamls) > 1:
         raise ValueError(
-            f"{folder.root}: several descriptions of YOLO data, give one as the path: "
+            f"{folder.root}: several descriptions of YOLO data, say --data FILE with one of them: "
             f"{', '.join(yamls[:5])}"
         )
     return read_yolo(folder, yamls[0] if yamls else None, notes)
-
-
-def _labelme(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
-    return read_labelme(folder, [only] if only else find_labelme(folder), notes)
-
-
-def _via(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
-    return read_via(folder, [only] if only else find_via(folder), notes)
-
-
-def _masks(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
-    if find_mask_files(folder):
-        return read_mask_files(folder, notes)
-    return read_label_maps(folder, notes)
 
 
 def _pascal(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
     bases = find_pascal(folder)
     if len(bases) > 1:
         raise ValueError(
-            f"{folder.root}: several folders hold SegmentationObject, give one as the path: "
-            f"{', '.join(bases[:5])}"
+            f"{folder.root}: several folders hold SegmentationObject, say --data FOLDER with one "
+            f"of them: {', '.join(bases[:5])}"
         )
     return read_pascal(folder, bases[0], notes)
 
@@ -103,27 +128,47 @@ def _cityscapes(folder: Folder, only: str | None, notes: Notes) -> AnnotationSou
     return read_cityscapes(folder, find_cityscapes(folder), notes)
 
 
+def _files(
+    find: Callable[[Folder], list[str]],
+    read: Callable[[Folder, list[str], Notes], AnnotationSource],
+) -> Callable[[Folder, str | None, Notes], AnnotationSource]:
+    """Return a function that reads the given file, or all that are found."""
+
+    def read_files(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
+        return read(folder, [only] if only else find(folder), notes)
+
+    return read_files
+
+
 _SOURCES = {
     "yolo": _yolo,
-    "labelme": _labelme,
-    "via": _via,
-    "masks": _masks,
+    "via": _files(find_via, read_via),
     "pascal": _pascal,
     "cityscapes": _cityscapes,
+    "cvat": _files(find_cvat, read_cvat),
+    "xml": _files(find_xml_objects, read_xml_objects),
+    "geojson": _files(find_geojson, read_geojson),
+    "label-studio": _files(find_label_studio, read_label_studio),
+    "panoptic": _files(find_panoptic, read_panoptic),
+    "sam": _files(find_sam, read_sam),
+    "supervisely": _files(find_supervisely, read_supervisely),
+    "datumaro": _files(find_datumaro, read_datumaro),
 }
+_BY_FILE = ("coco", "labelme", "via", "cvat", "rle-csv", "label-studio", "panoptic", "datumaro")
 
 
 def _format_of_file(folder: Folder, file: str) -> str:
     path = folder.root / file
     if path.suffix.lower() in (".yaml", ".yml"):
         return "yolo"
-    kind = folder.sniffed(file).kind if path.suffix.lower() == ".json" else None
-    if kind not in ("coco", "via", "labelme"):
-        raise ValueError(
-            f"{path}: expected a folder, a json of COCO, VIA or labelme, or YOLO's yaml"
-            + (f"; this is a json of {kind} annotations" if kind else "")
-        )
-    return kind
+    single = Folder(folder.root, (file,))
+    for name in (*_BY_FILE, "geojson", "sam", "supervisely", "xml"):
+        if FORMATS[name].find(single):
+            return name
+    raise ValueError(
+        f"{path}: expected a folder, a json of COCO, VIA or labelme, YOLO's yaml, CVAT's xml, or a "
+        f"csv of VIA or of RLEs; {name_unread(single) or 'this is none of them'}"
+    )
 
 
 def _open(path: Path, out: Path) -> tuple[Folder, str | None]:
@@ -132,5 +177,7 @@ def _open(path: Path, out: Path) -> tuple[Folder, str | None]:
         return Folder.listed(path, out), None
     if not path.is_file():
         raise FileNotFoundError(f"dataset not found: {path} is neither a folder nor a file")
+    if path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
+        raise ValueError(f"{path}: an archive: unpack it and give the folder with --data")
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
     return Folder.listed(root, out), path.relative_to(root).as_posix()

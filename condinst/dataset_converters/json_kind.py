@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,17 @@ _KINDS = (  # the first kind whose patterns all match counts
     ("panoptic", (rb'"segments_info"\s*:',)),
     ("via", (rb'"_via_img_metadata"\s*:',)),
     ("via", (rb'"regions"\s*:', rb'"filename"\s*:')),
+    ("via", (rb'"metadata"\s*:', rb'"file"\s*:', rb'"(fid_list|fname|vid)"\s*:')),  # VIA 3
     ("labelme", (rb'"shapes"\s*:\s*\[', rb'"image(Path|Height|Data)"\s*:')),
+    ("datumaro", (rb'"items"\s*:\s*\[', rb'"categories"\s*:\s*\{')),
+    ("sam", (rb'"image"\s*:\s*\{', rb'"annotations"\s*:\s*\[', rb'"counts"\s*:')),
+    (
+        "label-studio",
+        (rb'"(polygonlabels|brushlabels|rectanglelabels|ellipselabels|from_name)"\s*:',),
+    ),
+    ("geojson", (rb'"geometry"\s*:', rb'"type"\s*:\s*"Feature')),
+    ("supervisely", (rb'"objects"\s*:\s*\[', rb'"(classTitle|geometryType)"\s*:')),
+    ("supervisely", (rb'"objects"\s*:\s*\[\s*\]', rb'"size"\s*:\s*\{\s*"(height|width)"')),
     ("coco", (rb'"images"\s*:\s*\[', rb'"(categories|annotations)"\s*:\s*\[')),
     ("coco", (rb'"image_id"\s*:', rb'"category_id"\s*:')),
 )
@@ -26,7 +37,7 @@ _KINDS = (  # the first kind whose patterns all match counts
 class Sniffed:
     """The kind of a json file, by its beginning and its end."""
 
-    kind: str | None  # coco, labelme, via or panoptic; None for anything else
+    kind: str | None  # a kind of ``_KINDS``; None for anything else
     written_here: bool  # by condinst.dataset_converters.write_coco
 
 
@@ -45,10 +56,13 @@ def sniff(path: Path) -> Sniffed:
         raise ValueError(f"{path}: {error}") from None
     with open(path, "rb") as file:
         text = file.read(_BLOCK)
+        encoding = json.detect_encoding(text[:4])
         end = file.seek(0, 2)
         if end > _BLOCK:
-            file.seek(max(_BLOCK, end - _BLOCK))
+            file.seek(max(_BLOCK, (end - _BLOCK) & ~3))
             text += file.read()
+    if encoding not in ("utf-8", "utf-8-sig"):
+        text = text.decode(encoding, "replace").encode("utf-8", "replace")
     ours = text.startswith(WRITTEN_HERE)
     for kind, patterns in _KINDS:
         if all(re.search(pattern, text) for pattern in patterns):

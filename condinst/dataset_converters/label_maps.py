@@ -3,123 +3,220 @@
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from condinst.dataset_converters.class_names import stated_classes
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
+from condinst.dataset_converters.mask_pairs import MaskPairs
+from condinst.dataset_converters.mask_values import (
+    IGNORED,
+    MaskStatistics,
+    Meaning,
+    choose_meaning,
+    cut_at_half,
+)
 from condinst.dataset_converters.outlines import label_map_rles, rle_object
-from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
+from condinst.dataset_converters.records import (
+    EVERY_CLASS,
+    AnnotationSource,
+    ImageRecord,
+    Label,
+    Notes,
+)
 
-__all__ = ["find_label_maps", "mask_and_size", "read_label_maps"]
+__all__ = ["ONE_CLASS", "count_unpaired", "mask_and_size", "number_name", "read_label_maps"]
 
 ONE_CLASS = "object"
-_MASK_FOLDERS = ("masks", "mask", "labels", "label", "instances", "instance_masks", "gt")
-_IMAGE_FOLDERS = ("images", "image", "imgs", "img", "pictures", "raw")
-_MASK_ENDINGS = re.compile(r"_(masks?|labels?|instances?|gt|cp_masks)$")  # cell.png, cell_mask.png
-_MANY_PIECES = 3  # pieces of one value; instances seldom have as many
+_LOOKED_AT = 300  # masks, evenly spread, whose values are looked at
+_CONNECTED = "each connected piece (by edge or corner) is one instance, so instances that touch"
 
 
-def find_label_maps(folder: Folder) -> list[tuple[str, str]]:
-    """Return (image, mask) pairs, relative to the root, in the order of the images' paths."""
-    return _pairs(folder)[0]
-
-
-def _pairs(folder: Folder) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """Return the pairs, the images without a mask, and the masks without an image."""
-    images, masks = _keyed(folder, _IMAGE_FOLDERS), _keyed(folder, _MASK_FOLDERS)
-    by_stem = {(place, _MASK_ENDINGS.sub("", stem)): file for (place, stem), file in masks.items()}
-    by_stem |= masks
-    places = {place for place, _ in images} & {place for place, _ in masks}
-    pairs, alone = [], []
-    for key, image in images.items():
-        if key[0] in places:
-            mask = by_stem.get(key)
-            if mask is None:
-                alone.append(image)
-            else:
-                pairs.append((image, mask))
-    used = {mask for _, mask in pairs}
-    return pairs, alone, [mask for mask in masks.values() if mask not in used] if pairs else []
-
-
-def _keyed(folder: Folder, names: Sequence[str]) -> dict[tuple[str, str], str]:
-    """Return (path of the folder with ``*`` for the matching name, stem) -> image."""
-    found = {}
-    for image in folder.images:
-        parts = os.path.dirname(image).split("/")
-        for index in reversed(range(len(parts))):
-            if parts[index].lower() in names:
-                place = "/".join([*parts[:index], "*", *parts[index + 1 :]])
-                found[place, os.path.splitext(os.path.basename(image))[0]] = image
-                break
-    return found
-
-
-def read_label_maps(folder: Folder, notes: Notes) -> AnnotationSource:
-    """Read each value of a mask as an instance.
-
-    Where no mask has two values besides 0, each connected piece is an instance.
+def read_label_maps(
+    folder: Folder, found: MaskPairs, asked: str | None, notes: Notes
+) -> AnnotationSource:
+    """Read label maps, whose values are instances or classes, as ``choose_meaning`` finds out.
 
     Raises:
-        ValueError: a mask cannot be read, or its size is not the image's.
+        ValueError: a mask cannot be read, its size is not the image's, or it is not clear what the
+            values mean.
     """
-    pairs, alone, lonely = _pairs(folder)
-    for name in alone:
+    count_unpaired(folder, found, notes)
+    statistics = _look_at(folder, found.maps)
+    try:
+        meaning = choose_meaning(statistics, asked)
+    except ValueError as error:
+        raise ValueError(f"{folder.root}: {error}") from None
+    classes = None
+    if meaning.kind not in ("instances", "binary"):
+        classes = stated_classes(folder, notes)
+    _say(meaning, statistics, asked, classes is not None, notes)
+    images = _read_all(folder, found.maps, meaning, asked is not None, classes, notes)
+    if meaning.kind in ("instances", "binary"):
+        return AnnotationSource("masks", images, {ONE_CLASS: ONE_CLASS})
+    return AnnotationSource("masks", images, classes, number_name)
+
+
+def count_unpaired(folder: Folder, found: MaskPairs, notes: Notes) -> None:
+    """Count images without masks and masks without images.
+
+    Raises:
+        ValueError: the names of an image and a mask differ by case only.
+    """
+    near = {os.path.splitext(os.path.basename(name))[0].casefold(): name for name in found.alone}
+    for name in found.lonely:
+        stem = os.path.splitext(os.path.basename(name))[0].casefold()
+        if stem in near:
+            raise ValueError(
+                f"{folder.root / name}: no image has this name, but {near[stem]} is there without "
+                "a mask: rename one of them"
+            )
+    for name in found.alone:
         notes.count("Images without a mask, left out", name)
-    for name in lonely:
+    for name in found.lonely:
         notes.count("Masks without an image, left out", name)
-    binary = _are_binary(folder, pairs)
-    if binary:
-        notes.say(
-            "No mask has more than one value besides 0: each connected piece (by edge or corner) "
-            f"is one instance, so instances that touch are joined; the only class is {ONE_CLASS!r}."
-        )
-    else:
-        notes.say(f"Each value in a mask is one instance; the only class is {ONE_CLASS!r}.")
-    return AnnotationSource(
-        "masks", _read_all(folder, pairs, binary, notes), {ONE_CLASS: ONE_CLASS}
-    )
 
 
-def _are_binary(folder: Folder, pairs: Sequence[tuple[str, str]]) -> bool:
-    """Tell whether all masks share one value besides 0; stops at the first that does not."""
-    values: set[int] = set()
-    for image, mask in pairs:
+def number_name(label: Label) -> str:
+    """Return the name of a class that only has a number."""
+    return f"class_{label}"
+
+
+def _look_at(folder: Folder, pairs: Sequence[tuple[str, str]]) -> MaskStatistics:
+    statistics = MaskStatistics()
+    for image, mask in pairs[:: max(1, -(-len(pairs) // _LOOKED_AT))]:
         size = image_size(folder.root / image)
-        values.update(np.unique(read_label_map(folder.root / mask, within=size)).tolist())
-        if len(values - {0}) > 1:
-            return False
-    return True
+        statistics.add(mask, read_label_map(folder.root / mask, within=size))
+    return statistics
+
+
+def _say(
+    meaning: Meaning, found: MaskStatistics, asked: str | None, named: bool, notes: Notes
+) -> None:
+    kind = meaning.kind
+    if meaning.top and found.jpeg:
+        notes.say(
+            "Warning: the masks are JPEG files, which are not exact: values above half of "
+            f"{meaning.top} are objects, and edges may be off by a pixel. Export them as PNG."
+        )
+    elif meaning.top:
+        notes.say(
+            f"The masks have soft edges, with values between 0 and {meaning.top}: they are cut at "
+            "half."
+        )
+    if kind == "binary":
+        why = "No mask has more than one value besides 0"
+        why = "As --masks binary says" if asked else "The masks are binary" if meaning.top else why
+        other = "" if asked else " If each mask is one object, say --masks instances."
+        notes.say(
+            f"{why}: {_CONNECTED} are joined; the only class is {ONE_CLASS!r}."
+            + ("" if meaning.top else other)
+        )
+    elif kind == "instances":
+        other = "" if asked else " If the values are classes, say --masks classes."
+        notes.say(f"Each value in a mask is one instance; the only class is {ONE_CLASS!r}.{other}")
+        if found.split:
+            notes.say(
+                f"{len(found.split)} of {found.single + len(found.split)} values that were looked "
+                f"at lie in several pieces, such as in {found.split[0]}: each is one instance."
+            )
+    elif kind == "classes":
+        notes.say(f"Each value in a mask is a class; {_CONNECTED} and share a class are joined.")
+    else:
+        modulus = kind.removeprefix("class")
+        other = "" if asked else "; if each value is one instance without a class, say --masks "
+        notes.say(
+            f"The values in the masks are class * {modulus} + number of the instance"
+            f"{other + 'instances' if other else ''}."
+        )
+    if meaning.void:
+        notes.say(f"Value {meaning.void} marks undecided pixels and is left out.")
+    if kind not in ("binary", "instances") and not named:
+        notes.say("No classes.json or labels.json names the classes: they are named by numbers.")
 
 
 def _read_all(
-    folder: Folder, pairs: Sequence[tuple[str, str]], binary: bool, notes: Notes
+    folder: Folder,
+    pairs: Sequence[tuple[str, str]],
+    meaning: Meaning,
+    asked: bool,
+    classes: dict[Label, str] | None,
+    notes: Notes,
 ) -> Iterator[ImageRecord]:
-    import cv2
-
-    pieces: Counter[str] = Counter()
     for name, mask in pairs:
         labels, (height, width) = mask_and_size(folder.root / mask, folder.root / name)
-        number, connected = cv2.connectedComponents((labels != 0).astype(np.uint8))
-        rles = label_map_rles(connected.astype(np.int64) if binary else labels)
-        pieces.update(values=len(rles), connected=number - 1)
-        found = [rle_object(ONE_CLASS, rle) for rle in rles.values()]
-        objects = [instance for instance in found if instance is not None]
-        if not objects:
+        if meaning.kind == "binary":
+            labels = _binary(labels, folder.root / mask, mask, meaning, asked, notes)
+        if meaning.void:
+            labels[labels == meaning.void] = 0
+        objects = []
+        for label, rle, crowd in _instances(labels, meaning, mask, notes):
+            if classes is not None and label not in classes and label != EVERY_CLASS:
+                notes.count(f"Objects of class {label}, which has no name, left out", mask)
+            elif (found := rle_object(label, rle, crowd=crowd)) is not None:
+                objects.append(found)
+        if not any(not found["iscrowd"] for found in objects):
             notes.count("Images without objects, kept as negatives", name)
         yield ImageRecord(
             folder.root / name, height, width, objects, stated_split(os.path.dirname(name))
         )
-    if pieces["connected"] > _MANY_PIECES * pieces["values"]:
-        notes.say(
-            f"The {pieces['values']} instances lie in {pieces['connected']} pieces: if the values "
-            "are classes instead of instances, these masks cannot be used as they are."
+
+
+def _binary(
+    labels: np.ndarray, path: Path, mask: str, meaning: Meaning, asked: bool, notes: Notes
+) -> np.ndarray:
+    """Return the mask of objects; refuse a mask that is not as the others that were looked at."""
+    if meaning.top:
+        objects = cut_at_half(labels, meaning.top)
+        jpeg = path.suffix.lower() in (".jpg", ".jpeg", ".jfif", ".jpe")
+        if not objects.any() and labels.any() and not jpeg:
+            notes.count(f"Masks whose values stay below half of {meaning.top}, read as empty", mask)
+        return objects
+    if not asked and len(np.unique(labels[labels != 0])) > 1:
+        raise ValueError(
+            f"mask file {path}: it has several values, while the masks that were looked at first "
+            "have one besides 0; say --masks instances, --masks classes or --masks binary"
         )
+    return labels != 0
+
+
+def _instances(
+    labels: np.ndarray, meaning: Meaning, mask: str, notes: Notes
+) -> Iterator[tuple[Label, dict[str, Any], bool]]:
+    """Yield class, RLE and whether it is a crowd, for each instance of a label map."""
+    if meaning.kind == "binary":
+        for rle in _pieces(labels):
+            yield ONE_CLASS, rle, False
+        return
+    if meaning.kind == "classes":
+        for value in np.unique(labels[labels != 0]).tolist():
+            for rle in _pieces(labels == value):
+                yield value, rle, False
+        return
+    for value, rle in label_map_rles(labels).items():
+        if meaning.kind == "instances":
+            yield ONE_CLASS, rle, False
+        elif meaning.kind == "class1000":
+            if value == IGNORED:
+                notes.count("Regions to ignore (value 10000), kept as crowds of all classes", mask)
+                yield EVERY_CLASS, rle, True
+            else:
+                yield value if value < 1000 else value // 1000, rle, value < 1000
+        elif value % 256:
+            yield value // 256, rle, False
+        else:
+            notes.count("Regions without an instance number (class * 256), left out", mask)
+
+
+def _pieces(mask: np.ndarray) -> Iterator[dict[str, Any]]:
+    import cv2
+
+    _, pieces = cv2.connectedComponents(mask.astype(np.uint8))
+    yield from label_map_rles(pieces.astype(np.int64)).values()
 
 
 def mask_and_size(mask: Path, image: Path) -> tuple[np.ndarray, tuple[int, int]]:

@@ -18,6 +18,8 @@ import numpy as np
 
 from condinst.dataset_converters.folder import Folder, read_json, stated_split
 from condinst.dataset_converters.image_sizes import image_size, read_label_map
+from condinst.dataset_converters.labelme_images import write_embedded
+from condinst.dataset_converters.named_images import missing_image
 from condinst.dataset_converters.outlines import (
     check_label,
     check_pixels,
@@ -28,12 +30,14 @@ from condinst.dataset_converters.outlines import (
     rle_object,
     union_rle,
 )
-from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
+from condinst.dataset_converters.records import EVERY_CLASS, AnnotationSource, ImageRecord, Notes
 from condinst.datasets.coco.entry_issues import short_repr
 from condinst.datasets.coco.entry_values import MAX_SIDE
 from condinst.masks.polygon_rle import polygons_to_rle
 
 __all__ = ["find_labelme", "read_labelme"]
+
+_IGNORED, _BACKGROUND = "__ignore__", "_background_"  # labelme's own labels
 
 
 def find_labelme(folder: Folder) -> list[str]:
@@ -41,16 +45,22 @@ def find_labelme(folder: Folder) -> list[str]:
     return folder.json_kinds.get("labelme", [])
 
 
-def read_labelme(folder: Folder, files: list[str], notes: Notes) -> AnnotationSource:
+def read_labelme(folder: Folder, files: list[str], notes: Notes, out: Path) -> AnnotationSource:
     """Read labelme files; shapes with the same label and ``group_id`` are one instance.
+
+    Args:
+        folder: the dataset's folder.
+        files: the labelme files, relative to the folder.
+        notes: receives every decision.
+        out: the folder that receives images that only the files hold (imageData).
 
     Raises:
         ValueError: a file is broken, or its size is not the image's.
     """
-    return AnnotationSource("labelme", _read_all(folder, files, notes), None)
+    return AnnotationSource("labelme", _read_all(folder, files, notes, out), None)
 
 
-def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageRecord]:
+def _read_all(folder: Folder, files: list[str], notes: Notes, out: Path) -> Iterator[ImageRecord]:
     used = set()
     for file in files:
         path = folder.root / file
@@ -58,26 +68,25 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
         if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
             raise ValueError(f"{path}: not labelme's layout: expected a list under the key shapes")
         name = _image(folder, file, data)
-        if name is None:
-            embedded = bool(data.get("imageData"))
-            notes.count(
-                "labelme files whose image is missing but embedded (write it with labelme's "
-                "labelme_export_json), left out"
-                if embedded
-                else "labelme files without an image, left out",
-                file,
-            )
+        image = folder.root / name if name is not None else write_embedded(path, file, data, out)
+        if image is None:
+            stated = data.get("imagePath")
+            why = missing_image(folder, stated) if isinstance(stated, str) else None
+            if why:
+                raise ValueError(f"{path}: {why}")
+            notes.count("labelme files without an image, left out", file)
             continue
-        if name in used:
+        if name is None:
+            notes.count(f"Images that only labelme files hold, written to {image.parent}", file)
+        elif name in used:
             raise ValueError(f"{path}: a second labelme file for the image {name}")
-        used.add(name)
-        height, width = image_size(folder.root / name, _stated_size(path, data))
+        else:
+            used.add(name)
+        height, width = image_size(image, _stated_size(path, data))
         objects = list(_objects(path, file, data["shapes"], height, width, notes))
         if not objects:
-            notes.count("Images without objects, kept as negatives", name)
-        yield ImageRecord(
-            folder.root / name, height, width, objects, stated_split(os.path.dirname(file))
-        )
+            notes.count("Images without objects, kept as negatives", name or file)
+        yield ImageRecord(image, height, width, objects, stated_split(os.path.dirname(file)))
     _check_others(folder)
     for name in folder.images:
         if name not in used:
@@ -147,21 +156,34 @@ def _objects(
             notes.count("Polygons of fewer than three points, left out", where)
         else:
             key = (label, number, "alone") if group is None else (label, group)
-            groups.setdefault(key, []).append((drawn, where))
+            groups.setdefault(key, []).append((drawn, where, shape.get("shape_type")))
     for (label, *_), members in groups.items():
-        found = _joined(label, [drawn for drawn, _ in members], height, width)
+        if label == _BACKGROUND:
+            notes.count(f"Shapes labeled {_BACKGROUND}, left out", members[0][1])
+            continue
+        ignored = label == _IGNORED
+        found = _joined(
+            EVERY_CLASS if ignored else label, [drawn for drawn, _, _ in members], height, width
+        )
         if found is None:
             notes.count("Objects that cover no pixel, left out", members[0][1])
-        else:
-            yield found
+            continue
+        if ignored:
+            found["iscrowd"] = 1
+            notes.count(f"Regions labeled {_IGNORED}, kept as crowds of all classes", members[0][1])
+        elif len(members) > 1:
+            notes.join(len(members))
+        elif members[0][2] == "rectangle":
+            found["rectangle"] = True
+        yield found
 
 
 def _label(shape: Any) -> str:
     if not isinstance(shape, dict):
         raise ValueError(f"expected a dict, got {short_repr(shape)}")
     label = shape["label"]
-    if type(label) not in (str, int) or not check_label(label):
-        raise ValueError(f"label: expected a short text, got {short_repr(label)}")
+    if type(label) not in (str, int) or not check_label(label) or label == "":
+        raise ValueError(f"label: expected a short text, got {short_repr(label) or 'an empty one'}")
     return str(label)
 
 
@@ -210,7 +232,12 @@ def _mask(shape: dict, points: np.ndarray, height: int, width: int) -> dict[str,
     text = shape["mask"]
     if not isinstance(text, str) or not text.isascii():
         raise ValueError(f"mask: expected a PNG in base64, got {short_repr(text)}")
-    data = base64.b64decode(text, validate=True)
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ValueError(
+            f"mask: expected a PNG in base64, got {short_repr(text)} ({error})"
+        ) from None
     small = read_label_map(io.BytesIO(data), within=(height, width)) != 0
     x, y = (int(v) for v in points[0])
     full = np.zeros((height, width), bool)

@@ -1,29 +1,45 @@
-"""Read one PNG per instance, as in the 2018 Data Science Bowl.
+"""Read one mask file per instance.
 
-The files are ID/images/ID.png and ID/masks/*.png.
+The files are ID/images/ID.png and ID/masks/*.png as in the 2018 Data Science Bowl,
+masks/NAME_CLASS_N.png as pycococreator reads them, or masks/NAME/N.png.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
-from condinst.dataset_converters.outlines import mask_rle, rle_object
+from condinst.dataset_converters.label_maps import ONE_CLASS, count_unpaired
+from condinst.dataset_converters.mask_pairs import MaskPairs, ObjectFile
+from condinst.dataset_converters.mask_values import cut_at_half, is_soft
+from condinst.dataset_converters.outlines import label_map_rles, mask_rle, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
 
-__all__ = ["find_mask_files", "read_mask_files"]
-
-ONE_CLASS = "object"
+__all__ = ["find_bowl", "read_bowl", "read_mask_files"]
 
 
-def find_mask_files(folder: Folder) -> list[str]:
+def find_bowl(folder: Folder) -> list[str]:
     """Return the folders, relative to the root, with one image in ``images`` and a ``masks``."""
     masks = _by_parent(folder, "masks")
-    return [
-        i for i, images in _by_parent(folder, "images").items() if i in masks and len(images) == 1
+    shared = {parent: found for parent, found in _by_parent(folder, "images").items() if parent}
+    single = [
+        parent
+        for parent, found in shared.items()
+        if parent in masks and len(found) == 1 and not _is_map(found[0], masks[parent])
     ]
+    return single if 2 * len(single) > sum(parent in masks for parent in shared) else []
+
+
+def _is_map(image: str, masks: list[str]) -> bool:
+    """Tell whether a folder's only mask has the name of its image, so that it is a label map."""
+    stem = os.path.splitext(os.path.basename(image))[0]
+    return len(masks) == 1 and os.path.splitext(os.path.basename(masks[0]))[0] == stem
 
 
 def _by_parent(folder: Folder, name: str) -> dict[str, list[str]]:
@@ -36,43 +52,128 @@ def _by_parent(folder: Folder, name: str) -> dict[str, list[str]]:
     return found
 
 
-def read_mask_files(folder: Folder, notes: Notes) -> AnnotationSource:
-    """Read each mask file as one instance, of one or more connected pieces.
+def read_bowl(folder: Folder, asked: str | None, notes: Notes) -> AnnotationSource:
+    """Read the folders ID/images and ID/masks, each mask file as one instance.
 
     Raises:
         ValueError: a mask cannot be read, or its size is not the image's.
     """
-    notes.say(f"Each mask file is one instance; all are of one class, {ONE_CLASS!r}.")
-    return AnnotationSource("masks", _read_all(folder, notes), {ONE_CLASS: ONE_CLASS})
-
-
-def _read_all(folder: Folder, notes: Notes) -> Iterator[ImageRecord]:
     images, masks = _by_parent(folder, "images"), _by_parent(folder, "masks")
+    files = {}
     for parent, found in images.items():
         if len(found) > 1:
             raise ValueError(
                 f"{folder.root / parent}/images: expected one image, found {len(found)}"
             )
-        name = found[0]
         if parent not in masks and not (folder.root / parent / "masks").is_dir():
-            notes.count("Images without a folder of masks, left out", name)
+            notes.count("Images without a folder of masks, left out", found[0])
             continue
-        path = folder.root / name
-        size = image_size(path)
-        objects = []
-        for number, file in enumerate(masks.get(parent, ())):
-            mask = read_label_map(folder.root / file, within=size)
-            if number == 0 and mask.shape == size[::-1]:  # drawn without the EXIF orientation
-                size = image_size(path, mask.shape)
-            check_mask_size(folder.root / file, mask, path, size)
-            instance = rle_object(ONE_CLASS, mask_rle(mask))
-            if instance is None:
-                notes.count("Empty masks, left out", file)
-            else:
-                objects.append(instance)
-        if not objects:
-            notes.count("Images without objects, kept as negatives", name)
-        yield ImageRecord(path, *size, objects, stated_split(parent))
+        files[found[0]] = [ObjectFile(file, None, True) for file in masks.get(parent, ())]
     for parent in masks:
         if parent not in images:
             notes.count("Folders of masks without an image, left out", parent)
+    return _source(folder, files, asked, notes)
+
+
+def read_mask_files(
+    folder: Folder, found: MaskPairs, asked: str | None, notes: Notes
+) -> AnnotationSource:
+    """Read one object a file, with the class that the file's name states.
+
+    Raises:
+        ValueError: a mask cannot be read, its size is not the image's, or it holds several values.
+    """
+    count_unpaired(folder, found, notes)
+    return _source(folder, found.files, asked, notes)
+
+
+def _source(
+    folder: Folder, files: dict[str, list[ObjectFile]], asked: str | None, notes: Notes
+) -> AnnotationSource:
+    every = [file for found in files.values() for file in found]
+    named = Counter(file.label for file in every if file.label is not None)
+    if named and len(named) > max(20, len(every) // 2):  # not classes: names of their own
+        named = Counter()
+    pieces = asked in ("binary", "classes")
+    what = "Each connected piece in a mask file" if pieces else "Each mask file"
+    if named:
+        notes.say(f"{what} is one instance; its class is the one in the file's name.")
+        other = len(every) - sum(named.values())
+        if other:
+            notes.say(f"{other} mask files name no class: theirs is {ONE_CLASS!r}.")
+        names = [*sorted(named), *([ONE_CLASS] if other and ONE_CLASS not in named else [])]
+    else:
+        notes.say(f"{what} is one instance; all are of one class, {ONE_CLASS!r}.")
+        names = [ONE_CLASS]
+    images = _read_all(folder, files, bool(named), asked, notes)
+    return AnnotationSource("masks", images, {name: name for name in names})
+
+
+def _read_all(
+    folder: Folder,
+    files: dict[str, list[ObjectFile]],
+    named: bool,
+    asked: str | None,
+    notes: Notes,
+) -> Iterator[ImageRecord]:
+    for name, masks in files.items():
+        path = folder.root / name
+        size = image_size(path)
+        objects = []
+        for number, file in enumerate(masks):
+            labels = read_label_map(folder.root / file.path, within=size)
+            if number == 0 and labels.shape == size[::-1]:  # drawn without the EXIF orientation
+                size = image_size(path, labels.shape)
+            check_mask_size(folder.root / file.path, labels, path, size)
+            mask = _mask(labels, folder.root / file.path, file, asked, notes)
+            label = file.label if named and file.label is not None else ONE_CLASS
+            found = [rle_object(label, rle) for rle in _instances(mask, file, folder, asked)]
+            if not any(found):
+                notes.count("Empty masks, left out", file.path)
+            objects += [instance for instance in found if instance is not None]
+        if not objects:
+            notes.count("Images without objects, kept as negatives", name)
+        yield ImageRecord(path, *size, objects, stated_split(os.path.dirname(name)))
+
+
+def _mask(
+    labels: np.ndarray, path: Path, file: ObjectFile, asked: str | None, notes: Notes
+) -> np.ndarray:
+    """Return the (H, W) bool mask of a file that should have one value besides 0."""
+    values = np.unique(labels[labels != 0])
+    if len(values) <= 1:
+        return labels != 0
+    top = int(values[-1])
+    jpeg = path.suffix.lower() in (".jpg", ".jpeg", ".jfif", ".jpe")
+    if jpeg and top < 64:
+        return np.zeros(labels.shape, bool)
+    if 64 <= top <= 255 and (asked == "binary" or is_soft(labels, top)):
+        kind = "JPEG files, which are not exact" if jpeg else "Masks with soft edges"
+        notes.count(f"{kind}, cut at half of their largest value", file.path)
+        return cut_at_half(labels, top)
+    if asked is not None:
+        return labels != 0
+    raise ValueError(
+        f"mask file {path}: expected one object, with one value besides 0, found {len(values)} "
+        f"values: {', '.join(map(str, values[:6].tolist()))}; if any value is the object, say "
+        "--masks binary"
+    )
+
+
+def _instances(
+    mask: np.ndarray, file: ObjectFile, folder: Folder, asked: str | None
+) -> Iterator[dict]:
+    """Yield the RLE of the file's object, or of each connected piece if the user says so."""
+    if asked == "instances" or (asked is None and file.numbered):
+        yield mask_rle(mask)
+        return
+    import cv2
+
+    number, pieces = cv2.connectedComponents(mask.astype(np.uint8))
+    if asked is None and number > 2:
+        raise ValueError(
+            f"mask file {folder.root / file.path}: {number - 1} separate pieces, and the name has "
+            "no number of an object: if the file is one object, say --masks instances; if each "
+            "piece is one, say --masks classes"
+        )
+    yield from label_map_rles(pieces.astype(np.int64)).values()

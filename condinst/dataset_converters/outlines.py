@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 from condinst.datasets.coco.entry_issues import short_repr
 from condinst.datasets.coco.entry_values import MAX_SIDE
 from condinst.masks.polygon_rle import polygons_to_rle
-from condinst.masks.rle import encode_runs
+from condinst.masks.rle import checked_rle, encode_runs, read_counts
 
 __all__ = [
     "box_object",
@@ -26,8 +26,11 @@ __all__ = [
     "label_map_rles",
     "mask_rle",
     "polygon_object",
+    "polygons_rle",
+    "rings_rle",
     "rectangle",
     "rle_object",
+    "segmentation_object",
     "union_rle",
 ]
 
@@ -52,11 +55,12 @@ def check_pixels(values: Any) -> np.ndarray:
         numbers = np.asarray(values, np.float64)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"expected numbers of pixels, got {short_repr(values)}") from None
-    wrong = numbers[~(np.abs(numbers) <= MAX_SIDE)]
-    if wrong.size:
-        raise ValueError(
-            f"expected pixels, at most {MAX_SIDE}, got {short_repr(float(wrong.flat[0]))}"
-        )
+    wrong = ~(np.abs(numbers) <= MAX_SIDE)
+    if wrong.any():
+        given = np.asarray(values, object)[wrong]  # numpy has turned null into nan
+        first = given.flat[0] if isinstance(given, np.ndarray) else given
+        got = "null" if first is None else short_repr(float(first))
+        raise ValueError(f"expected pixels, at most {MAX_SIDE}, got {got}")
     return numbers
 
 
@@ -108,6 +112,25 @@ def rle_object(label: Any, rle: dict[str, Any], *, crowd: bool = False) -> dict[
     return _object(label, segmentation, coco_mask.toBbox(rle).tolist(), area, crowd)
 
 
+def segmentation_object(
+    label: Any, segmentation: Any, height: int, width: int
+) -> dict[str, Any] | None:
+    """Return an instance of COCO polygons or a COCO RLE; None if it covers no pixel.
+
+    Raises:
+        ValueError: the segmentation is neither, or an RLE of another size.
+    """
+    if isinstance(segmentation, dict):
+        return rle_object(label, checked_rle(segmentation, height, width))
+    if not isinstance(segmentation, list) or not segmentation:
+        raise ValueError(f"expected polygons or an RLE, got {short_repr(segmentation)}")
+    flat = segmentation if isinstance(segmentation[0], list) else [segmentation]
+    polygons = [check_pixels(part) for part in flat]
+    if any(part.ndim != 1 or part.size % 2 or part.size < 6 for part in polygons):
+        raise ValueError(f"expected polygons x1, y1, x2, y2, ..., got {short_repr(segmentation)}")
+    return polygon_object(label, [part.reshape(-1, 2) for part in polygons], height, width)
+
+
 def box_object(
     label: Any, x1: float, y1: float, x2: float, y2: float, height: int, width: int
 ) -> dict[str, Any] | None:
@@ -132,6 +155,21 @@ def _object(
 def mask_rle(mask: np.ndarray) -> dict[str, Any]:
     """Return the RLE of the nonzero pixels of an (H, W) mask."""
     return coco_mask.encode(np.asfortranarray(mask != 0, dtype=np.uint8))
+
+
+def polygons_rle(polygons: Sequence[np.ndarray], height: int, width: int) -> dict[str, Any]:
+    """Return the RLE of the union of (N, 2) polygons."""
+    return polygons_to_rle([check_pixels(p).ravel() for p in polygons], height, width)
+
+
+def rings_rle(rings: Sequence[np.ndarray], height: int, width: int) -> dict[str, Any]:
+    """Return the RLE of the first of some (N, 2) polygons without the others, its holes."""
+    outer = polygons_rle(rings[:1], height, width)
+    if len(rings) == 1:
+        return outer
+    runs = read_counts(polygons_rle(rings[1:], height, width)["counts"])
+    outside = runs[1:] if not runs[0] else np.concatenate([[0], runs])
+    return coco_mask.merge([outer, encode_runs(outside, height, width)], intersect=True)
 
 
 def union_rle(rles: Sequence[dict[str, Any]]) -> dict[str, Any]:

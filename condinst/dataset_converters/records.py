@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "EVERY_CLASS",
     "SPLITS",
     "Imported",
     "Label",
@@ -20,6 +21,7 @@ __all__ = [
 
 Label = int | str
 SPLITS = ("train", "val", "test")
+EVERY_CLASS = "\0every class"  # the label of a crowd region in which nothing counts
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class ImageRecord:
         height, width: the size in pixels, in the orientation of the annotations.
         objects: COCO annotations without ids: ``label`` (a key of the source's classes),
             ``segmentation`` (polygons, RLE whose counts are text, or absent where only the box is
-            known), ``bbox`` (x, y, width, height), ``area`` and ``iscrowd``.
+            known), ``bbox`` (x, y, width, height), ``area`` and ``iscrowd``. ``rectangle`` is True
+            where the outline is a rectangle that may stand for a box.
         split: train, val or test; None if the source does not say.
     """
 
@@ -96,6 +99,7 @@ class Notes:
 
     _facts: list[str] = field(default_factory=list)
     _issues: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _joined: list[int] = field(default_factory=lambda: [0, 0])  # shapes, instances
 
     def say(self, sentence: str) -> None:
         """Add a sentence on a decision; a repeated sentence is kept once."""
@@ -106,6 +110,11 @@ class Notes:
         """Count one more case of ``issue``; ``where`` names the file and the place in it."""
         self._issues[issue].append(where)
 
+    def join(self, shapes: int) -> None:
+        """Count shapes that were joined to one instance because they share a group."""
+        self._joined[0] += shapes
+        self._joined[1] += 1
+
     def count_of(self, issue: str) -> int:
         """Return how often an issue was counted."""
         return len(self._issues.get(issue, ()))
@@ -113,7 +122,13 @@ class Notes:
     def sentences(self) -> tuple[str, ...]:
         """Return the decisions in their order, then ``issue: number (first places)``."""
         issues = [f"{issue}: {_numbered(places)}" for issue, places in self._issues.items()]
-        return (*self._facts, *issues)
+        joined: tuple[str, ...] = ()
+        if self._joined[0]:
+            joined = (
+                f"{self._joined[0]} shapes joined into {self._joined[1]} instances, as they share "
+                "image, label and group; if they are separate objects, remove their group.",
+            )
+        return (*self._facts, *joined, *issues)
 
 
 def _numbered(places: list[str], limit: int = 5) -> str:

@@ -19,7 +19,6 @@ from mmdet.structures.mask import PolygonMasks
 from condinst.dataset_converters.write_coco import output_path, write_coco
 from condinst.datasets.coco.coco_file import read_coco_file
 from condinst.datasets.coco.coco_records import CocoFile
-from condinst.datasets.transforms.random_tile import crop_masks
 from condinst.images.decoding import read_stored
 from condinst.images.pixel_format import turn_upright
 from condinst.masks.crop import Crop
@@ -208,7 +207,7 @@ def _objects(
                 masks = _masks(segmentation, size)
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where}: annotation {annotation.get('id')}: {error}") from error
-            inside = crop_masks(masks, tile, np.array([is_cut]))
+            inside = masks.crop(np.array(tile[:4]))
             crop = _pixels(inside)
             pixels = int(np.count_nonzero(crop.mask))
             if not pixels:

@@ -1,4 +1,4 @@
-"""Read VGG Image Annotator 1.x and 2.x: a json of regions, exported or saved as a project."""
+"""Read VGG Image Annotator 1, 2 and 3: a json, exported or saved as a project, or a csv."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from condinst.dataset_converters.folder import Folder, read_json, stated_split
 from condinst.dataset_converters.image_sizes import image_size
+from condinst.dataset_converters.named_images import missing_image
 from condinst.dataset_converters.outlines import (
     check_label,
     check_pixels,
@@ -20,6 +21,7 @@ from condinst.dataset_converters.outlines import (
     rectangle,
 )
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
+from condinst.dataset_converters.via_tables import csv_entries, is_via_csv, project_entries
 from condinst.datasets.coco.entry_issues import short_repr
 
 __all__ = ["find_via", "read_via"]
@@ -31,7 +33,8 @@ _ONE_CLASS = "object"
 
 def find_via(folder: Folder) -> list[str]:
     """Return the folder's VIA files, relative to the folder."""
-    return folder.json_kinds.get("via", [])
+    tables = [f for f in folder.with_suffix(".csv") if is_via_csv(folder.root / f)]
+    return [*folder.json_kinds.get("via", []), *tables]
 
 
 def read_via(folder: Folder, files: list[str], notes: Notes) -> AnnotationSource:
@@ -50,10 +53,16 @@ def read_via(folder: Folder, files: list[str], notes: Notes) -> AnnotationSource
 
 def _entries(path: Path) -> list[dict]:
     """Return one dict per image, with ``filename`` and ``regions``."""
-    data = read_json(path)
-    if isinstance(data, dict) and "_via_img_metadata" in data:
-        data = data["_via_img_metadata"]
-    entries = list(data.values()) if isinstance(data, dict) else []
+    if path.suffix.lower() == ".csv":
+        entries = csv_entries(path)
+    else:
+        data = read_json(path)
+        if isinstance(data, dict) and isinstance(data.get("metadata"), dict):
+            entries = project_entries(path, data)
+        else:
+            if isinstance(data, dict) and "_via_img_metadata" in data:
+                data = data["_via_img_metadata"]
+            entries = list(data.values()) if isinstance(data, dict) else []
     sound = [e for e in entries if isinstance(e, dict) and _is_entry(e)]
     if not sound or len(sound) < len(entries):
         raise ValueError(
@@ -126,18 +135,29 @@ def _class_of(region: dict, attribute: str | None) -> str | None:
 def _read_all(
     folder: Folder, loaded: dict[str, list[dict]], attribute: str | None, notes: Notes
 ) -> Iterator[ImageRecord]:
-    used = set()
+    used: dict[str, tuple[str, Any]] = {}
     for file, entries in loaded.items():
         beside = os.path.dirname(file)
         for entry in sorted(entries, key=lambda entry: str(entry["filename"])):
             stated = str(entry["filename"])
             name = folder.find_image(stated, beside)
             if name is None:
+                if why := missing_image(folder, stated):
+                    raise ValueError(f"{folder.root / file}: {why}")
                 notes.count("Entries whose image is missing, left out", stated)
                 continue
             if name in used:
-                raise ValueError(f"{folder.root / file}: a second entry for the image {name}")
-            used.add(name)
+                first, regions = used[name]
+                if first == file or regions != _regions(entry):
+                    raise ValueError(
+                        f"{folder.root / file}: a second entry for the image {name}, with other "
+                        f"regions than in {first}: say --data FILE with the file to read"
+                        if first != file
+                        else f"{folder.root / file}: a second entry for the image {name}"
+                    )
+                notes.count(f"Entries that {first} has too, read once", f"{file}: {stated}")
+                continue
+            used[name] = file, _regions(entry)
             height, width = image_size(folder.root / name)
             objects = list(_objects(folder.root / file, entry, attribute, height, width, notes))
             if not objects:
@@ -175,6 +195,8 @@ def _objects(
         elif (found := polygon_object(label, [points], height, width)) is None:
             notes.count("Objects that cover no pixel, left out", where)
         else:
+            if shape.get("name") == "rect":
+                found["rectangle"] = True
             yield found
 
 

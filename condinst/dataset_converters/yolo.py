@@ -70,6 +70,10 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
         data = read_yaml(path)
         classes = _class_names(path, data)
         images = _listed_images(path, data, notes)
+        listed = {image for image, _ in images}
+        for name in folder.images:
+            if folder.root / name not in listed:
+                notes.count(f"Images that {path} does not name, left out", name)
     else:
         images = [
             (folder.root / p, stated_split(os.path.dirname(p)))
@@ -100,10 +104,30 @@ def _class_names(path: Path, data: Any) -> dict[Label, str]:
         pairs = enumerate(names) if isinstance(names, list) else names.items()
         numbered = sorted((int(k), v) for k, v in pairs)
         if all(check_label(name) and 0 <= k <= _MAX_CLASS for k, name in numbered):
-            return {number: str(name) for number, name in numbered}
+            found: dict[Label, str] = {number: str(name) for number, name in numbered}
+            _check_distinct(path, found)
+            return found
+    except _NamesError:
+        raise
     except (TypeError, ValueError, OverflowError):
         pass
     raise ValueError(f"{path}: names: expected number: name, got {short_repr(names)}")
+
+
+class _NamesError(ValueError):
+    """Names of classes that cannot be told apart."""
+
+
+def _check_distinct(path: Path, names: dict[Label, str]) -> None:
+    first: dict[str, Label] = {}
+    for number, name in names.items():
+        if not name.strip():
+            raise _NamesError(f"{path}: names: class {number} has an empty name")
+        if name in first:
+            raise _NamesError(
+                f"{path}: names: classes {first[name]} and {number} are both called {name!r}"
+            )
+        first[name] = number
 
 
 def _names_from_text(folder: Folder, notes: Notes) -> dict[Label, str] | None:
@@ -134,8 +158,8 @@ def _listed_images(path: Path, data: dict, notes: Notes) -> list[tuple[Path, str
                     f"{path}: {key}: expected a folder of images, got {entry}, which contains the "
                     "dataset's folder"
                 )
-            if place is None and split == "test":
-                notes.say(f"{path}: the test split {entry} does not exist.")
+            if place is None and split != "train":
+                notes.say(f"{path}: the {split} split {entry} does not exist.")
                 continue
             if place is None:
                 raise ValueError(f"{path}: {key}: {entry} is neither a folder nor a file")
@@ -210,11 +234,22 @@ def _read_all(
             objects = []
             notes.count("Images without a label file, kept as negatives", name)
         yield ImageRecord(path, height, width, objects, split)
+    without = {_near(labels): labels for labels in expected if not labels.is_file()}
     for parent in sorted({labels.parent for labels in expected}):
-        for path in sorted(parent.glob("*.txt")) if parent.is_dir() else ():
-            lonely = path not in expected and path.name not in _CLASS_FILES
-            if lonely and not any(path.with_suffix(s).is_file() for s in IMAGE_SUFFIXES):
+        for path in sorted(parent.glob("*")) if parent.is_dir() else ():
+            if path.suffix.lower() != ".txt" or path in expected or path.name in _CLASS_FILES:
+                continue
+            if _near(path) in without:
+                raise ValueError(
+                    f"{path}: no image has this name, but the labels of an image would be "
+                    f"{without[_near(path)].name}: rename one of them"
+                )
+            if not any(path.with_suffix(s).is_file() for s in IMAGE_SUFFIXES):
                 notes.count("Label files without an image, left out", str(path))
+
+
+def _near(path: Path) -> tuple[Path, str]:
+    return path.parent, path.name.casefold()
 
 
 @dataclass(frozen=True)

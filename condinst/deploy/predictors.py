@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -18,11 +18,28 @@ from condinst.inference.base import BasePredictor, ImageSource
 from condinst.masks.resize import draw_crop
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling
+from condinst.visualization.selection import SCORE_THR
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["OnnxPredictor", "OpenVinoPredictor"]
 
 # 100 masks of this size take 3 GB.
 MAX_MASK_PIXELS = 2**22
+
+
+class _Settings(TypedDict, total=False):
+    """Keyword arguments of every predictor of files; see :class:`OnnxPredictor`."""
+
+    score_thr: float
+    channel_order: str
+    on_error: str
+    max_mask_pixels: int | None
+    tile: int | Sequence[int] | None
+    tile_overlap: float
+    tile_standard_pred: bool
+    tile_match_threshold: float
 
 
 @dataclass(frozen=True)
@@ -53,12 +70,16 @@ class _FilePredictor(BasePredictor[_Image]):
         path: Path,
         runtime: OnnxRuntime | OpenVino,
         *,
-        score_thr: float,
-        channel_order: str,
-        on_error: str,
-        max_mask_pixels: int | None,
-        tiling: Tiling | None,
+        score_thr: float = SCORE_THR,
+        channel_order: str = "rgb",
+        on_error: str = "raise",
+        max_mask_pixels: int | None = MAX_MASK_PIXELS,
+        tile: int | Sequence[int] | None = None,
+        tile_overlap: float = 0.2,
+        tile_standard_pred: bool = False,
+        tile_match_threshold: float = 0.5,
     ) -> None:
+        tiling = Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold)
         if max_mask_pixels is not None and max_mask_pixels < 1:
             raise ValueError(f"max_mask_pixels={max_mask_pixels}: expected 1 or more, or None")
         try:
@@ -78,10 +99,13 @@ class _FilePredictor(BasePredictor[_Image]):
             on_error=on_error,
             tiling=tiling,
         )
-        self._runtime = runtime
+        self._path, self._runtime = path, runtime
         self.class_names = self._info.class_names
         self.pixel_format = self._info.pixel_format
         self.max_mask_pixels = max_mask_pixels
+
+    def _origin(self) -> str:
+        return str(self._path)
 
     def _read(self, path: str) -> np.ndarray:
         return read_image(path, pixel_format=self.pixel_format)
@@ -103,7 +127,7 @@ class _FilePredictor(BasePredictor[_Image]):
         factor = (self.max_mask_pixels / (height * width)) ** 0.5
         return max(int(height * factor), 1), max(int(width * factor), 1)
 
-    def _predict(self, batch: list[_Image]) -> list[Results]:
+    def _predict(self, batch: list[_Image], score_thr: float) -> list[Results]:
         images = np.stack([image.pixels for image in batch])
         missing = self.batch_size - len(batch)
         if missing:  # fill the last batch up to the size that the file needs
@@ -111,15 +135,20 @@ class _FilePredictor(BasePredictor[_Image]):
         out_size = np.array(batch[0].mask_size, np.int64)
         outputs = self._runtime.run(dict(images=images, out_size=out_size))
         if self._info.fixed_size is None:
-            return [self._to_results(outputs, batch[0], batch[0].mask_size)]
+            return [self._to_results(outputs, batch[0], batch[0].mask_size, score_thr)]
         return [
             self._to_results(
-                {key: value[i] for key, value in outputs.items()}, image, image.inner_size
+                {key: value[i] for key, value in outputs.items()},
+                image,
+                image.inner_size,
+                score_thr,
             )
             for i, image in enumerate(batch)
         ]
 
-    def _to_results(self, outputs: Arrays, source: _Image, drawn_size: tuple[int, int]) -> Results:
+    def _to_results(
+        self, outputs: Arrays, source: _Image, drawn_size: tuple[int, int], score_thr: float
+    ) -> Results:
         """Convert the outputs of one image to results.
 
         Args:
@@ -128,10 +157,11 @@ class _FilePredictor(BasePredictor[_Image]):
             source: the prepared image.
             drawn_size: height and width of the image within the masks, without padding; boxes are
                 in its pixels.
+            score_thr: instances with a lower score are left out.
         """
         (height, width), (rows, columns) = source.size, drawn_size
         boxes, masks = outputs["boxes"], outputs["masks"]
-        found = (outputs["labels"] >= 0) & (outputs["scores"] >= self.score_thr)
+        found = (outputs["labels"] >= 0) & (outputs["scores"] >= score_thr)
         if drawn_size != source.size:
             boxes = boxes * np.array([width / columns, height / rows] * 2, np.float32)
         if drawn_size != masks.shape[1:]:  # drop instances in the padding
@@ -159,7 +189,7 @@ class OnnxPredictor(_FilePredictor):
         file: path of the .onnx file, for any size or for a fixed one.
         providers: ONNX Runtime's execution providers, best first; None for the CPU.
         threads: threads of one prediction; None for one per core.
-        score_thr: instances with a lower score are left out.
+        score_thr: instances with a lower score are left out; a call may set another.
         channel_order: order of the channels in arrays, "rgb" or "bgr".
         on_error: what to do if an image file cannot be read: "raise", or "skip" to warn and give no
             results for it.
@@ -186,24 +216,9 @@ class OnnxPredictor(_FilePredictor):
         *,
         providers: Sequence[Any] | None = None,
         threads: int | None = None,
-        score_thr: float = 0.0,
-        channel_order: str = "rgb",
-        on_error: str = "raise",
-        max_mask_pixels: int | None = MAX_MASK_PIXELS,
-        tile: int | Sequence[int] | None = None,
-        tile_overlap: float = 0.2,
-        tile_standard_pred: bool = False,
-        tile_match_threshold: float = 0.5,
+        **settings: Unpack[_Settings],
     ) -> None:
-        super().__init__(
-            Path(file),
-            OnnxRuntime(Path(file), providers, threads),
-            score_thr=score_thr,
-            channel_order=channel_order,
-            on_error=on_error,
-            max_mask_pixels=max_mask_pixels,
-            tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
-        )
+        super().__init__(Path(file), OnnxRuntime(Path(file), providers, threads), **settings)
 
 
 class OpenVinoPredictor(_FilePredictor):
@@ -224,21 +239,6 @@ class OpenVinoPredictor(_FilePredictor):
         *,
         device: str = "CPU",
         threads: int | None = None,
-        score_thr: float = 0.0,
-        channel_order: str = "rgb",
-        on_error: str = "raise",
-        max_mask_pixels: int | None = MAX_MASK_PIXELS,
-        tile: int | Sequence[int] | None = None,
-        tile_overlap: float = 0.2,
-        tile_standard_pred: bool = False,
-        tile_match_threshold: float = 0.5,
+        **settings: Unpack[_Settings],
     ) -> None:
-        super().__init__(
-            Path(file),
-            OpenVino(Path(file), device, threads),
-            score_thr=score_thr,
-            channel_order=channel_order,
-            on_error=on_error,
-            max_mask_pixels=max_mask_pixels,
-            tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
-        )
+        super().__init__(Path(file), OpenVino(Path(file), device, threads), **settings)

@@ -37,15 +37,21 @@ def worst(findings: Sequence[Finding]) -> str:
     return max((f.status for f in findings), key=[OK, WARNING, ERROR].index, default=OK)
 
 
-def as_text(findings: Sequence[Finding], color: bool = False) -> str:
-    """Format a report for a terminal: headings, a mark and advice for each finding."""
+def as_text(findings: Sequence[Finding], color: bool = False, before: str | None = None) -> str:
+    """Format findings for a terminal: headings, a mark and advice for each finding.
+
+    Args:
+        findings: all, or those of one step.
+        color: whether the marks are colored.
+        before: the group of the last finding that was printed; None if there is none.
+    """
     lines: list[str] = []
-    group, width = None, _NAME_WIDTH
+    group, width = before, _NAME_WIDTH
     for found in findings:
         if found.group != group:
+            lines += [found.group] if group is None else ["", found.group]
             group = found.group
             width = max([_NAME_WIDTH, *(len(f.name) for f in findings if f.group == group)])
-            lines += ["", group] if lines else [group]
         mark = _MARKS[found.status]
         if color:
             mark = f"{_COLORS[found.status]}{mark}\033[0m"
@@ -53,9 +59,13 @@ def as_text(findings: Sequence[Finding], color: bool = False) -> str:
         lines.append(f"  {mark} {found.name:{width}} {first}".rstrip())
         lines += [f"{'':{width + 10}}{line}" for line in more]
         lines += [f"{'':{width + 10}}-> {line}" for line in found.advice.splitlines()]
+    return "\n".join(lines)
+
+
+def count_issues(findings: Sequence[Finding]) -> str:
+    """Return the numbers of errors and warnings as a sentence's part."""
     counts = {status: sum(f.status == status for f in findings) for status in (ERROR, WARNING)}
-    words = [f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items()]
-    return "\n".join([*lines, "", ", ".join(words)])
+    return ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items())
 
 
 def as_dict(findings: Sequence[Finding]) -> dict[str, Any]:

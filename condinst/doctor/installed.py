@@ -18,8 +18,8 @@ _WORKS_WITHOUT = {"faster-coco-eval": "pycocotools evaluates instead, more slowl
 _REQUIREMENT = re.compile(r"([\w-]+)\s*\(?([^;()]*)\)?\s*(?:;.*extra == [\"'](.+)[\"'])?")
 
 
-def check() -> list[Finding]:
-    """Check versions and conflicts, and that the packages can be imported."""
+def check_versions() -> list[Finding]:
+    """Check versions, which takes no time."""
     found = [_python(), Finding(_GROUP, "condinst", OK, f"{__version__} in {_location()}")]
     tested, (needed, extras) = tested_versions(), required()
     for name in sorted(needed | tested):
@@ -29,7 +29,12 @@ def check() -> list[Finding]:
         if name == "opencv-python":
             version = version or _version("opencv-python-headless")
         found.append(_package(name, version, needed.get(name), tested.get(name), extras.get(name)))
-    found.append(_mmcv(_version("mmcv"), _version("mmcv-lite")))
+    return found
+
+
+def check_imports() -> list[Finding]:
+    """Check that the packages can be imported, and that no two are in conflict."""
+    found = [_mmcv(_version("mmcv"), _version("mmcv-lite"))]
     return found + [_import(name, module) for name, module in _IMPORTS.items()]
 
 

@@ -162,4 +162,4 @@ def _names(registry: Any) -> list[str]:
 
 def _nearest(name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name.split(".")[-1], names, 1)
-    return f"; is {close[0]!r} meant?" if close else f"; there are {', '.join(names)}"
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"

@@ -24,14 +24,16 @@ class CurveHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         if runner._train_loop is None or isinstance(runner._train_loop, dict):
             return  # evaluation alone
-        self._draw(runner)
+        self._draw(runner, ended=False)
 
     def after_train(self, runner: Runner) -> None:
-        self._draw(runner)
+        self._draw(runner, ended=True)
 
     @master_only
-    def _draw(self, runner: Runner) -> None:
+    def _draw(self, runner: Runner, ended: bool) -> None:
         try:
             draw_curves(runner.work_dir)
         except Exception as error:
+            if isinstance(error, FileNotFoundError) and not ended:
+                return  # LoggerHook has not logged an iteration yet
             runner.logger.warning(f"CurveHook: no curves.png: {type(error).__name__}: {error}")

@@ -111,6 +111,7 @@ class CocoMetric(MmdetCocoMetric):
                 f"{tuple(self.proposal_nums)} expected some of {', '.join(known)}"
             )
         self.predictions_file = predictions_file
+        self.by_class: dict[str, dict[str, list[float]]] = {}
         self._truth: Truth | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
@@ -121,7 +122,15 @@ class CocoMetric(MmdetCocoMetric):
             data_samples: one dict per image, with ``img_id``, ``ori_shape`` and
                 ``pred_instances``: ``bboxes`` (N, 4) xyxy in pixels of the original image,
                 ``scores`` and ``labels`` (N,), and ``masks``: (N, H, W) bool or N RLE dicts.
+
+        Raises:
+            ValueError: there is neither an ``ann_file`` nor the images' ``instances``.
         """
+        if self._coco_api is None and any("instances" not in sample for sample in data_samples):
+            raise ValueError(
+                "CocoMetric: ann_file=None takes the annotations from the dataset, which does not "
+                "hand them out: add 'instances' to meta_keys of PackDetInputs, or set ann_file"
+            )
         super().process(data_batch, [_with_rle(sample) for sample in data_samples])
 
     def compute_metrics(self, results: list[tuple[dict, dict]]) -> dict[str, float]:
@@ -221,7 +230,7 @@ class CocoMetric(MmdetCocoMetric):
             return {name: float(f"{items[name]:.3f}") for name in names}
         values = " ".join(f"{items[name]:.3f}" for name in AP_ITEMS)
         logger.info(f"{metric}_mAP_copypaste: {values}")
-        numbers = self._by_class(curves, truth, logger) if self.classwise else {}
+        numbers = self._by_class(metric, curves, truth, logger) if self.classwise else {}
         for name in self.metric_items or AP_ITEMS:
             numbers[f"{metric}_{name}"] = float(np.round(items[name], 3))
         return numbers
@@ -238,10 +247,11 @@ class CocoMetric(MmdetCocoMetric):
             )
 
     def _by_class(
-        self, curves: PrecisionCurves, truth: Truth, logger: MMLogger
+        self, metric: str, curves: PrecisionCurves, truth: Truth, logger: MMLogger
     ) -> dict[str, float]:
         names = [self._coco_api.cats[category_id]["name"] for category_id in truth.category_ids]
         values = [read_class(curves, i, self.iou_thrs) for i in range(len(names))]
+        self.by_class[metric] = dict(zip(names, values, strict=True))
         logger.info("\n" + class_table(names, values))
         return {f"{n}_precision": round(v[0], 3) for n, v in zip(names, values, strict=True)}
 

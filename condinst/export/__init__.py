@@ -5,6 +5,7 @@ post-processing; ``onnx_model`` joins both in one model, and ``quantize`` conver
 int8. ``exporter`` writes the files, and ``verify`` compares them with the detector.
 """
 
+import condinst.compat.needed  # noqa: F401
 from condinst.export.exporter import Export, Options, export_model
 from condinst.export.onnx_model import build_onnx
 

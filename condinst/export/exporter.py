@@ -94,7 +94,7 @@ def export_model(
 ) -> Export:
     """Export a detector to a file, and compare the file with the detector.
 
-    The file gets its name only once it is complete and has passed the comparison. A file that is
+    The file is written only after it is complete and has passed the comparison. A file that is
     out of bounds is kept under the name with ".failed" appended.
 
     Args:
@@ -123,7 +123,7 @@ def export_model(
     metadata = build_metadata(
         model,
         pixel_format=reader.pixel_format,
-        classes=predictor_setup.class_names(cfg, content, model.bbox_head.num_classes),
+        classes=predictor_setup.class_names(cfg, content, model.bbox_head.num_classes, file),
         steps=reader.steps(),
         boxes=BoxSettings.from_model(model),
         source=dict(config=name, checkpoint_sha256=sha256(file) if Path(file).is_file() else None),

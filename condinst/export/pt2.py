@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,7 +58,10 @@ def save_pt2(
         raise ValueError(
             f"PyTorch {torch.__version__} cannot export this network: {str(error).splitlines()[0]}"
         ) from error
-    torch.export.save(program, path, extra_files={_METADATA: json.dumps(dict(metadata))})
+    # in memory first: PyTorch's own writer ends the process (SIGABRT) where the disk is full
+    written = io.BytesIO()
+    torch.export.save(program, written, extra_files={_METADATA: json.dumps(dict(metadata))})
+    path.write_bytes(written.getbuffer())
 
 
 def check_pt2(

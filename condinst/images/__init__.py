@@ -1,5 +1,7 @@
 """Images: sources of images, decoding of files, pixel formats and the limit on size."""
 
+from typing import TYPE_CHECKING
+
 from condinst.utils.lazy import lazy_names
 
 _MODULES = {
@@ -10,4 +12,11 @@ _MODULES = {
 }
 
 __all__ = [*_MODULES]
-__getattr__ = lazy_names(__name__, _MODULES)
+
+if TYPE_CHECKING:
+    from condinst.images.limit import ImageTooLargeError as ImageTooLargeError
+    from condinst.images.limit import max_pixels as max_pixels
+    from condinst.images.pixel_format import PixelFormat as PixelFormat
+    from condinst.images.sources import single_images as single_images
+else:
+    __getattr__ = lazy_names(__name__, _MODULES)

@@ -22,7 +22,7 @@ import mmcv
 import numpy as np
 from PIL import ImageOps, UnidentifiedImageError
 
-from condinst.images.decoding import is_npy, read_stored
+from condinst.images.decoding import check_range, has_16_bits, is_npy, read_stored, to_rgb
 from condinst.images.limit import check_header, open_image
 from condinst.images.pixel_format import PixelFormat, turn_upright
 
@@ -109,17 +109,10 @@ def _decode_unusual(data: bytes, flag: str) -> np.ndarray | None:
         image = open_image(data)
     except UnidentifiedImageError:
         return None  # the backend may know the file, or reports the error itself
-    tiff = image.format == "TIFF"
-    if image.mode == "F" or (image.mode == "I" and tiff):
-        kind = "floating point" if image.mode == "F" else "32-bit integer"
-        raise ValueError(f"{kind} pixels have no defined range; convert the file to 8 or 16 bit")
-    sixteen_bit = image.mode == "I" or image.mode.startswith("I;16")
-    alpha = image.mode in ("LA", "PA") or (tiff and image.mode == "RGBA")
-    if not (sixteen_bit or alpha):
+    check_range(image)
+    alpha = image.mode in ("LA", "PA") or (image.format == "TIFF" and image.mode == "RGBA")
+    if not (has_16_bits(image) or alpha):
         return None
     if flag == "color":
         image = ImageOps.exif_transpose(image)
-    if sixteen_bit:
-        gray = (np.asarray(image) >> 8).astype(np.uint8)
-        return np.repeat(gray[:, :, None], 3, axis=2)
-    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+    return np.ascontiguousarray(to_rgb(image)[:, :, ::-1])

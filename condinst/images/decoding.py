@@ -16,7 +16,15 @@ import numpy as np
 
 from condinst.images.limit import ImageTooLargeError, check_size, open_image
 
-__all__ = ["StoredPixels", "from_pillow", "is_npy", "read_stored"]
+__all__ = [
+    "StoredPixels",
+    "check_range",
+    "from_pillow",
+    "has_16_bits",
+    "is_npy",
+    "read_stored",
+    "to_rgb",
+]
 
 _NPY_START = b"\x93NUMPY"
 _TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")  # the last two: BigTIFF
@@ -111,6 +119,33 @@ def from_pillow(image: Any, orientation: int) -> StoredPixels:
     elif image.mode.startswith("I;16"):
         pixels = pixels.astype(np.uint16, copy=False)  # to the machine's byte order
     return StoredPixels(pixels.reshape(*pixels.shape[:2], -1), alpha, orientation)
+
+
+def has_16_bits(image: Any) -> bool:
+    """Tell whether a PIL image is 16-bit grayscale (Pillow calls some of them 32-bit)."""
+    return image.mode == "I" or image.mode.startswith("I;16")
+
+
+def to_rgb(image: Any) -> np.ndarray:
+    """Convert a PIL image of any mode to (H, W, 3) uint8 RGB.
+
+    16-bit values keep their upper byte, and alpha is dropped.
+
+    Raises:
+        ValueError: the pixels have no defined range.
+    """
+    check_range(image)
+    if has_16_bits(image):
+        gray = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(gray[:, :, None], 3, axis=2)
+    return np.asarray(image.convert("RGB"))
+
+
+def check_range(image: Any) -> None:
+    """Refuse a PIL image of floats or of 32-bit integers."""
+    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
+        kind = "floating point" if image.mode == "F" else "32-bit integer"
+        raise ValueError(f"{kind} pixels have no defined range; convert the file to 8 or 16 bit")
 
 
 def _read_deep_color(data: bytes, orientation: int) -> StoredPixels:

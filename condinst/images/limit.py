@@ -83,8 +83,10 @@ def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
         Image.MAX_IMAGE_PIXELS = limit  # or Pillow would refuse images that this limit allows
     try:
         image = _open(source)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLargeError(f"has too many pixels ({error}); {_advice()}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageTooLargeError(
+            f"has more than the {limit:,} pixels that are read; {_advice()}"
+        ) from None
     try:
         check_size(*image.size)
     except ImageTooLargeError:

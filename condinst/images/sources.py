@@ -6,22 +6,22 @@ The module needs numpy and pillow alone; videos need OpenCV.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from condinst.images.decoding import from_pillow, is_npy, read_stored
+from condinst.images.decoding import check_range, from_pillow, is_npy, read_stored, to_rgb
 from condinst.images.limit import check_size, open_image
 from condinst.images.pixel_format import PixelFormat, to_display, turn_upright
 from condinst.utils.files import check_regular, read_regular
 
 __all__ = [
     "VIDEO_SUFFIXES",
-    "check_array",
     "check_video",
+    "decode_image",
     "is_single",
     "list_folder",
     "read_for_display",
@@ -32,25 +32,35 @@ __all__ = [
     "to_rgb",
 ]
 
-IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+IMAGE_SUFFIXES = {
+    *(".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
+    *(".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
+}
 _RGB8 = PixelFormat()
 
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
 
 
 def is_single(source: Any) -> bool:
-    """Tell whether a source is one image: an array, a PIL image, or the path of an image file."""
+    """Tell whether a source is one image: the path of an image file, or an image in memory."""
     if isinstance(source, str | os.PathLike):
         return not Path(source).is_dir() and Path(source).suffix.lower() not in VIDEO_SUFFIXES
-    return isinstance(source, np.ndarray | Image.Image)
+    # a tensor, too, has __array__
+    in_memory = np.ndarray | Image.Image | bytes | bytearray | memoryview
+    return isinstance(source, in_memory) or hasattr(source, "read") or _is_array(source)
+
+
+def _is_array(source: Any) -> bool:
+    return hasattr(type(source), "__array__") and hasattr(type(source), "shape")
 
 
 def single_images(source: Any) -> Iterator[Any]:
-    """Yield the images of a source one by one: paths, arrays and PIL images.
+    """Yield the images of a source one by one: paths, and images in memory.
 
     Args:
-        source: a path, an array or a PIL image; the path of a folder (its image files by name,
-            without subfolders) or of a video (its frames); or an iterable of such sources.
+        source: a path or an image in memory (an array, a tensor, a PIL image, the bytes of an image
+            file, or a file that is open for reading bytes); the path of a folder (its image files
+            by name, without subfolders) or of a video (its frames); or an iterable of such sources.
 
     Raises:
         FileNotFoundError: a video does not exist.
@@ -62,14 +72,24 @@ def single_images(source: Any) -> Iterator[Any]:
     elif isinstance(source, str | os.PathLike):
         path = Path(source)
         yield from list_folder(path) if path.is_dir() else read_video(path)
-    elif isinstance(source, Iterable) and not isinstance(source, bytes | dict):
+    elif isinstance(source, Iterable) and not (
+        isinstance(source, Mapping) or hasattr(type(source), "__array__")  # results
+    ):
         for item in source:
             yield from single_images(item)
     else:
         raise TypeError(
-            "source: expected a path, an (H, W, 3) array, a PIL image, or a list or generator of "
-            f"such, got {type(source).__name__}"
+            "source: expected a path, an (H, W, 3) array, a PIL image, a tensor, the bytes of a "
+            f"file, or a list or generator of such, got {_described(source)}"
         )
+
+
+def _described(source: Any) -> str:
+    if source is None:
+        return "None, which cv2.imread returns for a file that it cannot read"
+    if isinstance(source, int | float):
+        return f"{type(source).__name__}; pass a camera's frames as a generator"
+    return type(source).__name__
 
 
 def list_folder(folder: Path) -> list[Path]:
@@ -131,25 +151,6 @@ def check_video(path: Path) -> None:
         raise ValueError(f"video file {path}: {error}") from None
 
 
-def check_array(image: np.ndarray, pixel_format: PixelFormat = _RGB8) -> None:
-    """Check that an array is an image for a model of this format.
-
-    A model for gray images takes colors too, and a model for float32 takes values of every type.
-
-    Raises:
-        ValueError: the array has another shape or type.
-    """
-    channels = 1 if image.ndim == 2 else image.shape[-1]
-    known = {pixel_format.channels, 3} if pixel_format.channels == 1 else {pixel_format.channels}
-    of_type = image.dtype == pixel_format.dtype or pixel_format.dtype == "float32"
-    if image.ndim not in (2, 3) or channels not in known or not of_type or not image.size:
-        shape = "" if pixel_format.channels == 1 else f", {pixel_format.channels}"
-        raise ValueError(
-            f"image: expected an array (height, width{shape}) of {pixel_format.dtype}, got "
-            f"{image.shape} of {image.dtype}"
-        )
-
-
 def read_image(
     path: str | Path, size: tuple[int, int] | None = None, pixel_format: PixelFormat = _RGB8
 ) -> np.ndarray:
@@ -170,18 +171,40 @@ def read_image(
         ImportError: see :func:`~condinst.images.decoding.read_stored`.
     """
 
-    def decode(data: bytes) -> Iterator[np.ndarray]:
-        if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3) and not is_npy(data):
-            stored = open_image(data)
-            _check_range(stored)  # here, because exif_transpose loses the image's format
-            for image in (ImageOps.exif_transpose(stored), stored):
-                yield pixel_format.fit(to_rgb(image))
-        else:
-            pixels, alpha, orientation = read_stored(data)
-            for turn in (orientation, 1):
-                yield pixel_format.fit(turn_upright(pixels, turn), alpha=alpha)
+    return _read(path, size, lambda data: _decoded(data, pixel_format))
 
-    return _read(path, size, decode)
+
+def decode_image(data: bytes, pixel_format: PixelFormat = _RGB8) -> np.ndarray:
+    """Decode the bytes of an image file as :func:`read_image` does.
+
+    Raises:
+        ValueError: the bytes are not an image, or its format does not fit.
+        ImportError: see :func:`~condinst.images.decoding.read_stored`.
+    """
+    place = f"image of {len(data):,} bytes"
+    try:
+        return next(_decoded(data, pixel_format))
+    except ImportError as error:
+        raise ImportError(f"{place}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+    except UnidentifiedImageError:
+        raise ValueError(f"{place}: expected those of an image file") from None
+    except Exception as error:  # each format's reader raises its own kinds
+        raise ValueError(f"{place}: not readable: {error}") from error
+
+
+def _decoded(data: bytes, pixel_format: PixelFormat) -> Iterator[np.ndarray]:
+    """Yield the image of a file's bytes: upright as its EXIF data say, then as it is stored."""
+    if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3) and not is_npy(data):
+        stored = open_image(data)
+        check_range(stored)  # here, because exif_transpose loses the image's format
+        for image in (ImageOps.exif_transpose(stored), stored):
+            yield pixel_format.fit(to_rgb(image))
+    else:
+        pixels, alpha, orientation = read_stored(data)
+        for turn in (orientation, 1):
+            yield pixel_format.fit(turn_upright(pixels, turn), alpha=alpha)
 
 
 def read_for_display(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -242,22 +265,3 @@ def to_pixels(image: Image.Image, pixel_format: PixelFormat) -> np.ndarray:
         return pixel_format.fit(to_rgb(image))
     pixels, alpha, _ = from_pillow(image, 1)
     return pixel_format.fit(pixels, alpha=alpha)
-
-
-def to_rgb(image: Image.Image) -> np.ndarray:
-    """Convert a PIL image of any mode to (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: the pixels have no defined range, see :mod:`condinst.images.decode_bgr`.
-    """
-    _check_range(image)
-    if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bits: keep the upper byte
-        gray = (np.asarray(image) >> 8).astype(np.uint8)
-        return np.repeat(gray[:, :, None], 3, axis=2)
-    return np.asarray(image.convert("RGB"))
-
-
-def _check_range(image: Image.Image) -> None:
-    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
-        kind = "floating point" if image.mode == "F" else "32-bit integer"
-        raise ValueError(f"{kind} pixels have no defined range; convert the file to 8 or 16 bit")

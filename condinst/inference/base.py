@@ -9,21 +9,45 @@ import itertools
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from typing import (
+    Any,
+    BinaryIO,
+    Generic,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
 import numpy as np
 from PIL import Image
 
+from condinst.images.arrays import from_memory
 from condinst.images.pixel_format import PixelFormat
-from condinst.images.sources import check_array, is_single, single_images, to_pixels
+from condinst.images.sources import is_single, single_images
+from condinst.inference.options import unknown_options
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling, predict_by_tiles
+from condinst.visualization.selection import check_score_thr
 
-__all__ = ["BasePredictor", "ImageSource"]
+__all__ = ["BasePredictor", "ImageInput", "ImageSource", "SkippedWarning"]
 
 Prepared = TypeVar("Prepared")
 T = TypeVar("T")
+
+
+class _Array(Protocol):
+    """An array or tensor of any library that numpy can read."""
+
+    def __array__(self) -> np.ndarray[Any, Any]: ...
+
+
+# One image, as a caller may pass it, and several. An array is iterable but neither a sequence nor
+# an iterator, which keeps the two apart for type checkers.
+ImageInput: TypeAlias = str | os.PathLike[str] | Image.Image | _Array | bytes | BinaryIO
+ImageInputs: TypeAlias = Sequence[ImageInput] | Iterator[ImageInput] | Set[ImageInput]
 
 
 class ImageSource(NamedTuple):
@@ -49,12 +73,14 @@ class BasePredictor(ABC, Generic[Prepared]):
             ``batch_size`` counts tiles.
 
     Attributes:
+        class_names: the name of every label.
         pixel_format: format of the images that the model takes.
 
     Raises:
         ValueError: an argument has an invalid value.
     """
 
+    class_names: tuple[str, ...] = ()
     pixel_format = PixelFormat()
 
     def __init__(
@@ -74,10 +100,8 @@ class BasePredictor(ABC, Generic[Prepared]):
                 raise ValueError(f"{name}={value!r}: expected {known[0]!r} or {known[1]!r}")
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size}: expected 1 or more")
-        if not 0 <= score_thr <= 1:
-            raise ValueError(f"score_thr={score_thr}: expected a number from 0 to 1")
         self.batch_size = batch_size
-        self.score_thr = score_thr
+        self.score_thr = check_score_thr(score_thr)
         self.channel_order = channel_order
         self.on_error = on_error
         self.tiling = tiling
@@ -91,44 +115,96 @@ class BasePredictor(ABC, Generic[Prepared]):
         """Compute the network's input and the data of the image that results need."""
 
     @abstractmethod
-    def _predict(self, batch: list[Prepared]) -> list[Results]:
-        """Predict the instances of at most ``batch_size`` images."""
+    def _predict(self, batch: list[Prepared], score_thr: float) -> list[Results]:
+        """Predict the instances of at most ``batch_size`` images with at least a score."""
 
-    def __call__(self, source: Any) -> Results | list[Results]:
+    @abstractmethod
+    def _origin(self) -> str:
+        """Return the model's file and the device, for ``repr``."""
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.class_names[:5]) + (", ..." if len(self.class_names) > 5 else "")
+        noun = "class" if len(self.class_names) == 1 else "classes"
+        return (
+            f"{type(self).__name__}({self._origin()}, score_thr={self.score_thr:g}: "
+            f"{len(self.class_names)} {noun}: {names})"
+        )
+
+    # A path may also be that of a folder or a video, which gives a list: pass it in a list, or to
+    # stream(), where a type checker must know. A path is a sequence of texts, too: the overlap.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, source: ImageInput, *, score_thr: float | None = None
+    ) -> Results: ...
+
+    @overload
+    def __call__(self, source: ImageInputs, *, score_thr: float | None = None) -> list[Results]: ...
+
+    def __call__(
+        self, source: Any, *, score_thr: float | None = None, **unknown: Any
+    ) -> Results | list[Results]:
         """Predict the instances of one image or of several.
 
         Args:
-            source: one image: an (H, W, 3) uint8 array, a PIL image or the path of a file; or
-                several: the path of a folder or video (with OpenCV), a list or a generator. A model
-                for another ``pixel_format`` also takes arrays of that format: (H, W) for one
-                channel, (H, W, C) for more.
+            source: one image or several. One image is the path of a file, a PIL image, the bytes of
+                an image file, a file that is open for reading bytes, a uint8 array (H, W, 3),
+                (H, W) or (H, W, 4), or such a tensor, which may have its channels first. Several
+                are the path of a folder or video (with OpenCV), a list or a generator. A model for
+                another ``pixel_format`` also takes arrays of that format: (H, W) for one channel,
+                (H, W, C) for more.
+            score_thr: instances with a lower score are left out; None for the predictor's own
+                threshold.
 
         Returns:
             The results of one image; a list of them for several.
 
         Raises:
             FileNotFoundError: a file does not exist.
-            ValueError: a file or an array is not an image, or a file is damaged.
+            ValueError: a file or an array is not an image, a file is damaged, or ``score_thr`` is
+                not from 0 to 1.
+            TypeError: the source is something else, or there is no such argument.
         """
+        least = self._threshold(score_thr, unknown)
         if is_single(source):
             opened = self._open(source)
             if self.tiling is not None:
                 pixels = _usable(self._pixels, opened)
-                return self._predict_by_tiles(opened, pixels, self.tiling)
-            return self._predict([_usable(self._prepare, opened)])[0]
-        return list(self.stream(source))
+                return self._predict_by_tiles(opened, pixels, self.tiling, least)
+            return self._predict([_usable(self._prepare, opened)], least)[0]
+        return list(self._stream(source, least))
 
-    def stream(self, source: Any) -> Iterator[Results]:
+    def _threshold(self, score_thr: float | None, unknown: dict[str, Any]) -> float:
+        if unknown:
+            raise TypeError(unknown_options(type(self), unknown))
+        return self.score_thr if score_thr is None else check_score_thr(score_thr)
+
+    @overload  # like that of a call, so that unknown arguments are known to be wrong
+    def stream(
+        self, source: ImageInput, *, score_thr: float | None = None
+    ) -> Iterator[Results]: ...
+
+    @overload
+    def stream(
+        self, source: ImageInputs, *, score_thr: float | None = None
+    ) -> Iterator[Results]: ...
+
+    def stream(
+        self, source: Any, *, score_thr: float | None = None, **unknown: Any
+    ) -> Iterator[Results]:
         """Predict like a call, but yield the results batch by batch, for long videos and folders.
 
-        The images of files are not kept in memory; drawing reads them again.
+        The images of files are not kept in memory; drawing reads them again. Arguments and errors
+        are those of a call.
         """
+        return self._stream(source, self._threshold(score_thr, unknown))
+
+    def _stream(self, source: Any, score_thr: float) -> Iterator[Results]:
         images = single_images(source)
         if self.tiling is not None:
             read = self._without_broken(lambda s: (s, self._pixels(s)), images)
             for item in read:
                 try:
-                    results = self._predict_by_tiles(*item, self.tiling)
+                    results = self._predict_by_tiles(*item, self.tiling, score_thr)
                 except _UnusableTileError as error:
                     self._skip(error)
                     continue
@@ -138,7 +214,7 @@ class BasePredictor(ABC, Generic[Prepared]):
         while True:
             batch, failed = _next_batch(prepared, self.batch_size)
             if batch:
-                yield from self._predict(batch)
+                yield from self._predict(batch, score_thr)
             if failed is not None:
                 raise failed
             if not batch:
@@ -150,7 +226,9 @@ class BasePredictor(ABC, Generic[Prepared]):
         assert source.path is not None
         return self._read(source.path)
 
-    def _predict_by_tiles(self, source: ImageSource, pixels: np.ndarray, tiling: Tiling) -> Results:
+    def _predict_by_tiles(
+        self, source: ImageSource, pixels: np.ndarray, tiling: Tiling, score_thr: float
+    ) -> Results:
         def prepare(tile: np.ndarray) -> Any:
             try:
                 return _usable(self._prepare, ImageSource(None, tile))
@@ -159,7 +237,7 @@ class BasePredictor(ABC, Generic[Prepared]):
                 raise _UnusableTileError(f"image file {source.path}: {text}") from error
 
         def predict(images: list[np.ndarray]) -> list[Results]:
-            return self._predict([prepare(image) for image in images])
+            return self._predict([prepare(image) for image in images], score_thr)
 
         results = predict_by_tiles(pixels, tiling, predict, self.batch_size)
         results.path, results.image = source
@@ -181,17 +259,16 @@ class BasePredictor(ABC, Generic[Prepared]):
         """Warn of an image that cannot be used, or raise the error, as ``on_error`` says."""
         if self.on_error == "raise":
             raise error
-        warnings.warn(f"skipped: {error}", stacklevel=3)
+        warnings.warn(f"skipped: {error}", SkippedWarning, stacklevel=3)
 
     def _open(self, image: Any) -> ImageSource:
         if isinstance(image, str | os.PathLike):
             return ImageSource(os.fspath(image), None)
-        if isinstance(image, Image.Image):
-            return ImageSource(None, to_pixels(image, self.pixel_format))
-        check_array(image, self.pixel_format)
-        if self.channel_order == "bgr" and image.shape[2:] == (3,):
-            image = image[:, :, ::-1]
-        return ImageSource(None, self.pixel_format.fit(image))
+        return ImageSource(None, from_memory(image, self.pixel_format, self.channel_order))
+
+
+class SkippedWarning(UserWarning):
+    """An image that cannot be used was left out, as ``on_error="skip"`` says."""
 
 
 class _UnusableTileError(ValueError):

@@ -18,6 +18,7 @@ from condinst.inference.base import BasePredictor, ImageSource
 from condinst.masks.crop import Crop
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling
+from condinst.visualization.selection import SCORE_THR
 
 __all__ = ["Predictor"]
 
@@ -42,7 +43,8 @@ class Predictor(BasePredictor[dict[str, Any]]):
         compile: compile the network with ``torch.compile``, at the first image.
         batch_size: images per batch. The images of a batch are padded to one size.
         score_thr: instances with a lower score are left out, in addition to those that the config's
-            ``model.test_cfg`` leaves out.
+            ``model.test_cfg`` leaves out; a call may set another. With 0 the results are those that
+            AP is computed from. With tiles, it applies to the detections of each tile.
         channel_order: order of the channels in arrays, "rgb" or "bgr".
         on_error: what to do if a file cannot be read: "raise", or "skip" to warn and give no
             results for it.
@@ -73,7 +75,7 @@ class Predictor(BasePredictor[dict[str, Any]]):
         fold_norms: bool | None = None,
         compile: bool = False,
         batch_size: int = 1,
-        score_thr: float = 0.0,
+        score_thr: float = SCORE_THR,
         channel_order: str = "rgb",
         on_error: str = "raise",
         tile: int | Sequence[int] | None = None,
@@ -89,12 +91,14 @@ class Predictor(BasePredictor[dict[str, Any]]):
             tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
         )
         cfg, content, file = predictor_setup.load(config, checkpoint)
-        self._cfg, self._works = cfg, False
+        self._cfg, self._works, self._file = cfg, False, file
         self._read_file, self._transform = predictor_setup.pipeline(cfg)
         self.pixel_format = self._read_file.pixel_format
         model = predictor_setup.build(cfg, content, file)
         predictor_setup.check_channels(cfg, model, self.pixel_format)
-        self.class_names = predictor_setup.class_names(cfg, content, model.bbox_head.num_classes)
+        self.class_names = predictor_setup.class_names(
+            cfg, content, model.bbox_head.num_classes, file
+        )
         self._model, self.device = predictor_setup.make_fast(
             model,
             device=device,
@@ -103,6 +107,9 @@ class Predictor(BasePredictor[dict[str, Any]]):
             fold_norms=fold_norms,
             compile=compile,
         )
+
+    def _origin(self) -> str:
+        return f"{self._file}, device={str(self.device)!r}"
 
     def _read(self, path: str) -> np.ndarray:
         return self.pixel_format.to_loaded(self._load(path)["img"])
@@ -131,7 +138,7 @@ class Predictor(BasePredictor[dict[str, Any]]):
         return {**record, "path": path, "image": image, "size": size}
 
     @torch.no_grad()
-    def _predict(self, batch: list[dict[str, Any]]) -> list[Results]:
+    def _predict(self, batch: list[dict[str, Any]], score_thr: float) -> list[Results]:
         with self._blaming():
             found = self._model.test_step(
                 dict(
@@ -141,7 +148,7 @@ class Predictor(BasePredictor[dict[str, Any]]):
             )
         self._works = True
         return [
-            self._to_results(sample.pred_instances, item)
+            self._to_results(sample.pred_instances, item, score_thr)
             for sample, item in zip(found, batch, strict=True)
         ]
 
@@ -149,16 +156,17 @@ class Predictor(BasePredictor[dict[str, Any]]):
         """Blame the config for errors until the first image has been predicted."""
         return nullcontext() if self._works else blaming(self._cfg, "the first image")
 
-    def _to_results(self, found: InstanceData, item: dict[str, Any]) -> Results:
+    def _to_results(self, found: InstanceData, item: dict[str, Any], score_thr: float) -> Results:
         scores = found.scores.float().cpu().numpy()
-        results = Results(
+        chosen = np.flatnonzero(scores >= score_thr)
+        masks = (found.masks[i] for i in chosen)
+        return Results(
             image_size=item["size"],
-            boxes=found.bboxes.float().cpu().numpy(),
-            scores=scores,
-            labels=found.labels.cpu().numpy(),
-            crops=[Crop(crop.mask.cpu().numpy(), crop.x, crop.y) for crop in found.masks],
+            boxes=found.bboxes.float().cpu().numpy()[chosen],
+            scores=scores[chosen],
+            labels=found.labels.cpu().numpy()[chosen],
+            crops=[Crop(crop.mask.cpu().numpy(), crop.x, crop.y) for crop in masks],
             class_names=self.class_names,
             path=item["path"],
             image=item["image"],
         )
-        return results[scores >= self.score_thr] if self.score_thr > 0 else results

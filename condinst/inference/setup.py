@@ -20,9 +20,10 @@ from condinst.compat.stored_config import stored_config
 from condinst.config.blame import blaming
 from condinst.config.check import PREDICTION, check_config
 from condinst.config.nodes import type_name
-from condinst.config.read import read_config_file
+from condinst.config.problem import wrong
+from condinst.config.read import name_types, read_config_file
 from condinst.images.pixel_format import PixelFormat
-from condinst.model_zoo import list_models, resolve_checkpoint, resolve_config
+from condinst.model_zoo import get, list_models, resolve_checkpoint, resolve_config
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
 from condinst.models.optimize import optimize_for_inference
@@ -49,6 +50,8 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
             config, checkpoint = None, config
         elif str(config) in list_models():
             checkpoint = config
+            if get(str(config)).packaged:  # the file holds the config that it was trained with
+                config = None
     if checkpoint is None:
         if isinstance(config, str):
             resolve_config(config)  # raises if it is neither a file nor the name of a model
@@ -65,6 +68,7 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
         cfg = stored_config(content, file)
     elif isinstance(config, Config):
         cfg = copy.deepcopy(config)
+        name_types(cfg)
     else:
         cfg = read_config_file(resolve_config(os.fspath(config)))
     check_config(cfg, PREDICTION)
@@ -143,15 +147,17 @@ def make_fast(
     return model, place
 
 
-def class_names(cfg: Config, content: dict[str, Any], num_classes: int) -> tuple[str, ...]:
+def class_names(
+    cfg: Config, content: dict[str, Any], num_classes: int, file: str
+) -> tuple[str, ...]:
     """Return the class names of the checkpoint, else of the config, its dataset, or COCO.
 
     A warning reports that COCO's names are used. Outputs beyond the names are called "class i".
+
+    Raises:
+        ValueError: the checkpoint has something else than names; the message names ``file``.
     """
-    meta = content.get("meta") or {}
-    stored = meta.get("dataset_meta") or {}
-    names = stored.get("classes") or stored.get("CLASSES") or meta.get("CLASSES")
-    names = names or _names_of_dataset(cfg)
+    names = _stored_names(content, file) or _names_of_dataset(cfg)
     if names is None:
         warnings.warn(
             "neither checkpoint nor config name the classes: COCO's are used", stacklevel=3
@@ -160,6 +166,24 @@ def class_names(cfg: Config, content: dict[str, Any], num_classes: int) -> tuple
     names = (names,) if isinstance(names, str) else tuple(names)
     # a model may have more outputs than its dataset has classes
     return names + tuple(f"class {i}" for i in range(len(names), num_classes))
+
+
+def _stored_names(content: dict[str, Any], file: str) -> Any:
+    """Return the class names in a checkpoint, None if there are none."""
+    meta = content.get("meta") or {}
+    stored: Any = meta.get("dataset_meta") if isinstance(meta, dict) else None
+    owners = [("meta.dataset_meta.classes", stored, "classes")]
+    owners += [("meta.dataset_meta.CLASSES", stored, "CLASSES"), ("meta.CLASSES", meta, "CLASSES")]
+    for place, owner, key in owners:
+        names = owner.get(key) if isinstance(owner, dict) else None
+        if not names:
+            continue
+        listed = [names] if isinstance(names, str) else names
+        if not isinstance(listed, list | tuple) or not all(isinstance(n, str) for n in listed):
+            text = wrong(place, names, "a list of names")
+            raise ValueError(f"checkpoint {file}: {text}")
+        return names
+    return None
 
 
 def _names_of_dataset(cfg: Config) -> Any:

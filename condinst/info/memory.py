@@ -19,7 +19,7 @@ from mmengine.registry import TRANSFORMS
 from condinst.config.nodes import inner_dataset, type_name
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
-from condinst.utils.memory import peak_memory
+from condinst.utils.peak_memory import peak_memory
 
 _NUM_OBJECTS = 10
 _OPTIMIZER = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=0.01, momentum=0.9))

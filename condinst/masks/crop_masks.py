@@ -15,10 +15,13 @@ from typing import Any
 import cv2
 import mmcv
 import numpy as np
+from mmcv.image.geometric import cv2_interp_codes
 from mmdet.structures.bbox import HorizontalBoxes
-from mmdet.structures.mask import BitmapMasks
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
 from condinst.masks.crop import Crop
+from condinst.masks.polygon_rle import polygons_to_rle
+from condinst.masks.rle import read_counts
 
 __all__ = ["CropMasks", "crop_of_runs"]
 
@@ -26,19 +29,47 @@ __all__ = ["CropMasks", "crop_of_runs"]
 class CropMasks(BitmapMasks):
     """``BitmapMasks`` of mmdet that creates its bitmaps only when they are read.
 
-    Indexing, cropping, resizing, flipping and padding work on the crops and give the pixels that
-    ``BitmapMasks`` gives. All other methods read the bitmaps in ``masks``. From then on the bitmaps
-    replace the crops, so that changes made to them are kept.
+    Indexing, cropping, resizing, flipping, padding, moving and joining work on the crops and give
+    the pixels that ``BitmapMasks`` gives; turning and shearing give them except for the rounding of
+    coordinates. All other methods read the bitmaps in ``masks``. From then on the bitmaps replace
+    the crops, so that changes made to them are kept.
 
     Args:
-        crops: N masks, each the part that holds its pixels.
+        masks: N masks, each the part that holds its pixels; or (N, H, W) bitmaps or a list of them,
+            as for ``BitmapMasks``.
         height, width: size of the image.
     """
 
-    def __init__(self, crops: Sequence[Crop], height: int, width: int) -> None:
+    def __init__(
+        self, masks: Sequence[Crop] | Sequence[np.ndarray] | np.ndarray, height: int, width: int
+    ) -> None:
         self.height, self.width = height, width
-        self._crops = list(crops)
+        self._crops = [mask if isinstance(mask, Crop) else self._cut(mask) for mask in masks]
         self._bitmaps: np.ndarray | None = None
+
+    def _cut(self, bitmap: np.ndarray) -> Crop:
+        expected = (self.height, self.width)
+        assert bitmap.shape == expected, f"mask of shape {bitmap.shape}, expected {expected}"
+        return Crop.of(bitmap)
+
+    @classmethod
+    def of(cls, masks: BitmapMasks | PolygonMasks) -> CropMasks:
+        """Return masks of any kind as crops."""
+        if isinstance(masks, CropMasks):
+            return masks
+        size = masks.height, masks.width
+        if not isinstance(masks, PolygonMasks):
+            return cls(masks.masks, *size)
+        counts = [polygons_to_rle(polygons, *size)["counts"] for polygons in masks.masks]
+        return cls([crop_of_runs(read_counts(each), size[0]) for each in counts], *size)
+
+    @classmethod
+    def cat(cls, masks: Sequence[BitmapMasks | PolygonMasks]) -> CropMasks:  # type: ignore[override]
+        """Join masks of any kind of images of one size."""
+        if not masks:
+            raise ValueError("expected masks to join, got none")
+        crops = [crop for each in masks for crop in cls.of(each).crops]
+        return cls(crops, masks[0].height, masks[0].width)
 
     @property
     def masks(self) -> np.ndarray:
@@ -104,7 +135,7 @@ class CropMasks(BitmapMasks):
     def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> BitmapMasks:
         if pad_val != 0:
             return super().pad(out_shape, pad_val)
-        return CropMasks(self.crops, *out_shape)
+        return self.move(0, 0, out_shape)
 
     def crop(self, bbox: np.ndarray) -> BitmapMasks:
         x1, x2 = (int(v) for v in np.clip(bbox[0::2], 0, self.width))
@@ -118,6 +149,94 @@ class CropMasks(BitmapMasks):
             part = mask[top - y : max(bottom - y, top - y), left - x : max(right - x, left - x)]
             crops.append(_placed(part, left - x1, top - y1))
         return CropMasks(crops, y2 - y1, x2 - x1)
+
+    def expand(self, expanded_h: int, expanded_w: int, top: int, left: int) -> BitmapMasks:
+        return self.move(left, top, (expanded_h, expanded_w))
+
+    def translate(
+        self,
+        out_shape: tuple[int, int],
+        offset: float,
+        direction: str = "horizontal",
+        border_value: int = 0,
+        interpolation: str = "bilinear",
+    ) -> BitmapMasks:
+        if border_value or offset != int(offset):
+            return super().translate(out_shape, offset, direction, border_value, interpolation)
+        x, y = (int(offset), 0) if direction == "horizontal" else (0, int(offset))
+        return self.move(x, y, out_shape)
+
+    def shear(
+        self,
+        out_shape: tuple[int, int],
+        magnitude: float,
+        direction: str = "horizontal",
+        border_value: int = 0,
+        interpolation: str = "bilinear",
+    ) -> BitmapMasks:
+        if border_value:
+            return super().shear(out_shape, magnitude, direction, border_value, interpolation)
+        across, down = (magnitude, 0) if direction == "horizontal" else (0, magnitude)
+        matrix = np.array([[1, across, 0], [down, 1, 0]], float)
+        return self.warp(matrix, out_shape, interpolation)
+
+    def rotate(
+        self,
+        out_shape: tuple[int, int],
+        angle: float,
+        center: tuple[float, float] | None = None,
+        scale: float = 1.0,
+        border_value: int = 0,
+        interpolation: str = "bilinear",
+    ) -> BitmapMasks:
+        if border_value:
+            return super().rotate(out_shape, angle, center, scale, border_value, interpolation)
+        middle = center or ((self.width - 1) * 0.5, (self.height - 1) * 0.5)
+        matrix = cv2.getRotationMatrix2D(middle, -angle, scale)
+        return self.warp(matrix, out_shape, interpolation)
+
+    def move(self, x: int, y: int, out_shape: tuple[int, int]) -> CropMasks:
+        """Move the masks by whole pixels into an image of another size, and cut at its border."""
+        height, width = out_shape
+        crops = []
+        for mask, left, top in self.crops:
+            left, top = left + x, top + y
+            part = mask[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)]
+            crops.append(_placed(part, max(left, 0), max(top, 0)))
+        return CropMasks(crops, height, width)
+
+    def warp(
+        self, matrix: np.ndarray, out_shape: tuple[int, int], interpolation: str = "bilinear"
+    ) -> CropMasks:
+        """Apply an affine transform as OpenCV applies it to an image.
+
+        Args:
+            matrix: (2, 3), from the indices of old pixels to those of new ones.
+            out_shape: height and width of the new image.
+            interpolation: name of the interpolation in mmcv; a pixel of one half or more counts.
+        """
+        flags, (height, width) = cv2_interp_codes[interpolation], out_shape
+        crops = []
+        for mask, x, y in self.crops:
+            if not mask.size:
+                crops.append(_placed(mask, 0, 0))
+                continue
+            # the new corners of the crop's frame, one pixel larger for the interpolation
+            (x1, x2), (y1, y2) = (x - 1, x + mask.shape[1]), (y - 1, y + mask.shape[0])
+            corners = matrix @ np.array([[x1, x2, x2, x1], [y1, y1, y2, y2], [1, 1, 1, 1]])
+            limit = np.array([width, height])
+            first = np.clip(np.floor(corners.min(axis=1)), 0, limit).astype(int)
+            last = np.clip(np.ceil(corners.max(axis=1)) + 1, 0, limit).astype(int)
+            if (first >= last).any():
+                crops.append(_placed(mask[:0], 0, 0))
+                continue
+            own = matrix.astype(float)
+            own[:, 2] += matrix[:, :2] @ [x, y] - first
+            size = tuple(int(side) for side in last - first)
+            pixels = np.ascontiguousarray(mask).view(np.uint8) * 255
+            drawn = cv2.warpAffine(pixels, own, size, flags=flags) > 127
+            crops.append(_placed(drawn, int(first[0]), int(first[1])))
+        return CropMasks(crops, height, width)
 
     @property
     def areas(self) -> np.ndarray:

@@ -17,6 +17,7 @@ from condinst.masks.crop import Crop
 __all__ = [
     "as_text",
     "checked_rle",
+    "crop_of_rle",
     "encode_changes",
     "encode_crop",
     "encode_crop_changes",
@@ -105,6 +106,29 @@ def checked_rle(segmentation: dict[str, Any], height: int, width: int) -> dict[s
     if isinstance(counts, bytes):
         return {"size": [height, width], "counts": counts}
     return encode_runs(runs, height, width)
+
+
+def crop_of_rle(rle: dict[str, Any]) -> Crop:
+    """Decode a mask to its crop; memory is allocated for the crop's columns alone.
+
+    Args:
+        rle: the result of :func:`checked_rle`.
+    """
+    height, width = rle["size"]
+    runs, _ = read_many_counts([rle["counts"]])
+    ends = np.cumsum(runs)
+    first, last = ends[:-1:2], ends[1::2]  # each run of the mask: its first place, and past its end
+    first, last = first[last > first], last[last > first]
+    if not len(first):
+        return Crop(np.zeros((0, 0), bool), 0, 0)
+    left, right = int(first[0]) // height, int(last[-1] - 1) // height + 1
+    steps = np.zeros((right - left) * height + 1, np.int8)
+    steps[first - left * height] += 1
+    steps[last - left * height] -= 1
+    columns = np.cumsum(steps[:-1], dtype=np.int8).astype(bool).reshape(right - left, height)
+    rows = np.flatnonzero(columns.any(axis=0))
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    return Crop(columns[:, top:bottom].T.copy(), left, top)
 
 
 def _listed_counts(counts: Any) -> np.ndarray:

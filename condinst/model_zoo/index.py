@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ import yaml
 
 from condinst.compat.base_configs import find_root
 
+PACKAGED = Path(__file__).with_name("packaged")
+"""The folder of the models that come with the package: a file NAME.pth is the model NAME's."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -21,13 +25,14 @@ class Model:
 
     Attributes:
         name: name of the model, such as "condinst_r50_fpn_1x".
-        collection: "CondInst" or "BoxInst".
+        collection: the group of models, such as "CondInst" or "BoxInst".
         config: the config file.
         paper: URL.
         training_data: name of the dataset.
         iterations: number of training iterations.
-        box_ap: published box AP on COCO val2017, in percent.
-        mask_ap: published mask AP on COCO val2017, in percent.
+        dataset: the dataset of ``box_ap`` and ``mask_ap``; "COCO" is val2017.
+        box_ap: box AP on it in percent, as published with the weights.
+        mask_ap: mask AP on it likewise.
         mask_ap_test_dev: published mask AP on COCO test-dev, in percent.
         measured_box_ap: box AP that we measured with these weights on COCO val2017, in percent.
         measured_mask_ap: mask AP that we measured likewise, in percent.
@@ -47,6 +52,7 @@ class Model:
     paper: str | None = None
     training_data: str | None = None
     iterations: int | None = None
+    dataset: str = "COCO"
     box_ap: float | None = None
     mask_ap: float | None = None
     mask_ap_test_dev: float | None = None
@@ -60,6 +66,12 @@ class Model:
     repository: str | None = None
     source_config: str | None = None
     gone: str | None = None
+
+    @property
+    def packaged(self) -> Path | None:
+        """The weights' file that comes with the package, None if there is none."""
+        path = PACKAGED / f"{self.name}.pth"
+        return path if path.is_file() else None
 
 
 def list_models(pattern: str | None = None) -> list[str]:
@@ -83,10 +95,12 @@ def get(name: str) -> Model:
     return models[name]
 
 
-def unknown(name: str, expected: str) -> str:
-    """Return the message for a name that is not in the index."""
-    close = difflib.get_close_matches(name, load_index(), n=3, cutoff=0.6)
-    hint = f"is {' or '.join(close)} meant?" if close else "condinst.list_models() has the names"
+def unknown(name: str, expected: str, known: Collection[str] | None = None) -> str:
+    """Return the message for a name that is not in the index, or not one of ``known``."""
+    close = difflib.get_close_matches(name, known or load_index(), n=3, cutoff=0.6)
+    hint = (
+        f"did you mean {' or '.join(close)}?" if close else "condinst.list_models() has the names"
+    )
     return f"{name}: expected {expected}; {hint}"
 
 
@@ -123,6 +137,7 @@ def _parse(entry: dict[str, Any], collection: dict[str, Any], root: Path) -> Mod
     measured = entry.get("Measured", {})
     origin = entry.get("Weights From", {})
     weights = entry.get("Weights")
+    dataset = next((name for name, _ in results), "COCO")
     return Model(
         name=entry["Name"],
         collection=entry["In Collection"],
@@ -130,8 +145,9 @@ def _parse(entry: dict[str, Any], collection: dict[str, Any], root: Path) -> Mod
         paper=collection["Paper"]["URL"],
         training_data=metadata["Training Data"],
         iterations=metadata["Iterations"],
-        box_ap=results.get(("COCO", "box AP")),
-        mask_ap=results.get(("COCO", "mask AP")),
+        dataset=dataset,
+        box_ap=results.get((dataset, "box AP")),
+        mask_ap=results.get((dataset, "mask AP")),
         mask_ap_test_dev=results.get(("COCO test-dev", "mask AP")),
         measured_box_ap=measured.get("box AP"),
         measured_mask_ap=measured.get("mask AP"),

@@ -25,9 +25,10 @@ WEIGHTS = "CONDINST_WEIGHTS"
 def fetch(model: str | Model, folder: str | Path | None = None) -> Path:
     """Return a file with the weights of a model, by our names.
 
-    The published file is searched in the local folder, then in the cache; otherwise it is
-    downloaded into the cache. A file in the original's layout is converted once. Any number of
-    processes may call this at the same time: one works, the others wait.
+    A model that comes with the package has its file there. Another's published file is searched in
+    the local folder, then in the cache; otherwise it is downloaded into the cache. A file in the
+    original's layout is converted once. Any number of processes may call this at the same time: one
+    works, the others wait.
 
     Args:
         model: name, or entry of the index.
@@ -42,6 +43,8 @@ def fetch(model: str | Model, folder: str | Path | None = None) -> Path:
         OSError: the weights cannot be fetched; the message says where to put the file.
     """
     entry = get(model) if isinstance(model, str) else model
+    if (packaged := entry.packaged) is not None:
+        return packaged
     if entry.weights is None:
         raise ValueError(
             f"{entry.name}: no weights of this model are published; train it "

@@ -1,5 +1,6 @@
 """The detector and its parts; importing registers them under the scope ``condinst``."""
 
+import condinst.compat.needed  # noqa: F401
 from condinst.models.backbones import IntervalDCNResNet, TimmBackbone
 from condinst.models.boxinst import (
     BoxInst,

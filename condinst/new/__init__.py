@@ -2,9 +2,16 @@
 
 ``facts`` and ``inputs`` measure the data, ``resources`` the machine, and ``models`` lists the
 models. ``views``, ``schedule`` and ``plan`` choose the settings. ``text`` and ``text_training``
-format them by ``lines``, and ``create`` writes the file.
+format them by ``lines``, and ``creation`` writes the file.
 """
 
-from condinst.new.create import Created, create
+from typing import TYPE_CHECKING
+
+from condinst.utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from condinst.new.creation import Created, create
 
 __all__ = ["Created", "create"]
+
+__getattr__ = lazy_names(__name__, {"Created": "creation", "create": "creation"})

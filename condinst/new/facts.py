@@ -143,7 +143,10 @@ def _read(split: SplitFiles) -> CocoFile:
     except ValueError as error:
         raise ValueError(f"{split.ann_file}: {error}") from None
     if file.problems:
-        raise ValueError(f"{split.ann_file}: {'; '.join(file.problems)}")
+        raise ValueError(
+            f"{split.ann_file}: {'; '.join(file.problems)}. To mend a copy, run condinst doctor "
+            f"--data {split.ann_file} --images {split.img_dir} --fix fixed"
+        )
     if not file.has_annotations or not file.image_ids:
         raise ValueError(f"{split.ann_file}: expected images with annotations, found none")
     return file

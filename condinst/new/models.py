@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,9 @@ class Recipe:
 
 
 _SHORT = {
-    "r18": Recipe("r18", "_base_/small/condinst_r18_fpn.py", 1.0, 1.0, small=True),
+    "r18": Recipe("r18", "small/condinst_r18_fpn.py", 1.0, 1.0, small=True),
     "boxinst-r18": Recipe(
-        "boxinst-r18", "_base_/small/boxinst_r18_fpn.py", 1.0, 1.0, small=True, boxes=True
+        "boxinst-r18", "small/boxinst_r18_fpn.py", 1.0, 1.0, small=True, boxes=True
     ),
 }
 # short name -> model of the index
@@ -52,6 +53,37 @@ _ALIASES = {
 _MEMORY = {"r101": (2.8, 2.0), "convnext": (2.8, 2.0), "mobilenetv3": (1.8, 1.0)}
 
 NAMES = (*_SHORT, *_ALIASES)
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def check_name(name: str) -> None:
+    """Check the name of a config.
+
+    Raises:
+        ValueError: it is not the name of a file.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r}: expected a name of letters, digits, '_', '-' and '.', without a folder; "
+            "--out chooses the folder"
+        )
+
+
+def check_model(name: str) -> None:
+    """Check that there is a model of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    from condinst.model_zoo import get, list_models
+    from condinst.model_zoo.index import unknown
+
+    models = [name for name in list_models() if get(name).collection in ("CondInst", "BoxInst")]
+    if name not in _SHORT and _ALIASES.get(name, name) not in models:
+        expected = f"a name of condinst list or one of {', '.join(NAMES)}"
+        raise ValueError(f"--model {unknown(name, expected, models)}")
 
 
 def find_recipe(name: str | None, device: str, masks: bool, from_scratch: bool) -> Recipe:
@@ -81,14 +113,10 @@ def find_recipe(name: str | None, device: str, masks: bool, from_scratch: bool) 
 
 def _from_index(name: str, from_scratch: bool) -> Recipe:
     from condinst.compat.base_configs import find_root
-    from condinst.model_zoo import get, list_models
-    from condinst.model_zoo.index import unknown
+    from condinst.model_zoo import get
 
+    check_model(name)
     known = _ALIASES.get(name, name)
-    if known not in list_models():
-        raise ValueError(
-            f"--model {unknown(name, 'a name of condinst list or one of ' + ', '.join(NAMES))}"
-        )
     entry = get(known)
     per_megapixel, fixed = next(
         (values for word, values in _MEMORY.items() if word in known), (2.0, 1.5)

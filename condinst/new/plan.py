@@ -25,14 +25,14 @@ class Places:
 
     Attributes:
         root: the common folder, with a slash at the end.
-        ann_files: annotation files of training and validation, relative to ``root`` or to the
-            config.
-        img_dirs: image folders, relative to ``root``, with a slash at the end.
+        ann_files: annotation files of training, validation and, if there is one, the test split,
+            relative to ``root`` or to the config.
+        img_dirs: their image folders, relative to ``root``, with a slash at the end.
     """
 
     root: str
-    ann_files: tuple[str, str]
-    img_dirs: tuple[str, str]
+    ann_files: tuple[str, ...]
+    img_dirs: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,7 @@ def find_machine(device: str = "auto", memory: float | None = None) -> Machine:
     """
     from condinst.doctor.machine import num_cpus
 
-    if memory is not None and not 1 <= memory <= 4096:
-        raise ValueError(f"--memory {memory:g}: expected 1 to 4096 GiB")
+    check_memory(memory)
     gpu = _gpu() if device != "cpu" else None
     if device == "cpu" or (device == "auto" and gpu is None):
         size = memory or _physical() or _ASSUMED
@@ -54,6 +53,12 @@ def find_machine(device: str = "auto", memory: float | None = None) -> Machine:
     name, size = gpu
     size = memory or size
     return Machine("cuda", size, num_cpus(), f"{name}, {size:.0f} GiB")
+
+
+def check_memory(memory: float | None) -> None:
+    """Refuse a memory out of range with ValueError."""
+    if memory is not None and not 1 <= memory <= 4096:
+        raise ValueError(f"--memory {memory:g}: expected 1 to 4096 GiB")
 
 
 def _gpu() -> tuple[str, float] | None:

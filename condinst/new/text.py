@@ -152,7 +152,14 @@ def _sets(plan: Plan) -> list[str]:
         f"{_many(negatives, 'image')} without objects: training uses them too" if negatives else ""
     )
     lines += dict_lines("train_set = ", codes(train), why=why)
-    return lines + dict_lines("val_set = ", codes(_files(plan, 1)))
+    lines += dict_lines("val_set = ", codes(_files(plan, 1)))
+    if _has_test(plan):
+        lines += dict_lines("test_set = ", codes(_files(plan, 2)), why="the data's own test split")
+    return lines
+
+
+def _has_test(plan: Plan) -> bool:
+    return len(plan.places.ann_files) > 2
 
 
 def _files(plan: Plan, index: int) -> dict[str, Any]:
@@ -185,8 +192,14 @@ def _loaders(plan: Plan) -> list[str]:
             *_part("dataset", codes(wrapper) | dict(dataset=inner), why),
             ")",
         ]
-    test = "dict(pipeline=test_pipeline, **common, **val_set)"
-    return [*lines, f"val_dataloader = test_dataloader = dict(dataset={test})"]
+    val = "dict(pipeline=test_pipeline, **common, **val_set)"
+    if not _has_test(plan):
+        return [*lines, f"val_dataloader = test_dataloader = dict(dataset={val})"]
+    return [
+        *lines,
+        f"val_dataloader = dict(dataset={val})",
+        f"test_dataloader = dict(dataset={val.replace('val_set', 'test_set')})",
+    ]
 
 
 def _part(name: str, items: dict[str, str], why: str) -> list[str]:
@@ -194,14 +207,24 @@ def _part(name: str, items: dict[str, str], why: str) -> list[str]:
 
 
 def _evaluator(plan: Plan) -> list[str]:
-    path = plan.places.ann_files[1]
-    elsewhere = path.startswith("{{") or PurePath(path).is_absolute()
-    items = dict(ann_file=value(path) if elsewhere else f"data_root + {value(path)}")
+    extra = {}
     reasons = []
     if plan.max_per_img > 100:
-        items["proposal_nums"] = value((1, 10, plan.max_per_img))
+        extra["proposal_nums"] = value((1, 10, plan.max_per_img))
         reasons.append(f"AP counts {plan.max_per_img} detections per image")
     if not plan.facts.masks[1]:
-        items["metric"] = value(["bbox"])
+        extra["metric"] = value(["bbox"])
         reasons.append("no masks to measure with")
-    return dict_lines("val_evaluator = test_evaluator = ", items, why="; ".join(reasons))
+    why = "; ".join(reasons)
+    if not _has_test(plan):
+        return _measure("val_evaluator = test_evaluator = ", plan.places.ann_files[1], extra, why)
+    return [
+        *_measure("val_evaluator = ", plan.places.ann_files[1], extra, why),
+        *_measure("test_evaluator = ", plan.places.ann_files[2], extra, ""),
+    ]
+
+
+def _measure(head: str, path: str, extra: dict[str, str], why: str) -> list[str]:
+    elsewhere = path.startswith("{{") or PurePath(path).is_absolute()
+    ann_file = value(path) if elsewhere else f"data_root + {value(path)}"
+    return dict_lines(head, dict(ann_file=ann_file, **extra), why=why)

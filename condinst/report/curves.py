@@ -128,6 +128,8 @@ def draw_curves(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from condinst.report.figures import mark_iterations
+
     curves = read_curves(work_dir)
     figure = Figure(figsize=(9, 10), layout="constrained")
     figure.suptitle(Path(work_dir).resolve().name)
@@ -137,8 +139,7 @@ def draw_curves(
     _plot(rate_axes, {"lr": curves.learning_rate}, "learning rate")
     rate_axes.set_xlabel("iteration")
     for axes in (loss_axes, metric_axes, rate_axes):
-        for iteration in curves.resumed_at:
-            axes.axvline(iteration, color="gray", linestyle=":", linewidth=1)
+        mark_iterations(axes, curves.resumed_at)
     if curves.resumed_at:
         loss_axes.set_title("dotted: resumed", fontsize="small", loc="right", color="gray")
 
@@ -152,7 +153,7 @@ def draw_curves(
 def _plot(
     axes: Any, lines: dict[str, Line], title: str, *, log: bool = False, **style: Any
 ) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+    from condinst.report.figures import use_log_scale
 
     num_lines = 0
     for name, points in lines.items():
@@ -168,8 +169,5 @@ def _plot(
     axes.grid(alpha=0.3)
     if num_lines:
         axes.legend(fontsize="small", ncols=2)
-        if log and all(value > 0 for points in lines.values() for _, value in points):
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # 0.5, not 5 x 10^-1
-            axes.yaxis.set_minor_formatter(NullFormatter())
+        if log:
+            use_log_scale(axes, lines)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from condinst.utils.svg_chart import chart_style
 
-__all__ = ["line_figure", "lines_in_words", "precision_recall_figure", "threshold_figure"]
+__all__ = [
+    "line_figure",
+    "lines_in_words",
+    "mark_iterations",
+    "precision_recall_figure",
+    "threshold_figure",
+    "use_log_scale",
+]
 
 Lines = Mapping[str, Sequence[tuple[float, float]]]
 
@@ -36,14 +43,10 @@ def line_figure(
             if points:
                 label = name if len(lines) > 1 else "_"
                 axes.plot(*zip(*points, strict=True), label=label, marker=marker, markersize=4)
-        for iteration in marks:
-            axes.axvline(iteration, color="gray", linestyle=":", linewidth=1)
+        mark_iterations(axes, marks)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        if log and all(value > 0 for points in lines.values() for _, value in points):
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-            axes.yaxis.set_minor_formatter(NullFormatter())
+        if log:
+            use_log_scale(axes, lines)
     return figure
 
 
@@ -60,6 +63,21 @@ def lines_in_words(lines: Lines) -> str:
                 f"highest {highest:.3g} at {at:g}."
             )
     return " ".join(sentences)
+
+
+def mark_iterations(axes: Axes, iterations: Iterable[int]) -> None:
+    """Draw a dotted line at each iteration."""
+    for iteration in iterations:
+        axes.axvline(iteration, color="gray", linestyle=":", linewidth=1)
+
+
+def use_log_scale(axes: Axes, lines: Lines) -> None:
+    """Make the y axis logarithmic if all values are positive."""
+    if all(value > 0 for points in lines.values() for _, value in points):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # 0.5, not 5 x 10^-1
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def precision_recall_figure(

@@ -98,9 +98,9 @@ def image_table(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> No
     page.heading("Images")
     page.paragraph(
         f"At the threshold {analysis.threshold:g} and IoU {IOU_THR:g}, the worst first. Quality is "
-        "the panoptic quality of the image: the sum of the IoUs of right detections, divided by their number "
-        "plus half of the false positives and half of the missed objects. The file has all "
-        f"images. With a single class, and in images of {CROWDED} or more instances, right "
+        "the panoptic quality of the image: the sum of the IoUs of right detections, divided by "
+        "their number plus half of the false positives and half of the missed objects. The file "
+        f"has all images. With one class, and in images of {CROWDED} or more instances, right "
         "detections are green, and wrong or missed ones are red."
     )
     order = sorted(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-__all__ = ["coco_category_ids", "to_coco", "to_labelme", "to_supervision"]
+if TYPE_CHECKING:
+    import pandas
+    import supervision
+
+__all__ = ["coco_category_ids", "to_coco", "to_dataframe", "to_labelme", "to_supervision"]
 
 # COCO's category ids go from 1 to 90; these are not used.
 _UNUSED_COCO_IDS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
@@ -93,8 +97,8 @@ def to_supervision(
     scores: np.ndarray,
     boxes: np.ndarray,
     masks: np.ndarray,
-    names: Sequence[str],
-) -> Any:
+    names: np.ndarray,
+) -> supervision.Detections:
     """Convert N instances as described in :meth:`condinst.results.Results.to_supervision`."""
     try:
         import supervision
@@ -107,5 +111,23 @@ def to_supervision(
         mask=masks,
         confidence=scores.copy(),
         class_id=labels.copy(),
-        data={"class_name": np.array(names, dtype=str)},
+        data={"class_name": names},
+    )
+
+
+def to_dataframe(
+    names: np.ndarray,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    boxes: np.ndarray,
+    areas: np.ndarray,
+) -> pandas.DataFrame:
+    """Convert N instances as described in :meth:`condinst.results.Results.to_dataframe`."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
+    corners = dict(zip(("x1", "y1", "x2", "y2"), boxes.T, strict=True))
+    return pandas.DataFrame(
+        dict(name=names.astype(object), label=labels, score=scores, **corners, area=areas)
     )

@@ -1,6 +1,6 @@
 """The results of prediction on one image: boxes, scores, names and masks, in all common formats.
 
-The module needs numpy alone (and pillow for drawing), so that predictors without PyTorch can use
+The package needs numpy alone (and pillow for drawing), so that predictors without PyTorch can use
 it.
 
 Shapes: N instances, H x W pixels of the image.
@@ -8,32 +8,32 @@ Shapes: N instances, H x W pixels of the image.
 
 from __future__ import annotations
 
-import io
 import json
-import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from condinst.images.pixel_format import to_display
-from condinst.masks.crop import Crop
-from condinst.masks.rle import as_text, encode_crop
-from condinst.utils.files import write_whole
+from condinst.results.choose import choose, labels_of, number_of
+from condinst.results.drawing import DrawnFields
 
 if TYPE_CHECKING:
-    from PIL import Image
+    import pandas
+    import supervision
 
-__all__ = ["Results"]
+__all__ = ["Instance", "Results"]
 
 
-class Results:
+class Results(DrawnFields):
     """The instances of one image, best first.
 
-    ``len(results)`` is the number of instances. Indexing with a number, a slice, an array of
-    indices or a boolean array such as ``results.scores > 0.5`` selects instances.
+    ``len(results)`` is the number of instances, ``results[0]`` the best one. These choose several:
+
+    - a slice, a list of numbers, or a boolean array: ``results[results.scores > 0.5]``,
+      ``results[results.names == "person"]``;
+    - a class name, or several: ``results["person"]``, ``results["person", "dog"]``.
 
     Attributes:
         image_size: height and width of the image.
@@ -51,192 +51,75 @@ class Results:
             image.
     """
 
-    def __init__(
-        self,
-        *,
-        image_size: tuple[int, int],
-        boxes: Any,
-        scores: Any,
-        labels: Any,
-        crops: Sequence[Crop],
-        class_names: Sequence[str],
-        path: str | os.PathLike | None = None,
-        image: np.ndarray | None = None,
-    ) -> None:
-        self.image_size = (int(image_size[0]), int(image_size[1]))
-        self.boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-        self.scores = np.asarray(scores, np.float32)
-        self.labels = np.asarray(labels, np.int64)
-        self.crops = list(crops)
-        self.class_names = tuple(class_names)
-        self.path = None if path is None else os.fspath(path)
-        self.image = image
-        self._check()
+    @overload
+    def __getitem__(self, index: int | np.integer[Any]) -> Instance: ...
 
-    def _check(self) -> None:
-        lengths = {
-            name: len(getattr(self, name)) for name in ("boxes", "scores", "labels", "crops")
-        }
-        if len(set(lengths.values())) != 1:
-            raise ValueError(
-                f"expected equal numbers of boxes, scores, labels and crops, got {lengths}"
-            )
-        if len(self) and not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
-            raise ValueError(
-                f"labels: expected 0 to {len(self.class_names) - 1}, "
-                f"got {np.unique(self.labels).tolist()}"
-            )
-        height, width = self.image_size
-        for crop in self.crops:
-            rows, columns = crop.mask.shape
-            if not (0 <= crop.y <= height - rows and 0 <= crop.x <= width - columns):
-                raise ValueError(
-                    f"crop of {columns} x {rows} pixels at ({crop.x}, {crop.y}): expected inside "
-                    f"the image of {width} x {height}"
-                )
+    @overload
+    def __getitem__(self, index: slice | str | Sequence[Any] | NDArray[Any]) -> Results: ...
 
-    def __len__(self) -> int:
-        return len(self.scores)
+    def __getitem__(self, index: Any) -> Results:
+        number = number_of(index, len(self))
+        if number is not None:
+            return self._take(Instance, np.array([number]))
+        return self._take(Results, choose(index, self.labels, self.class_names))
 
-    def __getitem__(self, index: int | slice | Sequence | np.ndarray) -> Results:
-        chosen = np.atleast_1d(np.arange(len(self))[index])
-        return Results(
+    def _take(self, kind: type[Results], chosen: slice | NDArray[np.int64]) -> Results:
+        numbers = np.arange(len(self))[chosen]
+        return kind(
             image_size=self.image_size,
-            boxes=self.boxes[chosen],
-            scores=self.scores[chosen],
-            labels=self.labels[chosen],
-            crops=[self.crops[i] for i in chosen],
+            boxes=self.boxes[numbers],
+            scores=self.scores[numbers],
+            labels=self.labels[numbers],
+            crops=[self.crops[i] for i in numbers],
             class_names=self.class_names,
             path=self.path,
             image=self.image,
         )
 
-    def __iter__(self) -> Iterator[Results]:
+    def __iter__(self) -> Iterator[Instance]:
         return (self[i] for i in range(len(self)))
 
-    def __repr__(self) -> str:
-        found = ", ".join(f"{count} {name}" for name, count in Counter(self.names).items())
-        height, width = self.image_size
-        return f"Results({self.path or 'image'}, {width} x {height}: {found or 'nothing'})"
+    @staticmethod
+    def merge(parts: Iterable[Results]) -> Results:
+        """Join several results of one image, best first: of two models, or of two classes.
 
-    @property
-    def names(self) -> list[str]:
-        """The N class names."""
-        return [self.class_names[label] for label in self.labels]
-
-    @property
-    def masks(self) -> np.ndarray:
-        """The masks as (N, H, W) bool; each access creates a new array."""
-        masks = np.zeros((len(self), *self.image_size), bool)
-        for mask, crop in zip(masks, self.crops, strict=True):
-            rows, columns = crop.mask.shape
-            mask[crop.y : crop.y + rows, crop.x : crop.x + columns] = crop.mask
-        return masks
-
-    @property
-    def rles(self) -> list[dict]:
-        """The N masks as RLEs in COCO's format: ``size`` [H, W] and ``counts``, a string."""
-        return [as_text(encode_crop(crop, self.image_size)) for crop in self.crops]
-
-    @property
-    def areas(self) -> np.ndarray:
-        """The number of pixels of each mask, (N,) int64."""
-        return np.array([np.count_nonzero(crop.mask) for crop in self.crops], np.int64)
-
-    @property
-    def polygons(self) -> list[list[np.ndarray]]:
-        """The exact outlines: :meth:`to_polygons` with ``tolerance`` 0."""
-        return self.to_polygons()
-
-    def to_polygons(self, tolerance: float = 0.0) -> list[list[np.ndarray]]:
-        """Convert the masks to outlines along the pixels' edges.
-
-        A hole is joined to its part's outline by a cut of no width, so that each part is one ring.
-        With ``tolerance`` 0, filling the rings gives the exact mask.
-
-        Args:
-            tolerance: largest distance from the exact outline, in pixels; 1 removes most points.
-
-        Returns:
-            Per instance, one (K, 2) float32 array per part, xy in the image's pixels.
-        """
-        from condinst.masks.polygons import trace
-
-        return [trace(crop.mask, crop.x, crop.y, tolerance) for crop in self.crops]
-
-    def draw(
-        self, image: np.ndarray | None = None, *, score_thr: float = 0.3, boxes: bool = True
-    ) -> np.ndarray:
-        """Draw the instances on the image.
-
-        Args:
-            image: (H, W, 3) uint8 RGB to draw on instead of the image itself.
-            score_thr: instances with a lower score are not drawn.
-            boxes: whether to draw boxes around the masks.
-
-        Returns:
-            (H, W, 3) uint8 RGB.
+        Duplicates are kept. Where the class names of the parts differ, labels are given by name.
 
         Raises:
-            ValueError: there is no image, or it has another size.
+            ValueError: there is no part, or the parts are of images of different sizes.
         """
-        from condinst.visualization.instances import draw_instances
-
-        if image is None:
-            image = self.read_image()
-        return draw_instances(image, self, self.class_names, score_thr, boxes=boxes)
-
-    def save(
-        self,
-        path: str | os.PathLike,
-        image: np.ndarray | None = None,
-        *,
-        score_thr: float = 0.3,
-        boxes: bool = True,
-    ) -> Path:
-        """Write the image with its instances to a file.
-
-        Args:
-            path: the file; its suffix sets the format.
-            image, score_thr, boxes: as for :meth:`draw`.
-
-        Raises:
-            ValueError: ``path`` is the image's own file or has no suffix of an image file, or see
-                :meth:`draw`.
-        """
-        from PIL import Image
-
-        path = Path(path)
-        if self.path is not None and path.exists() and path.samefile(self.path):
-            raise ValueError(f"{path}: this is the image itself; choose another name")
-        drawn: Image.Image = Image.fromarray(self.draw(image, score_thr=score_thr, boxes=boxes))
-        kind = Image.registered_extensions().get(path.suffix.lower())
-        if kind is None:
-            raise ValueError(f"{path}: expected a name that ends as an image file's, such as .jpg")
-        buffer = io.BytesIO()  # Pillow's JPEG writer does not report a full disk
-        drawn.save(buffer, kind, quality=92)
-        write_whole(path, buffer.getvalue())
-        return path
-
-    def read_image(self) -> np.ndarray:
-        """Return the image for display, (H, W, 3) uint8 RGB; read it from its file if necessary.
-
-        16-bit values are stretched; of many channels, the first three are used.
-
-        Raises:
-            ValueError: there is neither image nor path, or the file's image now has another size.
-        """
-        if self.image is not None:
-            return to_display(self.image)
-        if self.path is None:
-            raise ValueError("these results have neither image nor path: pass image=")
-        from condinst.images.sources import read_for_display
-
-        return read_for_display(self.path, self.image_size)
+        parts = list(parts)
+        sizes = {part.image_size for part in parts}
+        if len(sizes) != 1:
+            found = ", ".join(f"{width} x {height}" for height, width in sorted(sizes))
+            raise ValueError(
+                f"merge: expected results of one image, got image sizes {found or 'of none'}"
+            )
+        names = tuple(dict.fromkeys(name for part in parts for name in part.class_names))
+        if len({part.class_names for part in parts}) == 1:
+            names, labels = parts[0].class_names, [part.labels for part in parts]
+        else:
+            labels = [
+                np.array([labels_of(name, names)[0] for name in part.names.tolist()], np.int64)
+                for part in parts
+            ]
+        scores = np.concatenate([part.scores for part in parts])
+        paths = {part.path for part in parts}
+        merged = Results(
+            image_size=parts[0].image_size,
+            boxes=np.concatenate([part.boxes for part in parts]),
+            scores=scores,
+            labels=np.concatenate(labels),
+            crops=[crop for part in parts for crop in part.crops],
+            class_names=names,
+            path=parts[0].path if len(paths) == 1 else None,
+            image=parts[0].image,
+        )
+        return merged[np.argsort(-scores, kind="stable")]
 
     def to_coco(
         self, image_id: int | str = 0, category_ids: Sequence[int] | None = None
-    ) -> list[dict]:
+    ) -> list[dict[str, Any]]:
         """Convert to the detections of COCO's result files, with masks as RLEs.
 
         Args:
@@ -252,7 +135,7 @@ class Results:
         rows = self.labels, self.scores, self.boxes, self.rles
         return to_coco(*rows, self.class_names, image_id, category_ids)
 
-    def to_labelme(self, tolerance: float = 1.0, image_path: str | None = None) -> dict:
+    def to_labelme(self, tolerance: float = 1.0, image_path: str | None = None) -> dict[str, Any]:
         """Convert to the content of a labelme file: a polygon per part, the parts as a group.
 
         Args:
@@ -264,10 +147,10 @@ class Results:
 
         if image_path is None:
             image_path = Path(self.path).name if self.path is not None else ""
-        rows = self.names, self.scores, self.boxes, self.to_polygons(tolerance)
+        rows = self.names.tolist(), self.scores, self.boxes, self.to_polygons(tolerance)
         return to_labelme(*rows, self.image_size, image_path)
 
-    def to_supervision(self) -> Any:
+    def to_supervision(self) -> supervision.Detections:
         """Convert to ``supervision.Detections``, with ``class_name`` in its data.
 
         Raises:
@@ -277,13 +160,31 @@ class Results:
 
         return to_supervision(self.labels, self.scores, self.boxes, self.masks, self.names)
 
-    def to_dict(self) -> dict:
-        """Convert everything except the image's pixels to values that JSON can hold."""
-        rows = zip(self.labels, self.names, self.scores, self.boxes, self.rles, strict=True)
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Convert to a table with one row per instance.
+
+        Its columns are ``name``, ``label``, ``score``, ``x1``, ``y1``, ``x2``, ``y2`` (the box, in
+        the image's pixels), and ``area`` (the mask's pixels).
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        from condinst.results.formats import to_dataframe
+
+        return to_dataframe(self.names, self.labels, self.scores, self.boxes, self.areas)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert everything except the image's pixels to values that JSON can hold.
+
+        :meth:`from_dict` reads them back.
+        """
+        names = self.names.tolist()
+        rows = zip(self.labels, names, self.scores, self.boxes, self.rles, strict=True)
         return dict(
             path=self.path,
             height=self.image_size[0],
             width=self.image_size[1],
+            class_names=list(self.class_names),
             instances=[
                 dict(label=int(label), name=name, score=float(score), box=box.tolist(), mask=rle)
                 for label, name, score, box, rle in rows
@@ -291,5 +192,83 @@ class Results:
         )
 
     def to_json(self, indent: int | None = None) -> str:
-        """Convert :meth:`to_dict` to JSON text."""
+        """Convert :meth:`to_dict` to JSON text, which :meth:`from_json` reads back."""
         return json.dumps(self.to_dict(), indent=indent)
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any], class_names: Sequence[str] | None = None) -> Results:
+        """Read what :meth:`to_dict` returned.
+
+        Args:
+            content: the values.
+            class_names: the name of every label; None for the names in the content, which has at
+                least those of its instances.
+
+        Raises:
+            ValueError: a value is missing or invalid; the message names it.
+        """
+        from condinst.results.reading import read_fields
+
+        return Results(**read_fields(content, class_names))
+
+    @staticmethod
+    def from_json(text: str | bytes, class_names: Sequence[str] | None = None) -> Results:
+        """Read what :meth:`to_json` returned, or a line of ``condinst predict --format json``.
+
+        Arguments and errors are those of :meth:`from_dict`.
+        """
+        from condinst.results.reading import parse
+
+        return Results.from_dict(parse(text), class_names)
+
+
+class Instance(Results):
+    """One instance of :class:`Results`: ``results[0]``, or ``for instance in results``.
+
+    It is drawn, saved and converted like results, and has the values of its single instance under
+    names of their own.
+    """
+
+    @property
+    def name(self) -> str:
+        """The class name."""
+        return self.class_names[self.labels[0]]
+
+    @property
+    def label(self) -> int:
+        """The index of the class."""
+        return int(self.labels[0])
+
+    @property
+    def score(self) -> float:
+        """The score, from 0 to 1."""
+        return float(self.scores[0])
+
+    @property
+    def box(self) -> NDArray[np.float32]:
+        """The box, (4,), xyxy in the image's pixels."""
+        return self.boxes[0]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The mask, (H, W); each access creates a new array."""
+        return self.masks[0]
+
+    @property
+    def rle(self) -> dict[str, Any]:
+        """The mask as an RLE in COCO's format."""
+        return self.rles[0]
+
+    @property
+    def polygon(self) -> list[NDArray[np.float32]]:
+        """The exact outline: one (K, 2) array per part, xy in the image's pixels."""
+        return self.polygons[0]
+
+    @property
+    def area(self) -> int:
+        """The number of the mask's pixels."""
+        return int(self.areas[0])
+
+    def __repr__(self) -> str:
+        box = ", ".join(f"{value:.0f}" for value in self.box)
+        return f"Instance({self.name} {self.score:.2f}, box {box}, {self.area} pixels)"

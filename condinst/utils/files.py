@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -151,6 +152,11 @@ def check_writable(what: str, path: Path) -> None:
         raise ValueError(f"{what} {path}: {existing} is a file, expected a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ValueError(f"{what} {path}: no permission to write in {existing}")
+    if existing != path:  # some file systems take no folders, whatever the permissions say
+        try:
+            os.rmdir(tempfile.mkdtemp(dir=existing))
+        except OSError as error:
+            raise ValueError(f"{what} {path}: cannot be made: {error.strerror}") from error
 
 
 def check_html(what: str, path: Path) -> None:

@@ -1,4 +1,8 @@
-"""Let packages import a module only when one of its names is used."""
+"""Let packages import a module only when one of its names is used.
+
+A type checker would take every name of such a package for ``Any``, so each package imports its
+names under ``TYPE_CHECKING`` too, and defines ``__getattr__`` only where it runs.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,13 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
     Args:
         package: the package's ``__name__``.
         modules: the module of each public name: in the package, or ``condinst.`` and its path.
+
+    Raises:
+        ValueError: a name is also that of its module. Python sets an imported module as an
+            attribute of its package, where it would hide the name.
     """
+    if hidden := [name for name, module in modules.items() if name == module]:
+        raise ValueError(f"{package}: the module {hidden[0]} would hide the name {hidden[0]}")
 
     def getattr_of_package(name: str) -> Any:
         if name not in modules:

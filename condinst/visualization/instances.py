@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from condinst.masks.crop import Crop
 from condinst.masks.polygons import trace
 from condinst.visualization.labels import Color, draw_labels, with_title
-from condinst.visualization.selection import DrawnInstances, select
+from condinst.visualization.selection import SCORE_THR, DrawnInstances, select
 
 __all__ = [
     "class_color",
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _MASK_ALPHA = 0.45
-_MIN_SIDE = 480  # smaller images are enlarged in draw_side_by_side, or labels would hide them
+_MIN_SIDE = 480  # smaller images are enlarged, or names would hide their objects
 _GOLDEN_RATIO = 0.618034
 
 
@@ -46,10 +46,11 @@ def draw_instances(
     image: np.ndarray,
     instances: Any,
     classes: Sequence[str],
-    score_thr: float = 0.3,
+    score_thr: float = SCORE_THR,
     *,
     boxes: bool = True,
     names: bool = True,
+    enlarge: bool = False,
 ) -> np.ndarray:
     """Draw ground truth or predictions on an image.
 
@@ -63,15 +64,21 @@ def draw_instances(
         score_thr: instances with a lower score are not drawn.
         boxes: whether to draw boxes in addition to masks.
         names: whether to write names; hundreds of them hide the image.
+        enlarge: whether to enlarge an image of less than 480 pixels by a whole number, so that
+            names do not hide its objects.
 
     Returns:
-        (H, W, 3) uint8, RGB.
+        (H, W, 3) uint8, RGB, or a multiple of that size.
 
     Raises:
         ValueError: the image has another shape or type, masks have another size than the image, a
-            label has no class, or there are neither masks nor boxes.
+            label has no class, there are neither masks nor boxes, or ``score_thr`` is not from 0
+            to 1.
     """
-    return _draw(image, select(image, instances, classes, score_thr), classes, boxes, names)
+    selected = select(image, instances, classes, score_thr)
+    if enlarge:
+        image, selected = _enlarged(image, selected)
+    return _draw(image, selected, classes, boxes, names)
 
 
 def draw_side_by_side(
@@ -79,7 +86,7 @@ def draw_side_by_side(
     gt: Any,
     pred: Any,
     classes: Sequence[str],
-    score_thr: float = 0.3,
+    score_thr: float = SCORE_THR,
     *,
     boxes: bool = True,
     names: bool = True,
@@ -98,7 +105,7 @@ def draw_panels(
     gt: Any,
     pred: Any,
     classes: Sequence[str],
-    score_thr: float = 0.3,
+    score_thr: float = SCORE_THR,
     *,
     boxes: bool = True,
     names: bool = True,
@@ -107,22 +114,29 @@ def draw_panels(
 
     The arguments and errors are those of :func:`draw_side_by_side`.
     """
-    factor = max(1, -(-_MIN_SIDE // max(image.shape[:2])))
-    size = (image.shape[1] * factor, image.shape[0] * factor)
-    large = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
     panels = []
     for title, instances in (("ground truth", gt), ("prediction", pred)):
-        selected = select(image, instances, classes, score_thr).enlarged(factor)
+        large, selected = _enlarged(image, select(image, instances, classes, score_thr))
         drawn = _draw(large, selected, classes, boxes, names)
         panels.append((f"{title} ({len(selected)})", drawn))
     return panels
+
+
+def _enlarged(image: np.ndarray, selected: DrawnInstances) -> tuple[np.ndarray, DrawnInstances]:
+    """Enlarge a small image and its instances by a whole number."""
+    factor = max(1, -(-_MIN_SIDE // max(image.shape[:2])))
+    if factor == 1:
+        return image, selected
+    size = (image.shape[1] * factor, image.shape[0] * factor)
+    large = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    return large, selected.enlarged(factor)
 
 
 def draw_closeups(
     image: np.ndarray,
     instances: Any,
     classes: Sequence[str],
-    score_thr: float = 0.3,
+    score_thr: float = SCORE_THR,
     *,
     gt: Any = None,
     num: int = 3,

@@ -13,7 +13,10 @@ import numpy as np
 
 from condinst.masks.crop import Crop
 
-__all__ = ["DrawnInstances", "select"]
+__all__ = ["SCORE_THR", "DrawnInstances", "check_score_thr", "select"]
+
+# Instances with lower scores are not shown to people unless they ask for them.
+SCORE_THR = 0.3
 
 
 @dataclass
@@ -65,6 +68,21 @@ class DrawnInstances:
         return DrawnInstances(self.labels, crops, boxes, self.scores)
 
 
+def check_score_thr(value: Any) -> float:
+    """Check a score threshold.
+
+    Raises:
+        ValueError: it is not a number from 0 to 1.
+    """
+    try:
+        usable = not isinstance(value, bool | str) and 0 <= float(value) <= 1
+    except (TypeError, ValueError):
+        usable = False
+    if not usable:
+        raise ValueError(f"score_thr={value!r}: expected a number from 0 to 1")
+    return float(value)
+
+
 def select(
     image: np.ndarray, instances: Any, classes: Sequence[str], score_thr: float
 ) -> DrawnInstances:
@@ -72,6 +90,7 @@ def select(
 
     The arguments and errors are those of :func:`condinst.visualization.instances.draw_instances`.
     """
+    score_thr = check_score_thr(score_thr)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image: expected (H, W, 3) uint8, got {image.shape} {image.dtype}")
     read = _from_crops if hasattr(instances, "crops") else _from_fields

@@ -15,7 +15,7 @@ import condinst.data_report
 import condinst.dataset_converters.importer
 import condinst.dataset_converters.tile_coco
 import condinst.datasets.checks.checks
-import condinst.new.create  # noqa: F401  what is imported here is not in every process of a case
+import condinst.new.creation  # noqa: F401  what is imported here is not in every process of a case
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's here")
 

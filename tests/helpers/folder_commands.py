@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from coco_commands import check_and_load
-from folder_fuzz import damage, write
+from folder_fuzz import damage, format_of, write
 from harness import command
 
 __all__ = ["new_of_folder"]
@@ -24,8 +24,7 @@ def new_of_folder(kind: str, seed: int, folder: Path) -> None:
     for path in {random_.choice(files) for _ in range(random_.choice((1, 1, 3)))}:
         damage(path, random_)
     words = ["new", "x", "--data", str(data), "--out", str(out), "--device", "cpu"]
-    fmt = "masks" if kind == "bowl" else kind
-    if command([*words, "--format", fmt], [str(data)]):
+    if command([*words, "--format", format_of(kind)], [str(data)]):
         return
     from mmengine.config import Config
 

@@ -1,4 +1,4 @@
-"""Small sound folders of labelme, VIA, YOLO, masks, VOC and Cityscapes, and damage to them."""
+"""Small sound folders of every format that condinst new reads, and damage to them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import random
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from coco_fuzz import damaged_tree
+from folder_exports import EXPORTS, NUMBER, SIZE, write_image, write_json, write_mask
 from PIL import Image
 
-__all__ = ["KINDS", "damage", "write"]
+__all__ = ["KINDS", "damage", "format_of", "write"]
 
-_SIZE = 48, 64  # height, width
-_NUMBER = 4  # images
 _WORDS = (
     "nan",
     "inf",
@@ -41,30 +39,10 @@ def write(kind: str, folder: Path) -> list[Path]:
     return _WRITERS[kind](folder)
 
 
-def _image(path: Path, seed: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).integers(0, 255, (*_SIZE, 3), np.uint8)
-    Image.fromarray(noise).save(path)
-
-
-def _mask(path: Path, values: tuple[int, ...] = (1, 2), bits: int = 8) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.zeros(_SIZE, np.uint16 if bits == 16 else np.uint8)
-    for n, value in enumerate(values):
-        pixels[5 + 20 * n : 20 + 20 * n, 10:30] = value
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def _json(path: Path, data: Any) -> Path:
-    path.write_text(json.dumps(data))
-    return path
-
-
 def _labelme(folder: Path) -> list[Path]:
     files = []
-    for i in range(_NUMBER):
-        _image(folder / f"{i}.png", i)
+    for i in range(NUMBER):
+        write_image(folder / f"{i}.png", i)
         shapes = [
             dict(
                 label="a", points=[[5, 5], [30, 5], [30, 30]], shape_type="polygon", group_id=None
@@ -73,14 +51,14 @@ def _labelme(folder: Path) -> list[Path]:
             dict(label="a", points=[[40, 35], [45, 35]], shape_type="circle", flags={}),
         ]
         data = dict(version="5", flags={}, shapes=shapes, imagePath=f"{i}.png", imageData=None)
-        files.append(_json(folder / f"{i}.json", data | dict(imageHeight=48, imageWidth=64)))
+        files.append(write_json(folder / f"{i}.json", data | dict(imageHeight=48, imageWidth=64)))
     return files
 
 
 def _via(folder: Path) -> list[Path]:
     data = {}
-    for i in range(_NUMBER):
-        _image(folder / f"{i}.png", i)
+    for i in range(NUMBER):
+        write_image(folder / f"{i}.png", i)
         shapes = [
             dict(name="polygon", all_points_x=[5, 30, 30], all_points_y=[5, 5, 30]),
             dict(name="rect", x=35, y=5, width=10, height=12),
@@ -89,13 +67,13 @@ def _via(folder: Path) -> list[Path]:
         ]
         regions = [dict(shape_attributes=s, region_attributes=dict(type="a")) for s in shapes]
         data[f"{i}.png1"] = dict(filename=f"{i}.png", size=1, regions=regions, file_attributes={})
-    return [_json(folder / "via.json", data)]
+    return [write_json(folder / "via.json", data)]
 
 
 def _yolo(folder: Path) -> list[Path]:
     files = []
-    for i in range(_NUMBER):
-        _image(folder / "images" / f"{i}.png", i)
+    for i in range(NUMBER):
+        write_image(folder / "images" / f"{i}.png", i)
         label = folder / "labels" / f"{i}.txt"
         label.parent.mkdir(exist_ok=True)
         label.write_text("0 0.1 0.1 0.5 0.1 0.5 0.6\n1 0.7 0.7 0.2 0.2\n")
@@ -106,25 +84,27 @@ def _yolo(folder: Path) -> list[Path]:
 
 
 def _masks(folder: Path) -> list[Path]:
-    for i in range(_NUMBER):
-        _image(folder / "images" / f"{i}.png", i)
-    return [_mask(folder / "masks" / f"{i}.png") for i in range(_NUMBER)]
+    for i in range(NUMBER):
+        write_image(folder / "images" / f"{i}.png", i)
+    return [write_mask(folder / "masks" / f"{i}.png") for i in range(NUMBER)]
 
 
 def _bowl(folder: Path) -> list[Path]:
     files = []
-    for i in range(_NUMBER):
-        _image(folder / f"{i}" / "images" / f"{i}.png", i)
-        files += [_mask(folder / f"{i}" / "masks" / f"{n}.png", (0,) * n + (1,)) for n in (0, 1)]
+    for i in range(NUMBER):
+        write_image(folder / f"{i}" / "images" / f"{i}.png", i)
+        files += [
+            write_mask(folder / f"{i}" / "masks" / f"{n}.png", (0,) * n + (1,)) for n in (0, 1)
+        ]
     return files
 
 
 def _pascal(folder: Path) -> list[Path]:
     files = []
-    for i in range(_NUMBER):
-        _image(folder / "JPEGImages" / f"{i}.png", i)
-        files.append(_mask(folder / "SegmentationObject" / f"{i}.png"))
-        files.append(_mask(folder / "SegmentationClass" / f"{i}.png", (3, 8)))
+    for i in range(NUMBER):
+        write_image(folder / "JPEGImages" / f"{i}.png", i)
+        files.append(write_mask(folder / "SegmentationObject" / f"{i}.png"))
+        files.append(write_mask(folder / "SegmentationClass" / f"{i}.png", (3, 8)))
         text = "<annotation><object><name>cat</name></object></annotation>"
         (folder / "Annotations").mkdir(exist_ok=True)
         (folder / "Annotations" / f"{i}.xml").write_text(text)
@@ -138,10 +118,10 @@ def _pascal(folder: Path) -> list[Path]:
 
 def _cityscapes(folder: Path) -> list[Path]:
     files = []
-    for i in range(_NUMBER):
-        _image(folder / f"{i}.png", i)
-        files.append(_mask(folder / f"{i}_instanceIds.png", (26001, 24002), 16))
-    return [*files, _json(folder / "classes.json", {"26": "car", "24": "person"})]
+    for i in range(NUMBER):
+        write_image(folder / f"{i}.png", i)
+        files.append(write_mask(folder / f"{i}_instanceIds.png", (26001, 24002), 16))
+    return [*files, write_json(folder / "classes.json", {"26": "car", "24": "person"})]
 
 
 _WRITERS: dict[str, Callable[[Path], list[Path]]] = dict(
@@ -153,7 +133,13 @@ _WRITERS: dict[str, Callable[[Path], list[Path]]] = dict(
     pascal=_pascal,
     cityscapes=_cityscapes,
 )
+_WRITERS.update({name: writer for name, (_, writer) in EXPORTS.items()})
 KINDS = tuple(_WRITERS)
+
+
+def format_of(kind: str) -> str:
+    """Return the name that --format takes for a kind of folder."""
+    return EXPORTS[kind][0] if kind in EXPORTS else "masks" if kind == "bowl" else kind
 
 
 def damage(path: Path, random_: random.Random) -> None:
@@ -164,7 +150,7 @@ def damage(path: Path, random_: random.Random) -> None:
         path.write_bytes(_damaged_png(path, random_))
     elif path.suffix == ".yaml" and random_.random() < 0.5:
         path.write_text(random_.choice(_YAMLS))
-    elif path.suffix == ".xml":
+    elif path.suffix == ".xml" and random_.random() < 0.3:
         path.write_text(random_.choice(_XMLS))
     else:
         path.write_bytes(_damaged_text(path.read_bytes(), random_))
@@ -270,7 +256,7 @@ def _damaged_png(path: Path, random_: random.Random) -> bytes:
         pixels = np.asarray(image).astype(np.uint8)
     mode = random_.choice(("1", "L", "P", "RGB", "RGBA", "LA", "I;16", "PA", "F", "CMYK"))
     values = pixels if kind == 4 else np.random.default_rng(random_.randrange(99)).integers(
-        0, 255, random_.choice((_SIZE, _SIZE[::-1], (1, 1), (49, 64))), np.uint8
+        0, 255, random_.choice((SIZE, SIZE[::-1], (1, 1), (49, 64))), np.uint8
     )  # fmt: skip
     buffer = io.BytesIO()
     if mode == "I;16":

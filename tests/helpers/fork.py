@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.process
 import multiprocessing.util
 import os
 import signal
@@ -31,6 +32,8 @@ class Child:
 
     def _run(self, function: Callable[[], object]) -> None:
         code = 1
+        # data workers that a test before this one has left are its parent's, not its own to end
+        multiprocessing.process._children.clear()
         try:
             descriptor = os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(descriptor, 1)
@@ -47,10 +50,12 @@ class Child:
         except BaseException:
             traceback.print_exc()
         finally:
-            multiprocessing.util._exit_function()  # Python's own end waits for its workers
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+            try:
+                multiprocessing.util._exit_function()  # Python's own end waits for its workers
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(code)  # else it would go on as a second pytest
 
     def kill(self, signum: int = signal.SIGKILL) -> None:
         os.kill(self.pid, signum)

@@ -18,7 +18,8 @@ from pathlib import Path
 
 __all__ = ["Outcome", "command", "run_cases"]
 
-SECONDS = 20
+SECONDS = 20  # of CPU time, so that a busy machine fails no case
+HANGING = 300  # seconds, for a case that waits without working
 MEMORY = 1 << 30  # bytes above what the process has after its imports
 
 Outcome = dict[str, str]  # name of a failed case -> what happened
@@ -85,7 +86,8 @@ def _work(cases: Sequence[tuple[str, Callable[[], None]]], log: Path) -> None:
     limit = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for signum in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(signum, signal.SIG_DFL)
     with open(log, "a") as file:
 
         def say(**entry: object) -> None:
@@ -94,12 +96,14 @@ def _work(cases: Sequence[tuple[str, Callable[[], None]]], log: Path) -> None:
 
         for name, case in cases:
             say(name=name, start=True)
-            signal.alarm(SECONDS)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            signal.alarm(HANGING)
             try:
                 case()
             except BaseException:
                 say(name=name, error=traceback.format_exc()[-3000:])
             else:
                 say(name=name, ok=True)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
     os._exit(0)

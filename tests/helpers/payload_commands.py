@@ -37,6 +37,7 @@ QUICK_CHANGES = (
     "cfg with nms",
     "an iteration that is none",
     "an empty optimizer",
+    "schedulers with methods",
     "a hub of text inside",
 )
 CODE = f"open({payloads.MARK!r}, 'w')\n"

@@ -52,9 +52,9 @@ def images_of(truth: Truth, detections: Detections, max_dets=100):
     return compare_images(truth, detections, max_dets)
 
 
-def real_set(shared, category_ids=None):
-    """Content and detections of ../shared/evaluator, of some categories where given."""
-    folder = shared / "evaluator"
+def real_set(datasets, category_ids=None):
+    """Content and detections of the evaluator's set, of some categories where given."""
+    folder = datasets / "evaluator"
     content = json.loads((folder / "ground_truth.json").read_text())
     found = json.loads((folder / "detections.json").read_text())
     if category_ids is not None:

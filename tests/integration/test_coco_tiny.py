@@ -53,7 +53,7 @@ custom_hooks = [dict(type="KillHook", after_iter=120)]
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_trained_killed_resumed_evaluated(shared, tmp_path, processes):
+def test_trained_killed_resumed_evaluated(datasets, tmp_path, processes):
     base = REPO / "configs" / "condinst_r50_fpn_ms-poly-90k_coco_instance.py"
     config, deadly = tmp_path / "config.py", tmp_path / "deadly.py"
     config.write_text(CONFIG.format(base=base.as_posix()))
@@ -72,7 +72,7 @@ def test_trained_killed_resumed_evaluated(shared, tmp_path, processes):
             rest = arguments[positional:]
             command = ("bash", script, *arguments[:positional], processes, *rest, *options)
         environment = {"PORT": str(free_port()), "PYTHONPATH": str(SMALL.parent)}
-        return finish(start(*command, data=shared / "coco_tiny", environment=environment))
+        return finish(start(*command, data=datasets / "coco_tiny", environment=environment))
 
     killed = begin(TRAIN, deadly)
     assert killed.code == (-9 if processes == 1 else 1)

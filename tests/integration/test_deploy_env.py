@@ -17,6 +17,7 @@ from condinst.results.results import Results
 
 pytestmark = pytest.mark.long
 
+EXACT = dict(channels_last=False, fold_norms=False, score_thr=0)
 EXAMPLE = REPO / "examples" / "onnx_minimal.py"
 
 
@@ -53,7 +54,7 @@ def images(shapes, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(config, checkpoint, images) -> list[Results]:
-    predictor = Predictor(config, checkpoint, device="cpu", channels_last=False, fold_norms=False)
+    predictor = Predictor(config, checkpoint, device="cpu", **EXACT)
     found = predictor(images)
     assert sum(map(len, found)) > 10
     return found
@@ -80,7 +81,7 @@ def check_equal(expected: list[Results], found: list[Results]) -> None:
 
 
 def test_the_answers_are_the_predictors(exported, images, expected):
-    check_equal(expected, OnnxPredictor(exported)(images))
+    check_equal(expected, OnnxPredictor(exported)(images, score_thr=0))
 
 
 def test_openvinos_answers_are_the_predictors(
@@ -88,7 +89,7 @@ def test_openvinos_answers_are_the_predictors(
 ):
     path = tmp_path_factory.mktemp("openvino") / "small.xml"
     run("-m", "condinst", "export", config, checkpoint, "--out", path, "--format", "openvino")
-    predictor = OpenVinoPredictor(path, threads=1)
+    predictor = OpenVinoPredictor(path, threads=1, score_thr=0)
     check_equal(expected, predictor(images))
     path.with_suffix(".bin").rename(path.with_suffix(".lost"))
     with pytest.raises(FileNotFoundError, match=r"small\.bin is not a file"):
@@ -103,7 +104,7 @@ def test_a_file_of_a_fixed_size_finds_the_same(
     path = tmp_path_factory.mktemp("fixed") / "fixed.onnx"
     options = ["--fixed-size", 96, 96, "--batch-size", 2]
     run("-m", "condinst", "export", config, checkpoint, "--out", path, *options)
-    found = OnnxPredictor(path)(images)
+    found = OnnxPredictor(path, score_thr=0)(images)
     # images that fill the file's size are computed alike
     check_equal([expected[0], expected[3]], [found[0], found[3]])
     # the others are padded to that size in both, but boxes are clipped and masks drawn in it here
@@ -122,8 +123,10 @@ def test_a_file_of_a_fixed_size_finds_the_same(
 def test_images_resized_by_opencv_give_nearly_the_same(checkpoint, images, tmp_path):
     """pillow stands in for OpenCV's filter there, to one level of 255."""
     run("-m", "condinst", "export", SMALL, checkpoint, "--out", tmp_path / "cv2.onnx")
-    predictor = Predictor(SMALL, checkpoint, device="cpu", channels_last=False, fold_norms=False)
-    for a, b in zip(predictor(images), OnnxPredictor(tmp_path / "cv2.onnx")(images), strict=True):
+    predictor = Predictor(SMALL, checkpoint, device="cpu", **EXACT)
+    for a, b in zip(
+        predictor(images), OnnxPredictor(tmp_path / "cv2.onnx", score_thr=0)(images), strict=True
+    ):
         a, b = a[a.scores > 0.1], b[b.scores > 0.1]
         # scores are so close that their order may differ: each finds its partner by class and box
         distances = np.abs(a.boxes[:, None] - b.boxes[None]).max(axis=2)  # (len(a), len(b))
@@ -137,7 +140,7 @@ def test_images_resized_by_opencv_give_nearly_the_same(checkpoint, images, tmp_p
 def test_the_example_prints_the_instances(exported, images, expected):
     for results in expected:
         lines = run(EXAMPLE, exported, results.path).out.splitlines()
-        assert [line.split()[0] for line in lines] == results.names
+        assert [line.split()[0] for line in lines] == results.names.tolist()
         areas = [int(line.split()[-2]) for line in lines]
         np.testing.assert_allclose(areas, results.areas, atol=3)
 
@@ -160,7 +163,7 @@ def test_an_environment_without_pytorch(exported, images, expected, tmp_path):
         "import sys, importlib.util as u\n"
         "from condinst.deploy import OnnxPredictor\n"
         "assert not any(u.find_spec(name) for name in ('torch', 'mmdet', 'mmengine', 'cv2'))\n"
-        "for r in OnnxPredictor(sys.argv[1])(sys.argv[2]):\n"
+        "for r in OnnxPredictor(sys.argv[1])(sys.argv[2], score_thr=0):\n"
         "    r.save(sys.argv[3])\n"
         "    print(len(r), len(r.to_coco()), len(r.to_labelme()['shapes']) >= len(r))\n"
     )

@@ -55,10 +55,13 @@ def archives(source, tmp_path_factory) -> dict[str, Path]:
 def test_the_wheel_holds_the_package_its_startup_file_configs_and_tools(source, archives):
     names = set(zipfile.ZipFile(archives["wheel"]).namelist())
     expected = {p.relative_to(source).as_posix() for p in (source / "condinst").rglob("*.py")}
+    packaged = {p.relative_to(source).as_posix() for p in (source / "condinst").rglob("*.pth")}
+    assert "condinst/model_zoo/packaged/shapes.pth" in packaged
+    expected |= packaged
     for folder in ("configs", "tools"):
         for path in (source / folder).rglob("*.*"):
             expected.add(f"condinst/.mim/{path.relative_to(source).as_posix()}")
-    expected |= {"condinst.pth", "_condinst_startup.py"}
+    expected |= {"condinst.pth", "_condinst_startup.py", "condinst/py.typed"}
     # these two need benchmarks/, which stays in the checkout
     checkout_only = {f"condinst/.mim/tools/{n}.py" for n in ("benchmark", "compare_training")}
     assert expected - names == checkout_only

@@ -33,7 +33,9 @@ def half_empty(shapes, tmp_path_factory):
 def config(boxinst, prepared):
     cfg = Config.fromfile(SMALL)
     if boxinst:
-        base = Config.fromfile(REPO / "configs/quickstart_boxinst_r18_fpn_shapes.py").model
+        base = Config.fromfile(
+            REPO / "configs/quickstart/quickstart_boxinst_r18_fpn_shapes.py"
+        ).model
         branch = copy.deepcopy(cfg.model.mask_head.mask_feature_head)
         cfg.model.type, cfg.model.mask_head = "BoxInst", copy.deepcopy(base.mask_head)
         cfg.model.mask_head.mask_feature_head = branch

@@ -18,6 +18,9 @@ from condinst.compat.checkpoint import load_from_local
 from condinst.inference.predictor import Predictor
 from condinst.results.results import Results
 
+# everything that AP is computed from
+EXACT = dict(device="cpu", channels_last=False, fold_norms=False, score_thr=0)
+
 
 @pytest.fixture(scope="module")
 def checkpoint(trained) -> Path:
@@ -32,7 +35,7 @@ def folder(shapes) -> Path:
 @pytest.fixture(scope="module")
 def predictor(checkpoint) -> Predictor:
     """Without the switches that change the order of roundings."""
-    return Predictor(SMALL, checkpoint, device="cpu", channels_last=False, fold_norms=False)
+    return Predictor(SMALL, checkpoint, **EXACT)
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +62,7 @@ def test_the_answers_are_those_of_the_test_tool(
     expected = {
         Path(s["img_path"]).name: s["pred_instances"] for s in pickle.loads(out.read_bytes())
     }
-    predictor = Predictor(
-        SMALL,
-        checkpoint,
-        device="cpu",
-        channels_last=False,
-        fold_norms=False,
-        batch_size=batch_size,
-    )
+    predictor = Predictor(SMALL, checkpoint, batch_size=batch_size, **EXACT)
     found = predictor(folder)
     assert len(found) == len(expected) == 8
     for results in found:
@@ -80,7 +76,7 @@ def test_the_answers_are_those_of_the_test_tool(
 
 
 def test_the_fast_switches_keep_the_answers(predictor, checkpoint, first):
-    fast = Predictor(SMALL, checkpoint, device="cpu")(first)
+    fast = Predictor(SMALL, checkpoint, device="cpu", score_thr=0)(first)
     plain = predictor(first)
     assert len(fast) == len(plain)
     np.testing.assert_allclose(fast.scores, plain.scores, atol=1e-5)
@@ -94,32 +90,28 @@ def test_every_kind_of_source_gives_the_same(predictor, checkpoint, first):
     assert_equal(predictor(str(first)), expected)
     assert_equal(predictor(rgb), expected)
     assert_equal(predictor(Image.open(first)), expected)
+    assert_equal(predictor(first.read_bytes()), expected)
+    assert_equal(predictor(torch.from_numpy(rgb.copy()).permute(2, 0, 1)), expected)
+    assert_equal(predictor(np.dstack([rgb, rgb[:, :, 0]])), expected)  # alpha is dropped
     several = predictor([first, rgb])
     assert len(several) == 2
     assert_equal(several[1], expected)
-    bgr = Predictor(
-        SMALL,
-        checkpoint,
-        device="cpu",
-        channels_last=False,
-        fold_norms=False,
-        channel_order="bgr",
-    )
+    bgr = Predictor(SMALL, checkpoint, channel_order="bgr", **EXACT)
     assert_equal(bgr(rgb[:, :, ::-1].copy()), expected)
     assert np.array_equal(bgr(rgb[:, :, ::-1].copy()).read_image(), rgb)
     assert expected.path == str(first)
     assert np.array_equal(expected.read_image(), rgb)
 
 
-def test_arrays_go_the_way_of_files_in_the_published_pipeline(checkpoint, shared):
+def test_arrays_go_the_way_of_files_in_the_published_pipeline(checkpoint, datasets):
     cfg = Config.fromfile(SMALL)
     published = Config.fromfile(REPO / "configs" / "condinst_r50_fpn_ms-poly-90k_coco_instance.py")
     steps = published.test_pipeline
     assert steps[0].imdecode_backend == steps[1].backend == "pillow"
     steps[1].scale = (200, 120)
     cfg.test_dataloader.dataset.pipeline = steps
-    predictor = Predictor(cfg, checkpoint, device="cpu")
-    path = next((shared / "coco_tiny" / "val2017").glob("*.jpg"))
+    predictor = Predictor(cfg, checkpoint, device="cpu", score_thr=0)
+    path = next((datasets / "coco_tiny" / "val2017").glob("*.jpg"))
     assert_equal(predictor(np.asarray(Image.open(path).convert("RGB"))), predictor(path))
 
 
@@ -156,10 +148,9 @@ def test_the_frames_of_a_video(predictor, folder, tmp_path):
 
 def test_the_config_of_the_checkpoint(predictor, checkpoint, first, monkeypatch, tmp_path):
     expected = predictor(first)
-    exact = dict(device="cpu", channels_last=False, fold_norms=False)
-    assert_equal(Predictor(checkpoint, **exact)(first), expected)
-    assert_equal(Predictor(checkpoint=checkpoint, **exact)(first), expected)
-    assert_equal(Predictor(Config.fromfile(SMALL), checkpoint, **exact)(first), expected)
+    assert_equal(Predictor(checkpoint, **EXACT)(first), expected)
+    assert_equal(Predictor(checkpoint=checkpoint, **EXACT)(first), expected)
+    assert_equal(Predictor(Config.fromfile(SMALL), checkpoint, **EXACT)(first), expected)
     assert predictor.class_names == ("circle", "rectangle", "triangle", "star", "ring")
     content = load_from_local(str(checkpoint))
     content["meta"]["cfg"] += "\n__import__('pathlib').Path('ran').touch()\n"
@@ -192,10 +183,48 @@ def test_threads_get_the_answers_that_one_gets(predictor, folder):
 def test_a_higher_score_threshold_leaves_the_best(predictor, checkpoint, first):
     whole = predictor(first)
     threshold = float(np.median(whole.scores))
-    exact = dict(device="cpu", channels_last=False, fold_norms=False)
-    found = Predictor(SMALL, checkpoint, score_thr=threshold, **exact)(first)
-    assert 0 < len(found) < len(whole)
-    assert_equal(found, whole[whole.scores >= np.float32(threshold)])
+    expected = whole[whole.scores >= np.float32(threshold)]
+    assert 0 < len(expected) < len(whole)
+    assert_equal(Predictor(SMALL, checkpoint, **EXACT | dict(score_thr=threshold))(first), expected)
+    # of a single call; the predictor's own threshold stays
+    assert_equal(predictor(first, score_thr=threshold), expected)
+    assert_equal(next(predictor.stream(first, score_thr=threshold)), expected)
+    assert_equal(predictor(first), whole)
+
+
+def test_people_see_scores_from_03_on(predictor, checkpoint, first):
+    whole = predictor(first)
+    usual = Predictor(SMALL, checkpoint, device="cpu", channels_last=False, fold_norms=False)
+    assert 0 < len(usual(first)) < len(whole)
+    assert_equal(usual(first), whole[whole.scores >= 0.3])
+    assert_equal(usual(first, score_thr=0), whole)
+
+
+def test_its_words_on_the_terminal(predictor, checkpoint):
+    assert repr(predictor) == (
+        f"Predictor({checkpoint}, device='cpu', score_thr=0: "
+        "5 classes: circle, rectangle, triangle, star, ring)"
+    )
+    with pytest.raises(TypeError, match="Predictor: a call has no argument 'conf'; .* score_thr"):
+        predictor("a.png", conf=0.5)
+    with pytest.raises(TypeError, match=r"it is set once: Predictor\(..., batch_size=...\)"):
+        predictor.stream("a.png", batch_size=4)
+
+
+@pytest.mark.parametrize("score_thr", [30, -1, float("nan"), "0.5", None])
+def test_thresholds_outside_the_scores(predictor, checkpoint, score_thr):
+    with pytest.raises(ValueError, match="score_thr=.*: expected a number from 0 to 1"):
+        Predictor(SMALL, checkpoint, device="cpu", score_thr=score_thr)
+    if score_thr is not None:  # in a call: the predictor's own
+        with pytest.raises(ValueError, match="score_thr=.*: expected a number from 0 to 1"):
+            predictor("a.png", score_thr=score_thr)
+
+
+def test_an_image_of_one_pixel(predictor):
+    results = predictor(np.zeros((1, 1, 3), np.uint8))
+    assert results.image_size == (1, 1)
+    assert results.draw(enlarge=False).shape == (1, 1, 3)
+    assert len(predictor(np.zeros((1, 1, 3), np.uint8), score_thr=0.3)) <= len(results)
 
 
 def test_mixed_precision(checkpoint, first, predictor):
@@ -217,6 +246,13 @@ def test_files_that_are_no_images(predictor, checkpoint, first, tmp_path):
         predictor(tmp_path / "none.png")
     with pytest.raises(ValueError, match=r"image file .*b\.png"):
         predictor([tmp_path / "a.png", tmp_path / "b.png"])
+    # in a batch, too: first the results of the whole images, then the error
+    stream = Predictor(SMALL, checkpoint, device="cpu", batch_size=2).stream(
+        [tmp_path / "a.png", tmp_path / "b.png"]
+    )
+    assert Path(next(stream).path).name == "a.png"
+    with pytest.raises(ValueError, match=r"image file .*b\.png"):
+        next(stream)
     skipping = Predictor(SMALL, checkpoint, device="cpu", on_error="skip")
     with pytest.warns(UserWarning, match=r"skipped: image file .*d\.png"):
         found = skipping(tmp_path)
@@ -226,13 +262,9 @@ def test_files_that_are_no_images(predictor, checkpoint, first, tmp_path):
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (
-            np.zeros((40, 40), np.uint8),
-            r"expected an array \(height, width, 3\) of uint8, got \(40",
-        ),
-        (np.zeros((40, 40, 4), np.uint8), r"got \(40, 40, 4\) of uint8"),
-        (np.zeros((40, 40, 3), np.float32), "of float32"),
-        (np.zeros((0, 40, 3), np.uint8), r"got \(0, 40, 3\)"),
+        (np.zeros((40, 40, 2), np.uint8), r"expected an array \(height, width\), .* \(40, 40, 2\)"),
+        (np.zeros((40, 40, 3), np.float32), "expected uint8, got float32"),
+        (np.zeros((0, 40, 3), np.uint8), r"got shape \(0, 40, 3\)"),
     ],
 )
 def test_arrays_that_are_no_images(predictor, image, message):
@@ -241,8 +273,16 @@ def test_arrays_that_are_no_images(predictor, image, message):
 
 
 def test_sources_that_are_none(predictor, tmp_path):
-    with pytest.raises(TypeError, match="expected a path.* got int"):
-        predictor(3)
+    for source, got in (
+        (3, "int; pass a camera's"),
+        (None, "None, which cv2.imread"),
+        ({}, "dict"),
+    ):
+        with pytest.raises(TypeError, match=f"expected a path.* got {got}"):
+            predictor(source)
+    results = predictor(np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(TypeError, match="expected a path.* got Results"):
+        predictor([results])
     with pytest.raises(ValueError, match=f"folder {tmp_path}: expected images"):
         predictor(tmp_path)
     with pytest.raises(FileNotFoundError, match="video file not found: none.mp4"):

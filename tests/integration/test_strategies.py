@@ -49,7 +49,6 @@ def assert_same(actual, expected):
         torch.testing.assert_close(actual[name], weight, rtol=1e-4, atol=1e-5, msg=name)
 
 
-@pytest.mark.slow  # hung once in three runs, after the last checkpoint of the DDP training
 def test_fsdp_on_the_cpu(tmp_path, shapes, monkeypatch):
     monkeypatch.setenv("CONDINST_DATA_ROOT", f"{shapes.as_posix()}/")
     for name, text in (("ddp", CONFIG), ("fsdp", CONFIG + FSDP)):

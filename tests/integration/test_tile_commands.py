@@ -17,6 +17,7 @@ from condinst.inference.predictor import Predictor
 
 SIDE, GAP = 96, 96
 EXACT = dict(device="cpu", channels_last=False, fold_norms=False)
+ALL = dict(EXACT, score_thr=0)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +57,8 @@ def mosaic(shapes, tmp_path_factory) -> Path:
 
 def test_a_tile_as_large_as_the_image_changes_nothing(checkpoint, shapes):
     files = sorted((shapes / "train").glob("*.png"))[:3]
-    plain = Predictor(SMALL, checkpoint, **EXACT)
-    tiled = Predictor(SMALL, checkpoint, tile=SIDE, tile_standard_pred=True, **EXACT)
+    plain = Predictor(SMALL, checkpoint, **ALL)
+    tiled = Predictor(SMALL, checkpoint, tile=SIDE, tile_standard_pred=True, **ALL)
     for file, one, other in zip(files, plain(files), tiled(files), strict=True):
         assert len(one) == len(other) > 0
         assert np.array_equal(one.scores, other.scores)
@@ -98,9 +99,9 @@ def test_the_test_tool_gives_the_predictor_s_answers(checkpoint, mosaic, tmp_pat
         "--show-dir", tmp_path / "shown", data=mosaic,
     )  # fmt: skip
     (sample,) = pickle.loads(out.read_bytes())
-    expected = Predictor(
-        SMALL, checkpoint, tile=80, tile_standard_pred=True, batch_size=4, **EXACT
-    )(mosaic / "train" / "a.png")
+    expected = Predictor(SMALL, checkpoint, tile=80, tile_standard_pred=True, batch_size=4, **ALL)(
+        mosaic / "train" / "a.png"
+    )
     wanted = sample["pred_instances"]
     assert len(expected) == len(wanted["scores"]) > 4
     np.testing.assert_allclose(expected.scores, wanted["scores"], atol=1e-5)

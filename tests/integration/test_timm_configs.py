@@ -12,7 +12,7 @@ pytestmark = pytest.mark.long
 timm = pytest.importorskip("timm", reason="needs timm, which is optional")
 
 CONFIGS = {
-    name: REPO / "configs" / f"condinst_{name}_fpn_ms-3x_coco_instance.py"
+    name: REPO / "configs/condinst" / f"condinst_{name}_fpn_ms-3x_coco_instance.py"
     for name in ("convnext-tiny", "mobilenetv3-large")
 }
 
@@ -36,7 +36,7 @@ def test_config_fits_its_backbone(name):
     ("name", "rate", "iterations"),
     [("convnext-tiny", 0.0005, 25), ("mobilenetv3-large", 0.005, 60)],
 )
-def test_trains_with_falling_losses(name, rate, iterations, shared, tmp_path):
+def test_trains_with_falling_losses(name, rate, iterations, datasets, tmp_path):
     """From random weights, on 4 images."""
     options = (
         "model.backbone.pretrained=False",
@@ -58,7 +58,7 @@ def test_trains_with_falling_losses(name, rate, iterations, shared, tmp_path):
     run(
         *(TRAIN, CONFIGS[name], "--seed", 0, "--work-dir", tmp_path),
         *("--cfg-options", *options),
-        data=shared / "coco_tiny",
+        data=datasets / "coco_tiny",
     )
     losses = [record["loss"] for record in read_scalars(log_folders(tmp_path)[0]).values()]
     assert len(losses) == iterations

@@ -6,7 +6,9 @@ import json
 import shutil
 
 import pytest
-from commands import REPO, TEST, TRAIN, log_folders, read_metrics, read_scalars, run
+from commands import TEST, TRAIN, log_folders, read_metrics, read_scalars, run
+
+from condinst.compat.base_configs import shipped_config
 
 pytestmark = pytest.mark.long
 
@@ -60,7 +62,7 @@ VARIANTS = {
 
 def write_config(folder, name, ann_file="annotations/instances_train.json"):
     backbone, in_channels, _ = VARIANTS[name]
-    base = (REPO / "configs" / f"{name}_coco_instance.py").as_posix()
+    base = shipped_config(f"{name}_coco_instance").as_posix()
     path = folder / f"{name}.py"
     path.write_text(
         CONFIG.format(base=base, backbone=backbone, in_channels=in_channels, ann_file=ann_file)

@@ -45,14 +45,14 @@ def write_subset(root: Path, target: Path) -> None:
     target.write_text(json.dumps(content))
 
 
-def run_config(shared: Path, annotations: Path, scope: str, work_dir: Path) -> Config:
+def run_config(datasets: Path, annotations: Path, scope: str, work_dir: Path) -> Config:
     cfg = small_config()
     cfg.default_scope = scope
     cfg.work_dir = str(work_dir)
     cfg.model.backbone.update(frozen_stages=-1, norm_eval=False)
     dataset = dict(
         type="CocoDataset",
-        data_root=str(shared / "coco_tiny"),
+        data_root=str(datasets / "coco_tiny"),
         ann_file=str(annotations),
         data_prefix=dict(img="train2017/"),
     )
@@ -98,19 +98,19 @@ def run_config(shared: Path, annotations: Path, scope: str, work_dir: Path) -> C
 
 
 @pytest.mark.slow
-def test_eight_images_are_learned_as_well_as_by_mmdet(shared, tmp_path, record_property):
+def test_eight_images_are_learned_as_well_as_by_mmdet(datasets, tmp_path, record_property):
     annotations = tmp_path / "eight.json"
-    write_subset(shared, annotations)
+    write_subset(datasets, annotations)
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope("condinst"):
         start = MODELS.build(
-            copy.deepcopy(run_config(shared, annotations, "condinst", tmp_path).model)
+            copy.deepcopy(run_config(datasets, annotations, "condinst", tmp_path).model)
         )
     start.init_weights()
     torch.save(start.state_dict(), tmp_path / "start.pth")
     reached = {}
     for scope in ("condinst", "mmdet"):
-        cfg = run_config(shared, annotations, scope, tmp_path / scope)
+        cfg = run_config(datasets, annotations, scope, tmp_path / scope)
         cfg.load_from = str(tmp_path / "start.pth")
         runner = Runner.from_cfg(cfg)
         runner.train()

@@ -48,9 +48,9 @@ def relative(actual: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize(("name", "scale", "num"), CASES)
-def test_head_outputs(shared, record_property, name, scale, num):
+def test_head_outputs(datasets, record_property, name, scale, num):
     theirs, ours = pair(name)
-    batch = collate(coco_samples(shared, scale, [3, 5][:num]))
+    batch = collate(coco_samples(datasets, scale, [3, 5][:num]))
     theirs.eval()
     ours.eval()
     worst = 0.0
@@ -74,9 +74,9 @@ def test_head_outputs(shared, record_property, name, scale, num):
 
 
 @pytest.mark.parametrize(("name", "scale", "num"), CASES)
-def test_losses_and_gradients(shared, record_property, name, scale, num):
+def test_losses_and_gradients(datasets, record_property, name, scale, num):
     theirs, ours = pair(name)
-    batch = coco_samples(shared, scale, [3, 5][:num])
+    batch = coco_samples(datasets, scale, [3, 5][:num])
     losses = []
     for model in (theirs, ours):
         model.train()
@@ -105,9 +105,9 @@ def test_losses_and_gradients(shared, record_property, name, scale, num):
 
 
 @pytest.mark.parametrize(("name", "scale", "num"), CASES)
-def test_predictions(shared, record_property, name, scale, num):
+def test_predictions(datasets, record_property, name, scale, num):
     theirs, ours = pair(name)
-    batch = coco_samples(shared, scale, [3, 5][:num])
+    batch = coco_samples(datasets, scale, [3, 5][:num])
     theirs.eval()
     ours.eval()
     expected = run_predict(theirs, collate(batch))
@@ -133,11 +133,11 @@ def test_predictions(shared, record_property, name, scale, num):
 @pytest.mark.parametrize(
     "cap", [dict(max_masks_to_train=-1), dict(max_masks_to_train=-1, topk_masks_per_img=12)]
 )
-def test_losses_with_other_caps(shared, cap):
+def test_losses_with_other_caps(datasets, cap):
     """Without a cap, and with the best of each object."""
     cfg = small_config()
     cfg.model.mask_head.update(cap)
-    batch = coco_samples(shared, (427, 320), [3, 5, 6])
+    batch = coco_samples(datasets, (427, 320), [3, 5, 6])
     expected, actual = (run_loss(model.train(), collate(batch)) for model in build_pair(cfg))
     assert expected["loss_mask"] > 0
     for key, value in expected.items():
@@ -151,7 +151,7 @@ def test_losses_with_other_caps(shared, cap):
         dict(dcn_on_last_conv=True, conv_bias="auto"),
     ],
 )
-def test_other_box_heads(shared, head):
+def test_other_box_heads(datasets, head):
     """The switches that the published config does not use."""
     cfg = small_config()
     cfg.model.bbox_head.update(head)
@@ -159,7 +159,7 @@ def test_other_box_heads(shared, head):
     for model in (theirs, ours):
         if not cfg.model.bbox_head.norm_on_bbox:  # distances are exponentials here
             model.bbox_head.conv_reg.bias.data.fill_(3.0)
-    batch = coco_samples(shared, (427, 320), [3, 5])
+    batch = coco_samples(datasets, (427, 320), [3, 5])
     expected, actual = (run_loss(model.train(), collate(batch)) for model in (theirs, ours))
     for key, value in expected.items():
         assert relative(actual[key], value) < 1e-4
@@ -170,15 +170,15 @@ def test_other_box_heads(shared, head):
         assert (a.masks == b.masks).float().mean() >= 0.9999
 
 
-def test_coco_ap_of_both_is_equal(shared, tmp_path):
+def test_coco_ap_of_both_is_equal(datasets, tmp_path):
     """Through mmdet's metric, on real images.
 
     Weights that know nothing reach an AP of zero, which proves nothing: so both get the same made
     up "trained" answers on top, the annotations with jitter, via each model's own boxes and masks.
     """
     theirs, ours = pair("small")
-    samples = coco_samples(shared, (427, 320), list(range(6)), split="val")
-    annotations = str(shared / "coco_tiny/annotations/instances_val2017.json")
+    samples = coco_samples(datasets, (427, 320), list(range(6)), split="val")
+    annotations = str(datasets / "coco_tiny/annotations/instances_val2017.json")
     results = []
     for model in (theirs, ours):
         model.eval()

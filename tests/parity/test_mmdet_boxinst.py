@@ -37,13 +37,13 @@ def iteration():
     info.pop("iter")
 
 
-def samples_of(shared, scale, inds):
+def samples_of(datasets, scale, inds):
     """Images without masks whose bottom strips mmdet scales right.
 
     mmdet divides by the padded height of the batch where the height of the original image is
     meant; here the two are made equal.
     """
-    samples = coco_samples(shared, scale, inds)
+    samples = coco_samples(datasets, scale, inds)
     height = max(math.ceil(s["data_samples"].img_shape[0] / 32) * 32 for s in samples)
     for sample in samples:
         del sample["data_samples"].gt_instances.masks
@@ -68,11 +68,11 @@ def test_shipped_config_builds_ours_and_loads_strictly():
 
 
 @pytest.mark.parametrize("cap", [64, 12, -1])
-def test_losses_and_gradients(shared, cap):
+def test_losses_and_gradients(datasets, cap):
     cfg = small_config()
     cfg.model.mask_head.topk_masks_per_img = cap
     theirs, ours = build_pair(cfg)
-    batch = samples_of(shared, (427, 320), [3, 5, 6])
+    batch = samples_of(datasets, (427, 320), [3, 5, 6])
     losses = []
     for model in (theirs, ours):
         model.train()
@@ -88,9 +88,9 @@ def test_losses_and_gradients(shared, cap):
             assert relative(gradients[key].grad, parameter.grad) < 1e-3, key
 
 
-def test_the_warm_up_counts_as_mmdet_does(shared):
+def test_the_warm_up_counts_as_mmdet_does(datasets):
     theirs, ours = build_pair(small_config())
-    batch = samples_of(shared, (211, 160), [3])
+    batch = samples_of(datasets, (211, 160), [3])
     info = MessageHub.get_current_instance().runtime_info
     for iteration, factor in [(0, 0.0), (2500, 0.25), (10_000, 1.0), (25_000, 1.0)]:
         info["iter"] = iteration
@@ -101,9 +101,9 @@ def test_the_warm_up_counts_as_mmdet_does(shared):
         assert actual == pytest.approx(expected, rel=1e-4), factor
 
 
-def test_predictions(shared):
+def test_predictions(datasets):
     theirs, ours = build_pair(small_config())
-    batch = coco_samples(shared, (427, 320), [3, 5])
+    batch = coco_samples(datasets, (427, 320), [3, 5])
     expected, actual = (run_predict(model.eval(), collate(batch)) for model in (theirs, ours))
     for sample, our_sample in zip(expected, actual, strict=True):
         a, b = sample.pred_instances, our_sample.pred_instances

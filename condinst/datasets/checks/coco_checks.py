@@ -72,7 +72,9 @@ class SplitFile:
         inside_height = np.minimum(y + height, size[:, 0]) - np.maximum(y, 0)
         reasons = {
             "flagged ignore": file.ignore,
-            "of zero area or under a pixel": (file.areas <= 0) | (width < 1) | (height < 1),
+            "of zero area or smaller than one pixel": (file.areas <= 0)
+            | (width < 1)
+            | (height < 1),
             "with the box outside the image": (inside_width <= 0) | (inside_height <= 0),
         }
         left, skipped = self.of_a_class.copy(), {}
@@ -224,7 +226,8 @@ def check_images(split: SplitFile, header_sample: int) -> list[str]:
 
 def check_for_metric(truth: CocoFile, splits: list[SplitFile], segm: bool) -> list[str]:
     """Check that a COCO metric can compare predictions on ``splits`` with ``truth``."""
-    if not truth.has_annotations:
+    if not truth.has_annotations or not len(truth.ann_ids):
+        # AP would be -1, and the best checkpoint any
         return ["has no annotations to evaluate with; format_only=True writes predictions only"]
     problems = []
     known = set(truth.image_ids)

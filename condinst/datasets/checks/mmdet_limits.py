@@ -10,6 +10,7 @@ from mmdet.registry import DATASETS as MMDET_DATASETS
 from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
 from mmengine.registry import Registry
 
+from condinst.config.nodes import type_name
 from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.entry_issues import first_few
 from condinst.datasets.coco_dataset import CocoDataset
@@ -46,7 +47,7 @@ def check_for_mmdet(split: SplitFile, dataset: dict, cfg: Any) -> list[str]:
     loads_masks = [
         step.get("type")
         for step in dataset.get("pipeline", [])
-        if str(step.get("type")).endswith("LoadAnnotations") and step.get("with_mask")
+        if type_name(step) == "LoadAnnotations" and step.get("with_mask")
     ]
     if not all(
         _is_ours(kind, cfg, TRANSFORMS, MMDET_TRANSFORMS, LoadAnnotations) for kind in loads_masks

@@ -82,6 +82,9 @@ def read_images(entries: Sequence[Any], issues: list[EntryIssue]) -> list[dict[s
 
 
 def _read_image(index: int, entry: Any, issues: list[EntryIssue]) -> dict[str, Any]:
+    if isinstance(entry, dict) and "file_name" not in entry and is_name(entry.get("coco_url")):
+        # LVIS: http://images.cocodataset.org/train2017/000000391895.jpg
+        entry = {**entry, "file_name": "/".join(entry["coco_url"].split("/")[3:])}
     require_keys(entry, "images", index, ("id", "file_name", "height", "width"))
     key = read_id(entry["id"], f"images[{index}]")
     where = f"images[{index}] (id {short_repr(key)})"

@@ -1,20 +1,33 @@
 """Transforms that mmdet does not have, or has in a slower or less exact form."""
 
+from condinst.datasets.transforms.albu import Albu
+from condinst.datasets.transforms.copy_paste import CopyPaste
 from condinst.datasets.transforms.cut_tiles import CutTiles
+from condinst.datasets.transforms.erase_and_warp import RandomAffine, RandomErasing
 from condinst.datasets.transforms.fast_transforms import PackDetInputs, Resize
 from condinst.datasets.transforms.load_annotations import LoadAnnotations
 from condinst.datasets.transforms.load_image import LoadImageFromFile
+from condinst.datasets.transforms.mixup import CachedMixUp, MixUp
+from condinst.datasets.transforms.mosaic import CachedMosaic, Mosaic
 from condinst.datasets.transforms.prepare_box_targets import PrepareBoxTargets
 from condinst.datasets.transforms.prepare_mask_targets import PrepareMaskTargets
 from condinst.datasets.transforms.random_tile import RandomTile
 
 __all__ = [
+    "Albu",
+    "CachedMixUp",
+    "CachedMosaic",
+    "CopyPaste",
     "CutTiles",
     "LoadAnnotations",
     "LoadImageFromFile",
+    "MixUp",
+    "Mosaic",
     "PackDetInputs",
     "PrepareBoxTargets",
     "PrepareMaskTargets",
+    "RandomAffine",
+    "RandomErasing",
     "RandomTile",
     "Resize",
 ]

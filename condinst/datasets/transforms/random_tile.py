@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import shapely
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
-from mmdet.structures.mask import BitmapMasks, PolygonMasks
-from shapely import geometry
 
 from condinst.registry import TRANSFORMS
 
-__all__ = ["RandomTile", "crop_masks"]
+__all__ = ["RandomTile"]
 
 
 @TRANSFORMS.register_module()
@@ -112,7 +109,7 @@ def _cut_objects(results: dict, tile: tuple[int, int, int, int], min_visible: fl
     visible = np.ones(len(kept))
     if results.get("gt_masks") is not None:
         masks = results["gt_masks"][kept]
-        inside = crop_masks(masks, tile, is_cut)
+        inside = masks.crop(np.array(tile))
         cut = np.flatnonzero(is_cut)
         if len(cut):
             visible[cut] = inside[cut].areas / np.maximum(masks[cut].areas, 1)
@@ -128,43 +125,6 @@ def _cut_objects(results: dict, tile: tuple[int, int, int, int], min_visible: fl
     flags = (visible < min_visible) | (visible == 0) | (moved[:, 2:] <= moved[:, :2]).any(axis=1)
     earlier = results.get("gt_ignore_flags")
     results["gt_ignore_flags"] = flags if earlier is None else earlier.astype(bool) | flags
-
-
-def crop_masks(
-    masks: BitmapMasks | PolygonMasks, tile: tuple[int, int, int, int], is_cut: np.ndarray
-) -> BitmapMasks | PolygonMasks:
-    """Crop N masks to a tile; the result is in the tile's coordinates.
-
-    mmdet's ``PolygonMasks.crop`` applies shapely's ``buffer(0)`` to all polygons, by which polygons
-    that cross themselves lose a part even if they are not cut. Here, polygons that are not cut are
-    only moved, and those that are cut keep all their parts.
-
-    Args:
-        masks: N masks.
-        tile: x1, y1, x2, y2.
-        is_cut: (N,) bool, which masks extend beyond the tile.
-    """
-    if not isinstance(masks, PolygonMasks):
-        return masks.crop(np.array(tile))
-    x1, y1, x2, y2 = tile
-    frame = geometry.box(*tile)
-    cropped = []
-    for polygons, cut in zip(masks.masks, is_cut, strict=True):
-        if cut:
-            polygons = [part for polygon in polygons for part in _clip(polygon, frame)]
-        moved = [polygon - np.resize([x1, y1], len(polygon)) for polygon in polygons]
-        cropped.append(moved or [np.zeros(6)])  # mmdet's placeholder for no polygon
-    return PolygonMasks(cropped, y2 - y1, x2 - x1)
-
-
-def _clip(polygon: np.ndarray, frame: geometry.Polygon) -> list[np.ndarray]:
-    """Intersect a polygon with the tile; return the outlines of the parts."""
-    shape = geometry.Polygon(polygon.reshape(-1, 2))
-    if not shape.is_valid:  # make_valid gives the same filling as parts without crossings
-        shape = shapely.make_valid(shape)
-    inside = shapely.get_parts(shapely.intersection(shape, frame))
-    areas = [part for part in inside if isinstance(part, geometry.Polygon) and part.area > 0]
-    return [np.asarray(part.exterior.coords)[:-1].ravel() for part in areas]
 
 
 def _area(boxes: np.ndarray) -> np.ndarray:

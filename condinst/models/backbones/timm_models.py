@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.utils import digit_version
 from torch import Tensor, nn
 
+from condinst.checkpoints.model_check import find_misfit
 from condinst.compat.checkpoint import load_from_local
 
 # Older versions change the first convolution of a file that already fits the images' channels.
@@ -104,7 +105,7 @@ def _check_name(timm: ModuleType, name: str) -> None:
     base, _, tag = name.partition(".")
     if not timm.is_model(base):
         close = difflib.get_close_matches(base, timm.list_models(), 3, 0.6)
-        hint = f"is one of {', '.join(close)} meant?" if close else "see timm.list_models()"
+        hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
         raise ValueError(
             f"backbone.model_name={name!r}: timm {timm.__version__} has no such model; {hint}"
         )
@@ -231,17 +232,15 @@ def _fit(weights: dict[str, Tensor], whole: nn.Module) -> tuple[dict[str, Tensor
 def _misfit(weights: Mapping[str, Tensor], whole: nn.Module) -> str:
     found = _without_classifier(weights, whole)
     expected = _without_classifier(whole.state_dict(), whole)
+    misfit = find_misfit(found, expected)
+    missing = [name for name in misfit.missing if "num_batches_tracked" not in name]
     problems = []
-    for what, names in (
-        ("missing", [n for n in expected if n not in found and "num_batches_tracked" not in n]),
-        ("unknown", [n for n in found if n not in expected]),
-    ):
+    for what, names in (("missing", missing), ("unknown", misfit.unknown)):
         if names:
             problems.append(f"{len(names)} {what} ({', '.join(names[:_NUM_LISTED])}{_dots(names)})")
     shapes = [
         f"{name} {tuple(found[name].shape)}, expected {tuple(expected[name].shape)}"
-        for name in expected
-        if name in found and found[name].shape != expected[name].shape
+        for name in misfit.misshapen
     ]
     if shapes:
         listed = "; ".join(shapes[:_NUM_LISTED])

@@ -1,4 +1,4 @@
-# The generated shapes (tools/make_shapes.py): small square images.
+# The generated shapes (condinst make-shapes): small square images.
 dataset_type = "CocoDataset"
 data_root = "data/shapes/"
 classes = ("circle", "rectangle", "triangle", "star", "ring")

@@ -17,7 +17,7 @@ from benchmarks.learning import LearningCurve, mmdet_config, read_learning, summ
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[3]
-CONFIG = ROOT / "configs" / "quickstart_condinst_r18_fpn_shapes.py"
+CONFIG = ROOT / "configs" / "quickstart" / "quickstart_condinst_r18_fpn_shapes.py"
 
 
 def quickstart(tmp_path, segmentation):

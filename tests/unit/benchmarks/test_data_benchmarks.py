@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import mask_targets, pipeline
+from benchmarks import mask_targets, mixing, pipeline
 
 pytestmark = pytest.mark.long
 
@@ -13,8 +13,8 @@ STAGES = ["LoadImageFromFile", "LoadAnnotations", "RandomChoiceResize", "RandomF
 
 
 @pytest.fixture
-def context(shared):
-    return SimpleNamespace(root=shared / "coco_tiny", device="cpu", rounds=3, num_images=4)
+def context(datasets):
+    return SimpleNamespace(root=datasets / "coco_tiny", device="cpu", rounds=3, num_images=4)
 
 
 def test_the_pipeline_is_measured_whole_and_by_stage(context):
@@ -34,3 +34,13 @@ def test_preparing_targets_early_leaves_a_tenth_at_most_for_the_training_step(co
     assert part.bar == 10
     assert part.ratio > part.bar
     assert part.note.startswith("2 batches of 2 images")
+
+
+def test_mixing_images_is_measured_in_time_and_memory():
+    settings = dict(img_scale=(mixing.SIDE, mixing.SIDE))
+    seconds, memory = mixing.compare_transform("CachedMixUp", settings, True, 3, objects=4)
+    assert len(seconds.theirs) == len(seconds.ours) == 3
+    assert min(*seconds.theirs, *seconds.ours) > 0
+    assert memory.unit == "B"
+    # four bitmaps and their sums need more than four crops
+    assert memory.ratio > 1

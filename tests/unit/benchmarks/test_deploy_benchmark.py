@@ -27,8 +27,8 @@ def test_every_call_begins_once_and_the_warm_up_is_not_counted(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_run_agrees(shared):
+def test_a_run_agrees(datasets):
     """It asserts by itself that files in float32 find the eager model's instances."""
-    found = deploy.run(Context(shared / "coco_tiny", rounds=1, num_images=1))
+    found = deploy.run(Context(datasets / "coco_tiny", rounds=1, num_images=1))
     assert [c.bar for c in found if c.bar] == [1.6, 2.5]
     assert len({(c.name, c.against) for c in found}) == len(found) == 7

@@ -17,7 +17,12 @@ from torch import nn
 from condinst.checkpoints import convert_file, to_condinst, to_original
 from condinst.config.build import build_model
 
-CONFIG = Path(__file__).parents[3] / "configs" / "condinst_r50-caffe_fpn_ms-1x_coco_instance.py"
+CONFIG = (
+    Path(__file__).parents[3]
+    / "configs"
+    / "condinst"
+    / "condinst_r50-caffe_fpn_ms-1x_coco_instance.py"
+)
 
 
 @pytest.fixture(scope="module")

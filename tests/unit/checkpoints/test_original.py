@@ -1,15 +1,16 @@
 """The original's whole models, there and back."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
 
 import pytest
 import torch
+from original_weights import original_shapes, original_weights
 
 from condinst.checkpoints import detect_layout, to_condinst, to_original
 from condinst.checkpoints.original import bifpn_nodes
+from condinst.compat.base_configs import shipped_config
 from condinst.config.build import build_model
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -21,20 +22,18 @@ GOLDEN = {
 }
 
 
-@pytest.fixture(scope="module", params=GOLDEN)
-def golden(request, shared):
-    """A state dict of the original's, its names and shapes as recorded, and our config."""
-    file = shared / "golden" / "adelaidet" / f"{request.param}.json"
-    spec = importlib.util.spec_from_file_location("golden_weights", file.parent / "weights.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    weights = {k: torch.from_numpy(v) for k, v in module.reference_state_dict(file).items()}
-    shapes = {name: tuple(shape) for name, shape, *_ in json.loads(file.read_text())["weights"]}
-    return weights, shapes, CONFIGS / GOLDEN[request.param]
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_layout_is_that_of_the_original_s_checkpoints(shared, name):
+    """What the tests write as a checkpoint of the original has the recorded names and shapes."""
+    file = shared / "golden" / "adelaidet" / f"{name}.json"
+    recorded = {key: tuple(shape) for key, shape, *_ in json.loads(file.read_text())["weights"]}
+    assert original_shapes(name) == recorded
 
 
-def test_there_and_back(golden):
-    weights, shapes, config = golden
+@pytest.mark.parametrize("name", GOLDEN)
+def test_there_and_back(name):
+    weights, shapes = original_weights(name), original_shapes(name)
+    config = shipped_config(GOLDEN[name])
     assert detect_layout(weights) == "original"
     ours = to_condinst(weights)
     build_model(config).load_state_dict(ours, strict=True)
@@ -45,10 +44,10 @@ def test_there_and_back(golden):
 
 
 @pytest.mark.parametrize(
-    "config", sorted(c.name for c in CONFIGS.glob("*inst_r*-caffe*")), ids=lambda name: name[:-26]
+    "config", sorted(c.name for c in CONFIGS.glob("*/*inst_r*-caffe*")), ids=lambda name: name[:-26]
 )
 def test_every_published_variant_has_names_of_the_original_s(config):
-    ours = build_model(CONFIGS / config).state_dict()
+    ours = build_model(shipped_config(config)).state_dict()
     ours = {name: tensor + i for i, (name, tensor) in enumerate(ours.items())}
     again = to_condinst(to_original(ours))
     assert again.keys() == ours.keys()
@@ -59,7 +58,9 @@ def test_every_published_variant_has_names_of_the_original_s(config):
 
 def test_deformable_blocks_have_their_offsets_beside_the_convolution():
     names = to_original(
-        build_model(CONFIGS / "boxinst_r101-caffe-dcni3_bifpn_ms-3x_coco_instance.py").state_dict()
+        build_model(
+            CONFIGS / "boxinst" / "boxinst_r101-caffe-dcni3_bifpn_ms-3x_coco_instance.py"
+        ).state_dict()
     )
     offsets = {n for n in names if "conv2_offset" in n}
     # stages of 4, 23 and 3 blocks, of which 0, 3, 6, ... are deformable

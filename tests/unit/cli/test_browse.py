@@ -91,7 +91,10 @@ def test_a_view_depends_on_its_seed_only(shapes):
     browser = Browser(config(shapes), "train")
     images = [view.image for view in browser.views(3, repeat=2, seed=1)]
     again = [view.image for view in browser.views(2, repeat=2, seed=1)]
+    assert (len(images), len(again)) == (6, 4)
     assert all(np.array_equal(a, b) for a, b in zip(images, again, strict=False))
+    other = [view.image for view in browser.views(2, repeat=2, seed=2)]
+    assert not all(np.array_equal(a, b) for a, b in zip(images, other, strict=False))
 
 
 def test_the_command_writes_images(shapes, tmp_path, capsys):

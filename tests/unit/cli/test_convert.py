@@ -44,10 +44,10 @@ def test_the_script_there_and_back(source, repo):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["absent.pth", "--out", "ours.pth"], "error: absent.pth: no such file\n"),
+        (["absent.pth", "--out", "ours.pth"], "error: weights absent.pth: no such file\n"),
         (
             ["original.pth", "--out", "."],
-            "error: .: is a folder, expected the name of a file to write\n",
+            "error: --out .: is a folder, expected the name of a file\n",
         ),
         (
             ["original.pth", "--out", "o.pth", "--config", "c.py"],

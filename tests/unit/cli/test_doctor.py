@@ -11,7 +11,7 @@ import pytest
 
 from condinst.cli.main import main
 from condinst.datasets.shapes.generator import make_shapes
-from condinst.doctor import Finding, as_text, machine, worst
+from condinst.doctor import Finding, as_text, count_issues, machine, worst
 from condinst.doctor import installed as packages
 
 SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
@@ -158,9 +158,7 @@ def test_issues_of_a_config(shapes, capsys, option, name, expected):
 
 def test_a_config_that_cannot_be_read(capsys):
     assert main(["doctor", "absent.py"]) == 1
-    out = capsys.readouterr().out
-    assert "[FAIL] config" in out
-    assert "config absent.py is not a file" in out
+    assert capsys.readouterr().err == "error: config absent.py is not a file\n"
     assert main(["doctor", "--cfg-options", "a=1"]) == 1
     assert "expected a config" in capsys.readouterr().err
 
@@ -181,9 +179,15 @@ def test_the_report_by_hand():
         "two",
         "  [FAIL] c",
         "                            -> do that",
-        "",
-        "1 error, 1 warning",
     ]
+    assert count_issues(findings) == "1 error, 1 warning"
+
+
+def test_a_later_step_goes_on_with_its_group():
+    first, *others = [Finding("one", "a", "ok", "1"), Finding("one", "b", "ok", "2")]
+    assert as_text([first]).splitlines() == ["one", "  [ok]   a                  1"]
+    assert as_text(others, before="one") == "  [ok]   b                  2"
+    assert as_text([Finding("two", "c", "ok", "3")], before="one").splitlines()[:2] == ["", "two"]
 
 
 def test_a_long_name_moves_its_group():

@@ -26,7 +26,7 @@ def test_a_config_that_is_broken_is_named(tmp_path, capsys):
 
 
 def test_the_page_of_a_test_is_html(repo, tmp_path):
-    config = repo / "configs" / "quickstart_condinst_r18_fpn_shapes.py"
+    config = repo / "configs" / "quickstart" / "quickstart_condinst_r18_fpn_shapes.py"
     args = test.parse_args([str(config), "weights.pth", "--report", "page.json"])
     with pytest.raises(ValueError, match="--report page.json: the page is an .html file"):
         test.build_config(args)

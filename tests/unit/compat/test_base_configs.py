@@ -6,7 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from mmengine import hub
 from mmengine.config import Config
+
+from condinst.compat.base_configs import shipped_config, shipped_configs
 
 
 def read(folder, base):
@@ -43,3 +46,61 @@ def test_before_anything_else_of_mmengine_is_imported(tmp_path):
     code = f"import condinst; from mmengine.config import Config; Config.fromfile({str(path)!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+NAMES = [
+    "boxinst_r50_fpn_ms-90k_coco_instance",
+    "boxinst_r50_fpn_ms-90k_coco_instance.py",
+    "boxinst/boxinst_r50_fpn_ms-90k_coco_instance.py",
+    "boxinst/boxinst_r50_fpn_ms-90k_coco_instance",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_config_is_found_with_and_without_its_folder_and_ending(name, tmp_path, repo):
+    path = repo / "configs" / "boxinst" / "boxinst_r50_fpn_ms-90k_coco_instance.py"
+    assert shipped_config(name) == shipped_config(f"condinst::{name}") == path
+    assert read(tmp_path, f"condinst::{name}").model.type == "BoxInst"
+    assert Config.fromfile(f"condinst::{name}").filename == str(path)
+    assert hub.get_config(f"condinst::{name}").model.type == "BoxInst"
+
+
+def test_names_are_unique_and_every_folder_is_searched(repo):
+    paths = [p for p in (repo / "configs").rglob("*.py") if "_base_" not in p.parts]
+    inner = [p for p in paths if p.parent.name != "configs"]
+    assert len({p.stem for p in inner}) == len(inner) > 30
+    assert sorted(shipped_configs().values()) == sorted(inner)
+
+
+def test_the_short_path_is_the_published_recipe(repo):
+    """The command of the README names it."""
+    name = "condinst_r50_fpn_ms-poly-90k_coco_instance.py"
+    short, long = (Config.fromfile(repo / "configs" / f / name) for f in ("", "condinst"))
+    assert short._cfg_dict.to_dict() == long._cfg_dict.to_dict()
+
+
+@pytest.mark.parametrize("name", ["condinst", "boxinst"])
+def test_configs_that_name_the_small_models_by_their_old_place(name, tmp_path):
+    cfg = read(tmp_path, f"condinst::_base_/small/{name}_r18_fpn.py")
+    assert cfg.model.backbone.depth == 18
+    assert cfg.model.type.lower() == name
+
+
+def test_a_misspelt_name_is_told_close_ones():
+    expected = r"condinst_r50_fpn_ms-poly-90k_coco_instanse: .*did you mean condinst_r50_fpn_ms-po"
+    with pytest.raises(FileNotFoundError, match=expected):
+        shipped_config("condinst::condinst_r50_fpn_ms-poly-90k_coco_instanse")
+
+
+def test_the_hub_has_no_weights_of_ours():
+    with pytest.raises(ValueError, match=r"condinst.model_zoo.fetch"):
+        hub.get_config(f"condinst::{NAMES[0]}", pretrained=True)
+
+
+def test_the_hub_before_condinst_is_imported():
+    code = (
+        "from mmengine.hub import get_config; import mmengine.hub, condinst; "
+        f"print(mmengine.hub.get_config('condinst::{NAMES[0]}').model.type)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip().endswith("BoxInst"), done.stderr

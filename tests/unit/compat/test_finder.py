@@ -27,7 +27,7 @@ def test_the_stand_in_has_a_module_spec_where_no_compiled_one_is():
     assert spec.name == "mmcv._ext"
     if importlib.util.find_spec("mmcv._ext").origin.endswith((".so", ".pyd")):
         pytest.skip("a compiled mmcv is installed")
-    assert Path(spec.origin) == FOLDER / "mmcv_ext.py"
+    assert Path(spec.origin) == FOLDER / "mmcv_ext" / "__init__.py"
 
 
 def test_a_compiled_mmcv_wins(tmp_path):
@@ -144,5 +144,5 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch, name, remedy):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == name else find(n))
     with pytest.raises(ImportError) as error:
-        compat._require_packages()
+        compat.require_packages()
     assert str(error.value) == f"condinst needs {name}: {remedy}"

@@ -11,6 +11,7 @@ import mmdet
 import pytest
 from mmengine.config import Config
 
+from condinst.compat.base_configs import shipped_config
 from condinst.compat.stored_config import _EVALUATES, _known_names, stored_config
 from condinst.models import CondInst
 
@@ -25,7 +26,7 @@ def read(text: str) -> Config:
 @pytest.mark.parametrize("name", ["condinst_r50_fpn_ms-poly-90k_coco_instance",
                                   "quickstart_condinst_r18_fpn_shapes"])  # fmt: skip
 def test_configs_of_ours_come_back(repo, name):
-    cfg = Config.fromfile(repo / "configs" / f"{name}.py")
+    cfg = Config.fromfile(shipped_config(name))
     found = read(cfg.pretty_text)
     assert found.model == cfg.model
     assert found.test_dataloader == cfg.test_dataloader
@@ -34,7 +35,7 @@ def test_configs_of_ours_come_back(repo, name):
 
 @pytest.mark.slow
 def test_every_config_of_ours_comes_back(repo):
-    paths = [p for p in (repo / "configs").glob("*.py") if "model = " in p.read_text()]
+    paths = [p for p in (repo / "configs").glob("*/*.py") if "model = " in p.read_text()]
     assert len(paths) > 5
     for path in paths:
         cfg = Config.fromfile(path)
@@ -66,6 +67,9 @@ def test_every_config_of_ours_comes_back(repo):
         (f"{HARMLESS}test_pipeline = [dict(type='Albu', transforms=[{CALL}])]", "transforms[0]"),
         ("model = {5: 6}", "expected names as keys, got 5"),
         ("model = open('ran', 'w')", "line 1"),
+        ("model = f'{ran}'", "line 1 is more than a value"),
+        ("model = {open('ran', 'w'): 1}", "line 1 is more than a value"),
+        ("model = dict(a=[1, open('ran', 'w')])", "line 1 is more than a value"),
         ("import os", "line 1 is more than a value"),
         ("model = (", "never closed"),
         ("model = " + "(" * 5000, "parenthes"),

@@ -15,7 +15,7 @@ from condinst.config.problem import ConfigError, is_typo, near
 
 REPO = Path(__file__).resolve().parents[3]
 SMALL = REPO / "tests" / "helpers" / "small_condinst.py"
-OURS = sorted(p for p in (REPO / "configs").glob("*.py"))
+OURS = sorted(p for p in (REPO / "configs").rglob("*.py") if "_base_" not in p.parts)
 PUBLISHED = Path(mmdet.__file__).parent / ".mim" / "configs"
 
 # published by mmdet with a mistake in them; each ends in mmengine's error when it is built
@@ -59,6 +59,9 @@ def set_at(cfg, key: str, value: object) -> None:
     *path, last = key.split(".")
     holder = at(cfg, path)
     holder[int(last) if isinstance(holder, list) else last] = value
+
+
+STEPS = "train_dataloader.dataset.pipeline"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +157,22 @@ def test_a_typo_of_clip_grad_is_named(base):
         ("default_hooks.logger", "often", "default_hooks.logger='often': expected a dict"),
         ("optim_wrapper.optimizer", None, "optimizer=None: expected a dict with type"),
         ("default_scope", 3, "default_scope=3: expected a text"),
+        (f"{STEPS}.2.scale", (0, 0), r"pipeline\[2\].scale=\(0, 0\): expected pixels from 1"),
+        (f"{STEPS}.2.scale", (-5, 10), r"scale=\(-5, 10\): expected pixels from 1"),
+        (f"{STEPS}.2.scale", (3, 4, 5), r"scale=\(3, 4, 5\): expected pixels from 1"),
+        (f"{STEPS}.2.scale", (float("nan"), 5), r"scale=\(nan, 5\): expected pixels from 1"),
+        (f"{STEPS}.2.scale", (float("inf"), float("inf")), "expected pixels from 1"),
+        (f"{STEPS}.3.prob", float("nan"), r"pipeline\[3\].prob=nan: expected a number from 0 to"),
+        (f"{STEPS}.3.prob", [0.5, 0.9], r"prob=\[0.5, 0.9\]: expected .* sum of up to 1"),
+        ("model.backbone.out_indices", [0, 9], r"\[0, 9\]: .* from 0 to 3: it has 4 stages"),
+        ("model.backbone.out_indices", (-1,), r"\(-1,\): expected .* from 0 to 3"),
+        ("model.neck.num_outs", 4, "num_outs=4: expected 5, the number of strides"),
+        ("train_cfg", None, "train_cfg=None: expected a dict, as for train_dataloader and optim"),
+        ("val_cfg", None, "val_cfg=None: expected a dict, as for val_dataloader and val_eval"),
+        ("test_evaluator", None, "test_evaluator=None: expected a dict, as for test_dataloader"),
+        ("param_scheduler.0.T_max", 0, r"T_max=0: expected a whole number, 1 or more"),
+        ("param_scheduler.0.step_size", 0, r"step_size=0: expected a whole number, 1 or more"),
+        ("model.mask_head.max_masks_to_train", 0, "max_masks_to_train=0: expected a whole number"),
     ],
 )
 def test_a_value_that_cannot_be_meant(base, key, value, expected):

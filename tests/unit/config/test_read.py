@@ -56,7 +56,7 @@ def test_a_circle_of_two(tmp_path):
 
 
 def test_a_dumped_config_is_read_as_it_was(repo, tmp_path):
-    cfg = Config.fromfile(repo / "configs" / "quickstart_boxinst_r18_fpn_shapes.py")
+    cfg = Config.fromfile(repo / "configs" / "quickstart" / "quickstart_boxinst_r18_fpn_shapes.py")
     cfg.work_dir = "somewhere"
     cfg.dump(tmp_path / "dumped.py")
     read = read_plain_config(tmp_path / "dumped.py")

@@ -77,11 +77,17 @@ def test_a_hole_that_stays_becomes_an_rle(tmp_path):
     assert coco_mask.area(dict(mask, counts=mask["counts"].encode())) == inside
 
 
-def test_an_object_without_a_mask_becomes_a_crowd_region(tmp_path):
-    data = changed(1, segmentation=[[10, 10, 30, 30]], bbox=[10.5, 10.5, 70, 19])
+@pytest.mark.parametrize(
+    ("box", "pixels"),
+    [([10.5, 10.5, 70, 19], [10, 10, 54, 20]), ([10.5, 10.5, 19, 70], [10, 10, 20, 38])],
+    ids=["beyond the right edge", "beyond the lower edge"],
+)
+def test_an_object_without_a_mask_becomes_a_crowd_region(tmp_path, box, pixels):
+    """Of the pixels that its box touches in an image of 64 x 48."""
+    data = changed(1, segmentation=[[10, 10, 30, 30]], bbox=box)
     annotations, _ = fixed(tmp_path, data)
     crowd = annotations[1]
-    assert (crowd["iscrowd"], crowd["bbox"], crowd["area"]) == (1, [10, 10, 54, 20], 54 * 20)
+    assert (crowd["iscrowd"], crowd["bbox"], crowd["area"]) == (1, pixels, pixels[2] * pixels[3])
     rle = coco_mask.merge(coco_mask.frPyObjects(crowd["segmentation"], 48, 64))
     assert coco_mask.toBbox(rle).tolist() == crowd["bbox"]
 

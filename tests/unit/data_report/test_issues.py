@@ -127,9 +127,9 @@ def test_an_image_of_both_sets(tmp_path):
     assert json.loads(fixed[1].path.read_text()) == val
 
 
-def test_real_annotations_are_sound(shared):
-    """COCO's category ids have gaps; one outline of coco_small has a knot, as shapely says."""
-    tiny = shared / "coco_tiny" / "annotations"
+def test_sound_annotations(datasets):
+    """COCO's category ids have gaps."""
+    tiny = datasets / "coco_tiny" / "annotations"
     for name in ("train", "val"):
         (found,) = examine([read_source(str(tiny / f"instances_{name}2017.json"))])
         assert list(found.issues) == ["category_gaps"]

@@ -18,8 +18,8 @@ from condinst.data_report.statistics import STRIDES
 
 
 @pytest.fixture(scope="module")
-def real(shared):
-    path = shared / "coco_small" / "annotations" / "instances_val2017.json"
+def real(datasets):
+    path = datasets / "coco_small" / "annotations" / "instances_val2017.json"
     return read_source(str(path))
 
 
@@ -38,8 +38,8 @@ def test_areas_and_boxes_are_cocos_own(real):
     assert masks.areas[crowd].tolist() == [coco_mask.area(rle) for rle in rles]
 
 
-def test_crossings_are_what_shapely_calls_invalid(shared):
-    path = shared / "coco_small" / "annotations" / "instances_train2017.json"
+def test_crossings_are_what_shapely_calls_invalid(datasets):
+    path = datasets / "coco_small" / "annotations" / "instances_train2017.json"
     source = read_source(str(path))
     crossing = {(c.annotation, c.place) for c in measure_masks(source).crossings}
     invalid = set()

@@ -37,15 +37,15 @@ def images(tmp_path, draw):
     return [draw(tmp_path / f"data/images/{i}.png", value=i).name for i in range(10)]
 
 
-def test_a_split_is_used_where_it_is(shared, tmp_path):
-    imported = import_data(shared / "coco_tiny", tmp_path)
+def test_a_split_is_used_where_it_is(datasets, tmp_path):
+    imported = import_data(datasets / "coco_tiny", tmp_path)
     assert imported.format == "coco"
     assert imported.seed is None
     assert imported.test is None
     for split, part, number in ((imported.train, "train2017", 80), (imported.val, "val2017", 80)):
-        path = shared / f"coco_tiny/annotations/instances_{part}.json"
+        path = datasets / f"coco_tiny/annotations/instances_{part}.json"
         assert split.ann_file == path
-        assert split.img_dir == shared / "coco_tiny" / part
+        assert split.img_dir == datasets / "coco_tiny" / part
         assert (split.num_images, split.num_annotations) == (
             number,
             len(json.loads(path.read_text())["annotations"]),
@@ -207,3 +207,54 @@ def test_a_failure_while_writing_leaves_no_file(tmp_path, images, write_json, mo
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="out"):
         import_data(path, tmp_path / "out")
+
+
+def test_equal_names_in_several_folders_are_refused(tmp_path, draw, write_json):
+    for place in ("s0", "s1"):
+        for i in range(3):
+            draw(tmp_path / place / f"{i}.png", value=i + 9 * (place == "s1"))
+    write_json(tmp_path / "ann.json", _coco(["0.png", "1.png", "2.png"]))
+    with pytest.raises(ValueError, match="its images may be those of s0/ or of s1/"):
+        import_data(tmp_path, tmp_path / "out")
+    (tmp_path / "s0/2.png").unlink()
+    (tmp_path / "s1/0.png").unlink()
+    draw(tmp_path / "s1/3.png", value=77)
+    write_json(tmp_path / "ann.json", _coco([f"{i}.png" for i in range(4)]))
+    with pytest.raises(ValueError, match=r"ann.json: .* may be"):
+        import_data(tmp_path, tmp_path / "out")
+    write_json(tmp_path / "ann.json", _coco(["s0/0.png", "s0/1.png", "s1/1.png", "s1/2.png"]))
+    assert import_data(tmp_path, tmp_path / "out").train.num_images == 3
+
+
+def test_a_repeated_file_name_is_refused(tmp_path, images, write_json):
+    write_json(tmp_path / "data/ann.json", _coco([*images, images[0]]))
+    with pytest.raises(ValueError, match="1 file names are those of several images: 0.png"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["3.PNG", "3.jpg", "images/3.jpeg"])
+def test_names_that_differ_by_case_or_suffix_are_named(tmp_path, images, write_json, name):
+    write_json(tmp_path / "data/ann.json", _coco([name if n == "3.png" else n for n in images]))
+    with pytest.raises(ValueError, match=r"is missing, but images/3.png is there"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_unused_double_of_a_class_is_dropped(tmp_path, draw, write_json, note, objects, first):
+    group, real = {"id": 0, "name": "cell"}, {"id": 1, "name": "cell"}
+    for split, start in (("train", 1), ("valid", 9)):
+        names = [draw(tmp_path / split / f"{i}.png", value=start + i).name for i in range(4)]
+        data = _coco(names, categories=[real])
+        data["categories"] = [group, real] if first else [real, group]
+        write_json(tmp_path / split / "_annotations.coco.json", data)
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert imported.classes == ("cell",)
+    assert note(imported, "'cell': those not used are dropped")
+    made = json.loads(imported.train.ann_file.read_text())
+    assert [category["name"] for category in made["categories"]] == ["cell"]
+    assert len(objects(imported.val)) == 4
+
+
+def test_utf_16_is_recognized(tmp_path, images):
+    (tmp_path / "data/ann.json").write_text(json.dumps(_coco(images)), encoding="utf-16")
+    assert import_data(tmp_path / "data", tmp_path / "out").train.num_images == 8

@@ -32,7 +32,7 @@ def test_several_formats_fit_and_one_is_forced(labelme):
     assert import_data(labelme, labelme / "out", fmt="labelme").format == "labelme"
 
 
-@pytest.mark.parametrize("name", ["coco", "yolo", "via", "pascal", "cityscapes", "masks"])
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "labelme"])
 def test_a_forced_format_that_is_not_there(labelme, name):
     with pytest.raises(ValueError, match=name):
         import_data(labelme, labelme / "out", fmt=name)
@@ -50,10 +50,13 @@ def test_wrong_arguments(labelme, tmp_path):
         import_data(labelme / "a.png", tmp_path)
 
 
-def test_panoptic_json_is_named(tmp_path, write_json):
-    path = write_json(tmp_path / "p.json", {"images": [], "annotations": [{"segments_info": []}]})
-    with pytest.raises(ValueError, match="this is a json of panoptic annotations"):
-        import_data(path, tmp_path / "out")
+def test_what_is_known_and_not_read_is_named(tmp_path, write_json):
+    path = write_json(
+        tmp_path / "p.json", [{"image": "a.jpg", "annotations": [{"coordinates": {}}]}]
+    )
+    for data in (tmp_path, path):
+        with pytest.raises(ValueError, match="p.json is CreateML's boxes, .*; export it as COCO"):
+            import_data(data, tmp_path / "out")
 
 
 def test_no_objects_at_all(labelme, write_json):

@@ -110,8 +110,8 @@ def test_groups_are_one_instance_each(labeled, tmp_path, all_objects):
     ]
 
 
-def test_round_trip_of_our_own_labelme_files(shared, tmp_path, all_objects, iou):
-    source = json.loads((shared / "coco_tiny/annotations/instances_val2017.json").read_text())
+def test_round_trip_of_our_own_labelme_files(datasets, tmp_path, all_objects, iou):
+    source = json.loads((datasets / "coco_tiny/annotations/instances_val2017.json").read_text())
     names = {category["id"]: category["name"] for category in source["categories"]}
     expected = {}
     for image in source["images"][:12]:
@@ -124,7 +124,7 @@ def test_round_trip_of_our_own_labelme_files(shared, tmp_path, all_objects, iou)
         size = (image["height"], image["width"])
         rles = [coco_mask.merge(coco_mask.frPyObjects(a["segmentation"], *size)) for a in kept]
         img_path = tmp_path / image["file_name"]
-        img_path.write_bytes((shared / "coco_tiny/val2017" / image["file_name"]).read_bytes())
+        img_path.write_bytes((datasets / "coco_tiny/val2017" / image["file_name"]).read_bytes())
         results = Results(
             boxes=np.array([[0, 0, 1, 1]] * len(kept), np.float32),
             scores=np.ones(len(kept), np.float32),
@@ -171,10 +171,8 @@ def test_what_is_left_out_is_counted(labeled, tmp_path, draw, all_objects, note)
         ],
     )
     labeled("b", [])
-    labeled("gone", [good], imageData="aGk=")
     labeled("lost", [good])
-    for name in ("gone", "lost"):
-        (tmp_path / f"{name}.png").unlink()
+    (tmp_path / "lost.png").unlink()
     draw(tmp_path / "new.png", value=99)
     imported = import_data(tmp_path, tmp_path / "out")
     found = all_objects(imported)
@@ -185,7 +183,6 @@ def test_what_is_left_out_is_counted(labeled, tmp_path, draw, all_objects, note)
     assert "1 (a.json, shape 1)" in note(imported, "fewer than three")
     assert "1 (a.json, shape 2)" in note(imported, "no pixel")
     assert "1 (b.png)" in note(imported, "negatives")
-    assert "1 (gone.json)" in note(imported, "embedded")
     assert "1 (lost.json)" in note(imported, "labelme files without an image")
     assert "1 (new.png)" in note(imported, "without a labelme file")
 
@@ -245,3 +242,67 @@ def test_a_pipe_is_not_waited_for(tmp_path, draw, write_json, name):
     os.mkfifo(path)
     with contextlib.suppress(ValueError):  # told by name, or not read at all
         import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_labelmes_own_labels_are_no_classes(labeled, tmp_path, all_objects, note):
+    good = _shape([[1, 1], [9, 1], [9, 9]])
+    ignored = {**_shape([[12, 1], [20, 1], [20, 9]]), "label": "__ignore__"}
+    for name in ("a", "b"):
+        labeled(name, [good, ignored, {**good, "label": "_background_"}])
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert "__ignore__" not in imported.classes
+    assert len(imported.classes) == 1
+    for found in all_objects(imported).values():
+        assert [annotation["iscrowd"] for _, annotation, _ in found] == [0, 1]
+    assert note(imported, "Regions labeled __ignore__")
+
+
+def test_rectangles_alone_are_boxes(labeled, tmp_path, note):
+    for name in ("a", "b"):
+        labeled(name, [_shape([[2, 3], [9, 13]], kind="rectangle")])
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert "BoxInst" in note(imported, "All 2 objects are boxes")
+    (entry,) = json.loads(imported.train.ann_file.read_text())["annotations"]
+    assert (entry["bbox"], entry["area"]) == ([2, 3, 7, 10], 70)
+    assert "segmentation" not in entry
+    labeled("c", [_shape([[1, 1], [9, 1], [9, 9]])])
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert note(imported, "2 objects are rectangles, 1 have other outlines")
+
+
+def test_shapes_of_one_group_are_told(labeled, tmp_path, note):
+    for name in ("a", "b"):
+        places = ((1, 1), (12, 1), (1, 12))
+        shapes = [_shape([[x, y], [x + 8, y], [x + 8, y + 8]]) for x, y in places]
+        labeled(name, [{**shape, "group_id": 0} for shape in shapes])
+    assert note(import_data(tmp_path, tmp_path / "out"), "6 shapes joined into 2 instances")
+
+
+def test_an_image_that_only_the_json_holds(labeled, tmp_path, all_objects, note):
+    for name in ("a", "b"):
+        labeled(name, [_shape([[1, 1], [9, 1], [9, 9]])])
+    for name in ("a", "b"):
+        path, image = tmp_path / f"{name}.json", tmp_path / f"{name}.png"
+        data = json.loads(path.read_text())
+        data["imageData"] = base64.b64encode(image.read_bytes()).decode()
+        (tmp_path / "deep").mkdir(exist_ok=True)
+        (tmp_path / "deep" / path.name).write_text(json.dumps(data), encoding="utf-16")
+        path.unlink()
+        image.unlink()
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert [len(found) for found in all_objects(imported).values()] == [1, 1]
+    written = sorted((tmp_path / "out/images").rglob("*.png"))
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in written] == [
+        "images/deep/a.png",
+        "images/deep/b.png",
+    ]
+    assert note(imported, "2 (deep/a.json, deep/b.json)")
+    again = import_data(tmp_path, tmp_path / "out")
+    assert again.train.num_images == imported.train.num_images
+
+
+def test_an_image_of_another_case_is_named(labeled, tmp_path):
+    labeled("a", [_shape([[1, 1], [9, 1], [9, 9]])])
+    (tmp_path / "a.png").rename(tmp_path / "A.PNG")
+    with pytest.raises(ValueError, match=r"'?a.png'? is missing, but A.PNG is there"):
+        import_data(tmp_path, tmp_path / "out")

@@ -170,12 +170,13 @@ def test_images_and_masks_alone_are_counted(maps, tmp_path, write_png, all_objec
     assert "1 (masks/d.png)" in note(imported, "Masks without an image")
 
 
-def test_values_in_many_pieces_are_suspected_to_be_classes(maps, tmp_path, note):
+def test_values_in_many_pieces_may_be_classes(maps, tmp_path):
     dots = np.zeros((30, 40), np.uint8)
     dots[::4, :20:4], dots[::4, 20::4] = 1, 2
     maps("a", dots)
     maps("b", dots)
-    assert note(import_data(tmp_path, tmp_path / "out"), "if the values are classes")
+    with pytest.raises(ValueError, match="instances or classes: 4 of 4 values .*--masks classes"):
+        import_data(tmp_path, tmp_path / "out")
 
 
 def test_a_broken_mask_is_named(maps, tmp_path):
@@ -187,16 +188,16 @@ def test_a_broken_mask_is_named(maps, tmp_path):
         import_data(tmp_path, tmp_path / "out")
 
 
-def test_real_nuclei_come_back(shared, tmp_path, bowl, all_objects, write_png):
+def test_real_nuclei_come_back(datasets, tmp_path, bowl, all_objects, write_png):
     """Masks of real images, written as one file per instance, give the original RLEs."""
-    coco = COCO(str(shared / "nuclei/annotations/instances_val.json"))
+    coco = COCO(str(datasets / "nuclei/annotations/instances_val.json"))
     expected = {}
     for image_id in sorted(coco.imgs)[:3]:
         image = coco.imgs[image_id]
         stem = image["file_name"][:-4]
         rles = [a["segmentation"] for a in coco.imgToAnns[image_id]]
         bowl(stem, [coco_mask.decode(rle) * 255 for rle in rles])
-        real = shared / "nuclei/val" / image["file_name"]
+        real = datasets / "nuclei/val" / image["file_name"]
         (tmp_path / stem / "images" / f"{stem}.png").write_bytes(real.read_bytes())
         expected[f"{stem}/images/{stem}.png"] = sorted(rle["counts"] for rle in rles)
     found = all_objects(import_data(tmp_path, tmp_path / "out"))

@@ -38,6 +38,13 @@ def test_classes_of_two_images_are_in_both_splits():
     assert sum(flags) == 12
 
 
+def test_a_class_of_two_images_is_in_both_splits_where_validation_is_the_larger():
+    samples = _samples([["common", "rare"] if i in (3, 11) else ["common"] for i in range(20)])
+    flags = _split(samples, val_fraction=0.9)
+    assert sum(flags) == 18
+    assert {flags[3], flags[11]} == {True, False}
+
+
 def test_negative_images_are_shared_out_as_a_class():
     samples = _samples([["a"]] * 50 + [[]] * 50)
     flags = _split(samples)

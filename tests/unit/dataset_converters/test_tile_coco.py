@@ -47,10 +47,10 @@ def place(image: dict) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("name", ["coco_tiny", "nuclei"])
-def test_tiles_without_an_overlap_add_up_to_the_masks(shared, tmp_path, name):
+def test_tiles_without_an_overlap_add_up_to_the_masks(datasets, tmp_path, name):
     """Polygons, RLEs and crowds of real images keep their pixels, but for a cut polygon's edge."""
     kind = {"coco_tiny": "train2017", "nuclei": "train"}[name]
-    whole = json.loads((shared / name / "annotations" / f"instances_{kind}.json").read_text())
+    whole = json.loads((datasets / name / "annotations" / f"instances_{kind}.json").read_text())
     whole["images"] = whole["images"][:4]
     kept = {image["id"]: image for image in whole["images"]}
     # own numbers, because a tile's annotation has lost that of the whole one
@@ -60,7 +60,12 @@ def test_tiles_without_an_overlap_add_up_to_the_masks(shared, tmp_path, name):
     file = tmp_path / "some.json"
     file.write_text(json.dumps(whole))
     done = cut_files(
-        file, shared / name / kind, tmp_path / "out", tile=(200, 150), overlap=0.0, min_visible=0.0
+        file,
+        datasets / name / kind,
+        tmp_path / "out",
+        tile=(200, 150),
+        overlap=0.0,
+        min_visible=0.0,
     )
     tiles = COCO(str(done.annotations))
     original = COCO(str(file))

@@ -53,8 +53,8 @@ def test_polygons_in_pixels(two_parts, objects):
             np.testing.assert_array_equal(mask, expected)
 
 
-def test_round_trip_of_real_polygons(shared, tmp_path, objects, iou):
-    source = json.loads((shared / "coco_tiny/annotations/instances_val2017.json").read_text())
+def test_round_trip_of_real_polygons(datasets, tmp_path, objects, iou):
+    source = json.loads((datasets / "coco_tiny/annotations/instances_val2017.json").read_text())
     names = {category["id"]: i for i, category in enumerate(source["categories"])}
     (tmp_path / "labels").mkdir()
     (tmp_path / "images").mkdir()
@@ -71,7 +71,7 @@ def test_round_trip_of_real_polygons(shared, tmp_path, objects, iou):
                 expected.setdefault(image["file_name"], []).append(a)
         stem = image["file_name"][:-4]
         (tmp_path / f"labels/{stem}.txt").write_text("\n".join(rows))
-        real = shared / "coco_tiny/val2017" / image["file_name"]
+        real = datasets / "coco_tiny/val2017" / image["file_name"]
         (tmp_path / "images" / image["file_name"]).write_bytes(real.read_bytes())
     listed = [category["name"] for category in source["categories"]]
     text = f"train: images\nval: images\nnames: {json.dumps(listed)}\n"
@@ -196,6 +196,8 @@ def test_broken_rows_are_named(two_parts, row, message):
             "train: images/train\nnames: 3\n",
             "data.yaml: expected the class names under the key names",
         ),
+        ("train: images/train\nnames: [a, b, a]\n", "data.yaml: names: classes 0 and 2 are both"),
+        ("train: images/train\nnames: [a, '']\n", "data.yaml: names: class 1 has an empty name"),
         ("train: images/train\nnames: [a]\nkpt_shape: [17, 3]\n", "data.yaml: .*keypoints"),
     ],
 )
@@ -227,3 +229,21 @@ def test_a_second_time_into_a_folder_of_the_dataset(two_parts):
     text = first.train.ann_file.read_text()
     assert import_data(two_parts, two_parts / "new") == first
     assert first.train.ann_file.read_text() == text
+
+
+def test_splits_that_the_yaml_names_and_that_are_missing(two_parts, all_objects, note):
+    (two_parts / "data.yaml").write_text(
+        "train: images/train\nval: ../valid/images\ntest: ../test/images\nnames: [cat, dog]\n"
+    )
+    imported = import_data(two_parts, two_parts / "out")
+    assert len(all_objects(imported)) == 3
+    assert note(imported, "the val split ../valid/images does not exist")
+    assert note(imported, "the test split ../test/images does not exist")
+    assert "3 (images/val/" in note(imported, "data.yaml does not name")
+
+
+def test_labels_whose_name_differs_by_case_are_named(two_parts):
+    label = next((two_parts / "labels/train").glob("*.txt"))
+    label.rename(label.with_name(f"{label.stem}.TXT"))
+    with pytest.raises(ValueError, match=r"\.TXT: no image has this name"):
+        import_data(two_parts, two_parts / "out")

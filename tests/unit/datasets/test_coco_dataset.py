@@ -30,10 +30,8 @@ def infos(dataset):
 
 @pytest.mark.parametrize(("name", "classes"), REAL)
 @pytest.mark.parametrize("options", [{}, {"test_mode": True, "serialize_data": False}])
-def test_every_field_is_mmdets(shared, name, classes, options):
-    path = shared / name
-    if not path.is_file():
-        pytest.skip(f"needs {path}")
+def test_every_field_is_mmdets(datasets, name, classes, options):
+    path = datasets / name
     keys = dict(
         ann_file=str(path),
         data_prefix={"img": "images/"},
@@ -198,9 +196,9 @@ def test_a_long_outline_becomes_a_mask_once(config):
     assert loaded["gt_masks"].areas.tolist() == [20 * 60]
 
 
-def test_damaged_files_are_refused_or_load(shared, config):
+def test_damaged_files_are_refused_or_load(datasets, config):
     """Each of the collected files: one message that names the file, or every sample."""
-    folder = shared / "cases" / "coco_json"
+    folder = datasets / "cases" / "coco_json"
     paths = sorted(folder.glob("*.json"))
     assert len(paths) > 20
     dataset = config.train_dataloader.dataset

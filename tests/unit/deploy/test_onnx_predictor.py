@@ -36,7 +36,7 @@ def check(results, image: np.ndarray) -> None:
     height, width = image.shape[:2]
     assert results.image_size == (height, width)
     np.testing.assert_allclose(results.boxes, BOXES * [width, height, width, height], rtol=1e-6)
-    assert results.names == ["dog", "cat", "dog"]
+    assert results.names.tolist() == ["dog", "cat", "dog"]
     assert np.array_equal(results.scores, SCORES)
     check_masks(results, image)
 
@@ -140,7 +140,7 @@ def test_a_broken_file_is_named_or_skipped(dynamic, tmp_path):
     assert [r.path for r in found] == [str(tmp_path / "b.png")]
     with pytest.raises(FileNotFoundError, match=r"c\.png"):
         OnnxPredictor(dynamic)(tmp_path / "c.png")
-    with pytest.raises(ValueError, match=r"uint8, got \(4, 4, 3\) of float64"):
+    with pytest.raises(ValueError, match="expected uint8, got float64"):
         OnnxPredictor(dynamic)(np.zeros((4, 4, 3)))
 
 
@@ -239,7 +239,7 @@ def test_large_images_by_tiles(tmp_path):
     found = OnnxPredictor(file, tile=60, tile_overlap=0.2, score_thr=0.5)(image)
     # two on the tile that sees the square, and as many without a pixel on each of the others
     seen = found[found.areas > 0]
-    assert seen.names == ["dog", "cat"]
+    assert seen.names.tolist() == ["dog", "cat"]
     assert seen.scores.tolist() == pytest.approx([0.9, 0.6])
     assert found.image is image
     wanted = np.zeros((90, 120), bool)

@@ -36,6 +36,13 @@ def test_the_config_can_ask_for_it_too(tmp_path, config):
     assert (config.load_from, config.randomness.seed) == (named, 2)
 
 
+def test_a_seed_of_the_config_stays(tmp_path, config):
+    save(tmp_path / "run", "iter_4.pth", 4)
+    config.randomness = dict(seed=9, deterministic=True)
+    set_resume(config, "auto")
+    assert config.randomness == dict(seed=9, deterministic=True)
+
+
 def test_a_name_wins_over_the_folder(tmp_path, config):
     save(tmp_path / "run", "iter_4.pth", 4)
     named = save(tmp_path, "iter_2.pth", 2)

@@ -50,9 +50,9 @@ def numbers(
 
 @backends
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
-def test_real_detections_give_pycocotools_numbers(shared, backend, iou_type):
+def test_many_detections_give_pycocotools_numbers(datasets, backend, iou_type):
     """The reference's results hold boxes and masks: pycocotools then sorts masks by box area."""
-    folder = shared / "evaluator"
+    folder = datasets / "evaluator"
     content = json.loads((folder / "ground_truth.json").read_text())
     found = json.loads((folder / "detections.json").read_text())
     expected = json.loads((folder / "expected_pycocotools.json").read_text())[iou_type]
@@ -73,6 +73,18 @@ def test_crowds_ties_empty_images_and_classes(backend, iou_type, seed):
     expected = by_pycocotools(content, found, iou_type)
     assert expected.min() > 0
     assert numbers(content, found, iou_type, backend) == pytest.approx(expected, abs=1e-6)
+
+
+def test_categories_are_read_in_the_order_of_their_ids():
+    """Whatever order a config names its classes in."""
+    annotation = dict(image_id=1, bbox=[0, 0, 4, 4], area=16, iscrowd=0)
+    content = dict(
+        images=[dict(id=1, height=9, width=9)],
+        annotations=[{**annotation, "id": i, "category_id": c} for i, c in ((1, 8), (2, 3))],
+    )
+    truth = read_truth(content, [8, 3, 5, 8], "truth.json")
+    assert truth.category_ids == [3, 5, 8]
+    assert truth.categories.tolist() == [2, 0]
 
 
 @backends

@@ -100,7 +100,10 @@ def test_all_channels_and_bits_are_read(name, tmp_path):
         to_display(expected[:, :, :3] if found.alpha else expected),
     )
     header = read_header(str(path))
-    assert header is None or (header.height, header.width) == SIZE
+    if name in ("four16.tif", "five16.tif", "float2.tif"):  # Pillow does not know these channels
+        assert header is None
+    else:
+        assert (header.height, header.width) == SIZE
 
 
 def test_pillow_s_and_libtiff_s_compressions():
@@ -127,8 +130,8 @@ def load(path, **options):
 
 
 @pytest.mark.parametrize("backend", ["cv2", "pillow"])
-def test_gray_of_ordinary_files(shared, tmp_path, backend):
-    for path in sorted((shared / "coco_tiny" / "train2017").glob("*.jpg"))[:3]:
+def test_gray_of_ordinary_files(datasets, tmp_path, backend):
+    for path in sorted((datasets / "coco_tiny" / "train2017").glob("*.jpg"))[:3]:
         color = load(path, imdecode_backend=backend)
         gray = load(path, channels=1, imdecode_backend=backend)
         assert np.array_equal(gray, to_gray(color[..., ::-1]))

@@ -131,4 +131,4 @@ def test_results_draw_on_images_of_any_format():
         class_names=["a"],
         image=image,
     )
-    assert np.array_equal(results.draw(), to_display(image))
+    assert np.array_equal(results.draw(enlarge=False), to_display(image))

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from mmdet.structures.mask import BitmapMasks
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from pycocotools import mask as coco_mask
 
 from condinst.masks.crop import Crop
@@ -127,11 +127,69 @@ def test_what_is_changed_in_the_bitmaps_stays():
     assert crops.flip().areas.tolist() == [40 * 61] * 2
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("rotate", ((40, 61), 30)),
+        ("rotate", ((40, 61), -170.3, (11, 7), 1.3)),
+        ("shear", ((40, 61), 0.3)),
+        ("shear", ((40, 61), -0.4, "vertical")),
+        ("translate", ((40, 61), 7)),
+        ("translate", ((50, 70), -9, "vertical")),
+        ("expand", (70, 99, 20, 30)),
+    ],
+)
+def test_turning_shearing_and_moving(name, arguments):
+    crops, bitmaps = make((40, 61), 9)
+    turned, expected = (getattr(masks, name)(*arguments) for masks in (crops, bitmaps))
+    assert isinstance(turned, CropMasks)
+    assert turned._bitmaps is None
+    assert (turned.height, turned.width) == (expected.height, expected.width)
+    differing = turned.to_ndarray().astype(bool) != expected.to_ndarray().astype(bool)
+    assert differing.sum() <= (0 if name in ("translate", "expand") else 20)  # of 21,960 pixels
+
+
+def test_more_masks_than_opencv_takes_channels():
+    """OpenCV 5 takes 128; mmdet passes all masks at once."""
+    bitmaps = np.repeat(make((40, 61), 13)[1].to_ndarray(), 30, axis=0)
+    few = BitmapMasks(bitmaps[:9], 40, 61).rotate((40, 61), 20).to_ndarray()
+    for masks in (BitmapMasks(bitmaps, 40, 61), CropMasks(bitmaps, 40, 61)):
+        assert len(masks) == 270
+        turned = masks.rotate((40, 61), 20).to_ndarray()
+        assert (turned[-9:] != turned[:9]).sum() <= 20
+        assert (turned[:9] != few[:9]).sum() <= 20
+
+
 def test_what_has_no_way_of_its_own_goes_by_bitmaps():
     crops, bitmaps = make((40, 61), 9)
-    turned, expected = (m.rotate((40, 61), 30) for m in (crops, bitmaps))
-    assert np.array_equal(turned.to_ndarray(), expected.to_ndarray())
+    boxes, which = np.array([[2, 3, 40, 30.0]], np.float32), np.array([1])
+    cut, expected = (m.crop_and_resize(boxes, (28, 28), which) for m in (crops, bitmaps))
+    assert np.array_equal(cut.to_ndarray(), expected.to_ndarray())
     assert list(make((7, 5))[0])[0].shape == (7, 5)
+
+
+def test_it_is_constructed_and_joined_like_bitmaps():
+    crops, bitmaps = make((40, 61), 12)
+    drawn = bitmaps.to_ndarray()
+    for masks in (drawn, list(drawn), crops.crops):
+        assert_same(CropMasks(masks, 40, 61), bitmaps)
+    assert_same(type(crops)(bitmaps.masks, height=40, width=61), bitmaps)
+    assert_same(CropMasks.cat([crops, bitmaps]), BitmapMasks.cat([bitmaps, bitmaps]))
+    assert len(CropMasks.random(5, 20, 30)) == 5
+    with pytest.raises(AssertionError, match=r"mask of shape \(40, 61\), expected \(61, 40\)"):
+        CropMasks(drawn, 61, 40)
+    with pytest.raises(ValueError, match="expected masks to join, got none"):
+        CropMasks.cat([])
+
+
+def test_polygons_as_crops():
+    polygons = PolygonMasks(
+        [[np.array([3, 4, 30, 4, 30, 20, 3, 20.0])], [np.array([50, 30, 80, 31, 55, 60.0])]], 40, 61
+    )
+    drawn = BitmapMasks(polygons.to_ndarray().astype(np.uint8), 40, 61)
+    assert_same(CropMasks.of(polygons), drawn)
+    joined = CropMasks.cat([polygons, CropMasks.of(polygons)])
+    assert_same(joined, BitmapMasks.cat([drawn, drawn]))
 
 
 def test_traveling_between_processes_and_none_at_all():

@@ -43,10 +43,10 @@ def test_what_is_computed_is_what_pycocotools_draws(number, monkeypatch):
     assert filled > number / 3
 
 
-def test_real_polygons(shared, monkeypatch):
+def test_real_polygons(datasets, monkeypatch):
     from pycocotools.coco import COCO
 
-    truth = COCO(str(shared / "coco_tiny" / "annotations" / "instances_val2017.json"))
+    truth = COCO(str(datasets / "coco_tiny" / "annotations" / "instances_val2017.json"))
     monkeypatch.setattr(polygon_rle, "_MAX_STEPS", -1)
     drawn = 0
     for annotation in list(truth.anns.values())[:300]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from condinst.masks.rle import checked_rle, read_counts, read_many_counts
+from condinst.masks.rle import checked_rle, crop_of_rle, read_counts, read_many_counts
 
 
 def run_lengths(mask: np.ndarray) -> list[int]:
@@ -79,3 +79,15 @@ def test_a_code_cut_short_is_refused_where_pycocotools_decodes_it():
     assert coco_mask.decode(rle).shape == (40, 50)  # no error, but memory noise from there on
     with pytest.raises(ValueError, match="the image has 2000"):
         checked_rle(rle, 40, 50)
+
+
+@pytest.mark.parametrize("mask", masks())
+def test_a_crop_holds_the_mask_that_pycocotools_decodes(mask):
+    rle = coco_mask.encode(np.asfortranarray(mask))
+    crop = crop_of_rle(rle)
+    whole = np.zeros(mask.shape, bool)
+    rows, columns = crop.mask.shape
+    whole[crop.y : crop.y + rows, crop.x : crop.x + columns] = crop.mask
+    assert np.array_equal(whole, mask.astype(bool))
+    if mask.any():  # nothing but background lies around it
+        assert all(crop.mask.any(axis=axis)[[0, -1]].all() for axis in (0, 1))

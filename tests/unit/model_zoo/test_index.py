@@ -59,12 +59,22 @@ def test_an_unknown_name_is_told_close_ones():
         model_zoo.get("xyz")
 
 
-def test_every_coco_config_is_in_the_index_once(repo):
-    configs = sorted((repo / "configs").glob("*_coco_instance.py"))
+def test_every_config_is_in_the_index_once(repo):
+    configs = sorted((repo / "configs").glob("*/*.py"))
+    # the base of `condinst new` is no model of its own
+    configs = [path for path in configs if path.parent.name not in ("_base_", "small")]
     assert configs == sorted(model.config for model in models())
+    folders = [path for path in (repo / "configs").iterdir() if path.is_dir()]
+    assert all((f / "README.md").is_file() for f in folders if f.name != "_base_")
+    listed = (repo / "model-index.yml").read_text(encoding="utf-8")
+    for metafile in (repo / "configs").glob("*/metafile.yml"):
+        assert metafile.relative_to(repo).as_posix() in listed
 
 
-@pytest.mark.parametrize("name", condinst.list_models())
+COCO = [m.name for m in models() if m.collection in ("CondInst", "BoxInst")]
+
+
+@pytest.mark.parametrize("name", COCO)
 def test_the_config_is_what_the_name_says(name):
     model = model_zoo.get(name)
     cfg = Config.fromfile(model.config)
@@ -120,6 +130,10 @@ def test_the_table_is_the_index(repo):
         assert (repo / "docs" / link).resolve() == model.config
         assert row["box AP"] == cell(model.box_ap)
         assert row["mask AP"] == cell(model.mask_ap)
+        if name not in COCO:
+            assert row["weights"] == ("in this package" if model.packaged else "none")
+            assert row["data"] == (model.dataset if model.box_ap else model.training_data)
+            continue
         assert row["mask AP, test-dev"] == cell(model.mask_ap_test_dev)
         measured = (model.measured_box_ap, model.measured_mask_ap)
         expected = "not yet" if None in measured else " / ".join(map(cell, measured))

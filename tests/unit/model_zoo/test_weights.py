@@ -184,9 +184,9 @@ def build(config):
 
 
 @pytest.mark.parametrize("name", ["condinst_r50_fpn_1x", "boxinst_r50_fpn_1x"])
-def test_from_a_server_to_the_model_of_the_config(shared, server, tmp_path, name):
+def test_from_a_server_to_the_model_of_the_config(server, tmp_path, name):
     """The original's layout is converted, once, and fits the config's model strictly."""
-    tensors = original_file(shared, tmp_path / "original.pth", name)
+    tensors = original_file(tmp_path / "original.pth", name)
     server.content = (tmp_path / "original.pth").read_bytes()
     server.cuts = [50_000_000]
     model = entry(server, name)
@@ -210,10 +210,10 @@ def test_from_a_server_to_the_model_of_the_config(shared, server, tmp_path, name
     assert suffixes == {"pth", "lock"}
 
 
-def test_another_file_under_the_name_is_converted_anew(shared, tmp_path):
+def test_another_file_under_the_name_is_converted_anew(tmp_path):
     name = "condinst_r50_fpn_1x"
     path = tmp_path / model_zoo.get(name).weights_file
-    tensors = original_file(shared, path, name)
+    tensors = original_file(path, name)
     first = model_zoo.fetch(name, tmp_path)
     tensors["controller.bias"] = torch.zeros(169)
     torch.save({"model": tensors}, path)
@@ -224,10 +224,10 @@ def test_another_file_under_the_name_is_converted_anew(shared, tmp_path):
     assert torch.load(first)["state_dict"][key].count_nonzero() > 0
 
 
-def test_weights_of_another_model_are_refused(shared, tmp_path):
+def test_weights_of_another_model_are_refused(tmp_path):
     name = "condinst_r50_bifpn_1x"
     path = tmp_path / model_zoo.get(name).weights_file
-    original_file(shared, path, "condinst_r50_fpn_1x")
+    original_file(path, "condinst_r50_fpn_1x")
     with pytest.raises(ValueError, match=rf"(?s){re.escape(str(path))}: .*neck") as caught:
         model_zoo.fetch(name, tmp_path)
     assert "missing in the weights" in str(caught.value)

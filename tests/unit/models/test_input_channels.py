@@ -105,8 +105,15 @@ def test_other_stems(options):
             return net
         return resnet(channels, **options)
 
-    net = build(1)
-    net.load_state_dict(build(3).state_dict())
+    net, colors = build(1), build(3)
+    net.load_state_dict(colors.state_dict())
+    name = "patch_embed.projection" if options.get("type") == "Swin" else "stem.0"
+    adapted, given = (model.state_dict()[f"{name}.weight"] for model in (net, colors))
+    assert given.shape[1] == 3
+    torch.testing.assert_close(adapted, given.sum(dim=1, keepdim=True))
+    others = {key: value for key, value in colors.state_dict().items() if key != f"{name}.weight"}
+    assert len(others) > 20
+    assert all(torch.equal(net.state_dict()[key], value) for key, value in others.items())
 
 
 def test_a_timm_model_takes_weights_for_colors():

@@ -113,8 +113,8 @@ def test_as_tidecv_says(shared):
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
-def test_the_ap_is_pycocotools(shared):
-    content, found = real_set(shared, {1, 3, 44, 47, 62, 84})
+def test_the_ap_is_pycocotools(datasets):
+    content, found = real_set(datasets, {1, 3, 44, 47, 62, 84})
     run = coco_eval(content, found, "segm")
     truth, detections = records_of(content, found, "segm")
     precision = run.eval["precision"][0, :, :, 0, -1]

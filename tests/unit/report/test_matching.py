@@ -18,8 +18,8 @@ BOX = [10, 10, 20, 20]
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 @pytest.mark.parametrize(("iou_type", "cap"), [("bbox", 3), ("segm", 100)])
-def test_matches_are_pycocotools_with_crowds_and_a_cap(shared, iou_type, cap):
-    content, found = real_set(shared, {1, 3, 44, 47, 62, 84})
+def test_matches_are_pycocotools_with_crowds_and_a_cap(datasets, iou_type, cap):
+    content, found = real_set(datasets, {1, 3, 44, 47, 62, 84})
     run = coco_eval(content, found, iou_type, (1, 2, cap))
     expected = {}  # right, wrong and ignored detections, and what they match, by image and class
     for one in run.evalImgs:

@@ -5,43 +5,24 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas
 import pytest
 import supervision
-from PIL import Image
 from pycocotools import mask as coco_mask
+from three_instances import SIZE, make_results
 
 from condinst.masks.crop import Crop
 from condinst.results.formats import coco_category_ids
-from condinst.results.results import Results
+from condinst.results.results import Instance, Results
 
-SIZE = (60, 80)
 COCO_80_IDS = {0: 1, 11: 13, 79: 90}  # person, stop sign, toothbrush
 
 
-def make(num=3, **fields):
-    """Rectangles one below the other; the first has a hole, the second two parts."""
-    masks = np.zeros((3, *SIZE), bool)
-    masks[0, 5:15, 10:40] = True
-    masks[0, 8:11, 20:30] = False
-    masks[1, 20:30, 0:10] = masks[1, 20:30, 70:80] = True
-    masks[2, 40:60, 30:50] = True
-    boxes = np.array([[10, 5, 40, 15], [0, 20, 80, 30], [30, 40, 50, 60.5]])
-    settings = dict(
-        image_size=SIZE,
-        boxes=boxes[:num],
-        scores=np.array([0.9, 0.5, 0.25])[:num],
-        labels=np.array([1, 0, 1])[:num],
-        crops=[Crop.of(mask) for mask in masks[:num]],
-        class_names=("cat", "dog"),
-    )
-    return Results(**settings | fields), masks[:num]
-
-
 def test_masks_names_and_types():
-    results, masks = make()
+    results, masks = make_results()
     assert np.array_equal(results.masks, masks)
     assert results.masks.dtype == bool
-    assert results.names == ["dog", "cat", "dog"]
+    assert results.names.tolist() == ["dog", "cat", "dog"]
     assert results.areas.tolist() == [270, 200, 400]
     assert results.crops[0].mask.shape == (10, 30)
     assert (results.crops[0].x, results.crops[0].y) == (10, 5)
@@ -51,29 +32,31 @@ def test_masks_names_and_types():
 
 
 def test_choosing():
-    results, masks = make(path="a.png")
+    results, masks = make_results(path="a.png")
     assert len(results) == 3
     good = results[results.scores > 0.3]
     assert good.scores.tolist() == pytest.approx([0.9, 0.5])
     assert np.array_equal(good.masks, masks[:2])
     assert good.path == "a.png"
     assert results[-1].labels.tolist() == [1]
-    assert results[[2, 0]].names == ["dog", "dog"]
+    assert results[[2, 0]].names.tolist() == ["dog", "dog"]
     assert len(results[5:]) == 0
-    assert [one.names for one in results] == [["dog"], ["cat"], ["dog"]]
+    assert [one.names.tolist() for one in results] == [["dog"], ["cat"], ["dog"]]
     with pytest.raises(IndexError):
         results[3]
 
 
 def test_nothing_found():
-    results, _ = make(num=0)
+    results, _ = make_results(num=0)
     assert results.masks.shape == (0, *SIZE)
-    assert results.rles == results.polygons == results.to_coco() == results.names == []
+    assert results.rles == results.polygons == results.to_coco() == results.names.tolist() == []
+    assert (results.names == "dog").dtype == bool
+    assert len(results["dog"]) == len(results[results.names == "dog"]) == 0
     assert results.to_labelme()["shapes"] == []
     assert repr(results) == "Results(image, 80 x 60: nothing)"
     assert len(results[results.scores > 0.3]) == 0
     image = np.full((*SIZE, 3), 90, np.uint8)
-    assert np.array_equal(results.draw(image), image)
+    assert np.array_equal(results.draw(image, enlarge=False), image)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +69,7 @@ def test_nothing_found():
 )
 def test_what_does_not_fit_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
-        make(**fields)
+        make_results(**fields)
 
 
 @pytest.mark.parametrize("density", [0.0, 0.03, 0.5, 0.97, 1.0])
@@ -121,7 +104,7 @@ def one(mask):
 
 
 def test_coco():
-    results, masks = make()
+    results, masks = make_results()
     found = results.to_coco(image_id=42)
     json.dumps(found)
     assert [d["image_id"] for d in found] == [42] * 3
@@ -137,20 +120,20 @@ def test_coco():
 def test_cocos_own_ids():
     names = ("person", *(f"name {i}" for i in range(78)), "toothbrush")
     for label, category in COCO_80_IDS.items():
-        results, _ = make(num=1, labels=[label], class_names=names)
+        results, _ = make_results(num=1, labels=[label], class_names=names)
         assert results.to_coco()[0]["category_id"] == category
 
 
-def test_cocos_own_ids_are_those_of_the_annotations(shared):
-    file = shared / "coco_tiny" / "annotations" / "instances_val2017.json"
+def test_cocos_own_ids_are_those_of_the_annotations(datasets):
+    file = datasets / "coco_tiny" / "annotations" / "instances_val2017.json"
     categories = json.loads(file.read_text())["categories"]
-    results, _ = make(num=1, labels=[0], class_names=[c["name"] for c in categories])
+    results, _ = make_results(num=1, labels=[0], class_names=[c["name"] for c in categories])
     assert len(categories) == 80
     assert coco_category_ids(results.class_names) == [c["id"] for c in categories]
 
 
 def test_labelme():
-    results, masks = make(path="somewhere/a.png")
+    results, masks = make_results(path="somewhere/a.png")
     content = json.loads(json.dumps(results.to_labelme(tolerance=0)))
     assert content["imagePath"] == "a.png"
     assert (content["imageHeight"], content["imageWidth"]) == SIZE
@@ -160,7 +143,7 @@ def test_labelme():
     for numbers, mask in (([0], masks[0]), ([1, 2], masks[1]), ([3], masks[2])):
         drawn = [fill(shapes[i]["points"]) for i in numbers]
         assert np.array_equal(np.any(drawn, axis=0), mask)
-    empty, _ = make(num=1, crops=[Crop.of(np.zeros(SIZE, bool))])
+    empty, _ = make_results(num=1, crops=[Crop.of(np.zeros(SIZE, bool))])
     shape = empty.to_labelme()["shapes"][0]
     assert (shape["shape_type"], shape["points"]) == ("rectangle", [[10, 5], [40, 15]])
 
@@ -171,7 +154,7 @@ def fill(points):
 
 
 def test_json():
-    results, masks = make(path="a.png")
+    results, masks = make_results(path="a.png")
     content = json.loads(results.to_json())
     assert (content["path"], content["height"], content["width"]) == ("a.png", 60, 80)
     second = content["instances"][1]
@@ -180,8 +163,60 @@ def test_json():
     assert np.array_equal(coco_mask.decode(second["mask"]), masks[1])
 
 
+def test_a_single_instance_has_its_values_under_their_names():
+    results, masks = make_results()
+    one = results[1]
+    assert isinstance(one, Instance)
+    assert isinstance(one, Results)
+    assert (one.name, one.label, one.score, one.area) == ("cat", 0, 0.5, 200)
+    assert one.box.tolist() == [0, 20, 80, 30]
+    assert np.array_equal(one.mask, masks[1])
+    assert np.array_equal(coco_mask.decode(one.rle), masks[1])
+    assert len(one.polygon) == 2
+    assert repr(one) == "Instance(cat 0.50, box 0, 20, 80, 30, 200 pixels)"
+    assert one.to_json() == results[1:2].to_json()
+    assert type(one[:]) is Results
+
+
+def test_merging():
+    results, masks = make_results(path="a.png")
+    assert Results.merge([results[1:], results[:1]]) == results
+    other, _ = make_results(num=1, class_names=("bird", "cat"), path="b.png", scores=[0.6])
+    merged = Results.merge([results, other])
+    assert merged.class_names == ("cat", "dog", "bird")
+    assert merged.names.tolist() == ["dog", "cat", "cat", "dog"]
+    assert merged.scores.tolist() == pytest.approx([0.9, 0.6, 0.5, 0.25])
+    assert np.array_equal(merged.masks, masks[[0, 0, 1, 2]])
+    assert merged.path is None
+    nothing = Results.merge([results[:0], results[:0]])
+    assert len(nothing) == 0
+    with pytest.raises(ValueError, match="merge: expected results of one image, .* of none"):
+        Results.merge([])
+    wide, _ = make_results(num=0, image_size=(60, 90))
+    with pytest.raises(ValueError, match="got image sizes 80 x 60, 90 x 60"):
+        Results.merge([results, wide])
+
+
+def test_a_table():
+    results, _ = make_results()
+    table = results.to_dataframe()
+    assert table.columns.tolist() == ["name", "label", "score", "x1", "y1", "x2", "y2", "area"]
+    assert table["name"].tolist() == ["dog", "cat", "dog"]
+    assert table.iloc[2, 3:].tolist() == [30, 40, 50, 60.5, 400]
+    assert table.groupby("name")["area"].sum().to_dict() == {"cat": 200, "dog": 670}
+    assert len(results[:0].to_dataframe()) == 0
+
+
+@pytest.mark.parametrize("convert", [np.asarray, pandas.DataFrame])
+def test_several_arrays_are_not_one(convert):
+    results, _ = make_results()
+    with pytest.raises(TypeError, match=r"results\.to_dataframe\(\) or .*to_dict"):
+        convert(results)
+    assert len(pandas.DataFrame(results.to_dict()["instances"])) == 3
+
+
 def test_supervision():
-    results, masks = make()
+    results, masks = make_results()
     found = results.to_supervision()
     assert isinstance(found, supervision.Detections)
     assert np.array_equal(found.xyxy, results.boxes)
@@ -189,81 +224,18 @@ def test_supervision():
     assert found.confidence.tolist() == results.scores.tolist()
     assert found.class_id.tolist() == [1, 0, 1]
     assert found["class_name"].tolist() == ["dog", "cat", "dog"]
-    nothing, _ = make(num=0)
+    nothing, _ = make_results(num=0)
     assert len(nothing.to_supervision()) == 0
-
-
-def test_saving_draws_on_the_image(tmp_path):
-    image = np.full((*SIZE, 3), 90, np.uint8)
-    Image.fromarray(image).save(tmp_path / "a.png")
-    results, _ = make(path=tmp_path / "a.png")
-    drawn = np.asarray(Image.open(results.save(tmp_path / "deep" / "b.png")))
-    assert drawn.shape == image.shape
-    assert (drawn[13, 15] != 90).any()  # in the first mask
-    assert (drawn[25, 75] != 90).any()  # in the second
-    assert (drawn[50, 40] == 90).all()  # in the third, whose score is below 0.3
-    good = np.asarray(Image.open(results.save(tmp_path / "c.png", score_thr=0.6)))
-    assert (good[25, 75] == 90).all()
-    other = results.draw(np.zeros((*SIZE, 3), np.uint8))
-    assert (other[59, 0] == 0).all()
-
-
-def test_saving_spares_the_image_itself(tmp_path):
-    Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(tmp_path / "a.png")
-    before = (tmp_path / "a.png").read_bytes()
-    results, _ = make(path=tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png: this is the image itself"):
-        results.save(tmp_path / "." / "a.png")
-    assert (tmp_path / "a.png").read_bytes() == before
-
-
-def test_an_image_that_is_not_there_or_another(tmp_path):
-    results, _ = make()
-    with pytest.raises(ValueError, match="pass image="):
-        results.draw()
-    Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
-    results, _ = make(path=tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png: the image is 50 x 40 .*expected 80 x 60"):
-        results.draw()
-    results, _ = make(path=tmp_path / "none.png")
-    with pytest.raises(FileNotFoundError, match="image file not found"):
-        results.draw()
-
-
-def test_an_image_is_turned_as_the_results_are(tmp_path):
-    pixels = np.zeros((80, 60, 3), np.uint8)
-    pixels[:10] = 200  # the upper edge of the stored image: the right one when turned
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    results, _ = make(path=tmp_path / "a.png")
-    assert (results.read_image()[:, 70:] == 200).all()
-    assert (results.read_image()[:, :70] == 0).all()
-
-
-def test_sixteen_bits_are_shown_stretched(tmp_path):
-    """Of 12-bit images in 16 bits, the upper byte alone would be black."""
-    values = np.linspace(1000, 4000, SIZE[1]).astype(np.uint16) * np.ones((SIZE[0], 1), np.uint16)
-    Image.fromarray(values).save(tmp_path / "a.png")
-    results, _ = make(path=tmp_path / "a.png")
-    shown = results.read_image()
-    assert shown.dtype == np.uint8
-    assert (shown[:, 0] == 0).all()
-    assert (shown[:, -1] == 255).all()
-    assert abs(int(shown[0, SIZE[1] // 2, 0]) - 128) <= 2
-
-    Image.fromarray(np.full(SIZE, 0x7FFF, np.uint16)).save(tmp_path / "a.png")
-    assert (results.read_image() == 0x7F).all()  # nothing to stretch: the upper byte
 
 
 WITHOUT_THE_TRAINING_SIDE = """
 import sys
 
-for name in ("torch", "cv2", "mmcv", "mmengine", "mmdet", "pycocotools", "supervision"):
+for name in ("torch", "cv2", "mmcv", "mmengine", "mmdet", "pycocotools", "supervision", "pandas"):
     sys.modules[name] = None  # importing it fails
 import numpy as np
 from condinst import Results
-from condinst.results.results import Crop
+from condinst.masks.crop import Crop
 
 results = Results(
     image_size=(50, 60),
@@ -275,11 +247,14 @@ results = Results(
     image=np.zeros((50, 60, 3), np.uint8),
 )
 results.save(sys.argv[1])
+assert Results.from_json(results.to_json()) == results
+assert results._repr_html_() and results["cat"] == results
 assert results.to_coco() and results.to_labelme() and results.to_json() and results.polygons
-try:
-    results.to_supervision()
-except ImportError as error:
-    print(error)
+for convert in (results.to_supervision, results.to_dataframe):
+    try:
+        convert()
+    except ImportError as error:
+        print(error)
 """
 
 
@@ -290,5 +265,8 @@ def test_numpy_and_pillow_are_enough(tmp_path):
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == 'to_supervision() needs supervision: pip install "condinst[video]"\n'
+    assert done.stdout.splitlines() == [
+        'to_supervision() needs supervision: pip install "condinst[video]"',
+        "to_dataframe() needs pandas: pip install pandas",
+    ]
     assert (tmp_path / "a.png").is_file()

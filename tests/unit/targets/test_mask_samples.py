@@ -108,8 +108,8 @@ def uncompressed(rle):
     [("coco_tiny", "train2017", "train2017"), ("nuclei", "train", "train")],
 )
 @pytest.mark.parametrize("as_lists", [False, True])
-def test_real_images(shared, name, split, prefix, as_lists):
-    folder = shared / name
+def test_real_images(datasets, name, split, prefix, as_lists):
+    folder = datasets / name
     files = sorted((folder / "annotations").glob(f"*{split}*.json"))
     dataset = CocoDataset(
         data_root=str(folder),
@@ -119,8 +119,9 @@ def test_real_images(shared, name, split, prefix, as_lists):
     )
     load = LoadAnnotations(with_mask=True, poly2mask=False)
     crowds = parts = rles = 0
-    for index in range(0, len(dataset), 1 if name == "coco_tiny" else 40):
-        info = dataset.get_data_info(index)
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    with_crowds = [x for x in infos if any(i["ignore_flag"] for i in x["instances"])]
+    for info in with_crowds[:4] + infos[:: len(infos) // 6]:
         info["ori_shape"] = (info["height"], info["width"])
         info["instances"] = info["instances"][:40]
         for instance in info["instances"]:

@@ -77,6 +77,42 @@ def test_a_mask_just_short_of_the_tile_s_edge_is_not_whole():
     assert np.array_equal(found[0][1], long)
 
 
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_a_mask_just_short_of_any_edge_is_not_whole(turn):
+    """What two tiles see ends too close to the edge of the near one, at each of its four edges."""
+    near, far = Tile(40, 40, 140, 140), Tile(120, 40, 220, 140)  # they share x 120 to 140
+    side = 260
+    short, long = np.zeros((2, side, side), bool)
+    short[80:100, 110:138] = True
+    long[80:100, 110:139] = True  # ends a pixel before the near tile does
+
+    def turned(tile: Tile) -> Tile:
+        corners = np.zeros((side, side), bool)
+        corners[tile.y1 : tile.y2, tile.x1 : tile.x2] = True
+        mask, x, y = Crop.of(np.rot90(corners, turn))
+        return Tile(x, y, x + mask.shape[1], y + mask.shape[0])
+
+    views = []
+    for tile, mask, score in ((near, short, 0.9), (far, long, 0.5)):
+        tile, mask = turned(tile), np.rot90(mask, turn)
+        seen = np.zeros((side, side), bool)
+        seen[tile.y1 : tile.y2, tile.x1 : tile.x2] = True
+        crop = Crop.of(mask & seen)
+        box = [crop.x, crop.y, crop.x + crop.mask.shape[1], crop.y + crop.mask.shape[0]]
+        results = Results(
+            image_size=(side, side),
+            boxes=[box],
+            scores=[score],
+            labels=[0],
+            crops=[crop],
+            class_names=("cell",),
+        )
+        views.append(TileView(tile, results))
+    found = merge_views(views)
+    assert len(found) == 1
+    assert np.array_equal(found.masks[0], np.rot90(long, turn))
+
+
 def test_neighbors_stay_apart():
     """Their boxes overlap by far more than half; their masks do not share a pixel."""
     below = np.tri(40, 42, dtype=bool)
@@ -125,7 +161,7 @@ def test_other_classes_are_other_objects():
     long = rectangle(40, 20, 140, 50)
     found, results = merge(view(LEFT, (long, 0.6, 0)), view(RIGHT, (long, 0.8, 1)))
     assert len(found) == 2
-    assert results.names == ["dust", "cell"]
+    assert results.names.tolist() == ["dust", "cell"]
 
 
 def test_a_sloppy_sliver_of_what_another_tile_sees_whole_is_dropped():

@@ -137,6 +137,8 @@ def test_one_part():
     assert safe_part("..") == "unnamed"
     assert len(os.fsencode(safe_part("é" * 200))) <= 150
     assert safe_part("x" * 200) != safe_part("x" * 201)
+    assert safe_part("x" * 150) == "x" * 150  # the longest that stays as it is
+    assert len(safe_part("x" * 151)) == 150
 
 
 def test_what_is_printed_cannot_move_the_cursor():

@@ -215,8 +215,8 @@ def test_crops_and_results_are_drawn_as_bitmaps_are():
         class_names=("a", "b"),
         image=image,
     )
-    assert np.array_equal(results.draw(), expected)
-    no_boxes = results.draw(boxes=False)
+    assert np.array_equal(results.draw(enlarge=False), expected)
+    no_boxes = results.draw(boxes=False, enlarge=False)
     color = draw.class_color(1)
     corner = expected[35:38, 65:70].reshape(-1, 3)
     assert (corner == color).all(axis=1).any()
@@ -269,3 +269,23 @@ def test_closeups_of_a_image_smaller_than_they_are():
     shown = draw.draw_closeups(np.zeros((20, 30, 3), np.uint8), found, CLASSES, zoom=4)
     assert shown.shape == (80, 120, 3)
     assert (shown[20, 40:100] == draw.class_color(0)).all()
+
+
+def test_a_small_image_is_enlarged_for_its_names():
+    """A square of 20 pixels in an image of 100: five times as large, at its place."""
+    found = InstanceData(labels=torch.tensor([0]), bboxes=torch.tensor([[40.0, 60, 60, 80]]))
+    image = np.full((100, 90, 3), 100, np.uint8)
+    drawn = draw.draw_instances(image, found, CLASSES, names=False, enlarge=True)
+    assert drawn.shape == (500, 450, 3)
+    colored = np.argwhere((drawn == draw.class_color(0)).all(axis=2))
+    assert colored.min(axis=0).tolist() == [300, 200]
+    assert colored.max(axis=0).tolist() == [399, 299]
+    assert draw.draw_instances(image, found, CLASSES).shape == (100, 90, 3)
+    large = draw.draw_instances(gray(), instances(), CLASSES, enlarge=True)
+    assert np.array_equal(large, draw.draw_instances(gray(), instances(), CLASSES))
+
+
+@pytest.mark.parametrize("score_thr", [30, -0.1, float("nan"), "0.5", None, True])
+def test_thresholds_outside_the_scores(score_thr):
+    with pytest.raises(ValueError, match=r"score_thr=.*: expected a number from 0 to 1"):
+        draw.draw_instances(gray(), instances(), CLASSES, score_thr)

@@ -27,7 +27,7 @@ SERVED = {
 
 
 def test_the_stand_in_is_what_these_tests_exercise() -> None:
-    assert Path(mmcv._ext.__file__).name == "mmcv_ext.py"
+    assert Path(mmcv._ext.__file__).parts[-2:] == ("mmcv_ext", "__init__.py")
 
 
 def operators_that_mmcv_asks_for() -> set[str]:
@@ -58,7 +58,7 @@ def test_a_module_of_mmcv_without_its_operator_refuses_when_it_runs() -> None:
         pool(torch.zeros(1, 1, 4, 4), torch.zeros(1, 5))
 
 
-@pytest.mark.parametrize("name", ["__path__", "__wrapped__", "_private"])
+@pytest.mark.parametrize("name", ["__wrapped__", "_private"])
 def test_python_s_own_names_are_not_operators(name: str) -> None:
     with pytest.raises(AttributeError, match=name):
         getattr(mmcv._ext, name)

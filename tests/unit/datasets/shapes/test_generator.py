@@ -1,8 +1,6 @@
 """The generated dataset: pycocotools is the oracle for its annotations."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -10,6 +8,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from condinst.cli import make_shapes
+from condinst.cli.main import main
 from condinst.datasets.shapes import generator as shapes
 from condinst.datasets.shapes import scene as shapes_scene
 
@@ -206,18 +206,14 @@ def test_a_folder_of_others_is_refused_and_left_alone(tmp_path):
     assert contents(tmp_path) == {str(Path("train", "mine.png")): b"image"}
 
 
-def test_command(repo, tmp_path, monkeypatch, capsys):
-    spec = importlib.util.spec_from_file_location("make_shapes", repo / "tools" / "make_shapes.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+def test_command(tmp_path, capsys):
     out = str(tmp_path / "shapes")
     options = ["--train", "2", "--val", "1", "--size", "64", "--seed", "5"]
     for said in ("wrote", "already there"):
-        monkeypatch.setattr(sys, "argv", ["make_shapes.py", "--out", out, *options])
-        tool.main()
+        assert main(["make-shapes", "--out", out, *options]) == 0
         assert said in capsys.readouterr().out
-    monkeypatch.setattr(sys, "argv", ["make_shapes.py", "--out", out, "--size", "9"])
-    with pytest.raises(SystemExit):
-        tool.main()
+    make_shapes.main(["--out", out, *options])  # tools/make_shapes.py
+    assert "already there" in capsys.readouterr().out
+    assert main(["make-shapes", "--out", out, "--size", "9"]) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.endswith("size: expected 64 to 2048 pixels, got 9")

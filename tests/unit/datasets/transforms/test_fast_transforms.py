@@ -76,10 +76,10 @@ def test_a_resized_view_is_contiguous_bgr():
 
 
 @pytest.mark.parametrize("direction", [None, "horizontal", "vertical", "diagonal"])
-def test_real_images_are_mmdet_s(shared, direction):
+def test_real_images_are_mmdet_s(datasets, direction):
     """Decoded, resized, flipped and packed as in training."""
     flip = RandomFlip(prob=1.0 if direction else 0.0, direction=direction or "horizontal")
-    for path in sorted((shared / "coco_tiny" / "train2017").glob("*.jpg"))[:12]:
+    for path in sorted((datasets / "coco_tiny" / "train2017").glob("*.jpg"))[:12]:
         loaded = LoadImageFromFile(imdecode_backend="pillow")({"img_path": str(path)})
         packed = []
         for resize, pack in ((Resize, PackDetInputs), (MMDetResize, MMDetPackDetInputs)):

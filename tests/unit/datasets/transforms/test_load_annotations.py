@@ -163,8 +163,8 @@ def test_both_kinds_pass_the_later_stages_in_one_batch():
         assert not tensor[:, 120:].any()
 
 
-def test_equals_mmdet_on_real_images(shared):
-    folder = shared / "coco_tiny"
+def test_equals_mmdet_on_real_images(datasets):
+    folder = datasets / "coco_tiny"
     for split in ("train2017", "val2017"):
         dataset = CocoDataset(
             data_root=str(folder),

@@ -205,8 +205,8 @@ def test_mmcv_s_options_work(tmp_path):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_ordinary_files_give_mmcv_s_bytes(shared, tmp_path, backend):
-    paths = sorted((shared / "coco_tiny" / "train2017").glob("*.jpg"))[:12]
+def test_ordinary_files_give_mmcv_s_bytes(datasets, tmp_path, backend):
+    paths = sorted((datasets / "coco_tiny" / "train2017").glob("*.jpg"))[:12]
     assert len(paths) == 12
     for index, path in enumerate(paths[:3]):
         Image.open(path).convert("RGB").save(tmp_path / f"{index}.png")

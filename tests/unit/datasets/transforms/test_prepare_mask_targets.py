@@ -21,7 +21,7 @@ NUM_IMAGES = 16
 @pytest.fixture(scope="module")
 def config(repo, tmp_path_factory):
     """The quickstart's, on generated images with polygons and both kinds of RLE."""
-    cfg = Config.fromfile(repo / "configs/quickstart_condinst_r18_fpn_shapes.py")
+    cfg = Config.fromfile(repo / "configs/quickstart/quickstart_condinst_r18_fpn_shapes.py")
     folder = tmp_path_factory.mktemp("data") / "shapes"
     assert make_shapes(folder, num_train=NUM_IMAGES, num_val=1, size=160, seed=4)
     cfg.train_dataloader.dataset.data_root = str(folder)

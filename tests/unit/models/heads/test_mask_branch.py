@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from mmdet.models.dense_heads.condinst_head import MaskFeatModule
 from torch import nn
 
 from condinst.models.heads.mask_branch import MaskBranch
@@ -33,6 +34,17 @@ def published():
             nn.init.uniform_(module.running_var, 0.5, 2)
             nn.init.uniform_(module.weight, 0.5, 2)
     return net.eval()
+
+
+def test_four_levels_are_fused_as_mmdet_does():
+    """The fourth level is enlarged by 8; its half-integer place is mmdet's too."""
+    sizes = (8, 16, 0, 3, 8)
+    norm = dict(mask_stride=8, num_stacked_convs=1, norm_cfg=dict(type="BN"))
+    torch.manual_seed(0)
+    theirs, ours = MaskFeatModule(*sizes, **norm), MaskBranch(*sizes, **norm)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    feats = [*levels(), torch.randn(1, 8, 2, 2)]
+    torch.testing.assert_close(ours(feats), theirs(feats))
 
 
 def test_frozen_norms_answer_in_training_as_the_published_ones_in_testing(published):

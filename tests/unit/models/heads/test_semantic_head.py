@@ -71,7 +71,7 @@ def test_masks_without_coarse_samples_are_refused():
 def test_loss_is_torchvision_s_focal_loss_per_labeled_cell():
     head = SemanticHead(num_classes=4, in_channels=3, feat_channels=2)
     logits = torch.randn(2, 4, 2, 3, generator=torch.Generator().manual_seed(0))
-    targets = [torch.tensor([[1, 1, -1], [3, 3, -1]]), torch.full((2, 3), -1)]
+    targets = [torch.tensor([[1, 0, -1], [3, 3, -1]]), torch.full((2, 3), -1)]
     one_hot = F.one_hot(torch.stack(targets) + 1, 5)[..., 1:].permute(0, 3, 1, 2).float()
     expected = sigmoid_focal_loss(logits, one_hot, alpha=0.25, gamma=2.0, reduction="sum") / 4
     loss = head.loss(logits, targets)

@@ -98,6 +98,27 @@ def test_the_smaller_of_two_boxes_wins():
     assert found.gt_inds[found.point_inds == at_center].tolist() == [1]
 
 
+def test_smaller_means_of_less_area():
+    """100 x 10 pixels are less than 40 x 40, although their sides add up to more."""
+    gt = ground_truth([[0, 8, 100, 18], [0, 0, 40, 40]], [0, 1])
+    points = [torch.tensor([[20.0, 12.0]]), torch.zeros(0, 2)]
+    assigner = PointAssigner(num_classes=2, regress_ranges=[(0, 1e8)] * 2, center_radius=None)
+    assert assigner(points, STRIDES, [gt]).gt_inds.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("side", "levels"), [(63, [0]), (64, [0, 1]), (65, [1])], ids=["below", "equal", "above"]
+)
+def test_both_ends_of_a_level_s_range_belong_to_it(side, levels):
+    """The point is 4 pixels from three sides of the box and ``side`` from the fourth."""
+    gt = ground_truth([[0, 0, side + 4, 8]], [0])
+    points = [torch.tensor([[4.0, 4.0]])] * 2
+    found = PointAssigner(num_classes=1, regress_ranges=RANGES, center_radius=None)(
+        points, STRIDES, [gt]
+    )
+    assert found.point_inds.tolist() == levels  # one point a level
+
+
 @pytest.mark.parametrize("box", [[5, 5, 5, 20], [30, 30, 20, 20]])
 def test_degenerate_boxes_are_never_assigned(box):
     found = PointAssigner(num_classes=2, regress_ranges=RANGES)(

@@ -1,0 +1,224 @@
+"""Check the words of a command line before PyTorch is imported, which takes seconds."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+from condinst.utils.files import check_regular, check_writable
+
+__all__ = [
+    "CHECKPOINTS",
+    "check_checkpoint",
+    "check_config",
+    "check_device",
+    "check_file",
+    "check_folder",
+    "check_least",
+    "check_model_words",
+    "check_out_file",
+    "check_range",
+    "is_checkpoint",
+]
+
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
+_CONFIGS = (".py", ".json", ".yaml", ".yml")
+# a zip archive, as torch writes now, and a pickle of protocol 2, as it wrote before 1.6
+_MAGIC = (b"PK\x03\x04", b"\x80\x02")
+_DEVICE = re.compile(r"(?:cpu|cuda|xpu|mps|npu|mlu|musa|hpu|meta)(?::\d+)?")
+
+
+def is_checkpoint(word: str) -> bool:
+    """Tell whether a word is a checkpoint, by its ending or the file's first bytes."""
+    if word.endswith(CHECKPOINTS):
+        return True
+    return not word.endswith(_CONFIGS) and _begins(Path(word), _MAGIC)
+
+
+def check_config(word: str, more: str = "a config comes before its checkpoint") -> None:
+    """Check that a word is a config file or the name of a model.
+
+    Args:
+        word: as the user wrote it.
+        more: what to do if the word is a checkpoint.
+
+    Raises:
+        FileNotFoundError: it looks like a path, and there is no such file.
+        ValueError: it is something else.
+    """
+    from condinst.model_zoo import resolve_config
+
+    path = Path(word)
+    if _is_dir(path):
+        raise ValueError(f"config {word}: is a folder, expected a config file")
+    if is_checkpoint(word) and (path.is_file() or word.endswith(CHECKPOINTS)):
+        if not path.is_file():
+            raise FileNotFoundError(f"config {word} is not a file")
+        raise ValueError(f"{word}: this is a checkpoint, expected a config (.py); {more}")
+    file = Path(resolve_config(word))
+    if file.suffix not in _CONFIGS:
+        raise ValueError(f"config {word}: expected a file that ends in {', '.join(_CONFIGS)}")
+
+
+def check_checkpoint(word: str, what: str = "checkpoint") -> None:
+    """Check that a word is a checkpoint: a file, a URL, or the name of a model with weights.
+
+    Args:
+        word: as the user wrote it.
+        what: the argument or option, for the message.
+
+    Raises:
+        FileNotFoundError: it looks like a path, and there is no such file.
+        ValueError: it is something else.
+    """
+    from condinst.model_zoo.index import list_models, unknown
+
+    path = Path(word)
+    if "://" in word or (":" in word and not path.drive):  # a URL, or a prefix of mmengine's
+        return
+    if _is_dir(path):
+        raise ValueError(f"{what} {word}: is a folder, expected a checkpoint file")
+    if path.is_file():
+        if path.suffix in _CONFIGS:
+            raise ValueError(
+                f"{what} {word}: this is a config, expected a checkpoint (.pth); a config comes "
+                "before its checkpoint"
+            )
+        check_file(what, path)
+        return
+    if word in list_models():
+        return
+    if path.suffix or len(path.parts) > 1:
+        raise FileNotFoundError(f"{what} {word} is not a file")
+    raise ValueError(unknown(word, "a checkpoint file, a URL or a model's name"))
+
+
+def check_model_words(config: str, checkpoint: str | None, alone: bool = True) -> None:
+    """Check a config and its checkpoint, or a word that stands for both.
+
+    Args:
+        config: a config, the name of a model, or a checkpoint that holds its config.
+        checkpoint: None if there is none.
+        alone: whether a checkpoint alone is allowed.
+
+    Raises:
+        FileNotFoundError: a file does not exist.
+        ValueError: a word is something else.
+    """
+    from condinst.model_zoo.index import list_models
+
+    if checkpoint is None and alone and is_checkpoint(config):
+        check_checkpoint(config)
+        return
+    alone_too = "predict, info and export take a checkpoint alone"
+    check_config(config, "a config comes before its checkpoint" if checkpoint else alone_too)
+    if checkpoint is not None:
+        check_checkpoint(checkpoint)
+    elif config not in list_models():
+        raise ValueError(
+            f"{config}: expected a checkpoint after a config file; only the name of a model "
+            "implies one"
+        )
+
+
+def check_file(what: str, path: str | Path) -> None:
+    """Check that a path is a file with content.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is a folder, a device or an empty file.
+    """
+    try:
+        check_regular(path)
+        if Path(path).stat().st_size == 0:
+            raise ValueError("is empty")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{what} {path}: no such file") from None
+    except ValueError as error:
+        raise ValueError(f"{what} {path}: {error}") from None
+    except OSError as error:
+        raise ValueError(f"{what} {path}: {error.strerror}") from None
+
+
+def check_folder(what: str, path: str | Path) -> None:
+    """Check that a path is a folder.
+
+    Raises:
+        FileNotFoundError: there is nothing at this path.
+        ValueError: it is something else.
+    """
+    if not _exists(Path(path)):
+        raise FileNotFoundError(f"{what} {path}: no such folder")
+    if not _is_dir(Path(path)):
+        raise ValueError(f"{what} {path}: is a file, expected a folder")
+
+
+def check_out_file(what: str, path: str | Path) -> None:
+    """Check that a file can be written: its folder exists or can be made.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if _is_dir(Path(path)):
+        raise ValueError(f"{what} {path}: is a folder, expected the name of a file")
+    check_writable(what, Path(path).parent)
+
+
+def check_device(word: str | None, option: str = "--device") -> None:
+    """Check the form of a device's name; whether the machine has it needs PyTorch.
+
+    Raises:
+        ValueError: no device has such a name.
+    """
+    if word is None or _DEVICE.fullmatch(word):
+        return
+    number = re.fullmatch(r"(?:gpu|cuda)?:?(\d+)", word.lower())
+    meant = f"cuda:{number[1]}" if number else {"gpu": "cuda"}.get(word.lower(), "")
+    hint = f"; did you mean {meant}?" if meant else ""
+    raise ValueError(f"{option} {word}: expected cpu, cuda or cuda:N{hint}")
+
+
+def check_range(option: str, value: float | None, low: float = 0.0, high: float = 1.0) -> None:
+    """Check that a number lies in a range, both ends included.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if value is None or low <= value <= high:
+        return
+    percent = f"; did you mean {value / 100:g}?" if high == 1 and 1 < value <= 100 else ""
+    raise ValueError(f"{option} {value:g}: expected a number from {low:g} to {high:g}{percent}")
+
+
+def check_least(option: str, value: float | None, least: float = 1) -> None:
+    """Check that a number is not too small.
+
+    Raises:
+        ValueError: it is, or it is no number.
+    """
+    if value is not None and not (math.isfinite(value) and value >= least):
+        raise ValueError(f"{option} {value:g}: expected {least:g} or more")
+
+
+def _begins(path: Path, beginnings: tuple[bytes, ...]) -> bool:
+    try:
+        check_regular(path)
+        with path.open("rb") as file:
+            return file.read(4).startswith(beginnings)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # an impossible name
+        return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

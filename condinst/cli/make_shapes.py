@@ -1,0 +1,50 @@
+"""Generate the dataset "shapes": images of colored shapes, with annotations in COCO format."""
+
+from __future__ import annotations
+
+import argparse
+
+from condinst.cli.common import make_parser
+
+_EXAMPLES = """examples:
+  %(prog)s
+  %(prog)s --out data/mine --train 100 --val 20 --size 256 --seed 1
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument(
+        "--out",
+        default="data/shapes",
+        metavar="FOLDER",
+        help="output folder: new, empty, or written by this command (default data/shapes)",
+    )
+    parser.add_argument(
+        "--train", type=int, default=1000, help="number of training images (default 1000)"
+    )
+    parser.add_argument(
+        "--val", type=int, default=60, help="number of validation images (default 60)"
+    )
+    parser.add_argument(
+        "--size", type=int, default=128, help="width and height in pixels (default 128)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the images (default 0)")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Generate the dataset from the command line of ``tools/make_shapes.py``."""
+    run(make_parser("python tools/make_shapes.py", __doc__, add_arguments).parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``condinst make-shapes``."""
+    from condinst.datasets.shapes.generator import make_shapes
+
+    written = make_shapes(
+        args.out, num_train=args.train, num_val=args.val, size=args.size, seed=args.seed
+    )
+    done = "wrote" if written else "already there:"
+    print(f"{done} {args.out} ({args.train} training and {args.val} validation images)")
+    return 0

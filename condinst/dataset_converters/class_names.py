@@ -1,0 +1,53 @@
+"""Read the names of classes that masks give by numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from condinst.dataset_converters.folder import Folder, read_json, read_yaml
+from condinst.dataset_converters.outlines import check_label
+from condinst.dataset_converters.records import Label, Notes
+from condinst.datasets.coco.entry_issues import short_repr
+
+__all__ = ["CLASS_FILES", "stated_classes"]
+
+CLASS_FILES = ("classes.json", "labels.json", "classes.yaml", "classes.yml", "labels.yaml")
+
+
+def stated_classes(folder: Folder, notes: Notes) -> dict[Label, str] | None:
+    """Read number -> name from the first class file.
+
+    The file holds {number: name}, {name: number}, a list of names, or a list of dicts with ``id``
+    and ``name``.
+    """
+    for name in CLASS_FILES:
+        for file in folder.files_named(name):
+            path = folder.root / file
+            data = read_json(path) if name.endswith("json") else read_yaml(path)
+            classes = _classes_in(data)
+            if classes is None:
+                raise ValueError(
+                    f"{path}: expected class numbers and names, {{number: name}} or a list of "
+                    f"{{id, name}}, got {short_repr(data)}"
+                )
+            notes.say(f"Class numbers and names are those of {path}.")
+            return classes
+    return None
+
+
+def _classes_in(data: Any) -> dict[Label, str] | None:
+    pairs: list[tuple[Any, Any]]
+    if isinstance(data, dict):
+        pairs = [(v, k) if isinstance(v, int) else (k, v) for k, v in data.items()]
+    elif isinstance(data, list) and all(isinstance(entry, dict) for entry in data):
+        pairs = [(entry.get("id"), entry.get("name")) for entry in data]
+    elif isinstance(data, list):
+        pairs = list(enumerate(data))
+    else:
+        return None
+    try:
+        if not all(check_label(name) for _, name in pairs):
+            return None
+        return dict(sorted((int(number), str(name)) for number, name in pairs)) or None
+    except (TypeError, ValueError, OverflowError):
+        return None

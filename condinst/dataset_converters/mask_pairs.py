@@ -1,0 +1,239 @@
+"""Find the mask images of each image: which files are images, which are masks of which image.
+
+Known layouts: a folder of images and one of masks (``images`` and ``masks``, ``PNGImages`` and
+``PedMasks``, ``train`` and ``train_masks``, KITTI's ``image_2`` and ``instance``), both in one
+folder (``1_img.png`` and ``1_masks.png``, ``1.png`` and ``1_cp_masks.png``), one object a file
+(``masks/NAME_CLASS_N.png``, ``masks/NAME/N.png``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from condinst.dataset_converters.folder import Folder, stated_split
+
+__all__ = ["MaskPairs", "ObjectFile", "find_pairs"]
+
+_MASK_WORD = re.compile(
+    r"((instance|inst|object|ped|seg|cell|nuclei|binary|gt)?[_-]?masks?"
+    r"|labels?|instances?|gt|ground_?truths?|segmentations?|label_?maps?|annotations?)([_-]?\d{1,2})?$"
+)
+_IMAGE_WORD = re.compile(
+    r"((png|jpe?g|tiff?|raw|original|input|rgb)?[_-]?(images?|imgs?|pictures|photos|frames)"
+    r"|raw|inputs?|originals?)([_-]?\d{1,2})?$"
+)
+_MASK_ENDING = re.compile(
+    r"[_.-](cp_masks?|instance_masks?|masks?|labels?|instances?|gt|seg|segmentation|annotations?)$",
+    re.IGNORECASE,
+)
+_IMAGE_ENDING = re.compile(r"[_.-](img|image|raw|rgb)$", re.IGNORECASE)
+# what cellpose writes beside masks
+_OUTPUTS = re.compile(r"_(flows?|cp_output|outlines?|cp_outlines|dP|cellprob)$")
+_OBJECT = re.compile(r"(?:(?P<name>.*?)[_ .-]*)?(?P<number>\d+)$")
+_MASKS_BESIDE = ("_masks", "_mask", "_labels", "-masks", "_gt", "Masks")
+_NO_CLASS = {"", "mask", "masks", "object", "obj", "instance", "inst", "label", "gt", "seg", "id"}
+
+
+@dataclass(frozen=True)
+class ObjectFile:
+    """A mask file of one object, with the class that its name states."""
+
+    path: str
+    label: str | None
+    numbered: bool  # the name ends in a number, so there is one file for each object
+
+
+@dataclass(frozen=True)
+class MaskPairs:
+    """The masks of a folder.
+
+    Attributes:
+        maps: (image, mask) pairs where each image has one mask.
+        files: image -> its mask files, where each file is one object; one of the two is empty.
+        alone: images without a mask, in folders where others have one.
+        lonely: masks without an image.
+        by_folder: whether folders with the names of masks hold them. Otherwise only file names
+            tell, which another format's folder may have too.
+    """
+
+    maps: list[tuple[str, str]]
+    files: dict[str, list[ObjectFile]]
+    alone: list[str]
+    lonely: list[str]
+    by_folder: bool
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A file in a folder of images or of masks."""
+
+    file: str
+    place: str  # the folder, with * in place of the word for images or masks
+    inside: str  # the path within that folder, without suffix
+
+
+def find_pairs(folder: Folder) -> MaskPairs:
+    """Return the masks of a folder.
+
+    Raises:
+        ValueError: an image has several label maps.
+    """
+    images, masks = _placed(folder)
+    found = _maps(folder, images, masks)
+    if found is None or found.lonely:
+        files = _object_files(images, masks)
+        if files and (found is None or len(files.lonely) < len(found.lonely)):
+            found = files
+    return found or _one_folder(folder) or MaskPairs([], {}, [], [], True)
+
+
+def _placed(folder: Folder) -> tuple[list[_Place], list[_Place]]:
+    images: list[_Place] = []
+    masks: list[_Place] = []
+    folders = {os.path.dirname(file) for file in folder.images}
+    for file in folder.images:
+        stem = os.path.splitext(file)[0]
+        if _OUTPUTS.search(stem):
+            continue
+        parts = stem.split("/")
+        for index in reversed(range(len(parts) - 1)):
+            kind, place = _word(parts[index].lower())
+            beside = (*parts[:index], parts[index])
+            if kind is None and any("/".join(beside) + end in folders for end in _MASKS_BESIDE):
+                kind = "image"  # train, beside train_masks
+            if kind is not None:
+                where = "/".join([*parts[:index], place])
+                found = _Place(file, where, "/".join(parts[index + 1 :]))
+                (images if kind == "image" else masks).append(found)
+                break
+    return images, masks
+
+
+def _word(name: str) -> tuple[str | None, str]:
+    """Tell whether a folder's name is one of images or masks, and return its other part."""
+    for kind, pattern in (("mask", _MASK_WORD), ("image", _IMAGE_WORD)):
+        if match := pattern.search(name):
+            before, word = name[: match.start()], match.group()
+            if not before or not (before[-1] + word[0]).isalnum() or stated_split(before):
+                return kind, before.rstrip("_- .") or "*"
+    return None, name
+
+
+def _maps(folder: Folder, images: list[_Place], masks: list[_Place]) -> MaskPairs | None:
+    """Pair each image with the mask of its name, in the same place or in the only one."""
+    for with_place in (True, False):
+        by_key: dict[tuple[str, str], list[str]] = {}
+        for mask in masks:
+            place = mask.place if with_place else ""
+            for inside in dict.fromkeys((mask.inside, _MASK_ENDING.sub("", mask.inside))):
+                by_key.setdefault((place, inside), []).append(mask.file)
+        pairs, alone, used = [], [], set[str]()
+        known = {place for place, _ in by_key}
+        for image in images:
+            place = image.place if with_place else ""
+            if place not in known:
+                continue
+            inner = dict.fromkeys((image.inside, _IMAGE_ENDING.sub("", image.inside)))
+            found = [mask for name in inner for mask in by_key.get((place, name), ())]
+            exact = [m for m in found if os.path.splitext(m)[0].endswith(image.inside)]
+            found = list(dict.fromkeys(exact or found))
+            if len(found) > 1:
+                raise ValueError(
+                    f"{folder.root / image.file}: several masks fit: {', '.join(found[:3])}; "
+                    "expected one, move the others away"
+                )
+            if found and found[0] in used:
+                raise ValueError(
+                    f"{folder.root / found[0]}: several images fit, such as {image.file}; expected "
+                    "one image for each mask"
+                )
+            used.update(found)
+            if found:
+                pairs.append((image.file, found[0]))
+            else:
+                alone.append(image.file)
+        if pairs:
+            lonely = [mask.file for mask in masks if mask.file not in used]
+            return MaskPairs(pairs, {}, alone, lonely, True)
+    return None
+
+
+def _object_files(images: list[_Place], masks: list[_Place]) -> MaskPairs | None:
+    """Find one object a file: NAME_CLASS_N or NAME/N below a folder of masks."""
+    stems: dict[str, dict[str, str]] = {}  # place -> path inside -> image
+    for image in images:
+        stems.setdefault(image.place, {})[image.inside] = image.file
+    files: dict[str, list[ObjectFile]] = {}
+    lonely = []
+    for mask in masks:
+        known = stems.get(mask.place) or (next(iter(stems.values())) if len(stems) == 1 else {})
+        for name, rest in _beginnings(mask.inside):
+            if name in known:
+                files.setdefault(known[name], []).append(_object_file(mask.file, rest))
+                break
+        else:
+            lonely.append(mask.file)
+    if not files:
+        return None
+    used = {
+        place for place, known in stems.items() if any(file in files for file in known.values())
+    }
+    alone = [image.file for image in images if image.place in used and image.file not in files]
+    return MaskPairs([], files, alone, lonely, True)
+
+
+def _beginnings(inside: str) -> Iterator[tuple[str, str]]:
+    """Yield what may be the image's name and what follows, the longest name first."""
+    for index in reversed(range(1, len(inside))):
+        if inside[index] in "_-. /":
+            yield inside[:index], inside[index + 1 :]
+
+
+def _object_file(path: str, rest: str) -> ObjectFile:
+    rest = rest.replace("/", "_")
+    match = _OBJECT.fullmatch(rest)
+    name = (match["name"] or "") if match else rest
+    name = name.strip("_-. ")
+    label = None if name.lower() in _NO_CLASS or re.fullmatch(r"[\d_.-]*", name) else name
+    return ObjectFile(path, label, match is not None or label is None)
+
+
+def _one_folder(folder: Folder) -> MaskPairs | None:
+    """Pair images and masks that lie in one folder."""
+    by_stem: dict[str, str] = {}
+    for file in reversed(folder.images):
+        by_stem[os.path.splitext(file)[0]] = file
+    masks: dict[str, list[str]] = {}
+    for stem, file in sorted(by_stem.items()):
+        if _MASK_ENDING.search(stem):
+            masks.setdefault(_MASK_ENDING.sub("", stem), []).append(file)
+    pairs, lonely, used = [], [], set[str]()
+    for base, found in masks.items():
+        stems = [base, *(f"{base}_{end}" for end in ("img", "image", "raw", "rgb"))]
+        there = [by_stem[stem] for stem in stems if stem in by_stem]
+        if len(there) == 1 and len(found) > 1:
+            raise ValueError(
+                f"{folder.root / there[0]}: several masks fit: {', '.join(found[:3])}; expected "
+                "one, move the others away"
+            )
+        if len(there) == 1:
+            pairs.append((there[0], found[0]))
+            used.update((there[0], found[0]))
+        else:
+            lonely += found
+    if not pairs:
+        return None
+    pairs.sort()
+    places = {os.path.dirname(image) for image, _ in pairs}
+    alone = [
+        file
+        for stem, file in sorted(by_stem.items())
+        if file not in used
+        and file not in lonely
+        and os.path.dirname(file) in places
+        and not _OUTPUTS.search(stem)
+    ]
+    return MaskPairs(pairs, {}, alone, lonely, False)

@@ -1,0 +1,71 @@
+"""Name annotations and images that are not read, and say what to export instead."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+
+from condinst.dataset_converters.folder import Folder
+
+__all__ = ["name_unread", "unread_images"]
+
+_JSON = (  # patterns that must all be in the beginning of the file
+    (
+        "CreateML's boxes",
+        (rb'"coordinates"\s*:', rb'"annotations?"\s*:', rb'"image(filename)?"\s*:'),
+    ),
+    ("Labelbox's export", (rb'"data_row"|"DataRow ID"|"Labeled Data"',)),
+    ("V7 Darwin's json", (rb'"bounding_box"\s*:', rb'"(item|dataset)"\s*:', rb'"annotations"\s*:')),
+    ("BDD100K's json", (rb'"poly2d"|"box2d"',)),
+    ("Scale's json", (rb'"vertices"\s*:', rb'"label"\s*:')),
+    ("Segments.ai's json", (rb'"segmentation_bitmap"|"label_status"',)),
+    ("Encord's json", (rb'"objectHash"|"label_hash"',)),
+    ("a list of detections in COCO's layout for results", (rb'"score"\s*:', rb'"category_id"\s*:')),
+    ("LabelMe's or ISAT's json", (rb'"info"\s*:', rb'"objects"\s*:', rb'"segmentation"\s*:')),
+)
+_FILES = (  # endings of file names
+    ("cellpose's _seg.npy", ("_seg.npy",), "save the masks as PNG (File > Save masks as PNG)"),
+    ("ImageJ's regions", (".roi", "roiset.zip"), "draw them as a label map and save it as PNG"),
+    ("MATLAB's files", (".mat",), "write the masks as PNG"),
+    ("TFRecord", (".tfrecord", ".tfrecords"), "export it as COCO"),
+    ("ilastik's or other HDF5", (".h5", ".hdf5", ".ilp"), "export the masks as PNG or TIFF"),
+    ("NIfTI volumes", (".nii", ".nii.gz"), "export slices and their masks as PNG or TIFF"),
+    ("Zarr", (".zarr", ".zgroup", ".zarray"), "export images and masks as PNG or TIFF"),
+    ("Numpy arrays", (".npy", ".npz"), "save images and masks as PNG or TIFF"),
+    ("QuPath's projects", (".qpdata", ".qpproj"), "export GeoJSON (File > Export objects)"),
+    ("Parquet", (".parquet",), "export it as COCO"),
+    ("shapefiles", (".shp", ".gpkg"), "draw masks of the image's size and save them as PNG"),
+)
+_IMAGES = (
+    *(".heic", ".heif", ".hif", ".dcm", ".svs", ".ndpi", ".czi", ".lif", ".nd2", ".vsi", ".cr2"),
+    *(".nef", ".arw", ".dng", ".psd", ".svg", ".exr", ".jxl", ".raw", ".mrxs", ".scn"),
+)
+_BLOCK = 1 << 16
+
+
+def name_unread(folder: Folder) -> str | None:
+    """Return a sentence that names annotations of a known kind that is not read; else None."""
+    for file in folder.json_kinds.get("", [])[:50]:
+        with open(folder.root / file, "rb") as stream:
+            text = stream.read(_BLOCK)
+        for name, patterns in _JSON:
+            if all(re.search(pattern, text) for pattern in patterns):
+                return f"{file} is {name}, which is not read; export it as COCO"
+    if lines := folder.with_suffix(".jsonl", ".ndjson"):
+        return f"{lines[0]}: JSON lines are not read; export it as COCO"
+    for name, endings, way in _FILES:
+        if found := folder.with_suffix(*endings):
+            return f"{found[0]}: {name} are not read; {way}"
+    if not folder.images and (unread := unread_images(folder)):
+        return unread
+    return None
+
+
+def unread_images(folder: Folder) -> str | None:
+    """Return a sentence on files that are images of kinds that are not read; None without any."""
+    counts = Counter(os.path.splitext(file)[1].lower() for file in folder.with_suffix(*_IMAGES))
+    if not counts:
+        return None
+    listed = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
+    return f"images that are not read: {listed}; convert them to PNG or TIFF of the same names"

@@ -1,0 +1,96 @@
+"""mmdet's CopyPaste, with masks of any kind, kept as crops."""
+
+from __future__ import annotations
+
+import numpy as np
+from mmdet.datasets.transforms import CopyPaste as MMDetCopyPaste
+from mmdet.structures.bbox import autocast_box_type
+
+from condinst.datasets.transforms.mixing import check_mix
+from condinst.masks.crop import Crop
+from condinst.masks.crop_masks import CropMasks
+from condinst.registry import TRANSFORMS
+
+__all__ = ["CopyPaste"]
+
+
+@TRANSFORMS.register_module()
+class CopyPaste(MMDetCopyPaste):
+    """``CopyPaste`` of mmdet for masks of any kind and images of any type and size.
+
+    mmdet takes bitmaps only, computes with an array of the image's size for every object, and
+    returns an image of 64-bit integers. Here the image keeps its type, and masks are crops.
+
+    Other differences from mmdet:
+
+    - Ignored objects, such as crowds, are not pasted. Those of the destination stay.
+    - Objects that nothing is pasted onto keep their boxes and are never dropped.
+    - A source of another size is laid on the upper left corner, and what sticks out is cut off.
+
+    Raises:
+        ValueError: the transform is not in the pipeline of a ``MultiImageMixDataset``, or an image
+            has no masks.
+    """
+
+    @autocast_box_type()
+    def transform(self, results: dict) -> dict:
+        (source,) = check_mix(self, results, 1)
+        size = results["img"].shape[:2]
+        masks = self._masks(source).move(0, 0, size)
+        usable = np.flatnonzero(~np.asarray(source["gt_ignore_flags"], bool) & (masks.areas > 0))
+        if self.selected:
+            usable = usable[self._get_selected_inds(len(usable))] if len(usable) else usable
+        if not len(usable):
+            return results
+        return self._paste(results, source, masks[usable], usable)
+
+    def _masks(self, results: dict) -> CropMasks:
+        try:
+            return CropMasks.of(self.get_gt_masks(results))
+        except RuntimeError:
+            raise ValueError(
+                f"{results.get('img_path')}: CopyPaste finds no gt_masks; the pipeline needs "
+                "LoadAnnotations(with_mask=True) before it"
+            ) from None
+
+    def _paste(self, results: dict, source: dict, pasted: CropMasks, chosen: np.ndarray) -> dict:
+        image, other = results["img"].copy(), source["img"]
+        masks = self._masks(results)
+        covered = np.zeros(image.shape[:2], bool)
+        for mask, x, y in pasted.crops:
+            window = np.s_[y : y + mask.shape[0], x : x + mask.shape[1]]
+            covered[window] |= mask
+            image[window][mask] = other[window][mask]
+        crops, touched = _uncover(masks, covered)
+        left = CropMasks(crops, masks.height, masks.width)
+
+        boxes = results["gt_bboxes"].clone()
+        boxes.tensor[touched] = left[touched].get_bboxes(type(boxes)).tensor
+        moved = (boxes.tensor - results["gt_bboxes"].tensor).abs().amax(dim=1).numpy()
+        kept = (moved <= self.bbox_occluded_thr) | (left.areas > self.mask_occluded_thr)
+        kept &= left.areas > 0
+        kept |= ~touched
+        size = image.shape[:2]
+        new_boxes = source["gt_bboxes"][chosen]
+        if source["img"].shape[:2] != size:
+            new_boxes = pasted.get_bboxes(type(boxes))
+        results["gt_bboxes"] = boxes.cat([boxes[kept], new_boxes])
+        for key in ("gt_bboxes_labels", "gt_ignore_flags"):
+            results[key] = np.concatenate([results[key][kept], source[key][chosen]])
+        results["gt_masks"] = CropMasks.cat([left[kept], pasted])
+        results["img"] = image
+        return results
+
+
+def _uncover(masks: CropMasks, covered: np.ndarray) -> tuple[list[Crop], np.ndarray]:
+    """Remove covered pixels from masks; return the crops, and which masks have lost pixels."""
+    crops, touched = [], np.zeros(len(masks), bool)
+    for index, crop in enumerate(masks.crops):
+        mask, x, y = crop
+        hidden = covered[y : y + mask.shape[0], x : x + mask.shape[1]] & mask
+        if hidden.any():
+            touched[index] = True
+            part = Crop.of(mask & ~hidden)
+            crop = Crop(part.mask, x + part.x, y + part.y) if part.mask.size else part
+        crops.append(crop)
+    return crops, touched

@@ -1,0 +1,47 @@
+"""Say what an argument is called that a predictor does not have, and where it belongs."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["unknown_options"]
+
+# What other libraries call an argument of a call, and the way to it.
+_THRESHOLD = "score_thr"
+_ELSEWHERE = {
+    **dict.fromkeys(
+        (
+            *("conf", "confidence", "threshold", "score_threshold", "conf_thres", "thr"),
+            *("confidence_threshold", "pred_score_thr", "box_score_thr", "min_score"),
+        ),
+        _THRESHOLD,
+    ),
+    "classes": 'choose them afterwards, results["person", "dog"]',
+    "stream": "call predictor.stream(source)",
+    "save": "call save() of the results",
+    "show": "call show() of the results",
+    "out_dir": "call save() of the results",
+    "imgsz": "the config's test pipeline sets the size",
+    "iou": "the config sets it, model.test_cfg.nms.iou_threshold",
+    "max_det": "the config sets it, model.test_cfg.max_per_img",
+    "half": 'Predictor(..., dtype="float16")',
+}
+
+
+def unknown_options(predictor: type[Any], given: Iterable[str]) -> str:
+    """Return the message for arguments that a call of a predictor does not take."""
+    name = next(iter(given))
+    settings = list(inspect.signature(predictor).parameters)
+    kind = predictor.__name__
+    if name in settings:
+        way = f"it is set once: {kind}(..., {name}=...)"
+    elif name in _ELSEWHERE:
+        way = _ELSEWHERE[name]
+        way = f"did you mean {way}?" if way == _THRESHOLD else way
+    else:
+        near = difflib.get_close_matches(name, [_THRESHOLD, *settings], n=1)
+        way = f"did you mean {near[0]}?" if near else f"a call takes source and {_THRESHOLD}"
+    return f"{kind}: a call has no argument {name!r}; {way}"

@@ -1,0 +1,74 @@
+"""The arrays of results, equality, and names that other libraries use."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from three_instances import make_results
+from torchvision.ops import box_convert
+
+from condinst.masks.crop import Crop
+
+
+@pytest.mark.parametrize("form", ["xyxy", "xywh", "cxcywh"])
+def test_forms_of_boxes_are_those_of_torchvision(form):
+    results, _ = make_results()
+    expected = box_convert(torch.from_numpy(results.boxes), "xyxy", form).numpy()
+    assert np.array_equal(getattr(results, form), expected)
+    assert getattr(results[:0], form).shape == (0, 4)
+
+
+def test_counts_begin_with_the_best():
+    results, _ = make_results()
+    assert list(results.counts.items()) == [("dog", 2), ("cat", 1)]
+    assert results[:0].counts == {}
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_copies_are_equal(copied):
+    results, _ = make_results(path="a.png")
+    assert copied(results) == results
+    assert copied(results) is not results
+
+
+def test_what_makes_results_differ():
+    results, masks = make_results()
+    assert results == make_results()[0]
+    assert results == make_results(class_names=("cat", "dog", "star"))[0]
+    assert results == make_results(image=np.zeros((60, 80, 3), np.uint8))[0]
+    moved = [Crop.of(mask) for mask in [masks[0], masks[1], masks[1]]]
+    for changed in (
+        dict(path="a.png"),
+        dict(image_size=(61, 80)),
+        dict(scores=[0.9, 0.5, 0.2]),
+        dict(labels=[1, 1, 1]),
+        dict(boxes=np.zeros((3, 4))),
+        dict(crops=moved),
+        dict(class_names=("cat", "wolf")),
+    ):
+        assert results != make_results(**changed)[0], changed
+    assert results != results[:2]
+    assert results != [results]
+    assert results[0] == results[:1]
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [("conf", "scores"), ("class_id", "labels"), ("bboxes", "boxes"), ("to_df", "to_dataframe")],
+)
+def test_a_name_of_another_library_leads_to_ours(name, here):
+    results, _ = make_results()
+    with pytest.raises(AttributeError, match=f"no attribute {name!r}: see {here}"):
+        getattr(results, name)
+    assert hasattr(results, here)
+
+
+def test_other_names_are_just_missing():
+    results, _ = make_results()
+    with pytest.raises(AttributeError, match="no attribute 'anything'$"):
+        getattr(results, "any" + "thing")
+    assert not hasattr(results, "anything")

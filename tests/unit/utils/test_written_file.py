@@ -1,0 +1,53 @@
+"""An error of the disk that names no file gets the name of the one that was being written."""
+
+import errno
+import logging
+import os
+
+import pytest
+
+from condinst.utils.written_file import disk_error_text
+
+
+def refuse(number: int = errno.EFBIG) -> None:
+    raise OSError(number, os.strerror(number))
+
+
+def caught(work) -> OSError:
+    with pytest.raises(OSError, match=".") as raised:
+        work()
+    return raised.value
+
+
+def test_an_open_file_is_named(tmp_path):
+    def write():
+        with open(tmp_path / "some.json", "w") as stream:
+            stream.write("")
+            refuse()
+
+    def write_path(path):
+        refuse(errno.ENOSPC)
+
+    text = disk_error_text(caught(lambda: write_path(tmp_path / "a.bin")))
+    assert text == f"{tmp_path}/a.bin: cannot be written: No space left on device"
+    text = disk_error_text(caught(write))  # although it is closed by now
+    assert text == f"{tmp_path}/some.json: cannot be written: File too large"
+    assert disk_error_text(caught(refuse)) == "a file cannot be written: File too large"
+
+
+def test_the_file_of_a_log_is_named(tmp_path):
+    def write():
+        handler = logging.FileHandler(tmp_path / "some.log")
+        try:
+            refuse()
+        finally:
+            handler.close()
+
+    text = disk_error_text(caught(write))
+    assert text == f"{tmp_path}/some.log: cannot be written: File too large"
+
+
+def test_an_error_with_a_name_and_other_errors_stay(tmp_path):
+    assert disk_error_text(OSError(errno.EFBIG, "too large", "x.png")).endswith("'x.png'")
+    assert disk_error_text(OSError("x.png: cannot be written: full")).startswith("x.png")
+    assert disk_error_text(FileNotFoundError(2, "none")) == "[Errno 2] none"
