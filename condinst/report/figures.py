@@ -106,7 +106,7 @@ def threshold_figure(
     return figure
 
 
-def _new(x_label: str, y_label: str) -> tuple[Figure, Any]:
+def _new(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     with chart_style():
         figure = Figure(layout="constrained")
         axes = figure.subplots()

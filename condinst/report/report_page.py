@@ -95,7 +95,7 @@ Results = tuple[EvaluatedSplit, Analysis]
 
 
 def _evaluate(run: Run, cfg: Any, split_name: str, predictions: Path | None) -> Results | None:
-    """Return the data and the numbers of the predictions; what fails is added to what is missing."""
+    """Return the data and the numbers of the predictions; add a failure to ``run.missing``."""
     if predictions is None:
         return None
     try:
