@@ -224,10 +224,10 @@ class HtmlPage:
         for content, caption in images:
             text = html.escape(caption)
             if isinstance(content, np.ndarray):
-                media = f'<img src="{jpeg(content, max_pixels)}" alt="{text}" decoding="async">'
+                media = f'<img src="{jpeg(content, max_pixels)}" alt="{text}">'
             else:
                 parts = "".join(
-                    f'<span><small>{html.escape(title)}</small><img decoding="async" '
+                    f"<span><small>{html.escape(title)}</small><img "
                     f'src="{jpeg(panel, max_pixels)}" alt="{html.escape(title)}: {text}"></span>'
                     for title, panel in content
                 )

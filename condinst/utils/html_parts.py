@@ -15,6 +15,8 @@ from condinst.utils.svg_chart import legend_of, to_svg
 
 __all__ = ["figure_parts", "jpeg", "slug", "table_cell"]
 
+_LONG = 20  # characters of a text whose cell is not squeezed further
+
 
 def figure_parts(figure: Any, caption: str, text: str, place: str, after: str) -> str:
     """Return the content of a ``<figure>``: chart, legend and caption.
@@ -46,7 +48,8 @@ def table_cell(value: Any, digits: int, fraction: float | None = None) -> str:
     if value is None:
         return '<td class="number">-</td>'
     if isinstance(value, str):
-        return f"<td>{html.escape(value)}</td>"
+        mark = ' class="long"' if len(value) > _LONG else ""
+        return f"<td{mark}>{html.escape(value)}</td>"
     if fraction is None:
         return f'<td class="number">{_number(value, digits)}</td>'
     return f'<td class="number bar" style="--f:{fraction:.3g}">{_number(value, digits)}</td>'

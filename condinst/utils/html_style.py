@@ -49,14 +49,15 @@ nav { border-bottom: 1px solid var(--line); padding-bottom: .75rem; }
 .tall { max-height: 36rem; }
 table { border-collapse: collapse; overflow-wrap: normal; }
 th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: left; }
-td { min-width: 2.5rem; max-width: 28rem; overflow-wrap: anywhere; }
+td { min-width: 2.5rem; max-width: 28rem; overflow-wrap: break-word; }
+.long { min-width: 12rem; }
 thead th { background: var(--soft); position: sticky; top: 0; vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th button { all: unset; cursor: pointer; }
 th button:focus-visible { outline: 2px solid var(--link); }
-th button::after { content: " \\2195"; color: var(--muted); }
-[aria-sort=ascending] button::after { content: " \\2191"; color: inherit; }
-[aria-sort=descending] button::after { content: " \\2193"; color: inherit; }
+th button::after { content: "\\a0\\2195"; color: var(--muted); }
+[aria-sort=ascending] button::after { content: "\\a0\\2191"; color: inherit; }
+[aria-sort=descending] button::after { content: "\\a0\\2193"; color: inherit; }
 .bar { background: linear-gradient(to right, var(--bar) calc(var(--f) * 100%), transparent 0);
   min-width: 7rem; print-color-adjust: exact; }
 .matrix td { text-align: right; min-width: 2rem; padding: .15rem .4rem; border: 0;
