@@ -105,6 +105,7 @@ footer { border-top: 1px solid var(--line); margin-top: 2.5rem; padding-top: .5r
   .shot:target { position: static; height: auto; width: auto; } .close, dialog { display: none; }
   figure, tr, .key div { break-inside: avoid; } h2, h3 { break-after: avoid; }
   .images { grid-template-columns: repeat(auto-fill, minmax(min(var(--side), 48%), 1fr)); }
+  .charts { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   thead th { position: static; } th button::after { content: ""; }
 }
 """
