@@ -151,8 +151,9 @@ class HtmlPage:
             shades: (N, N) fractions.
         """
         labels = [html.escape(name) for name in names]
-        head = "".join(f'<th scope="col">{label}</th>' for label in ["", *labels])
-        head = head.replace("></th>", f">{html.escape(corner)}</th>", 1)
+        head = "".join(
+            f'<th scope="col"><span>{label}</span></th>' for label in [html.escape(corner), *labels]
+        )
         body = "".join(
             f'<tr><th scope="row">{label}</th>'
             + "".join(

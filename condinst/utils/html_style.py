@@ -49,7 +49,7 @@ nav { border-bottom: 1px solid var(--line); padding-bottom: .75rem; }
 .tall { max-height: 36rem; }
 table { border-collapse: collapse; overflow-wrap: normal; }
 th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: left; }
-td { min-width: 2.5rem; max-width: 28rem; overflow-wrap: break-word; }
+td { min-width: 2.5rem; max-width: min(28rem, 70vw); overflow-wrap: break-word; }
 .long { min-width: 12rem; }
 thead th { background: var(--soft); position: sticky; top: 0; vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
@@ -64,8 +64,10 @@ th button::after { content: "\\a0\\2195"; color: var(--muted); }
   background: color-mix(in srgb, var(--heat) calc(var(--f, 0) * 45%), transparent);
   font-variant-numeric: tabular-nums; print-color-adjust: exact; }
 .matrix th { padding: .15rem .5rem; font-weight: 400; }
-.matrix tbody th { position: sticky; left: 0; background: var(--soft); max-width: 9rem; }
+.matrix tbody th { position: sticky; left: 0; background: var(--soft); max-width: 9rem;
+  overflow-wrap: break-word; }
 .matrix thead th { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; }
+.matrix span { display: block; max-height: 9rem; overflow-wrap: anywhere; }
 .matrix thead th:first-child { writing-mode: initial; transform: none; }
 figure { margin: 0; } figcaption, .data, footer { font-size: .875rem; color: var(--muted); }
 .data { margin: .25rem 0 1rem; }
