@@ -57,15 +57,15 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
         )
     lines: dict[str, dict[str, Line]] = {"train": defaultdict(list), "val": defaultdict(list)}
     resumed_at = []
-    for records in starts:
-        first = _first_iteration(records)
+    for placed in starts:
+        first = _first_iteration(placed)
         for line in (line for group in lines.values() for line in group.values()):
             line[:] = [point for point in line if point[0] < first]
         if any(lines["train"].values()):  # otherwise the run started again
             resumed_at.append(first)
         else:
             resumed_at.clear()
-        _append(lines, records)
+        _append(lines, placed)
     return TrainingCurves(
         losses={k: v for k, v in lines["train"].items() if "loss" in k and v},
         metrics={k: v for k, v in lines["val"].items() if not k.endswith(_DETAIL_METRICS) and v},

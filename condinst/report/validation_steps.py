@@ -66,9 +66,9 @@ def _schedule(train_cfg: Any) -> Schedule | None:
     if not isinstance(train_cfg, dict) or train_cfg.get("dynamic_intervals"):
         return None
     interval, end = train_cfg.get("val_interval", 1000), train_cfg.get("max_iters")
-    if all(type(value) is int and value > 0 for value in (interval, end)):
-        return Schedule(interval, end)
-    return None
+    if type(interval) is not int or type(end) is not int or min(interval, end) < 1:
+        return None
+    return Schedule(interval, end)
 
 
 def place_records(
