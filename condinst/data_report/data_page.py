@@ -60,8 +60,8 @@ def _overview(
     middle = f"{np.median(sizes):.3g} px" if len(sizes) else "-"
     page.key_numbers(
         [
-            ("errors", str(sum(_number(e, "error") for e in examinations)), "kinds"),
-            ("warnings", str(sum(_number(e, "warning") for e in examinations)), "kinds"),
+            ("kinds of errors", str(sum(_number(e, "error") for e in examinations)), ""),
+            ("kinds of warnings", str(sum(_number(e, "warning") for e in examinations)), ""),
             ("images", f"{images:,}", ""),
             ("objects", f"{objects:,}", ""),
             ("median object size", middle, "square root of the mask's area"),
@@ -93,7 +93,7 @@ def _issues(page: HtmlPage, examinations: Sequence[Examination]) -> None:
         page.paragraph("No issues were found.", "ok")
         return
     page.table(
-        ["", "issue", "dataset", "places", "images"],
+        ["status", "issue", "dataset", "places", "images"],
         [
             [_MARKS[f.kind.status], f.kind.title, e.source.name, len(f.items), len(f.images)]
             for e, f in found

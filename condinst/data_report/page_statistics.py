@@ -15,6 +15,7 @@ from condinst.utils.html_page import HtmlPage
 
 __all__ = ["add_statistics"]
 
+_MASKS = {"none": "annotations without a mask", "unusable": "annotations with an unusable mask"}
 _BUSIEST = 4  # images drawn of each dataset
 
 
@@ -182,7 +183,7 @@ def _masks(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     kinds = sorted({kind for s in statistics for kind in s.mask_kinds})
     rows: list[list[Any]] = [
         [
-            f"annotations with {kind}" if kind != "none" else "annotations without a mask",
+            _MASKS.get(kind, f"annotations with {kind}"),
             *(s.mask_kinds[kind] for s in statistics),
         ]
         for kind in kinds

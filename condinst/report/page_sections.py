@@ -37,7 +37,7 @@ def training(page: HtmlPage, curves: TrainingCurves) -> dict[str, Any]:
     page.heading("Training")
     if curves.resumed_at:
         page.paragraph(f"Dotted lines: resumed at {', '.join(map(str, curves.resumed_at))}.")
-    ap = {name: _without_gaps(line) for name, line in curves.metrics.items()}
+    ap = {_plain(name): _without_gaps(line) for name, line in curves.metrics.items()}
     ap = {name: line for name, line in ap.items() if line}
     if not ap:
         page.paragraph("No validation has been logged.", "warning")
@@ -70,6 +70,12 @@ def _curve(
     figure = figures.line_figure(lines, name.replace("_", " "), log=log, marks=curves.resumed_at)
     text = figures.lines_in_words(lines)
     page.figure(figure, caption, name=name, text=text, **_by_iteration(lines))
+
+
+def _plain(name: str) -> str:
+    """Return "mask AP50" for "coco/segm_mAP_50", and other metrics as they are."""
+    kind, _, item = name.removeprefix("coco/").partition("_")
+    return f"{NAMES[kind]} {_AP[item]}" if kind in NAMES and item in _AP else name
 
 
 def _without_gaps(line: Line) -> Line:
