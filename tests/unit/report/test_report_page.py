@@ -373,3 +373,18 @@ def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
     assert found.accuracy["segm"].items["mAP"] == pytest.approx(1)
     assert found.confusion.tolist() == [[300, 0], [0, 0]]
     assert found.images[0].right == 300
+
+
+def test_the_page_begins_with_what_matters_most(work_dir, perfect, noise):
+    (work_dir / "predictions_val.json").write_text(json.dumps(perfect[1:] + noise))
+    text, report, _ = make(work_dir)
+    key = text[text.index('<dl class="key">') : text.index("<h2")]
+    found = dict(re.findall(r"<div><dt>([^<]*)</dt><dd>([^<]*)</dd>", key))
+    assert found["mask AP"] == f"{report['ap']['segm']['mAP']:.3f}"
+    assert found["score threshold to use"] == f"{report['score_threshold']['all']['threshold']:g}"
+    assert found["right"] == "100 %"
+    headings = re.findall(r"<h2[^>]*>([^<]*)</h2>", text)
+    assert headings[:3] == ["Worst classes", "Worst images", "Summary"]
+    worst = text[text.index(">Worst images<") : text.index(">Summary<")]
+    assert 1 <= worst.count("<figcaption>") <= 6
+    assert rows_of(work_dir, "validation")[0].keys() == {"iteration", "mask AP", "box AP"}
