@@ -45,6 +45,7 @@ _READ_IMAGES = {
     *("browse", "tile", "doctor"),
 }
 _MAX_PIXELS = "CONDINST_MAX_PIXELS"  # condinst.images.limit.VARIABLE
+_DEBUG = "CONDINST_DEBUG"
 
 _EPILOG = """examples:
   condinst make-shapes
@@ -91,13 +92,13 @@ def _run(words: list[str]) -> int:
         return ended.code if isinstance(ended.code, int) else 0
     except ImportError as error:  # in the module of the command
         message = explain(error)
-        if message is None or os.environ.get("CONDINST_DEBUG"):
+        if message is None or os.environ.get(_DEBUG):
             raise
         print_error(message)
         return 1
+    before = {name: os.environ.get(name) for name in (_DEBUG, _MAX_PIXELS)}
     if args.debug:
-        os.environ["CONDINST_DEBUG"] = "1"  # also for processes that are started
-    before = os.environ.get(_MAX_PIXELS)
+        os.environ[_DEBUG] = "1"  # also for processes that are started
     if getattr(args, "max_pixels", None) is not None:
         os.environ[_MAX_PIXELS] = str(args.max_pixels)
     try:
@@ -106,15 +107,16 @@ def _run(words: list[str]) -> int:
         raise
     except Exception as error:
         message = explain(error)
-        if message is None or os.environ.get("CONDINST_DEBUG"):
+        if message is None or os.environ.get(_DEBUG):
             raise
         print_error(message)
         return 1
     finally:
-        if before is not None:
-            os.environ[_MAX_PIXELS] = before
-        else:
-            os.environ.pop(_MAX_PIXELS, None)
+        for name, value in before.items():
+            if value is not None:
+                os.environ[name] = value
+            else:
+                os.environ.pop(name, None)
 
 
 def _parse(words: list[str]) -> argparse.Namespace:

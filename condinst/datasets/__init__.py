@@ -4,8 +4,9 @@ A name is imported when it is used: reading COCO files needs neither PyTorch nor
 imports :mod:`condinst.datasets.registered`, which imports them all.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from condinst.compat import require_packages
 from condinst.utils.lazy import lazy_names
 
 _MODULES = {
@@ -55,4 +56,9 @@ if TYPE_CHECKING:
     )
     from condinst.datasets.transforms.random_tile import RandomTile as RandomTile
 else:
-    __getattr__ = lazy_names(__name__, _MODULES)
+    _import = lazy_names(__name__, _MODULES)
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            require_packages()  # the error says what to install
+        return _import(name)

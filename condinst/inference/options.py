@@ -19,6 +19,7 @@ _ELSEWHERE = {
         ),
         _THRESHOLD,
     ),
+    "tile_size": "did you mean tile?",
     "classes": 'choose them afterwards, results["person", "dog"]',
     "stream": "call predictor.stream(source)",
     "save": "call save() of the results",
@@ -34,7 +35,13 @@ _ELSEWHERE = {
 def unknown_options(predictor: type[Any], given: Iterable[str]) -> str:
     """Return the message for arguments that a call of a predictor does not take."""
     name = next(iter(given))
-    settings = list(inspect.signature(predictor).parameters)
+    settings = [  # a constructor may pass settings on to that of its base class
+        parameter.name
+        for kind in predictor.__mro__
+        if "__init__" in vars(kind) and kind is not object
+        for parameter in list(inspect.signature(kind.__init__).parameters.values())[1:]
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
     kind = predictor.__name__
     if name in settings:
         way = f"it is set once: {kind}(..., {name}=...)"

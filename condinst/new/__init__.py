@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from condinst.utils.lazy import lazy_names
 
+_MODULES = {"Created": "creation", "create": "creation"}
+
+__all__ = [*_MODULES]
+
 if TYPE_CHECKING:
-    from condinst.new.creation import Created, create
-
-__all__ = ["Created", "create"]
-
-__getattr__ = lazy_names(__name__, {"Created": "creation", "create": "creation"})
+    from condinst.new.creation import Created as Created
+    from condinst.new.creation import create as create
+else:
+    __getattr__ = lazy_names(__name__, _MODULES)

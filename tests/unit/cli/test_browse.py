@@ -156,7 +156,7 @@ def test_targets_of_an_image_that_ends_in_part_of_a_cell(width, cells):
         (["--cfg-options", "data_root=nowhere/"], "nowhere/annotations/instances_train.json"),
         (
             ["--cfg-options", "val_dataloader=None", "--split", "val"],
-            "expected val_dataloader, found none",
+            "val_dataloader=None: expected a dict",
         ),
         (["--out", str(SMALL)], "is a file, expected a folder"),
     ],

@@ -113,12 +113,13 @@ def test_a_missing_package_is_one_line(tmp_path):
 @pytest.mark.parametrize("name", ["mmcv", "mmengine", "mmdet"])
 @pytest.mark.parametrize(
     "words",
-    [["train", SMALL], ["info", SMALL], ["make-shapes"], ["convert", "a.pth", "--out", "b"]],
+    [["train", SMALL], ["info", SMALL], ["convert", SMALL, "--out", "b.pth"]],
 )
 def test_a_missing_package_of_openmmlab_is_named_with_what_to_install(name, words):
     code = f"import sys; sys.modules[{name!r}] = None\nfrom condinst.cli.main import main\n"
     code, out, err = run(*words, code=code + "sys.exit(main(sys.argv[1:]))")
-    assert (code, out) == (1, "")
+    assert code == 1
+    assert out in ("", f"config   {SMALL}\n")
     assert err.startswith(f"error: condinst needs {name}: pip install {name}")
     assert len(err.splitlines()) == 1
     assert "doctor" not in err

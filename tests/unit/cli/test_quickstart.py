@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from condinst.cli import quickstart
+from condinst.cli.ap_table import ap_table
 from condinst.datasets.shapes import generator
 
 KEYS = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
@@ -47,7 +48,7 @@ def test_it_trains_and_tests_what_it_generated(config, tmp_path, monkeypatch, ca
         assert "train_cfg.max_iters=7" in said[step]
     assert str(work_dir / "iter_7.pth") in said["test"]
     out = capsys.readouterr().out
-    assert quickstart.ap_table(METRICS) in out
+    assert ap_table(METRICS) in out
     for place in ("iter_7.pth", "report.html", "curves.png", "images"):
         assert str(work_dir / place) in out
 

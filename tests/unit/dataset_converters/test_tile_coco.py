@@ -180,8 +180,8 @@ def test_errors_name_what_is_wrong(tmp_path, capsys):
         return capsys.readouterr().err
 
     assert "tile_overlap=1.0: expected 0 or more" in failing("--tile-overlap", "1")
-    assert "min_visible=2.0: expected 0 to 1" in failing("--min-visible", "2")
-    assert "annotation file not found: none.json" in failing(file="none.json")
+    assert "--min-visible 2: expected a number from 0 to 1" in failing("--min-visible", "2")
+    assert "annotation file none.json: no such file" in failing(file="none.json")
     (tmp_path / "list.json").write_text("[1]")
     assert "list.json: not COCO's layout" in failing(file=str(tmp_path / "list.json"))
     (tmp_path / "broken.json").write_text("{")

@@ -8,11 +8,11 @@ from condinst.engine.build_runner import build_runner, build_test_runner
 FLEXIBLE = dict(runner_type="FlexibleRunner", launcher="pytorch")
 EMA = dict(type="EMAHook")
 CASES = [
-    (dict(runner_type="FlexibelRunner"), "'FlexibleRunner' meant"),
+    (dict(runner_type="FlexibelRunner"), "did you mean 'FlexibleRunner'"),
     (dict(runner_type=3), "runner_type=3"),
     (dict(strategy=dict(type="FSDPStrategy")), "needs runner_type='FlexibleRunner', got None"),
     (FLEXIBLE | dict(strategy="FSDP"), "expected a dict with a type"),
-    (FLEXIBLE | dict(strategy=dict(type="FSDPStrateg")), "'FSDPStrategy' meant"),
+    (FLEXIBLE | dict(strategy=dict(type="FSDPStrateg")), "did you mean 'FSDPStrategy'"),
     (dict(FLEXIBLE, launcher="none", strategy=dict(type="FSDPStrategy")), "several processes"),
     (FLEXIBLE | dict(strategy=dict(type="SingleDeviceStrategy")), "is for one process"),
     (
@@ -38,5 +38,5 @@ def test_a_package_that_is_not_installed(package, monkeypatch):
 
 
 def test_a_test_refuses_an_unknown_runner_too():
-    with pytest.raises(ValueError, match="'FlexibleRunner' meant"):
+    with pytest.raises(ValueError, match="did you mean 'FlexibleRunner'"):
         build_test_runner(Config(dict(runner_type="FlexibelRunner")))

@@ -262,7 +262,7 @@ def test_weights_from_init_cfg(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (dict(model_name="resnet81"), r"'resnet81': timm .* no such model; is one of resnet18"),
+        (dict(model_name="resnet81"), r"'resnet81': timm .* no such model; did you mean resnet18"),
         (dict(model_name="qqq"), r"'qqq': .* see timm.list_models"),
         (
             dict(model_name="resnet18.qqq"),
