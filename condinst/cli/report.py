@@ -3,7 +3,8 @@
 The page has losses and AP over the iterations, AP by class and size, precision and recall, the best
 score threshold, a confusion matrix, the cost of each kind of error, and the best and worst images.
 It is made from the files in the work folder and the validation images; a training also writes it at
-its end. The config in the folder is read as plain values; only --run-config runs it.
+its end. A page that shows more than the new one would is kept, for example if the data have moved.
+The config in the folder is read as plain values; only --run-config runs it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from condinst.cli.common import add_cfg_options, check_html, read_config
+from condinst.utils.words import counted
 
 _EXAMPLES = """examples:
   %(prog)s work_dirs/NAME
@@ -54,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
 
     found = read_run(args.work_dir)
     validations = len(next(iter(found.curves.metrics.values()), ())) if found.curves else 0
-    print(f"{args.work_dir}: {_count(validations, 'validation')}", flush=True)
+    print(f"{args.work_dir}: {counted(validations, 'validation')}", flush=True)
+    if args.cfg_options:  # a path that is typed here is meant from here
+        found.folders.insert(0, Path.cwd())
     if args.run_config:
         cfg = read_config(str(found.config), args.cfg_options, parts=())
     else:
@@ -67,12 +71,8 @@ def run(args: argparse.Namespace) -> int:
 
     from condinst.report.report_page import write_report
 
-    path, missing = write_report(found, cfg, args.out, which=args.predictions)
+    path, missing = write_report(found, cfg, args.out, which=args.predictions, keep=True)
     for part in missing:
         print(f"not in the report: {part}")
     print(f"wrote {path}")
     return 0
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

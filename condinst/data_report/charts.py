@@ -4,53 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from condinst.data_report.statistics import RANGES, Statistics
+from condinst.utils.svg_chart import chart_style
 
-__all__ = ["Chart", "class_figure", "points_figure", "size_figure", "crowd_figure"]
-
-_COLORS = ("#2a6fd6", "#e07b39", "#2f9e6e", "#8e5bb5")
-_BARS = 40  # most classes in a figure
+__all__ = ["Chart", "crowd_figure", "points_figure", "size_figure"]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure and its numbers as a table."""
+    """A figure, its numbers as a table, and what it shows in words."""
 
     figure: Figure
     columns: list[str]
     rows: list[list[Any]]
-
-
-def class_figure(statistics: Sequence[Statistics]) -> Chart:
-    """Draw objects by class, the most frequent first, in % of each dataset."""
-    totals: dict[str, int] = {}
-    for s in statistics:
-        for name, count in zip(s.classes, s.class_objects, strict=True):
-            totals[name] = totals.get(name, 0) + int(count)
-    names = sorted(totals, key=lambda name: -totals[name])
-    rows = [[name, *(_count(s, name) for s in statistics)] for name in names]
-    shown = names[:_BARS]
-    figure = Figure(figsize=(8, 0.6 + 0.22 * len(shown) * max(1, 0.6 * len(statistics))))
-    axes = figure.subplots()
-    height = 0.8 / len(statistics)
-    for k, s in enumerate(statistics):
-        percentages = [100 * _count(s, name) / max(1, s.num_objects) for name in shown]
-        places = np.arange(len(shown)) + (k - (len(statistics) - 1) / 2) * height
-        axes.barh(places, percentages, height, label=s.name, color=_COLORS[k % len(_COLORS)])
-    axes.set_yticks(range(len(shown)), shown)
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlabel("% of the objects")
-    _finish(figure, axes, statistics)
-    return Chart(figure, ["class", *(s.name for s in statistics)], rows)
-
-
-def _count(s: Statistics, name: str) -> int:
-    return sum(int(n) for c, n in zip(s.classes, s.class_objects, strict=True) if c == name)
+    text: str
 
 
 def size_figure(statistics: Sequence[Statistics]) -> Chart:
@@ -61,12 +36,14 @@ def size_figure(statistics: Sequence[Statistics]) -> Chart:
     edges = 2.0 ** (np.arange(steps + 1) / 4)
     shown = _histogram(statistics, values, edges, "square root of the area, pixels", "objects")
     axes = shown.figure.axes[0]
-    axes.set_xscale("log", base=2)
-    ticks = [2**i for i in range(int(np.log2(edges[-1])) + 1)]
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    for low, _ in RANGES.values():
-        if 0 < low**0.5 < edges[-1]:
-            axes.axvline(low**0.5, color="gray", linestyle=":", linewidth=1)
+    with chart_style():
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        ticks = [2**i for i in range(int(np.log2(edges[-1])) + 1)]
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        for low, _ in RANGES.values():
+            if 0 < low**0.5 < edges[-1]:
+                axes.axvline(low**0.5, color="gray", linestyle=":", linewidth=1)
     return shown
 
 
@@ -100,27 +77,25 @@ def _histogram(
     of: str,
 ) -> Chart:
     counts = [np.histogram(v, edges)[0] for v in values]
-    figure = Figure(figsize=(8, 3))
-    axes = figure.subplots()
-    for k, (s, count) in enumerate(zip(statistics, counts, strict=True)):
-        color = _COLORS[k % len(_COLORS)]
-        percentages = 100 * count / max(1, count.sum())
-        axes.stairs(percentages, edges, fill=True, alpha=0.25, color=color)
-        axes.stairs(percentages, edges, color=color, label=s.name)
-    axes.set_xlabel(what)
-    axes.set_ylabel(f"% of the {of}")
-    axes.set_xlim(edges[0], edges[-1])
-    _finish(figure, axes, statistics)
+    with chart_style():
+        figure = Figure(layout="constrained")
+        axes = figure.subplots()
+        colors = rcParams["axes.prop_cycle"].by_key()["color"]
+        for s, count, color in zip(statistics, counts, cycle(colors)):  # noqa: B905
+            percentages = 100 * count / max(1, count.sum())
+            axes.stairs(percentages, edges, fill=True, alpha=0.25, color=color)
+            label = s.name if len(statistics) > 1 else "_"
+            axes.stairs(percentages, edges, color=color, label=label, linewidth=1.5)
+        axes.set(xlabel=what, ylabel=f"% of the {of}", xlim=(edges[0], edges[-1]))
     columns = ["from", "to", *(f"{s.name}: {of}" for s in statistics)]
     rows = [
         [float(low), float(high), *(int(count[i]) for count in counts)]
         for i, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True))
     ]
-    return Chart(figure, columns, rows)
-
-
-def _finish(figure: Figure, axes: Any, statistics: Sequence[Statistics]) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    if len(statistics) > 1:
-        axes.legend(frameon=False)
-    figure.set_layout_engine("tight")
+    text = " ".join(
+        f"{s.name}, {what}: median {np.median(v):.3g}, 95 % up to {np.percentile(v, 95):.3g}, "
+        f"largest {v.max():.3g}."
+        for s, v in zip(statistics, values, strict=True)
+        if len(v)
+    )
+    return Chart(figure, columns, rows, text)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from condinst.data_report.drawing import draw_issue
 from condinst.data_report.examination import Examination
 from condinst.data_report.fix import FixedFile
@@ -53,6 +55,18 @@ def write_page(
 def _overview(
     page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
 ) -> None:
+    images, objects = sum(s.num_images for s in statistics), sum(s.num_objects for s in statistics)
+    sizes = np.concatenate([s.sizes for s in statistics])
+    middle = f"{np.median(sizes):.3g} px" if len(sizes) else "-"
+    page.key_numbers(
+        [
+            ("kinds of errors", str(sum(_number(e, "error") for e in examinations)), ""),
+            ("kinds of warnings", str(sum(_number(e, "warning") for e in examinations)), ""),
+            ("images", f"{images:,}", ""),
+            ("objects", f"{objects:,}", ""),
+            ("median object size", middle, "square root of the mask's area"),
+        ]
+    )
     rows: list[list[Any]] = [
         ["images", *(s.num_images for s in statistics)],
         ["images without objects", *(s.num_empty for s in statistics)],
@@ -62,7 +76,7 @@ def _overview(
         ["kinds of errors", *(_number(e, "error") for e in examinations)],
         ["kinds of warnings", *(_number(e, "warning") for e in examinations)],
     ]
-    page.table(["", *(s.name for s in statistics)], rows, name="overview")
+    page.table(["", *(s.name for s in statistics)], rows, name="overview", sort=False)
     for e in examinations:
         place = f", images in {e.source.images}" if e.source.images else ""
         page.paragraph(f"{e.source.name}: {e.source.path}{place}. {e.looked_at}")
@@ -79,7 +93,7 @@ def _issues(page: HtmlPage, examinations: Sequence[Examination]) -> None:
         page.paragraph("No issues were found.", "ok")
         return
     page.table(
-        ["", "issue", "dataset", "places", "images"],
+        ["status", "issue", "dataset", "places", "images"],
         [
             [_MARKS[f.kind.status], f.kind.title, e.source.name, len(f.items), len(f.images)]
             for e, f in found

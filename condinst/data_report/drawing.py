@@ -15,6 +15,7 @@ from condinst.data_report.issues import Issue, Item
 from condinst.data_report.mask_measures import rasterize
 from condinst.images.sources import read_image
 from condinst.masks.crop import Crop
+from condinst.utils.words import counted
 from condinst.visualization.instances import draw_instances
 
 __all__ = ["draw_issue", "draw_objects"]
@@ -85,8 +86,8 @@ def draw_objects(examination: Examination, images: Sequence[int]) -> list[Drawn]
         masks = [Crop.of(coco_mask.decode(rasterize(source.mask(a), *size))) for a in chosen]
         objects = InstanceData(labels=source.file.category_index[chosen], masks=masks)
         named = len(names) > 1 and len(chosen) <= _NAMED
-        shown = draw_instances(image, objects, names, names=named)
-        drawn.append((shown, f"{source.file.file_names[i]}: {len(chosen)} objects"))
+        shown = draw_instances(image, objects, names, names=named, enlarge=True)
+        drawn.append((shown, f"{source.file.file_names[i]}: {counted(len(chosen), 'object')}"))
     return drawn
 
 

@@ -53,7 +53,11 @@ class Examination:
         there = number - len(self.facts.missing)
         decoded = len(self.facts.decoded)
         if decoded >= there - len(self.facts.broken):
-            return f"All {there} images were read and decoded."
+            return (
+                f"All {there:,} images were read and decoded."
+                if there != 1
+                else "The image was read and decoded."
+            )
         return (
             f"The headers of all {there} images were read; {decoded} of them, evenly spaced, "
             "were decoded (--deep decodes all)."

@@ -15,6 +15,7 @@ from condinst.data_report.report_source import ReportSource
 from condinst.datasets.coco.coco_content import corners_for_sizes
 from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.entry_issues import first_few
+from condinst.utils.words import counted
 
 __all__ = ["Issue", "Item", "find_in_file", "group"]
 
@@ -171,7 +172,7 @@ def _in_masks(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
     for key, places in (("short_polygon", masks.short), ("flat_polygon", masks.flat)):
         for i, place in places:
             polygon = source.file.polygons(i)[place]
-            detail = f"polygon {place + 1}: {len(polygon) // 2} points"
+            detail = f"polygon {place + 1}: {counted(len(polygon) // 2, 'point')}"
             found.append((key, _of(source, i, detail)))
     for crossing in sorted(masks.crossings, key=lambda crossing: -crossing.fraction):
         key = "crossing" if crossing.fraction > _SLIGHT else "crossing_slightly"

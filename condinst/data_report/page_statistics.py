@@ -15,6 +15,7 @@ from condinst.utils.html_page import HtmlPage
 
 __all__ = ["add_statistics"]
 
+_MASKS = {"none": "annotations without a mask", "unusable": "annotations with an unusable mask"}
 _BUSIEST = 4  # images drawn of each dataset
 
 
@@ -30,26 +31,31 @@ def add_statistics(
 
 
 def _figure(page: HtmlPage, chart: charts.Chart, caption: str, name: str) -> None:
-    page.figure(chart.figure, caption, name=name, columns=chart.columns, rows=chart.rows)
+    page.figure(
+        chart.figure, caption, name=name, columns=chart.columns, rows=chart.rows, text=chart.text
+    )
 
 
 def _classes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     page.heading("Classes")
-    chart = charts.class_figure(statistics)
-    if len(chart.rows) > 1:
-        _figure(page, chart, "Objects by class, in % of each dataset", "objects_by_class")
     columns = ["class"]
     for s in statistics:
-        columns += [f"{s.name}: {what}" for what in ("objects", "images", "crowds", "median size")]
+        before = f"{s.name}: " if len(statistics) > 1 else ""
+        columns += [f"{before}{what}" for what in ("objects", "images", "crowds", "median size")]
+    objects: dict[str, int] = {}
+    for s in statistics:
+        for name, number in zip(s.classes, s.class_objects.tolist(), strict=True):
+            objects[name] = objects.get(name, 0) + number
     rows = []
-    for name, *_ in chart.rows:
+    for name in sorted(objects, key=lambda name: -objects[name]):
         row: list[Any] = [name]
         for s in statistics:
             c = s.classes.index(name) if name in s.classes else None
             row += [None] * 4 if c is None else _class_row(s, c)
         rows.append(row)
-    page.table(columns, rows, name="classes", digits=0, max_rows=80)
-    page.paragraph("Sizes are square roots of the masks' areas, in pixels.")
+    bars = range(1, len(columns), 4)
+    page.table(columns, rows, name="classes", digits=1, max_rows=80, bars=bars)
+    page.paragraph("A size is the square root of a mask's area, in pixels.")
 
 
 def _class_row(s: Statistics, c: int) -> list[Any]:
@@ -84,7 +90,8 @@ def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     _figure(
         page,
         charts.size_figure(statistics),
-        "Square root of the area. Dotted: COCO's limits between small, medium and large, 32 and 96",
+        "Square roots of the masks' areas. Dotted: COCO's limits between small, medium and large, "
+        "32 and 96 pixels.",
         "object_sizes",
     )
     names = [s.name for s in statistics]
@@ -96,22 +103,22 @@ def _sizes(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
         for label, q in (("5 %", 5), ("median", 50), ("95 %", 95), ("largest", 100))
     ]
     rows += [[f"% {name}", *(100 * s.fraction(name) for s in statistics)] for name in RANGES]
-    page.table(["", *names], rows, name="size_summary", digits=1)
+    page.table(["", *names], rows, name="size_summary", digits=1, sort=False)
     page.paragraph(
         "A box is learned from the points in it, which lie a stride's pixels apart; a box without "
-        "a point is never learned at that stride. Enlarging the images helps. Boxes without a "
-        "point, in %:"
+        "a point is never learned at that stride. Enlarging the images helps. The table gives "
+        "the percentage of boxes without a point:"
     )
     rows = [
         [
-            f"{s.name}, enlarged {factor} times",
+            f"{s.name}, {'as it is' if factor == 1 else f'enlarged {factor} times'}",
             *(100 * s.missed[stride, factor] / max(1, s.num_objects) for stride in STRIDES),
         ]
         for s in statistics
         for factor in ENLARGED
     ]
     columns = ["", *(f"stride {stride}" for stride in STRIDES)]
-    page.table(columns, rows, name="boxes_without_points", digits=1)
+    page.table(columns, rows, name="boxes_without_points", digits=1, sort=False)
 
 
 def _percentile(values: np.ndarray, q: float) -> float | None:
@@ -122,7 +129,7 @@ def _crowding(
     page: HtmlPage, examinations: Sequence[Examination], statistics: Sequence[Statistics]
 ) -> None:
     page.heading("Crowding")
-    _figure(page, charts.crowd_figure(statistics), "Objects per image", "objects_per_image")
+    _figure(page, charts.crowd_figure(statistics), "Objects per image.", "objects_per_image")
     rows: list[list[Any]] = [
         [
             f"objects per image: {label}",
@@ -152,7 +159,7 @@ def _crowding(
                 *(_ambiguous(s, stride) for s in statistics),
             ]
         )
-    page.table(["", *(s.name for s in statistics)], rows, name="crowding", digits=2)
+    page.table(["", *(s.name for s in statistics)], rows, name="crowding", digits=2, sort=False)
     page.paragraph(
         "model.test_cfg.max_per_img must not be below the most objects in an image. At a point in "
         "several boxes, the smallest box is learned."
@@ -176,7 +183,7 @@ def _masks(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
     kinds = sorted({kind for s in statistics for kind in s.mask_kinds})
     rows: list[list[Any]] = [
         [
-            f"annotations with {kind}" if kind != "none" else "annotations without a mask",
+            _MASKS.get(kind, f"annotations with {kind}"),
             *(s.mask_kinds[kind] for s in statistics),
         ]
         for kind in kinds
@@ -189,6 +196,8 @@ def _masks(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
                 *(_percentile(s.num_points, 50) for s in statistics),
             ],
         ]
-    page.table(["", *names], rows, name="masks", digits=0)
+    page.table(["", *names], rows, name="masks", digits=0, sort=False)
     if any(len(s.num_points) for s in statistics):
-        _figure(page, charts.points_figure(statistics), "Points per object", "polygon_points")
+        _figure(
+            page, charts.points_figure(statistics), "Polygon points per object.", "polygon_points"
+        )

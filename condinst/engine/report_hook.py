@@ -82,6 +82,7 @@ class ReportHook(Hook):
         device = next(iter(runner.model.parameters())).device.type
         about = {"condinst": __version__, **machine(device)}
         info["machine"] = about | {"processes": get_world_size()}
+        info["started_in"] = str(Path.cwd())  # the config's relative paths start there
         write_info(runner.work_dir, info)
 
     def _note(self, runner: Runner, metrics: dict[str, float]) -> None:

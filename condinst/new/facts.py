@@ -213,7 +213,11 @@ def describe(facts: DataFacts) -> Sequence[tuple[str, str]]:
             "image size",
             f"{facts.size[0]} x {facts.size[1]} (median), largest {_by(facts.largest)}",
         ),
-        ("object size", f"{median:.0f} pixels (median), 80% from {small:.0f} to {large:.0f}"),
+        (
+            "object size",
+            f"{median:.0f} pixels (median), 80% from {small:.0f} to {large:.0f}: square roots of "
+            "the areas of boxes",
+        ),
         ("pixels", kinds),
         ("masks", _masks(facts.masks)),
     ]

@@ -12,10 +12,12 @@ import json
 import math
 import os
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from condinst.report.validation_steps import place_records, read_schedule
 from condinst.utils.files import write_whole
 
 __all__ = ["TrainingCurves", "draw_curves", "read_curves", "read_records"]
@@ -33,7 +35,7 @@ class TrainingCurves:
     losses: dict[str, Line] = field(default_factory=dict)
     metrics: dict[str, Line] = field(default_factory=dict)
     learning_rate: Line = field(default_factory=list)
-    resumed_at: list[int] = field(default_factory=list)  # first logged iteration after each resume
+    resumed_at: list[int] = field(default_factory=list)  # first iteration in the log of each resume
 
 
 def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
@@ -45,9 +47,9 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
     starts = []
     for path in sorted(Path(work_dir).glob("*/vis_data/scalars.json")):
         records = read_records(path)
-        first = next((int(r["iter"]) for r in records if _is_training(r)), None)
-        if first is not None:  # a start that only evaluated has no iterations
-            starts.append((first, records))
+        if any(_is_training(record) for record in records):  # else it only evaluated
+            schedule = read_schedule(path.with_name("config.py"))
+            starts.append(list(place_records(records, schedule)))
     if not starts:
         raise FileNotFoundError(
             f"{work_dir}: expected */vis_data/scalars.json with training records; either nothing "
@@ -55,14 +57,15 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
         )
     lines: dict[str, dict[str, Line]] = {"train": defaultdict(list), "val": defaultdict(list)}
     resumed_at = []
-    for first, records in starts:
+    for placed in starts:
+        first = _first_iteration(placed)
         for line in (line for group in lines.values() for line in group.values()):
             line[:] = [point for point in line if point[0] < first]
         if any(lines["train"].values()):  # otherwise the run started again
             resumed_at.append(first)
         else:
             resumed_at.clear()
-        _append(lines, records)
+        _append(lines, placed)
     return TrainingCurves(
         losses={k: v for k, v in lines["train"].items() if "loss" in k and v},
         metrics={k: v for k, v in lines["val"].items() if not k.endswith(_DETAIL_METRICS) and v},
@@ -71,14 +74,22 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
     )
 
 
+def _first_iteration(records: Sequence[tuple[int, dict[str, Any]]]) -> int:
+    """Return the first iteration of a start; a validation may come before the first loss."""
+    trained = next(iteration for iteration, record in records if _is_training(record))
+    return min((i for i, _ in records if 0 < i < trained), default=trained)
+
+
 def read_records(path: Path) -> list[dict[str, Any]]:
     """Return the complete lines of a scalars.json."""
     records = []
     for text in path.read_text(encoding="utf-8").splitlines():
         try:
-            records.append(json.loads(text))
+            record = json.loads(text)
         except ValueError:  # a killed run leaves half a line
             continue
+        if isinstance(record, dict):
+            records.append(record)
     return records
 
 
@@ -86,13 +97,11 @@ def _is_training(record: dict[str, Any]) -> bool:
     return "iter" in record
 
 
-def _append(lines: dict[str, dict[str, Line]], records: list[dict[str, Any]]) -> None:
-    iteration = 0
-    for record in records:
+def _append(
+    lines: dict[str, dict[str, Line]], records: Iterable[tuple[int, dict[str, Any]]]
+) -> None:
+    for iteration, record in records:
         training = _is_training(record)
-        # A validation's step counts iterations or epochs, by LoggerHook's log_metric_by_epoch;
-        # epochs are never more than the iterations logged before.
-        iteration = int(record["iter"]) if training else max(iteration, int(record["step"]))
         for name, value in record.items():
             if name not in _NOT_METRICS and isinstance(value, (int, float)):
                 lines["train" if training else "val"][name].append((iteration, float(value)))

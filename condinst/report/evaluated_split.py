@@ -48,12 +48,14 @@ class EvaluatedSplit:
     cap_of_map: int
 
 
-def read_split(cfg: Mapping[str, Any], name: str) -> EvaluatedSplit:
+def read_split(cfg: Mapping[str, Any], name: str, folders: Sequence[Path] = ()) -> EvaluatedSplit:
     """Read the images of ``NAME_dataloader`` and the settings of ``NAME_evaluator``.
 
     Args:
         cfg: the config of a run.
         name: "val" or "test".
+        folders: where relative paths are looked for, the first one that has the annotation file;
+            empty for the current folder.
 
     Raises:
         ValueError: the config lacks the split or a COCO metric for it, or the annotation file is
@@ -66,7 +68,7 @@ def read_split(cfg: Mapping[str, Any], name: str) -> EvaluatedSplit:
     if not isinstance(node, Mapping) or "datasets" in node:
         raise ValueError(f"the config's {name}_dataloader.dataset is not a single dataset")
     dataset = DATASETS.build({**node, "pipeline": [], "lazy_init": True})
-    path = str(metric.get("ann_file") or dataset.ann_file)
+    path, folders = _locate(str(metric.get("ann_file") or dataset.ann_file), folders)
     content = _read(path, f"{name}_evaluator.ann_file")
     categories = _categories(content, dataset.metainfo.get("classes"), path)
     truth = read_truth(content, list(categories), path)
@@ -77,7 +79,7 @@ def read_split(cfg: Mapping[str, Any], name: str) -> EvaluatedSplit:
     thrs = metric.get("iou_thrs")
     return EvaluatedSplit(
         ann_file=path,
-        folder=str(dataset.data_prefix.get("img") or ""),
+        folder=_locate(str(dataset.data_prefix.get("img") or ""), folders)[0],
         file_names=[names[image_id] for image_id in truth.image_ids],
         truth=truth,
         class_names=[categories[category_id] for category_id in truth.category_ids],
@@ -86,6 +88,16 @@ def read_split(cfg: Mapping[str, Any], name: str) -> EvaluatedSplit:
         max_dets=nums,
         cap_of_map=100 if nums == _DEFAULT_NUMS else nums[-1],
     )
+
+
+def _locate(path: str, folders: Sequence[Path]) -> tuple[str, Sequence[Path]]:
+    """Return the path as seen from here, and the folders with the one that has it first."""
+    if path and not Path(path).is_absolute():
+        for folder in folders:
+            if (folder / path).exists():
+                here = folder == Path.cwd()
+                return path if here else str(folder / path), [folder, *folders]
+    return path, folders
 
 
 def _coco_metric(evaluator: Any, name: str) -> Mapping[str, Any]:

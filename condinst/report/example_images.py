@@ -14,7 +14,8 @@ from condinst.masks.crop import Crop
 from condinst.report.analysis import Analysis, ImageScore
 from condinst.report.evaluated_split import EvaluatedSplit
 from condinst.report.matching import FREE
-from condinst.visualization.instances import draw_side_by_side
+from condinst.utils.words import counted
+from condinst.visualization.instances import draw_panels
 
 __all__ = ["CROWDED", "GROUPS", "choose_images", "draw_images"]
 
@@ -57,8 +58,8 @@ def choose_images(scores: Sequence[ImageScore]) -> dict[str, list[ImageScore]]:
 
 def draw_images(
     split: EvaluatedSplit, analysis: Analysis, scores: Sequence[ImageScore], problems: list[str]
-) -> Iterator[tuple[np.ndarray, str]]:
-    """Yield an (RGB image, caption) pair for each score.
+) -> Iterator[tuple[list[tuple[str, np.ndarray]], str]]:
+    """Yield a (panels, caption) pair for each score; panels are (title, RGB image) pairs.
 
     Detections below the report's threshold are not drawn. Colors are those of the classes. With a
     single class, or CROWDED or more instances, right detections are green, and wrong or missed
@@ -80,7 +81,7 @@ def draw_images(
             continue
         most = max(score.objects, score.right + score.false_positives)
         by_outcome = most >= CROWDED or len(split.class_names) == 1
-        drawn = draw_side_by_side(
+        drawn = draw_panels(
             image,
             *_sides(split, analysis, score.index, by_outcome),
             _OUTCOMES if by_outcome else split.class_names,
@@ -93,10 +94,9 @@ def draw_images(
 
 def _caption(name: str, score: ImageScore) -> str:
     quality = "" if score.quality is None else f", quality {score.quality:.2f}"
-    wrong = score.false_positives
     return (
         f"{name}: {score.right} of {score.objects} found, "
-        f"{wrong} false positive{'' if wrong == 1 else 's'}{quality}"
+        f"{counted(score.false_positives, 'false positive')}{quality}"
     )
 
 

@@ -38,7 +38,7 @@ def summary(page: HtmlPage, run: Run, cfg: Mapping[str, Any], which: str | None)
         "shown below": _predictions(run, which),
         "machine": _machine(run.info.get("machine")),
     }
-    _table(page, facts)
+    _show(page, facts)
     return {"summary": facts, "machine": run.info.get("machine")}
 
 
@@ -50,12 +50,12 @@ def test_summary(page: HtmlPage, cfg: Mapping[str, Any], checkpoint: str) -> dic
         "config": str(getattr(cfg, "filename", None) or ""),
         **_model_and_data(cfg, "test"),
     }
-    _table(page, facts)
+    _show(page, facts)
     return {"summary": facts}
 
 
-def _table(page: HtmlPage, facts: Mapping[str, str | None]) -> None:
-    page.table(["", ""], [[name, value] for name, value in facts.items() if value is not None])
+def _show(page: HtmlPage, facts: Mapping[str, str | None]) -> None:
+    page.facts({name: value for name, value in facts.items() if value is not None})
 
 
 def _model_and_data(cfg: Mapping[str, Any], split: str) -> dict[str, str | None]:
@@ -77,7 +77,8 @@ def _iterations(curves: TrainingCurves | None, cfg: Mapping[str, Any]) -> str | 
         return None
     done = max((line[-1][0] for line in curves.losses.values() if line), default=0)
     planned = (cfg.get("train_cfg") or {}).get("max_iters")
-    resumed = f", resumed {len(curves.resumed_at)} times" if curves.resumed_at else ""
+    times = len(curves.resumed_at)
+    resumed = f", resumed {'once' if times == 1 else f'{times} times'}" if times else ""
     if planned and done < planned:
         return f"{done:,} of {planned:,} logged{resumed}"
     return f"{done:,}{resumed}"

@@ -15,15 +15,13 @@ from condinst.report import figures
 from condinst.report.analysis import IOU_THR, Analysis, known
 from condinst.report.curves import Line, TrainingCurves
 from condinst.report.evaluated_split import EvaluatedSplit
-from condinst.report.example_images import CROWDED
 from condinst.report.thresholds import THRESHOLDS
 from condinst.utils.html_page import HtmlPage
+from condinst.utils.html_style import NUM_COLORS
+from condinst.utils.words import counted
 
 __all__ = [
     "accuracy",
-    "confusion",
-    "errors",
-    "image_table",
     "precision_recall",
     "thresholds",
     "training",
@@ -32,8 +30,6 @@ __all__ = [
 NAMES = {"segm": "mask", "bbox": "box"}
 _AP = dict(zip(AP_ITEMS, ("AP", "AP50", "AP75", "small", "medium", "large"), strict=True))
 _SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}
-_MOST_LINES = 12  # classes that can be distinguished in one figure
-_WORST_SHOWN = 20
 
 
 def training(page: HtmlPage, curves: TrainingCurves) -> dict[str, Any]:
@@ -41,19 +37,17 @@ def training(page: HtmlPage, curves: TrainingCurves) -> dict[str, Any]:
     page.heading("Training")
     if curves.resumed_at:
         page.paragraph(f"Dotted lines: resumed at {', '.join(map(str, curves.resumed_at))}.")
-    loss = figures.line_figure(curves.losses, "training losses", log=True, marks=curves.resumed_at)
-    page.figure(loss, "Losses.", name="losses", **_by_iteration(curves.losses))
-    ap = {name: _without_gaps(line) for name, line in curves.metrics.items()}
+    ap = {_plain(name): _without_gaps(line) for name, line in curves.metrics.items()}
     ap = {name: line for name, line in ap.items() if line}
-    if ap:
-        figure = figures.line_figure(ap, "validation", marks=curves.resumed_at)
-        page.figure(figure, "AP at each validation.", name="validation", **_by_iteration(ap))
-    else:
+    if not ap:
         page.paragraph("No validation has been logged.", "warning")
-    if curves.learning_rate:
-        rate = {"lr": curves.learning_rate}
-        figure = figures.line_figure(rate, "learning rate", marks=curves.resumed_at, height=2.2)
-        page.figure(figure, "Learning rate.", name="learning_rate", **_by_iteration(rate))
+    with page.side_by_side():
+        _curve(page, curves, curves.losses, "losses", "Losses.", log=True)
+        if ap:
+            _curve(page, curves, ap, "validation", "AP at each validation.")
+        if curves.learning_rate:
+            rate = {"lr": curves.learning_rate}
+            _curve(page, curves, rate, "learning_rate", "Learning rate.")
     lines = curves.losses | curves.metrics | {"lr": curves.learning_rate}
     return {
         "curves": {
@@ -62,6 +56,26 @@ def training(page: HtmlPage, curves: TrainingCurves) -> dict[str, Any]:
         },
         "resumed_at": curves.resumed_at,
     }
+
+
+def _curve(
+    page: HtmlPage,
+    curves: TrainingCurves,
+    lines: dict[str, Line],
+    name: str,
+    caption: str,
+    *,
+    log: bool = False,
+) -> None:
+    figure = figures.line_figure(lines, name.replace("_", " "), log=log, marks=curves.resumed_at)
+    text = figures.lines_in_words(lines)
+    page.figure(figure, caption, name=name, text=text, **_by_iteration(lines))
+
+
+def _plain(name: str) -> str:
+    """Return "mask AP50" for "coco/segm_mAP_50", and other metrics as they are."""
+    kind, _, item = name.removeprefix("coco/").partition("_")
+    return f"{NAMES[kind]} {_AP[item]}" if kind in NAMES and item in _AP else name
 
 
 def _without_gaps(line: Line) -> Line:
@@ -83,8 +97,8 @@ def accuracy(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
     truth = split.truth
     is_object = ~truth.crowds
     page.paragraph(
-        f"{len(truth.image_ids):,} images, {is_object.sum():,} objects, "
-        f"{len(analysis.detections):,} detections; up to {split.max_dets[-1]} detections per "
+        f"{counted(len(truth.image_ids), 'image')}, {counted(int(is_object.sum()), 'object')}, "
+        f"{counted(len(analysis.detections), 'detection')}; up to {split.max_dets[-1]} per "
         "image and class count. AP is the mean over IoU thresholds from "
         f"{split.iou_thrs[0]:g} to {split.iou_thrs[-1]:g}, AP50 and AP75 are at 0.5 and 0.75. "
         "Small, medium and large: areas under 32 x 32 and 96 x 96 pixels, and above."
@@ -105,7 +119,10 @@ def accuracy(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
     areas = truth.areas[is_object]
     counts = [int(((areas >= low) & (areas < high)).sum()) for low, high in _SIZES.values()]
     page.table(
-        ["", *_AP.values()], [*rows, ["objects", len(areas), None, None, *counts]], name="ap"
+        ["", *_AP.values()],
+        [*rows, ["objects", len(areas), None, None, *counts]],
+        name="ap",
+        sort=False,
     )
     page.heading("By class", 3)
     objects = np.bincount(truth.categories[is_object], minlength=len(split.class_names))
@@ -115,7 +132,8 @@ def accuracy(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
             for index, name in enumerate(split.class_names)
         ]
         columns = [f"{NAMES[kind]} {name}" for name in _AP.values()]
-        page.table(["class", "objects", *columns], rows, name=f"ap_by_class_{NAMES[kind]}")
+        name = f"ap_by_class_{NAMES[kind]}"
+        page.table(["class", "objects", *columns], rows, name=name, bars=[2])
 
 
 def precision_recall(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
@@ -142,14 +160,31 @@ def precision_recall(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) 
         for name, line in by_class.items()
         if name.endswith(", IoU 0.5")
     }
-    shown = at_half if 1 < len(at_half) <= _MOST_LINES else {}
-    lines = overall | by_class
+    caption = f"Precision over recall, by {kind} IoU, at COCO's 101 recalls"
+    with page.side_by_side():
+        _recall_figure(page, recalls, overall, overall | by_class, f"{caption}.")
+        if 1 < len(at_half) <= NUM_COLORS:
+            _recall_figure(page, recalls, at_half, None, f"{caption}: each class at IoU 0.5.")
+
+
+def _recall_figure(
+    page: HtmlPage,
+    recalls: np.ndarray,
+    lines: dict[str, np.ndarray],
+    written: dict[str, np.ndarray] | None,
+    caption: str,
+) -> None:
+    """Add a figure of some lines, with the numbers of those that are written, if not the same."""
+    title = "mean of the classes" if written else "by class, IoU 0.5"
+    ends = {name: max(recalls[line > 0], default=0.0) for name, line in lines.items()}
+    columns = lines if written is None else written
     page.figure(
-        figures.precision_recall_figure(recalls, overall, shown),
-        f"Precision over recall, by {kind} IoU, at COCO's 101 recalls.",
-        name="precision_recall",
-        columns=["recall", *lines],
-        rows=np.column_stack([recalls, *lines.values()]).tolist(),
+        figures.precision_recall_figure(recalls, lines, title),
+        caption,
+        name="precision_recall" if written else "precision_recall_by_class",
+        columns=["recall", *columns],
+        rows=np.column_stack([recalls, *columns.values()]).tolist(),
+        text=" ".join(f"{name}: up to a recall of {end:.2f}." for name, end in ends.items()),
     )
 
 
@@ -172,16 +207,22 @@ def thresholds(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> Non
             "images, so F1 will be a little lower on others."
         )
     lines = {"precision": curve.precision, "recall": curve.recall, "F1": curve.f1}
-    page.figure(
-        figures.threshold_figure(THRESHOLDS, lines, best.threshold),
-        "Precision, recall and F1 over the score threshold.",
-        name="score_threshold",
-        columns=["threshold", *lines],
-        rows=[
-            [t, *(known(v) for v in values)]
-            for t, *values in zip(THRESHOLDS.tolist(), *lines.values(), strict=True)
-        ],
-    )
+    dashed = "" if best.threshold is None else f" Dashed: the best F1, at {best.threshold:g}."
+    figure = figures.threshold_figure(THRESHOLDS, lines, best.threshold)
+    with page.side_by_side():
+        page.figure(
+            figure,
+            f"Precision, recall and F1 over the score threshold.{dashed}",
+            name="score_threshold",
+            columns=["threshold", *lines],
+            rows=[
+                [t, *(known(v) for v in values)]
+                for t, *values in zip(THRESHOLDS.tolist(), *lines.values(), strict=True)
+            ],
+            text=figures.lines_in_words(
+                {name: list(zip(THRESHOLDS, line, strict=True)) for name, line in lines.items()}
+            ),
+        )
     if len(split.class_names) > 1:
         page.table(
             ["class", "threshold", "F1", "precision", "recall"],
@@ -190,98 +231,5 @@ def thresholds(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> Non
                 for name, one in zip(split.class_names, analysis.operating_of, strict=True)
             ],
             name="score_threshold_by_class",
+            bars=[2],
         )
-
-
-def confusion(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
-    """Add the confusion matrix and the most frequent confusions."""
-    page.heading("Confusion matrix")
-    names = [*split.class_names, "background"]
-    page.figure(
-        figures.confusion_figure(analysis.confusion, names),
-        f"Rows: ground truth; columns: detections with a score of {analysis.threshold:g} or more. "
-        f"Each detection, the best first, takes the free object of any class that it overlaps "
-        f"most, with {NAMES[analysis.iou_type]} IoU {IOU_THR:g} or more. Last row: detections "
-        "without an object; last column: objects not found. Colors are fractions of a row.",
-        name="confusion_matrix",
-        columns=["ground truth", *names],
-        rows=[[name, *row] for name, row in zip(names, analysis.confusion.tolist(), strict=True)],
-    )
-    off = analysis.confusion[:-1, :-1].copy()
-    np.fill_diagonal(off, 0)
-    order = [i for i in np.argsort(-off, axis=None, kind="stable")[:10] if off.flat[i]]
-    if order and len(names) > 6:
-        page.paragraph("Most frequent confusions:")
-        pairs = [np.unravel_index(i, off.shape) for i in order]
-        page.table(
-            ["ground truth", "detected as", "times"],
-            [[names[row], names[column], int(off[row, column])] for row, column in pairs],
-        )
-
-
-def errors(page: HtmlPage, analysis: Analysis) -> None:
-    """Add the AP that each kind of error costs."""
-    page.heading("What the errors cost")
-    found = analysis.errors
-    page.figure(
-        figures.error_figure(found.gains),
-        f"AP at IoU 0.5 is {found.ap:.3f}; a bar is the AP that fixing one kind of error alone "
-        "would add (TIDE, Bolya et al. 2020). AP and bars need not add up to 1. Detections with "
-        "low scores count too, so many errors may cost little.",
-        name="errors",
-        columns=["kind", "errors", "AP50 gained"],
-        rows=[[kind, found.counts[kind], gain] for kind, gain in found.gains.items()],
-    )
-    page.table(
-        ["kind", "errors", "AP50 gained", "meaning"],
-        [
-            [kind, found.counts[kind], found.gains[kind], meaning]
-            for kind, meaning in _MEANINGS.items()
-        ]
-        + [
-            ["all false positives", None, found.false_positives, "without any false positive"],
-            ["all missed", None, found.false_negatives, "if every object were found"],
-        ],
-    )
-
-
-_MEANINGS = {
-    "classification": "right place (IoU 0.5 or more), wrong class",
-    "localization": "right class, IoU between 0.1 and 0.5",
-    "both": "wrong class, IoU between 0.1 and 0.5",
-    "duplicate": "right, but a better scored detection has the object",
-    "background": "IoU of 0.1 or less with every object",
-    "missed": "objects not found, without an error of the first two kinds",
-}
-
-
-def image_table(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
-    """Add the numbers of the worst images, and of all images as a file."""
-    page.heading("Images")
-    page.paragraph(
-        f"At the threshold {analysis.threshold:g} and IoU {IOU_THR:g}. Quality is the panoptic "
-        "quality of the image: the sum of the IoUs of right detections, divided by their number "
-        "plus half of the false positives and half of the missed objects. The file has all "
-        f"images. With a single class, and in images of {CROWDED} or more instances, right "
-        "detections are green, and wrong or missed ones are red."
-    )
-    order = sorted(
-        (score for score in analysis.images),
-        key=lambda score: 2.0 if score.quality is None else score.quality,
-    )
-    page.table(
-        ["image", "objects", "right", "false positives", "missed", "quality"],
-        [
-            [
-                split.file_names[score.index],
-                score.objects,
-                score.right,
-                score.false_positives,
-                score.missed,
-                score.quality,
-            ]
-            for score in order
-        ],
-        name="images",
-        max_rows=_WORST_SHOWN,
-    )

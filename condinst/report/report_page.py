@@ -7,19 +7,27 @@ import os
 from pathlib import Path
 from typing import Any
 
-from condinst.report import page_head, page_sections
-from condinst.report.analysis import analyze, as_dict
-from condinst.report.evaluated_split import read_split
+from condinst.report import page_errors, page_head, page_sections, page_start
+from condinst.report.analysis import Analysis, ImageScore, analyze, as_dict
+from condinst.report.evaluated_split import EvaluatedSplit, read_split
 from condinst.report.example_images import choose_images, draw_images
 from condinst.report.run import Run
 from condinst.utils.files import write_whole
 from condinst.utils.html_page import HtmlPage
+from condinst.utils.words import counted
 
 __all__ = ["write_report", "write_test_report"]
 
+_SIDE, _PIXELS = 640, 800  # of an image with its ground truth, and of each of the two
+
 
 def write_report(
-    run: Run, cfg: Any, out: str | os.PathLike[str] | None = None, *, which: str = "last"
+    run: Run,
+    cfg: Any,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    which: str = "last",
+    keep: bool = False,
 ) -> tuple[Path, list[str]]:
     """Write the page of a training.
 
@@ -29,20 +37,27 @@ def write_report(
         out: the page; None writes ``report.html`` in the work folder. The numbers go to
             ``STEM_data`` and ``STEM.json`` beside it.
         which: the validation whose predictions are reported, "last" or "best".
+        keep: whether to keep a page that shows more than the new one would, for example because
+            the data have moved since.
 
     Returns:
         The path of the page, and sentences on what is missing on it.
 
     Raises:
         OSError: a file cannot be written.
+        ValueError: the old page shows more, and ``keep`` is set.
     """
     predictions = run.predictions(which)
     if predictions is None:
         run.missing.append(_no_predictions(run, which))
     path = Path(out) if out is not None else run.work_dir / "report.html"
     page = HtmlPage(f"Results of {run.work_dir.resolve().name}")
+    results = _evaluate(run, cfg, "val", predictions)
+    _begin(page, run, results)
     content = page_head.summary(page, run, cfg, which if predictions else None)
-    content |= _sections(page, run, cfg, "val", predictions)
+    content |= _sections(page, run, results)
+    if keep:
+        _check_shows_more(path, run.missing)
     return _write(page, path, content), run.missing
 
 
@@ -69,63 +84,93 @@ def write_test_report(
     """
     run = Run(Path(cfg.work_dir), Path(cfg.filename or "config"), None)
     page = HtmlPage(f"Test of {Path(checkpoint).name}")
+    results = _evaluate(run, cfg, "test", Path(predictions))
+    _begin(page, run, results)
     content = page_head.test_summary(page, cfg, checkpoint)
-    content |= _sections(page, run, cfg, "test", Path(predictions))
+    content |= _sections(page, run, results)
     return _write(page, Path(out), content), run.missing
 
 
-def _sections(
-    page: HtmlPage, run: Run, cfg: Any, split_name: str, predictions: Path | None
-) -> dict[str, Any]:
+Results = tuple[EvaluatedSplit, Analysis]
+
+
+def _evaluate(run: Run, cfg: Any, split_name: str, predictions: Path | None) -> Results | None:
+    """Return the data and the numbers of the predictions; add a failure to ``run.missing``."""
+    if predictions is None:
+        return None
+    try:
+        split = read_split(cfg, split_name, run.folders)
+        return split, analyze(split, predictions)
+    except (ValueError, FileNotFoundError) as error:
+        run.missing.append(f"everything about the predictions: {error}")
+        return None
+
+
+def _begin(page: HtmlPage, run: Run, results: Results | None) -> None:
+    """Add what matters most."""
+    if results is None:
+        if run.curves is not None:
+            page_start.logged_numbers(page, run.curves)
+        return
+    split, analysis = results
+    page_start.key_numbers(page, split, analysis)
+    page_start.worst_classes(page, split, analysis)
+    name, scores = _first_images(analysis)
+    if scores:
+        page.heading(name)
+        page.paragraph(f"Predictions with a score of {analysis.threshold:g} or more.")
+        _draw(page, run, results, scores)
+
+
+def _first_images(analysis: Analysis) -> tuple[str, list[ImageScore]]:
+    """Return the worst images, or the best if none has an error."""
+    return next((group for group in choose_images(analysis.images).items() if group[1]), ("", []))
+
+
+def _sections(page: HtmlPage, run: Run, results: Results | None) -> dict[str, Any]:
     """Add everything below the summary; what is missing is listed and added to ``run.missing``."""
     content: dict[str, Any] = {}
     if run.curves is not None:
         content |= page_sections.training(page, run.curves)
-    if predictions is not None:
-        try:
-            split = read_split(cfg, split_name)
-            analysis = analyze(split, predictions)
-        except (ValueError, FileNotFoundError) as error:
-            run.missing.append(f"everything about the predictions: {error}")
-        else:
-            page_sections.accuracy(page, split, analysis)
-            page_sections.precision_recall(page, split, analysis)
-            page_sections.thresholds(page, split, analysis)
-            page_sections.confusion(page, split, analysis)
-            page_sections.errors(page, analysis)
-            _images(page, run, split, analysis)
-            content |= as_dict(analysis, split)
+    if results is not None:
+        split, analysis = results
+        page_sections.accuracy(page, split, analysis)
+        page_sections.precision_recall(page, split, analysis)
+        page_sections.thresholds(page, split, analysis)
+        page_errors.confusion(page, split, analysis)
+        page_errors.errors(page, analysis)
+        page_errors.image_table(page, split, analysis)
+        _more_images(page, run, results)
+        content |= as_dict(analysis, split)
     if run.missing:
         page.heading("What is missing")
         page.bullets(run.missing)
     return content | {"missing": list(run.missing)}
 
 
-def _images(page: HtmlPage, run: Run, split: Any, analysis: Any) -> None:
-    page_sections.image_table(page, split, analysis)
-    problems: list[str] = []
-    drawn_before: set[int] = set()
+def _more_images(page: HtmlPage, run: Run, results: Results) -> None:
+    split, analysis = results
+    first, scores = _first_images(analysis)
+    drawn_before = {score.index for score in scores}
     for heading, scores in choose_images(analysis.images).items():
-        if not scores:
+        if not scores or heading == first:
             continue
         page.heading(heading, 3)
         again = [split.file_names[score.index] for score in scores if score.index in drawn_before]
-        drawn = list(
-            draw_images(
-                split,
-                analysis,
-                [score for score in scores if score.index not in drawn_before],
-                problems,
-            )
-        )
-        if drawn:
-            page.images(drawn)
+        _draw(page, run, results, [s for s in scores if s.index not in drawn_before])
         if again:
             page.paragraph(f"Shown above: {', '.join(again)}.")
         drawn_before |= {score.index for score in scores}
+
+
+def _draw(page: HtmlPage, run: Run, results: Results, scores: list[ImageScore]) -> None:
+    problems: list[str] = []
+    drawn = list(draw_images(*results, scores, problems))
+    if drawn:
+        page.images(drawn, side=_SIDE, max_pixels=_PIXELS)
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        run.missing.append(f"{len(problems)} images: {problems[0]}{more}")
+        run.missing.append(f"{counted(len(problems), 'image')}: {problems[0]}{more}")
 
 
 def _no_predictions(run: Run, which: str) -> str:
@@ -138,6 +183,21 @@ def _no_predictions(run: Run, which: str) -> str:
         f"writes them: condinst test {run.config} {run.work_dir / checkpoint} "
         f"--report {run.work_dir / 'report.html'}"
     )
+
+
+def _check_shows_more(path: Path, missing: list[str]) -> None:
+    """Raise ValueError if the page at ``path`` lacks fewer parts than a new one would."""
+    try:
+        old = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        lacked = old["missing"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return
+    if path.is_file() and isinstance(lacked, list) and len(lacked) < len(missing):
+        lost = next((part for part in missing if part not in lacked), missing[-1])
+        raise ValueError(
+            f"{path} is kept, because a new page would not show {lost}; --out FILE.html writes the "
+            "new page beside it"
+        )
 
 
 def _write(page: HtmlPage, path: Path, content: dict[str, Any]) -> Path:

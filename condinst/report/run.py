@@ -29,6 +29,7 @@ class Run:
         curves: the training curves; None if nothing was logged.
         info: the notes of ReportHook; empty without them.
         missing: sentences on what was not found.
+        folders: where relative paths of the config are looked for, in this order.
     """
 
     work_dir: Path
@@ -36,6 +37,7 @@ class Run:
     curves: TrainingCurves | None
     info: dict[str, Any] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
 
     def predictions(self, which: str) -> Path | None:
         """Return the predictions of the "last" or "best" validation; None if not saved."""
@@ -73,7 +75,19 @@ def read_run(work_dir: str | os.PathLike[str]) -> Run:
     except FileNotFoundError as error:
         curves = None
         missing.append(f"losses and AP over the iterations: {error}")
-    return Run(folder, _config(folder), curves, read_info(folder), missing)
+    info = read_info(folder)
+    return Run(folder, _config(folder), curves, info, missing, _folders(folder, info))
+
+
+def _folders(work_dir: Path, info: Mapping[str, Any]) -> list[Path]:
+    """Return where the training was started, this folder, and all folders above the work folder.
+
+    A config names its data from the folder where the training was started. Older runs have not
+    noted it; it is usually above the work folder.
+    """
+    noted = info.get("started_in")
+    started = [Path(noted)] if isinstance(noted, str) and noted else []
+    return [*started, Path.cwd(), *work_dir.resolve().parents]
 
 
 def _config(folder: Path) -> Path:

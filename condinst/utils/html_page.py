@@ -1,46 +1,35 @@
 """Write a report as one HTML file that holds its text, tables, figures and images.
 
 The page fetches nothing. The numbers behind a figure or a table are written as CSV into a folder
-beside it, and linked.
+beside it; small ones are in the page too, so that it can be mailed alone.
 """
 
 from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import html
 import io
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import cv2
 import numpy as np
 
 from condinst.utils.files import write_whole
+from condinst.utils.html_parts import figure_parts, jpeg, slug, table_cell
+from condinst.utils.html_style import SCRIPT, STYLE
 
 __all__ = ["HtmlPage"]
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8881; --link: #2a6fd6; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; }
-h3 { font-size: 1.05rem; margin: 2rem 0 .25rem; }
-h1, h2, h3 { line-height: 1.25; }
-a { color: var(--link); }
-table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
-th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: left; }
-th { background: var(--soft); } .number { text-align: right; font-variant-numeric: tabular-nums; }
-figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; background: #fff; }
-figcaption, .data { font-size: .875rem; opacity: .8; }
-.images { display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--side), 1fr));
-  gap: 1rem; }
-.images figure { margin: 0; } .images img { width: 100%; height: auto; display: block; }
-.ok { color: #1a7f37; } .warning { color: #9a6700; } .error { color: #cf222e; }
-"""
+Panels = np.ndarray | Sequence[tuple[str, np.ndarray]]
+
+_EMBEDDED = 50_000  # bytes of the largest CSV in the page
+_TALL = 20  # rows from which a table scrolls in a box of its own
 
 
 class HtmlPage:
@@ -55,11 +44,19 @@ class HtmlPage:
     def __init__(self, title: str) -> None:
         self.title = title
         self._parts: list[str] = []
+        self._contents: list[tuple[str, str]] = []  # (id, text) of the sections
+        self._heading = title
+        self._ids: set[str] = set()
         self._tables: dict[str, tuple[Sequence[str], list[Sequence[Any]]]] = {}
+        self._links: dict[str, int] = {}  # name -> index of the part that links to its CSV
 
     def heading(self, text: str, level: int = 2) -> None:
         """Add a heading; level 2 for a section, level 3 for a part of one."""
-        self._parts.append(f'<h{level} id="{_slug(text)}">{html.escape(text)}</h{level}>')
+        name = self._id(text)
+        self._heading = text
+        if level == 2:
+            self._contents.append((name, text))
+        self._parts.append(f'<h{level} id="{name}">{html.escape(text)}</h{level}>')
 
     def paragraph(self, text: str, status: str = "") -> None:
         """Add a paragraph; ``status`` "ok", "warning" or "error" gives it a color."""
@@ -71,6 +68,24 @@ class HtmlPage:
         lines = "".join(f"<li>{html.escape(item)}</li>" for item in items)
         self._parts.append(f"<ul>{lines}</ul>")
 
+    def key_numbers(self, items: Iterable[tuple[str, str, str]]) -> None:
+        """Add the few numbers that matter most, written large: (name, value, note)."""
+        content = "".join(
+            f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>"
+            + (f'<dd class="note">{html.escape(note)}</dd>' if note else "")
+            + "</div>"
+            for name, value, note in items
+        )
+        self._parts.append(f'<dl class="key">{content}</dl>')
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """Add names with texts, which wrap on a narrow screen."""
+        content = "".join(
+            f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd></div>"
+            for name, text in facts.items()
+        )
+        self._parts.append(f'<dl class="facts">{content}</dl>')
+
     def table(
         self,
         columns: Sequence[str],
@@ -79,29 +94,90 @@ class HtmlPage:
         name: str | None = None,
         digits: int = 3,
         max_rows: int | None = None,
+        bars: Sequence[int] = (),
+        sort: bool = True,
     ) -> None:
         """Add a table, with numbers aligned to the right.
 
         Args:
             columns: headings.
-            rows: one value per column: text, int, float (written with ``digits``), or None for "-".
+            rows: one value per column: text, int, float, or None for "-".
             name: where given, the same table is written unrounded as ``NAME.csv``, and linked.
+            digits: digits of a float after the point; one less for each digit that is more than
+                one before it.
             max_rows: largest number of rows on the page; the file has all.
+            bars: indices of columns whose numbers are drawn as bars too.
+            sort: whether a click on a heading sorts the rows.
         """
         rows = list(rows)
-        head = "".join(f"<th>{html.escape(str(c))}</th>" for c in columns)
-        body = "".join(
-            f"<tr>{''.join(_cell(v, digits) for v in row)}</tr>" for row in rows[:max_rows]
+        shown = rows[:max_rows]
+        kinds = [
+            "number" if any(not isinstance(row[i], str) for row in shown) else "text"
+            for i in range(len(columns))
+        ]
+        head = "".join(
+            f'<th scope="col" class="{kind}">{html.escape(str(column))}</th>'
+            for column, kind in zip(columns, kinds, strict=True)
         )
-        self._parts.append(f"<table><tr>{head}</tr>{body}</table>")
-        if max_rows is not None and len(rows) > max_rows:
-            self._parts.append(f'<p class="data">and {len(rows) - max_rows:,} more</p>')
+        tops = {i: max((row[i] or 0 for row in shown), default=0) for i in bars}
+        body = "".join(
+            "<tr>"
+            + "".join(
+                table_cell(value, digits, (value or 0) / tops[i] if tops.get(i) else None)
+                for i, value in enumerate(row)
+            )
+            + "</tr>"
+            for row in shown
+        )
+        mark = ' class="sort"' if sort and len(shown) > 2 else ""
+        self._scroll(
+            f"<table{mark}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
+            "tall" if len(shown) > _TALL else "",
+        )
+        if len(shown) < len(rows):
+            self._parts.append(f'<p class="data">and {len(rows) - len(shown):,} more</p>')
         if name:
             self._attach(name, columns, rows)
+
+    def matrix(
+        self, names: Sequence[str], values: np.ndarray, corner: str, shades: np.ndarray
+    ) -> None:
+        """Add a square table of counts, shaded; zeros stay empty.
+
+        Args:
+            names: of the rows and of the columns.
+            values: (N, N) counts.
+            corner: text above the names of the rows.
+            shades: (N, N) fractions.
+        """
+        labels = [html.escape(name) for name in names]
+        head = "".join(
+            f'<th scope="col"><span>{label}</span></th>' for label in [html.escape(corner), *labels]
+        )
+        body = "".join(
+            f'<tr><th scope="row">{label}</th>'
+            + "".join(
+                f'<td style="--f:{shade:.2g}">{value:,}</td>' if value else "<td></td>"
+                for value, shade in zip(counts, fractions, strict=True)
+            )
+            + "</tr>"
+            for label, counts, fractions in zip(
+                labels, values.tolist(), shades.tolist(), strict=True
+            )
+        )
+        table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        self._scroll(f'<table class="matrix">{table}</table>', "tall" if len(names) > 25 else "")
 
     def data(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, name: str) -> None:
         """Add a table that is too long for the page: only ``NAME.csv`` and a link to it."""
         self._attach(name, columns, list(rows))
+
+    @contextmanager
+    def side_by_side(self) -> Iterator[None]:
+        """Put the figures of the block beside each other where the screen is wide enough."""
+        self._parts.append('<div class="charts">')
+        yield
+        self._parts.append("</div>")
 
     def figure(
         self,
@@ -111,47 +187,61 @@ class HtmlPage:
         name: str,
         columns: Sequence[str],
         rows: Iterable[Sequence[Any]],
+        text: str = "",
     ) -> None:
-        """Add a matplotlib figure as SVG, and its numbers as CSV.
+        """Add a matplotlib figure as SVG with its legend, and its numbers as CSV.
 
         Args:
-            figure: ``matplotlib.figure.Figure``, made without pyplot.
+            figure: ``matplotlib.figure.Figure``, made without pyplot in
+                :func:`condinst.utils.svg_chart.chart_style`.
             caption: text below the figure.
             name: of the numbers' file, ``NAME.csv``.
             columns, rows: the numbers.
+            text: what the figure shows, for readers who cannot see it.
         """
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-        svg = buffer.getvalue()
-        svg = svg[svg.index("<svg") :]
-        # matplotlib repeats its ids in every figure; in one document they must differ
-        prefix = _slug(name)
-        svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
-        label = html.escape(caption)
-        self._parts.append(f"<figure>{svg}<figcaption>{label}</figcaption></figure>")
+        place = self._id(f"figure {name}")
+        content = figure_parts(figure, caption, text, place, self._id(f"after {name}"))
+        self._parts.append(f'<figure class="chart shot" id="{place}">{content}')
         self._attach(name, columns, list(rows))
+        self._parts.append("</figure>")
 
     def images(
         self,
-        images: Iterable[tuple[np.ndarray, str]],
+        images: Iterable[tuple[Panels, str]],
         *,
         side: int = 480,
         max_pixels: int = 1024,
     ) -> None:
-        """Add a grid of images with captions, as JPEG inside the page.
+        """Add a grid of images with captions, as JPEG inside the page; a click enlarges one.
 
         Args:
-            images: pairs of an image, (H, W, 3) uint8 RGB, and its caption.
+            images: pairs of an image, (H, W, 3) uint8 RGB, and its caption; or of several (title,
+                image) that stand beside each other, and their caption.
             side: least width of an image on the page, in CSS pixels.
             max_pixels: length of the longer side to which larger images are reduced.
         """
-        content = "".join(
-            f'<figure><img src="data:image/jpeg;base64,{_jpeg(image, max_pixels)}" '
-            f'alt="{html.escape(caption)}" loading="lazy">'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-            for image, caption in images
+        grid = self._id(f"images {self._heading}")
+        figures = []
+        for content, caption in images:
+            text = html.escape(caption)
+            if isinstance(content, np.ndarray):
+                media = f'<img src="{jpeg(content, max_pixels)}" alt="{text}">'
+            else:
+                parts = "".join(
+                    f"<span><small>{html.escape(title)}</small><img "
+                    f'src="{jpeg(panel, max_pixels)}" alt="{html.escape(title)}: {text}"></span>'
+                    for title, panel in content
+                )
+                media = f'<span class="panels">{parts}</span>'
+            name = self._id("image")
+            figures.append(
+                f'<figure class="shot" id="{name}"><a class="close" href="#{grid}">close</a>'
+                f'<a class="zoom" href="#{name}">{media}</a>'
+                f"<figcaption>{text}</figcaption></figure>"
+            )
+        self._parts.append(
+            f'<div class="images" id="{grid}" style="--side: {side}px">{"".join(figures)}</div>'
         )
-        self._parts.append(f'<div class="images" style="--side: {side}px">{content}</div>')
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the page, and its numbers into the folder ``STEM_data`` beside it.
@@ -163,44 +253,73 @@ class HtmlPage:
         """
         path = Path(path)
         folder = path.with_name(f"{path.stem}_data")
+        outside = False
         for name, (columns, rows) in self._tables.items():
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-            write_whole(folder / f"{name}.csv", text.getvalue())
-        body = "\n".join(self._parts).replace("{{data}}", quote(folder.name))
-        title = html.escape(self.title)
-        write_whole(
-            path,
-            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{title}</title><style>{_STYLE}</style></head>\n"
-            f"<body><h1>{title}</h1>\n{body}\n</body></html>\n",
-        )
+            buffer = io.StringIO()
+            csv.writer(buffer, lineterminator="\n").writerows([columns, *rows])
+            content = buffer.getvalue()
+            write_whole(folder / f"{name}.csv", content)
+            outside |= self._link(name, content, folder.name)
+        write_whole(path, self._whole(folder.name if self._tables else "", outside))
         return path
+
+    def _link(self, name: str, content: str, folder: str) -> bool:
+        """Link to a CSV; return whether the link leads out of the page."""
+        file, data = html.escape(f"{name}.csv"), content.encode()
+        if len(data) <= _EMBEDDED:
+            target = f"data:text/csv;charset=utf-8;base64,{base64.b64encode(data).decode()}"
+            link = f'<a download="{file}" href="{target}">{file}</a>'
+        else:
+            link = f'<a href="{quote(folder)}/{quote(name)}.csv">{html.escape(folder)}/{file}</a>'
+        self._parts[self._links[name]] = f'<p class="data">{link}</p>'
+        return len(data) > _EMBEDDED
+
+    def _whole(self, folder: str, outside: bool) -> str:
+        title = html.escape(self.title)
+        contents = "".join(
+            f'<li><a href="#{name}">{html.escape(text)}</a></li>' for name, text in self._contents
+        )
+        nav = f'<nav aria-label="Contents"><ul>{contents}</ul></nav>' if contents else "<div></div>"
+        body = "\n".join(self._parts)
+        footer = ""
+        if folder:
+            beside = f"The numbers are also in the folder {folder} beside this page, as CSV."
+            alone = " Links that begin with its name need that folder, so send both." * outside
+            footer = f"<footer>{html.escape(beside + alone)}</footer>"
+        # whatever text the page may hold, only this script runs, and nothing is fetched
+        digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+        policy = (
+            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+            f"script-src 'sha256-{digest}'"
+        )
+        return (
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{title}</title><style>{STYLE}</style></head>\n"
+            f"<body>{nav}<main><h1>{title}</h1>\n{body}\n{footer}</main>\n"
+            f"<script>{SCRIPT}</script></body></html>\n"
+        )
+
+    def _scroll(self, table: str, more: str) -> None:
+        label = html.escape(self._heading)
+        self._parts.append(
+            f'<div class="scroll {more}" role="region" tabindex="0" '
+            f'aria-label="{label}">{table}</div>'
+        )
 
     def _attach(self, name: str, columns: Sequence[str], rows: list[Sequence[Any]]) -> None:
         assert name not in self._tables, f"two tables are called {name}"
         self._tables[name] = (columns, rows)
-        link = f"{html.escape(name)}.csv"
-        self._parts.append(f'<p class="data"><a href="{{{{data}}}}/{link}">{link}</a></p>')
+        self._links[name] = len(self._parts)
+        self._parts.append("")  # written with the page, when its name is known
 
-
-def _cell(value: Any, digits: int) -> str:
-    if value is None:
-        return '<td class="number">-</td>'
-    if isinstance(value, str):
-        return f"<td>{html.escape(value)}</td>"
-    content = f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.{digits}f}"
-    return f'<td class="number">{content}</td>'
-
-
-def _jpeg(image: np.ndarray, max_pixels: int) -> str:
-    scale = max_pixels / max(image.shape[:2])
-    if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return base64.b64encode(data.tobytes()).decode()
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    def _id(self, text: str) -> str:
+        """Return an id that no other part of the page has."""
+        start = name = slug(text) or "part"
+        number = 1
+        while name in self._ids:
+            number += 1
+            name = f"{start}-{number}"
+        self._ids.add(name)
+        return name

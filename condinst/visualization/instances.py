@@ -26,6 +26,7 @@ __all__ = [
     "class_color",
     "draw_closeups",
     "draw_instances",
+    "draw_panels",
     "draw_side_by_side",
 ]
 
@@ -95,12 +96,30 @@ def draw_side_by_side(
     The arguments and errors are those of :func:`draw_instances`. A small image is enlarged by a
     whole number.
     """
+    panels = draw_panels(image, gt, pred, classes, score_thr, boxes=boxes, names=names)
+    return _in_a_row([with_title(panel, title) for title, panel in panels])
+
+
+def draw_panels(
+    image: np.ndarray,
+    gt: Any,
+    pred: Any,
+    classes: Sequence[str],
+    score_thr: float = SCORE_THR,
+    *,
+    boxes: bool = True,
+    names: bool = True,
+) -> list[tuple[str, np.ndarray]]:
+    """Draw ground truth and predictions, and return (title, image) of both.
+
+    The arguments and errors are those of :func:`draw_side_by_side`.
+    """
     panels = []
     for title, instances in (("ground truth", gt), ("prediction", pred)):
         large, selected = _enlarged(image, select(image, instances, classes, score_thr))
         drawn = _draw(large, selected, classes, boxes, names)
-        panels.append(with_title(drawn, f"{title} ({len(selected)})"))
-    return _in_a_row(panels)
+        panels.append((f"{title} ({len(selected)})", drawn))
+    return panels
 
 
 def _enlarged(image: np.ndarray, selected: DrawnInstances) -> tuple[np.ndarray, DrawnInstances]:

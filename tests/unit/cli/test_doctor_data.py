@@ -70,9 +70,9 @@ def test_issues_are_told_shown_and_fixed(shapes, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "1 x annotation dropped" in told
     text = page.read_text()
-    links = re.findall(r'href="([^"]+\.csv)"', text)
-    assert len(links) > 8
-    assert all((tmp_path / link).is_file() for link in links)
+    names = re.findall(r'download="([^"]+\.csv)"', text)
+    assert len(names) > 8
+    assert all((tmp_path / "report_data" / name).is_file() for name in names)
     assert not re.search(r'(src|href)="(http|//)', text)  # it opens offline
     assert "Unknown classes" in text
     assert "data:image/jpeg" in text

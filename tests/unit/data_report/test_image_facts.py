@@ -175,7 +175,8 @@ def test_objects_of_an_image(folder):
     (found,) = examine([load(folder)])
     ((drawn, caption),) = draw_objects(found, [0])
     assert caption == "1.png: 2 objects"
-    original = np.asarray(Image.open(folder / "images" / "1.png"))
-    changed = (drawn != original).any(axis=2)
-    assert changed[10:30, 10:30].mean() > 0.9
-    assert not changed[35:, :35].any()
+    original = Image.open(folder / "images" / "1.png")
+    large = original.resize((512, 384), Image.Resampling.BICUBIC)  # 8 times: names stay clear
+    changed = (drawn != np.asarray(large)).any(axis=2)
+    assert changed[80:240, 80:240].mean() > 0.9
+    assert not changed[280:, :280].any()

@@ -56,7 +56,7 @@ def test_colors_are_the_classes_or_what_is_right(work_dir, perfect, noise, monke
         drawn.update(left=left, right=right, classes=classes, names=names)
         return image
 
-    monkeypatch.setattr(example_images, "draw_side_by_side", draw)
+    monkeypatch.setattr(example_images, "draw_panels", draw)
     index = split.truth.image_ids.index(first["image_id"])
     problems = []
     ((image, caption),) = draw_images(split, analysis, [analysis.images[index]], problems)

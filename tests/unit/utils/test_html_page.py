@@ -1,6 +1,8 @@
 """Reports as one HTML file."""
 
+import base64
 import csv
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -9,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from condinst.utils.html_page import HtmlPage
+from condinst.utils.html_style import NUM_COLORS, STYLE
 
 
 class _Reader(HTMLParser):
@@ -58,17 +61,113 @@ def written(tmp_path):
 
 def test_text_stays_text(written):
     read = _Reader(written.read_text())
-    assert not [tag for tag, _ in read.tags if tag in ("script", "b", "dogs")]
+    assert not [tag for tag, _ in read.tags if tag in ("b", "dogs")]
+    assert sum(tag == "script" for tag, _ in read.tags) == 1, "the page's own, with its hash"
     assert "cats & <dogs>" in read.text
     assert "a <script>alert(1)</script> class" in read.text
 
 
-def test_nothing_is_fetched_and_every_link_leads_to_a_file(written):
+def test_nothing_is_fetched_and_small_numbers_are_in_the_page(written):
     read = _Reader(written.read_text())
     targets = [a[k] for _, a in read.tags for k in ("href", "src", "xlink:href") if k in a]
-    files = [t for t in targets if not t.startswith(("#", "data:image/jpeg;base64,"))]
-    assert files == ["report_data/t.csv", "report_data/one.csv", "report_data/two.csv"]
-    assert all((written.parent / name).is_file() for name in files)
+    assert all(t.startswith(("#", "data:image/jpeg;base64,", "data:text/csv;")) for t in targets)
+    saved = {
+        a["download"]: a["href"].partition("base64,")[2] for _, a in read.tags if "download" in a
+    }
+    assert sorted(saved) == ["one.csv", "t.csv", "two.csv"]
+    for name, data in saved.items():
+        assert base64.b64decode(data) == (written.parent / "report_data" / name).read_bytes()
+    assert "Links that begin with its name" not in read.text
+
+
+def test_the_page_says_that_large_numbers_are_beside_it(tmp_path):
+    page = HtmlPage("large")
+    page.data(["n"], [[i] for i in range(20_000)], name="many")
+    read = _Reader(page.write(tmp_path / "a b.html").read_text())
+    (link,) = [a["href"] for tag, a in read.tags if tag == "a"]
+    assert link == "a%20b_data/many.csv"
+    assert (tmp_path / "a b_data" / "many.csv").is_file()
+    assert "Links that begin with its name need that folder" in read.text
+
+
+def test_only_the_page_s_script_may_run(written):
+    """The policy lets only a script with this hash run, and lets nothing be fetched."""
+    text = written.read_text()
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1]
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_contents_and_texts_for_screen_readers(tmp_path):
+    page = HtmlPage("parts")
+    page.heading("One & two")
+    page.heading("One & two")
+    with page.side_by_side():
+        page.figure(
+            _figure(), "AP", name="f", columns=["x"], rows=[[0]], text="falls to 0.25 <at> 1"
+        )
+    page.images([([("truth (1)", np.zeros((9, 9, 3), np.uint8))], "a.jpg")])
+    read = _Reader(page.write(tmp_path / "p.html").read_text())
+    ids = [a["id"] for tag, a in read.tags if tag == "h2"]
+    assert len(set(ids)) == 2
+    links = [a["href"] for tag, a in read.tags if tag == "a"]
+    assert [f"#{name}" for name in ids] == links[:2]
+    (svg,) = [a for tag, a in read.tags if tag == "svg"]
+    assert svg["role"] == "img"
+    named = svg["aria-labelledby"].split()
+    assert [tag for tag, a in read.tags if a.get("id") in named] == ["title", "desc"]
+    assert "falls to 0.25 <at> 1" in read.text
+    (image,) = [a for tag, a in read.tags if tag == "img"]
+    assert image["alt"] == "truth (1): a.jpg"
+    assert "loading" not in image, "a PDF would lack it"
+
+
+def _luminance(color):
+    """Return the relative luminance of WCAG 2.2."""
+    values = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+    return sum(w * v for w, v in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _contrast(one, other):
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_contrast_by_known_values():
+    assert _contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert _contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_lines_stand_out_from_what_is_behind(scheme):
+    light, dark = re.findall(r":root \{([^}]*)\}", STYLE)
+    colors = dict(re.findall(r"--([a-z0-9]+): (#[0-9a-f]{6})", dark if scheme == "dark" else light))
+    for back in ("back", "soft"):
+        for name in ("text", "muted", "link", "ok", "warning", "error"):
+            assert _contrast(colors[name], colors[back]) >= 4.5, (name, back)
+    assert _contrast(colors["text"], colors["bar"]) >= 4.5
+    for index in range(NUM_COLORS):
+        assert _contrast(colors[f"c{index}"], colors["back"]) >= 3, index
+    assert not re.findall(r"[^-]color: (#[0-9a-f]+)", STYLE), "a color that is no variable"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (375.0, "375.0"),
+        (0.12345, "0.123"),
+        (12.3456, "12.35"),
+        (123456.7, "123,457"),
+        (-0.5, "-0.500"),
+    ],
+)
+def test_digits_follow_the_size_of_a_number(tmp_path, value, expected):
+    page = HtmlPage("digits")
+    page.table(["x"], [[value]])
+    assert f'<td class="number">{expected}</td>' in page.write(tmp_path / "d.html").read_text()
 
 
 def test_two_figures_do_not_share_ids(written):
