@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from condinst.cli.common import add_cfg_options, check_html, read_config
+from condinst.utils.names import printable
 
 _EXAMPLES = """examples:
   %(prog)s work_dirs/NAME
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     found = read_run(args.work_dir)
     validations = len(next(iter(found.curves.metrics.values()), ())) if found.curves else 0
-    print(f"{args.work_dir}: {_count(validations, 'validation')}", flush=True)
+    print(f"{printable(args.work_dir)}: {_count(validations, 'validation')}", flush=True)
     if args.run_config:
         cfg = read_config(str(found.config), args.cfg_options, parts=())
     else:
@@ -69,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
     path, missing = write_report(found, cfg, args.out, which=args.predictions)
     for part in missing:
-        print(f"not in the report: {part}")
-    print(f"wrote {path}")
+        print(f"not in the report: {printable(part)}")
+    print(f"wrote {printable(path)}")
     return 0
 
 
