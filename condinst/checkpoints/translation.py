@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from condinst.utils.names import printable
+
 _NUM_LISTED = 40
 # Any backbone and neck; heads with these names, and with any norm and convolution.
 _OURS = [
@@ -83,7 +85,7 @@ def our_name(name: str) -> str | None:
 
 def describe(name: str, tensor: Tensor) -> str:
     """Return the name and shape of a tensor."""
-    return f"{name} {tuple(tensor.shape)}"
+    return f"{printable(name)} {tuple(tensor.shape)}"
 
 
 def listing(heading: str, lines: Iterable[str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from condinst.utils.names import printable
+
 _COLUMNS = {
     "AP": "mAP",
     "AP50": "mAP_50",
@@ -34,10 +36,10 @@ def ap_table(metrics: Mapping[str, Any], by_class: _ByClass | None = None) -> st
         title = title if scope in ("", "coco") else f"{scope} {title}"
         rows.append([title, *map(_cell, values)])
         for name, numbers in (by_class or {}).get(kind, {}).items():
-            rows.append([f"  {name}", *map(_cell, numbers)])
+            rows.append([f"  {printable(name)}", *map(_cell, numbers)])
             left.pop(f"{scope}/{name}_precision" if scope else f"{name}_precision", None)
     lines = _align([["", *_COLUMNS], *rows]) if rows else []
-    others = {k: v for k, v in left.items() if isinstance(v, int | float)}
+    others = {printable(k): v for k, v in left.items() if isinstance(v, int | float)}
     return "\n".join([*lines, *(f"{name}: {value:.4g}" for name, value in others.items())])
 
 

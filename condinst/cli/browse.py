@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     check_least("--seed", args.seed, 0)
     check_writable("--out", args.out)
     check_config(args.config)
-    print(f"config  {args.config}", flush=True)  # importing PyTorch takes seconds
+    print(f"config  {printable(args.config)}", flush=True)  # importing PyTorch takes seconds
     cfg = read_config(args.config, args.cfg_options)
 
     from PIL import Image

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from condinst.cli.common import make_parser
 from condinst.cli.early import check_config, check_file, check_out_file
+from condinst.utils.names import printable
 
 if TYPE_CHECKING:
     from condinst.checkpoints import Conversion
@@ -77,18 +78,18 @@ def convert(args: argparse.Namespace) -> Conversion:
 
     config = resolve_config(args.config) if args.config else None
     done = convert_file(args.weights, args.out, to=args.to, config=config)
-    print(f"read {args.weights}: {done.layout} ({LAYOUTS[done.layout]})")
+    print(f"read {printable(args.weights)}: {done.layout} ({LAYOUTS[done.layout]})")
     for what, names in (
         ("tensors left out", done.dropped),
         ("not kept", done.not_kept),
     ):
         if names:
             print(f"{what}: {_short(names)}")
-    fits = f", which fit the model of {args.config}" if args.config else ""
-    print(f"wrote {args.out}: {done.num_tensors} tensors in the layout {args.to}{fits}")
+    fits = f", which fit the model of {printable(args.config)}" if args.config else ""
+    print(f"wrote {printable(args.out)}: {done.num_tensors} tensors in the layout {args.to}{fits}")
     return done
 
 
 def _short(names: tuple[str, ...], most: int = 10) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(printable, names[:most])) + more

@@ -6,6 +6,7 @@ import argparse
 
 from condinst.cli.common import make_parser
 from condinst.cli.early import check_folder, check_least, check_model_words, check_out_file
+from condinst.utils.names import printable
 
 _EPILOG = """formats:
   onnx      one file from the image to boxes, scores, labels and masks (ONNX Runtime, ...)
@@ -147,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
             "warning: no image has a detection; give images of your own with --check-images FOLDER"
         )
     if done.failures:
-        print(f"out of bounds: {'; '.join(done.failures)}\nkept as {done.path}")
+        print(f"out of bounds: {'; '.join(done.failures)}\nkept as {printable(done.path)}")
         return 1
-    print(f"wrote {done.path} ({done.path.stat().st_size / 1e6:.1f} MB)")
+    print(f"wrote {printable(done.path)} ({done.path.stat().st_size / 1e6:.1f} MB)")
     return 0

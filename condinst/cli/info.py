@@ -24,6 +24,7 @@ from condinst.cli.early import (
     is_checkpoint,
 )
 from condinst.config.nodes import inner_dataset, type_name
+from condinst.utils.names import printable
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -260,7 +261,7 @@ def _as_text(found: dict[str, Any]) -> str:
         for name, value in (flops["parts"] | {"network": flops["network"]}).items()
     ]
     lines.append(f"  {'per instance':14}{flops['per_instance'] / 1e9:9.4f} G")
-    return "\n".join(lines + _memory_lines(found.get("memory")))
+    return "\n".join(map(printable, lines + _memory_lines(found.get("memory"))))
 
 
 def _memory_lines(memory: dict[str, Any] | None) -> list[str]:

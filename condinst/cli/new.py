@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from condinst.cli.early import check_range
 from condinst.utils.files import check_writable
+from condinst.utils.names import printable
 
 if TYPE_CHECKING:
     from condinst.new import Created
@@ -84,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst new``."""
     _check(args)
-    print(f"data  {args.data}", flush=True)  # importing PyTorch takes seconds
+    print(f"data  {printable(args.data)}", flush=True)  # importing PyTorch takes seconds
 
     from condinst.new import create
 
@@ -121,8 +122,9 @@ def _check(args: argparse.Namespace) -> None:
 
 def _report(created: Created) -> str:
     width = max(len(name) for name, _ in created.facts)
-    facts = "\n".join(f"  {name:{width}}  {value}" for name, value in created.facts)
-    notes = "\n".join(f"  - {note}" for note in created.notes)
+    facts = "\n".join(f"  {name:{width}}  {printable(value)}" for name, value in created.facts)
+    notes = "\n".join(f"  - {printable(note)}" for note in created.notes)
+    text = "\n".join(map(printable, created.text.split("\n")))
     config = _relative(created.config)
     work_dir = Path("work_dirs") / created.config.stem
     last = f"iter_{created.max_iters}.pth"
@@ -132,9 +134,9 @@ def _report(created: Created) -> str:
 notes:
 {notes}
 
-wrote {config}:
+wrote {printable(config)}:
 
-{created.text}
+{text}
 next:
   condinst train {word}
   condinst test {word} {work_dir / last} --show-dir {work_dir}/images

@@ -6,6 +6,8 @@ import os
 import sys
 import time
 
+from condinst.utils.names import printable_lines
+
 _WAIT_SECONDS = 6
 
 # The environment variable in which each launcher stores a process's rank.
@@ -27,4 +29,4 @@ def print_error(text: str) -> None:
         time.sleep(_WAIT_SECONDS)
         rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "another"
         text = f"rank {rank}: {text}"
-    print(f"error: {text}", file=sys.stderr, flush=True)
+    print(f"error: {printable_lines(text)}", file=sys.stderr, flush=True)

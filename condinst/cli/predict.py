@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     check_least("--batch-size", args.batch_size)
     check_device(args.device)
     check_tiling(args)
-    print(f"model  {checkpoint or model}", flush=True)  # importing PyTorch takes seconds
+    print(f"model  {printable(checkpoint or model)}", flush=True)  # importing PyTorch takes seconds
 
     from condinst.inference.predictor import Predictor
 
@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     left_out = f", {skipped.count} skipped" if skipped.count else ""
     print(
         f"{num_instances} instances in {num_images} images{left_out}, {seconds:.1f} s "
-        f"({num_images / max(seconds, 1e-9):.2g} images per second): {out}"
+        f"({num_images / max(seconds, 1e-9):.2g} images per second): {printable(out)}"
     )
     if num_images == 0:
         raise ValueError("none of the images could be read")

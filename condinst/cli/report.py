@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from condinst.cli.common import add_cfg_options, check_html, read_config
+from condinst.utils.names import printable
 from condinst.utils.words import counted
 
 _EXAMPLES = """examples:
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
 
     found = read_run(args.work_dir)
     validations = len(next(iter(found.curves.metrics.values()), ())) if found.curves else 0
-    print(f"{args.work_dir}: {counted(validations, 'validation')}", flush=True)
+    text = f"{printable(args.work_dir)}: {counted(validations, 'validation')}"
+    print(text, flush=True)
     if args.cfg_options:  # a path that is typed here is meant from here
         found.folders.insert(0, Path.cwd())
     if args.run_config:
@@ -73,6 +75,6 @@ def run(args: argparse.Namespace) -> int:
 
     path, missing = write_report(found, cfg, args.out, which=args.predictions, keep=True)
     for part in missing:
-        print(f"not in the report: {part}")
-    print(f"wrote {path}")
+        print(f"not in the report: {printable(part)}")
+    print(f"wrote {printable(path)}")
     return 0

@@ -17,6 +17,8 @@ from typing import Any, TextIO
 from mmengine.logging import MMLogger
 from mmengine.runner import checkpoint
 
+from condinst.utils.names import printable, printable_lines
+
 __all__ = ["progress_line", "quiet", "tell"]
 
 _HEAD = re.compile(r"(?:Iter|Epoch)\((train|val|test)\)\s*(?:\[\s*(\d+)\])?\[\s*(\d+)/(\d+)\]")
@@ -156,7 +158,8 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         if record.levelno >= logging.WARNING:
-            return f"{record.levelname.lower()}: {text}"
+            return f"{record.levelname.lower()}: {printable_lines(text)}"
+        text = "\n".join(map(printable, text.split("\n")))
         return progress_line(text) or text
 
 

@@ -22,6 +22,7 @@ from condinst.cli.early import check_least, check_model_words, check_out_file, c
 from condinst.cli.once import is_first_process
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
 from condinst.config.nodes import inner_dataset, type_name
+from condinst.utils.names import printable
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -233,7 +234,11 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     """
     check_arguments(args)
     if is_first_process():
-        print(f"config      {args.config}", flush=True)  # importing PyTorch takes seconds
+        print(
+            f"config      {printable(args.config)}",
+            flush=True,
+            # importing PyTorch takes seconds
+        )
 
     from condinst.cli.terminal import quiet
     from condinst.engine.lost_peers import end_when_peers_are_lost
@@ -257,7 +262,8 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     with blaming(cfg, "checking the data"):
         report = check_datasets(cfg, splits=("test",)) if is_first_process() else None
     if report is not None:
-        print(f"checkpoint  {cfg.load_from}\ndevice      {describe_run(cfg, 'test')}\n{report}")
+        checkpoint = printable(cfg.load_from)
+        print(f"checkpoint  {checkpoint}\ndevice      {describe_run(cfg, 'test')}\n{report}")
     setup_cache_size_limit_of_dynamo()
     with blaming(cfg):
         runner = build_test_runner(cfg)

@@ -12,6 +12,7 @@ from pathlib import Path
 from condinst.cli.common import check_writable
 from condinst.cli.early import check_file, check_folder, check_range
 from condinst.cli.tile_arguments import tile_size
+from condinst.utils.names import printable
 
 _EXAMPLES = """examples:
   %(prog)s slides/annotations/instances_train.json --images slides/train --out tiles --tile 1024
@@ -71,7 +72,11 @@ def run(args: argparse.Namespace) -> int:
     from condinst.tiling.tiling import Tiling
 
     Tiling.of(args.tile, args.tile_overlap, False, 0.5)  # checks
-    print(f"annotations  {args.annotations}", flush=True)  # importing PyTorch takes seconds
+    print(
+        f"annotations  {printable(args.annotations)}",
+        flush=True,
+        # importing PyTorch takes seconds
+    )
 
     from condinst.dataset_converters.tile_coco import cut_files
 
@@ -87,6 +92,6 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"{done.num_images} images, {done.num_tiles} tiles with {done.num_objects} objects, "
         f"{done.num_crowds} of them crowds or less than {args.min_visible:.0%} visible"
-        f"\nannotations  {done.annotations}\nimages     {done.images}"
+        f"\nannotations  {printable(done.annotations)}\nimages     {printable(done.images)}"
     )
     return 0

@@ -17,6 +17,7 @@ from condinst.cli.common import (
 )
 from condinst.cli.early import check_checkpoint, check_config, check_range
 from condinst.cli.once import is_first_process
+from condinst.utils.names import printable
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -124,7 +125,7 @@ def train(args: argparse.Namespace) -> None:
     check_range("--seed", args.seed, 0, 2**32 - 1)
     check_run(args)
     if is_first_process():
-        print(f"config   {args.config}", flush=True)  # importing PyTorch takes seconds
+        print(f"config   {printable(args.config)}", flush=True)  # importing PyTorch takes seconds
 
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
@@ -164,4 +165,4 @@ def _train(cfg: Config, save_of: Callable[[Runner], None]) -> None:
         tell(runner.logger, f"log      {log_file(runner)}")
         runner.train()
     if is_first_process():
-        print(f"wrote    {cfg.work_dir}", flush=True)
+        print(f"wrote    {printable(cfg.work_dir)}", flush=True)

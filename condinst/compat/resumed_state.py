@@ -53,7 +53,8 @@ def _check_state(where: str, state: Any, parameter: torch.Tensor, names: set[str
         raise ValueError(f"{where} has no {lacking[0]}, which other parameters have")
     for name, value in state.items():
         if name == "step" and not _is_number(value):
-            raise ValueError(f"{where} has step {_short(value)}, expected a number of steps")
+            text = f"{where}: its step is {_short(value)}"
+            raise ValueError(f"{text}, expected the number of steps done so far")
         if name not in _LIKE_PARAMETER or (value is None and name in _OFTEN_NONE):
             continue
         shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__

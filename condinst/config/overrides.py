@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from condinst.config.check import check_config
 from condinst.config.data_root import set_data_root
+from condinst.config.problem import show
 from condinst.config.read import import_custom, one_line
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def _override(cfg: Config, options: dict[str, Any]) -> None:
         cfg.merge_from_dict(options)
     except Exception as error:  # a value may fail in any way at a key of another type
         name = _first_that_fails(cfg, options)
+        if blocked := _no_container(cfg, name):
+            raise ValueError(f"--cfg-options {name}: {blocked}") from None
         raise ValueError(
             f"--cfg-options {name}: does not fit the config, which has another type of value there "
             f"({one_line(error)})"
@@ -56,6 +59,25 @@ def _first_that_fails(cfg: Config, options: Mapping[str, Any]) -> str:
         except Exception:
             return f"{key}={value!r}"
     return " ".join(options)
+
+
+def _no_container(cfg: Config, option: str) -> str:
+    """Say which part of an option's dotted key is neither a dict nor a list in the config."""
+    keys = option.partition("=")[0].split(".")
+    node: Any = cfg
+    for i, key in enumerate(keys):
+        if isinstance(node, list | tuple) and key.isdigit() and int(key) < len(node):
+            node = node[int(key)]
+        elif isinstance(node, list | tuple):
+            return ""
+        elif not isinstance(node, Mapping) and not hasattr(node, "keys"):
+            value = show(node)
+            return f"{'.'.join(keys[:i])} is {value} in the config, and has no {key!r} to set"
+        elif key in node:
+            node = node[key]
+        else:
+            return ""
+    return ""
 
 
 def _drop_worker_settings(cfg: Config) -> None:

@@ -10,6 +10,7 @@ from condinst.data_report.fix import FixedFile
 from condinst.data_report.issue_types import KINDS
 from condinst.data_report.issues import Issue, Item
 from condinst.doctor.finding import ERROR, OK, WARNING, Finding
+from condinst.utils.names import printable
 
 __all__ = ["as_dict", "count", "sorted_issues", "findings", "place_of", "fix_findings"]
 
@@ -50,12 +51,12 @@ def _number(number: int, what: str, plural: str = "s") -> str:
 def place_of(examination: Examination, item: Item) -> str:
     """Return the place in words, such as "a.jpg, annotation 5: box 0, 0, 1, 1"."""
     file = examination.source.file
-    words = [] if item.image is None else [file.file_names[item.image]]
+    words = [] if item.image is None else [printable(file.file_names[item.image])]
     if item.annotation is not None:
         words.append(f"annotation {file.ann_ids[item.annotation]}")
     if item.file:
-        words.append(item.file)
-    return ": ".join(filter(None, [", ".join(words), item.detail]))
+        words.append(printable(item.file))
+    return ": ".join(filter(None, [", ".join(words), printable(item.detail)]))
 
 
 def findings(examinations: Sequence[Examination]) -> list[Finding]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from condinst.utils.names import printable
+
 OK, WARNING, ERROR = "ok", "warning", "error"
 _MARKS = {OK: "[ok]  ", WARNING: "[warn]", ERROR: "[FAIL]"}
 _COLORS = {OK: "\033[32m", WARNING: "\033[33m", ERROR: "\033[31m"}
@@ -55,10 +57,12 @@ def as_text(findings: Sequence[Finding], color: bool = False, before: str | None
         mark = _MARKS[found.status]
         if color:
             mark = f"{_COLORS[found.status]}{mark}\033[0m"
-        first, *more = found.value.splitlines() or [""]
+        first, *more = map(printable, found.value.split("\n"))
         lines.append(f"  {mark} {found.name:{width}} {first}".rstrip())
         lines += [f"{'':{width + 10}}{line}" for line in more]
-        lines += [f"{'':{width + 10}}-> {line}" for line in found.advice.splitlines()]
+        lines += [
+            f"{'':{width + 10}}-> {line}" for line in map(printable, found.advice.splitlines())
+        ]
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from terminaltables import AsciiTable
 
 from condinst.evaluation.matches import PrecisionCurves
+from condinst.utils.names import printable
 
 __all__ = ["AP_ITEMS", "class_table", "item_names", "read_class", "read_items"]
 
@@ -63,7 +64,7 @@ def read_class(curves: PrecisionCurves, index: int, iou_thrs: np.ndarray) -> lis
 def class_table(names: Sequence[str], numbers: Sequence[Sequence[float]]) -> str:
     """Return a text table with the six AP numbers of each class."""
     rows = [
-        [name, *(f"{value:.3f}" for value in values)]
+        [printable(name), *(f"{value:.3f}" for value in values)]
         for name, values in zip(names, numbers, strict=True)
     ]
     return AsciiTable([["category", *AP_ITEMS], *rows]).table

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["NamesInFolder", "printable", "safe_part"]
+__all__ = ["NamesInFolder", "printable", "printable_lines", "safe_part"]
 
 _MAX_PART = 150  # bytes, so that a suffix such as a tile's position still fits
 _MAX_PARTS, _MAX_WHOLE = 16, 1000
@@ -82,6 +82,18 @@ def printable(name: object) -> str:
     """Return a name in one line, with control characters and other unprintable ones escaped."""
     text = str(name)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def printable_lines(text: object) -> str:
+    """Return a text for the terminal: its lines as :func:`printable` makes them.
+
+    The lines after the first are indented, so that a name with a line end in it cannot pass for a
+    message of its own.
+    """
+    first, *others = map(printable, str(text).split("\n"))
+    return "\n".join(
+        [first, *(line if line[:1] in ("", " ", "(") else f"  {line}" for line in others)]
+    )
 
 
 def _parts(name: str) -> list[str]:

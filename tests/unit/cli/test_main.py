@@ -196,3 +196,60 @@ def test_ctrl_c_is_exit_code_130(tmp_path):
         assert "Traceback" not in process.stderr.read()
     finally:
         process.kill()
+
+
+_SLOW_IMPORT = """
+import time
+print("importing", flush=True)
+try:
+    time.sleep(60)
+except BaseException as error:  # as numpy does
+    raise ImportError("please read this for advice") from error
+"""
+_SLOW_END = """
+import atexit, sys, time
+import condinst.__main__, condinst.cli.main
+
+def interrupted():
+    print("running", flush=True)
+    time.sleep(60)
+
+def end():
+    print("ending", flush=True)
+    time.sleep(1)
+
+atexit.register(end)
+condinst.cli.main.main = interrupted
+sys.exit(condinst.__main__.start())
+"""
+
+
+def interrupt(process: subprocess.Popen[str], lines: tuple[str, ...]) -> tuple[int, str]:
+    """Exit code and standard error of a program that gets Ctrl-C after each of these lines."""
+    try:
+        for line in lines:
+            assert any(said == f"{line}\n" for said in process.stdout)
+            process.send_signal(signal.SIGINT)
+        return process.wait(timeout=30), process.stderr.read()
+    finally:
+        process.kill()
+
+
+@pytest.mark.long
+def test_ctrl_c_during_the_imports_is_one_line(tmp_path):
+    (tmp_path / "mmengine.py").write_text(_SLOW_IMPORT)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    process = start("train", SMALL, "--work-dir", tmp_path / "run", PYTHONPATH=path)
+    assert interrupt(process, ("importing",)) == (130, "Interrupted\n")
+
+
+@pytest.mark.long
+def test_a_second_ctrl_c_does_not_disturb_the_end():
+    assert interrupt(start(code=_SLOW_END), ("running", "ending")) == (130, "Interrupted\n")
+
+
+@pytest.mark.long
+def test_a_command_that_ignores_ctrl_c_goes_on_ignoring_it():
+    ignoring = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    process = start(code=ignoring + _SLOW_END.replace("sleep(60)", "sleep(1)\n    return 7"))
+    assert interrupt(process, ("running", "ending")) == (7, "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from condinst.utils.names import NamesInFolder, printable, safe_part
+from condinst.utils.names import NamesInFolder, printable, printable_lines, safe_part
 
 HOSTILE = [
     *(
@@ -144,3 +144,9 @@ def test_one_part():
 def test_what_is_printed_cannot_move_the_cursor():
     assert printable("a\n\x1b[2Jb\udcff") == "a\\n\\x1b[2Jb\\udcff"
     assert printable("ü b") == "ü b"
+
+
+def test_a_name_with_line_ends_cannot_pass_for_a_message():
+    text = printable_lines("no class 'a\nerror: all is well\r\x1b]0;title\x07':\n  x\n\ny")
+    assert text == ("no class 'a\n  error: all is well\\r\\x1b]0;title\\x07':\n  x\n\n  y")
+    assert printable_lines(ValueError("one line")) == "one line"
