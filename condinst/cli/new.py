@@ -23,6 +23,7 @@ _FORMATS = (
     *("coco", "yolo", "labelme", "via", "masks", "pascal", "cityscapes", "cvat", "xml", "rle-csv"),
     *("geojson", "label-studio", "panoptic", "sam", "supervisely", "datumaro"),
 )
+_EXAMINED = 50_000  # annotations at most, which takes seconds
 _EXAMPLES = """examples:
   %(prog)s mine --data images/
   %(prog)s mine --data project/annotations.json --model r50 --device cuda --memory 24
@@ -104,6 +105,8 @@ def run(args: argparse.Namespace) -> int:
         force=args.force,
     )
     print(_report(created))
+    for line in _issues(created.config):
+        print(line)
     return 0
 
 
@@ -118,6 +121,31 @@ def _check(args: argparse.Namespace) -> None:
     check_range("--val-fraction", args.val_fraction)
     check_range("--memory", args.memory, 1, 4096)
     check_writable("--out", Path(args.out or args.name))
+
+
+def _issues(config: Path) -> list[str]:
+    """Return what the doctor finds in the annotation files of a config, as lines.
+
+    The images are left to the doctor, which decodes them.
+    """
+    from condinst.cli.common import read_config
+    from condinst.data_report import examine_file
+    from condinst.data_report.config_sources import read_config_sources
+    from condinst.utils.words import counted
+
+    doctor = f"condinst doctor {shlex.quote(str(_relative(config)))}"
+    sources = read_config_sources(read_config(str(config), parts=())).sources
+    if sum(source.num_annotations for source in sources) > _EXAMINED:
+        return [f"  {doctor}  # this many annotations take it minutes"]
+    lines = []
+    for source in sources:
+        for issue in examine_file(source).issues.values():
+            if issue.kind.status != "ok":
+                places = counted(len(issue.items), "place")
+                lines.append(f"  {issue.kind.status}  {source.name}: {issue.kind.title}, {places}")
+    if lines:
+        return ["", "issues:", *map(printable, lines), f"  {doctor} lists and explains each"]
+    return []
 
 
 def _report(created: Created) -> str:

@@ -9,7 +9,7 @@ Example::
 """
 
 from condinst.data_report.data_page import write_page
-from condinst.data_report.examination import Examination, examine
+from condinst.data_report.examination import Examination, examine, examine_file
 from condinst.data_report.fix import FixedFile, check_folder, fix_files
 from condinst.data_report.report_source import ReportSource, read_source
 from condinst.data_report.text_report import as_dict, findings, fix_findings
@@ -21,6 +21,7 @@ __all__ = [
     "as_dict",
     "check_folder",
     "examine",
+    "examine_file",
     "findings",
     "read_source",
     "fix_files",
