@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,7 +58,10 @@ def save_pt2(
         raise ValueError(
             f"PyTorch {torch.__version__} cannot export this network: {str(error).splitlines()[0]}"
         ) from error
-    torch.export.save(program, path, extra_files={_METADATA: json.dumps(dict(metadata))})
+    # PyTorch's own writer aborts the process where a file must not grow (ulimit -f)
+    content = io.BytesIO()
+    torch.export.save(program, content, extra_files={_METADATA: json.dumps(dict(metadata))})
+    path.write_bytes(content.getbuffer())
 
 
 def check_pt2(
