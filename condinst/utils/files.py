@@ -176,15 +176,15 @@ def check_html(what: str, path: Path) -> None:
     check_writable(what, path.parent)
 
 
-def check_replaceable(path: Path) -> None:
+def check_replaceable(path: str | os.PathLike[str]) -> None:
     """Refuse a device or pipe, which the new file would remove from the system.
 
     Raises:
         OSError: the path is one.
     """
     try:
-        kind = stat.S_IFMT(path.lstat().st_mode)
-    except OSError:  # nothing is there, or nothing can be
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+    except (OSError, ValueError):  # nothing is there, or nothing can be
         return
     if kind not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
         raise _write_error(path, errno.EINVAL, reason="is a device or pipe, expected a file")
