@@ -6,7 +6,7 @@ import math
 import re
 from pathlib import Path
 
-from condinst.utils.files import check_regular, check_writable
+from condinst.utils.files import check_regular, check_replaceable, check_writable
 
 __all__ = [
     "CHECKPOINTS",
@@ -163,6 +163,7 @@ def check_out_file(what: str, path: str | Path) -> None:
     if _is_dir(Path(path)):
         raise ValueError(f"{what} {path}: is a folder, expected the name of a file")
     check_writable(what, Path(path).parent)
+    check_replaceable(path)
 
 
 def check_device(word: str | None, option: str = "--device") -> None:

@@ -32,6 +32,8 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 
+from condinst.utils.files import check_replaceable
+
 MARK = "last_checkpoint"
 """The file in a work folder that names the newest checkpoint, for people and other programs."""
 
@@ -53,6 +55,7 @@ def apply(upstream: str) -> None:
 def put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
     """Write a temporary file beside ``filepath``, then rename it: all or nothing."""
     path = Path(os.path.realpath(filepath))
+    check_replaceable(path)
     mmengine.mkdir_or_exist(str(path.parent))
     temporary = path.with_name(f"{path.name}{TEMPORARY}")
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from condinst.config.problem import ConfigError
+from condinst.utils.files import is_disk_error
 
 CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 _SUFFIXES = (".py", ".json", ".yaml", ".yml")
@@ -55,6 +56,8 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
         raise ConfigError(f"config {path}: {_import_text(error)}") from error
     # a config is a program, which may also call sys.exit
     except (Exception, SystemExit) as error:
+        if is_disk_error(error):  # of mmengine's copy in a temporary folder
+            raise
         raise ConfigError(f"config {path}: {one_line(error)}") from error
     if not found:
         raise ConfigError(f"config {path}: says nothing, expected at least a model")

@@ -58,10 +58,10 @@ def save_pt2(
         raise ValueError(
             f"PyTorch {torch.__version__} cannot export this network: {str(error).splitlines()[0]}"
         ) from error
-    # in memory first: PyTorch's own writer ends the process (SIGABRT) where the disk is full
-    written = io.BytesIO()
-    torch.export.save(program, written, extra_files={_METADATA: json.dumps(dict(metadata))})
-    path.write_bytes(written.getbuffer())
+    # PyTorch's own writer aborts the process on a full disk, or where a file must not grow
+    content = io.BytesIO()
+    torch.export.save(program, content, extra_files={_METADATA: json.dumps(dict(metadata))})
+    path.write_bytes(content.getbuffer())
 
 
 def check_pt2(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 __all__ = [
     "check_html",
+    "check_replaceable",
     "check_regular",
     "check_writable",
     "flush",
@@ -48,6 +49,7 @@ def replacing(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
         OSError: it cannot be written; names ``path``, whatever the writer's error named.
     """
     path = Path(path)
+    check_replaceable(path)
     temporary = path.with_name(_temporary_name(path.name, suffix))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,6 +174,20 @@ def check_html(what: str, path: Path) -> None:
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{what} {path}: the page is an .html file")
     check_writable(what, path.parent)
+
+
+def check_replaceable(path: str | os.PathLike[str]) -> None:
+    """Refuse a device or pipe, which the new file would remove from the system.
+
+    Raises:
+        OSError: the path is one.
+    """
+    try:
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+    except (OSError, ValueError):  # nothing is there, or nothing can be
+        return
+    if kind not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
+        raise _write_error(path, errno.EINVAL, reason="is a device or pipe, expected a file")
 
 
 def _write_error(

@@ -79,7 +79,7 @@ def test_config_file(message, name, content, expected):
         ("a=(1,2", r"--cfg-options a=\(1,2: the value cannot be read .*expected a number"),
         ("a=[dict(type='EMAHook', momentum=0.1)]", "cannot be read .*need a config file"),
         ("a={'x':(1,2)}", "cannot be read .*need a config file"),
-        ("train_cfg.val_interval.a=1", "val_interval={'a': 1}.*int"),
+        ("train_cfg.val_interval.a=1", r"train_cfg\.val_interval is \d+ in the config"),
         ("model.bbox_head.num_klasses=5", "CondInstBboxHead has no 'num_klasses'.*'num_classes'"),
         ("model.backbone.type=ResNot", "type='ResNot': no such class.*mean 'ResNet'"),
         ("data_root=nowhere", "nowhere/annotations/instances_train.json: file not found"),

@@ -40,7 +40,7 @@ def test_real_states_pass(kind, settings):
         (lambda c: c["state"][0].update(exp_avg=torch.zeros(9)), r"exp_avg \(9,\).*\(2, 3\)"),
         (lambda c: c["state"][1].update(exp_avg_sq=None), "exp_avg_sq NoneType"),
         (lambda c: c["state"][1].pop("exp_avg"), "parameter 1 of group 0 has no exp_avg"),
-        (lambda c: c["state"][0].update(step=torch.zeros(2)), r"step a tensor \(2,\)"),
+        (lambda c: c["state"][0].update(step=torch.zeros(2)), r"step is a tensor \(2,\)"),
         (lambda c: c["param_groups"][0].update(lr=float("nan")), "lr of group 0 is nan"),
         (lambda c: c["param_groups"][0].update(betas=5), "betas of group 0 is 5"),
         (lambda c: c["param_groups"][0].update(weight_decay="x"), "weight_decay of group 0 is 'x'"),

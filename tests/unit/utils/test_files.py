@@ -114,3 +114,11 @@ def test_only_files_are_read(tmp_path):
         read_regular("/dev/zero")
     with pytest.raises(ValueError, match="is a folder, expected a file"):
         read_regular(tmp_path)
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match=r"pipe: cannot be written: is a device or pipe, expected"):
+        write_whole(pipe, "text")
+    assert pipe.is_fifo()
