@@ -39,7 +39,7 @@ def unknown_options(predictor: type[Any], given: Iterable[str]) -> str:
         parameter.name
         for kind in predictor.__mro__
         if "__init__" in vars(kind) and kind is not object
-        for parameter in list(inspect.signature(kind.__init__).parameters.values())[1:]
+        for parameter in list(inspect.signature(vars(kind)["__init__"]).parameters.values())[1:]
         if parameter.kind is not parameter.VAR_KEYWORD
     ]
     kind = predictor.__name__

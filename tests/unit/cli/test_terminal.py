@@ -19,6 +19,7 @@ def make(tmp_path, request):
         return MMLogger(name=name, log_file=str(tmp_path / "run.log"), file_mode="a")
 
     made = MMLogger._instance_dict.copy()
+    MMLogger._instance_dict.clear()  # a logger of a test before this one has its file
     yield make_logger
     MMLogger._instance_dict.clear()
     MMLogger._instance_dict.update(made)
