@@ -155,6 +155,11 @@ def _read_all(
         instances, size = mask_and_size(mask, path)
         kinds = read_label_map(kind, within=size)
         check_mask_size(kind, kinds, path, size)
+        if kinds.max(initial=0) > _VOID and colors is None:
+            raise ValueError(
+                f"{kind}: its pixels are colors, expected palette indices, or a labelmap.txt that "
+                "gives the colors of the classes"
+            )
         objects = list(_objects(name, instances, kinds, colors, classes, notes))
         if not objects:
             notes.count("Images without objects, kept as negatives", name)
@@ -170,11 +175,6 @@ def _objects(
     notes: Notes,
 ) -> Iterator[dict]:
     void = (_VOID_COLOR[0] << 16) + (_VOID_COLOR[1] << 8) + _VOID_COLOR[2]
-    if kinds.max(initial=0) > _VOID and colors is None:
-        raise ValueError(
-            f"SegmentationClass/{name}.png: its pixels are colors, expected palette indices, or a "
-            "labelmap.txt that gives the colors of the classes"
-        )
     for value, rle in label_map_rles(instances).items():
         if value in (_VOID, void):
             continue
