@@ -6,6 +6,7 @@ A case that ends its process is a failure by its name; the next process goes on 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import io
 import json
@@ -86,6 +87,7 @@ def _work(cases: Sequence[tuple[str, Callable[[], None]]], log: Path) -> None:
     limit = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.disable()  # its report would stand between the dots of pytest
     for signum in (signal.SIGALRM, signal.SIGPROF):
         signal.signal(signum, signal.SIG_DFL)
     with open(log, "a") as file:
