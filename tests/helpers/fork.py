@@ -43,6 +43,7 @@ class Child:
             sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
             # a job in the background is started with Ctrl-C ignored
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
             function()
             code = 0
         except SystemExit as end:

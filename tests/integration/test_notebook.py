@@ -45,7 +45,7 @@ def test_the_notebook_runs_from_top_to_bottom(repo, tmp_path, monkeypatch):
     assert checkpoint["meta"]["iter"] == 2
     report = (tmp_path / "work_dirs/mine/report.html").read_text()
     assert all(name in report for name in CLASSES)
-    assert Image.open(tmp_path / "predicted.jpg").size == (128, 128)
+    assert Image.open(tmp_path / "predicted.jpg").size == (512, 512)  # enlarged for the names
 
     # the exported file answers on an image of the data
     monkeypatch.chdir(tmp_path)

@@ -239,6 +239,7 @@ def test_a_closed_terminal(tmp_path):
     pid, terminal = pty.fork()
     if pid == 0:
         code = 1
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
         sys.stdout = sys.stderr = os.fdopen(1, "w", closefd=False)
         try:
             train(tmp_path / "run", interval=10_000, hooks=[Slow(1.0, "before_train_iter")])
