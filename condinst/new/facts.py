@@ -14,6 +14,7 @@ from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.entry_issues import first_few
 from condinst.datasets.coco.file_cache import keep_file, mark_of, take_file
 from condinst.new.inputs import Inputs, look_at_inputs
+from condinst.utils.words import counted
 
 _MASKS = (
     Segmentation.POLYGONS,
@@ -202,7 +203,12 @@ def _grows(objects: _Objects, sizes: np.ndarray) -> bool:
 def describe(facts: DataFacts) -> Sequence[tuple[str, str]]:
     """Return name and value of each fact, to be printed."""
     small, median, large = facts.object_sizes
-    kinds = "; ".join(f"{kind}: {count}" for kind, count in facts.inputs.kinds.items())
+    kinds = "; ".join(
+        f"{kind} in {counted(count, 'image')}" for kind, count in facts.inputs.kinds.items()
+    )
+    checked, number = sum(facts.inputs.kinds.values()), facts.num_train + facts.num_val
+    if checked < number:
+        kinds += f" ({checked} of {number} were checked)"
     busiest = f"{facts.busiest} in the busiest ({facts.busiest_file})"
     return [
         ("images", f"{facts.num_train} to train on, {facts.num_val} to validate on"),
