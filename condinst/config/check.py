@@ -204,7 +204,7 @@ def _typed(path: str, node: dict, registry: str | None) -> Iterator[str]:
     kind = node["type"]
     if isinstance(kind, list | tuple) and registry == "LOOPS":
         return
-    if not isinstance(kind, str) and not callable(kind):
+    if kind == "" or not isinstance(kind, str) and not callable(kind):
         yield wrong(f"{path}.type", kind, "the name of a class")
         return
     with DefaultScope.overwrite_default_scope(node.get("_scope_")):

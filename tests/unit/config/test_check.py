@@ -147,6 +147,7 @@ def test_a_typo_of_clip_grad_is_named(base):
         ("model.test_cfg", [1], "model.test_cfg=.1.: expected a dict"),
         ("model.backbone.type", "ResNot", "type='ResNot'.*did you mean 'ResNet'"),
         ("model.backbone.type", 3, "model.backbone.type=3: expected the name of a class"),
+        ("default_hooks.sampler_seed.type", "", "type='': expected the name of a class"),
         ("model", None, "model=None: expected a dict with type"),
         ("model", "CondInst", "model='CondInst': expected a dict with type"),
         ("train_dataloader.dataset.pipeline.1", True, r"pipeline\[1\]=True: expected a dict with"),
