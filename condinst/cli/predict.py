@@ -23,7 +23,8 @@ from condinst.cli.early import (
     check_range,
     is_checkpoint,
 )
-from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError, VideoOutput
+from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError
+from condinst.cli.predict_video import VideoOutput
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
 from condinst.images.sources import VIDEO_SUFFIXES, check_video, is_single, list_folder
 from condinst.utils.names import printable

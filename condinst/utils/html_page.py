@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import hashlib
 import html
 import io
 import os
@@ -21,8 +20,14 @@ from urllib.parse import quote
 import numpy as np
 
 from condinst.utils.files import write_whole
-from condinst.utils.html_parts import figure_parts, jpeg, slug, table_cell
-from condinst.utils.html_style import SCRIPT, STYLE
+from condinst.utils.html_parts import (
+    figure_parts,
+    jpeg,
+    matrix_table,
+    page_text,
+    slug,
+    table_cell,
+)
 
 __all__ = ["HtmlPage"]
 
@@ -150,23 +155,8 @@ class HtmlPage:
             corner: text above the names of the rows.
             shades: (N, N) fractions.
         """
-        labels = [html.escape(name) for name in names]
-        head = "".join(
-            f'<th scope="col"><span>{label}</span></th>' for label in [html.escape(corner), *labels]
-        )
-        body = "".join(
-            f'<tr><th scope="row">{label}</th>'
-            + "".join(
-                f'<td style="--f:{shade:.2g}">{value:,}</td>' if value else "<td></td>"
-                for value, shade in zip(counts, fractions, strict=True)
-            )
-            + "</tr>"
-            for label, counts, fractions in zip(
-                labels, values.tolist(), shades.tolist(), strict=True
-            )
-        )
-        table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-        self._scroll(f'<table class="matrix">{table}</table>', "tall" if len(names) > 25 else "")
+        table = matrix_table(names, values, corner, shades)
+        self._scroll(table, "tall" if len(names) > 25 else "")
 
     def data(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, name: str) -> None:
         """Add a table that is too long for the page: only ``NAME.csv`` and a link to it."""
@@ -275,31 +265,12 @@ class HtmlPage:
         return len(data) > _EMBEDDED
 
     def _whole(self, folder: str, outside: bool) -> str:
-        title = html.escape(self.title)
-        contents = "".join(
-            f'<li><a href="#{name}">{html.escape(text)}</a></li>' for name, text in self._contents
-        )
-        nav = f'<nav aria-label="Contents"><ul>{contents}</ul></nav>' if contents else "<div></div>"
-        body = "\n".join(self._parts)
         footer = ""
         if folder:
-            beside = f"The numbers are also in the folder {folder} beside this page, as CSV."
-            alone = " Links that begin with its name need that folder, so send both." * outside
-            footer = f"<footer>{html.escape(beside + alone)}</footer>"
-        # whatever text the page may hold, only this script runs, and nothing is fetched
-        digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-        policy = (
-            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-            f"script-src 'sha256-{digest}'"
-        )
-        return (
-            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{title}</title><style>{STYLE}</style></head>\n"
-            f"<body>{nav}<main><h1>{title}</h1>\n{body}\n{footer}</main>\n"
-            f"<script>{SCRIPT}</script></body></html>\n"
-        )
+            footer = f"The numbers are also in the folder {folder} beside this page, as CSV."
+            if outside:
+                footer += " Links that begin with its name need that folder, so send both."
+        return page_text(self.title, self._contents, "\n".join(self._parts), footer)
 
     def _scroll(self, table: str, more: str) -> None:
         label = html.escape(self._heading)

@@ -1,21 +1,55 @@
-"""The smallest parts of a page: cells, images, figures, names."""
+"""The HTML text of a page's frame and of its parts."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import math
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
+from condinst.utils.html_style import SCRIPT, STYLE
 from condinst.utils.svg_chart import legend_of, to_svg
 
-__all__ = ["figure_parts", "jpeg", "slug", "table_cell"]
+__all__ = ["figure_parts", "jpeg", "matrix_table", "page_text", "slug", "table_cell"]
 
 _LONG = 20  # characters of a text whose cell is not squeezed further
+
+
+def page_text(title: str, contents: Iterable[tuple[str, str]], body: str, footer: str) -> str:
+    """Return a whole page.
+
+    Args:
+        title: plain text, in the head and as the first heading.
+        contents: (id, plain text) of the sections.
+        body: HTML.
+        footer: plain text; none if empty.
+    """
+    title = html.escape(title)
+    items = "".join(
+        f'<li><a href="#{name}">{html.escape(text)}</a></li>' for name, text in contents
+    )
+    nav = f'<nav aria-label="Contents"><ul>{items}</ul></nav>' if items else "<div></div>"
+    footer = f"<footer>{html.escape(footer)}</footer>" if footer else ""
+    # whatever text the page may hold, only this script runs, and nothing is fetched
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{STYLE}</style></head>\n"
+        f"<body>{nav}<main><h1>{title}</h1>\n{body}\n{footer}</main>\n"
+        f"<script>{SCRIPT}</script></body></html>\n"
+    )
 
 
 def figure_parts(figure: Any, caption: str, text: str, place: str, after: str) -> str:
@@ -53,6 +87,31 @@ def table_cell(value: Any, digits: int, fraction: float | None = None) -> str:
     if fraction is None:
         return f'<td class="number">{_number(value, digits)}</td>'
     return f'<td class="number bar" style="--f:{fraction:.3g}">{_number(value, digits)}</td>'
+
+
+def matrix_table(names: Sequence[str], values: np.ndarray, corner: str, shades: np.ndarray) -> str:
+    """Return a square table of counts, shaded; zeros stay empty.
+
+    Args:
+        names: of the rows and of the columns.
+        values: (N, N) counts.
+        corner: text above the names of the rows.
+        shades: (N, N) fractions.
+    """
+    labels = [html.escape(name) for name in names]
+    head = "".join(
+        f'<th scope="col"><span>{label}</span></th>' for label in [html.escape(corner), *labels]
+    )
+    body = "".join(
+        f'<tr><th scope="row">{label}</th>'
+        + "".join(
+            f'<td style="--f:{shade:.2g}">{value:,}</td>' if value else "<td></td>"
+            for value, shade in zip(counts, fractions, strict=True)
+        )
+        + "</tr>"
+        for label, counts, fractions in zip(labels, values.tolist(), shades.tolist(), strict=True)
+    )
+    return f'<table class="matrix"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _number(value: Any, digits: int) -> str:

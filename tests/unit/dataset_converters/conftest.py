@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools.coco import COCO
+from two_images import H, W
 
 
 @pytest.fixture
@@ -94,3 +95,17 @@ def note():
         return found[0]
 
     return find
+
+
+@pytest.fixture
+def two_images(tmp_path):
+    """Return write(pattern), which writes a.png and b.png, or what the pattern makes of "a"."""
+
+    def write(pattern="{}.png"):
+        for n in "ab":
+            path = tmp_path / pattern.format(n)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((H, W, 3), ord(n), np.uint8)).save(path)
+        return tmp_path
+
+    return write

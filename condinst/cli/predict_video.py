@@ -1,0 +1,99 @@
+"""Write the video with drawn instances of ``condinst predict``."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from condinst.cli.predict_output import ImageOutput
+from condinst.images.sources import check_video
+from condinst.utils.files import flush, names_file
+
+if TYPE_CHECKING:
+    from condinst.results.results import Results
+
+
+class VideoOutput:
+    """Writes a video with the instances drawn on its frames, at the original's frame rate.
+
+    Raises:
+        ValueError: it cannot be read.
+        OSError: no video can be written.
+    """
+
+    def __init__(self, video: Path, output: ImageOutput) -> None:
+        import cv2
+
+        check_video(video)
+        capture = cv2.VideoCapture(str(video))
+        self.num_frames = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        self._rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+        capture.release()
+        self._video, self._output = video, output
+        self._name = output.free_name(video.name)
+        self._path = output.out / f"{self._name}.mp4"
+        self._partial = output.out / f"{self._name}.partial.mp4"
+        self._writer: Any = None
+        self._number = self._drawn = 0
+
+    def __enter__(self) -> VideoOutput:
+        return self
+
+    def __exit__(self, kind: Any, *error: Any) -> None:
+        if self._writer is None:
+            return
+        self._writer.release()
+        try:
+            with names_file(self._path, self._partial):
+                self._check_whole()
+                flush(self._partial)
+                os.replace(self._partial, self._path)
+        except OSError:
+            if kind is None:
+                raise
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def _check_whole(self) -> None:
+        """Check the number of frames: OpenCV does not report those that it could not write."""
+        import cv2
+
+        capture = cv2.VideoCapture(str(self._partial))
+        written = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+        capture.release()
+        if written < self._drawn:
+            if shutil.disk_usage(self._partial.parent).free < 1 << 16:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(
+                f"{self._path}: OpenCV wrote {written} of {self._drawn} frames; the disk may be "
+                "full, or the video too large"
+            )
+
+    def write(self, results: Results) -> None:
+        """Write the next frame."""
+        self._number += 1
+        if self._output.draw:
+            self._write_frame(results.draw(score_thr=0.0, boxes=self._output.boxes))
+        frame_name = self._output.free_name(f"{self._name}_{self._number:06d}.png")
+        film = f"{self._name}{self._video.suffix}"
+        self._output.write_data(results, frame_name, f"{film}#{self._number}")
+
+    def _write_frame(self, drawn: np.ndarray) -> None:
+        import cv2
+
+        if self._writer is None:
+            self._partial.unlink(missing_ok=True)
+            size = (drawn.shape[1], drawn.shape[0])
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(str(self._partial), code, self._rate, size)
+            if not self._writer.isOpened():
+                raise OSError(
+                    f"{self._path}: OpenCV cannot write a video of {size[0]} x {size[1]} there"
+                )
+        self._writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+        self._drawn += 1
