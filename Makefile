@@ -24,7 +24,7 @@ test: $(STAMP)
 
 # installations, several processes, resuming, kills, exports, the notebook, benchmarks
 test-all: test
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile -m "long and not slow"
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "long and not slow"
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .

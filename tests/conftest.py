@@ -28,6 +28,11 @@ def _shared_folder(config: pytest.Config) -> Path | None:
     return folder if folder.is_dir() and not config.getoption("generated") else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that fork come first: PyTorch refuses autograd in forks once it has threads for it."""
+    items.sort(key=lambda item: item.get_closest_marker("forks") is None)
+
+
 @pytest.fixture(scope="session")
 def shared(pytestconfig) -> Path:
     """The folder of real images and reference answers beside the checkout."""

@@ -39,7 +39,7 @@ def quiet(active: bool = True) -> Iterator[None]:
     """Make the loggers of a run print only what a user reads.
 
     Log files get every record as before, also those from before the file was opened. Python
-    warnings of libraries go into the log file too.
+    warnings of libraries go into the log file too, and what they log without a handler.
 
     Args:
         active: False changes nothing.
@@ -49,6 +49,7 @@ def quiet(active: bool = True) -> Iterator[None]:
         return
     run = _QuietRun()
     make, print_log, show = MMLogger.__init__, checkpoint.print_log, warnings.showwarning
+    last_resort = logging.lastResort
 
     def make_quiet(self: MMLogger, *args: Any, **kwargs: Any) -> None:
         make(self, *args, **kwargs)
@@ -77,12 +78,23 @@ def quiet(active: bool = True) -> Iterator[None]:
     MMLogger.__init__ = make_quiet
     checkpoint.print_log = log_instead_of_printing
     warnings.showwarning = show_warning
+    logging.lastResort = _ToLogFile(logging.WARNING)
     try:
         yield
     finally:
         MMLogger.__init__, checkpoint.print_log = make, print_log
         warnings.showwarning = show
+        logging.lastResort = last_resort
         run.release()
+
+
+class _ToLogFile(logging.Handler):
+    """Takes what libraries log that have set up no handler, as timm; its warnings are not shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = MMLogger.get_current_instance()
+        text = f"{record.name}: {record.getMessage()}"
+        logger.log(record.levelno, text, extra={"terminal": record.levelno >= logging.ERROR})
 
 
 class _QuietRun:

@@ -20,6 +20,7 @@ from condinst.compat.checkpoint_search import newest_whole
 
 pytestmark = [
     pytest.mark.long,
+    pytest.mark.forks,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork"),
 ]
 

@@ -18,6 +18,7 @@ from toy_training import train
 
 pytestmark = [
     pytest.mark.long,
+    pytest.mark.forks,
     pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX"),
 ]
 

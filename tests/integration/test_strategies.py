@@ -15,6 +15,7 @@ from condinst.cli.main import main
 
 pytestmark = [
     pytest.mark.long,
+    pytest.mark.forks,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork"),
 ]
 

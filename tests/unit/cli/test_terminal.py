@@ -104,3 +104,21 @@ def test_warnings_of_libraries_go_into_the_file(make, tmp_path, capsys):
     file = (tmp_path / "run.log").read_text()
     assert file.count("UserWarning: meshgrid") == 1
     assert "said before there was a file" in file
+
+
+def test_what_a_library_logs_without_a_handler_goes_into_the_file(
+    make, tmp_path, capsys, monkeypatch
+):
+    """Python prints such warnings bare: timm's unexpected keys stood between the data checks."""
+    monkeypatch.setattr(logging.root, "handlers", [])  # pytest's
+    with quiet():
+        MMLogger.get_instance("of_the_run", log_file=str(tmp_path / "run.log"))
+        logging.getLogger("timm.models._builder").warning("Unexpected keys (%s)", "classifier")
+        logging.getLogger("some.library").error("it failed")
+    printed = capsys.readouterr()
+    assert "Unexpected" not in printed.out + printed.err
+    assert "error: some.library: it failed" in printed.out + printed.err
+    text = (tmp_path / "run.log").read_text()
+    assert "timm.models._builder: Unexpected keys (classifier)" in text
+    logging.getLogger("timm.models._builder").warning("bare again")
+    assert "bare again" in capsys.readouterr().err
