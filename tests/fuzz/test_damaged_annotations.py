@@ -59,6 +59,25 @@ def test_a_few(shapes, tmp_path):
     assert run_cases(cases, tmp_path) == {}
 
 
+def test_collected_files(datasets, tmp_path):
+    """Every collected file, with each command: one message that names the file, or a result."""
+    folder = datasets / "cases" / "coco_json"
+    paths = sorted(folder.glob("*.json"))
+    assert len(paths) > 20
+
+    def make(path, name):
+        def case():
+            place = tmp_path / f"{path.stem}{name}"
+            place.mkdir()
+            shutil.copy(path, place / path.name)
+            COMMANDS[name](place / path.name, folder / "shapes" / "val", place / "out")
+
+        return case
+
+    cases = [(f"{path.name} {name}", make(path, name)) for path in paths for name in COMMANDS]
+    assert run_cases(cases, tmp_path) == {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_two_thousand_coco_files(shapes, tmp_path, name):
