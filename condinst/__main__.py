@@ -7,6 +7,8 @@ import signal
 import sys
 from types import FrameType
 
+from condinst.utils.threads import wait_passively
+
 _interrupted = False
 
 
@@ -18,6 +20,7 @@ def start() -> int:
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else ignored, as by nohup
         signal.signal(signal.SIGINT, _interrupt)
+    wait_passively()
     try:
         from condinst.cli.main import main  # takes a while, in which a user may press Ctrl-C
 

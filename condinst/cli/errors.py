@@ -16,6 +16,7 @@ from condinst.cli.once import print_error
 from condinst.compat import explain_missing
 from condinst.config.problem import ConfigError, came_in_run
 from condinst.utils.files import is_disk_error
+from condinst.utils.threads import wait_passively
 from condinst.utils.written_file import disk_error_text
 
 __all__ = ["explain", "explain_uninterrupted", "run"]
@@ -29,6 +30,7 @@ def run(main: Callable[[], object]) -> None:
     A user's mistake that is found before the first iteration ends the command with one line and
     exit code 1. What goes wrong later keeps its traceback.
     """
+    wait_passively()
     try:
         main()
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from condinst.doctor.finding import ERROR, OK, WARNING, Finding
+from condinst.utils.threads import sleeps_while_waiting
 
 _GROUP = "machine"
 _GIB = 2**30
@@ -20,7 +21,7 @@ def check(folder: Path) -> list[Finding]:
     Args:
         folder: the folder that results will be written to.
     """
-    found = [_cpus(), *_memory(), *_gpus(), _triton()]
+    found = [_cpus(), _threads(), *_memory(), *_gpus(), _triton()]
     found += [_folder("results", folder), _folder("temporary files", Path(tempfile.gettempdir()))]
     found += [_folder("weights", _cache())]
     return found + [*_shared_memory(), *_open_files(), _workers()]
@@ -35,6 +36,27 @@ def num_cpus() -> int:
 
 def _cpus() -> Finding:
     return Finding(_GROUP, "processors", OK, str(num_cpus()))
+
+
+def _threads() -> Finding:
+    """Check the threads of computations on the CPU."""
+    try:
+        import torch
+
+        number = torch.get_num_threads()
+    except Exception:  # reported among the packages
+        return Finding(_GROUP, "threads", ERROR, "unknown: torch cannot be imported")
+    text = f"{number} compute, and {'sleep' if sleeps_while_waiting() else 'spin'} while they wait"
+    if number > num_cpus():
+        advice = f"export OMP_NUM_THREADS={num_cpus()}; more threads than processors are slower"
+        return Finding(_GROUP, "threads", WARNING, text, advice)
+    if number > 1 and not sleeps_while_waiting():
+        advice = (
+            "export OMP_WAIT_POLICY=PASSIVE; spinning threads compute at half the speed or less "
+            "beside another busy program"
+        )
+        return Finding(_GROUP, "threads", WARNING, text, advice)
+    return Finding(_GROUP, "threads", OK, text)
 
 
 def _memory() -> list[Finding]:
