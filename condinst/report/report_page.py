@@ -14,7 +14,7 @@ from condinst.report.example_images import choose_images, draw_images
 from condinst.report.run import Run
 from condinst.utils.files import write_whole
 from condinst.utils.html_page import HtmlPage
-from condinst.utils.words import counted
+from condinst.utils.words import counted, without_error_numbers
 
 __all__ = ["write_report", "write_test_report"]
 
@@ -102,7 +102,8 @@ def _evaluate(run: Run, cfg: Any, split_name: str, predictions: Path | None) -> 
         split = read_split(cfg, split_name, run.folders)
         return split, analyze(split, predictions)
     except (ValueError, FileNotFoundError) as error:
-        run.missing.append(f"everything about the predictions: {error}")
+        reason = without_error_numbers(str(error))
+        run.missing.append(f"everything about the predictions: {reason}")
         return None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from condinst.report.curves import TrainingCurves, read_curves, read_records
 from condinst.utils.files import write_whole
+from condinst.utils.words import without_error_numbers
 
 __all__ = ["INFO_FILE", "PREDICTIONS", "Run", "read_info", "read_run", "write_info"]
 
@@ -74,7 +75,7 @@ def read_run(work_dir: str | os.PathLike[str]) -> Run:
         curves = read_curves(folder)
     except FileNotFoundError as error:
         curves = None
-        missing.append(f"losses and AP over the iterations: {error}")
+        missing.append(f"losses and AP over the iterations: {without_error_numbers(str(error))}")
     info = read_info(folder)
     return Run(folder, _config(folder), curves, info, missing, _folders(folder, info))
 
