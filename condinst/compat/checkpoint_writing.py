@@ -274,6 +274,7 @@ def write_mark(hook: CheckpointHook, runner: Any) -> None:
     mark = Path(runner.work_dir, MARK)
     try:
         _replace_link(mark)
+        check_replaceable(mark)
         LocalBackend().put(last.encode(), mark)
     except OSError as error:  # such as a folder of that name
         runner.logger.warning(f"{error}; --resume does not need it")

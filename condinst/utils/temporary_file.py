@@ -14,7 +14,7 @@ try:
 except ImportError:  # Windows, where an open file cannot be renamed either
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["claim_temporary"]
+__all__ = ["claim_temporary", "open_own"]
 
 _MAX_NAME = 255  # bytes, of the usual file systems
 _BUSY = (errno.EACCES, errno.EAGAIN)
@@ -57,20 +57,35 @@ def _name(name: str, number: str, suffix: str) -> str:
     return name + ending
 
 
-def _open(temporary: Path) -> int:
-    """Open the temporary for writing; what is no file of ours is removed, and no link followed."""
+def open_own(path: str | os.PathLike[str]) -> int:
+    """Open a file for reading and writing; a link, pipe or device in its place is removed first.
+
+    Returns:
+        The descriptor. A new file is empty.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder.
+    """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        descriptor = os.open(temporary, flags, 0o666)
+        descriptor = os.open(path, flags, 0o666)
     except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.EACCES):  # a link; a file of another user
+        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a device that is not there
             raise
     else:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return descriptor
         os.close(descriptor)
-    temporary.unlink()
-    return os.open(temporary, flags | os.O_EXCL, 0o666)
+    os.unlink(path)
+    return os.open(path, flags | os.O_EXCL, 0o666)
+
+
+def _open(temporary: Path) -> int:
+    try:
+        return open_own(temporary)
+    except PermissionError:  # left by another user
+        temporary.unlink()
+        return open_own(temporary)
 
 
 def _lock(descriptor: int, temporary: Path) -> bool:
