@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         written += 1
         ignored = f", {view.num_ignored} ignored" if view.num_ignored else ""
         print(f"{printable(path)}: {len(view.instances)} objects{ignored}", flush=True)
-    print(f"wrote {written} images to {args.out} (the dataset has {len(browser)})")
+    print(f"wrote {written} images to {printable(args.out)} (the dataset has {len(browser)})")
     return 0
 
 

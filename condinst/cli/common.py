@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.once import RANKS
+from condinst.cli.parser import Parser
 from condinst.config.nodes import type_name
 from condinst.utils.files import check_html as check_html
 from condinst.utils.files import check_writable as check_writable
@@ -53,7 +54,7 @@ def make_parser(
     prog: str, description: str | None, add_arguments: Callable[[argparse.ArgumentParser], None]
 ) -> argparse.ArgumentParser:
     """Return the parser of a command that a script in ``tools/`` starts."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -161,9 +162,25 @@ def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) ->
         cfg.work_dir = args.work_dir
     elif cfg.get("work_dir") is None:
         cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename).stem)
-    check_writable("work_dir", Path(cfg.work_dir))
+    check_run_folder("work_dir", Path(cfg.work_dir))
     _make("--work-dir" if args.work_dir is not None else "work_dir", Path(cfg.work_dir))
     return cfg
+
+
+def check_run_folder(what: str, folder: Path) -> None:
+    """Check that a run can write its logs and checkpoints to a folder.
+
+    Raises:
+        ValueError: it cannot be written to, or its name is not UTF-8.
+    """
+    check_writable(what, folder)
+    try:
+        str(folder.absolute()).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{what} {folder.absolute()}: the name is not UTF-8, and no log or checkpoint can "
+            "hold it; choose another folder"
+        ) from None
 
 
 def _make(what: str, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ __all__ = [
     "check_checkpoint",
     "check_config",
     "check_device",
+    "check_exists",
     "check_file",
     "check_folder",
     "check_least",
@@ -89,7 +91,10 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
         return
     if word in list_models():
         return
-    if path.suffix or len(path.parts) > 1:
+    is_there = os.path.lexists(word)
+    if is_there:  # a link, a pipe or a device
+        check_exists(what, word)
+    if is_there or path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(f"{what} {word} is not a file")
     raise ValueError(unknown(word, "a checkpoint file, a URL or a model's name"))
 
@@ -148,10 +153,31 @@ def check_folder(what: str, path: str | Path) -> None:
         FileNotFoundError: there is nothing at this path.
         ValueError: it is something else.
     """
-    if not _exists(Path(path)):
-        raise FileNotFoundError(f"{what} {path}: no such folder")
+    check_exists(what, path, "folder")
     if not _is_dir(Path(path)):
         raise ValueError(f"{what} {path}: is a file, expected a folder")
+
+
+def check_exists(what: str, path: str | Path, kind: str = "file or folder") -> None:
+    """Check that there is something at a path.
+
+    Args:
+        what: the argument or option, for the message.
+        path: as the user wrote it.
+        kind: what is expected there, for the message.
+
+    Raises:
+        FileNotFoundError: there is nothing, or a link that leads nowhere.
+        ValueError: it cannot be looked at: a link that leads to itself, an impossible name.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"{what} {path}: no such {kind}") from None
+    except OSError as error:
+        raise ValueError(f"{what} {path}: {error.strerror}") from None
+    except ValueError as error:  # a zero byte
+        raise ValueError(f"{what} {path}: {error}") from None
 
 
 def check_out_file(what: str, path: str | Path) -> None:
@@ -215,11 +241,4 @@ def _is_dir(path: Path) -> bool:
     try:
         return path.is_dir()
     except (OSError, ValueError):  # an impossible name
-        return False
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
         return False

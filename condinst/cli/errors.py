@@ -15,8 +15,8 @@ from condinst.cli.loader_errors import explain_loader_error
 from condinst.cli.once import print_error
 from condinst.compat import explain_missing
 from condinst.config.problem import ConfigError, came_in_run
-from condinst.utils.files import is_disk_error
 from condinst.utils.threads import wait_passively
+from condinst.utils.words import without_error_numbers
 from condinst.utils.written_file import disk_error_text
 
 __all__ = ["explain", "explain_uninterrupted", "run"]
@@ -79,8 +79,13 @@ def explain(error: Exception, frames: Sequence[FrameType] | None = None) -> str 
     Args:
         frames: where the command was when it failed; None for those of the error's traceback.
     """
-    if isinstance(error, OSError) and is_disk_error(error):  # at any time
-        return disk_error_text(error)
+    text = _explain(error, frames)
+    return None if text is None else without_error_numbers(text)
+
+
+def _explain(error: Exception, frames: Sequence[FrameType] | None) -> str | None:
+    if isinstance(error, OSError) and (text := disk_error_text(error)):  # at any time
+        return text
     if isinstance(error, ConfigError):
         return str(error)
     if frames is None:

@@ -14,11 +14,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
 
 from condinst.cli.errors import explain
 from condinst.cli.once import print_error
-from condinst.utils.names import printable_lines
+from condinst.cli.parser import Parser
 from condinst.version import __version__
 
 # Each module has add_arguments(parser) and run(args), which returns the exit code. Only the module
@@ -121,13 +120,8 @@ def _run(words: list[str]) -> int:
                 os.environ.pop(name, None)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        super().error(printable_lines(message))  # a shell's pattern may insert any file's name
-
-
 def _parse(words: list[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog="condinst",
         description="CondInst: instance segmentation by conditional convolutions.",
         epilog=_EPILOG,

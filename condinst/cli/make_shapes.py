@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from condinst.cli.common import make_parser
+from condinst.utils.names import printable
 
 _EXAMPLES = """examples:
   %(prog)s
@@ -46,5 +47,5 @@ def run(args: argparse.Namespace) -> int:
         args.out, num_train=args.train, num_val=args.val, size=args.size, seed=args.seed
     )
     done = "wrote" if written else "already there:"
-    print(f"{done} {args.out} ({args.train} training and {args.val} validation images)")
+    print(f"{done} {printable(args.out)} ({args.train} training and {args.val} validation images)")
     return 0

@@ -12,7 +12,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from condinst.cli.early import check_range
+from condinst.cli.early import check_exists, check_range
 from condinst.utils.files import check_writable
 from condinst.utils.names import printable
 
@@ -114,8 +114,7 @@ def _check(args: argparse.Namespace) -> None:
     from condinst.new.models import check_model, check_name
 
     check_name(args.name)
-    if not Path(args.data).exists():
-        raise FileNotFoundError(f"--data {args.data}: no such file or folder")
+    check_exists("--data", args.data)
     if args.model is not None:
         check_model(args.model)
     check_range("--val-fraction", args.val_fraction)
@@ -133,7 +132,7 @@ def _issues(config: Path) -> list[str]:
     from condinst.data_report.config_sources import read_config_sources
     from condinst.utils.words import counted
 
-    doctor = f"condinst doctor {shlex.quote(str(_relative(config)))}"
+    doctor = f"condinst doctor {shlex.quote(printable(_relative(config)))}"
     sources = read_config_sources(read_config(str(config), parts=())).sources
     if sum(source.num_annotations for source in sources) > _EXAMINED:
         return [f"  {doctor}  # this many annotations take it minutes"]
@@ -156,7 +155,7 @@ def _report(created: Created) -> str:
     config = _relative(created.config)
     work_dir = Path("work_dirs") / created.config.stem
     last = f"iter_{created.max_iters}.pth"
-    word = shlex.quote(str(config))
+    word = shlex.quote(printable(config))
     return f"""the data:
 {facts}
 notes:

@@ -7,6 +7,7 @@ import sys
 import time
 
 from condinst.utils.names import printable_lines
+from condinst.utils.words import without_error_numbers
 
 _WAIT_SECONDS = 6
 
@@ -29,4 +30,5 @@ def print_error(text: str) -> None:
         time.sleep(_WAIT_SECONDS)
         rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "another"
         text = f"rank {rank}: {text}"
-    print(f"error: {printable_lines(text)}", file=sys.stderr, flush=True)
+    text = printable_lines(without_error_numbers(text))
+    print(f"error: {text}", file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from condinst.cli.common import check_writable
 from condinst.cli.early import (
     check_device,
+    check_exists,
     check_least,
     check_model_words,
     check_range,
@@ -28,6 +29,7 @@ from condinst.cli.predict_video import VideoOutput
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
 from condinst.images.sources import VIDEO_SUFFIXES, check_video, is_single, list_folder
 from condinst.utils.names import printable
+from condinst.utils.words import without_error_numbers
 
 if TYPE_CHECKING:
     from condinst.inference.predictor import Predictor
@@ -161,7 +163,8 @@ class _Skipped:
 
     def __call__(self, reason: str) -> None:
         self.count += 1
-        print(f"warning: skipped: {printable(reason)}", file=sys.stderr, flush=True)
+        text = printable(without_error_numbers(reason))
+        print(f"warning: skipped: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -263,6 +266,8 @@ def _paths(word: str) -> list[Path]:
         return found
     if word.isdigit():
         raise ValueError(f"{word}: cameras are not read; expected an image, a folder or a video")
+    if os.path.lexists(word):  # a link
+        check_exists("source", word)
     raise FileNotFoundError(f"{word}: there is no such file or folder")
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from condinst.results.formats import coco_category_ids
 from condinst.utils.files import names_file, write_whole
 from condinst.utils.names import NamesInFolder
+from condinst.utils.temporary_file import claim_temporary
 from condinst.visualization.instances import class_color, draw_closeups
 
 if TYPE_CHECKING:
@@ -173,10 +174,10 @@ class LinesFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._partial = path, path.with_name(f"{path.name}.partial")
-        with names_file(path, self._partial):
-            self._partial.unlink(missing_ok=True)
-            self._file = self._partial.open("xb", buffering=0)
+        self._path = path
+        with names_file(path):
+            self._partial, self._lock = claim_temporary(path)
+            self._file = self._partial.open("wb", buffering=0)
         self.size = 0  # bytes of the lines to keep
 
     def write(self, text: str) -> None:
@@ -197,9 +198,16 @@ class LinesFile:
                 self._file.close()
                 if self.size:
                     os.replace(self._partial, self._path)
-            finally:
+                else:
+                    self._partial.unlink()
+            except BaseException:
                 self._file.close()
                 self._partial.unlink(missing_ok=True)
+                raise
+            finally:  # from here on, another process may use the temporary's name
+                if self._lock is not None:
+                    os.close(self._lock)
+                    self._lock = None
 
 
 def _save_png(image: Image.Image, path: Path) -> None:

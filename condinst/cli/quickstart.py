@@ -8,6 +8,7 @@ from pathlib import Path
 
 from condinst.cli.common import make_parser
 from condinst.compat.base_configs import shipped_config
+from condinst.utils.names import printable
 
 _EXAMPLES = """examples:
   %(prog)s
@@ -53,7 +54,7 @@ def quickstart(args: argparse.Namespace) -> dict[str, float]:
     config = str(shipped_config(CONFIG))
     start = time.perf_counter()
     written = make_shapes(args.data)
-    print(f"{'generated' if written else 'found'} the images in {args.data}", flush=True)
+    print(f"{'generated' if written else 'found'} the images in {printable(args.data)}", flush=True)
 
     options = [f"data_root={args.data}/"]
     if args.iters is not None:
@@ -66,8 +67,8 @@ def quickstart(args: argparse.Namespace) -> dict[str, float]:
 
     print("\n" + ap_table(metrics) + "\n")
     print(f"time          {(time.perf_counter() - start) / 60:.1f} minutes")
-    print(f"checkpoint    {checkpoint}")
-    print(f"results       {Path(args.work_dir) / 'report.html'}")
-    print(f"curves        {Path(args.work_dir) / 'curves.png'}")
-    print(f"images        {images}  (ground truth left, prediction right)")
+    print(f"checkpoint    {printable(checkpoint)}")
+    print(f"results       {printable(Path(args.work_dir) / 'report.html')}")
+    print(f"curves        {printable(Path(args.work_dir) / 'curves.png')}")
+    print(f"images        {printable(images)}  (ground truth left, prediction right)")
     return metrics

@@ -13,8 +13,9 @@ import argparse
 from pathlib import Path
 
 from condinst.cli.common import add_cfg_options, check_html, read_config
+from condinst.cli.early import check_exists
 from condinst.utils.names import printable
-from condinst.utils.words import counted
+from condinst.utils.words import counted, without_error_numbers
 
 _EXAMPLES = """examples:
   %(prog)s work_dirs/NAME
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst report``."""
+    check_exists("work folder", args.work_dir, "folder")
     if args.out is not None:
         check_html("--out", args.out)
 
@@ -75,6 +77,6 @@ def run(args: argparse.Namespace) -> int:
 
     path, missing = write_report(found, cfg, args.out, which=args.predictions, keep=True)
     for part in missing:
-        print(f"not in the report: {printable(part)}")
+        print(f"not in the report: {printable(without_error_numbers(part))}")
     print(f"wrote {printable(path)}")
     return 0

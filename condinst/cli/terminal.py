@@ -18,6 +18,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import checkpoint
 
 from condinst.utils.names import printable, printable_lines
+from condinst.utils.words import without_error_numbers
 
 __all__ = ["progress_line", "quiet", "tell"]
 
@@ -170,7 +171,7 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         if record.levelno >= logging.WARNING:
-            return f"{record.levelname.lower()}: {printable_lines(text)}"
+            return f"{record.levelname.lower()}: {printable_lines(without_error_numbers(text))}"
         text = "\n".join(map(printable, text.split("\n")))
         return progress_line(text) or text
 

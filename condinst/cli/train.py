@@ -11,6 +11,7 @@ from condinst.cli.common import (
     add_speed_arguments,
     apply_speed_arguments,
     check_run,
+    check_run_folder,
     load_config,
     make_parser,
     use_rle_masks,
@@ -84,8 +85,10 @@ def build_config(args: argparse.Namespace) -> Config:
         from condinst.model_zoo import resolve_checkpoint
 
         cfg.load_from = resolve_checkpoint(cfg.load_from)  # it may be a model's name
-    from condinst.engine.choose_checkpoint import set_resume
+    from condinst.engine.choose_checkpoint import checkpoint_folder, set_resume
 
+    folder = checkpoint_folder(cfg)  # else only the first checkpoint would fail
+    check_run_folder("default_hooks.checkpoint.out_dir", folder)
     set_resume(cfg, args.resume)
     return cfg
 

@@ -33,6 +33,8 @@
 ``instance_masks``     rotated, sheared and shifted masks fit the image
 ``random_shift``       masks are shifted with the image
 ``disk``               on a full disk, mmengine writes no half files and names the file
+``log_text``           no control characters in mmengine's logs, which are UTF-8
+``log_folders``        every start of a run has a log folder of its own
 ``needed``             names mmcv, mmengine or mmdet where it is missing
 ``noise``              silences deprecation warnings that only upstream can act on
 =====================  ============================================================================
@@ -79,6 +81,8 @@ _FIXES = (
     ("mmengine.config.config", "disk", "apply"),
     ("mmengine.visualization.vis_backend", "disk", "apply"),
     ("mmengine.logging.logger", "disk", "apply"),
+    ("mmengine.logging.logger", "log_text", "apply"),
+    ("mmengine.runner", "log_folders", "apply"),
 )
 
 

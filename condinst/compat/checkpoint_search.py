@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from condinst.compat.checkpoint_file import check_whole
 from condinst.compat.checkpoint_writing import MARK, STARTED
+from condinst.utils.files import check_regular
 
 _FORMS = (("iter_", ".pth"), ("epoch_", ".pth"))
 _NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>\d+)(?P<after>\D*)")
@@ -126,9 +127,10 @@ def _candidates(
 def _read_mark(folder: Path) -> str:
     """Return the file name in ``last_checkpoint``, or an empty text."""
     try:
+        check_regular(folder / MARK)
         with (folder / MARK).open("rb") as file:
             text = file.read(4096).decode(errors="replace")
-    except OSError:  # none, or a folder
+    except (OSError, ValueError):  # none, or a folder or a pipe
         return ""
     return re.split(r"[\\/]", text.strip())[-1]
 

@@ -33,6 +33,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 
 from condinst.utils.files import check_replaceable
+from condinst.utils.temporary_file import open_own
 
 MARK = "last_checkpoint"
 """The file in a work folder that names the newest checkpoint, for people and other programs."""
@@ -59,7 +60,8 @@ def put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
     mmengine.mkdir_or_exist(str(path.parent))
     temporary = path.with_name(f"{path.name}{TEMPORARY}")
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(open_own(temporary), "wb") as file:  # a link there is not followed
+            file.truncate(0)
             file.write(obj)
             file.flush()
             os.fsync(file.fileno())
@@ -274,6 +276,7 @@ def write_mark(hook: CheckpointHook, runner: Any) -> None:
     mark = Path(runner.work_dir, MARK)
     try:
         _replace_link(mark)
+        check_replaceable(mark)
         LocalBackend().put(last.encode(), mark)
     except OSError as error:  # such as a folder of that name
         runner.logger.warning(f"{error}; --resume does not need it")

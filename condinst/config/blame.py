@@ -7,6 +7,7 @@ config's, so the user gets one line that names the key. A later error keeps its 
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 
 from mmengine.config import Config
 
-from condinst.config.problem import ConfigError, mark_in_run
+from condinst.config.problem import ConfigError, mark_in_run, wrong
 from condinst.config.read import one_line
 from condinst.config.rule import broken_rule
 from condinst.utils.files import is_disk_error
@@ -54,11 +55,29 @@ def _blame(error: Exception, cfg: Config, stage: str) -> NoReturn:
     raise ConfigError(text) from error
 
 
+def _unwritable(cfg: Any, path: str = "") -> str | None:
+    """Return the first value of a config that cannot be written as Python, with its path."""
+    if isinstance(cfg, dict | Config | list | tuple):
+        plain = isinstance(cfg, list | tuple)
+        for key in range(len(cfg)) if plain else cfg:
+            place = f"{path}[{key}]" if plain else f"{path}.{key}".lstrip(".")
+            if found := _unwritable(cfg[key], place):
+                return found
+        return None
+    try:
+        ast.parse(repr(cfg), mode="eval")
+    except SyntaxError:
+        return wrong(path, cfg, "a value that can be written to the work folder's config.py")
+    return None
+
+
 def _explain(error: Exception, cfg: Config, stage: str) -> str | None:
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     loop = _loop(frames)
     if loop is not None and not _is_first(frames):
         return None
+    if isinstance(error, SyntaxError) and (text := _unwritable(cfg)):  # mmengine's copy of it
+        return text
     clear = isinstance(error, ValueError | OSError)
     words = " ".join(str(error).split())
     if clear and (loop is None or _is_ours(frames)):

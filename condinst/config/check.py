@@ -28,6 +28,7 @@ from condinst.config.sections import (
     check_loader,
     check_model,
     check_optimizer,
+    check_packed,
     check_save_best,
     entries,
     near_misses,
@@ -179,6 +180,8 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
                     yield wrong(where, value, "a list of dicts")
                     continue
                 yield from entries(where, value)
+                if _OF_LOADER.fullmatch(where) and value:
+                    yield from check_packed(where, value)
             if key in ("filter_cfg",) and value is not None and not isinstance(value, dict):
                 yield wrong(where, value, "a dict, or None")
                 continue
@@ -235,6 +238,7 @@ def _typed(path: str, node: dict, registry: str | None) -> Iterator[str]:
             yield f"{path} ({name}): {', '.join(lacking)} is missing"
 
 
+_OF_LOADER = re.compile(r"(?:train|val|test)_dataloader\.dataset\.pipeline")
 _SCOPES = ("condinst", "mmdet", "mmcv", "mmengine")
 _ROLE = re.compile(
     r"model|backbone|neck|(?:\w+_)?head|loss\w*|data_preprocessor|(?:\w+_)?assigner|bbox_coder"

@@ -17,6 +17,7 @@ from mmengine.registry import Registry
 from condinst.compat.stored_config import assigned_name, literal_value
 from condinst.config.arguments import registries
 from condinst.config.problem import ConfigError
+from condinst.utils.files import read_regular
 
 _MAX_BYTES = 1_000_000  # ours have 10,000
 # the parts of a run's config that are built: their types are checked
@@ -36,7 +37,7 @@ def read_plain_config(path: Path) -> Config:
             raise ValueError(
                 f"it has {path.stat().st_size:,} bytes, expected {_MAX_BYTES:,} at most"
             )
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(read_regular(path).decode())
         values = {assigned_name(node): literal_value(node.value) for node in tree.body}  # type: ignore[attr-defined]
         for key in _BUILT:
             _check_types(values.get(key), key)

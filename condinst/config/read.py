@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import os
+import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from condinst.config.problem import ConfigError
+from condinst.config.problem import ConfigError, wrong
 from condinst.utils.files import is_disk_error
 
 CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
@@ -22,6 +24,7 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
 
     Raises:
         ConfigError: it cannot be read, or it is empty.
+        OSError: mmengine's copy of it, in a temporary folder, cannot be written.
     """
     file = Path(path)
     if file.is_dir():
@@ -38,6 +41,7 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
     if file.is_file() and file.stat().st_size > _MAX_BYTES:
         size = file.stat().st_size
         raise ConfigError(f"config {path}: has {size:,} bytes, expected at most {_MAX_BYTES:,}")
+    tempfile.gettempdir()  # without one, mmengine fails with an UnboundLocalError
     try:
         cfg = Config.fromfile(path)
         found = list(cfg)
@@ -51,14 +55,14 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
             raise ConfigError(
                 f"config {path}: expected names with values, as JSON or YAML"
             ) from error
-        raise ConfigError(f"config {path}: {one_line(error)}") from error
+        raise ConfigError(f"config {path}: {_reading_text(error, file)}") from error
     except ImportError as error:
         raise ConfigError(f"config {path}: {_import_text(error)}") from error
     # a config is a program, which may also call sys.exit
     except (Exception, SystemExit) as error:
         if is_disk_error(error):  # of mmengine's copy in a temporary folder
             raise
-        raise ConfigError(f"config {path}: {one_line(error)}") from error
+        raise ConfigError(f"config {path}: {_reading_text(error, file)}") from error
     if not found:
         raise ConfigError(f"config {path}: says nothing, expected at least a model")
     return cfg
@@ -118,6 +122,28 @@ def import_custom(cfg: Config, name: str) -> None:
     except Exception as error:
         text = _import_text(error) if isinstance(error, ImportError) else one_line(error)
         raise ConfigError(f"{name}: {text}") from error
+
+
+def _reading_text(error: BaseException, file: Path) -> str:
+    """Return what is wrong with the text of a config."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not text in UTF-8 (byte {error.start}); save it as UTF-8"
+    if isinstance(error, SyntaxError) and "U+FEFF" in str(error):
+        return "begins with a byte order mark; save it as UTF-8 without one"
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if frames and frames[-1].f_code.co_name in ("_get_cfg_path", "get_cfg_path"):
+        base = frames[-1].f_locals.get("cfg_path")
+        if not isinstance(base, str):
+            return wrong("_base_", base, "the path of a config, or a list of paths")
+    if "import_modules_from_strings() argument" in str(error):
+        return "custom_imports: expected a dict with imports, a list of modules"
+    text = one_line(error).replace("(<unknown>, line", "(line")
+    # mmengine runs a config with this name in its globals
+    own = [frame for frame in frames if "_base_" in frame.f_globals]
+    if own:
+        name, line = own[-1].f_code.co_filename, own[-1].f_lineno
+        text += f" (line {line})" if name == str(file.absolute()) else f" ({name}, line {line})"
+    return text
 
 
 def _import_text(error: ImportError) -> str:

@@ -60,20 +60,40 @@ def check_model(cfg: Config, model: dict) -> Iterator[str]:
 
 
 def check_levels(model: dict) -> Iterator[str]:
-    """Check that the backbone has the stages that it is to return."""
+    """Check that the backbone exists in this depth, with the stages that it is to return."""
     backbone = model.get("backbone")
-    if not isinstance(backbone, dict) or "out_indices" not in backbone:
+    if not isinstance(backbone, dict):
         return
     kind = backbone.get("type")
     found = find_class(kind, "MODELS") if isinstance(kind, str) else kind
+    yield from _variant(backbone, getattr(found, "arch_settings", None))
     stages = backbone.get("num_stages", default_of(found, "num_stages"))
-    indices = backbone["out_indices"]
     if type(stages) is not int:
         return
-    listed = isinstance(indices, list | tuple) and len(indices) > 0
+    frozen = backbone.get("frozen_stages")
+    if frozen is not None and (type(frozen) is not int or not -1 <= frozen <= stages):
+        expected = f"-1 for none, or a whole number from 0 to {stages}: it has {stages} stages"
+        yield wrong("model.backbone.frozen_stages", frozen, expected)
+    indices = backbone.get("out_indices", range(stages))
+    listed = isinstance(indices, list | tuple | range) and len(indices) > 0
     if not listed or any(type(i) is not int or not 0 <= i < stages for i in indices):
         expected = f"a list of whole numbers from 0 to {stages - 1}: it has {stages} stages"
         yield wrong("model.backbone.out_indices", indices, expected)
+
+
+def _variant(backbone: dict, known_ones: Any) -> Iterator[str]:
+    """Check the depth or the name of an architecture against those that its class lists."""
+    if not isinstance(known_ones, dict) or not known_ones:
+        return
+    kind = type(next(iter(known_ones)))  # int for a depth, str for a name
+    for key in ("depth", "arch"):
+        value = backbone.get(key)
+        described = key == "arch" and isinstance(value, dict)  # RegNet's own description
+        if key not in backbone or described or (key == "depth") != (kind is int):
+            continue
+        if type(value) is not kind or value not in known_ones:
+            expected = f"one of {', '.join(map(str, known_ones))}"
+            yield wrong(f"model.backbone.{key}", value, expected)
 
 
 def _pyramid(model: dict) -> Iterator[str]:
@@ -195,6 +215,24 @@ def check_loader(path: str, loader: dict) -> Iterator[str]:
     for key, value in loader.items():
         if key not in names and not key.startswith("_"):
             yield unknown(join(path, key), value, path, names)
+
+
+def check_packed(path: str, steps: Sequence[Any]) -> Iterator[str]:
+    """Check that a pipeline of known transforms packs its result.
+
+    Args:
+        path: of the pipeline of a loader's own dataset.
+        steps: the transforms.
+    """
+    for step in steps:
+        kind = step.get("type") if isinstance(step, dict) else None
+        found = find_class(kind, "TRANSFORMS") if isinstance(kind, str) else kind
+        package = str(getattr(found, "__module__", "")).partition(".")[0]
+        if package not in ("condinst", "mmdet", "mmcv") or "transforms" in step:
+            return  # a class of the user's, or one that holds other transforms, may pack
+        if getattr(found, "__name__", "").startswith("Pack"):
+            return
+    yield f"{path} has no step that packs its result: expected PackDetInputs as the last one"
 
 
 def check_optimizer(path: str, node: dict) -> Iterator[str]:

@@ -48,6 +48,7 @@ def _one_of(*names: str) -> tuple[_Check, str]:
 
 _BOOLEAN: tuple[_Check, str] = (lambda v: isinstance(v, bool), "True or False")
 _TEXT: tuple[_Check, str] = (lambda v: isinstance(v, str), "a text")
+_PATH: tuple[_Check, str] = (lambda v: isinstance(v, str) and v != "", "a path")
 
 
 def _strides(value: Any) -> bool:
@@ -70,7 +71,9 @@ _CHANNELS = (_one_or_list, "a whole number, 1 to 1000000, or a list of them")
 def _names(value: Any) -> bool:
     """Tell whether a value is a list of names, or the name of a file that lists them."""
     return isinstance(value, str) or (
-        isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+        isinstance(value, list | tuple)
+        and len(value) > 0
+        and all(isinstance(name, str) for name in value)
     )
 
 
@@ -95,6 +98,38 @@ def _scales(value: Any) -> bool:
 
 def _scale_list(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) > 0 and all(map(_scale, value))
+
+
+def _milestones(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_whole(0)[0], value))
+
+
+def _subset(value: Any) -> bool:
+    """Tell whether a value chooses images: the first ones, the last ones, or a list of indices."""
+    if isinstance(value, list | tuple):
+        return len(value) > 0 and all(type(index) is int for index in value)
+    return type(value) is int and value != 0
+
+
+def _file_template(value: Any) -> bool:
+    """Tell whether a value is a file name with a place for the iteration, in no folder."""
+    if not isinstance(value, str) or any(mark in value for mark in "/\\\0"):
+        return False
+    number = re.compile(r"\{[^{}]*\}")
+    plain = not set("{}") & set(number.sub("", value))
+    return plain and len(number.findall(value)) == 1 and value.format(1) != value.format(2)
+
+
+_PRIORITIES = (
+    *("HIGHEST", "VERY_HIGH", "HIGH", "ABOVE_NORMAL"),
+    *("NORMAL", "BELOW_NORMAL", "LOW", "VERY_LOW", "LOWEST"),
+)
+
+
+def _priority(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.upper() in _PRIORITIES
+    return _whole(0, 100)[0](getattr(value, "value", value))  # mmengine's enumeration
 
 
 def _probability(value: Any) -> bool:
@@ -144,9 +179,30 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
         (_probability, "a number from 0 to 1, or a list of them with a sum of up to 1"),
     ),
     (r"param_scheduler(?:\[\d+\])?\.start_factor", _number(0, 1, above=True)),
-    (r"param_scheduler(?:\[\d+\])?\.milestones\[\d+\]", _whole(0)),
+    (
+        r"param_scheduler(?:\[\d+\])?\.milestones",
+        (_milestones, "a list of whole numbers, 0 or more"),
+    ),
+    (_LOADER + r"(?:dataset\.)+filter_cfg\.min_size", _number(0)),
+    (_LOADER + r"(?:dataset\.)+filter_cfg\.filter_empty_gt", _BOOLEAN),
+    (
+        _LOADER + r"(?:dataset\.)+indices",
+        _optional((_subset, "a number of images other than 0, or a list of indices")),
+    ),
+    (
+        _LOADER + r"(?:dataset\.)+data_prefix",
+        (lambda v: isinstance(v, dict), "a dict, such as dict(img='train/')"),
+    ),
     (r"default_hooks\.checkpoint\.(?:interval|max_keep_ckpts)", _whole(-1)),
     (r"default_hooks\.checkpoint\.by_epoch", _BOOLEAN),
+    (
+        r"default_hooks\.checkpoint\.filename_tmpl",
+        _optional((_file_template, "a file name with {} for the iteration, such as iter_{}.pth")),
+    ),
+    (
+        r"(?:default_hooks\.\w+|custom_hooks\[\d+\])\.priority",
+        (_priority, f"one of {', '.join(_PRIORITIES)}, or a whole number, 0 to 100"),
+    ),
     (r"default_hooks\.(?:logger|visualization)\.interval", _whole(1)),
     (r"auto_scale_lr\.base_batch_size", _whole(1)),
     (r"auto_scale_lr\.enable", _BOOLEAN),
@@ -200,10 +256,10 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
         (lambda v: isinstance(v, list | tuple) and len(v) > 0, "a list of dicts, one or more"),
     ),
     (r"env_cfg\.cudnn_benchmark", _BOOLEAN),
-    (
-        r"default_scope|load_from|work_dir|experiment_name",
-        _optional(_TEXT),
-    ),
+    (r"default_scope|experiment_name", _optional(_TEXT)),
+    (r"work_dir|load_from|default_hooks\.checkpoint\.out_dir", _optional(_PATH)),
+    (r"(?:.*\.)?init_cfg\.checkpoint", _optional(_PATH)),
+    (r"model\.backbone\.style", _one_of("pytorch", "caffe")),
     (
         r"(?:train|val|test)_dataloader(?:\.datasets?(?:\[\d+\])?)+\.metainfo\.classes",
         (_names, "a list of names"),
@@ -229,5 +285,5 @@ def check_value(path: str, value: Any) -> str | None:
 def _try(fits: _Check, value: Any) -> bool:
     try:
         return fits(value)
-    except (TypeError, ValueError, OverflowError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         return False

@@ -25,6 +25,7 @@ from condinst.images.decode_bgr import decode_image
 from condinst.images.headers import ImageHeader, missing_files, read_header
 from condinst.images.sources import IMAGE_SUFFIXES
 from condinst.utils.files import read_regular
+from condinst.utils.words import without_error_numbers
 
 __all__ = ["ImageFacts", "find_in_images", "look_at_images", "same_images"]
 
@@ -96,11 +97,16 @@ def _parallel(function: Callable[[str], T], paths: Sequence[str]) -> Iterator[T]
         yield from pool.map(function, paths)
 
 
+def _reason(path: str, error: ValueError | OSError) -> str:
+    """Return an error without the file's name, which the report gives."""
+    return without_error_numbers(f"{path}: {error}").removeprefix(f"{path}: ")
+
+
 def _header(path: str) -> ImageHeader | str | None:
     try:
         return read_header(path)
     except (ValueError, OSError) as error:
-        return str(error)
+        return _reason(path, error)
 
 
 def _decode(path: str) -> bytes | str:
@@ -108,7 +114,7 @@ def _decode(path: str) -> bytes | str:
     try:
         image = decode_image(read_regular(path), "color", "cv2")
     except (ValueError, OSError) as error:
-        return " ".join(str(error).split())
+        return " ".join(_reason(path, error).split())
     digest = hashlib.blake2b(str(image.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(image).data)
     return digest.digest()

@@ -18,6 +18,7 @@ from condinst.datasets.checks.checks import check_datasets
 from condinst.doctor.finding import ERROR, OK, WARNING, Finding
 from condinst.doctor.machine import num_cpus
 from condinst.model_zoo import list_models
+from condinst.utils.words import without_error_numbers
 
 _GROUP = "config"
 
@@ -45,7 +46,7 @@ def _tried(name: str, function: Callable[[], str]) -> Finding:
         return Finding(_GROUP, name, OK, function())
     except Exception as error:  # the classes of a config may raise anything
         text = str(error) if isinstance(error, ValueError | OSError) else _line(error)
-        return Finding(_GROUP, name, ERROR, text)
+        return Finding(_GROUP, name, ERROR, without_error_numbers(text))
 
 
 def _line(error: Exception) -> str:

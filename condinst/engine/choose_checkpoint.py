@@ -25,7 +25,7 @@ def set_resume(cfg: Config, source: str | None) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or holds no state of a training.
+        ValueError: the file is damaged, or holds no state of a training that can continue.
     """
     if source is None:
         if not cfg.get("resume"):
@@ -39,7 +39,17 @@ def set_resume(cfg: Config, source: str | None) -> None:
     cfg.load_from = str(path)
     randomness = cfg.get("randomness") or {}
     if randomness.get("seed") is None:
-        cfg.randomness = dict(randomness, seed=meta.get("seed"))
+        cfg.randomness = dict(randomness, seed=_seed(meta, path))
+
+
+def _seed(meta: dict[str, Any], path: str | os.PathLike[str]) -> int | None:
+    seed = meta.get("seed")
+    if seed is None or (type(seed) is int and 0 <= seed < 2**32):
+        return seed
+    raise ValueError(
+        f"{path}: its run's seed is {seed!r}, expected a whole number, 0 to {2**32 - 1}; --seed "
+        "names another one"
+    )
 
 
 def checkpoint_folder(cfg: Config) -> Path:

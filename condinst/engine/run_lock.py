@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from condinst.utils.temporary_file import open_own
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -44,7 +46,8 @@ def lock_work_dir(folder: str | os.PathLike[str]) -> Iterator[str | None]:
         yield "this system has no fcntl"
         return
     try:
-        file = path.open("a+", encoding="utf-8", errors="replace")
+        descriptor = open_own(path)  # of a stranger's folder, it may be a link to another file
+        file = os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")
     except OSError as error:
         yield str(error)
         return

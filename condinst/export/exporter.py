@@ -109,15 +109,12 @@ def export_model(
         ImportError: a package for this format is missing.
     """
     options = options or Options()
+    if output is not None:
+        _check_suffix(Path(output), options.format)
     cfg, content, file = predictor_setup.load(config, checkpoint)
     model = predictor_setup.build(cfg, content, file)
     name = Path(cfg.filename or file).stem
     path = Path(output or f"{name}{FORMATS[options.format]}")
-    if path.suffix != FORMATS[options.format]:
-        raise ValueError(
-            f"output {path}: expected a name that ends in {FORMATS[options.format]}, for the "
-            f"format {options.format}"
-        )
     reader = ImageReader(cfg)
     predictor_setup.check_channels(cfg, model, reader.pixel_format)
     metadata = build_metadata(
@@ -140,6 +137,15 @@ def export_model(
         work = _Work(model, reader, options, metadata, Path(folder) / path.name, say)
         done = work.write_pt2() if options.format == "pt2" else work.write()
         return Export(_move(done.path, path, bool(done.failures)), *_rest(done))
+
+
+def _check_suffix(path: Path, chosen: str) -> None:
+    if path.suffix != FORMATS[chosen]:
+        others = (f"{end} for {name}" for name, end in FORMATS.items() if name != chosen)
+        raise ValueError(
+            f"output {path}: expected a name that ends in {FORMATS[chosen]} for the format "
+            f"{chosen} ({', '.join(others)})"
+        )
 
 
 def _rest(done: Export) -> tuple:

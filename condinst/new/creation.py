@@ -227,10 +227,9 @@ def _check_templates(classes: Sequence[str], places: Places) -> None:
 
 def _write(config: Path, text: str) -> None:
     """Write the config file after checking its data as a training would."""
-    from mmengine.config import Config
-
+    from condinst.config.read import read_config_file
     from condinst.datasets.checks.checks import check_datasets
 
     with replacing(config, ".py") as partial:  # mmengine reads only files with this suffix
         partial.write_text(text, encoding="utf-8")
-        check_datasets(Config.fromfile(partial))
+        check_datasets(read_config_file(partial))

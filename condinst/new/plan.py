@@ -87,11 +87,10 @@ def make_plan(
     Raises:
         ValueError: the machine has too little memory.
     """
-    from mmengine.config import Config
-
     from condinst.compat.base_configs import shipped_config
+    from condinst.config.read import read_config_file
 
-    base = Config.fromfile(shipped_config(recipe.base))
+    base = read_config_file(shipped_config(recipe.base))
     start = "scratch" if from_scratch else "coco" if recipe.zoo else "imagenet"
     views = choose_views(facts, machine.device, memory_megapixels(machine, recipe))
     return Plan(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from condinst.report.validation_steps import place_records, read_schedule
-from condinst.utils.files import write_whole
+from condinst.utils.files import read_regular, write_whole
 
 __all__ = ["TrainingCurves", "draw_curves", "read_curves", "read_records"]
 
@@ -45,7 +45,7 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
         FileNotFoundError: no start has logged a training iteration yet.
     """
     starts = []
-    for path in sorted(Path(work_dir).glob("*/vis_data/scalars.json")):
+    for path in sorted(filter(Path.is_file, Path(work_dir).glob("*/vis_data/scalars.json"))):
         records = read_records(path)
         if any(_is_training(record) for record in records):  # else it only evaluated
             schedule = read_schedule(path.with_name("config.py"))
@@ -83,7 +83,7 @@ def _first_iteration(records: Sequence[tuple[int, dict[str, Any]]]) -> int:
 def read_records(path: Path) -> list[dict[str, Any]]:
     """Return the complete lines of a scalars.json."""
     records = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in read_regular(path).decode(errors="replace").splitlines():
         try:
             record = json.loads(text)
         except ValueError:  # a killed run leaves half a line

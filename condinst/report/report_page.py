@@ -12,9 +12,9 @@ from condinst.report.analysis import Analysis, ImageScore, analyze, as_dict
 from condinst.report.evaluated_split import EvaluatedSplit, read_split
 from condinst.report.example_images import choose_images, draw_images
 from condinst.report.run import Run
-from condinst.utils.files import write_whole
+from condinst.utils.files import read_regular, write_whole
 from condinst.utils.html_page import HtmlPage
-from condinst.utils.words import counted
+from condinst.utils.words import counted, without_error_numbers
 
 __all__ = ["write_report", "write_test_report"]
 
@@ -102,7 +102,8 @@ def _evaluate(run: Run, cfg: Any, split_name: str, predictions: Path | None) -> 
         split = read_split(cfg, split_name, run.folders)
         return split, analyze(split, predictions)
     except (ValueError, FileNotFoundError) as error:
-        run.missing.append(f"everything about the predictions: {error}")
+        reason = without_error_numbers(str(error))
+        run.missing.append(f"everything about the predictions: {reason}")
         return None
 
 
@@ -188,7 +189,7 @@ def _no_predictions(run: Run, which: str) -> str:
 def _check_shows_more(path: Path, missing: list[str]) -> None:
     """Raise ValueError if the page at ``path`` lacks fewer parts than a new one would."""
     try:
-        old = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        old = json.loads(read_regular(path.with_suffix(".json")).decode())
         lacked = old["missing"]
     except (OSError, ValueError, TypeError, KeyError):
         return

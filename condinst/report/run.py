@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from condinst.report.curves import TrainingCurves, read_curves, read_records
-from condinst.utils.files import write_whole
+from condinst.utils.files import read_regular, write_whole
+from condinst.utils.words import without_error_numbers
 
 __all__ = ["INFO_FILE", "PREDICTIONS", "Run", "read_info", "read_run", "write_info"]
 
@@ -50,8 +51,9 @@ class Run:
         found = {}
         noted = self.work_dir / "last_checkpoint"
         if noted.is_file():
-            found["last"] = Path(noted.read_text(encoding="utf-8").strip()).name
-        best = sorted(self.work_dir.glob("best_*.pth"), key=lambda path: path.stat().st_mtime)
+            text = noted.read_bytes()[:4096].decode(errors="replace")
+            found["last"] = Path(text.strip()).name
+        best = sorted(self.work_dir.glob("best_*.pth"), key=lambda path: path.lstat().st_mtime)
         if best:
             found["best"] = best[-1].name
         return {which: name for which, name in found.items() if (self.work_dir / name).exists()}
@@ -74,7 +76,7 @@ def read_run(work_dir: str | os.PathLike[str]) -> Run:
         curves = read_curves(folder)
     except FileNotFoundError as error:
         curves = None
-        missing.append(f"losses and AP over the iterations: {error}")
+        missing.append(f"losses and AP over the iterations: {without_error_numbers(str(error))}")
     info = read_info(folder)
     return Run(folder, _config(folder), curves, info, missing, _folders(folder, info))
 
@@ -93,11 +95,12 @@ def _folders(work_dir: Path, info: Mapping[str, Any]) -> list[Path]:
 def _config(folder: Path) -> Path:
     """Return the config of the last start that trained; tests write configs there too."""
     starts = sorted(folder.glob("*/vis_data/scalars.json"), reverse=True)
-    for scalars in starts:
+    for scalars in filter(Path.is_file, starts):
         config = scalars.with_name("config.py")
         if config.is_file() and any("iter" in record for record in read_records(scalars)):
             return config
     others = [*folder.glob("*.py"), *folder.glob("*/vis_data/config.py")]
+    others = [path for path in others if path.is_file()]
     if not others:
         raise ValueError(
             f"{folder}: not the work folder of a training; expected a config, *.py or "
@@ -109,7 +112,7 @@ def _config(folder: Path) -> Path:
 def read_info(work_dir: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the notes of ReportHook; empty if there are none that can be read."""
     try:
-        info = json.loads((Path(work_dir) / INFO_FILE).read_text(encoding="utf-8"))
+        info = json.loads(read_regular(Path(work_dir) / INFO_FILE).decode())
     except (OSError, ValueError):
         return {}
     return info if isinstance(info, dict) else {}

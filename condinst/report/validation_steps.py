@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from condinst.compat.stored_config import assigned_name, literal_value
+from condinst.utils.files import read_regular
 
 __all__ = ["Schedule", "place_records", "read_schedule"]
 
@@ -54,7 +55,7 @@ def read_schedule(config: Path) -> Schedule | None:
     try:
         if config.stat().st_size > _MAX_BYTES:
             return None
-        for node in ast.parse(config.read_text(encoding="utf-8")).body:
+        for node in ast.parse(read_regular(config).decode()).body:
             if assigned_name(node) == "train_cfg":
                 return _schedule(literal_value(node.value))  # type: ignore[attr-defined]
     except (OSError, ValueError, TypeError, SyntaxError, RecursionError, MemoryError):

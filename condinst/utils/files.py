@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -11,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from condinst.utils.temporary_file import claim_temporary
 
 __all__ = [
     "check_html",
@@ -28,7 +29,6 @@ __all__ = [
 # full disk, exceeded quota, exceeded file size limit, read-only disk
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _REASON = ": cannot be written: "
-_MAX_NAME = 255  # bytes, of the usual file systems
 _FULL = 1 << 16  # bytes: with fewer free, a writer's RuntimeError is taken for a full disk
 
 
@@ -50,30 +50,35 @@ def replacing(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
     """
     path = Path(path)
     check_replaceable(path)
-    temporary = path.with_name(_temporary_name(path.name, suffix))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary, lock = claim_temporary(path, suffix)
     except OSError as error:
         raise _write_error(path, error.errno or 0, type(error), error.strerror) from error
-    with names_file(path, temporary):
-        temporary.unlink(missing_ok=True)  # left by a killed run, or a link
-        try:
-            yield temporary
-            flush(temporary)
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+    try:
+        with names_file(path, temporary):
+            try:
+                yield temporary
+                flush(temporary)
+                os.replace(temporary, path)
+            except BaseException:
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise
+    finally:  # from here on, another process may use the temporary's name
+        if lock is not None:
+            os.close(lock)
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
     """Write a file whole or not at all, text as UTF-8 with line ends as they are.
 
+    A character of a name that is not UTF-8 becomes ``\\udcff``, which JSON and Python read as it.
+
     Raises:
         OSError: it cannot be written; names the file, and what was there before is untouched.
     """
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
@@ -147,10 +152,15 @@ def check_writable(what: str, path: Path) -> None:
     """
     path = path.absolute()
     try:
-        existing = next(folder for folder in (path, *path.parents) if folder.exists())
-    except (OSError, ValueError) as error:  # an impossible name
+        existing = next(folder for folder in (path, *path.parents) if _is_there(folder))
+        kind = os.stat(existing).st_mode
+    except FileNotFoundError:
+        raise ValueError(
+            f"{what} {path}: {existing} is a link to {os.readlink(existing)}, which does not exist"
+        ) from None
+    except (OSError, ValueError) as error:  # an impossible name, or a link to itself
         raise ValueError(f"{what} {path}: {getattr(error, 'strerror', None) or error}") from error
-    if not existing.is_dir():
+    if not stat.S_ISDIR(kind):
         raise ValueError(f"{what} {path}: {existing} is a file, expected a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ValueError(f"{what} {path}: no permission to write in {existing}")
@@ -190,6 +200,15 @@ def check_replaceable(path: str | os.PathLike[str]) -> None:
         raise _write_error(path, errno.EINVAL, reason="is a device or pipe, expected a file")
 
 
+def _is_there(path: Path) -> bool:
+    """Tell whether there is something at a path, be it a link that leads nowhere."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def _write_error(
     path: str | os.PathLike[str],
     number: int,
@@ -199,14 +218,6 @@ def _write_error(
     named = kind(f"{os.fspath(path)}{_REASON}{reason or os.strerror(number)}")
     named.errno = number
     return named
-
-
-def _temporary_name(name: str, suffix: str) -> str:
-    """Return the same name for the same file, so that what a killed run left is replaced."""
-    ending = f".partial{suffix}"
-    if len(os.fsencode(name)) + len(ending) > _MAX_NAME:
-        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
-    return name + ending
 
 
 def flush(path: str | os.PathLike[str]) -> None:

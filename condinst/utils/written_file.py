@@ -14,17 +14,25 @@ from condinst.utils.files import is_disk_error
 
 __all__ = ["disk_error_text"]
 
+_NO_TEMPORARY = "No usable temporary directory"  # of Python's tempfile
 _NAMES = ("path", "file_path", "filepath", "filename", "file_name", "file", "out_file", "temporary")
 
 
-def disk_error_text(error: OSError) -> str:
-    """Return the text of an error, with the file that was being written if the error lacks it.
+def disk_error_text(error: OSError) -> str | None:
+    """Return the text of an error of the disk, with the file that was being written; else None.
 
     Write calls of the system name no file: neither a full disk's error nor that of a limit on the
     size of files (``ulimit -f``). The file is then one that the failed function holds.
     """
     text = str(error)
-    if not is_disk_error(error) or error.filename is not None or not text.startswith("[Errno"):
+    if _NO_TEMPORARY in text:
+        return (
+            "temporary files cannot be written, in any of the usual folders: the disk is full, or "
+            "the limit on the size of files (ulimit -f) is too low; TMPDIR names another folder"
+        )
+    if not is_disk_error(error):
+        return None
+    if error.filename is not None or not text.startswith("[Errno"):
         return text
     reason = f"cannot be written: {os.strerror(error.errno or 0)}"
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]

@@ -12,8 +12,12 @@ from harness import command
 __all__ = ["COMMANDS", "check_and_load"]
 
 
-def check_and_load(ann_file: Path, images: Path) -> None:
-    """As before and in a training: the look through the data, then every sample."""
+def check_and_load(ann_file: Path, images: Path, masks: bool = True) -> None:
+    """As before and in a training: the look through the data, then every sample.
+
+    Args:
+        masks: whether the training has masks, or boxes only.
+    """
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
 
@@ -30,16 +34,15 @@ def check_and_load(ann_file: Path, images: Path) -> None:
         metainfo=dict(classes=tuple(names)),
         pipeline=[
             dict(type="LoadImageFromFile"),
-            dict(type="condinst.LoadAnnotations", with_bbox=True, with_mask=True, poly2mask=False),
+            dict(type="condinst.LoadAnnotations", with_bbox=True, with_mask=masks, poly2mask=False),
         ],
     )
     check_datasets(Config(dict(train_dataloader=dict(dataset=node))), splits=("train",))
     dataset = DATASETS.build(node)
     for index in range(len(dataset)):
         sample = dataset[index]
-        masks = sample["gt_masks"]
-        if len(masks):
-            assert masks.areas.shape == (len(masks),)
+        if masks and len(sample["gt_masks"]):
+            assert sample["gt_masks"].areas.shape == (len(sample["gt_masks"]),)
 
 
 def load(ann: Path, images: Path, out: Path) -> None:

@@ -28,8 +28,10 @@ def new_of_folder(kind: str, seed: int, folder: Path) -> None:
         return
     from mmengine.config import Config
 
-    dataset = Config.fromfile(out / "x.py").train_dataloader.dataset
+    cfg = Config.fromfile(out / "x.py")
+    dataset = cfg.train_dataloader.dataset
     while "dataset" in dataset:
         dataset = dataset.dataset
     root = Path(dataset.get("data_root") or "")
-    check_and_load(root / dataset.ann_file, root / dataset.data_prefix.img)
+    masks = cfg.model.type != "BoxInst"
+    check_and_load(root / dataset.ann_file, root / dataset.data_prefix.img, masks)

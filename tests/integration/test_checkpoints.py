@@ -190,8 +190,9 @@ def test_a_link_leads_no_writer_out_of_the_folder(tmp_path):
     folder.mkdir()
     outside.mkdir()
     for name in ("iter_4.pth", "best_score_iter_4.pth", "last_checkpoint"):
-        (outside / name).write_text("precious")
-        (folder / name).symlink_to(outside / name)
+        for path in (name, f"{name}.tmp"):
+            (outside / path).write_text("precious")
+            (folder / path).symlink_to(outside / path)
     before = tree(outside)
     train(folder, iters=4, interval=4, **BEST)
     assert tree(outside) == before

@@ -7,6 +7,9 @@ limit.
 from __future__ import annotations
 
 import re
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -100,6 +103,20 @@ def test_no_room_at_all(command, places, tmp_path, capsys, monkeypatch):
 def test_room_for_some(command, places, tmp_path, capsys, monkeypatch):
     for free in (5_000, 20_000, 50_000, 150_000, 500_000):
         check(command, free, places, tmp_path / f"disk{free}", capsys, monkeypatch)
+
+
+def test_a_limit_on_the_size_of_files(places, tmp_path):
+    """``ulimit -f 0``, under which Python and mmengine find no folder for temporary files."""
+    words = [sys.executable, "-m", "condinst", "new", "mine", "--data", places["shapes"]]
+    done = subprocess.run(
+        [*words, "--out", tmp_path / "new", "--device", "cpu", "--from-scratch"],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: temporary files cannot be written.*ulimit -f.*\n", done.stderr)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("free", [1, 20_000])

@@ -46,13 +46,14 @@ def open_json(path: str) -> Iterator[JsonStream]:
             raise ValueError("a folder, a pipe or a device")
         file = open(path, "rb")  # noqa: SIM115 (closed below)
     except (OSError, ValueError) as error:
-        found = "not found" if isinstance(error, FileNotFoundError) else f"not readable: {error}"
+        reason = getattr(error, "strerror", None) or error
+        found = "not found" if isinstance(error, FileNotFoundError) else f"not readable: {reason}"
         raise ValueError(f"file {found}") from None
     with file:
         try:
             yield JsonStream(file)
         except OSError as error:
-            raise ValueError(f"file not readable: {error}") from None
+            raise ValueError(f"file not readable: {error.strerror or error}") from None
 
 
 class JsonStream:

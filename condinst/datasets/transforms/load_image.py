@@ -107,6 +107,9 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
             return fileio.get(path, backend_args=self.backend_args)
         except FileNotFoundError as error:
             raise FileNotFoundError(f"image file not found: {path}") from error
+        except OSError as error:  # a disk or a network that fails names no file
+            reason = error.strerror or error
+            raise ValueError(f"image file {path}: not readable: {reason}") from error
 
     def _decode(self, path: str, data: bytes, flag: str) -> np.ndarray:
         try:

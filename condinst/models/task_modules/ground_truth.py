@@ -40,8 +40,13 @@ def prepare_ground_truth(
         The image's ground truth.
 
     Raises:
-        ValueError: the pipeline sampled the masks with another stride.
+        ValueError: the pipeline loads no boxes, or sampled the masks with another stride.
     """
+    if "bboxes" not in gt_instances:
+        raise ValueError(
+            "the training pipeline gives images without boxes: expected LoadAnnotations before "
+            "PackDetInputs"
+        )
     bboxes = get_box_tensor(gt_instances.bboxes)
     labels = gt_instances.labels
     if "masks" not in gt_instances:

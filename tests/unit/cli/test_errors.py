@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, build_from_cfg
 
 from condinst.cli import common, errors, test, train
+from condinst.cli.main import main
 from condinst.config.blame import blaming
 from condinst.datasets.shapes.generator import make_shapes
 
@@ -87,10 +88,12 @@ def test_config_file(message, name, content, expected):
             "train_dataloader.dataset.metainfo.classes=(circle,square,triangle,star,ring)",
             "instances_train.json: classes .* 'square'.*the file's categories are 'circle'",
         ),
+        ("default_hooks.checkpoint.out_dir=file.txt", "out_dir .*file.txt is a file, expected a"),
         ("model.bbox_head.num_classes=4", "model.bbox_head.num_classes is 4.* has 5 classes"),
     ],
 )
 def test_settings(message, option, expected):
+    Path("file.txt").write_text("some text")
     text = message(train, SMALL, "--cfg-options", option)
     assert re.search(expected, text, re.DOTALL), text
 
@@ -138,6 +141,58 @@ def test_switches_of_testing(message, arguments, expected):
     Path("half.pth").write_bytes(whole[: len(whole) // 2])
     text = message(test, SMALL, *arguments)
     assert re.search(expected, text), text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "new mine --data @",
+        "new mine --data {shapes} --out @",
+        "new mine --data {shapes} --out @/below",
+        "train {config} --work-dir @",
+        "train {config} --resume @",
+        "train {config} --cfg-options default_hooks.checkpoint.out_dir=@",
+        "train {config} --cfg-options data_root=@",
+        "test {config} @",
+        "test {config} {weights} --show-dir @",
+        "report @",
+        "predict {weights} @",
+        "predict {weights} {shapes}/val --out @",
+        "export {config} {weights} --check-images @",
+        "convert @ --out a.pth",
+        "convert {weights} --out @/a.pth",
+        "browse {config} --out @",
+        "tile @ --images {shapes}/val --out out --tile 48",
+        "tile {shapes}/annotations/instances_val.json --images @ --out out --tile 48",
+        "tile {shapes}/annotations/instances_val.json --images {shapes}/val --out @ --tile 48",
+        "doctor --data @",
+        "doctor --data {shapes}/annotations/instances_val.json --images @",
+        "doctor --data {shapes}/annotations/instances_val.json --fix @",
+        "make-shapes --out @",
+    ],
+)
+def test_a_link_to_itself(line, shapes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CONDINST_DATA_ROOT", f"{shapes.as_posix()}/")
+    monkeypatch.chdir(tmp_path)
+    torch.save({"a": torch.zeros(1)}, "weights.pth")
+    Path("loop").symlink_to("loop")
+    words = line.format(shapes=shapes, config=SMALL, weights="weights.pth").split()
+    assert main([word.replace("@", "loop") for word in words]) == 1
+    said = capsys.readouterr().err
+    assert re.search("loop.*: .*Too many levels of symbolic links", said, re.DOTALL), said
+    assert "[Errno" not in said
+    assert Path("loop").is_symlink()
+
+
+def test_a_link_to_nothing_is_no_folder_to_write_to(tmp_path):
+    (tmp_path / "link").symlink_to("nothing")
+    with pytest.raises(ValueError, match="--out .*link is a link to nothing, which does not exist"):
+        common.check_writable("--out", tmp_path / "link" / "below")
+
+
+def test_a_run_needs_a_folder_whose_name_logs_can_hold(message):
+    text = message(train, SMALL, "--work-dir", "a\udcff")
+    assert re.search(r"work_dir .*a\\udcff: the name is not UTF-8, .* choose another folder", text)
 
 
 def test_a_folder_without_permission(tmp_path, monkeypatch):

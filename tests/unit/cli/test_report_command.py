@@ -13,7 +13,7 @@ def error_of(capsys, *words):
 
 def test_mistakes_end_with_one_line(tmp_path, capsys):
     line = error_of(capsys, "report", tmp_path / "gone")
-    assert line == f"error: work folder not found: {tmp_path / 'gone'}"
+    assert line == f"error: work folder {tmp_path / 'gone'}: no such folder"
     line = error_of(capsys, "report", tmp_path)
     assert line.startswith(f"error: {tmp_path}: not the work folder of a training")
     line = error_of(capsys, "report", tmp_path, "--out", "page.pdf")

@@ -293,3 +293,21 @@ def test_a_save_makes_its_folder_and_follows_a_link(tmp_path):
     LocalBackend().put(b"second", link)
     assert link.is_symlink()
     assert real.read_bytes() == b"second"
+
+
+def test_a_link_in_the_place_of_the_temporary_is_not_followed(tmp_path):
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"precious")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "a.pth.tmp").symlink_to(outside)
+    LocalBackend().put(b"new", folder / "a.pth")
+    assert outside.read_bytes() == b"precious"
+    assert [path.name for path in folder.iterdir()] == ["a.pth"]
+    assert (folder / "a.pth").read_bytes() == b"new"
+
+
+def test_a_longer_file_of_a_killed_run_leaves_no_rest(tmp_path):
+    (tmp_path / "a.pth.tmp").write_bytes(b"much longer than the new one")
+    LocalBackend().put(b"new", tmp_path / "a.pth")
+    assert (tmp_path / "a.pth").read_bytes() == b"new"

@@ -59,6 +59,17 @@ def test_the_mark_has_no_say(folder, text):
     assert newest(folder) == "iter_10.pth"
 
 
+@pytest.mark.parametrize("target", [None, "/dev/zero"], ids=["pipe", "device"])
+def test_a_mark_or_a_checkpoint_that_never_ends_is_not_read(folder, target):
+    for name in ("last_checkpoint", "iter_11.pth"):
+        (folder / name).unlink(missing_ok=True)
+        if target is None:
+            os.mkfifo(folder / name)
+        else:
+            (folder / name).symlink_to(target)
+    assert newest(folder) == "iter_10.pth"
+
+
 def test_nor_is_it_needed(folder):
     mark = folder / "last_checkpoint"
     mark.unlink()

@@ -56,6 +56,12 @@ def test_a_layer_is_named_by_its_place_in_the_model():
     assert "fails in model.1: RuntimeError: Given groups=1" in text
 
 
+def test_a_value_that_the_copy_of_a_config_cannot_hold_is_named():
+    cfg = Config(dict(a=1, pipeline=[dict(type="A"), dict(function=len), dict(file=object())]))
+    text = message(cfg, lambda: cfg.pretty_text)
+    assert text.startswith("pipeline[1].function=<built-in function len>: expected a value that")
+
+
 def test_our_own_words_stay_as_they_are():
     def refuse():
         raise ConfigError("a=3: expected 4")

@@ -25,7 +25,7 @@ def message(path, reader=read_config_file) -> str:
         ("empty.py", b"", "says nothing"),
         ("comment.py", b"# only\n", "says nothing"),
         ("syntax.py", b"a = (", "SyntaxError"),
-        ("bytes.py", b"a = '\xff\xfe'", "UnicodeDecodeError"),
+        ("bytes.py", b"a = '\xff\xfe'", "is not text in UTF-8"),
         ("zero.py", b"\x00\x00", "null bytes"),
         ("self.py", b"_base_ = './self.py'", "inherits from itself"),
         ("orphan.py", b"_base_ = './nobody.py'", "nobody.py"),
@@ -62,6 +62,34 @@ def test_a_dumped_config_is_read_as_it_was(repo, tmp_path):
     read = read_plain_config(tmp_path / "dumped.py")
     assert read.to_dict() == Config.fromfile(tmp_path / "dumped.py").to_dict()
     assert read.filename == str(tmp_path / "dumped.py")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("\ufeffa = 1", "begins with a byte order mark; save it as UTF-8 without one"),
+        ("# größe".encode("latin1"), r"is not text in UTF-8 \(byte 4\); save it as UTF-8"),
+        ("a = 1".encode("utf-16"), r"is not text in UTF-8 \(byte 0\); save it as UTF-8"),
+        ("_base_ = 3", "_base_=3: expected the path of a config, or a list of paths"),
+        ("_base_ = None", "_base_=None: expected the path of a config, or a list of paths"),
+        ("custom_imports = ['os']", "custom_imports: expected a dict with imports"),
+        ("a = 1\nb = 1 / 0", r"ZeroDivisionError: division by zero \(line 2\)$"),
+        ("a = 1\n\nb = = 2", r"SyntaxError: .* \(line 3\)$"),
+    ],
+)
+def test_the_text_of_a_config(tmp_path, content, expected):
+    path = tmp_path / "a.py"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigError, match=rf"^config {path}: {expected}"):
+        read_config_file(path)
+
+
+def test_the_line_of_a_base_is_named_with_its_file(tmp_path):
+    (tmp_path / "base.py").write_text("a = 1\nb = c")
+    (tmp_path / "a.py").write_text("_base_ = './base.py'")
+    expected = rf"a\.py: NameError: .*'c' is not defined \({tmp_path / 'base.py'}, line 2\)$"
+    with pytest.raises(ConfigError, match=expected):
+        read_config_file(tmp_path / "a.py")
 
 
 @pytest.mark.parametrize(

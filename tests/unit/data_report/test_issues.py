@@ -177,7 +177,9 @@ def test_an_empty_list_is_an_error_that_stays(tmp_path, emptied, kind):
         categories=[dict(id=1, name="a")],
     )
     data[emptied] = []
-    path = tmp_path / "x.json"
+    # two folders deep: images are also looked for above a file, where other tests have theirs
+    path = tmp_path / "set" / "annotations" / "x.json"
+    path.parent.mkdir(parents=True)
     path.write_text(json.dumps(data))
     (found,) = examine([read_source(str(path))])
     assert KINDS[kind].status == "error"

@@ -80,3 +80,16 @@ def test_only_broken_ones_are_no_new_start(tmp_path, config):
     (tmp_path / "run" / "iter_8.pth").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"run: none of its checkpoints is whole \(iter_8.pth\)"):
         set_resume(config, "auto")
+
+
+@pytest.mark.parametrize("seed", [2**32, -1])
+def test_an_impossible_seed_is_named_with_its_file_unless_the_config_has_one(
+    tmp_path, config, seed
+):
+    path = tmp_path / "iter_4.pth"
+    torch.save({"state_dict": {}, "meta": {"iter": 4, "seed": seed}}, path)
+    with pytest.raises(ValueError, match=rf"iter_4\.pth: its run's seed is {seed!r}, expected .*"):
+        set_resume(config, str(path))
+    config.randomness = dict(seed=9)
+    set_resume(config, str(path))
+    assert config.randomness.seed == 9

@@ -69,6 +69,26 @@ def test_the_file_s_content_does_not_matter(tmp_path, content):
         assert problem is None
 
 
+@pytest.mark.parametrize("kind", ["link", "dangling", "device", "pipe"])
+def test_what_is_no_file_in_the_place_of_the_lock_is_replaced(tmp_path, kind):
+    """In a folder from elsewhere, a link may lead to any file of the user."""
+    outside, folder = tmp_path / "outside", tmp_path / "run"
+    outside.write_text("mine")
+    folder.mkdir()
+    place = folder / ".training.lock"
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        targets = {"link": outside, "dangling": tmp_path / "none", "device": "/dev/zero"}
+        place.symlink_to(targets[kind])
+    with lock_work_dir(folder) as problem:
+        assert problem is None
+        assert str(os.getpid()) in place.read_text()
+    assert not place.is_symlink()
+    assert outside.read_text() == "mine"
+    assert not (tmp_path / "none").exists()
+
+
 def test_without_locks_a_run_goes_on_unprotected(tmp_path, monkeypatch):
     def lockf(file, kind):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))

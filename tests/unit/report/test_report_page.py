@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 
@@ -148,6 +149,18 @@ def test_a_run_that_logged_nothing(work_dir):
     assert "losses and AP over the iterations" in missing[0]
     assert "curves" not in report
     assert "CondInst, ResNet-18" in text
+
+
+def test_pipes_and_links_in_the_folder_are_not_waited_for(work_dir):
+    for name in ("20260102_000000/vis_data/scalars.json", "run_info.json", "last_checkpoint"):
+        path = work_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    (work_dir / "best_x.pth").symlink_to("nothing")
+    (work_dir / "other.py").symlink_to("nothing.py")
+    _, report, _ = make(work_dir)
+    assert "curves" in report
 
 
 def test_a_run_without_validation(work_dir):

@@ -78,6 +78,36 @@ def test_links_in_the_place_of_the_file_and_of_its_temporary_are_not_followed(tm
     assert not (folder / "a.txt").is_symlink()
 
 
+def test_two_writers_of_one_file(tmp_path):
+    """As two tests of one work folder; here within a process, as a lock is of an open file."""
+    path = tmp_path / "a.txt"
+    with replacing(path) as first:
+        with replacing(path) as second:
+            assert second != first
+            first.write_text("first")
+            second.write_text("second")
+        assert path.read_text() == "second"
+        with pytest.raises(KeyError), replacing(path) as third:
+            raise KeyError
+        assert not third.exists()
+        assert first.exists()
+    assert path.read_text() == "first"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("left", ["killed", "pipe", "read-only"])
+def test_what_lies_in_the_place_of_the_temporary_is_replaced(tmp_path, left):
+    temporary = tmp_path / "a.txt.partial"
+    if left == "pipe":
+        os.mkfifo(temporary)
+    else:
+        temporary.write_text("half of a longer text")
+        temporary.chmod(0o444 if left == "read-only" else 0o644)
+    write_whole(tmp_path / "a.txt", "whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    assert names(tmp_path) == ["a.txt"]
+
+
 def test_the_longest_name_of_a_file_system(tmp_path):
     name = "n" * 251 + ".txt"
     write_whole(tmp_path / name, "whole")
@@ -104,6 +134,11 @@ def test_a_library_that_says_runtime_error_for_a_full_disk(tmp_path, monkeypatch
     monkeypatch.undo()
     with pytest.raises(RuntimeError, match="a bug"), names_file(tmp_path / "a.pth"):
         raise RuntimeError("a bug")
+
+
+def test_a_name_that_is_not_utf_8_can_be_written_in_a_file(tmp_path):
+    write_whole(tmp_path / "a.py", "name = 'a\udcffü'")
+    assert (tmp_path / "a.py").read_text("utf-8") == "name = 'a\\udcffü'"
 
 
 def test_only_files_are_read(tmp_path):

@@ -47,7 +47,17 @@ def test_the_file_of_a_log_is_named(tmp_path):
     assert text == f"{tmp_path}/some.log: cannot be written: File too large"
 
 
+def test_no_folder_for_temporary_files(monkeypatch):
+    """As Python says it, in the midst of a library's import or of reading a config."""
+    error = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+    text = disk_error_text(error)
+    assert text.startswith("temporary files cannot be written")
+    assert "TMPDIR" in text
+
+
 def test_an_error_with_a_name_and_other_errors_stay(tmp_path):
     assert disk_error_text(OSError(errno.EFBIG, "too large", "x.png")).endswith("'x.png'")
-    assert disk_error_text(OSError("x.png: cannot be written: full")).startswith("x.png")
-    assert disk_error_text(FileNotFoundError(2, "none")) == "[Errno 2] none"
+    named = OSError("x.png: cannot be written: full")
+    named.errno = errno.ENOSPC
+    assert disk_error_text(named) == "x.png: cannot be written: full"
+    assert disk_error_text(FileNotFoundError(2, "none")) is None
