@@ -177,7 +177,8 @@ def test_an_empty_list_is_an_error_that_stays(tmp_path, emptied, kind):
         categories=[dict(id=1, name="a")],
     )
     data[emptied] = []
-    path = tmp_path / "x.json"
+    path = tmp_path / "annotations" / "x.json"  # images are looked for in the folder above, too
+    path.parent.mkdir()
     path.write_text(json.dumps(data))
     (found,) = examine([read_source(str(path))])
     assert KINDS[kind].status == "error"
