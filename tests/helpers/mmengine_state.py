@@ -19,6 +19,8 @@ def own_state() -> Iterator[None]:
                 for handler in getattr(instance, "handlers", ()) if name not in kept else ():
                     with contextlib.suppress(OSError):  # its disk may be full
                         handler.close()
+            for logger in kept.values():  # logging.disable forgets what it told loggers of its own
+                getattr(logger, "_cache", {}).clear()
             manager._instance_dict.clear()
             manager._instance_dict.update(kept)
 
