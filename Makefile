@@ -20,7 +20,7 @@ train: $(STAMP)
 
 # two processes of one thread each take about 60% of the time of one process of two threads
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist worksteal
 
 # installations, several processes, resuming, kills, exports, the notebook, benchmarks
 test-all: test

@@ -99,7 +99,7 @@ def _theirs(content: dict[str, Any], results: dict[str, list[dict]]) -> np.ndarr
 
 
 def _ours(content: dict[str, Any], predictions: list[dict[str, Any]]) -> np.ndarray:
-    """From what the metric keeps: the first evaluation of a run, the truth's polygons included."""
+    """Evaluate what the metric keeps, as the first time in a run: with the truth's polygons."""
     category_ids = [category["id"] for category in content["categories"]]
     truth = read_truth(content, category_ids, "the benchmark's set")
     numbers: list[float] = []
@@ -119,7 +119,7 @@ def _ours(content: dict[str, Any], predictions: list[dict[str, Any]]) -> np.ndar
 def make_set(
     root: Path, num_images: int, seed: int = 0
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A COCO file's content, and the predictions of each image as a metric keeps them."""
+    """Return a COCO file's content, and the predictions of each image as a metric keeps them."""
     rng = np.random.default_rng(seed)
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(Path(root) / "annotations" / "instances_val2017.json"))

@@ -34,12 +34,12 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """Median of theirs over median of ours; above 1, ours is faster or needs less memory."""
+        """Return median of theirs over median of ours; above 1, ours needs less time or memory."""
         return statistics.median(self.theirs) / statistics.median(self.ours)
 
     @property
     def spread(self) -> tuple[float, float]:
-        """95% interval of the ratio, from 1000 seeded bootstrap samples of the rounds."""
+        """Return the ratio's 95% interval, from 1000 seeded bootstrap samples of the rounds."""
         draw = random.Random(0)
 
         def median_of_sample(values: list[float]) -> float:

@@ -1,10 +1,10 @@
 """Fixtures shared by every tier of the tests."""
 
-import contextlib
 from pathlib import Path
 
 import pytest
 from generated_data import write_datasets
+from mmengine_state import own_state
 
 import condinst.registry  # noqa: F401  (applies compat before any test imports mmdet)
 
@@ -55,18 +55,5 @@ def datasets(pytestconfig, tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def no_state_is_left():
     """What a run in this process leaves in mmengine's globals is gone before the next test."""
-    from mmengine.logging import MessageHub, MMLogger
-    from mmengine.registry import DefaultScope
-    from mmengine.visualization import Visualizer
-
-    managers = (MMLogger, MessageHub, DefaultScope, Visualizer)
-    before = [manager._instance_dict.copy() for manager in managers]
-    yield
-    for name, logger in MMLogger._instance_dict.items():
-        if name not in before[0]:
-            for handler in logger.handlers:
-                with contextlib.suppress(OSError):  # its disk may be full
-                    handler.close()
-    for manager, instances in zip(managers, before, strict=True):
-        manager._instance_dict.clear()
-        manager._instance_dict.update(instances)
+    with own_state():
+        yield

@@ -63,8 +63,7 @@ def to_original(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Raises:
         ValueError: the weights are not those of a whole CondInst, or the original does not have
-        some
-            tensors, which are listed.
+            some tensors, which are listed.
     """
     return translate(state_dict, "original").weights
 

@@ -60,10 +60,10 @@ def read(path: Path) -> WeightFile:
     return WeightFile(_tensors(path, weights), meta if isinstance(meta, dict) else {}, other)
 
 
-def sha256(path: Path) -> str:
+def sha256(path: str | Path) -> str:
     """Return the SHA-256 checksum of a file, as hexadecimal digits."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -85,7 +85,7 @@ def load_url(
 
 
 def load(file: Any, map_location: Any = None) -> dict[str, Any]:
-    """``torch.load`` of mmengine's other sources: a path, or an open file."""
+    """Load as ``torch.load`` for mmengine's other sources: a path, or an open file."""
     if isinstance(file, str | os.PathLike):
         return load_from_local(os.fspath(file), map_location)
     return _checked(file, "checkpoint", map_location, None)

@@ -160,7 +160,7 @@ def _one_cycle() -> Any:
 def _tensor(
     storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, *rest: Any
 ) -> Tensor:
-    """Stand-in for ``torch._utils._rebuild_tensor`` and ``_v2``; see the module's docstring."""
+    """Stand in for ``torch._utils._rebuild_tensor`` and ``_v2``; see the module's docstring."""
     expect(isinstance(storage, torch.storage.TypedStorage), "a tensor of other than a storage")
     expect(not any(rest), "a tensor with hooks or metadata")
     expect(
@@ -183,7 +183,7 @@ def _tensor_v3(
     storage: Any, offset: Any, size: Any, stride: Any, grad: Any, hooks: Any, dtype: Any,
     metadata: Any = None,
 ) -> Tensor:  # fmt: skip
-    """Stand-in for ``torch._utils._rebuild_tensor_v3``, for dtypes without a storage class."""
+    """Stand in for ``torch._utils._rebuild_tensor_v3``, for dtypes without a storage class."""
     expect(isinstance(dtype, torch.dtype), "a tensor of other than a type")
     expect(isinstance(storage, torch.storage.TypedStorage), "a tensor of other than a storage")
     typed = torch.storage.TypedStorage(

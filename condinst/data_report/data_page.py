@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from condinst.data_report.drawing import draw_issue
 from condinst.data_report.examination import Examination
 from condinst.data_report.fix import FixedFile
+from condinst.data_report.issue_drawing import draw_issue
 from condinst.data_report.issue_types import KINDS
 from condinst.data_report.issues import Issue
 from condinst.data_report.page_statistics import add_statistics

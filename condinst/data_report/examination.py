@@ -41,12 +41,12 @@ class Examination:
 
     @cached_property
     def statistics(self) -> Statistics:
-        """Counts and measures of the dataset."""
+        """Return counts and measures of the dataset."""
         return measure(self.source, self.masks, self.facts)
 
     @property
     def looked_at(self) -> str:
-        """A sentence on which images were read."""
+        """Return a sentence on which images were read."""
         number = len(self.source.file.file_names)
         if self.source.images is None:
             return "The image files were not read: their folder was not found."

@@ -21,7 +21,7 @@ import numpy as np
 
 from condinst.data_report.issues import Item
 from condinst.data_report.report_source import ReportSource
-from condinst.images.decode_bgr import decode_image
+from condinst.images.decode_bgr import decode_bgr
 from condinst.images.headers import ImageHeader, missing_files, read_header
 from condinst.images.sources import IMAGE_SUFFIXES
 from condinst.utils.files import read_regular
@@ -112,7 +112,7 @@ def _header(path: str) -> ImageHeader | str | None:
 def _decode(path: str) -> bytes | str:
     """Return a hash of the pixels, or what is wrong."""
     try:
-        image = decode_image(read_regular(path), "color", "cv2")
+        image = decode_bgr(read_regular(path), "color", "cv2")
     except (ValueError, OSError) as error:
         return " ".join(_reason(path, error).split())
     digest = hashlib.blake2b(str(image.shape).encode(), digest_size=16)

@@ -82,7 +82,7 @@ class Masks:
 
     @property
     def usable(self) -> np.ndarray:
-        """(A,) bool: the mask can be read and covers a pixel."""
+        """Return (A,) bool: whether the mask can be read and covers a pixel."""
         usable = np.isfinite(self.areas) & (self.areas > 0)
         usable[self.empty] = False
         return usable

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from condinst.data_report import charts
-from condinst.data_report.drawing import draw_objects
 from condinst.data_report.examination import Examination
+from condinst.data_report.issue_drawing import draw_objects
 from condinst.data_report.statistics import ENLARGED, RANGES, STRIDES, Statistics
 from condinst.utils.html_page import HtmlPage
 

@@ -43,12 +43,12 @@ class ReportSource:
 
     @property
     def no_box(self) -> np.ndarray:
-        """(A,) bool: `bbox` is missing or unusable."""
+        """Return (A,) bool: whether ``bbox`` is missing or unusable."""
         return np.isnan(self.file.boxes).any(axis=1)
 
     @property
     def no_area(self) -> np.ndarray:
-        """(A,) bool: `area` is missing or unusable."""
+        """Return (A,) bool: whether ``area`` is missing or unusable."""
         return np.isnan(self.file.areas)
 
     def mask(self, index: int) -> list[np.ndarray] | dict[str, Any] | None:
@@ -63,7 +63,7 @@ class ReportSource:
 
     @property
     def size_of_annotation(self) -> np.ndarray:
-        """(A, 2) height and width of each annotation's image; NaN for an unknown image."""
+        """Return (A, 2) height and width of each annotation's image; NaN for an unknown image."""
         sizes = np.vstack([self.file.sizes, [[np.nan, np.nan]]])
         return sizes[self.file.image_index]
 

@@ -76,7 +76,7 @@ class Folder:
 
     @cached_property
     def json_kinds(self) -> dict[str, list[str]]:
-        """Kind of annotations (see :class:`Sniffed`) -> the json files of that kind."""
+        """Return kind of annotations (see :class:`Sniffed`) -> the json files of that kind."""
         kinds: dict[str, list[str]] = {}
         for file in self.with_suffix(".json"):
             kinds.setdefault(self.sniffed(file).kind or "", []).append(file)
@@ -94,12 +94,12 @@ class Folder:
 
     @cached_property
     def by_stem(self) -> dict[str, str]:
-        """Path without its suffix -> an image."""
+        """Return path without its suffix -> an image."""
         return {os.path.splitext(image)[0]: image for image in reversed(self.images)}
 
     @cached_property
     def by_name(self) -> dict[str, list[str]]:
-        """Base name -> the images of that name."""
+        """Return base name -> the images of that name."""
         index: dict[str, list[str]] = {}
         for image in self.images:
             index.setdefault(PurePosixPath(image).name, []).append(image)
@@ -130,7 +130,7 @@ class Folder:
 
     @cached_property
     def _by_near_name(self) -> dict[str, str]:
-        """Base name without its suffix, in lower case -> an image."""
+        """Return base name without its suffix, in lower case -> an image."""
         return {_near(image): image for image in reversed(self.images)}
 
     def near_image(self, name: str) -> str | None:

@@ -54,7 +54,7 @@ class OnnxRuntime:
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, inputs: Arrays) -> Arrays:
-        """Outputs by name. Inputs that the file has not are left out."""
+        """Return the outputs by name. Inputs that the file lacks are left out."""
         feed = {name: inputs[name] for name in self._inputs}
         return dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
 
@@ -93,7 +93,7 @@ class OpenVino:
         self._requests = threading.local()
 
     def run(self, inputs: Arrays) -> Arrays:
-        """Outputs by name. Inputs that the file has not are left out."""
+        """Return the outputs by name. Inputs that the file lacks are left out."""
         request = getattr(self._requests, "one", None)
         if request is None:  # one per thread: a request holds the memory of one run
             request = self._requests.one = self._compiled.create_infer_request()

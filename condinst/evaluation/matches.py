@@ -54,7 +54,7 @@ class Truth:
 
     @cached_property
     def masks(self) -> list[dict[str, Any]]:
-        """(G,) compressed RLEs; raises ValueError if an object has no segmentation."""
+        """Return (G,) compressed RLEs; raise ValueError if an object has no segmentation."""
         return [self._mask(index) for index in range(len(self.segmentations))]
 
     def _mask(self, index: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from condinst.checkpoints.weight_files import sha256
 from condinst.export.agreement import BOUNDS, Agreement, Bounds
 from condinst.export.box_graph import BoxSettings
 from condinst.export.compared_runtimes import Runner, onnx_runtime, openvino_runtime
@@ -19,7 +20,7 @@ from condinst.export.onnx_model import build_onnx, opset_for, pad_divisor
 from condinst.export.quantize import quantize_network
 from condinst.export.sample_images import ImageReader, generated_images
 from condinst.export.verify import CheckedImage, Row, check, resize_to, thresholds, with_threshold
-from condinst.export.write_metadata import build_metadata, sha256, write_metadata
+from condinst.export.write_metadata import build_metadata, write_metadata
 from condinst.inference import setup as predictor_setup
 from condinst.models import CondInst
 from condinst.utils.files import names_file

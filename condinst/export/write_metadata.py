@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from onnx import ModelProto
 
 from condinst.version import __version__
 
-__all__ = ["build_metadata", "read_metadata", "resize_settings", "sha256", "write_metadata"]
+__all__ = ["build_metadata", "read_metadata", "resize_settings", "write_metadata"]
 
 _PREFIX = "condinst."
 
@@ -118,12 +116,3 @@ def read_metadata(model: ModelProto) -> dict[str, Any]:
         for entry in model.metadata_props
         if entry.key.startswith(_PREFIX)
     }
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 checksum of a file as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -26,14 +26,14 @@ from condinst.images.decoding import check_range, has_16_bits, is_npy, read_stor
 from condinst.images.limit import check_header, open_image
 from condinst.images.pixel_format import PixelFormat, turn_upright
 
-__all__ = ["decode_image", "decode_pixels"]
+__all__ = ["decode_bgr", "decode_pixels"]
 
 _COLOR_FLAGS = ("color", "color_ignore_orientation")
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
-def decode_image(data: bytes, flag: str, backend: str) -> np.ndarray:
+def decode_bgr(data: bytes, flag: str, backend: str) -> np.ndarray:
     """Decode the bytes of a file.
 
     Args:
@@ -76,19 +76,19 @@ def decode_image(data: bytes, flag: str, backend: str) -> np.ndarray:
 def decode_pixels(data: bytes, flag: str, backend: str, pixel_format: PixelFormat) -> np.ndarray:
     """Decode the bytes of a file to an image of a pixel format; three channels come as BGR.
 
-    :func:`decode_image` decodes 8-bit gray and colors; other formats keep the stored values.
+    :func:`decode_bgr` decodes 8-bit gray and colors; other formats keep the stored values.
 
     Args:
         data: the file's content.
-        flag, backend: as for :func:`decode_image`; a color flag.
+        flag, backend: as for :func:`decode_bgr`; a color flag.
         pixel_format: format of the result.
 
     Raises:
-        ValueError, ImportError: see :func:`decode_image` and
+        ValueError, ImportError: see :func:`decode_bgr` and
             :func:`~condinst.images.decoding.read_stored`.
     """
     if pixel_format.dtype == "uint8" and pixel_format.channels in (1, 3) and not is_npy(data):
-        image = decode_image(data, flag, backend)
+        image = decode_bgr(data, flag, backend)
         return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if pixel_format.channels == 1 else image
     stored = read_stored(data)
     upright = 1 if flag.endswith("ignore_orientation") else stored.orientation

@@ -51,7 +51,7 @@ class PixelFormat:
 
     @property
     def is_rgb8(self) -> bool:
-        """Whether images are 8-bit colors, the usual format."""
+        """Return whether images are 8-bit colors, the usual format."""
         return self == PixelFormat()
 
     @property

@@ -44,7 +44,7 @@ class Flops:
 
     @property
     def network(self) -> int:
-        """Operations for each image, without instances."""
+        """Return the operations for each image, without instances."""
         return sum(self.parts.values())
 
 

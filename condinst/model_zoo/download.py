@@ -171,7 +171,7 @@ class _Part:
 
 
 def _receive(url: str, part: _Part, timeout: float) -> None:
-    """One connection: write all that it brings; returns when the file is whole."""
+    """Write all that one connection brings; return when the file is whole."""
     headers = {"User-Agent": f"condinst/{__version__}", "Accept-Encoding": "identity"}
     response = _open(Request(url, headers=headers | part.range_headers(url)), part, timeout)
     with response:

@@ -181,6 +181,7 @@ class CondInst(BaseDetector):
         quality = None
         if self.mask_head.topk_masks_per_img != -1:
             with torch.no_grad():
+                # from (N, C) and (N, 1)
                 best_class = gather_points(dense.cls_scores, *positives).amax(dim=1).sigmoid()
                 centerness = gather_points(dense.centernesses, *positives).squeeze(1).sigmoid()
                 quality = best_class * centerness  # (N,)
@@ -194,7 +195,7 @@ class CondInst(BaseDetector):
         img_inds, point_inds = (inds[chosen] for inds in positives)
         return Instances(
             params=self.bbox_head.predict_params(dense, img_inds, point_inds),
-            points=torch.cat(list(points))[point_inds],
+            points=torch.cat(list(points))[point_inds],  # (N, 2)
             strides=self.bbox_head.point_strides(points)[point_inds],
             counts=counts,
             gt_inds=assignment.gt_inds[chosen],

@@ -47,7 +47,7 @@ class Run:
 
     @property
     def checkpoints(self) -> dict[str, str]:
-        """File names of the "last" and the "best" checkpoint, as far as they exist."""
+        """Return the file names of the "last" and the "best" checkpoint, as far as they exist."""
         found = {}
         noted = self.work_dir / "last_checkpoint"
         if noted.is_file():

@@ -17,13 +17,13 @@ from typing import Any
 from condinst.compat.stored_config import assigned_name, literal_value
 from condinst.utils.files import read_regular
 
-__all__ = ["Schedule", "place_records", "read_schedule"]
+__all__ = ["ValidationSchedule", "place_records", "read_schedule"]
 
 _MAX_BYTES = 1_000_000  # of a config; ours have 10,000
 
 
 @dataclass(frozen=True)
-class Schedule:
+class ValidationSchedule:
     """When a training that counts iterations validates.
 
     Attributes:
@@ -46,7 +46,7 @@ class Schedule:
         return steps[-number:] if last else steps[:number]
 
 
-def read_schedule(config: Path) -> Schedule | None:
+def read_schedule(config: Path) -> ValidationSchedule | None:
     """Read ``train_cfg`` of a dumped config without running it.
 
     Returns:
@@ -63,17 +63,17 @@ def read_schedule(config: Path) -> Schedule | None:
     return None
 
 
-def _schedule(train_cfg: Any) -> Schedule | None:
+def _schedule(train_cfg: Any) -> ValidationSchedule | None:
     if not isinstance(train_cfg, dict) or train_cfg.get("dynamic_intervals"):
         return None
     interval, end = train_cfg.get("val_interval", 1000), train_cfg.get("max_iters")
     if type(interval) is not int or type(end) is not int or min(interval, end) < 1:
         return None
-    return Schedule(interval, end)
+    return ValidationSchedule(interval, end)
 
 
 def place_records(
-    records: Sequence[dict[str, Any]], schedule: Schedule | None
+    records: Sequence[dict[str, Any]], schedule: ValidationSchedule | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield each record with its iteration: as logged, or found out for validations.
 
@@ -96,7 +96,7 @@ def _place(
     validations: Sequence[dict[str, Any]],
     low: int | None,
     high: float,
-    schedule: Schedule | None,
+    schedule: ValidationSchedule | None,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     after = low or 0
     steps = []

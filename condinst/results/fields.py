@@ -95,7 +95,7 @@ class Fields:
         return f"Results({self.path or 'image'}, {width} x {height}: {found or 'nothing'})"
 
     def __eq__(self, other: object) -> bool:
-        """Whether two results hold the same instances of the same image.
+        """Return whether two results hold the same instances of the same image.
 
         Path, size, names, labels, scores, boxes and masks are compared; the image's pixels and the
         names of classes without an instance are not.

@@ -6,42 +6,43 @@ import sys
 from pathlib import Path
 
 import pytest
-from config_fuzz import BASES, Workshop, judge, make_case, run_cases
+from config_cases import BASES, Case, as_text, make_case
+from config_fuzz import Workshop, judge, run_case, run_cases
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 NUM = 500  # of all cases
 CHUNK = 100  # of them in one process
 
 
-def _faults(outcomes):
+def _problems(outcomes):
     return [o for o in outcomes if o["result"] not in ("success", "message")]
 
 
-def test_thirty_configs_with_mistakes(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONDINST_DATA_ROOT", "")  # is put back
+        yield Workshop(tmp_path_factory.mktemp("config_fuzz"))
+
+
+def test_thirty_configs_with_mistakes(shop):
     """One process; the cases are those of the slow test's beginning."""
-    monkeypatch.setenv("CONDINST_DATA_ROOT", "")  # is put back
-    outcomes = [vars(o) for o in run_cases(range(30), tmp_path)]
-    assert _faults(outcomes) == []
+    outcomes = [vars(o) for o in run_cases(range(30), shop)]
+    assert _problems(outcomes) == []
     assert sum(o["result"] == "message" for o in outcomes) >= 15
     assert sum(o["result"] == "success" for o in outcomes) >= 3
 
 
-def test_the_bases_themselves_train(tmp_path, monkeypatch):
+def test_the_bases_themselves_train(shop):
     """Else every case would end in the same message."""
-    monkeypatch.setenv("CONDINST_DATA_ROOT", "")
-    from config_fuzz import Case, as_text, run_case
-
-    shop = Workshop(tmp_path)
     for number, name in enumerate(BASES):
         case = Case(number, name, "none", "as it is", "train", {"c.py": as_text(shop.bases[name])})
         assert run_case(case, shop).result == "success", name
 
 
-def test_a_case_follows_from_its_number(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONDINST_DATA_ROOT", "")
-    bases = Workshop(tmp_path).bases
+def test_a_case_follows_from_its_number(shop):
     for number in range(60):
-        assert make_case(number, bases) == make_case(number, bases)
+        assert make_case(number, shop.bases) == make_case(number, shop.bases)
 
 
 @pytest.mark.parametrize(
@@ -75,4 +76,4 @@ def test_all_configs_with_mistakes(tmp_path, first):
     )
     outcomes = [json.loads(x) for x in done.stdout.splitlines() if x.startswith('{"number"')]
     assert len(outcomes) == CHUNK, f"died after case {first + len(outcomes)}: {done.stderr[-2000:]}"
-    assert _faults(outcomes) == []
+    assert _problems(outcomes) == []

@@ -49,13 +49,16 @@ def folder_cases(tmp_path, seeds):
     return [(f"{k} {s}", make(k, s)) for s in seeds for k in KINDS]
 
 
-def test_a_few(shapes, tmp_path):
+@pytest.mark.parametrize(
+    ("files", "folders"), [(8, 1), pytest.param(40, 3, marks=pytest.mark.long)]
+)
+def test_a_few(shapes, tmp_path, files, folders):
     names = itertools.cycle(COMMANDS)
     cases = []
-    for seed in range(20):
+    for seed in range(files):
         cases += coco_cases(shapes, tmp_path, "structure", [seed], [next(names)])
         cases += coco_cases(shapes, tmp_path, "polygons", [seed], [next(names)])
-    cases += folder_cases(tmp_path, range(2))
+    cases += folder_cases(tmp_path, range(folders))
     assert run_cases(cases, tmp_path) == {}
 
 

@@ -9,6 +9,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
+
+from mmengine_state import own_state
 
 REPO = Path(__file__).resolve().parents[2]
 TRAIN = REPO / "tools" / "train.py"
@@ -65,6 +68,15 @@ def run(
     done = finish(start(*command, data=data, environment=environment))
     assert done.code == code, f"exit code {done.code}\n{done.out}\n{done.err}"
     return done
+
+
+def run_here(*words: object, data: Path | None = None) -> None:
+    """Run ``condinst`` in this process, on the data of this folder; it has to succeed."""
+    from condinst.cli.main import main
+
+    root = {} if data is None else {"CONDINST_DATA_ROOT": f"{data.as_posix()}/"}
+    with own_state(), patch.dict(os.environ, root):
+        assert main([str(word) for word in words]) == 0
 
 
 def log_folders(work_dir: Path) -> list[Path]:

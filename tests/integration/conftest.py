@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from commands import SMALL, TRAIN, run
+from commands import SMALL, run_here
 
 from condinst.datasets.shapes.generator import make_shapes
 
@@ -20,7 +21,21 @@ def shapes(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, shapes) -> Path:
-    """The work folder of ``tools/train.py`` on the small config."""
+    """The work folder of ``condinst train`` on the small config."""
     work_dir = tmp_path_factory.mktemp("trained")
-    run(TRAIN, SMALL, "--seed", 0, "--work-dir", work_dir, data=shapes)
+    run_here("train", SMALL, "--seed", 0, "--work-dir", work_dir, data=shapes)
     return work_dir
+
+
+@pytest.fixture(scope="session")
+def checkpoint(trained) -> Path:
+    return trained / "iter_80.pth"
+
+
+@pytest.fixture(scope="session")
+def three_images(shapes, tmp_path_factory) -> Path:
+    """A folder of three of the images that were trained on."""
+    folder = tmp_path_factory.mktemp("images")
+    for file in sorted((shapes / "train").glob("*.png"))[:3]:
+        shutil.copy(file, folder)
+    return folder

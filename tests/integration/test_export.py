@@ -16,12 +16,13 @@ from mmengine.registry import DefaultScope
 from oracle import build_pair, published_config
 from PIL import Image
 
+from condinst.checkpoints.weight_files import sha256
 from condinst.export import agreement
 from condinst.export import exporter as export
 from condinst.export.exporter import Options, export_model
 from condinst.export.onnx_model import build_onnx
 from condinst.export.openvino_file import save_openvino
-from condinst.export.write_metadata import read_metadata, sha256
+from condinst.export.write_metadata import read_metadata
 from condinst.inference import setup as predictor_setup
 from condinst.inference.predictor import Predictor
 from condinst.registry import MODELS

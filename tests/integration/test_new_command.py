@@ -50,7 +50,7 @@ def to_labelme(shapes: Path, folder: Path) -> None:
         (folder / name).with_suffix(".json").write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize("kind", ["coco", "labelme"])
+@pytest.mark.parametrize("kind", ["coco", pytest.param("labelme", marks=pytest.mark.long)])
 def test_the_commands_that_it_ends_with(kind, shapes, tmp_path, monkeypatch, capsys):
     data = shapes
     if kind == "labelme":

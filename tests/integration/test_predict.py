@@ -1,8 +1,9 @@
-"""The predictor on a trained model: the answers of tools/test.py, from every kind of source."""
+"""The predictor on a trained model: the answers of ``condinst test``, from every kind of source."""
 
 from __future__ import annotations
 
 import pickle
+import re
 import threading
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from commands import REPO, SMALL, TEST, run
+from commands import REPO, SMALL, run_here
 from mmengine.config import Config
 from PIL import Image
 
@@ -20,11 +21,6 @@ from condinst.results.results import Results
 
 # everything that AP is computed from
 EXACT = dict(device="cpu", channels_last=False, fold_norms=False, score_thr=0)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(trained) -> Path:
-    return trained / "iter_80.pth"
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +49,13 @@ def assert_equal(one: Results, other: Results) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_the_answers_are_those_of_the_test_tool(
+def test_the_answers_are_those_of_the_test_command(
     batch_size, checkpoint, folder, shapes, tmp_path_factory
 ):
     out = tmp_path_factory.mktemp("test") / "predictions.pkl"
     work_dir = ["--work-dir", out.parent]
-    run(TEST, SMALL, checkpoint, "--out", out, "--batch-size", batch_size, *work_dir, data=shapes)
+    words = ["test", SMALL, checkpoint, "--out", out, "--batch-size", batch_size]
+    run_here(*words, *work_dir, data=shapes)
     expected = {
         Path(s["img_path"]).name: s["pred_instances"] for s in pickle.loads(out.read_bytes())
     }
@@ -254,8 +251,10 @@ def test_files_that_are_no_images(predictor, checkpoint, first, tmp_path):
     with pytest.raises(ValueError, match=r"image file .*b\.png"):
         next(stream)
     skipping = Predictor(SMALL, checkpoint, device="cpu", on_error="skip")
-    with pytest.warns(UserWarning, match=r"skipped: image file .*d\.png"):
+    with pytest.warns(UserWarning, match="skipped: image file ") as told:
         found = skipping(tmp_path)
+    named = [re.search(r"(\w)\.png: ", str(warning.message))[1] for warning in told]
+    assert named == ["b", "c", "d"]
     assert [Path(results.path).name for results in found] == ["a.png"]
 
 

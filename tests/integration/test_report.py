@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from commands import SMALL, TEST, read_metrics, run
+from commands import SMALL, read_metrics, run_here
 
 
 def check_page(page):
@@ -36,21 +36,19 @@ def test_a_training_ends_with_its_page(trained):
     assert len(report["images"]) == 8
 
 
-def test_the_page_is_made_again_from_the_files_and_by_a_test(trained, shapes, tmp_path):
+def test_the_page_is_made_again_from_the_files_and_by_a_test(trained, shapes, tmp_path, capsys):
     made_before = json.loads((trained / "report.json").read_text())
     page = tmp_path / "deep" / "again.html"
-    done = run("-m", "condinst", "report", trained, "--out", page)
-    assert done.out.splitlines()[-1] == f"wrote {page}"
+    capsys.readouterr()
+    run_here("report", trained, "--out", page)
+    assert capsys.readouterr().out.splitlines()[-1] == f"wrote {page}"
     _, again = check_page(page)
     for key in ("ap", "score_threshold", "confusion_matrix", "errors", "images", "curves"):
         assert again[key] == made_before[key]
 
     results = tmp_path / "results.html"
-    run(
-        TEST,
-        *(SMALL, trained / "iter_80.pth", "--work-dir", tmp_path / "test", "--report", results),
-        data=shapes,
-    )
+    words = ["test", SMALL, trained / "iter_80.pth", "--work-dir", tmp_path / "test"]
+    run_here(*words, "--report", results, data=shapes)
     text, tested = check_page(results)
     assert "Test of iter_80.pth" in text
     metrics = read_metrics(tmp_path / "test")

@@ -3,15 +3,15 @@
 import pickle
 
 import pytest
-from commands import SMALL, TEST, TRAIN, log_folders, read_metrics, read_scalars, run
+from commands import SMALL, log_folders, read_metrics, read_scalars, run_here
 
 
 def evaluate(trained, work_dir, *switches):
     """AP of the trained model, and the predictions saved on the way."""
     predictions = work_dir / "predictions.pkl"
-    command = (TEST, SMALL, trained / "iter_80.pth", "--work-dir", work_dir, "--out", predictions)
-    done = run(*command, *switches)
-    return read_metrics(work_dir), pickle.loads(predictions.read_bytes()), done
+    words = ("test", SMALL, trained / "iter_80.pth", "--work-dir", work_dir, "--out", predictions)
+    run_here(*words, *switches)
+    return read_metrics(work_dir), pickle.loads(predictions.read_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def plain(trained, shapes, tmp_path_factory):
 def test_testing_with_switches_gives_the_same_ap(
     trained, shapes, tmp_path, plain, switches, tolerance
 ):
-    metrics, samples, _ = evaluate(
+    metrics, samples = evaluate(
         trained, tmp_path, *switches, "--cfg-options", f"data_root={shapes}"
     )
     assert len(samples) == len(plain[1]) == 8
@@ -51,7 +51,7 @@ def test_testing_with_switches_gives_the_same_ap(
 
 def test_masks_as_rles_and_as_bitmaps_give_the_same_ap(trained, shapes, tmp_path, plain):
     options = ("--cfg-options", f"data_root={shapes}", "model.test_cfg.mask_format=bool")
-    metrics, samples, _ = evaluate(trained, tmp_path, *options)
+    metrics, samples = evaluate(trained, tmp_path, *options)
     for sample, expected in zip(samples, plain[1], strict=True):
         assert sample["pred_instances"]["masks"] == expected["pred_instances"]["masks"]
     for key, value in plain[0].items():
@@ -60,9 +60,8 @@ def test_masks_as_rles_and_as_bitmaps_give_the_same_ap(trained, shapes, tmp_path
 
 
 def test_training_in_mixed_precision_on_a_cpu_learns(shapes, tmp_path):
-    run(
-        TRAIN,
-        SMALL,
+    run_here(
+        *("train", SMALL),
         *("--work-dir", tmp_path, "--amp", "bfloat16", "--channels-last", "--seed", 0),
         *("--cfg-options", f"data_root={shapes}", "train_cfg.max_iters=40"),
     )

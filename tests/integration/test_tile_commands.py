@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, TEST, read_metrics, run
+from commands import SMALL, read_metrics, run_here
 from mmengine.config import Config
 from PIL import Image
 
@@ -18,11 +18,6 @@ from condinst.inference.predictor import Predictor
 SIDE, GAP = 96, 96
 EXACT = dict(device="cpu", channels_last=False, fold_norms=False)
 ALL = dict(EXACT, score_thr=0)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(trained) -> Path:
-    return trained / "iter_80.pth"
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +86,11 @@ def test_images_in_a_mosaic_are_found_as_alone(checkpoint, mosaic):
             assert there.areas.tolist() == expected.areas.tolist()
 
 
-def test_the_test_tool_gives_the_predictor_s_answers(checkpoint, mosaic, tmp_path):
+def test_the_test_command_gives_the_predictor_s_answers(checkpoint, mosaic, tmp_path):
     out = tmp_path / "predictions.pkl"
     switches = ["--tile", 80, "--tile-standard-pred", "--batch-size", 4]
-    run(
-        TEST, SMALL, checkpoint, *switches, "--out", out, "--work-dir", tmp_path,
-        "--show-dir", tmp_path / "shown", data=mosaic,
-    )  # fmt: skip
+    words = ["test", SMALL, checkpoint, *switches, "--out", out, "--work-dir", tmp_path]
+    run_here(*words, "--show-dir", tmp_path / "shown", data=mosaic)
     (sample,) = pickle.loads(out.read_bytes())
     expected = Predictor(SMALL, checkpoint, tile=80, tile_standard_pred=True, batch_size=4, **ALL)(
         mosaic / "train" / "a.png"
@@ -106,8 +99,8 @@ def test_the_test_tool_gives_the_predictor_s_answers(checkpoint, mosaic, tmp_pat
     assert len(expected) == len(wanted["scores"]) > 4
     np.testing.assert_allclose(expected.scores, wanted["scores"], atol=1e-5)
     np.testing.assert_allclose(expected.boxes, wanted["bboxes"], atol=1e-3)
-    assert [code["counts"].encode() for code in expected.rles] == [
-        code["counts"] for code in wanted["masks"]
+    assert [rle["counts"].encode() for rle in expected.rles] == [
+        rle["counts"] for rle in wanted["masks"]
     ]
     metrics = read_metrics(tmp_path)
     assert metrics["coco/segm_mAP_50"] > 0
@@ -165,9 +158,7 @@ def test_training_on_tiles(mosaic, tmp_path):
     steps.insert(-1, dict(type="PrepareMaskTargets", stride=4))
     cfg.train_dataloader.dataset.pipeline = steps
     cfg.dump(tmp_path / "tiles.py")
-    run(
-        TEST.with_name("train.py"), tmp_path / "tiles.py", "--work-dir", tmp_path / "work",
-        "--cfg-options", "train_cfg.max_iters=10", "train_cfg.val_interval=10",
-        f"data_root={mosaic}/", data=mosaic,
-    )  # fmt: skip
+    brief = ["train_cfg.max_iters=4", "train_cfg.val_interval=4", f"data_root={mosaic}/"]
+    words = ["train", tmp_path / "tiles.py", "--work-dir", tmp_path / "work"]
+    run_here(*words, "--cfg-options", *brief, data=mosaic)
     assert (tmp_path / "work" / "last_checkpoint").exists()

@@ -1,4 +1,4 @@
-"""tools/train.py and tools/test.py: what a user finds afterwards."""
+"""Training and testing by the commands: what a user finds afterwards."""
 
 import pickle
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from commands import SMALL, TEST, TRAIN, log_folders, read_metrics, read_scalars, run
+from commands import SMALL, TEST, TRAIN, log_folders, read_metrics, read_scalars, run, run_here
 from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -41,14 +41,11 @@ def test_training_leaves_losses_time_left_curves_and_checkpoints(trained):
     assert checkpoint["meta"]["iter"] == 80
 
 
-@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools on numpy 2
 def test_testing_gives_ap_predictions_and_images(trained, shapes, tmp_path):
     """The saved predictions, evaluated with pycocotools here, give the AP that the tool says."""
     predictions, images = tmp_path / "predictions.pkl", tmp_path / "images"
-    run(
-        TEST,
-        SMALL,
-        trained / "iter_80.pth",
+    run_here(
+        *("test", SMALL, trained / "iter_80.pth"),
         *("--work-dir", tmp_path, "--out", predictions, "--show-dir", images),
         # not the config's folder: moved by the one switch
         *("--show-score-thr", 0.2, "--cfg-options", f"data_root={shapes}"),
@@ -107,6 +104,7 @@ def evaluate(truth: COCO, samples: list[dict], kind: str) -> float:
     return evaluation.stats[0]
 
 
+@pytest.mark.long
 def test_a_mistake_ends_with_one_line_and_exit_code_1(trained, shapes, tmp_path):
     """The messages themselves are tested in tests/unit/cli."""
     done = run(TRAIN, "absent.py", code=1)

@@ -23,9 +23,9 @@ from oracle import (
 import condinst
 
 # (1333, 800) is the config's test scale; the others give odd sizes. The published model at its full
-# scale takes minutes on two cores, so it is opt-in.
+# scale takes minutes on two cores.
 CASES = [
-    pytest.param("small", (1333, 800), 1, id="small-full-1"),
+    pytest.param("small", (1333, 800), 1, id="small-full-1", marks=pytest.mark.long),
     pytest.param("small", (427, 320), 2, id="small-odd-2"),
     pytest.param("small", (211, 333), 1, id="small-odd-1", marks=pytest.mark.slow),
     pytest.param("small", (1333, 640), 2, id="small-640-2", marks=pytest.mark.slow),

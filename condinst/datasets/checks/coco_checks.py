@@ -57,14 +57,14 @@ class SplitFile:
 
     @cached_property
     def of_a_class(self) -> np.ndarray:
-        """(A,) bool: the annotation is of a class of the config and of a known image."""
+        """Return (A,) bool: whether the class is of the config, and the image is known."""
         names = set(self.classes)
         used = np.array([name in names for _, name in self.file.categories] + [False])
         return used[self.file.category_index] & (self.file.image_index >= 0)
 
     @cached_property
     def skipped(self) -> dict[str, np.ndarray]:
-        """Reason -> (A,) bool: annotations that mmdet's ``CocoDataset`` skips; disjoint."""
+        """Return reason -> (A,) bool: annotations that mmdet's ``CocoDataset`` skips; disjoint."""
         file = self.file
         x, y, width, height = file.boxes.T
         size = file.sizes[file.image_index] if file.sizes.size else np.zeros((x.size, 2))
@@ -85,7 +85,7 @@ class SplitFile:
 
     @cached_property
     def learnable(self) -> np.ndarray:
-        """(A,) bool: training learns from the annotation."""
+        """Return (A,) bool: whether training learns from the annotation."""
         keep = self.of_a_class & ~self.file.crowd
         for mask in self.skipped.values():
             keep = keep & ~mask
@@ -95,7 +95,7 @@ class SplitFile:
 
     @cached_property
     def kept(self) -> np.ndarray:
-        """(N,) bool: mmdet's filter keeps the image."""
+        """Return (N,) bool: whether mmdet's filter keeps the image."""
         kept = np.ones(len(self.file.image_ids), bool)
         if self.test_mode:
             return kept

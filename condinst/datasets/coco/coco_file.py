@@ -14,9 +14,9 @@ import numpy as np
 
 from condinst.datasets.coco.coco_content import find_content_issues
 from condinst.datasets.coco.coco_entries import AnnotationColumns
-from condinst.datasets.coco.coco_images import read_categories, read_images
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.entry_issues import first_few, short_repr, summarize
+from condinst.datasets.coco.images_and_categories import read_categories, read_images
 from condinst.datasets.coco.json_stream import JsonStream, open_json, without_gc
 
 __all__ = ["parse_coco", "read_coco_file"]

@@ -120,7 +120,7 @@ class CocoFile:
 
     @cached_property
     def annotations_of_image(self) -> list[np.ndarray]:
-        """N arrays with the annotations of each image."""
+        """Return N arrays with the annotations of each image."""
         order = np.argsort(self.image_index, kind="stable")
         places = np.arange(len(self.image_ids) + 1)
         return np.split(order, np.searchsorted(self.image_index[order], places))[1:-1]

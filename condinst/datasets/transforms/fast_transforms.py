@@ -121,18 +121,22 @@ class PackDetInputs(MMDetPackDetInputs):
         image = results.get("img")
         if image is not None and image.dtype == np.uint16:
             image = results["img"] = image.astype(np.float32)
+        if image is not None and image.ndim == 2:
+            image = image[:, :, None]
         if image is not None and image.ndim == 3:
-            # mmdet transposes an image that is not contiguous, and then has nothing left to copy
+            # The planes may be written to: torch warns of arrays that may not, such as those of
+            # Pillow's images. And mmdet transposes an image that is not contiguous, and
+            # then has nothing left to copy.
             results["img"] = _planes(image).transpose(1, 2, 0)
         return super().transform(results)
 
 
 def _planes(image: np.ndarray) -> np.ndarray:
-    """Return the pixels of an (H, W, C) image as a contiguous (C, H, W) array."""
+    """Return the pixels of an (H, W, C) image as a contiguous, writable (C, H, W) array."""
     flipped = tuple(axis for axis in (0, 1) if image.strides[axis] < 0)
     straight = np.flip(image, flipped)
     if not straight.flags.c_contiguous:
-        return np.ascontiguousarray(image.transpose(2, 0, 1))
+        return np.require(image.transpose(2, 0, 1), requirements=["C", "W"])
     if flipped:
         straight = cv2.flip(straight, -1 if len(flipped) == 2 else flipped[0])
     planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)

@@ -7,7 +7,7 @@ import mmengine.fileio as fileio
 import numpy as np
 from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 
-from condinst.images.decode_bgr import decode_image, decode_pixels
+from condinst.images.decode_bgr import decode_bgr, decode_pixels
 from condinst.images.pixel_format import PixelFormat
 from condinst.registry import TRANSFORMS
 from condinst.utils.files import check_regular
@@ -115,7 +115,7 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
         try:
             if self._as_stored:
                 return decode_pixels(data, flag, self.imdecode_backend, self.pixel_format)
-            return decode_image(data, flag, self.imdecode_backend)
+            return decode_bgr(data, flag, self.imdecode_backend)
         except (ValueError, ImportError) as error:
             raise type(error)(f"image file {path}: {error}") from error
 

@@ -116,5 +116,5 @@ class MaskBranch(BaseModule):
         for i, level in enumerate(levels[1:], 1):
             # each halving rounds a level's size up, so the enlarged map can be too large
             enlarged = aligned_upsample(self.convs_all_levels[i](level), 2**i)
-            total = total + enlarged[..., :height, :width]
+            total = total + enlarged[..., :height, :width]  # (B, feat_channels, H, W)
         return self.conv_pred(self.conv_branch(total))

@@ -142,6 +142,7 @@ class _SumOverChunks(torch.autograd.Function):
         # float32 from here on: gradients of many chunks added in half precision would round off
         dtype = torch.promote_types(mask_feats.dtype, torch.float32)
         wants_grad = any(ctx.needs_input_grad)
+        # (B, C, H, W) and (N, K)
         leaves = [x.detach().to(dtype).requires_grad_(wants_grad) for x in inputs]
         grads = [[torch.zeros_like(x) for x in leaves] for _ in range(num_losses)]
         totals = leaves[0].new_zeros(num_losses)  # (num_losses,)

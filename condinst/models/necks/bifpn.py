@@ -137,7 +137,7 @@ class BiFPNLayer(nn.Module):
         down = {last: inputs[last]}
         for i in reversed(range(last)):
             down[i] = next(nodes)([inputs[i], down[i + 1]])
-        outs = [down[0]]
+        outs = [down[0]]  # each (B, C, H_i, W_i)
         for i in range(1, last):
             outs.append(next(nodes)([inputs[i], down[i], outs[-1]]))
         outs.append(next(nodes)([inputs[last], outs[-1]]))
@@ -164,7 +164,7 @@ class FusionNode(nn.Module):
         # cast to the type of the maps, or the products would be float32 under autocast
         weights = (weights / (weights.sum() + _WEIGHT_EPS)).to(maps[0].dtype)
         size = maps[0].shape[-2:]
-        fused = maps[0] * weights[0]
+        fused = maps[0] * weights[0]  # (B, C, H, W)
         for i in range(1, len(maps)):
             fused = fused + _resize(maps[i], size) * weights[i]
         return self.conv(F.silu(fused))

@@ -38,7 +38,7 @@ def select_candidates(
     # candidates. The margin of 1e-2 covers the sigmoid's rounding; scores decide exactly below.
     logit_thr = torch.logit(torch.tensor(max(score_thr, 0.0), dtype=torch.float64)).item()
     point_inds, labels = (cls_logits.t() > logit_thr - 1e-2).nonzero(as_tuple=True)
-    scores = cls_logits[labels, point_inds].float().sigmoid()
+    scores = cls_logits[labels, point_inds].float().sigmoid()  # (n,)
     if point_scores is not None:  # factors of at most 1: no other pair can exceed the threshold
         scores = scores * point_scores[point_inds]
     above = scores > score_thr
@@ -80,7 +80,7 @@ def suppress(
         keep = keep[:max_per_img]
         return keep, boxes_and_scores[: len(keep), -1]
     # as in batched_nms: an offset per class keeps classes apart, with the rounding that it causes
-    apart = boxes + (labels.to(boxes) * (boxes.max() + 1))[:, None]
+    apart = boxes + (labels.to(boxes) * (boxes.max() + 1))[:, None]  # (n, 4)
     order = scores.argsort(descending=True, stable=True)
     count = 4 * max_per_img
     while True:
@@ -175,5 +175,5 @@ def _drop_small(results: InstanceData, min_size: float) -> InstanceData:
     """Keep boxes wider and higher than ``min_size`` pixels; keep all if it is negative."""
     if min_size < 0:
         return results
-    sizes = results.bboxes[:, 2:] - results.bboxes[:, :2]
+    sizes = results.bboxes[:, 2:] - results.bboxes[:, :2]  # (N, 2): width and height
     return results[(sizes > min_size).all(dim=1)]

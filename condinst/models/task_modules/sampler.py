@@ -54,9 +54,9 @@ def sample_positives(
 def _best_of_each(groups: Tensor, quality: Tensor, total: int) -> Tensor:
     """Return indices of the best ``total / number of groups`` members of each group, at least 1."""
     # sort by group, and by falling quality within a group
-    order = quality.argsort(descending=True)
+    order = quality.argsort(descending=True)  # (number of points,)
     order = order[groups[order].argsort(stable=True)]
     _, inverse, counts = groups.unique(return_inverse=True, return_counts=True)
-    starts = counts.cumsum(0) - counts  # first place of each group in the order
+    starts = counts.cumsum(0) - counts  # (groups,), first place of each group in the order
     rank = torch.arange(len(groups), device=groups.device) - starts[inverse[order]]
     return order[rank < max(total // len(counts), 1)]

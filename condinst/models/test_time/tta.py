@@ -58,7 +58,7 @@ def _unflip(view: DetDataSample) -> InstanceData:
     if not view.get("flip"):
         return found
     height, width = view.ori_shape[:2]
-    x1, y1, x2, y2 = found.bboxes.unbind(1)
+    x1, y1, x2, y2 = found.bboxes.unbind(1)  # (N,) each
     axes: list[int] = []
     if view.flip_direction in ("horizontal", "diagonal"):
         x1, x2 = width - x2, width - x1
@@ -66,7 +66,7 @@ def _unflip(view: DetDataSample) -> InstanceData:
     if view.flip_direction in ("vertical", "diagonal"):
         y1, y2 = height - y2, height - y1
         axes.append(1)
-    boxes: Tensor = torch.stack([x1, y1, x2, y2], dim=1)
+    boxes: Tensor = torch.stack([x1, y1, x2, y2], dim=1)  # (N, 4)
     return InstanceData(
         bboxes=boxes, scores=found.scores, labels=found.labels, masks=found.masks.flip(axes)
     )

@@ -1,4 +1,4 @@
-"""tools/convert_checkpoint.py: what it prints, and how it ends."""
+"""``condinst convert``: what it prints, and how it ends."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from condinst.cli import convert, errors
+from condinst.cli.main import main
 
 
 @pytest.fixture
@@ -22,8 +23,12 @@ def source(tmp_path, monkeypatch):
     return "original.pth"
 
 
-def test_the_script_there_and_back(source, repo):
+@pytest.mark.parametrize("by", ["command", pytest.param("script", marks=pytest.mark.long)])
+def test_there_and_back(source, repo, capsys, by):
     def start(*arguments: str) -> str:
+        if by == "command":
+            assert main(["convert", *arguments]) == 0
+            return capsys.readouterr().out
         command = [sys.executable, str(repo / "tools" / "convert_checkpoint.py"), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

@@ -27,6 +27,7 @@ def status(findings: list[Finding], name: str) -> str:
     return next(f.status for f in findings if f.name == name)
 
 
+@pytest.mark.long
 def test_this_environment_is_sound(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "condinst", "doctor", "--work-dir", str(tmp_path / "new")],

@@ -102,6 +102,7 @@ def test_flops_of_the_network(options):
     assert count_flops(model, (64, 96)).network == _by_hand(model, (64, 96))
 
 
+@pytest.mark.long
 def test_what_is_said():
     """Memory has bounds: AdamW keeps two numbers beside the gradient of each weight.
 

@@ -176,6 +176,7 @@ def test_only_a_name_brings_its_checkpoint(tmp_path, monkeypatch, capsys):
     assert "condinst_r50_fpn_270k: " in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_ctrl_c_is_exit_code_130(tmp_path):
     make_shapes(tmp_path / "shapes", num_train=8, num_val=1, size=64)
     process = start(

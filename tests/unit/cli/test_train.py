@@ -100,7 +100,7 @@ def test_the_switches_are_refused_for_other_models(tmp_path, kind):
         (["model.type=mmdet.CondInst"], None),
     ],
 )
-def test_masks_are_codes_where_only_ap_is_taken_of_them(tmp_path, options, expected):
+def test_masks_are_rles_where_only_ap_is_taken_of_them(tmp_path, options, expected):
     cfg = config(tmp_path, *(["--cfg-options", *options] if options else []))
     assert cfg.model.test_cfg.get("mask_format") == expected
 

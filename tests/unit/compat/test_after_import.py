@@ -67,6 +67,7 @@ def test_importing_the_package_imports_nothing_heavy():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", FIRST)
 def test_fixes_and_modules_are_there_whatever_is_imported_first(first):
     done = run(FIXED.format(first=first))
@@ -82,6 +83,7 @@ def test_every_module_can_be_the_first_import():
     assert int(done.stdout.split()[1]) > 200
 
 
+@pytest.mark.long
 def test_packages_are_attributes():
     done = run("import condinst; print(condinst.models.CondInst.__name__)")
     assert done.stdout.split() == ["CondInst"], done.stderr

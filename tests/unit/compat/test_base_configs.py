@@ -97,6 +97,7 @@ def test_the_hub_has_no_weights_of_ours():
         hub.get_config(f"condinst::{NAMES[0]}", pretrained=True)
 
 
+@pytest.mark.long
 def test_the_hub_before_condinst_is_imported():
     code = (
         "from mmengine.hub import get_config; import mmengine.hub, condinst; "

@@ -19,6 +19,8 @@ import torch
 
 from condinst.compat.checkpoint_list import ALLOWED, EXTRAS
 
+pytestmark = pytest.mark.long
+
 MEMORY = 8 << 30  # address space; PyTorch alone takes 2
 PEAK = 600_000  # KiB
 

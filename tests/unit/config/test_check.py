@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from condinst.config.check import check_config, find_problems
-from condinst.config.problem import ConfigError, is_typo, near
+from condinst.config.problem import ConfigError
 
 REPO = Path(__file__).resolve().parents[3]
 SMALL = REPO / "tests" / "helpers" / "small_condinst.py"
@@ -331,14 +331,6 @@ def test_the_check_changes_nothing(base):
     assert repr(base) == before
     with DefaultScope.overwrite_default_scope("condinst"):
         MODELS.build(cfg.model)
-
-
-def test_near_names():
-    assert near("scoer_thr", ["score_thr", "mask_thr"]) == "score_thr"
-    assert near("iou_thr", ["iou_threshold", "sigma"]) == "iou_threshold"
-    assert near("color", ["score_thr", "mask_thr"]) is None
-    assert is_typo("depht", "depth")
-    assert not is_typo("bg_cls_weight", "class_weight")
 
 
 def test_a_config_without_a_model_is_refused(base):

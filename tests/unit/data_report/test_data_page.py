@@ -9,8 +9,6 @@ from broken_data import sound_data, write, write_json
 from condinst.data_report import examine, read_source
 from condinst.data_report.data_page import write_page
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
-
 
 @pytest.fixture
 def folder(tmp_path):

@@ -6,8 +6,8 @@ from broken_data import SQUARE, annotation, save, sound_data, write, write_json
 from PIL import Image
 
 from condinst.data_report import examine, read_source
-from condinst.data_report.drawing import draw_issue, draw_objects
 from condinst.data_report.image_facts import look_at_images, same_images
+from condinst.data_report.issue_drawing import draw_issue, draw_objects
 from condinst.data_report.report_source import find_images
 
 RED = (255, 40, 40)

@@ -103,7 +103,7 @@ def build(cfg):
     return DATASETS.build({**cfg.train_dataloader.dataset, "pipeline": []})
 
 
-def test_what_is_repaired_is_noted_and_trained_on(config):
+def test_what_is_fixed_is_noted_and_trained_on(config):
     data = coco()
     data["annotations"][0] |= {"iscrowd": "0", "bbox": ["10", 10, 20, 20]}
     data["annotations"][1]["segmentation"] = [[[10, 10], [30, 10], [30, 30], [10, 30]]]

@@ -41,6 +41,7 @@ def other(tmp_path):
     process.wait()
 
 
+@pytest.mark.long
 def test_the_second_is_refused_by_the_name_of_the_first(tmp_path, other):
     today = time.strftime("%Y-%m-%d")
     refusal = rf"work_dir {tmp_path}: another training .* process {other.pid} on .*{today}"
@@ -49,6 +50,7 @@ def test_the_second_is_refused_by_the_name_of_the_first(tmp_path, other):
             pass
 
 
+@pytest.mark.long
 def test_what_a_killed_run_leaves_locks_nobody_out(tmp_path, other):
     """Not even while a process that it has forked is still there."""
     other.kill()

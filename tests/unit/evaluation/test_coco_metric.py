@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from coco_sets import CATEGORY_IDS, CLASSES, as_samples, by_pycocotools, measured, random_set, write
 from mmdet.evaluation import CocoMetric as MmdetCocoMetric
 from mmengine.config import Config
@@ -64,55 +63,6 @@ def test_mmdets_parallel_evaluation_and_its_single_number(data):
     expected = measured(MmdetCocoMetric(ann_file, use_mp_eval=True, **keys), copy.deepcopy(samples))
     ours = measured(CocoMetric(ann_file, use_mp_eval=True, **keys), samples)
     assert ours == pytest.approx(expected, abs=1e-9)
-
-
-@pytest.mark.parametrize("keys", [{}, dict(iou_thrs=[0.4, 0.7], proposal_nums=(2, 20))], ids=str)
-def test_recall_of_proposals_is_mmdets(tmp_path, keys):
-    """On images of as many objects and detections: others mmdet cannot read on today's numpy."""
-    content, found = random_set(num_images=8)
-    for image in content["images"][:2]:
-        content["annotations"] = [a for a in content["annotations"] if a["image_id"] != image["id"]]
-        found = [d for d in found if d["image_id"] != image["id"]]
-    del content["images"][:2]
-    for annotation in content["annotations"]:
-        annotation["iscrowd"] = 0
-        annotation["bbox"][0] += 0.123  # no IoU is a threshold, which float32 would misjudge
-    samples = as_samples(content, sorted(found, key=lambda d: -d["score"]))
-    keys = dict(keys, metric="proposal_fast")
-    ann_file = write(tmp_path, content)
-    expected = measured(MmdetCocoMetric(ann_file, **keys), copy.deepcopy(samples))
-    assert max(expected.values()) > 0.2
-    assert measured(CocoMetric(ann_file, **keys), samples) == pytest.approx(expected)
-
-
-def test_recall_of_proposals_by_hand(data):
-    """Of two objects, beside a crowd, one is found with IoU 0.81 by the better box."""
-    metric = CocoMetric(data[0], metric="proposal_fast", proposal_nums=(1, 5))
-    content = dict(
-        images=[dict(id=1, height=50, width=50), dict(id=2, height=50, width=50)],
-        categories=[dict(id=3, name="ant")],
-        annotations=[
-            dict(id=i, image_id=1, category_id=3, bbox=box, area=100, iscrowd=crowd)
-            for i, box, crowd in [
-                (1, [0, 0, 10, 10], 0),
-                (2, [30, 30, 10, 10], 0),
-                (3, [0, 0, 50, 50], 1),
-            ]
-        ],
-    )
-    metric._coco_api.dataset = content
-    metric._coco_api.createIndex()
-    boxes = torch.tensor([[0.0, 0.0, 10.0, 6.0], [0.0, 0.0, 10.0, 8.1], [5.0, 40.0, 6.0, 41.0]])
-    found = dict(bboxes=boxes, scores=torch.tensor([0.3, 0.9, 0.5]), labels=torch.zeros(3).int())
-    nothing = {key: value[:0] for key, value in found.items()}
-    samples = [
-        dict(img_id=1, ori_shape=(50, 50), pred_instances=found),
-        dict(img_id=2, ori_shape=(50, 50), pred_instances=nothing),
-    ]
-    # at seven of the ten thresholds, 0.5, 0.55, ... 0.8
-    assert measured(metric, samples, classes=("ant",)) == pytest.approx(
-        {"coco/AR@1": 0.5 * 7 / 10, "coco/AR@5": 0.5 * 7 / 10}
-    )
 
 
 def test_thresholds_as_a_list(data):
@@ -210,19 +160,6 @@ def test_more_than_100_detections_of_a_class(tmp_path, backend, logged):
     )
     assert ours["coco/segm_mAP"] == ours["coco/bbox_mAP"] == 1
     assert not [message for level, message in logged if level == "WARNING"]
-
-
-def test_recalls_are_named_by_their_numbers(tmp_path):
-    """mmdet calls them AR@100, AR@300 and AR@1000 whatever ``proposal_nums`` says."""
-    ann_file, samples = crowded(tmp_path)
-    ours = measured(CocoMetric(ann_file, metric="proposal", proposal_nums=(12, 120)), samples)
-    assert ours == {
-        "coco/AR@12": 0.1,
-        "coco/AR@120": 1,
-        "coco/AR_s@120": 1,
-        "coco/AR_m@120": -1,
-        "coco/AR_l@120": -1,
-    }
 
 
 @backends
@@ -337,3 +274,16 @@ def test_configs_get_ours_in_our_scope_and_mmdets_in_mmdets(data):
     ]:
         with DefaultScope.overwrite_default_scope(scope):
             assert type(MMENGINE_METRICS.build(Config(dict(config, type=name)))) is kind
+
+
+def test_recalls_are_named_by_their_numbers(tmp_path):
+    """mmdet calls them AR@100, AR@300 and AR@1000 whatever ``proposal_nums`` says."""
+    ann_file, samples = crowded(tmp_path)
+    ours = measured(CocoMetric(ann_file, metric="proposal", proposal_nums=(12, 120)), samples)
+    assert ours == {
+        "coco/AR@12": 0.1,
+        "coco/AR@120": 1,
+        "coco/AR_s@120": 1,
+        "coco/AR_m@120": -1,
+        "coco/AR_l@120": -1,
+    }

@@ -171,7 +171,7 @@ def test_a_config_that_contradicts_itself_is_refused(folder):
     ("channels", "dtype", "name"),
     [
         pytest.param(1, "uint8", "rgb.png", marks=pytest.mark.slow),
-        (4, "uint16", "four16.npy"),
+        pytest.param(4, "uint16", "four16.npy", marks=pytest.mark.long),
     ],
 )
 def test_exported_files_take_them(folder, tmp_path, channels, dtype, name):

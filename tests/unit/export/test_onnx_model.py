@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from one_export import one_export_of_the_network
 from onnx import shape_inference
 from small_detector import ORIGINAL, image, small_config, small_detector
 
@@ -36,8 +37,15 @@ def assert_equal(model, exported, chosen, batch=1):
 
 
 @pytest.fixture(scope="module")
-def exported(detector):
-    return build_onnx(detector)
+def exported(detector, networks):
+    with one_export_of_the_network(networks):
+        return build_onnx(detector)
+
+
+@pytest.fixture(scope="module")
+def exported_half(detector):
+    before = {name: value.clone() for name, value in detector.state_dict().items()}
+    return build_onnx(detector, half=True), before
 
 
 def test_any_size_with_none_one_and_many_detections(detector, exported):
@@ -67,7 +75,7 @@ def test_thresholds_of_pairs_are_what_the_detector_counts(detector):
         assert len(run_eager(model, images()[0])["scores"]) == count
 
 
-def test_the_originals_conventions():
+def test_the_originals_conventions(same_network):
     model = small_detector(small_config(**ORIGINAL))
     counts = assert_equal(model, build_onnx(model), images())
     assert max(counts) > 5
@@ -87,12 +95,12 @@ def test_images_of_a_batch_are_told_apart(detector, exported):
         assert (found["masks"] == expected["masks"]).mean() > 0.9999
 
 
-def test_a_batch_of_one_by_its_shared_product(detector):
+def test_a_batch_of_one_by_its_shared_product(detector, same_network):
     assert_equal(detector, build_onnx(detector, batch=1), images())
 
 
 @pytest.mark.parametrize("conventions", [{}, ORIGINAL])
-def test_fixed_size(conventions):
+def test_fixed_size(conventions, same_network):
     model = small_detector(small_config(**conventions))
     size = (75, 110)
     exported = build_onnx(model, fixed_size=size, batch=2)
@@ -117,14 +125,12 @@ def test_fixed_size(conventions):
     assert not outputs["masks"][0, rest].any()
 
 
-def test_images_as_they_are_loaded_for_networks_of_bgr():
+def test_images_as_they_are_loaded_for_networks_of_bgr(same_network):
     cfg = small_config()
     cfg.model.data_preprocessor.update(
-        mean=[103.5, 116.3, 123.7], std=[1.0, 1.0, 1.0], bgr_to_rgb=False, pad_value=9
+        mean=[103.5, 116.3, 123.7], std=[50.0, 58.0, 66.0], bgr_to_rgb=False, pad_value=9
     )
     model = small_detector(cfg)
-    with torch.no_grad():  # the images' contrast is 58 times as large as with the others
-        model.backbone.conv1.weight /= 58
     assert max(assert_equal(model, build_onnx(model), images())) > 5
 
 
@@ -135,16 +141,18 @@ def test_class_agnostic_suppression_and_no_centerness_on_the_box_tower():
     assert_equal(model, build_onnx(model), images())
 
 
-def test_float16_is_close(detector):
-    exported = build_onnx(detector, half=True)
-    rows = check(detector, onnx_runtime(exported), images(), BOUNDS["float16"])
+def test_float16_is_close(detector, exported_half):
+    rows = check(detector, onnx_runtime(exported_half[0]), images(), BOUNDS["float16"])
     total = sum((row.agreement for row in rows), Agreement())
     assert total.failures(BOUNDS["float16"]) == []
     assert max(total.scores) > 1e-6  # it is not the float32 network
 
 
-@pytest.mark.parametrize("name", ["DCNv2", "DCN"])
-def test_deformable_convolutions(name):
+@pytest.mark.parametrize(
+    ("name", "fixed_size"),
+    [("DCNv2", None), ("DCN", (75, 110)), pytest.param("DCN", None, marks=pytest.mark.long)],
+)
+def test_deformable_convolutions(name, fixed_size):
     cfg = small_config()
     cfg.model.bbox_head.update(dcn_on_last_conv=name == "DCNv2", stacked_convs=2)
     if name == "DCN":
@@ -157,13 +165,12 @@ def test_deformable_convolutions(name):
     for conv in offsets:  # they begin at zero, which would move nothing
         conv.weight.data.normal_(0, 0.3, generator=generator)
     assert opset_for(model) == 19
-    assert_equal(model, build_onnx(model), images())
+    sizes = SIZES if fixed_size is None else [(fixed_size, fixed_size)]
+    assert_equal(model, build_onnx(model, fixed_size=fixed_size), images(sizes))
 
 
-def test_exporting_changes_no_detector(detector):
-    before = {name: value.clone() for name, value in detector.state_dict().items()}
-    build_onnx(detector, half=True)
-    after = detector.state_dict()
+def test_exporting_changes_no_detector(detector, exported_half):
+    before, after = exported_half[1], detector.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
 

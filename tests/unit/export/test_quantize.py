@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from one_export import one_export_of_the_network
 from small_detector import image
 
 from condinst.export.agreement import Agreement, Bounds
@@ -13,7 +14,7 @@ from condinst.export.verify import CheckedImage, check
 
 
 @pytest.fixture(scope="module")
-def quantized(detector):
+def quantized(detector, networks):
     mean = detector.data_preprocessor.mean.numpy()
     std = detector.data_preprocessor.std.numpy()
     sizes = [(96, 128), (128, 64), (96, 96), (64, 160)]
@@ -21,7 +22,8 @@ def quantized(detector):
         ((image(*size, seed) - mean) / std)[None].astype(np.float32)
         for seed, size in enumerate(sizes)
     )
-    return build_onnx(detector, quantize=lambda part: quantize_network(part, inputs))
+    with one_export_of_the_network(networks):
+        return build_onnx(detector, quantize=lambda part: quantize_network(part, inputs))
 
 
 def test_convolutions_are_int8_but_the_heads_last_ones_and_all_post_processing(quantized):
@@ -52,6 +54,6 @@ def test_instances_stay_alike(detector, quantized):
     assert max(total.scores) > 1e-4  # it is another network
 
 
-def test_no_images(detector):
+def test_no_images(detector, same_network):
     with pytest.raises(ValueError, match="calibration"):
         build_onnx(detector, quantize=lambda part: quantize_network(part, []))

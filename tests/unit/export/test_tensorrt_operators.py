@@ -32,7 +32,7 @@ CONSTANT_INPUTS = dict(
 KINDS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64, TensorProto.BOOL}
 
 
-def test_operators_of_fixed_files():
+def test_operators_of_fixed_files(same_network):
     for conventions in ({}, ORIGINAL):
         model = build_onnx(small_detector(small_config(**conventions)), fixed_size=(64, 96))
         constants = {tensor.name for tensor in model.graph.initializer}
@@ -47,6 +47,6 @@ def test_operators_of_fixed_files():
         assert {tensor.data_type for tensor in model.graph.initializer} <= KINDS
 
 
-def test_the_dynamic_file_shows_that_the_walk_finds_others():
+def test_the_dynamic_file_shows_that_the_walk_finds_others(same_network):
     model = build_onnx(small_detector(small_config(**ORIGINAL)))
     assert "NonZero" in {node.op_type for node in model.graph.node} - SUPPORTED

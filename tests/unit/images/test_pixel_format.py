@@ -86,7 +86,11 @@ def test_values_that_are_no_numbers_are_refused(value):
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [({"channels": 0}, "channels=0"), ({"channels": "3"}, "channels='3'"), ({"dtype": "int8"}, "")],
+    [
+        ({"channels": 0}, "channels=0"),
+        ({"channels": "3"}, "channels='3'"),
+        ({"dtype": "int8"}, "int8"),
+    ],
 )
 def test_formats_that_are_none(values, message):
     with pytest.raises(ValueError, match=message):

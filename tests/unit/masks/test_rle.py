@@ -71,7 +71,7 @@ def test_a_malformed_code_is_refused(segmentation, message):
         checked_rle(segmentation, 4, 5)
 
 
-def test_a_code_cut_short_is_refused_where_pycocotools_decodes_it():
+def test_an_rle_cut_short_is_refused_where_pycocotools_decodes_it():
     mask = np.zeros((40, 50), np.uint8)
     mask[10:30, 5:45] = 1
     rle = coco_mask.encode(np.asfortranarray(mask))

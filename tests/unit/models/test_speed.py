@@ -148,6 +148,7 @@ def test_channels_last_trains_the_same():
         assert (results[1][1][name] - grad).norm() <= 1e-2 * grad.norm() + 1e-7, name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_compiled_networks_predict_and_train_the_same_at_every_size(monkeypatch, backend):
     """A compilation serves many sizes. "eager" captures the graphs, but makes no machine code."""

@@ -112,7 +112,6 @@ def test_as_tidecv_says(shared):
     assert ours.false_negatives == pytest.approx(0.145851, abs=5e-6)
 
 
-@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_the_ap_is_pycocotools(datasets):
     content, found = real_set(datasets, {1, 3, 44, 47, 62, 84})
     run = coco_eval(content, found, "segm")

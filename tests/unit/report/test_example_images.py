@@ -12,8 +12,6 @@ from condinst.report.evaluated_split import read_split
 from condinst.report.example_images import choose_images, draw_images
 from condinst.report.run import read_run
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
-
 
 def score(index, right, wrong, missed, quality):
     return ImageScore(index, right + missed, right, wrong, missed, quality)

@@ -16,7 +16,6 @@ from condinst.report.matching import FREE, IGNORED, compare_images, pair
 BOX = [10, 10, 20, 20]
 
 
-@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 @pytest.mark.parametrize(("iou_type", "cap"), [("bbox", 3), ("segm", 100)])
 def test_matches_are_pycocotools_with_crowds_and_a_cap(datasets, iou_type, cap):
     content, found = real_set(datasets, {1, 3, 44, 47, 62, 84})

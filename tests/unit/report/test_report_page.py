@@ -4,24 +4,10 @@ import csv
 import json
 import os
 import re
-import shutil
 
 import pytest
-from mmengine.config import Config
+from report_pages import make
 from report_sets import coco_eval
-
-from condinst.cli.main import main
-from condinst.report.report_page import write_report
-from condinst.report.run import read_run
-
-
-def make(work_dir, out=None, which="last", change=None):
-    run = read_run(work_dir)
-    cfg = Config.fromfile(run.config)
-    if change:
-        change(cfg)
-    path, missing = write_report(run, cfg, out, which=which)
-    return path.read_text(), json.loads(path.with_suffix(".json").read_text()), missing
 
 
 def rows_of(work_dir, name):
@@ -36,7 +22,6 @@ def check_links(text, folder):
     assert [name for name in files if not (folder / name).is_file()] == []
 
 
-@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 def test_a_whole_run(work_dir, content, perfect, noise):
     """Return a run that misses one object and has one weak false positive on each image."""
     found = perfect[1:] + noise
@@ -184,109 +169,6 @@ def test_a_resumed_run_is_marked(work_dir):
     assert report["curves"]["loss"][-1] == [30, 0.5]
 
 
-def test_the_config_is_that_of_the_training_not_of_a_later_test(work_dir):
-    later = work_dir / "20260101_001000" / "vis_data"
-    later.mkdir(parents=True)
-    (later / "config.py").write_text("other = 1")
-    (later / "scalars.json").write_text(json.dumps({"coco/segm_mAP": 0.1, "step": 0}))
-    assert "000000" in str(read_run(work_dir).config)
-
-
-def test_moved_data_are_said_and_the_rest_is_shown(work_dir, perfect):
-    (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
-
-    def move(cfg):
-        cfg.val_evaluator.ann_file = "gone/truth.json"
-
-    text, report, (missing,) = make(work_dir, change=move)
-    assert "val_evaluator.ann_file gone/truth.json: file not found" in missing
-    assert "data_root=FOLDER" in missing
-    assert "curves" in report
-    assert "gone/truth.json" in text
-
-
-def relative_run(work_dir, shapes, place):
-    """Move the run to ``place``; its config names the data from the folder above the shapes."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    work_dir.rename(place)
-    config = place / "20260101_000000" / "vis_data" / "config.py"
-    config.write_text(config.read_text().replace(f"{shapes.as_posix()}/", f"{shapes.name}/"))
-    Config.fromfile(config).dump(config)  # plain values, as a training writes them
-
-
-@pytest.mark.parametrize("how", ["noted", "above"])
-def test_the_data_are_found_from_any_folder(work_dir, perfect, shapes, tmp_path, monkeypatch, how):
-    (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
-    (work_dir / "run_info.json").write_text(json.dumps({"started_in": str(shapes.parent)}))
-    place = tmp_path / "moved" / "run"
-    if how == "above":
-        (work_dir / "run_info.json").unlink()
-        place = shapes.parent / "work_dirs" / "run"
-    relative_run(work_dir, shapes, place)
-    other = tmp_path / "other"
-    other.mkdir()
-    monkeypatch.chdir(other)
-    text, report, missing = make(place)
-    assert missing == []
-    assert report["ap"]["segm"]["mAP"] == pytest.approx(1)
-    assert "data:image/jpeg" in text
-    shutil.rmtree(place)
-
-
-def test_the_folder_of_the_training_comes_before_this_one(
-    work_dir, perfect, shapes, tmp_path, monkeypatch
-):
-    """Another dataset at the same relative path must not be taken for the one of the training."""
-    (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
-    (work_dir / "run_info.json").write_text(json.dumps({"started_in": str(shapes.parent)}))
-    relative_run(work_dir, shapes, tmp_path / "moved")
-    shutil.copytree(shapes, tmp_path / "other" / shapes.name)
-    annotations = tmp_path / "other" / shapes.name / "annotations" / "instances_val.json"
-    content = json.loads(annotations.read_text())
-    content["annotations"] = content["annotations"][:1]
-    annotations.write_text(json.dumps(content))
-    monkeypatch.chdir(tmp_path / "other")
-    _, report, _ = make(tmp_path / "moved")
-    assert sum(image["objects"] for image in report["images"]) == len(perfect)
-    assert (
-        main(["report", str(tmp_path / "moved"), "--cfg-options", f"data_root={shapes.name}"]) == 0
-    )
-    report = json.loads((tmp_path / "moved" / "report.json").read_text())
-    assert sum(image["objects"] for image in report["images"]) == 1
-
-
-def test_a_page_that_shows_more_is_kept(work_dir, perfect, shapes, tmp_path, monkeypatch, capsys):
-    (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
-    before = make(work_dir)[0]
-    relative_run(work_dir, shapes, tmp_path / "moved")
-    monkeypatch.chdir(tmp_path)
-    page = tmp_path / "moved" / "report.html"
-    assert main(["report", str(tmp_path / "moved")]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"error: {page} is kept" in line
-    assert "val_evaluator.ann_file shapes/annotations/instances_val.json: file not found" in line
-    assert page.read_text() == before
-    assert main(["report", str(tmp_path / "moved"), "--out", "other.html"]) == 0
-    assert "everything about the predictions" in capsys.readouterr().out
-    assert page.read_text() == before
-    root = f"data_root={shapes.as_posix()}/"
-    assert main(["report", str(tmp_path / "moved"), "--cfg-options", root]) == 0
-    page.unlink()
-    assert main(["report", str(tmp_path / "moved")]) == 0, "no page is there to be kept"
-
-
-def test_images_that_cannot_be_read_are_left_out(work_dir, perfect, tmp_path, shapes):
-    (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
-
-    def move(cfg):
-        cfg.val_dataloader.dataset.data_prefix = dict(img="elsewhere/")
-
-    text, report, (missing,) = make(work_dir, change=move)
-    assert re.search(r"\d+ images: image file not found: .*elsewhere", missing)
-    assert report["ap"]["segm"]["mAP"] == pytest.approx(1)
-    assert "data:image/jpeg" not in text
-
-
 def test_predictions_of_other_images_are_said(work_dir, perfect):
     perfect[0]["image_id"] = 987654
     (work_dir / "predictions_val.json").write_text(json.dumps(perfect))
@@ -326,66 +208,6 @@ def test_a_full_disk_leaves_the_old_page(work_dir, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         make(work_dir)
     assert (work_dir / "report.html").read_text() == before
-
-
-@pytest.mark.parametrize("make_folder", [False, True])
-def test_other_folders_are_refused(tmp_path, make_folder):
-    folder = tmp_path / "x"
-    if make_folder:
-        folder.mkdir()
-        with pytest.raises(ValueError, match="not the work folder of a training"):
-            read_run(folder)
-    else:
-        with pytest.raises(FileNotFoundError, match="work folder not found"):
-            read_run(folder)
-
-
-def test_more_objects_than_pycocotools_can_count_at_once(tmp_path):
-    """300 masks of one image: pycocotools 2.0.11 on numpy 2 fails on some lists from 256 on."""
-    import numpy as np
-    from pycocotools import mask as coco_mask
-
-    from condinst.evaluation.matches import read_truth
-    from condinst.report.analysis import analyze
-    from condinst.report.evaluated_split import EvaluatedSplit
-
-    annotations = []
-    for i in range(300):
-        mask = np.zeros((120, 120), np.uint8, order="F")
-        y, x = i // 20 * 6, i % 20 * 6
-        mask[y : y + 4, x : x + 4] = 1
-        rle = coco_mask.encode(mask)
-        segmentation = dict(size=[120, 120], counts=rle["counts"].decode())
-        annotations.append(
-            dict(
-                id=i + 1,
-                image_id=1,
-                category_id=1,
-                bbox=[x, y, 4, 4],
-                area=16,
-                iscrowd=0,
-                segmentation=segmentation,
-            )
-        )
-    content = dict(
-        images=[dict(id=1, height=120, width=120, file_name="a.png")],
-        categories=[dict(id=1, name="a")],
-        annotations=annotations,
-    )
-    path = tmp_path / "p.json"
-    keys = ("image_id", "category_id", "bbox", "segmentation")
-    path.write_text(json.dumps([{k: a[k] for k in keys} | {"score": 0.5} for a in annotations]))
-    truth = read_truth(content, [1], "a.json")
-    split = EvaluatedSplit(
-        *("a.json", "", ["a.png"], truth, ["a"], ["segm"]),
-        iou_thrs=np.linspace(0.5, 0.95, 10),
-        max_dets=[1, 10, 400],
-        cap_of_map=400,
-    )
-    found = analyze(split, path)
-    assert found.accuracy["segm"].items["mAP"] == pytest.approx(1)
-    assert found.confusion.tolist() == [[300, 0], [0, 0]]
-    assert found.images[0].right == 300
 
 
 def test_the_page_begins_with_what_matters_most(work_dir, perfect, noise):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from condinst.report.curves import read_curves
-from condinst.report.validation_steps import Schedule, place_records, read_schedule
+from condinst.report.validation_steps import ValidationSchedule, place_records, read_schedule
 
 
 def train(iteration):
@@ -20,7 +20,7 @@ def steps(records, schedule):
     return [i for i, record in place_records(records, schedule) if "iter" not in record]
 
 
-EVERY_50 = Schedule(50, 300)
+EVERY_50 = ValidationSchedule(50, 300)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ EVERY_50 = Schedule(50, 300)
         # more records than validations between two records: their place in the log
         ([train(100), val(), val(), val(), train(200)], EVERY_50, [100, 100, 100]),
         # the last validation is at the end, which is no multiple
-        ([train(300), val(), train(320), val()], Schedule(150, 333), [300, 333]),
+        ([train(300), val(), train(320), val()], ValidationSchedule(150, 333), [300, 333]),
         # a resumed training logs nothing before its first validations: they are the last before
         ([val(), train(260)], EVERY_50, [250]),
         ([val(), val(), train(260)], EVERY_50, [200, 250]),
@@ -64,7 +64,7 @@ def test_every_interval_against_a_simulated_training():
                 if i % interval == 0 or i == 40:
                     records.append(val())
                     expected.append(i)
-            assert steps(records, Schedule(interval, 40)) == expected
+            assert steps(records, ValidationSchedule(interval, 40)) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_every_interval_against_a_simulated_training():
     [
         (
             "train_cfg = dict(type='IterBasedTrainLoop', max_iters=60, val_interval=20)",
-            Schedule(20, 60),
+            ValidationSchedule(20, 60),
         ),
-        ("a = 1\ntrain_cfg = {'max_iters': 5000}", Schedule(1000, 5000)),
+        ("a = 1\ntrain_cfg = {'max_iters': 5000}", ValidationSchedule(1000, 5000)),
         ("train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=1)", None),
         ("train_cfg = dict(max_iters=60, val_interval=20, dynamic_intervals=[(30, 5)])", None),
         ("train_cfg = dict(max_iters=60, val_interval=0)", None),
@@ -94,7 +94,7 @@ def test_no_config(tmp_path):
 
 
 def test_huge_numbers_take_no_time():
-    assert steps([train(7), val(), train(10**18)], Schedule(1, 10**18)) == [7]
+    assert steps([train(7), val(), train(10**18)], ValidationSchedule(1, 10**18)) == [7]
 
 
 def test_curves_of_an_older_training_that_was_resumed(tmp_path):

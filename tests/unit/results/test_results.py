@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_refused(fields, message):
 
 
 @pytest.mark.parametrize("density", [0.0, 0.03, 0.5, 0.97, 1.0])
-def test_codes_are_those_of_pycocotools(density):
+def test_rles_are_those_of_pycocotools(density):
     rng = np.random.default_rng(0)
     for _ in range(200):
         height, width = rng.integers(1, 30, 2)
@@ -83,7 +83,7 @@ def test_codes_are_those_of_pycocotools(density):
         assert results.rles == [{**expected, "counts": expected["counts"].decode()}]
 
 
-def test_codes_of_long_runs():
+def test_rles_of_long_runs():
     mask = np.zeros((3000, 2500), bool)
     mask[:, 1300:] = True  # 3.9 million pixels, then 3.6 million to the end
     mask[7, 3] = True

@@ -104,10 +104,13 @@ def uncompressed(rle):
 
 
 @pytest.mark.parametrize(
-    ("name", "split", "prefix"),
-    [("coco_tiny", "train2017", "train2017"), ("nuclei", "train", "train")],
+    ("name", "split", "prefix", "as_lists"),
+    [
+        ("coco_tiny", "train2017", "train2017", False),
+        ("nuclei", "train", "train", False),
+        ("nuclei", "train", "train", True),
+    ],
 )
-@pytest.mark.parametrize("as_lists", [False, True])
 def test_real_images(datasets, name, split, prefix, as_lists):
     folder = datasets / name
     files = sorted((folder / "annotations").glob(f"*{split}*.json"))
@@ -194,7 +197,7 @@ def send(queue, masks):
     queue.put(masks)
 
 
-def test_they_travel_between_processes_as_one_small_message():
+def test_a_message_between_processes_is_small():
     masks = sampled()
     assert equal(pickle.loads(pickle.dumps(masks)), masks)
     message = ForkingPickler.dumps(masks)
@@ -202,6 +205,10 @@ def test_they_travel_between_processes_as_one_small_message():
     assert equal(pickle.loads(message), masks)
     assert equal(pickle.loads(ForkingPickler.dumps(masks[:0])), masks[:0])
 
+
+@pytest.mark.long
+def test_what_another_process_sends_is_whole_and_writable():
+    masks = sampled()
     context = multiprocessing.get_context("spawn")
     queue = context.SimpleQueue()
     process = context.Process(target=send, args=(queue, masks))

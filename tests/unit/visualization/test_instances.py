@@ -177,7 +177,7 @@ def test_colors_of_classes_are_stable_and_apart():
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_masks_as_codes_are_drawn_as_bitmaps_are(count):
+def test_masks_as_rles_are_drawn_as_bitmaps_are(count):
     bitmaps = np.zeros((2, 60, 80), bool)
     bitmaps[0, 10:30, 20:50] = bitmaps[1, 35:55, 5:70] = True
     found = InstanceData(

@@ -6,48 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from small_coco import SQUARE, changed, coco, read
 
 from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.coco_file import parse_coco, read_coco_file
 
-SQUARE = [[10.0, 10.0, 30.0, 10.0, 30.0, 30.0, 10.0, 30.0]]
 BIG = 10**400
-
-
-def coco():
-    return {
-        "info": {"year": 2017},
-        "images": [
-            {"id": i, "file_name": f"{i}.png", "height": 40, "width": 60, "license": 3}
-            for i in (1, 2)
-        ],
-        "categories": [{"id": 5, "name": "cat", "supercategory": "animal"}],
-        "annotations": [
-            {
-                "id": i,
-                "image_id": i % 2 + 1,
-                "category_id": 5,
-                "bbox": [10.0, 10.0, 20.0, 20.0],
-                "area": 400.0,
-                "iscrowd": 0,
-                "segmentation": copy.deepcopy(SQUARE),
-                "score": 0.5,
-            }
-            for i in range(10, 15)
-        ],
-    }
-
-
-def read(tmp_path, data, **options):
-    path = tmp_path / "train.json"
-    path.write_text(data if isinstance(data, str) else json.dumps(data))
-    return read_coco_file(str(path), **options)
-
-
-def changed(where, index, **changes):
-    data = coco()
-    data[where][index] |= changes
-    return data
 
 
 def test_a_sound_file(tmp_path):
@@ -290,28 +254,6 @@ def test_other_encodings(tmp_path, encoding):
     assert read_coco_file(str(path)).file_names[0] == "Bäume/€.png"
 
 
-def test_boxes_written_as_corners(tmp_path):
-    """Corner boxes are found by the masks, or without masks by boxes that leave the image."""
-    data = coco()
-    for annotation in data["annotations"]:
-        annotation["bbox"] = [10, 10, 30, 30]
-    [problem] = read(tmp_path, data).problems
-    assert "5 of 5 boxes" in problem
-    assert "as corners x1, y1, x2, y2; expected x, y, width, height" in problem
-    for annotation in data["annotations"]:
-        annotation |= {"bbox": [35, 22, 55, 38], "segmentation": []}
-    [problem] = read(tmp_path, data).problems
-    assert "5 of 5 boxes leave their image" in problem
-
-
-@pytest.mark.parametrize("box", [[0, 0, 60, 40], [-5, -5, 70, 50], [10, 10, 20, 20], [0, 0, 5, 5]])
-def test_sound_boxes_are_not_taken_for_corners(tmp_path, box):
-    data = coco()
-    for annotation in data["annotations"]:
-        annotation |= {"bbox": box, "segmentation": []}
-    assert read(tmp_path, data).problems == []
-
-
 def test_every_entry_is_counted_and_the_first_named(tmp_path):
     data = coco()
     for annotation in data["annotations"]:
@@ -322,7 +264,7 @@ def test_every_entry_is_counted_and_the_first_named(tmp_path):
     assert np.isnan(read(tmp_path, data).areas).all()
 
 
-def test_many_compressed_codes_are_all_looked_at(tmp_path):
+def test_many_compressed_rles_are_all_looked_at(tmp_path):
     """Each of thousands, not a sample."""
     data = coco()
     sound = {"size": [40, 60], "counts": "P[2"}  # 0, 11 and 2 in base 32: 2400

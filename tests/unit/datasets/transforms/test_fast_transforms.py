@@ -49,6 +49,19 @@ def test_packed_pixels_are_mmdet_s(layout):
     assert np.array_equal(image, before)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (9, 7, 3)])
+@pytest.mark.parametrize("planar", [False, True])
+def test_images_that_may_not_be_written_to_are_packed_without_a_warning(shape, planar):
+    """As numpy arrays of Pillow's images are."""
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    if planar:
+        image = np.asfortranarray(image)
+    image.flags.writeable = False
+    packed = PackDetInputs(meta_keys=())(dict(img=image))["inputs"]
+    assert np.array_equal(packed.permute(1, 2, 0).numpy(), image.reshape(9, 7, -1))
+
+
 @pytest.mark.parametrize("keep_ratio", [True, False])
 @pytest.mark.parametrize(
     ("layout", "backend"),

@@ -91,6 +91,7 @@ def test_a_batch_in_which_every_object_is_ignored(config, model):
     assert found["loss_mask"].requires_grad
 
 
+@pytest.mark.long
 def test_spawned_workers_hand_over_what_is_made_in_process(config):
     cfg = copy.deepcopy(config)
     pipeline = cfg.train_dataloader.dataset.pipeline

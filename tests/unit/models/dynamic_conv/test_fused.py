@@ -149,12 +149,14 @@ def interpreted(tmp_path_factory, repo):
     return torch.load(path)
 
 
+@pytest.mark.long
 @needs_triton
 @pytest.mark.parametrize("name", CASES)
 def test_equals_the_reference_in_float64(interpreted, name):
     check(interpreted[name], *make_inputs(CASES[name]))
 
 
+@pytest.mark.long
 @needs_triton
 def test_an_image_without_instances_gets_zero_gradients(interpreted):
     _, grad_features, _ = interpreted["an image without instances"]
@@ -162,6 +164,7 @@ def test_an_image_without_instances_gets_zero_gradients(interpreted):
     assert grad_features[0].any()
 
 
+@pytest.mark.long
 @needs_triton
 def test_gradients_of_one_input_alone(interpreted):
     _, grad_features, grad_params = interpreted["two layers"]
@@ -169,18 +172,21 @@ def test_gradients_of_one_input_alone(interpreted):
     assert torch.equal(interpreted["only params"][0], grad_params)
 
 
+@pytest.mark.long
 @needs_triton
 def test_not_a_number_reaches_the_logits_of_its_location_only(interpreted):
     is_nan = interpreted["nan"][0].isnan()
     assert is_nan.nonzero().tolist() == [[2, 3]]
 
 
+@pytest.mark.long
 @needs_triton
 def test_what_is_served(interpreted):
     """Not: float64 (twice), no instances, wrong channels, no location, wrong or many parameters."""
     assert interpreted["applicable"] == [True, True] + [False] * 7
 
 
+@pytest.mark.long
 @needs_triton
 def test_equals_mmdets_network(interpreted):
     name = "channels last"

@@ -59,7 +59,7 @@ def test_every_pixel_is_that_of_all_at_once(out_shape, thr):
 
 
 @pytest.mark.parametrize("out_shape", SHAPES)
-def test_codes_are_those_of_pycocotools(out_shape):
+def test_rles_are_those_of_pycocotools(out_shape):
     logits = blobs(20)
     expected = all_at_once(logits, out_shape).to(torch.uint8).numpy()
     for found, mask in zip(draw(logits, out_shape, mask_format="rle"), expected, strict=True):
@@ -123,7 +123,7 @@ def test_a_large_mask_is_filled_block_by_block():
     assert torch.equal(draw(logits, (1570, 2030)), all_at_once(logits, (1570, 2030)))
 
 
-def test_memory_of_codes_stays_far_below_that_of_the_masks():
+def test_memory_of_rles_stays_far_below_that_of_the_masks():
     """40 masks of 6 megapixels are 240 MB as bool, and 1 GB as one float map."""
     logits = blobs(38)
     with torch.profiler.profile(profile_memory=True) as profile:
