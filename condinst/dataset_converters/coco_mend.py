@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.dataset_converters.outlines import rectangle, segmentation_object
+from condinst.dataset_converters.outlines import box_object, rectangle, segmentation_object
 from condinst.datasets.coco.coco_entries import Segmentation
 
 __all__ = ["broken_rules", "is_measure", "mend"]
@@ -60,8 +60,10 @@ def mend(
             measures = {"bbox": made["bbox"], "area": made["area"]}
             return measures | entry, "box or area made from the mask"
     x, y, w, h = entry.get("bbox", (0, 0, 0, 0))
-    if is_measure(rules) or min(w, h) <= 0:
+    box = box_object(0, x, y, x + w, y + h, height, width)
+    if is_measure(rules) or min(w, h) <= 0 or box is None:
         return None
+    x, y, w, h = box["bbox"]
     corners = rectangle(x, y, x + w, y + h).ravel().tolist()
-    crowd = {"segmentation": [corners], "iscrowd": 1, "area": float(w * h)}
+    crowd = {"bbox": box["bbox"], "area": box["area"], "segmentation": [corners], "iscrowd": 1}
     return entry | crowd, "mask unusable, made a crowd region of the box"

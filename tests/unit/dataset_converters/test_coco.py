@@ -68,7 +68,7 @@ def test_one_file_is_split_and_its_entries_are_kept(tmp_path, images, write_json
     for part, split in zip(parts, (imported.train, imported.val), strict=True):
         ids = {image["id"] for image in part["images"]}
         assert {a["image_id"] for a in part["annotations"]} <= ids
-        assert part["categories"] == CATEGORIES
+        assert part["categories"] == [c | {"supercategory": c["name"]} for c in CATEGORIES]
         assert part["info"] == {"year": 2024}
         assert split.img_dir == tmp_path / "data/images"
     assert path.read_bytes() == before
