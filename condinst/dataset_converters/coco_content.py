@@ -37,9 +37,9 @@ def check_content(path: Path, data: Any) -> None:
     ids = {key for key, _ in data.categories}
     numbers = all(type(key) is int for key in ids)
     if unknown and numbers and max(ids, default=0) + 1 in unknown and min(ids) not in used:
-        found = sorted(used | unknown, key=str)
+        stated = sorted(used | unknown, key=str)
         raise ValueError(
-            f"{path}: annotations have the category ids {first_few(found)}, the "
+            f"{path}: annotations have the category ids {first_few(stated)}, the "
             f"categories the ids {first_few(sorted(ids))}: they look shifted; number both alike"
         )
     points = data.coordinates

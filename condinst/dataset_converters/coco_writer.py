@@ -92,7 +92,9 @@ class CocoWriter:
         Those annotations leave ``there``. An image of which nothing is left would be learned as
         one without objects.
         """
-        data, mended, touched = split.data, dict[int, dict[str, Any]](), set[int]()
+        data, mended = split.data, dict[int, dict[str, Any]]()
+        unknown = (data.image_index >= 0) & (data.category_index < 0)
+        touched = set(data.image_index[unknown].tolist())
         for i, rules in sorted(broken_rules(data).items()):
             place = int(data.image_index[i])
             if not there[i] or (chosen is not None and place not in chosen):
@@ -107,6 +109,8 @@ class CocoWriter:
                 touched.add(place)
             else:
                 mended[i] = made[0]
+        if chosen is not None:
+            touched &= chosen
         lost = touched - set(data.image_index[there].tolist())
         for place in sorted(lost):
             what = "Images whose annotations cannot be used, left out"

@@ -305,10 +305,19 @@ def test_a_box_without_a_mask_is_a_crowd_among_masks(tmp_path, images, write_jso
     assert ": 3 (id 0, id 1, id 2)" in note(imported, "made a crowd region")
 
 
-def test_an_image_of_unusable_annotations_is_no_negative(tmp_path, images, write_json, note):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(segmentation=[["x"] * 6], bbox=[5, 5, float("nan"), 20]),
+        dict(category_id=99),
+    ],
+)
+def test_an_image_of_unusable_annotations_is_no_negative(
+    tmp_path, images, write_json, note, changes
+):
     data = _discs(images)
     for entry in data["annotations"][:2]:
-        entry |= {"segmentation": [["x"] * 6], "bbox": [5, 5, float("nan"), 20]}
+        entry |= changes
     write_json(tmp_path / "data/ann.json", data)
     imported = import_data(tmp_path / "data", tmp_path / "out")
     assert imported.train.num_images + imported.val.num_images == 9
