@@ -23,7 +23,7 @@ def check_semi_supervised(cfg: Config, model: Any) -> Iterator[str]:
     name = type_name(model)
     if name not in ("SemiBaseDetector", "SoftTeacher") or not isinstance(model, dict):
         return
-    detector = model.get("detector")
+    detector: Any = model.get("detector")
     if type_name(detector) not in _OURS:
         return
     kind = detector.get("type")
