@@ -32,6 +32,8 @@
 ``sample_errors``      an error in a dataset's pipeline names the image
 ``instance_masks``     rotated, sheared and shifted masks fit the image
 ``random_shift``       masks are shifted with the image
+``mask_arrays``        mmdet's tools draw masks of our classes
+``lvis_numpy``         LVIS's evaluation runs with a numpy of today
 ``disk``               on a full disk, mmengine writes no half files and names the file
 ``log_text``           no control characters in mmengine's logs, which are UTF-8
 ``log_folders``        every start of a run has a log folder of its own
@@ -77,6 +79,8 @@ _FIXES = (
     ("mmengine.model.wrappers.distributed", "distributed", "fix_wrapper"),
     ("mmdet.structures.mask.structures", "instance_masks", "apply"),
     ("mmdet.datasets.transforms.transforms", "random_shift", "apply"),
+    ("mmdet.models.utils.misc", "mask_arrays", "apply"),
+    ("lvis.eval", "lvis_numpy", "apply"),
     ("mmengine.fileio.file_client", "noise", "apply"),
     ("mmengine.config.config", "disk", "apply"),
     ("mmengine.visualization.vis_backend", "disk", "apply"),
@@ -112,7 +116,7 @@ def apply() -> None:
     """
     require_packages()
     for upstream, _, _ in _FIXES:
-        if not upstream.startswith("mmdet."):  # slow to import, and not used by every command
+        if not upstream.startswith(("mmdet.", "lvis.")):  # slow to import, or not installed
             importlib.import_module(upstream)
     _require_operators()
 

@@ -29,6 +29,8 @@ def apply(upstream: str) -> None:
         try:
             return original(self, idx)
         except Exception as error:
+            if isinstance(error, IndexError) and isinstance(idx, int) and idx >= len(self):
+                raise  # it ends a loop over the dataset
             sample = _name(self, idx)
             if isinstance(error, SampleError) or (
                 isinstance(error, ValueError | OSError) and sample in str(error)

@@ -33,6 +33,7 @@ from condinst.config.sections import (
     entries,
     near_misses,
 )
+from condinst.config.semi_supervised import check_semi_supervised
 from condinst.config.values import check_value
 
 PREDICTION = ("model", "test_dataloader", "test_pipeline")
@@ -136,6 +137,7 @@ def _part(cfg: Config, part: str, registry: str) -> Iterator[str]:
     if problem or value is None:
         return
     if part == "model":
+        yield from check_semi_supervised(cfg, value)
         yield from check_model(cfg, value)
     elif part.endswith("_dataloader"):
         yield from check_loader(part, value)

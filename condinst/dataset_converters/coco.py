@@ -7,48 +7,32 @@ segmentations, crowds and all other keys.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from condinst.dataset_converters.coco_content import check_content
 from condinst.dataset_converters.coco_images import (
     check_missing,
     check_names,
     image_folder,
     locate_images,
 )
+from condinst.dataset_converters.coco_writer import CocoSplit, CocoWriter
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
 from condinst.dataset_converters.split import Sample
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
-from condinst.dataset_converters.write_coco import output_path, write_coco
 from condinst.datasets.coco.coco_file import read_coco_file
 from condinst.datasets.coco.entry_issues import first_few
 from condinst.datasets.coco.file_cache import keep_file, mark_of
-from condinst.utils.plain import plain, plain_annotation
 
 __all__ = ["find_coco_files", "import_coco"]
 
 _ROBOFLOW = "_annotations.coco.json"
 # other annotation files in COCO's archives
 _OTHER_TASKS = ("captions", "person_keypoints", "stuff", "panoptic", "image_info")
-
-
-@dataclass
-class _Split:
-    """One annotation file and the places of its N images."""
-
-    name: str  # train, val or test; "" for the only file of a dataset without splits
-    path: Path
-    data: Any  # CocoFile
-    img_dir: Path
-    found: list[str | None]  # N file names relative to img_dir; None for a missing image
-    unchanged: bool  # every image is at the file_name of the json
-    samples: list[Sample | None]  # N; None for a missing image
 
 
 def find_coco_files(folder: Folder) -> list[str]:
@@ -92,7 +76,7 @@ def import_coco(
         del splits["test"]
     every = list(splits.values())
     classes = _used_classes(every, notes)
-    writer = _Writer(out, every, notes)
+    writer = CocoWriter(out, every, notes)
     if {"train", "val"} <= splits.keys():
         note_shared_images({split.name: [s for s in split.samples if s] for split in every}, notes)
         made = {name: writer.keep_or_write(split, name) for name, split in splits.items()}
@@ -126,7 +110,7 @@ def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, str]:
     return splits
 
 
-def _read(folder: Folder, file: str, split: str, notes: Notes) -> _Split:
+def _read(folder: Folder, file: str, split: str, notes: Notes) -> CocoSplit:
     path = folder.root / file
     try:
         mark = mark_of(str(path))
@@ -138,6 +122,7 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> _Split:
         raise ValueError(f"{path}: expected images under the key images, found none")
     for problem in [*data.problems, *data.fixes]:
         notes.say(f"{path}: {problem}.")
+    check_content(path, data)
     check_names(folder, path, data.file_names)
     places = locate_images(folder, file, data.file_names)
     missing = [n for n, p in zip(data.file_names, places, strict=True) if p is None]
@@ -162,10 +147,10 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> _Split:
         None if p is None else Sample(p, folder.root / p, frozenset(label))
         for p, label in zip(places, labels, strict=True)
     ]
-    return _Split(split, path, data, folder.root / img_dir, found, exact, samples)
+    return CocoSplit(split, path, data, folder.root / img_dir, found, exact, samples)
 
 
-def _used_classes(splits: Sequence[_Split], notes: Notes) -> tuple[str, ...]:
+def _used_classes(splits: Sequence[CocoSplit], notes: Notes) -> tuple[str, ...]:
     """Return the class names in order, without the supercategory that Roboflow writes."""
     names: dict[str, int] = {}
     for split in splits:
@@ -184,89 +169,8 @@ def _used_classes(splits: Sequence[_Split], notes: Notes) -> tuple[str, ...]:
     return tuple(names)
 
 
-class _Writer:
-    """Write splits again, with one list of categories for all of them."""
-
-    def __init__(self, out: Path, splits: Sequence[_Split], notes: Notes) -> None:
-        self._out, self._notes = out, notes
-        self._same = len({tuple(split.data.categories) for split in splits}) == 1
-        names = dict.fromkeys(str(name) for split in splits for _, name in split.data.categories)
-        self._ids = {name: number for number, name in enumerate(names, 1)}
-        doubles = _double_categories(splits)
-        for name, used in doubles.items():
-            notes.say(
-                f"Several categories have the name {name!r}: "
-                + ("their annotations are joined." if used > 1 else "those not used are dropped.")
-            )
-        if doubles:
-            self._same = False
-        elif not self._same:
-            notes.say(
-                "The files number their categories differently: they are written again with all "
-                f"{len(names)} names."
-            )
-
-    def keep_or_write(self, split: _Split, name: str) -> DatasetSplit:
-        """Return the split as it is if training can use it; else write it again."""
-        if not (self._same and split.unchanged):
-            return self.write(split, name, None)
-        return DatasetSplit(
-            split.path, split.img_dir, len(split.data.image_ids), len(split.data.ann_ids)
-        )
-
-    def write(self, split: _Split, name: str, chosen: set[int] | None) -> DatasetSplit:
-        """Write the chosen images of a split (None: all that exist) as the split ``name``."""
-        data = split.data
-        used = [
-            index
-            for index, file_name in enumerate(split.found)
-            if file_name is not None and (chosen is None or index in chosen)
-        ]
-        images = [plain({**data.images[i], "file_name": split.found[i]}) for i in used]
-        there = np.isin(data.image_index, used) & (data.category_index >= 0)
-        wrong = {f.index: f.text for f in data.issues if f.where == "annotations" and not f.fixed}
-        for i in sorted(wrong):
-            if there[i]:
-                self._notes.count(
-                    f"Annotations of {split.path} that cannot be used, left out",
-                    f"id {data.ann_ids[i]}",
-                )
-                there[i] = False
-                self._notes.say(
-                    "Many annotations that cannot be used can be mended: condinst doctor --data "
-                    f"{split.path} --images {split.img_dir} --fix FOLDER writes a copy."
-                )
-        kept = np.flatnonzero(there).tolist()
-        categories = plain(data.category_entries)
-        if not self._same:
-            categories = [{"id": number, "name": text} for text, number in self._ids.items()]
-        path = output_path(self._out, name)
-        head = {key: plain(data.head[key]) for key in ("info", "licenses") if key in data.head}
-        annotations = (self._annotation(data, i) for i in kept)
-        write_coco(path, images=images, annotations=annotations, categories=categories, head=head)
-        return DatasetSplit(path, split.img_dir, len(images), len(kept))
-
-    def _annotation(self, data: Any, index: int) -> dict[str, Any]:
-        found = plain_annotation(data.annotation(index))
-        if not self._same:
-            found["category_id"] = self._ids[data.categories[data.category_index[index]][1]]
-        return found
-
-
-def _double_categories(splits: Sequence[_Split]) -> dict[str, int]:
-    """Return each name that several categories of a file have -> how many of them are used."""
-    found: dict[str, int] = {}
-    for split in splits:
-        names = [str(name) for _, name in split.data.categories]
-        used = Counter(names[i] for i in set(split.data.category_index.tolist()) if i >= 0)
-        for name, count in Counter(names).items():
-            if count > 1:
-                found[name] = max(found.get(name, 0), used[name])
-    return found
-
-
 def _split(
-    splits: dict[str, _Split], writer: _Writer, notes: Notes, val_fraction: float, seed: int
+    splits: dict[str, CocoSplit], writer: CocoWriter, notes: Notes, val_fraction: float, seed: int
 ) -> dict[str, DatasetSplit]:
     """Take the validation split from the training split, or from the only one there is."""
     name = "train" if "train" in splits else next(iter(splits))

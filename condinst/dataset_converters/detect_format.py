@@ -56,7 +56,9 @@ FORMATS = {
     "yolo": Format("a yaml with names and train or val, or folders labels with .txt", find_yolo),
     "labelme": Format("json files with shapes and imagePath", find_labelme),
     "via": Format("VIA's json or csv, with filename and regions", find_via),
-    "masks": Format("ID/images and ID/masks, or images and masks in folders or by names", _masks),
+    "masks": Format(
+        "folders images and masks, ID/images and ID/masks, or 1.png with 1_mask.png", _masks
+    ),
     "pascal": Format("a folder SegmentationObject", find_pascal),
     "cityscapes": Format("files named *instanceIds.png", find_cityscapes),
     "cvat": Format("CVAT's xml with annotations and image", find_cvat),

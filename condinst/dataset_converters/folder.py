@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from condinst.dataset_converters.json_kind import Sniffed, sniff
 from condinst.datasets.coco.json_stream import load_json
@@ -19,6 +21,7 @@ __all__ = ["Folder", "read_json", "read_text", "read_yaml", "stated_split"]
 
 _MAX_YAML_VALUES = 100_000
 _MAX_TEXT = 1 << 29  # bytes
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 _SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -27,6 +30,7 @@ _SPLIT_NAMES = {
     "validation": "val",
     "test": "test",
     "testing": "test",
+    "holdout": "test",
 }
 
 
@@ -119,7 +123,8 @@ class Folder:
         joined = os.path.normpath(os.path.join(beside, name)).replace("\\", "/")
         if joined in self.image_set:
             return joined
-        found = self.by_name.get(PurePosixPath(name).name, [])
+        base = PurePosixPath(name).name
+        found = self.by_name.get(base) or self._by_plain_name.get(_plain(base), [])
         if len(found) > 1:  # take the image that shares the longest end of the path
             tails = [_common_tail(name, path) for path in found]
             best = max(tails)
@@ -129,13 +134,25 @@ class Folder:
         return found[0] if len(found) == 1 else None
 
     @cached_property
+    def _by_plain_name(self) -> dict[str, list[str]]:
+        """Base name, see ``_plain`` -> the images of that name."""
+        index: dict[str, list[str]] = {}
+        for name, images in self.by_name.items():
+            index.setdefault(_plain(name), []).extend(images)
+        return index
+
+    @cached_property
     def _by_near_name(self) -> dict[str, str]:
         """Return base name without its suffix, in lower case -> an image."""
         return {_near(image): image for image in reversed(self.images)}
 
     def near_image(self, name: str) -> str | None:
-        """Return an image whose name differs from ``name`` by case or suffix only."""
-        return self._by_near_name.get(_near(name))
+        """Return an image whose name differs from ``name`` by case or suffix only.
+
+        ``name`` may also begin with the eight digits that Label Studio puts before an upload.
+        """
+        near = _near(name)
+        return self._by_near_name.get(near) or self._by_near_name.get(_UPLOADED.sub("", near))
 
     @cached_property
     def _of_stem(self) -> dict[str, list[str]]:
@@ -157,8 +174,14 @@ class Folder:
         return [file for file in self.files if PurePosixPath(file).name == name]
 
 
+def _plain(name: str) -> str:
+    """Return a name as typed: macOS takes letters and accents apart, URLs have %20 for a space."""
+    return unicodedata.normalize("NFC", unquote(name))
+
+
 def _near(name: str) -> str:
-    return os.path.splitext(PurePosixPath(name.replace("\\", "/")).name)[0].casefold()
+    plain = _plain(PurePosixPath(name.replace("\\", "/")).name)
+    return os.path.splitext(plain)[0].casefold()
 
 
 def _common_tail(a: str, b: str) -> int:
@@ -198,7 +221,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not text in UTF-8: {error}") from None
+        raise ValueError(f"{path}: not text in UTF-8, save it as UTF-8: {error}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -73,8 +73,10 @@ def _image(folder: Folder, file: str) -> str | None:
         return folder.by_stem[stem]
     base = os.path.basename(stem)
     found = folder.images_called(base) or folder.images_of_stem(base)
-    if not found and base.endswith(".ome"):
-        found = folder.images_of_stem(base.removesuffix(".ome"))
+    if not found:  # a.ome.geojson for a.tif, a.geojson for a.ome.tif
+        found = folder.images_of_stem(base.removesuffix(".ome")) or folder.images_of_stem(
+            base + ".ome"
+        )
     if len(found) > 1:
         raise ValueError(f"{folder.root / file}: several images fit: {', '.join(found[:3])}")
     return found[0] if found else None
@@ -101,6 +103,9 @@ def _objects(
     smaller = bool(kinds & {"cell", "detection"})
     for number, feature in enumerate(features):
         where = f"{path.name}, feature {number}"
+        if isinstance(feature, dict) and feature.get("geometry", 0) is None:
+            notes.count("Features without a geometry, left out", where)
+            continue
         if not isinstance(feature, dict) or not isinstance(feature.get("geometry"), dict):
             raise ValueError(
                 f"{path}: feature {number}: not GeoJSON: expected a dict with a geometry, got "
@@ -159,7 +164,9 @@ def _polygons(geometry: dict) -> list[list[np.ndarray]] | None:
         parts: Any = [coordinates]
     elif kind == "MultiPolygon":
         parts = coordinates
-    elif kind in ("Point", "MultiPoint", "LineString", "MultiLineString"):
+    elif kind in ("Point", "MultiPoint", "LineString", "MultiLineString") or (
+        kind == "GeometryCollection" and not geometry.get("geometries")
+    ):
         return None
     else:
         raise ValueError(f"expected a Polygon or MultiPolygon, got {short_repr(kind)}")

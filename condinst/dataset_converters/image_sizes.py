@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from PIL import Image
 
 from condinst.images.limit import open_image
 from condinst.utils.files import check_regular
@@ -73,14 +74,45 @@ def _is_larger(size: tuple[int, int], other: tuple[int, int]) -> bool:
     return any(a > b for a, b in zip(sorted(size), sorted(other), strict=True))
 
 
+def _check_one_page(image: Image.Image) -> None:
+    """Refuse a file of several pages; smaller pages are overviews of the first."""
+    pages, size = getattr(image, "n_frames", 1), image.size
+    if pages == 1:
+        return
+    image.seek(1)
+    if image.size == size:
+        raise ValueError(f"it has {pages} pages; save each as a file of its own")
+    image.seek(0)
+
+
+def _only_colors(image: Image.Image) -> bool:
+    """Tell whether the numbers of a palette mean nothing.
+
+    GIF writers renumber the palette. Programs that reduce the colors of an image give 0 to any
+    color; then the background is the color black.
+    """
+    if image.format == "GIF":
+        return True
+    if image.mode != "P":
+        return False
+    palette = image.getpalette("RGB") or []
+    colors = [tuple(palette[i : i + 3]) for i in range(0, len(palette), 3)]
+    black = (0, 0, 0)
+    if not colors or colors[0] == black:
+        return False
+    return any(
+        colors[value] == black for _, value in image.getcolors() or () if value < len(colors)
+    )
+
+
 def read_label_map(
     path: Path | IO[bytes], within: tuple[int, int] | None = None, *, alpha: bool = False
 ) -> np.ndarray:
     """Return the pixel values of a label map, (H, W) int64.
 
-    A palette image gives the palette indices, a 16-bit image its full values. A color becomes
-    red * 65536 + green * 256 + blue; a gray image that is stored in color gives the gray value.
-    Alpha is dropped, unless the rest is of one color.
+    A palette image gives the palette indices, unless black is another index than 0; a 16-bit image
+    gives its full values. A color becomes red * 65536 + green * 256 + blue; a gray image that is
+    stored in color gives the gray value. Alpha is dropped, unless the rest is of one color.
 
     Args:
         path: the file, or an open file.
@@ -89,7 +121,8 @@ def read_label_map(
         alpha: return an alpha channel instead of the colors.
 
     Raises:
-        ValueError: the file is not an image, is too large, or its pixels are not integers.
+        ValueError: the file is not an image, is too large, has several pages, or its pixels are not
+            whole numbers.
     """
     name = f"mask file {path}" if isinstance(path, Path) else "embedded mask"
     try:
@@ -105,14 +138,17 @@ def read_label_map(
                     f"{image.width} x {image.height} (width x height), its image is "
                     f"{within[1]} x {within[0]}"
                 )
-            if image.format == "GIF":  # writers renumber its palette: only the colors are meant
-                pixels = np.asarray(image.convert("RGB"))
-            else:
-                pixels = np.asarray(image)
+            _check_one_page(image)
+            pixels = np.asarray(image.convert("RGB") if _only_colors(image) else image)
     except Exception as error:  # every image decoder raises its own error types
         raise ValueError(f"{name}: not readable: {error}") from None
-    if pixels.dtype.kind not in "bui":
-        raise ValueError(f"{name}: expected integer pixels, got {pixels.dtype}")
+    if pixels.dtype.kind == "f" and np.array_equal(pixels, np.rint(pixels)):
+        pixels = pixels.clip(-1, 1 << 53)  # as ImageJ saves label maps of 32 bits
+    elif pixels.dtype.kind not in "bui":
+        raise ValueError(
+            f"{name}: expected whole numbers as pixels, got {pixels.dtype} such as "
+            f"{pixels[pixels != np.rint(pixels)].flat[0]:.3g}; save the mask with 8 or 16 bits"
+        )
     pixels = pixels.astype(np.int64)
     if pixels.min(initial=0) < 0:
         raise ValueError(f"{name}: expected pixels of 0 or more, got {pixels.min()}")

@@ -13,13 +13,8 @@ from condinst.dataset_converters.class_names import stated_classes
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
 from condinst.dataset_converters.mask_pairs import MaskPairs
-from condinst.dataset_converters.mask_values import (
-    IGNORED,
-    MaskStatistics,
-    Meaning,
-    choose_meaning,
-    cut_at_half,
-)
+from condinst.dataset_converters.mask_statistics import MaskStatistics, cut_at_half
+from condinst.dataset_converters.mask_values import IGNORED, Meaning, choose_meaning
 from condinst.dataset_converters.outlines import label_map_rles, rle_object
 from condinst.dataset_converters.records import (
     EVERY_CLASS,

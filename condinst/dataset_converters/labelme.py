@@ -205,6 +205,10 @@ def _joined(label: str, parts: list, height: int, width: int) -> dict[str, Any] 
     return rle_object(label, union_rle(rles))
 
 
+# labelme, and X-AnyLabeling's name of a turned rectangle
+_CORNERS = ("rectangle", "oriented_rectangle", "rotation")
+
+
 def _drawn(shape: dict, height: int, width: int) -> Any:
     """Return the (N, 2) polygon or the RLE of a shape; None for lines and points."""
     kind = shape.get("shape_type") or "polygon"
@@ -215,7 +219,7 @@ def _drawn(shape: dict, height: int, width: int) -> Any:
         points = points.reshape(0, 2)
     if kind in ("rectangle", "circle") and len(points) < 2 or kind == "mask" and not len(points):
         raise ValueError(f"points: a {kind} needs {1 if kind == 'mask' else 2}, got {len(points)}")
-    if kind == "polygon" or (kind in ("rectangle", "oriented_rectangle") and len(points) > 2):
+    if kind == "polygon" or (kind in _CORNERS and len(points) > 2):
         return points
     if kind == "rectangle":
         return rectangle(*points[0], *points[1])

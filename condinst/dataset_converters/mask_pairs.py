@@ -19,7 +19,8 @@ __all__ = ["MaskPairs", "ObjectFile", "find_pairs"]
 
 _MASK_WORD = re.compile(
     r"((instance|inst|object|ped|seg|cell|nuclei|binary|gt)?[_-]?masks?"
-    r"|labels?|instances?|gt|ground_?truths?|segmentations?|label_?maps?|annotations?)([_-]?\d{1,2})?$"
+    r"|labels?|instances?|gts?|ground_?truths?|segs?|segmentations?|label_?maps?|annotations?"
+    r"|targets?)([_-]?\d{1,2})?$"
 )
 _IMAGE_WORD = re.compile(
     r"((png|jpe?g|tiff?|raw|original|input|rgb)?[_-]?(images?|imgs?|pictures|photos|frames)"
@@ -29,6 +30,8 @@ _MASK_ENDING = re.compile(
     r"[_.-](cp_masks?|instance_masks?|masks?|labels?|instances?|gt|seg|segmentation|annotations?)$",
     re.IGNORECASE,
 )
+_MASK_BEGINNING = re.compile(r"(^|(?<=/))(masks?|labels?|instances?|gt|seg)[_.-]", re.IGNORECASE)
+_IMAGE_BEGINNING = re.compile(r"(^|(?<=/))(img|image|raw|rgb)[_.-]", re.IGNORECASE)
 _IMAGE_ENDING = re.compile(r"[_.-](img|image|raw|rgb)$", re.IGNORECASE)
 # what cellpose writes beside masks
 _OUTPUTS = re.compile(r"_(flows?|cp_output|outlines?|cp_outlines|dP|cellprob)$")
@@ -114,6 +117,8 @@ def _placed(folder: Folder) -> tuple[list[_Place], list[_Place]]:
 
 def _word(name: str) -> tuple[str | None, str]:
     """Tell whether a folder's name is one of images or masks, and return its other part."""
+    if name in ("x", "y"):
+        return ("image" if name == "x" else "mask"), "*"
     for kind, pattern in (("mask", _MASK_WORD), ("image", _IMAGE_WORD)):
         if match := pattern.search(name):
             before, word = name[: match.start()], match.group()
@@ -128,7 +133,7 @@ def _maps(folder: Folder, images: list[_Place], masks: list[_Place]) -> MaskPair
         by_key: dict[tuple[str, str], list[str]] = {}
         for mask in masks:
             place = mask.place if with_place else ""
-            for inside in dict.fromkeys((mask.inside, _MASK_ENDING.sub("", mask.inside))):
+            for inside in _cores(mask.inside, _MASK_BEGINNING, _MASK_ENDING):
                 by_key.setdefault((place, inside), []).append(mask.file)
         pairs, alone, used = [], [], set[str]()
         known = {place for place, _ in by_key}
@@ -136,7 +141,7 @@ def _maps(folder: Folder, images: list[_Place], masks: list[_Place]) -> MaskPair
             place = image.place if with_place else ""
             if place not in known:
                 continue
-            inner = dict.fromkeys((image.inside, _IMAGE_ENDING.sub("", image.inside)))
+            inner = _cores(image.inside, _IMAGE_BEGINNING, _IMAGE_ENDING)
             found = [mask for name in inner for mask in by_key.get((place, name), ())]
             exact = [m for m in found if os.path.splitext(m)[0].endswith(image.inside)]
             found = list(dict.fromkeys(exact or found))
@@ -161,6 +166,11 @@ def _maps(folder: Folder, images: list[_Place], masks: list[_Place]) -> MaskPair
     return None
 
 
+def _cores(inside: str, beginning: re.Pattern[str], ending: re.Pattern[str]) -> list[str]:
+    """Return a path, and the path without the words for images or masks in the file's name."""
+    return list(dict.fromkeys((inside, ending.sub("", inside), beginning.sub("", inside))))
+
+
 def _object_files(images: list[_Place], masks: list[_Place]) -> MaskPairs | None:
     """Find one object a file: NAME_CLASS_N or NAME/N below a folder of masks."""
     stems: dict[str, dict[str, str]] = {}  # place -> path inside -> image
@@ -170,12 +180,11 @@ def _object_files(images: list[_Place], masks: list[_Place]) -> MaskPairs | None
     lonely = []
     for mask in masks:
         known = stems.get(mask.place) or (next(iter(stems.values())) if len(stems) == 1 else {})
-        for name, rest in _beginnings(mask.inside):
-            if name in known:
-                files.setdefault(known[name], []).append(_object_file(mask.file, rest))
-                break
-        else:
+        found = _of_image(mask, known)
+        if found is None:
             lonely.append(mask.file)
+        else:
+            files.setdefault(found[0], []).append(found[1])
     if not files:
         return None
     used = {
@@ -183,6 +192,24 @@ def _object_files(images: list[_Place], masks: list[_Place]) -> MaskPairs | None
     }
     alone = [image.file for image in images if image.place in used and image.file not in files]
     return MaskPairs([], files, alone, lonely, True)
+
+
+def _of_image(mask: _Place, known: dict[str, str]) -> tuple[str, ObjectFile] | None:
+    """Return the image of a mask, which lies below the image's name or below its class."""
+    for name, rest in _beginnings(mask.inside):
+        if name in known:
+            return known[name], _object_file(mask.file, rest)
+    folder, _, leaf = mask.inside.rpartition("/")
+    if not folder:
+        return None
+    label = folder.rpartition("/")[2]
+    if leaf in known:
+        return known[leaf], ObjectFile(mask.file, label, False)
+    for name, rest in _beginnings(leaf):
+        if name in known:
+            found = _object_file(mask.file, rest)
+            return known[name], ObjectFile(mask.file, found.label or label, found.numbered)
+    return None
 
 
 def _beginnings(inside: str) -> Iterator[tuple[str, str]]:

@@ -201,16 +201,18 @@ def _objects(
 
 
 def _drawn(shape: dict) -> np.ndarray | None:
-    """Return the (N, 2) outline of a shape in pixels; None for points and lines."""
+    """Return the (N, 2) outline of a shape in pixels; None for points and open lines."""
     kind = shape.get("name")
-    if kind == "polygon":
+    if kind in ("polygon", "polyline"):
         xs, ys = check_pixels(shape["all_points_x"]), check_pixels(shape["all_points_y"])
         if xs.ndim != 1 or xs.shape != ys.shape:
             raise ValueError(
                 "expected lists of as many numbers in all_points_x and all_points_y, got "
                 f"{short_repr(shape['all_points_x'])} and {short_repr(shape['all_points_y'])}"
             )
-        return np.stack([xs, ys], axis=1)
+        points = np.stack([xs, ys], axis=1)
+        closed = len(points) > 3 and bool((points[0] == points[-1]).all())
+        return points if kind == "polygon" or closed else None
     if kind == "rect":
         x, y, width, height = _numbers(shape, "x", "y", "width", "height")
         return rectangle(x, y, x + width, y + height)

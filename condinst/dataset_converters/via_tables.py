@@ -132,16 +132,17 @@ def _regions(where: str, xy: Any, values: Any, attributes: dict[str, Any]) -> It
     if not all(type(value) in (int, float) for value in xy):
         raise ValueError(f"{where}: expected numbers, got {short_repr(xy)}")
     kind, numbers = xy[0], xy[1:]
-    shape: dict[str, Any] = {"name": {1: "point", 5: "line", 6: "polyline"}.get(kind, str(kind))}
+    shape: dict[str, Any] = {"name": {1: "point", 5: "line"}.get(kind, str(kind))}
     if kind in (2, 8) and len(numbers) == 4:
         shape = dict(zip(("x", "y", "width", "height"), numbers, strict=True), name="rect")
     elif kind in (3, 9) and len(numbers) == 3:
         shape = dict(zip(("cx", "cy", "r"), numbers, strict=True), name="circle")
     elif kind == 4 and len(numbers) == 4:
         shape = dict(zip(("cx", "cy", "rx", "ry"), numbers, strict=True), name="ellipse")
-    elif kind == 7 and len(numbers) % 2 == 0:
-        shape = {"name": "polygon", "all_points_x": numbers[::2], "all_points_y": numbers[1::2]}
-    elif kind in (2, 3, 4, 7, 8, 9):
+    elif kind in (6, 7) and len(numbers) % 2 == 0:
+        name = "polygon" if kind == 7 else "polyline"
+        shape = {"name": name, "all_points_x": numbers[::2], "all_points_y": numbers[1::2]}
+    elif kind in (2, 3, 4, 6, 7, 8, 9):
         raise ValueError(f"{where}: shape {kind} with {len(numbers)} numbers")
     named = {}
     for key, value in values.items():

@@ -57,7 +57,12 @@ def write_coco(
         file.write(_MARK + "\n")
         for key, value in (head or {}).items():
             file.write(f"{json.dumps(key)}: {json.dumps(value)},\n")
-        file.write(f'"categories": {json.dumps(categories)},\n')
+        # mmdet's coco_error_analysis.py needs the key
+        named = [
+            {**entry, "supercategory": entry.get("supercategory", entry["name"])}
+            for entry in categories
+        ]
+        file.write(f'"categories": {json.dumps(named)},\n')
         _write_list(file, "images", images)
         file.write(",\n")
         _write_list(file, "annotations", annotations)

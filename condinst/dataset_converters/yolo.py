@@ -20,13 +20,17 @@ from condinst.dataset_converters.folder import Folder, read_text, read_yaml, sta
 from condinst.dataset_converters.image_sizes import image_size
 from condinst.dataset_converters.outlines import box_object, check_label, polygon_object
 from condinst.dataset_converters.records import SPLITS, AnnotationSource, ImageRecord, Label, Notes
+from condinst.dataset_converters.yolo_names import (
+    CLASS_FILES,
+    MAX_CLASS,
+    class_names,
+    names_from_text,
+)
 from condinst.datasets.coco.entry_issues import short_repr
 from condinst.images.sources import IMAGE_SUFFIXES
 
 __all__ = ["find_yolo", "read_yolo"]
 
-_CLASS_FILES = ("classes.txt", "obj.names", "labels.txt")
-_MAX_CLASS = 1_000_000
 _OUTSIDE = 0.5  # fraction of the image's side; beyond it a coordinate is not normalized
 
 
@@ -48,7 +52,7 @@ def _label_folders(folder: Folder) -> set[str]:
     found = set()
     for file in folder.with_suffix(".txt"):
         parent = os.path.dirname(file)
-        if "labels" in parent.split("/") and os.path.basename(file) not in _CLASS_FILES:
+        if "labels" in parent.split("/") and os.path.basename(file) not in CLASS_FILES:
             found.add(parent)
     return found
 
@@ -68,7 +72,7 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
     if description is not None:
         path = folder.root / description
         data = read_yaml(path)
-        classes = _class_names(path, data)
+        classes = class_names(path, data)
         images = _listed_images(path, data, notes)
         listed = {image for image, _ in images}
         for name in folder.images:
@@ -80,7 +84,7 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
             for p in folder.images
             if "images" in p.split("/")[:-1] or _label_file(folder.root / p).is_file()
         ]
-        classes = _names_from_text(folder, notes)
+        classes = names_from_text(folder, notes)
     return AnnotationSource(
         "yolo", _read_all(images, folder, classes, notes), classes, _number_name
     )
@@ -88,58 +92,6 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
 
 def _number_name(label: Label) -> str:
     return f"class_{label}"
-
-
-def _class_names(path: Path, data: Any) -> dict[Label, str]:
-    if not isinstance(data, dict) or not isinstance(data.get("names"), list | dict):
-        raise ValueError(
-            f"{path}: expected the class names under the key names, as a list or as number: name"
-        )
-    if "kpt_shape" in data:
-        raise ValueError(
-            f"{path}: the labels are keypoints (key kpt_shape), expected polygons of instances"
-        )
-    names = data["names"]
-    try:
-        pairs = enumerate(names) if isinstance(names, list) else names.items()
-        numbered = sorted((int(k), v) for k, v in pairs)
-        if all(check_label(name) and 0 <= k <= _MAX_CLASS for k, name in numbered):
-            found: dict[Label, str] = {number: str(name) for number, name in numbered}
-            _check_distinct(path, found)
-            return found
-    except _NamesError:
-        raise
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise ValueError(f"{path}: names: expected number: name, got {short_repr(names)}")
-
-
-class _NamesError(ValueError):
-    """Names of classes that cannot be told apart."""
-
-
-def _check_distinct(path: Path, names: dict[Label, str]) -> None:
-    first: dict[str, Label] = {}
-    for number, name in names.items():
-        if not name.strip():
-            raise _NamesError(f"{path}: names: class {number} has an empty name")
-        if name in first:
-            raise _NamesError(
-                f"{path}: names: classes {first[name]} and {number} are both called {name!r}"
-            )
-        first[name] = number
-
-
-def _names_from_text(folder: Folder, notes: Notes) -> dict[Label, str] | None:
-    for name in _CLASS_FILES:
-        for file in folder.files_named(name):
-            lines = read_text(folder.root / file).splitlines()
-            notes.say(f"Class names are those of {folder.root / file}.")
-            if not all(check_label(line.strip()) for line in lines):
-                raise ValueError(f"{folder.root / file}: expected a class name in each line")
-            return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
-    notes.say("There is no yaml file and no classes.txt: classes are named by their numbers.")
-    return None
 
 
 def _listed_images(path: Path, data: dict, notes: Notes) -> list[tuple[Path, str | None]]:
@@ -198,20 +150,28 @@ def _images_at(place: Path) -> list[Path]:
         inside = Folder.listed(place)
         return [inside.root / image for image in inside.images]
     lines = [line.strip() for line in read_text(place).splitlines() if line.strip()]
+    there: Folder | None = None
     found = []
     for line in lines:
         path = Path(os.path.abspath(place.parent / line))
-        if not os.path.isfile(path):
-            raise ValueError(f"{place}: image not found: {line[:200]}")
+        if not os.path.isfile(path):  # a path of another machine
+            there = there or Folder.listed(place.parent)
+            name = there.find_image(line)
+            if name is None:
+                raise ValueError(f"{place}: image not found: {line[:200]}")
+            path = there.root / name
         found.append(path)
     return found
 
 
 def _label_file(image: Path) -> Path:
     """Return the label file: in ``labels`` if the image is in ``images``, else beside it."""
-    head, found, tail = str(image).rpartition(f"{os.sep}images{os.sep}")
-    labels = Path(f"{head}{os.sep}labels{os.sep}{tail}") if found else image
-    return labels.with_suffix(".txt")
+    for parent in image.parents:
+        if parent.name.lower() == "images":
+            named = [parent.with_name(name) for name in ("labels", "Labels", "LABELS")]
+            labels = next((place for place in named if place.is_dir()), named[0])
+            return (labels / image.relative_to(parent)).with_suffix(".txt")
+    return image.with_suffix(".txt")
 
 
 def _read_all(
@@ -221,23 +181,29 @@ def _read_all(
     notes: Notes,
 ) -> Iterator[ImageRecord]:
     expected: set[Path] = set()
+    seen: set[int] = set()
     for path, split in images:
         labels = _label_file(path)
         expected.add(labels)
         height, width = image_size(path)
         name = Path(os.path.relpath(path, folder.root)).as_posix()
         if labels.is_file():
-            objects = list(_objects(labels, name, height, width, classes, notes))
+            objects = list(_objects(labels, name, height, width, classes, seen, notes))
             if not objects:
                 notes.count("Images without objects, kept as negatives", name)
         else:
             objects = []
             notes.count("Images without a label file, kept as negatives", name)
         yield ImageRecord(path, height, width, objects, split)
+    if classes is not None and 0 not in seen and 0 in classes and max(classes) + 1 in seen:
+        raise ValueError(
+            f"{folder.root}: the labels have classes {min(seen)} to {max(seen)}, the names are "
+            f"numbered {min(classes)} to {max(classes)}: expected classes from 0"
+        )
     without = {_near(labels): labels for labels in expected if not labels.is_file()}
     for parent in sorted({labels.parent for labels in expected}):
         for path in sorted(parent.glob("*")) if parent.is_dir() else ():
-            if path.suffix.lower() != ".txt" or path in expected or path.name in _CLASS_FILES:
+            if path.suffix.lower() != ".txt" or path in expected or path.name in CLASS_FILES:
                 continue
             if _near(path) in without:
                 raise ValueError(
@@ -264,12 +230,14 @@ def _objects(
     height: int,
     width: int,
     classes: dict[Label, str] | None,
+    seen: set[int],
     notes: Notes,
 ) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         row, where = _row(path, number, line), f"{name}, row {number}"
+        seen.add(row.label)
         if classes is not None and row.label not in classes:
             notes.count(f"Objects of class {row.label}, which has no name, left out", where)
             continue
@@ -300,7 +268,7 @@ def _row(path: Path, number: int, line: str) -> _Row:
         raise ValueError(
             f"{path}: line {number}: expected a class number and coordinates, got {line[:80]!r}"
         ) from None
-    if not label.is_integer() or not 0 <= label <= _MAX_CLASS:
+    if not label.is_integer() or not 0 <= label <= MAX_CLASS:
         raise ValueError(f"{path}: line {number}: expected a class number, got {words[0][:80]!r}")
     wrong = [n for n in numbers if not math.isfinite(n) or not -_OUTSIDE <= n <= 1 + _OUTSIDE]
     if wrong:

@@ -62,7 +62,7 @@ def sample_masks(
     areas = torch.from_numpy(sums[:, 0]).long()  # (M,)
     centers = torch.from_numpy(sums[:, 1:] / np.maximum(sums[:, :1], 1)).float()  # (M, 2)
     fine, *coarse = (
-        SampledMasks(torch.from_numpy(samples), centers, areas, s)
+        SampledMasks(torch.from_numpy(samples), centers, areas, s, size=(height, width))
         for samples, s in zip(sampled, strides, strict=True)
     )
     if coarse:

@@ -30,6 +30,7 @@ class SampledMasks:
         areas: (M,) int64, pixels of each mask.
         stride: pixels from one sample to the next.
         coarse: the same masks at the stride of the semantic loss, or None.
+        size: height and width of the input image.
     """
 
     samples: Tensor
@@ -37,6 +38,7 @@ class SampledMasks:
     areas: Tensor
     stride: int
     coarse: SampledMasks | None = None
+    size: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return self.samples.shape[0]
@@ -81,6 +83,20 @@ class SampledMasks:
         """Return itself: ground truth pads the samples once the size of the logits is known."""
         return self
 
+    def to_ndarray(self) -> np.ndarray:
+        """Return (M, H, W) uint8 masks in which each pixel has the value of the next sample.
+
+        mmdet's ``browse_dataset.py`` draws them.
+        """
+        if self.size is None:
+            raise ValueError("the size of the image of these samples is not known")
+        places = [
+            np.clip(np.arange(side) // self.stride, 0, n - 1)
+            for side, n in zip(self.size, self.samples.shape[1:], strict=True)
+        ]
+        samples = self.samples.cpu().numpy().astype(np.uint8)  # (M, h, w)
+        return samples[:, places[0][:, None], places[1]]
+
 
 @dataclass
 class SimilarColors:
@@ -116,3 +132,10 @@ class SimilarColors:
     def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> SimilarColors:
         """Return itself: ground truth pads the edges once the size of the logits is known."""
         return self
+
+    def to_ndarray(self) -> np.ndarray:
+        """Refuse to be drawn, in words for those who run mmdet's ``browse_dataset.py``."""
+        raise TypeError(
+            "the masks of BoxInst's training data are similarities of colors, which cannot be "
+            "drawn as masks; use condinst browse"
+        )

@@ -199,6 +199,9 @@ class AnnotationColumns:
             return self._malformed(f"got {short_repr(mask)}")
         if len(mask) >= 3 and all(is_pair(point) for point in mask):
             mask = [mask]  # pairs are no polygons, so they are the points of one polygon
+        elif len(mask) >= 6 and len(mask) % 2 == 0 and all(type(x) in (int, float) for x in mask):
+            self.issue("flat", f"got {short_repr(mask)}", fixed=True)
+            mask = [mask]
         before = len(self.coordinates), len(self.polygon_ends)
         degenerate, first = 0, 0
         for place, polygon in enumerate(mask):

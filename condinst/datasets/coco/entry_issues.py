@@ -30,6 +30,7 @@ _BROKEN = {
 _FIXED = {
     "text": "numbers written as text, read as numbers: ",
     "pairs": "polygons written as [x, y] pairs, read as polygons: ",
+    "flat": "polygons x1, y1, x2, ... that are not in a list of polygons, read as polygons: ",
     "id": "ids of another type than a whole number or text, read as the ids that they equal: ",
     "name": "category names that are numbers, read as text: ",
     "flags": "values of iscrowd or ignore written as text, read as 0 or 1: ",

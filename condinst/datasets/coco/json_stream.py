@@ -176,7 +176,9 @@ class JsonStream:
         try:
             more = self._decoder.decode(data, final=self._ended)
         except UnicodeDecodeError as error:
-            raise ValueError(f"not JSON: {error.encoding} text: {error.reason}") from None
+            raise ValueError(
+                f"not JSON: {error.encoding} text: {error.reason}; save it as UTF-8"
+            ) from None
         self._text, self._place = self._text[self._place :] + more, 0
 
     def _error(self, message: str, place: int) -> ValueError:

@@ -157,7 +157,9 @@ def _write_split(folder: Path, split: str, parameters: dict[str, Any]) -> dict[s
         "licenses": [],
         "images": images,
         "annotations": annotations,
-        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CLASSES)],
+        "categories": [
+            {"id": i + 1, "name": name, "supercategory": name} for i, name in enumerate(CLASSES)
+        ],
     }
 
 

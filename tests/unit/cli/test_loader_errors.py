@@ -127,6 +127,12 @@ def test_an_error_that_names_the_image_stays(workers):
         Fails(fail)[4]
 
 
+def test_a_loop_over_a_dataset_ends():
+    """As mmdet's browse_dataset.py loops, without a length."""
+    dataset = Fails(lambda: None)
+    assert sum(1 for _ in dataset) == len(dataset)
+
+
 def test_other_errors_are_left_alone():
     assert explain_uninterrupted(RuntimeError("DataLoader works")) is None
     assert (

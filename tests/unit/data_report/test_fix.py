@@ -229,3 +229,23 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"ann\.json: cannot be written: No space left"):
         fix_files(found, tmp_path / "out")
     assert list(folder.iterdir()) == []
+
+
+def test_a_file_of_lvis_keeps_its_keys(tmp_path):
+    """LVIS has coco_url in place of file_name, no iscrowd, and its own keys."""
+    data = sound_data()
+    for image in data["images"]:
+        image["coco_url"] = f"http://images.example/{image.pop('file_name')}"
+        image |= {"neg_category_ids": [1], "not_exhaustive_category_ids": []}
+    for category in data["categories"]:
+        category["frequency"] = "f"
+    for entry in data["annotations"]:
+        entry.pop("iscrowd", None)
+    names = [image["coco_url"].rpartition("/")[2] for image in data["images"]]
+    data["annotations"][0]["area"] = None
+    annotations, written = fixed(tmp_path, data)
+    assert annotations[1]["area"] > 0
+    assert {entry["iscrowd"] for entry in written["annotations"]} == {0}
+    assert [image["file_name"].rpartition("/")[2] for image in written["images"]] == names
+    assert all(image["neg_category_ids"] == [1] for image in written["images"])
+    assert all(category["frequency"] == "f" for category in written["categories"])

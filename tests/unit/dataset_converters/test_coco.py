@@ -68,7 +68,7 @@ def test_one_file_is_split_and_its_entries_are_kept(tmp_path, images, write_json
     for part, split in zip(parts, (imported.train, imported.val), strict=True):
         ids = {image["id"] for image in part["images"]}
         assert {a["image_id"] for a in part["annotations"]} <= ids
-        assert part["categories"] == CATEGORIES
+        assert part["categories"] == [c | {"supercategory": c["name"]} for c in CATEGORIES]
         assert part["info"] == {"year": 2024}
         assert split.img_dir == tmp_path / "data/images"
     assert path.read_bytes() == before
@@ -258,3 +258,108 @@ def test_an_unused_double_of_a_class_is_dropped(tmp_path, draw, write_json, note
 def test_utf_16_is_recognized(tmp_path, images):
     (tmp_path / "data/ann.json").write_text(json.dumps(_coco(images)), encoding="utf-16")
     assert import_data(tmp_path / "data", tmp_path / "out").train.num_images == 8
+
+
+def _discs(names, **changes):
+    """Return COCO of two triangles in each image, with some keys of every annotation changed."""
+    data = _coco(names)
+    data["annotations"] = [
+        {"id": 2 * i + n, "image_id": 1 + i, "category_id": 3 + 4 * n, "bbox": [5, 5, 20, 20]}
+        | {"area": 200, "iscrowd": 0, "segmentation": [[5, 5, 25, 5, 25, 25]]}
+        | changes
+        for i, _ in enumerate(names)
+        for n in (0, 1)
+    ]
+    return data
+
+
+def _entries(imported):
+    splits = [json.loads(s.ann_file.read_text()) for s in (imported.train, imported.val)]
+    return [entry for split in splits for entry in split["annotations"]]
+
+
+def test_boxes_and_areas_come_from_the_masks(tmp_path, images, write_json, note):
+    data = _discs(images)
+    del data["annotations"][0]["bbox"], data["annotations"][1]["iscrowd"]
+    data["annotations"][2]["area"] = float("nan")
+    data["annotations"][3]["bbox"] = [5, 5, float("inf"), 20]
+    write_json(tmp_path / "data/ann.json", data)
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    found = {entry["id"]: entry for entry in _entries(imported)}
+    assert len(found) == 20
+    assert [found[i]["bbox"] for i in (0, 3)] == [[5, 5, 20, 20]] * 2
+    assert 190 <= found[2]["area"] <= 210
+    assert {entry["iscrowd"] for entry in found.values()} == {0}
+    assert "made from the mask" in note(imported, "mended")
+
+
+def test_a_box_without_a_mask_is_a_crowd_among_masks(tmp_path, images, write_json, note):
+    data = _discs(images)
+    for entry, mask in zip(data["annotations"], ([], [[5, 5, 25, 25]], [["x"] * 6]), strict=False):
+        entry["segmentation"] = mask
+    write_json(tmp_path / "data/ann.json", data)
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    found = {entry["id"]: entry for entry in _entries(imported)}
+    assert [found[i]["iscrowd"] for i in range(5)] == [1, 1, 1, 0, 0]
+    assert found[0]["segmentation"] == [[5, 5, 25, 5, 25, 25, 5, 25]]
+    assert ": 3 (id 0, id 1, id 2)" in note(imported, "made a crowd region")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(segmentation=[["x"] * 6], bbox=[5, 5, float("nan"), 20]),
+        dict(category_id=99),
+    ],
+)
+def test_an_image_of_unusable_annotations_is_no_negative(
+    tmp_path, images, write_json, note, changes
+):
+    data = _discs(images)
+    for entry in data["annotations"][:2]:
+        entry |= changes
+    write_json(tmp_path / "data/ann.json", data)
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    assert imported.train.num_images + imported.val.num_images == 9
+    assert "(0.png)" in note(imported, "Images whose annotations cannot be used")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(segmentation=[["x"] * 6]), "none of its 20 annotations can be used.*--fix"),
+        (dict(category_id=8), "look shifted"),
+        (dict(segmentation=[[0.1, 0.1, 0.5, 0.1, 0.5, 0.5]]), "fractions of the image"),
+    ],
+)
+def test_what_makes_every_annotation_wrong_is_refused(
+    tmp_path, images, write_json, changes, message
+):
+    write_json(tmp_path / "data/ann.json", _discs(images, **changes))
+    with pytest.raises(ValueError, match=message):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("there", "stated"),
+    [
+        ("Gr\u00f6\u00dfe 1.png", "Gro\u0308\u00dfe 1.png"),
+        ("an image.png", "an%20image.png"),
+        ("a.png", "C:\\photos\\a.png"),
+        ("a.png", "file:///photos/a.png"),
+    ],
+)
+def test_names_as_other_systems_write_them(tmp_path, draw, write_json, there, stated):
+    draw(tmp_path / f"data/{there}")
+    draw(tmp_path / "data/other.png", value=9)
+    write_json(tmp_path / "data/ann.json", _discs([stated, "other.png"]))
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    files = [json.loads(s.ann_file.read_text())["images"] for s in (imported.train, imported.val)]
+    assert {entry["file_name"] for part in files for entry in part} == {there, "other.png"}
+
+
+def test_the_name_of_an_upload_is_named(tmp_path, draw, write_json):
+    draw(tmp_path / "data/a.png")
+    write_json(tmp_path / "data/ann.json", _discs(["3f2a1b9c-a.png"]))
+    with pytest.raises(ValueError, match="3f2a1b9c-a.png is missing, but a.png is there"):
+        import_data(tmp_path / "data", tmp_path / "out")

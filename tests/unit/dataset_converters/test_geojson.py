@@ -29,6 +29,8 @@ def test_geojson_of_qupath(tmp_path, two_images, all_objects, note, as_list):
         _feature("Polygon", [ring], "Tumor"),
         _feature("MultiPolygon", [[[*OTHER, OTHER[0]], [*HOLE, HOLE[0]]]], "Stroma"),
         _feature("Point", [5, 5], "Tumor"),
+        {"type": "Feature", "geometry": None, "properties": {}},
+        {"type": "Feature", "geometry": {"type": "GeometryCollection", "geometries": []}},
         _feature("Polygon", [ring], "Ignore*"),
     ]
     for n in "ab":
@@ -37,6 +39,7 @@ def test_geojson_of_qupath(tmp_path, two_images, all_objects, note, as_list):
     imported = import_data(tmp_path, tmp_path / "out")
     check(all_objects, imported, [("Tumor", FIRST), ("Stroma", WITH_HOLE)])
     assert note(imported, "(Point)")
+    assert "feature 3" in note(imported, "without a geometry")
     assert note(imported, "ignored class")
 
 

@@ -306,3 +306,9 @@ def test_an_image_of_another_case_is_named(labeled, tmp_path):
     (tmp_path / "a.png").rename(tmp_path / "A.PNG")
     with pytest.raises(ValueError, match=r"'?a.png'? is missing, but A.PNG is there"):
         import_data(tmp_path, tmp_path / "out")
+
+
+def test_a_turned_rectangle(labeled, tmp_path, all_objects):
+    points = [[20, 5], [30, 15], [20, 25], [10, 15]]
+    (found,) = _one(labeled, tmp_path, all_objects, [_shape(points, kind="rotation")])
+    assert found[1]["segmentation"] == [[20, 5, 30, 15, 20, 25, 10, 15]]

@@ -143,3 +143,13 @@ def test_a_polygon_of_uneven_lists_is_named(via, tmp_path):
     via([_region({"name": "polygon", "all_points_x": [1, 2, 3], "all_points_y": [1, 2]})])
     with pytest.raises(ValueError, match=r"via.json: a.png, region 0"):
         import_data(tmp_path, tmp_path / "out")
+
+
+def test_a_closed_line_is_an_outline(via, tmp_path, all_objects, note):
+    open_line = POLYGON | {"name": "polyline"}
+    closed = {key: [*values, values[0]] for key, values in list(POLYGON.items())[1:]}
+    via([_region(shape | {"name": "polyline"}, kind="cell") for shape in (closed, open_line)], [])
+    imported = import_data(tmp_path, tmp_path / "out")
+    ((_, annotation, _),) = all_objects(imported)["a.png"]
+    assert annotation["bbox"] == [10, 6, 20, 12]
+    assert "region 1" in note(imported, "(polyline)")

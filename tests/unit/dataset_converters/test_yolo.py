@@ -247,3 +247,26 @@ def test_labels_whose_name_differs_by_case_are_named(two_parts):
     label.rename(label.with_name(f"{label.stem}.TXT"))
     with pytest.raises(ValueError, match=r"\.TXT: no image has this name"):
         import_data(two_parts, two_parts / "out")
+
+
+def test_classes_counted_from_one_are_refused(two_parts):
+    for i, path in enumerate(sorted(two_parts.glob("labels/*/*.txt"))):
+        path.write_text(f"{1 + i % 2} {SQUARE}\n")
+    with pytest.raises(ValueError, match="classes 1 to 2.*numbered 0 to 1.*from 0"):
+        import_data(two_parts, two_parts / "out")
+
+
+def test_folders_in_capitals(two_parts, all_objects):
+    (two_parts / "images").rename(two_parts / "Images")
+    (two_parts / "labels").rename(two_parts / "Labels")
+    (two_parts / "data.yaml").write_text(
+        "train: Images/train\nval: Images/val\nnames: [cat, dog]\n"
+    )
+    found = all_objects(import_data(two_parts, two_parts / "out"))
+    assert [len(objects) for objects in found.values()] == [1] * 6
+
+
+def test_lists_of_images_of_another_machine(two_parts):
+    (two_parts / "val.txt").write_bytes(b"D:\\set\\images\\val\\val0.png\r\n")
+    (two_parts / "data.yaml").write_text("train: images/train\nval: val.txt\nnames: [cat, dog]\n")
+    assert import_data(two_parts, two_parts / "out").val.num_images == 1

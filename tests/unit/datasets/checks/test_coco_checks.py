@@ -55,7 +55,7 @@ ISSUES = {
     ),
     "size of zero": (lambda d: set_images(d, height=0), "1 images with a height or width below"),
     "flat polygon": (
-        lambda d: set_annotation(d, segmentation=[1, 2, 3, 4, 5, 6]),
+        lambda d: set_annotation(d, segmentation=[1, 2, 3, 4, 5]),
         "1 annotations whose segmentation is neither RLE (a dict) nor a list of polygons",
     ),
     "rle of another size": (

@@ -138,7 +138,6 @@ REFUSED_ANNOTATIONS = {
     "polygon of dicts": (dict(segmentation=[[{}, 2, 3, 4, 5, 6]]), "polygon", "got {}"),
     "polygon of lists": (dict(segmentation=[[1, [2], 3, 4, 5, 6]]), "polygon", r"got \[2\]"),
     "polygon text": (dict(segmentation=["1 2 3"]), "segmentation", "1 2 3"),
-    "flat": (dict(segmentation=[1, 2, 3, 4, 5, 6]), "segmentation", r"got \[1, 2"),
     "segmentation 7": (dict(segmentation=7), "segmentation", "got 7"),
     "segmentation {}": (dict(segmentation={}), "segmentation", "got {}"),
     "rle negative": (
@@ -200,6 +199,7 @@ FIXED = {
     "polygon": (dict(segmentation=[["10", *SQUARE[0][1:]]]), "text"),
     "pairs": (dict(segmentation=[[[10, 10], [30, 10], [30, 30], [10, 30]]]), "pairs"),
     "one list of pairs": (dict(segmentation=[[10, 10], [30, 10], [30, 30], [10, 30]]), "pairs"),
+    "flat": (dict(segmentation=SQUARE[0]), "flat"),
     "crowd": (dict(iscrowd="0"), "flags"),
     "ignore": (dict(ignore="false"), "flags"),
     "image id text": (dict(image_id="2"), "id"),

@@ -1,0 +1,69 @@
+"""Mend annotations of a COCO file without guessing, when the file is written again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from condinst.dataset_converters.outlines import box_object, rectangle, segmentation_object
+from condinst.datasets.coco.coco_entries import Segmentation
+
+__all__ = ["broken_rules", "is_measure", "mend"]
+
+_MEASURES = {"bbox", "area", "keys", "iscrowd", "ignore"}  # what the mask or a default says too
+
+
+def broken_rules(data: Any) -> dict[int, set[str]]:
+    """Return annotation -> the rules that it breaks, of a ``CocoFile``.
+
+    An annotation without a mask breaks one where others have masks.
+    """
+    found: dict[int, set[str]] = {}
+    for issue in data.issues:
+        if issue.where == "annotations" and not issue.fixed:
+            found.setdefault(issue.index, set()).add(issue.rule)
+    kinds = data.segmentations
+    without = np.isin(kinds, (Segmentation.NONE, Segmentation.DEGENERATE)) & ~data.crowd
+    if not np.isin(kinds, (Segmentation.NONE, Segmentation.DEGENERATE)).all():
+        for index in np.flatnonzero(without).tolist():
+            found.setdefault(index, set()).add("segmentation")
+    return found
+
+
+def is_measure(rules: set[str]) -> bool:
+    """Tell whether the mask of an annotation holds what is broken."""
+    return rules <= _MEASURES
+
+
+def mend(
+    entry: dict[str, Any], rules: set[str], height: int, width: int
+) -> tuple[dict[str, Any], str] | None:
+    """Return the annotation that can be used instead of a broken one, and what was done.
+
+    Args:
+        entry: the annotation without its broken values.
+        rules: the rules that it breaks.
+        height, width: size of its image in pixels.
+
+    Returns:
+        The annotation with the box and area of its mask, or the crowd region of its box. None if
+        neither mask nor box can be used.
+    """
+    mask = entry.get("segmentation")
+    if is_measure(rules) and mask:
+        try:
+            made = segmentation_object(0, mask, height, width)
+        except ValueError:
+            made = None
+        if made is not None:
+            measures = {"bbox": made["bbox"], "area": made["area"]}
+            return measures | entry, "box or area made from the mask"
+    x, y, w, h = entry.get("bbox", (0, 0, 0, 0))
+    box = box_object(0, x, y, x + w, y + h, height, width)
+    if is_measure(rules) or min(w, h) <= 0 or box is None:
+        return None
+    x, y, w, h = box["bbox"]
+    corners = rectangle(x, y, x + w, y + h).ravel().tolist()
+    crowd = {"bbox": box["bbox"], "area": box["area"], "segmentation": [corners], "iscrowd": 1}
+    return entry | crowd, "mask unusable, made a crowd region of the box"
