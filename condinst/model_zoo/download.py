@@ -2,8 +2,8 @@
 
 The part that has arrived is in ``NAME.part`` beside the target. ``NAME.part.json`` holds the
 version of the server's file, so that a download is resumed (HTTP Range, If-Range; RFC 9110) only
-while the server still has that version. torch.hub's downloader is not used: it neither resumes nor
-retries, and accepts a truncated file.
+while the server still has that version. torch.hub's downloader and pooch are not used: neither
+resumes, and without a checksum both accept a truncated file.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ from condinst.version import __version__
 BLOCK = 1 << 18
 # Status codes of temporary failures.
 _TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
+
+
+class UnreachableError(OSError):
+    """A server does not hand out the file; another server may have it."""
 
 
 class _BrokenError(Exception):
@@ -58,7 +62,8 @@ def download(
 
     Raises:
         ValueError: the URL is not http or https, or the file is not the expected one.
-        OSError: the server cannot be reached, the connection keeps breaking, or the disk is full.
+        UnreachableError: the server cannot be reached, or the connection keeps breaking.
+        OSError: the disk is full.
     """
     if urlparse(url).scheme not in ("http", "https"):
         raise ValueError(f"{url}: expected a URL of http or https")
@@ -75,7 +80,7 @@ def download(
             if failures >= attempts:
                 kept = f"{part.size()} bytes are kept in {part.path}"
                 why = ", ".join(dict.fromkeys(reasons))
-                raise OSError(
+                raise UnreachableError(
                     f"{url}: given up after {len(reasons)} attempts: {why}; {kept}"
                 ) from error
             time.sleep(pause * 2 ** (failures - 1))
@@ -205,12 +210,12 @@ def _open(request: Request, part: _Part, timeout: float) -> HTTPResponse:
         if error.code == 416:  # no such range: ours is not a part of its file
             part.discard()
         elif error.code not in _TEMPORARY:
-            raise OSError(f"{request.full_url}: {answer}") from error
+            raise UnreachableError(f"{request.full_url}: {answer}") from error
         raise _BrokenError(answer) from error
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, (socket.gaierror, ssl.SSLCertVerificationError)):
-            raise OSError(f"{request.full_url}: cannot be reached ({reason})") from error
+            raise UnreachableError(f"{request.full_url}: cannot be reached ({reason})") from error
         raise _BrokenError(f"no answer ({reason})") from error
 
 
