@@ -28,6 +28,7 @@ class HubServer:
         private: repositories that want ``token``.
         gated: repositories whose access was not granted to anybody.
         token: the only valid token.
+        damaged: whether the first byte of a file is another one than its checksum says.
         requests: method, path and authorization of all requests that came.
     """
 
@@ -36,6 +37,7 @@ class HubServer:
         self.private: set[str] = set()
         self.gated: set[str] = set()
         self.token = "hf_right"
+        self.damaged = False
         self.requests: list[tuple[str, str, str | None]] = []
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True)
@@ -78,6 +80,8 @@ class HubServer:
         self.requests.append((handler.command, path, authorization))
         if path.startswith("/cdn/"):
             content = next(c for c in self.files.values() if _digest(c) == path[5:])
+            if self.damaged:
+                content = bytes([content[0] ^ 1]) + content[1:]
             self._send(handler, 200, {"ETag": f'"{path[5:]}"'}, content, body)
             return
         match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+|refs/pr/\d+)/(.+)", path)
