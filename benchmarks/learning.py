@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,11 +28,15 @@ from condinst.utils.files import replacing, write_whole
 
 __all__ = [
     "LearningCurve",
+    "Spread",
+    "as_lines",
     "draw_learning",
     "mmdet_config",
     "read_learning",
     "save_start",
+    "spreads",
     "summary",
+    "write",
 ]
 
 # transforms that compute targets in our data workers; mmdet computes targets in its losses
@@ -176,17 +181,76 @@ def summary(theirs: LearningCurve, ours: LearningCurve) -> dict[str, Any]:
     }
 
 
-def draw_learning(runs: Sequence[LearningCurve], path: Path) -> None:
+@dataclass(frozen=True)
+class Spread:
+    """One number of several trainings that differ in their seed.
+
+    Attributes:
+        values: the number of each training.
+        mean: their mean.
+        std: their sample standard deviation, None for one training.
+    """
+
+    values: list[float]
+    mean: float
+    std: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Compute mean and standard deviation."""
+        std = statistics.stdev(values) if len(values) > 1 else None
+        return cls(list(values), statistics.fmean(values), std)
+
+    def __str__(self) -> str:
+        if self.std is None:
+            return f"{self.mean:.3f}"
+        low, high = min(self.values), max(self.values)
+        return f"{self.mean:.3f} +- {self.std:.3f} ({low:.3f} to {high:.3f})"
+
+
+def spreads(
+    theirs: Sequence[LearningCurve], ours: Sequence[LearningCurve]
+) -> dict[str, dict[str, Spread]]:
+    """Return mean and spread of the last validation's AP: of mmdet, of ours, and of ours - mmdet.
+
+    The difference is taken seed by seed: both trainings of a seed have the same initial weights.
+
+    Args:
+        theirs, ours: one run for each seed, in the same order.
+    """
+    found = {}
+    for key in ("mask_ap", "box_ap", "mask_ap50", "mask_ap75"):
+        values = [[getattr(run, key)[-1] for run in runs] for runs in (theirs, ours)]
+        gaps = [b - a for a, b in zip(*values, strict=True)]
+        triple = map(Spread.of, (*values, gaps))
+        found[key] = dict(zip(("mmdet", "ours", "ours - mmdet"), triple, strict=True))
+    return found
+
+
+def as_lines(found: Mapping[str, Mapping[str, Spread]]) -> list[str]:
+    """Return the spreads as lines to print."""
+    return [
+        f"{key:9}  {name:12}  {spread}"
+        for key, columns in found.items()
+        for name, spread in columns.items()
+    ]
+
+
+def draw_learning(
+    theirs: Sequence[LearningCurve], ours: Sequence[LearningCurve], path: Path
+) -> None:
     """Draw mask AP over iterations and over minutes of training, side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     by_iteration, by_time = figure.subplots(1, 2, sharey=True)
-    for run in runs:
-        label = f"{run.name}  {run.mask_ap[-1]:.3f}"
-        by_iteration.plot(run.iterations, run.mask_ap, marker="o", label=label)
-        by_time.plot([s / 60 for s in run.seconds], run.mask_ap, marker="o", label=label)
+    for color, runs in (("C0", theirs), ("C1", ours)):
+        mean = statistics.fmean(run.mask_ap[-1] for run in runs)
+        for i, run in enumerate(runs):
+            style = dict(marker="o", color=color, label=None if i else f"{run.name}  {mean:.3f}")
+            by_iteration.plot(run.iterations, run.mask_ap, **style)
+            by_time.plot([s / 60 for s in run.seconds], run.mask_ap, **style)
     by_iteration.set(xlabel="iteration", ylabel="mask AP")
     by_time.set(xlabel="minutes of training")
     for axes in (by_iteration, by_time):
@@ -198,11 +262,23 @@ def draw_learning(runs: Sequence[LearningCurve], path: Path) -> None:
 
 
 def write(
-    folder: Path, about: Mapping[str, Any], theirs: LearningCurve, ours: LearningCurve
+    folder: Path,
+    about: Mapping[str, Any],
+    seeds: Sequence[int],
+    theirs: Sequence[LearningCurve],
+    ours: Sequence[LearningCurve],
 ) -> list[Path]:
-    """Write learning.json and learning.png; return their paths."""
+    """Write learning.json and learning.png of one run for each seed; return their paths."""
     paths = [folder / "learning.json", folder / "learning.png"]
-    content = {"machine": dict(about), **summary(theirs, ours)}
+    found = spreads(theirs, ours)
+    content = {
+        "machine": dict(about),
+        "spread": {k: {n: asdict(s) for n, s in row.items()} for k, row in found.items()},
+        "seeds": [
+            {"seed": seed, **summary(*pair)}
+            for seed, *pair in zip(seeds, theirs, ours, strict=True)
+        ],
+    }
     write_whole(paths[0], json.dumps(content, indent=1) + "\n")
-    draw_learning([theirs, ours], paths[1])
+    draw_learning(theirs, ours, paths[1])
     return paths

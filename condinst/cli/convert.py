@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from condinst.cli.common import make_parser
 from condinst.cli.early import check_config, check_file, check_out_file
+from condinst.utils.hub import PREFIX as HUB
+from condinst.utils.hub import parse_hub_address
 from condinst.utils.names import printable
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     layouts = "\n".join(f"  {name:21} {meaning}" for name, meaning in LAYOUTS.items())
     parser.epilog = _EPILOG.format(layouts=layouts)
-    parser.add_argument("weights", help="file to read, .pth or .pkl")
+    parser.add_argument("weights", help="file to read, .pth or .pkl, or hf://OWNER/REPO/FILE")
     parser.add_argument("--out", required=True, metavar="FILE", help="file to write")
     parser.add_argument(
         "--to",
@@ -68,16 +70,21 @@ def run(args: argparse.Namespace) -> int:
 
 def convert(args: argparse.Namespace) -> Conversion:
     """Convert a file, and print what was converted."""
-    check_file("weights", args.weights)
+    hub = args.weights.startswith(HUB)
+    if hub:
+        parse_hub_address(args.weights)
+    else:
+        check_file("weights", args.weights)
     check_out_file("--out", args.out)
     if args.config:
         check_config(args.config)
 
     from condinst.checkpoints import LAYOUTS, convert_file
-    from condinst.model_zoo import resolve_config
+    from condinst.model_zoo import resolve_checkpoint, resolve_config
 
     config = resolve_config(args.config) if args.config else None
-    done = convert_file(args.weights, args.out, to=args.to, config=config)
+    source = resolve_checkpoint(args.weights) if hub else args.weights
+    done = convert_file(source, args.out, to=args.to, config=config)
     print(f"read {printable(args.weights)}: {done.layout} ({LAYOUTS[done.layout]})")
     for what, names in (
         ("tensors left out", done.dropped),

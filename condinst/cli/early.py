@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 from condinst.utils.files import check_regular, check_replaceable, check_writable
+from condinst.utils.hub import PREFIX as HUB
+from condinst.utils.hub import parse_hub_address
 
 __all__ = [
     "CHECKPOINTS",
@@ -32,8 +34,8 @@ _DEVICE = re.compile(r"(?:cpu|cuda|xpu|mps|npu|mlu|musa|hpu|meta)(?::\d+)?")
 
 
 def is_checkpoint(word: str) -> bool:
-    """Tell whether a word is a checkpoint, by its ending or the file's first bytes."""
-    if word.endswith(CHECKPOINTS):
+    """Tell whether a word is a checkpoint, by its form, its ending or the file's first bytes."""
+    if word.startswith(HUB) or word.endswith(CHECKPOINTS):
         return True
     return not word.endswith(_CONFIGS) and _begins(Path(word), _MAGIC)
 
@@ -54,8 +56,9 @@ def check_config(word: str, more: str = "a config comes before its checkpoint") 
     path = Path(word)
     if _is_dir(path):
         raise ValueError(f"config {word}: is a folder, expected a config file")
-    if is_checkpoint(word) and (path.is_file() or word.endswith(CHECKPOINTS)):
-        if not path.is_file():
+    hub = word.startswith(HUB)
+    if is_checkpoint(word) and (hub or path.is_file() or word.endswith(CHECKPOINTS)):
+        if not hub and not path.is_file():
             raise FileNotFoundError(f"config {word} is not a file")
         raise ValueError(f"{word}: this is a checkpoint, expected a config (.py); {more}")
     file = Path(resolve_config(word))
@@ -76,6 +79,9 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
     """
     from condinst.model_zoo.index import list_models, unknown
 
+    if word.startswith(HUB):
+        parse_hub_address(word)
+        return
     path = Path(word)
     if "://" in word or (":" in word and not path.drive):  # a URL, or a prefix of mmengine's
         return

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from condinst.model_zoo import Model
 
 # what can be used at once comes first
-_WEIGHTS = {"in this package": 0, "online": 1, "no longer online": 2, "none": 3}
+_WEIGHTS = {"in this package": 0, "online": 1, "none": 2}
 
 _EXAMPLES = """examples:
   %(prog)s
   %(prog)s "boxinst_*"
+  %(prog)s boxinst --long
   %(prog)s "*r101*" --json
 """
 
@@ -25,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument(
         "pattern", nargs="?", help='part of the names to list, or a pattern such as "boxinst_*"'
+    )
+    parser.add_argument(
+        "--long",
+        action="store_true",
+        help="print config, links, checksum, license and origin of the weights of each model",
     )
     parser.add_argument("--json", action="store_true", help="print everything in the index as JSON")
 
@@ -49,7 +55,11 @@ def run(args: argparse.Namespace) -> int:
         ]
         print(json.dumps(content, indent=2))
         return 0
-    rows = [_row(model) for model in sorted(models, key=lambda model: _WEIGHTS[_weights(model)])]
+    models.sort(key=lambda model: _WEIGHTS[_weights(model)])
+    if args.long:
+        print("\n\n".join(map(_describe, models)))
+        return 0
+    rows = [_row(model) for model in models]
     table = [("name", "box AP", "mask AP", "measured on", "weights"), *rows]
     widths = [max(len(row[i]) for row in table) for i in range(5)]
     for name, box, mask, *words in table:
@@ -72,4 +82,32 @@ def _weights(model: Model) -> str:
         return "in this package"
     if model.weights is None:
         return "none"
-    return "no longer online" if model.gone else "online"
+    return "online"
+
+
+def _describe(model: Model) -> str:
+    """Return several lines on a model, with the origin of its weights."""
+    lines: list[tuple[str, str | None]] = [
+        ("config", str(model.config)),
+        ("AP", _published_ap(model)),
+    ]
+    if model.packaged:
+        lines += [("weights", str(model.packaged))]
+    elif model.weights is None:
+        lines += [("weights", "none are published")]
+    else:
+        lines += [("weights", model.weights), *(("mirror", url) for url in model.mirrors)]
+        checksum = f"sha256 {model.sha256}" if model.sha256 else "none is published"
+        lines += [("checksum", checksum)]
+    source = " ".join(word for word in (model.repository, model.source_config) if word)
+    lines += [("license", model.license), ("source", source), ("note", model.note)]
+    text = [f"  {title:9} {content}" for title, content in lines if content]
+    return "\n".join([model.name, *text])
+
+
+def _published_ap(model: Model) -> str:
+    if model.box_ap is None:
+        return "none"
+    test_dev = model.mask_ap_test_dev
+    more = "" if test_dev is None else f"; mask {test_dev:.1f} on COCO test-dev"
+    return f"box {_number(model.box_ap)}, mask {_number(model.mask_ap)} on {model.dataset}{more}"

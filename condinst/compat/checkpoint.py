@@ -29,6 +29,7 @@ from condinst.compat import restricted_pickle
 from condinst.compat.checkpoint_content import check_content, check_layout
 from condinst.compat.checkpoint_file import check, require_file
 from condinst.compat.checkpoint_list import EXTRAS
+from condinst.utils import hub
 
 TRUST = "CONDINST_TRUST_CHECKPOINT"
 """Environment variable: the path or URL of the one file that is loaded as an ordinary pickle."""
@@ -45,6 +46,7 @@ def apply(upstream: str) -> None:
         torch.serialization.add_safe_globals([(value, name) for name, value in EXTRAS.items()])
     loader = mmengine_checkpoint.CheckpointLoader
     loader.register_scheme(prefixes="", loader=load_from_local, force=True)
+    loader.register_scheme(prefixes=hub.PREFIX, loader=load_from_hub, force=True)
     mmengine_checkpoint.load_url = load_url
     mmengine_checkpoint.torch = _SafeTorch("torch")  # for mmengine's other sources
 
@@ -54,6 +56,11 @@ def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
     path = Path(filename).expanduser()
     require_file(path, str(filename))
     return _read(path, str(filename), map_location)
+
+
+def load_from_hub(address: str, map_location: Any = None) -> dict[str, Any]:
+    """Read a checkpoint of the Hugging Face Hub; see ``utils.hub`` and :func:`_read`."""
+    return _read(hub.fetch_from_hub(address), address, map_location)
 
 
 def load_url(

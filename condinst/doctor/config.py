@@ -18,6 +18,8 @@ from condinst.datasets.checks.checks import check_datasets
 from condinst.doctor.finding import ERROR, OK, WARNING, Finding
 from condinst.doctor.machine import num_cpus
 from condinst.model_zoo import list_models
+from condinst.utils.hub import PREFIX as HUB
+from condinst.utils.hub import parse_hub_address
 from condinst.utils.words import without_error_numbers
 
 _GROUP = "config"
@@ -67,6 +69,8 @@ def _model(cfg: Config) -> str:
 def _weights(cfg: Config) -> str:
     """Read the checkpoint that training starts from, unless the run downloads it."""
     name = str(cfg.load_from)
+    if name.startswith(HUB):
+        parse_hub_address(name)
     if "://" in name or name in list_models():
         return f"{name}, downloaded when a run starts"
     content = load_from_local(name)

@@ -29,6 +29,7 @@ from condinst.models.input_channels import input_channels
 from condinst.models.optimize import optimize_for_inference
 from condinst.models.speed import AUTOCAST_DTYPES
 from condinst.registry import DATASETS, MODELS, TRANSFORMS
+from condinst.utils.hub import PREFIX as HUB
 
 CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 
@@ -46,7 +47,7 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
     if isinstance(config, str | os.PathLike) and os.path.isdir(config):
         raise ValueError(f"config {config}: is a folder, expected a config, a checkpoint or a name")
     if checkpoint is None and isinstance(config, str | os.PathLike):
-        if Path(config).suffix in CHECKPOINT_SUFFIXES:
+        if str(config).startswith(HUB) or Path(config).suffix in CHECKPOINT_SUFFIXES:
             config, checkpoint = None, config
         elif str(config) in list_models():
             checkpoint = config

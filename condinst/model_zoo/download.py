@@ -2,8 +2,8 @@
 
 The part that has arrived is in ``NAME.part`` beside the target. ``NAME.part.json`` holds the
 version of the server's file, so that a download is resumed (HTTP Range, If-Range; RFC 9110) only
-while the server still has that version. torch.hub's downloader is not used: it neither resumes nor
-retries, and accepts a truncated file.
+while the server still has that version. torch.hub's downloader and pooch are not used: neither
+resumes, and without a checksum both accept a truncated file.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import ssl
 import time
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlparse
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
 from condinst.model_zoo.progress import Progress
 from condinst.utils.files import flush, names_file, write_whole
@@ -29,6 +30,10 @@ from condinst.version import __version__
 BLOCK = 1 << 18
 # Status codes of temporary failures.
 _TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
+
+
+class UnreachableError(OSError):
+    """A server does not hand out the file; another server may have it."""
 
 
 class _BrokenError(Exception):
@@ -51,14 +56,16 @@ def download(
     Args:
         url: http or https.
         target: path of the file.
-        checksum: the first hexadecimal digits of the file's sha256.
+        checksum: the first hexadecimal digits of the file's sha256; None for that in the server's
+            redirect, if there is one, as on the Hugging Face Hub.
         timeout: seconds to wait for the server's answer, or for more data.
         attempts: number of failed attempts in a row, without any progress, after which to give up.
         pause: seconds before the second attempt; doubled for each further one.
 
     Raises:
         ValueError: the URL is not http or https, or the file is not the expected one.
-        OSError: the server cannot be reached, the connection keeps breaking, or the disk is full.
+        UnreachableError: the server cannot be reached, or the connection keeps breaking.
+        OSError: the disk is full.
     """
     if urlparse(url).scheme not in ("http", "https"):
         raise ValueError(f"{url}: expected a URL of http or https")
@@ -66,7 +73,7 @@ def download(
     failures, most, reasons = 0, part.size(), []
     while True:
         try:
-            _receive(url, part, timeout)
+            linked = _receive(url, part, timeout)
             break
         except _BrokenError as error:
             failures = failures + 1 if part.size() <= most else 1
@@ -75,11 +82,11 @@ def download(
             if failures >= attempts:
                 kept = f"{part.size()} bytes are kept in {part.path}"
                 why = ", ".join(dict.fromkeys(reasons))
-                raise OSError(
+                raise UnreachableError(
                     f"{url}: given up after {len(reasons)} attempts: {why}; {kept}"
                 ) from error
             time.sleep(pause * 2 ** (failures - 1))
-    part.finish(url, checksum)
+    part.finish(url, checksum or linked)
 
 
 def check_file(path: Path, checksum: str | None, source: str = "") -> None:
@@ -170,10 +177,30 @@ class _Part:
         self.note.unlink(missing_ok=True)
 
 
-def _receive(url: str, part: _Part, timeout: float) -> None:
-    """Write all that one connection brings; return when the file is whole."""
+class _Redirects(HTTPRedirectHandler):
+    """Follows redirects, and keeps the checksum that the Hugging Face Hub states in its own."""
+
+    checksum: str | None = None
+
+    def redirect_request(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        stated = headers.get("X-Linked-ETag", "").strip('"').lower()
+        if re.fullmatch(r"[0-9a-f]{64}", stated):  # small files have another kind of ETag
+            self.checksum = stated
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _receive(url: str, part: _Part, timeout: float) -> str | None:
+    """One connection: write all that it brings; returns when the file is whole.
+
+    Returns:
+        The file's sha256, if a redirect stated it.
+    """
     headers = {"User-Agent": f"condinst/{__version__}", "Accept-Encoding": "identity"}
-    response = _open(Request(url, headers=headers | part.range_headers(url)), part, timeout)
+    redirects = _Redirects()
+    request = Request(url, headers=headers | part.range_headers(url))
+    response = _open(request, build_opener(redirects), part, timeout)
     with response:
         _refuse_web_page(url, response.headers)
         length = response.headers.get("Content-Length")
@@ -194,23 +221,24 @@ def _receive(url: str, part: _Part, timeout: float) -> None:
         if found > total:
             part.discard()
         raise _BrokenError(f"{found} bytes arrived, expected {total}")
+    return redirects.checksum
 
 
-def _open(request: Request, part: _Part, timeout: float) -> HTTPResponse:
+def _open(request: Request, opener: OpenerDirector, part: _Part, timeout: float) -> HTTPResponse:
     try:
-        return urlopen(request, timeout=timeout)
+        return opener.open(request, timeout=timeout)
     except HTTPError as error:
         error.close()
         answer = f"the server answered {error.code} {error.reason}"
         if error.code == 416:  # no such range: ours is not a part of its file
             part.discard()
         elif error.code not in _TEMPORARY:
-            raise OSError(f"{request.full_url}: {answer}") from error
+            raise UnreachableError(f"{request.full_url}: {answer}") from error
         raise _BrokenError(answer) from error
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, (socket.gaierror, ssl.SSLCertVerificationError)):
-            raise OSError(f"{request.full_url}: cannot be reached ({reason})") from error
+            raise UnreachableError(f"{request.full_url}: cannot be reached ({reason})") from error
         raise _BrokenError(f"no answer ({reason})") from error
 
 

@@ -37,13 +37,14 @@ class Model:
         measured_box_ap: box AP that we measured with these weights on COCO val2017, in percent.
         measured_mask_ap: mask AP that we measured likewise, in percent.
         weights: URL as published.
+        mirrors: other URLs of the same file, in the order in which they are tried.
         weights_file: the weights' file name, in a folder of weights and in the cache.
         sha256: hexadecimal digits of the file's checksum: all 64, or the first 8.
         layout: "original" or "mmdet", see ``condinst.checkpoints``.
         license: license of the weights.
         repository: URL of the program that the weights come from.
         source_config: the model's config file there.
-        gone: why the URL no longer serves the weights.
+        note: what is known of the file, such as who has fetched it.
     """
 
     name: str
@@ -59,13 +60,14 @@ class Model:
     measured_box_ap: float | None = None
     measured_mask_ap: float | None = None
     weights: str | None = None
+    mirrors: tuple[str, ...] = ()
     weights_file: str | None = None
     sha256: str | None = None
     layout: str | None = None
     license: str | None = None
     repository: str | None = None
     source_config: str | None = None
-    gone: str | None = None
+    note: str | None = None
 
     @property
     def packaged(self) -> Path | None:
@@ -152,11 +154,12 @@ def _parse(entry: dict[str, Any], collection: dict[str, Any], root: Path) -> Mod
         measured_box_ap=measured.get("box AP"),
         measured_mask_ap=measured.get("mask AP"),
         weights=weights,
+        mirrors=tuple(entry.get("Mirrors", ())),
         weights_file=entry.get("Weights File") or (weights and Path(urlparse(weights).path).name),
         sha256=entry.get("SHA256"),
         layout=origin.get("Layout"),
         license=origin.get("License"),
         repository=origin.get("Repository"),
         source_config=entry.get("Source Config"),
-        gone=origin.get("Gone"),
+        note=origin.get("Note"),
     )

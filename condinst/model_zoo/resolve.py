@@ -16,6 +16,8 @@ from condinst.compat.base_configs import (
 )
 from condinst.model_zoo.index import get, list_models, unknown
 from condinst.model_zoo.weights import fetch
+from condinst.utils.hub import PREFIX as HUB
+from condinst.utils.hub import fetch_from_hub
 
 
 def resolve_config(name_or_path: str) -> str:
@@ -66,12 +68,17 @@ def _say(text: str) -> None:
 
 
 def resolve_checkpoint(name_or_path: str) -> str:
-    """Return the weights of a model's name, fetched if needed; a path or URL is returned unchanged.
+    """Return the file of a model's name or of an address ``hf://``, fetched if needed.
+
+    A path or another URL is returned unchanged.
 
     Raises:
+        ImportError: it is an address ``hf://``, and huggingface_hub is not installed.
         ValueError: it is neither a path nor a model's name, or the model has no weights.
         OSError: the weights cannot be fetched.
     """
+    if name_or_path.startswith(HUB):
+        return str(fetch_from_hub(name_or_path))
     if _looks_like_path(name_or_path) or os.path.isfile(name_or_path):
         return name_or_path
     if name_or_path in list_models():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from condinst.model_zoo.download import check_file, download
+from condinst.model_zoo.download import UnreachableError, check_file, download
 from condinst.model_zoo.index import Model, get
 from condinst.utils.files import replacing
 from condinst.version import __version__
@@ -52,7 +52,17 @@ def fetch(model: str | Model, folder: str | Path | None = None) -> Path:
         )
     published = _find(entry, folder) or _download(entry)
     check_file(published, entry.sha256)
-    return published if entry.layout == "mmdet" else _convert(entry, published)
+    if entry.layout == "mmdet":
+        return published
+    try:
+        return _convert(entry, published)
+    except ValueError as error:
+        if published.parent != cache_folder():
+            raise
+        # without a checksum, only the reader notices that something else was downloaded
+        raise ValueError(
+            f"{error}; it came from {entry.weights}, delete it to get it anew"
+        ) from error
 
 
 def cache_folder() -> Path:
@@ -90,23 +100,36 @@ def _download(entry: Model) -> Path:
     target = cache_folder() / str(entry.weights_file)
     if target.is_file():
         return target
-    advice = (
-        f"get {entry.weights_file} elsewhere and put it into {target.parent}, or into the folder "
-        f"that the environment variable {WEIGHTS} names"
-    )
-    if entry.gone:
-        raise FileNotFoundError(
-            f"{entry.name}: {entry.weights} no longer serves the weights ({entry.gone}); "
-            f"{advice}; its authors may name another address at {entry.repository}"
-        )
     with _lock(target):
         if not target.is_file():
-            try:
-                download(str(entry.weights), target, checksum=entry.sha256)
-            except (OSError, ValueError) as error:
-                kind = ValueError if isinstance(error, ValueError) else OSError
-                raise kind(f"{entry.name}: {error}. To go on without: {advice}") from error
+            _download_from_any(entry, target)
     return target
+
+
+def _download_from_any(entry: Model, target: Path) -> None:
+    """Download from the first URL of the entry that has the expected file."""
+    advice = (
+        f"get {entry.weights_file} elsewhere ({entry.repository} published it) and put it into "
+        f"{target.parent}, or into the folder that the environment variable {WEIGHTS} names"
+    )
+    print(f"{entry.name}: license of these weights: {entry.license}", file=sys.stderr, flush=True)
+    urls = [str(entry.weights), *entry.mirrors]
+    failures: list[OSError | ValueError] = []
+    for url in urls:
+        # a server that is replaced by a mirror need not be waited for as long as the only one
+        attempts = 5 if url == urls[-1] else 2
+        try:
+            download(url, target, checksum=entry.sha256, attempts=attempts)
+            return
+        except (UnreachableError, ValueError) as error:  # the next one may have the file
+            failures.append(error)
+            if url != urls[-1]:
+                print(f"{error}; trying the next mirror", file=sys.stderr, flush=True)
+        except OSError as error:
+            raise OSError(f"{entry.name}: {error}. To go on without: {advice}") from error
+    kind = OSError if isinstance(failures[0], OSError) else ValueError
+    said = "; ".join(map(str, failures))
+    raise kind(f"{entry.name}: {said}. To go on without: {advice}") from failures[0]
 
 
 def _convert(entry: Model, source: Path) -> Path:

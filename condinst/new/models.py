@@ -130,12 +130,6 @@ def _from_index(name: str, from_scratch: bool) -> Recipe:
     )
     if entry.weights is None or from_scratch:
         return recipe
-    if entry.gone and not _local_file(entry):
-        raise ValueError(
-            f"--model {name}: its weights ({entry.weights_file}) are no longer online, and are not "
-            "in the folder of the environment variable CONDINST_WEIGHTS; start without weights "
-            "with --from-scratch, or choose r50"
-        )
     return replace(recipe, zoo=known)
 
 
@@ -157,7 +151,8 @@ def weights_note(recipe: Recipe, base: Any, from_scratch: bool) -> str:
 
         entry = get(recipe.zoo)
         file = _local_file(entry)
-        return _note(f"{recipe.zoo}, trained on COCO", file, str(entry.weights))
+        what = f"{recipe.zoo}, trained on COCO (license: {entry.license})"
+        return _note(what, file, str(entry.weights))
     backbone = base.model.backbone
     if backbone.get("pretrained"):
         return (

@@ -12,7 +12,17 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from pycocotools import mask as mask_utils
 
-from benchmarks.learning import LearningCurve, mmdet_config, read_learning, summary
+from benchmarks.eight_images import eight_images_config, write_subset
+from benchmarks.learning import (
+    LearningCurve,
+    Spread,
+    as_lines,
+    mmdet_config,
+    read_learning,
+    spreads,
+    summary,
+    write,
+)
 
 pytestmark = pytest.mark.long
 
@@ -108,7 +118,88 @@ def test_a_run_without_validation_is_named(tmp_path):
         read_learning(tmp_path, "x")
 
 
+def curve(name, ap):
+    return LearningCurve(name, [5, 10], [5.0, 10.0], [0.1, ap], [0.1, ap / 2], [0, ap], [0, ap], 1)
+
+
+def test_mean_and_spread_of_several_seeds(tmp_path):
+    """Seeds are paired: the spread of the difference is not the difference of the spreads."""
+    theirs = [curve("mmdet", ap) for ap in (0.2, 0.4, 0.6)]
+    ours = [curve("ours", ap) for ap in (0.3, 0.5, 0.7)]
+    found = spreads(theirs, ours)["mask_ap"]
+    assert found["mmdet"].mean == pytest.approx(0.4)
+    assert found["mmdet"].std == pytest.approx(0.2)  # sqrt((0.04 + 0 + 0.04) / 2)
+    assert found["ours - mmdet"].mean == pytest.approx(0.1)
+    assert found["ours - mmdet"].std == pytest.approx(0)
+    lines = as_lines(spreads(theirs, ours))
+    assert "mask_ap    ours          0.500 +- 0.200 (0.300 to 0.700)" in lines
+    for path in write(tmp_path, {}, [3, 4, 5], theirs, ours):
+        assert path.stat().st_size > 0
+    content = json.loads((tmp_path / "learning.json").read_text())
+    assert [entry["seed"] for entry in content["seeds"]] == [3, 4, 5]
+    assert content["spread"]["box_ap"]["ours"]["values"] == pytest.approx([0.15, 0.25, 0.35])
+
+
+def test_one_seed_has_no_spread():
+    assert Spread.of([0.25]).std is None
+    assert str(Spread.of([0.25])) == "0.250"
+
+
+def test_the_eight_images_are_those_with_the_largest_small_object(tmp_path):
+    """Image i has objects of areas 100 and i; image 3 has a crowd, and image 12 has no object."""
+    images = [dict(id=i, file_name=f"{i}.png", width=20, height=10) for i in range(1, 13)]
+    annotations = [
+        dict(id=10 * i + k, image_id=i, area=area, iscrowd=int(i == 3))
+        for i in range(1, 12)
+        for k, area in enumerate((100, i))
+    ]
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    content = dict(images=images, annotations=annotations, categories=[])
+    (folder / "instances_train2017.json").write_text(json.dumps(content))
+    write_subset(tmp_path, tmp_path / "eight.json")
+    kept = json.loads((tmp_path / "eight.json").read_text())
+    assert {image["id"] for image in kept["images"]} == {4, 5, 6, 7, 8, 9, 10, 11}
+    assert len(kept["annotations"]) == 16
+    with pytest.raises(FileNotFoundError, match=r"instances_train2017.json is not a file"):
+        write_subset(folder, tmp_path / "eight.json")
+
+
+def test_the_eight_images_are_trained_from_scratch(tmp_path):
+    cfg = eight_images_config(tmp_path, tmp_path / "eight.json", iterations=50)
+    assert cfg.model.backbone.init_cfg is None
+    assert cfg.model.backbone.frozen_stages == -1
+    assert cfg.train_cfg.val_interval == 10
+    assert cfg.train_dataloader.dataset.ann_file == cfg.val_evaluator.ann_file
+
+
+SCRIPT = [sys.executable, ROOT / "tools" / "compare_training.py"]
+
+
 def test_the_script_tells_what_it_takes():
-    command = [sys.executable, ROOT / "tools" / "compare_training.py", "--help"]
-    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    out = subprocess.run([*SCRIPT, "--help"], capture_output=True, text=True, check=True).stdout
     assert "--only {mmdet,ours,report}" in out
+
+
+def test_finished_trainings_are_reported_and_not_repeated(tmp_path):
+    for name, aps in (("mmdet", [0.1, 0.3]), ("ours", [0.2, 0.4])):
+        for seed in (0, 1):
+            write_log(tmp_path / f"seed_{seed}" / name, 1.0, aps)
+    words = [
+        CONFIG,
+        "--out",
+        tmp_path,
+        "--seeds",
+        "0",
+        "1",
+        "--cfg-options",
+        "train_cfg.max_iters=20",
+    ]
+    done = subprocess.run([*SCRIPT, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.count("finished earlier") == 4
+    assert "mask_ap    ours - mmdet  0.100 +- 0.000 (0.100 to 0.100)" in done.stdout
+    both = subprocess.run(
+        [*SCRIPT, *words, "--eight-images", tmp_path], capture_output=True, text=True
+    )
+    assert both.returncode == 1
+    assert "expected a config or --eight-images FOLDER" in both.stderr.splitlines()[0]

@@ -159,13 +159,36 @@ def test_names_of_models(capsys):
     assert header.split() == ["name", "box", "AP", "mask", "AP", "measured", "on", "weights"]
     assert line.split() == [
         "boxinst_r50_fpn_90k",
-        "39.4",
-        "30.8",
+        "39.6",
+        "31.1",
         "COCO",
         "online",
     ]  # mmdet's model zoo
+    assert main(["list", "shapes", "--long"]) == 0
+    assert "shapes.pth" in capsys.readouterr().out
     assert main(["list", "mask_rcnn*"]) == 1
     assert capsys.readouterr().err.startswith("error: mask_rcnn*: no model has such a name")
+
+
+def test_where_the_weights_come_from(capsys):
+    """Links and file names as in AdelaiDet's README and mmdetection's."""
+    assert main(["list", "condinst_r101_bifpn_3x_sem", "--long"]) == 0
+    name, *lines = capsys.readouterr().out.splitlines()
+    assert name == "condinst_r101_bifpn_3x_sem"
+    found = dict(line.split(maxsplit=1) for line in lines)
+    folder = "https://huggingface.co/tianzhi/AdelaiDet-CondInst/resolve/main"
+    assert found["weights"] == f"{folder}/CondInst_R_101_BiFPN_3x_sem.pth"
+    assert found["checksum"] == "none is published"
+    assert found["license"].startswith("AdelaiDet for non-commercial purposes")
+    assert found["note"].startswith("not fetched by us")
+    assert found["AP"] == "box 45.7, mask 40.2 on COCO"
+    assert main(["list", "condinst_r50_fpn_90k", "--long"]) == 0
+    found = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:])
+    assert found["weights"].startswith("https://download.openmmlab.com/mmdetection/v3.0/condinst/")
+    assert found["mirror"].startswith("https://mmassets.onedl.ai/mmdetection/v3.0/condinst/")
+    assert found["checksum"] == "sha256 4c186406"
+    assert main(["list", "--long"]) == 0
+    assert capsys.readouterr().out.count("https://huggingface.co/tianzhi/") == 16
 
 
 def test_only_a_name_brings_its_checkpoint(tmp_path, monkeypatch, capsys):

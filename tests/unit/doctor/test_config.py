@@ -37,3 +37,7 @@ def test_what_is_no_checkpoint_is_an_error(tmp_path, kind):
 def test_what_a_run_downloads_is_not_downloaded():
     assert status(list_models()[0])[0] == "ok"
     assert status("https://example.com/a.pth")[0] == "ok"
+    assert status("hf://someone/models/a.pth")[0] == "ok"
+    found, text = status("hf://someone/a.pth")
+    assert found == "error"
+    assert "expected hf://OWNER/REPO/FILE" in text

@@ -9,6 +9,7 @@ import socket
 from functools import partial
 
 import pytest
+from hub_server import HubServer
 
 from condinst.model_zoo import download as module
 from condinst.model_zoo.progress import Progress
@@ -181,6 +182,22 @@ def test_a_wrong_checksum_names_file_expected_and_got(server, target):
     with pytest.raises(ValueError, match=expected):
         download(server.url(), target, checksum="01234567")
     assert list(target.parent.glob("file*")) == []
+
+
+def test_the_checksum_in_a_redirect_of_the_hub_is_checked(target):
+    with HubServer() as hub:
+        hub.files["someone/models", "main", "a.pth"] = b"weights"
+        url = f"{hub.url}/someone/models/resolve/main/a.pth"
+        hub.damaged = True
+        expected = hashlib.sha256(b"weights").hexdigest()
+        with pytest.raises(ValueError, match=f"sha256 begins with .*, expected {expected}"):
+            download(url, target)
+        assert list(target.parent.glob("file*")) == []
+        hub.damaged = False
+        download(url, target)
+        assert target.read_bytes() == b"weights"
+        with pytest.raises(ValueError, match="expected 01234567"):  # that of the caller counts
+            download(url, target.with_name("b.pth"), checksum="01234567")
 
 
 def test_what_was_there_stays_until_the_new_is_whole(server, target):

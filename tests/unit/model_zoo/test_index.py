@@ -10,7 +10,7 @@ from condinst import model_zoo
 from condinst.compat import base_configs
 
 # The numbers of the original's own tables (configs/CondInst/README.md, configs/BoxInst/README.md of
-# AdelaiDet) and of mmdet's metafiles: box AP, mask AP on val2017, mask AP on test-dev.
+# AdelaiDet) and of mmdet's READMEs: box AP, mask AP on val2017, mask AP on test-dev.
 PUBLISHED = {
     "condinst_r50_fpn_1x": (39.7, 35.7, None),
     "condinst_r50_fpn_3x": (41.9, 37.5, None),
@@ -29,7 +29,7 @@ PUBLISHED = {
     "boxinst_r101_fpn_3x": (43.3, 33.0, 33.2),
     "boxinst_r101_bifpn_3x": (45.4, 34.1, 33.9),
     "boxinst_r101_dcni3_bifpn_3x": (46.4, 34.8, 35.0),
-    "boxinst_r50_fpn_90k": (39.4, 30.8, None),
+    "boxinst_r50_fpn_90k": (39.6, 31.1, None),
     "boxinst_r101_fpn_90k": (41.8, 32.7, None),
 }
 
@@ -98,10 +98,31 @@ def test_weights_come_with_license_source_and_a_name_of_their_own():
         assert model.license
         assert model.repository.startswith("https://github.com/")
         assert model.source_config
+        assert model.weights_file == model.weights.rpartition("/")[2]
         if model.layout == "mmdet":  # OpenMMLab's file names end in the checksum's first digits
             assert model.weights.endswith(f"-{model.sha256}.pth")
+            path = model.weights.removeprefix("https://download.openmmlab.com/")
+            assert model.mirrors == (f"https://mmassets.onedl.ai/{path}",)
+        else:
+            assert not model.mirrors
+            assert model.sha256 is None
+            assert "no checksum is published" in model.note
+        assert model.note.startswith("not fetched by us")
     assert len({model.weights for model in published}) == len(published)
     assert len({model.weights_file for model in published}) == len(published)
+
+
+def test_the_links_of_the_original_models():
+    """As in AdelaiDet's README files since 2023-12: two repositories, and one odd name."""
+    original = [model for model in models() if model.layout == "original"]
+    assert len(original) == 16
+    for model in original:
+        kind = {"CondInst": "CondInst", "BoxInst": "BoxInst"}[model.collection]
+        stem = f"{kind}_{model.source_config.rpartition('/')[2].removesuffix('.yaml')}"
+        if stem == "CondInst_MS_R_101_BiFPN_3x_sem":
+            stem = "CondInst_R_101_BiFPN_3x_sem"
+        folder = f"https://huggingface.co/tianzhi/AdelaiDet-{kind}/resolve/main"
+        assert model.weights == f"{folder}/{stem}.pth"
 
 
 def rows(repo):

@@ -6,7 +6,7 @@ from original_weights import original_file
 
 from condinst import model_zoo
 from condinst.cli import test, train
-from condinst.model_zoo import resolve_checkpoint, resolve_config
+from condinst.model_zoo import resolve, resolve_checkpoint, resolve_config
 
 NAME = "condinst_r50_fpn_1x"
 
@@ -114,6 +114,13 @@ def test_a_misspelt_name(resolve):
 )
 def test_paths_and_urls_of_checkpoints_are_left_to_their_reader(path):
     assert resolve_checkpoint(path) == path
+
+
+def test_an_address_of_the_hub_is_its_file(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(resolve, "fetch_from_hub", lambda word: asked.append(word) or tmp_path)
+    assert resolve_checkpoint("hf://a/b@v1/c.pth") == str(tmp_path)
+    assert asked == ["hf://a/b@v1/c.pth"]
 
 
 def test_the_name_of_a_model_without_weights():

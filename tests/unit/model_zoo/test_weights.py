@@ -22,12 +22,12 @@ from condinst.model_zoo import weights
 from condinst.registry import MODELS
 
 MMDET = "condinst_r50_fpn_90k"
-GONE = "condinst_r50_fpn_1x"
+ORIGINAL = "condinst_r50_fpn_1x"
 
 
 def entry(server, name=MMDET, **changes):
     """An entry of the index whose weights are on the server."""
-    changes = dict(weights=server.url(), sha256=None, gone=None) | changes
+    changes = dict(weights=server.url(), mirrors=(), sha256=None) | changes
     return dataclasses.replace(model_zoo.get(name), **changes)
 
 
@@ -83,23 +83,80 @@ def test_a_local_folder_that_is_none(tmp_path, monkeypatch):
         model_zoo.fetch(MMDET)
 
 
-def test_where_weights_are_gone_the_message_says_what_to_do(tmp_path):
-    model = model_zoo.get(GONE)
-    with pytest.raises(FileNotFoundError) as caught:
-        model_zoo.fetch(GONE)
-    text = str(caught.value)
-    for part in (GONE, model.weights, "get CondInst_MS_R_50_1x.pth elsewhere", model.repository):
-        assert part in text
-    assert str(tmp_path / "home/weights") in text
-    assert "CONDINST_WEIGHTS" in text
+def test_the_original_weights_come_from_their_address(server, tmp_path):
+    """No checksum of theirs is published: the names and shapes of the tensors are checked."""
+    server.content = b"something else"
+    model = entry(server, ORIGINAL)
+    with pytest.raises(ValueError, match="CondInst_MS_R_50_1x.pth: "):
+        model_zoo.fetch(model)
+    assert len(server.requests) == 1
 
 
-def test_a_failed_download_says_what_to_do(server):
+def test_a_mirror_stands_behind_the_first(server, capsys):
+    checksum = hashlib.sha256(server.content).hexdigest()
+    for answers in ([404], [503, 503]):
+        server.answers = list(answers)
+        server.requests.clear()
+        model = entry(server, mirrors=(server.url("mirror.pth"),), sha256=checksum[:8])
+        path = model_zoo.fetch(model)
+        assert path.read_bytes() == server.content
+        paths = [path for path, _ in server.requests]
+        assert paths == ["/file.pth"] * len(answers) + ["/mirror.pth"]
+        license, *said = capsys.readouterr().err.splitlines()
+        assert license == f"{MMDET}: license of these weights: Apache-2.0"
+        assert server.url() in said[0]
+        assert said[0].endswith("trying the next mirror")
+        path.unlink()
+
+
+def test_a_mirror_that_is_reached_after_a_host_that_is_gone(server):
+    model = entry(server, weights="http://nobody.invalid/x.pth", mirrors=(server.url(),))
+    assert model_zoo.fetch(model).read_bytes() == server.content
+
+
+def test_a_mirror_has_to_have_the_same_file(server, tmp_path):
+    """The first answers with a web page, the mirror with another file."""
+    server.answers = [404]
+    model = entry(server, mirrors=(server.url("mirror.pth"),), sha256="01234567")
+    with pytest.raises(OSError, match=r"404.*mirror.pth\): sha256 begins with .*To go on without"):
+        model_zoo.fetch(model)
+    assert not list((tmp_path / "home/weights").glob("*.pth"))
+
+
+def test_a_first_server_with_another_file_is_replaced_too(server):
+    """A closed host that answers every address with a page of its own."""
+    whole, kind = server.content, server.content_type
+    server.content, server.content_type = b"<html>", "text/html"
+    send = server._send
+
+    def page_then_file(handler, cut):
+        if len(server.requests) > 1:
+            server.content, server.content_type = whole, kind
+        send(handler, cut)
+
+    server._send = page_then_file
+    assert model_zoo.fetch(entry(server, mirrors=(server.url("b.pth"),))).read_bytes() == whole
+
+
+def test_a_full_disk_is_not_tried_again_elsewhere(server, monkeypatch):
+    from condinst.model_zoo import download
+
+    usage = download.shutil.disk_usage("/")._replace(free=5)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(OSError, match="the disk is full"):
+        model_zoo.fetch(entry(server, mirrors=(server.url("mirror.pth"),)))
+    assert len(server.requests) == 1
+
+
+def test_a_failed_download_says_what_to_do(server, tmp_path):
     server.answers = [404]
     model = entry(server)
-    expected = f"{MMDET}: {server.url()}: .* 404 .*get {model.weights_file} elsewhere"
-    with pytest.raises(OSError, match=expected):
+    with pytest.raises(OSError, match=f"{MMDET}: {server.url()}: .* 404 ") as caught:
         model_zoo.fetch(model)
+    text = str(caught.value)
+    for part in (f"get {model.weights_file} elsewhere", model.repository, "CONDINST_WEIGHTS"):
+        assert part in text
+    assert str(tmp_path / "home/weights") in text
 
 
 def test_a_model_without_weights():

@@ -48,18 +48,20 @@ def test_names_that_are_none():
         find_recipe("r50", "cpu", False, False)
 
 
-def test_weights_that_are_not_online_must_be_at_hand(tmp_path, monkeypatch):
+def test_weights_of_the_index_are_downloaded_or_at_hand(tmp_path, monkeypatch):
     name = "condinst_r50_fpn_1x"
     monkeypatch.setenv("CONDINST_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("CONDINST_HOME", str(tmp_path / "none"))
-    with pytest.raises(ValueError, match=r"CondInst_MS_R_50_1x\.pth.*no longer online"):
-        find_recipe(name, "cuda", True, False)
     assert find_recipe(name, "cuda", True, True).zoo is None
-    (tmp_path / "CondInst_MS_R_50_1x.pth").touch()
     recipe = find_recipe(name, "cuda", True, False)
     assert recipe.zoo == name
     cfg = Config.fromfile(shipped_config(recipe.base))
-    assert str(tmp_path) in weights_note(recipe, cfg, False)
+    address = (
+        "https://huggingface.co/tianzhi/AdelaiDet-CondInst/resolve/main/CondInst_MS_R_50_1x.pth"
+    )
+    assert address in weights_note(recipe, cfg, False)
+    (tmp_path / "CondInst_MS_R_50_1x.pth").touch()
+    assert f"found in {tmp_path}" in weights_note(recipe, cfg, False)
 
 
 def test_it_is_said_whether_weights_have_to_be_fetched(tmp_path, monkeypatch):

@@ -1,0 +1,108 @@
+"""Fetch a file from the Hugging Face Hub: ``hf://owner/repo/file``, by huggingface_hub."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["PREFIX", "HubAddress", "fetch_from_hub", "parse_hub_address"]
+
+PREFIX = "hf://"
+
+_FORM = "hf://OWNER/REPO/FILE or hf://OWNER/REPO@REVISION/FILE"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_ADDRESS = re.compile(rf"hf://({_NAME})/({_NAME})(?:@([^/@]+))?/(.+)")
+# the first word of addresses of other kinds of repositories
+_KINDS = ("models", "datasets", "spaces", "buckets")
+
+
+@dataclass(frozen=True)
+class HubAddress:
+    """A file in a model repository of the Hub.
+
+    Attributes:
+        repo: "owner/repo".
+        file: path of the file in the repository, with "/".
+        revision: branch, tag or commit; None for the default branch.
+    """
+
+    repo: str
+    file: str
+    revision: str | None
+
+
+def parse_hub_address(address: str) -> HubAddress:
+    """Take an address apart. A "/" in a revision is written %2F: ``@refs%2Fpr%2F1``.
+
+    Raises:
+        ValueError: it has another form, or its file would lie outside of the repository.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise ValueError(f"{address}: expected {_FORM}")
+    owner, repo, revision, file = match.groups()
+    if owner in _KINDS:
+        raise ValueError(f"{address}: expected {_FORM}, where REPO is a repository of models")
+    parts = file.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\\" in file or not file.isprintable():
+        raise ValueError(f"{address}: expected {_FORM}, got {file!r} as the file")
+    return HubAddress(f"{owner}/{repo}", file, revision and urllib.parse.unquote(revision))
+
+
+def fetch_from_hub(address: str) -> Path:
+    """Return the path of a file of the Hub, downloaded if the cache of huggingface_hub lacks it.
+
+    Cache, token, mirror and offline mode are huggingface_hub's: the environment variables HF_HOME,
+    HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE.
+
+    Raises:
+        ImportError: huggingface_hub is not installed.
+        OSError: the file cannot be fetched.
+        ValueError: the address is no address of a file.
+    """
+    parsed = parse_hub_address(address)
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        raise ImportError(
+            f"{address}: needs huggingface_hub: pip install 'condinst[hub]'", name=error.name
+        ) from error
+    try:
+        path = hf_hub_download(
+            parsed.repo, parsed.file, revision=parsed.revision, library_name="condinst"
+        )
+    except Exception as error:  # its classes differ by version, and some come from httpx
+        raise _explained(address, parsed, error) from error
+    return Path(path)
+
+
+def _explained(address: str, parsed: HubAddress, error: Exception) -> OSError:
+    """Return the error as one line that says what to do."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    where = f"https://huggingface.co/{parsed.repo}"
+    if "GatedRepoError" in kinds:
+        why = f"access has to be granted first, at {where}; then log in with: hf auth login"
+    elif "RepositoryNotFoundError" in kinds:
+        why = (
+            f"there is no repository {parsed.repo}, or it is private: log in with: hf auth login, "
+            "or set the environment variable HF_TOKEN"
+        )
+    elif "RevisionNotFoundError" in kinds:
+        why = f"{parsed.repo} has no revision {parsed.revision}"
+    elif "LocalEntryNotFoundError" in kinds:
+        why = (
+            "it is not in the cache of huggingface_hub, and the Hub cannot be reached "
+            f"({_first_line(error.__cause__ or error)})"
+        )
+    elif "EntryNotFoundError" in kinds:
+        at = f" at the revision {parsed.revision}" if parsed.revision else ""
+        why = f"{parsed.repo} has no file {parsed.file}{at}"
+    else:
+        why = f"{type(error).__name__}: {_first_line(error)}"
+    return OSError(f"{address}: cannot be fetched: {why}")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
