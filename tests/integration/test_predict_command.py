@@ -99,6 +99,17 @@ def test_every_format_at_once(checkpoint, folder, found, tmp_path, capsys):
         assert {s["label"] for s in content["shapes"]} == set(results.names)
 
 
+@pytest.mark.parametrize(("kind", "ending"), [("labels", "png"), ("labels-tiff", "tif")])
+def test_label_maps(checkpoint, folder, found, tmp_path, kind, ending):
+    out = tmp_path / "out"
+    assert start(SMALL, checkpoint, folder, "--out", out, "--no-images", "--format", kind) == 0
+    assert {p.name for p in (out / "labels").iterdir()} == {f"{n}.{ending}" for n in found}
+    for name, results in found.items():
+        with Image.open(out / "labels" / f"{name}.{ending}") as image:
+            assert np.array_equal(np.asarray(image), results.to_label_map())
+    assert sum(results.to_label_map().any() for results in found.values()) > 0
+
+
 def test_one_image_by_the_checkpoint_alone(checkpoint, folder, found, tmp_path, capsys):
     image = folder / "000000.png"
     words = ["--out", tmp_path / "out", "--no-images", "--format", "json", "--score-thr", 0]
