@@ -127,7 +127,9 @@ def _config(args: argparse.Namespace, data: Path, method: str, iterations: int) 
     override(cfg, dict(pair.split("=", 1) for pair in args.cfg_options), parts=())
     cfg.max_iters = cfg.train_cfg.max_iters = iterations
     cfg.train_cfg.val_interval = _NEVER
-    cfg.param_scheduler[-1].end = iterations
+    warmup, decay = cfg.param_scheduler
+    warmup.end = decay.begin = min(warmup.end, iterations // 4)
+    decay.end = iterations
     cfg.default_hooks.checkpoint = dict(
         type="CheckpointHook", by_epoch=False, interval=_NEVER, save_last=True
     )
