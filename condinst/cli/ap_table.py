@@ -38,7 +38,7 @@ def ap_table(metrics: Mapping[str, Any], by_class: _ByClass | None = None) -> st
         for name, numbers in (by_class or {}).get(kind, {}).items():
             rows.append([f"  {printable(name)}", *map(_cell, numbers)])
             left.pop(f"{scope}/{name}_precision" if scope else f"{name}_precision", None)
-    lines = _align([["", *_COLUMNS], *rows]) if rows else []
+    lines = align([["", *_COLUMNS], *rows]) if rows else []
     others = {printable(k): v for k, v in left.items() if isinstance(v, int | float)}
     return "\n".join([*lines, *(f"{name}: {value:.4g}" for name, value in others.items())])
 
@@ -48,7 +48,10 @@ def _cell(value: float | None) -> str:
     return f"{value:.3f}" if value is not None and value >= 0 else "-"
 
 
-def _align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align the first column to the left and the others to the right."""
+def align(rows: Sequence[Sequence[str]], width: int = 11) -> list[str]:
+    """Align the first column to the left, and the others to the right in columns of ``width``."""
     first = max(6, *(len(row[0]) for row in rows))
-    return [row[0].ljust(first) + "".join(cell.rjust(11) for cell in row[1:]) for row in rows]
+    return [
+        (row[0].ljust(first) + "".join(cell.rjust(width) for cell in row[1:])).rstrip()
+        for row in rows
+    ]

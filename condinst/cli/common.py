@@ -242,7 +242,7 @@ def _is_condinst(cfg: Config) -> bool:
 
 
 def use_rle_masks(cfg: Config) -> None:
-    """Make the model return masks as COCO's RLE if they are used only for AP.
+    """Make the model return masks as COCO's RLE if they are used only for metrics that read RLE.
 
     No whole mask of a detection is made then. A ``model.test_cfg.mask_format`` in the config takes
     precedence.
@@ -250,7 +250,7 @@ def use_rle_masks(cfg: Config) -> None:
     evaluators = [cfg.get("val_evaluator"), cfg.get("test_evaluator")]
     flat = [x for e in evaluators if e for x in (e if isinstance(e, list) else [e])]
     drawn = (cfg.get("default_hooks") or {}).get("visualization") or {}
-    only_coco = all(type_name(x) == "CocoMetric" for x in flat)
-    if _is_condinst(cfg) and only_coco and not drawn.get("draw"):
+    rles_do = all(type_name(x) in ("CocoMetric", "MatchingMetric") for x in flat)
+    if _is_condinst(cfg) and rles_do and not drawn.get("draw"):
         test_cfg = dict(cfg.model.get("test_cfg") or {})
         cfg.model.test_cfg = dict(mask_format="rle") | test_cfg

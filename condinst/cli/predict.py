@@ -40,6 +40,8 @@ _EPILOG = """formats, in addition to the images with the instances drawn on them
   labelme  one file per image, for labelme
   png      one file per image, NAME_instances.png: a pixel's value is its instance's number
   json     one line of JSON per image, predictions.jsonl
+  labels   a label map per image, labels/NAME.png, of 16 bits: a pixel's value is its instance's
+           number; a TIFF of 32 bits for more than 65,535 instances, or with labels-tiff
 
 examples:
   %(prog)s shapes data/shapes/val

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from condinst.cli.label_files import LABEL_ENDINGS, save_label_map
 from condinst.results.formats import coco_category_ids
 from condinst.utils.files import names_file, write_whole
 from condinst.utils.names import NamesInFolder
@@ -21,7 +22,9 @@ from condinst.visualization.instances import class_color, draw_closeups
 if TYPE_CHECKING:
     from condinst.results.results import Results
 
-FORMATS = ("coco", "labelme", "png", "json")
+FORMATS = ("coco", "labelme", "png", "json", "labels", "labels-tiff")
+
+LABELS = "labels"  # the folder of label maps
 
 
 class ImageOutput:
@@ -51,11 +54,13 @@ class ImageOutput:
         self._class_names = class_names
         self._images: list[dict] = []
         self._annotations: list[dict] = []
-        self._names = NamesInFolder(out, reserved=("annotations", "predictions"))
+        self._names = NamesInFolder(out, reserved=("annotations", "predictions", LABELS))
 
     def __enter__(self) -> ImageOutput:
         with names_file(self.out):
             self.out.mkdir(parents=True, exist_ok=True)
+            if {"labels", "labels-tiff"} & set(self.formats):
+                (self.out / LABELS).mkdir(exist_ok=True)
         self._lines = None
         if "json" in self.formats:
             self._lines = LinesFile(self.out / "predictions.jsonl")
@@ -88,15 +93,17 @@ class ImageOutput:
                 raise UnreadableError(str(error)) from error
         name = self.free_name(Path(results.path).name)
         endings = (".jpg", "_edges.png", ".json", "_instances.png")
-        before = {path for end in endings if (path := self.out / f"{name}{end}").exists()}
+        paths = [self.out / f"{name}{end}" for end in endings]
+        paths += [self.out / LABELS / f"{name}{end}" for end in LABEL_ENDINGS]
+        before = {path for path in paths if path.exists()}
         size, lines = len(self._images), self._lines.size if self._lines else 0
         try:
             self._write_files(results, name, image if self.draw or self._closeups else None)
             self.write_data(results, name, results.path)
         except BaseException:  # a signal too: annotations.json and the drawings agree
             if "coco" not in self.formats or len(self._images) == size:
-                for end in endings:
-                    if (path := self.out / f"{name}{end}") not in before:
+                for path in paths:
+                    if path not in before:
                         path.unlink(missing_ok=True)
                 if self._lines:
                     self._lines.size = lines  # the rest is cut off at the end
@@ -128,6 +135,8 @@ class ImageOutput:
         """
         if "png" in self.formats:
             _save_png(_instance_map(results), self.out / f"{name}_instances.png")
+        if {"labels", "labels-tiff"} & set(self.formats):
+            save_label_map(results, self.out / LABELS / name, "labels-tiff" in self.formats)
         if self._lines:
             line = {**results.to_dict(), "path": file_name}
             del line["class_names"]  # a thousand of them would be most of the file

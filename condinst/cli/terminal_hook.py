@@ -11,6 +11,7 @@ from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 
 from condinst.cli.ap_table import ap_table
+from condinst.cli.matching_table import matching_table
 from condinst.cli.terminal import tell
 
 if TYPE_CHECKING:
@@ -24,11 +25,16 @@ class TerminalHook(Hook):
     priority = "VERY_LOW"  # after the lines about checkpoints
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        table = ap_table(metrics or {}, _by_class(runner.val_evaluator))
+        table = _tables(metrics, runner.val_evaluator)
         tell(runner.logger, f"validation after {runner.iter} iterations\n{table}")
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        tell(runner.logger, ap_table(metrics or {}, _by_class(runner.test_evaluator)))
+        tell(runner.logger, _tables(metrics, runner.test_evaluator))
+
+
+def _tables(metrics: dict[str, float] | None, evaluator: Any) -> str:
+    matching, others = matching_table(metrics or {})
+    return "\n".join(filter(None, (ap_table(others, _by_class(evaluator)), matching)))
 
 
 def _by_class(evaluator: Any) -> dict[str, dict[str, list[float]]]:

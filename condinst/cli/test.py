@@ -35,6 +35,7 @@ _EXAMPLES = """examples:
   %(prog)s CONFIG CHECKPOINT --channels-last --fold-norms --batch-size 4
   %(prog)s CONFIG CHECKPOINT --out predictions.pkl --show-dir images
   %(prog)s CONFIG CHECKPOINT --report results.html
+  %(prog)s CONFIG CHECKPOINT --metric matching --score-thr 0.35
   torchrun --nproc_per_node 8 -m condinst test CONFIG CHECKPOINT
   bash tools/dist_test.sh CONFIG CHECKPOINT 8
 """
@@ -83,6 +84,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fold batch norms into their convolutions: same results, faster",
     )
+    parser.add_argument(
+        "--metric",
+        choices=["matching"],
+        help="beside the AP, also measure one-to-one matches as benchmarks of cells and nuclei do",
+    )
+    parser.add_argument(
+        "--score-thr",
+        type=float,
+        default=0.3,
+        help="lowest score that counts for --metric matching (default 0.3)",
+    )
     add_tile_arguments(parser)
     add_speed_arguments(
         parser, "mixed precision, float16 if no type is given; scores change in the third digit"
@@ -111,6 +123,7 @@ def check_arguments(args: argparse.Namespace) -> None:
     if args.report is not None:
         check_html("--report", args.report)
     check_range("--show-score-thr", args.show_score_thr)
+    check_range("--score-thr", args.score_thr)
     check_least("--batch-size", args.batch_size)
     if args.tta and args.tile:
         raise ValueError("--tta --tile: expected only one of them")
@@ -132,6 +145,8 @@ def build_config(args: argparse.Namespace) -> Config:
         cfg.model.test_cfg.autocast_dtype = args.amp
     if args.batch_size is not None:
         cfg.test_dataloader.batch_size = args.batch_size
+    if args.metric == "matching":
+        _add_matching(cfg, args.score_thr)
     if args.tta:
         _augment(cfg)
     else:
@@ -158,6 +173,20 @@ def _checkpoint(args: argparse.Namespace) -> str:
     from condinst.model_zoo import resolve_checkpoint
 
     return resolve_checkpoint(args.checkpoint or args.config)
+
+
+def _add_matching(cfg: Config, score_thr: float) -> None:
+    """Measure one-to-one matches too, with the annotations that the AP is measured with."""
+    evaluator = cfg.get("test_evaluator") or []
+    nodes = list(evaluator) if isinstance(evaluator, list | tuple) else [evaluator]
+    found = next((node.get("ann_file") for node in nodes if node.get("ann_file")), None)
+    if found is None:
+        raise ValueError(
+            "--metric matching: the config's test_evaluator names no ann_file, whose masks it needs"
+        )
+    # with the scope, because mmdet's configs can be tested too
+    metric = dict(type="condinst.MatchingMetric", ann_file=found, score_thr=score_thr)
+    cfg.test_evaluator = [*nodes, metric]
 
 
 def _augment(cfg: Config) -> None:

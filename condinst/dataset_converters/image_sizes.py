@@ -101,7 +101,9 @@ def _only_colors(image: Image.Image) -> bool:
     if not colors or colors[0] == black:
         return False
     return any(
-        colors[value] == black for _, value in image.getcolors() or () if value < len(colors)
+        colors[value] == black
+        for _, value in image.getcolors() or ()
+        if isinstance(value, int) and value < len(colors)
     )
 
 

@@ -3,5 +3,7 @@
 import condinst.compat.needed  # noqa: F401
 from condinst.evaluation.coco_metric import CocoMetric
 from condinst.evaluation.dump_det_results import DumpDetResults
+from condinst.evaluation.label_matching import Matches, match_label_maps
+from condinst.evaluation.matching_metric import MatchingMetric
 
-__all__ = ["CocoMetric", "DumpDetResults"]
+__all__ = ["CocoMetric", "DumpDetResults", "MatchingMetric", "Matches", "match_label_maps"]

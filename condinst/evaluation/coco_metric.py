@@ -24,7 +24,7 @@ from condinst.evaluation.coco_summary import (
     read_class,
     read_items,
 )
-from condinst.evaluation.coco_truth import read_ground_truth
+from condinst.evaluation.coco_truth import ids_of_labels, read_ground_truth
 from condinst.evaluation.evaluators import choose_backend, evaluate
 from condinst.evaluation.mask_encoding import encode_masks
 from condinst.evaluation.matches import (
@@ -147,7 +147,9 @@ class CocoMetric(MmdetCocoMetric):
         if self._coco_api is None:
             self._coco_api = self._truth_of_samples([truth for truth, _ in results])
         if self.cat_ids is None:
-            self.cat_ids = self._ids_of_labels(logger)
+            self.cat_ids = ids_of_labels(
+                self._coco_api, self.dataset_meta["classes"], self.name, logger
+            )
             self.img_ids = self._coco_api.get_img_ids()
         absent = [label for label, category_id in enumerate(self.cat_ids) if category_id is None]
         predictions = _without_labels(predictions, absent)
@@ -181,24 +183,6 @@ class CocoMetric(MmdetCocoMetric):
             path = self.gt_to_coco_json(truths, str(Path(folder) / "truth"))
             with contextlib.redirect_stdout(io.StringIO()):
                 return COCO(path)
-
-    def _ids_of_labels(self, logger: MMLogger) -> list[int | None]:
-        """Return the category id of each label; None for a class that the file lacks.
-
-        If the file has all classes, labels follow the file's order, as in mmdet's ``CocoDataset``.
-        mmdet does the same if classes are missing, which shifts all later labels.
-        """
-        classes = self.dataset_meta["classes"]
-        ids = self._coco_api.get_cat_ids(cat_names=classes)
-        if len(ids) >= len(classes):
-            return ids
-        by_name = {category["name"]: category["id"] for category in self._coco_api.cats.values()}
-        missing = [name for name in classes if name not in by_name]
-        logger.warning(
-            f"{self.name} has no category for {len(missing)} of {len(classes)} classes, which are "
-            f"not evaluated: {', '.join(map(str, missing[:10]))}"
-        )
-        return [by_name.get(name) for name in classes]
 
     def _evaluate(
         self, metric: str, predictions: list[dict], truth: Truth, logger: MMLogger

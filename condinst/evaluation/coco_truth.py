@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from mmdet.datasets.api_wrappers import COCO
 from mmengine.fileio import get_local_path
+from mmengine.logging import MMLogger
 
 from condinst.datasets.coco.file_cache import take_file
 
-__all__ = ["read_ground_truth"]
+__all__ = ["ids_of_labels", "read_ground_truth"]
 
 
 def read_ground_truth(
@@ -51,3 +53,29 @@ def read_ground_truth(
         api.createIndex()
     api.img_ann_map, api.cat_img_map = api.imgToAnns, api.catToImgs  # mmdet's aliases
     return api
+
+
+def ids_of_labels(
+    api: Any, classes: Sequence[str], name: str, logger: MMLogger
+) -> list[int | None]:
+    """Return the category id of each label; None for a class that the file lacks.
+
+    If the file has all classes, labels follow the file's order, as in mmdet's ``CocoDataset``.
+    mmdet does the same if classes are missing, which shifts all later labels.
+
+    Args:
+        api: the file, from :func:`read_ground_truth`.
+        classes: the name of every label.
+        name: the file, for the warning that is logged if classes are missing.
+        logger: receives the warning.
+    """
+    ids = api.get_cat_ids(cat_names=classes)
+    if len(ids) >= len(classes):
+        return ids
+    by_name = {category["name"]: category["id"] for category in api.cats.values()}
+    missing = [name for name in classes if name not in by_name]
+    logger.warning(
+        f"{name} has no category for {len(missing)} of {len(classes)} classes, which are "
+        f"not evaluated: {', '.join(map(str, missing[:10]))}"
+    )
+    return [by_name.get(name) for name in classes]

@@ -35,6 +35,7 @@ class EvaluatedSplit:
         iou_thrs: (T,) IoU thresholds, ascending.
         max_dets: caps on the detections per image and class, ascending (``proposal_nums``).
         cap_of_map: the cap of "mAP".
+        matching: the arguments of the evaluator's MatchingMetric; None without one.
     """
 
     ann_file: str
@@ -46,6 +47,7 @@ class EvaluatedSplit:
     iou_thrs: np.ndarray
     max_dets: list[int]
     cap_of_map: int
+    matching: Mapping[str, Any] | None = None
 
 
 def read_split(cfg: Mapping[str, Any], name: str, folders: Sequence[Path] = ()) -> EvaluatedSplit:
@@ -87,6 +89,7 @@ def read_split(cfg: Mapping[str, Any], name: str, folders: Sequence[Path] = ()) 
         iou_thrs=_IOU_THRS if thrs is None else np.array(thrs, float, ndmin=1),
         max_dets=nums,
         cap_of_map=100 if nums == _DEFAULT_NUMS else nums[-1],
+        matching=_metric(cfg.get(f"{name}_evaluator"), "MatchingMetric"),
     )
 
 
@@ -101,11 +104,18 @@ def _locate(path: str, folders: Sequence[Path]) -> tuple[str, Sequence[Path]]:
 
 
 def _coco_metric(evaluator: Any, name: str) -> Mapping[str, Any]:
+    metric = _metric(evaluator, "CocoMetric")
+    if metric is None:
+        raise ValueError(
+            f"the config's {name}_evaluator: expected a CocoMetric, which measures the AP"
+        )
+    return metric
+
+
+def _metric(evaluator: Any, kind: str) -> Mapping[str, Any] | None:
     nodes = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
-    for node in nodes:
-        if isinstance(node, Mapping) and type_name(node) == "CocoMetric":
-            return node
-    raise ValueError(f"the config's {name}_evaluator: expected a CocoMetric, which measures the AP")
+    found = (n for n in nodes if isinstance(n, Mapping) and type_name(n) == kind)
+    return next(found, None)
 
 
 def _read(path: str, key: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from condinst.report import page_errors, page_head, page_sections, page_start
+from condinst.report import label_matches, page_errors, page_head, page_sections, page_start
 from condinst.report.analysis import Analysis, ImageScore, analyze, as_dict
 from condinst.report.evaluated_split import EvaluatedSplit, read_split
 from condinst.report.example_images import choose_images, draw_images
@@ -138,6 +138,7 @@ def _sections(page: HtmlPage, run: Run, results: Results | None) -> dict[str, An
         page_sections.accuracy(page, split, analysis)
         page_sections.precision_recall(page, split, analysis)
         page_sections.thresholds(page, split, analysis)
+        content |= _matches(page, run, results)
         page_errors.confusion(page, split, analysis)
         page_errors.errors(page, analysis)
         page_errors.image_table(page, split, analysis)
@@ -147,6 +148,20 @@ def _sections(page: HtmlPage, run: Run, results: Results | None) -> dict[str, An
         page.heading("What is missing")
         page.bullets(run.missing)
     return content | {"missing": list(run.missing)}
+
+
+def _matches(page: HtmlPage, run: Run, results: Results) -> dict[str, Any]:
+    """Add the numbers of MatchingMetric if the config has it."""
+    split, analysis = results
+    if split.matching is None:
+        return {}
+    try:
+        found = label_matches.measure(split.truth, analysis.detections, split.matching)
+    except ValueError as error:
+        run.missing.append(f"one-to-one matches: {error}")
+        return {}
+    label_matches.section(page, found)
+    return {"matching": label_matches.as_dict(found)}
 
 
 def _more_images(page: HtmlPage, run: Run, results: Results) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from condinst.masks.label_map import draw_label_map
 from condinst.results.choose import choose, labels_of, number_of
 from condinst.results.drawing import DrawnFields
 
@@ -149,6 +150,31 @@ class Results(DrawnFields):
             image_path = Path(self.path).name if self.path is not None else ""
         rows = self.names.tolist(), self.scores, self.boxes, self.to_polygons(tolerance)
         return to_labelme(*rows, self.image_size, image_path)
+
+    def to_label_map(self, min_visible: float = 0.0) -> NDArray[np.uint16] | NDArray[np.uint32]:
+        """Convert to one number for each pixel: 0 for background, i + 1 for instance i.
+
+        Where instances overlap, a pixel belongs to the one with the higher score. Results are
+        sorted by score as a predictor returns them; of equal scores the first one counts.
+
+        Args:
+            min_visible: an instance is left out if less than this fraction of its mask is free of
+                instances with higher scores; 0 leaves out nothing. Values around 0.5 remove
+                objects that were found twice.
+
+        Returns:
+            (H, W), uint16 up to 65,535 instances, else uint32. Numbers of instances without a
+            visible pixel are missing.
+
+        Raises:
+            ValueError: ``min_visible`` is not from 0 to 1.
+        """
+        order = np.argsort(-self.scores, kind="stable")
+        drawn = draw_label_map([self.crops[i] for i in order], self.image_size, min_visible)
+        if np.array_equal(order, np.arange(len(self))):
+            return drawn
+        numbers: NDArray[Any] = np.append(0, order + 1).astype(drawn.dtype)  # those in ``self``
+        return numbers[drawn]
 
     def to_supervision(self) -> supervision.Detections:
         """Convert to ``supervision.Detections``, with ``class_name`` in its data.

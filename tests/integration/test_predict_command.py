@@ -82,6 +82,18 @@ def test_every_format_at_once(checkpoint, three_images, found, tmp_path, capsys)
         assert {s["label"] for s in content["shapes"]} == set(results.names)
 
 
+@pytest.mark.parametrize(("kind", "ending"), [("labels", "png"), ("labels-tiff", "tif")])
+def test_label_maps(checkpoint, three_images, found, tmp_path, kind, ending):
+    out = tmp_path / "out"
+    words = [SMALL, checkpoint, three_images, "--out", out, "--no-images", "--format", kind]
+    assert start(*words) == 0
+    assert {p.name for p in (out / "labels").iterdir()} == {f"{n}.{ending}" for n in found}
+    for name, results in found.items():
+        with Image.open(out / "labels" / f"{name}.{ending}") as image:
+            assert np.array_equal(np.asarray(image), results.to_label_map())
+    assert sum(results.to_label_map().any() for results in found.values()) > 0
+
+
 def test_one_image_by_the_checkpoint_alone(checkpoint, three_images, found, tmp_path, capsys):
     image = three_images / "000000.png"
     words = ["--out", tmp_path / "out", "--no-images", "--format", "json", "--score-thr", 0]

@@ -46,6 +46,17 @@ def test_choosing():
         results[3]
 
 
+def test_label_map_has_the_higher_score_on_top():
+    results, masks = make_results()
+    covered = masks.any(axis=0)
+    expected = np.where(covered, masks.argmax(axis=0) + 1, 0)  # best first
+    assert np.array_equal(results.to_label_map(), expected)
+    assert results.to_label_map().dtype == np.uint16
+    turned = results[[2, 0, 1]]  # numbers are the places in the results, whatever the order
+    assert np.array_equal(turned.to_label_map(), np.array([0, 2, 3, 1])[expected])
+    assert not results[:0].to_label_map().any()
+
+
 def test_nothing_found():
     results, _ = make_results(num=0)
     assert results.masks.shape == (0, *SIZE)
