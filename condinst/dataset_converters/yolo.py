@@ -195,10 +195,11 @@ def _read_all(
             objects = []
             notes.count("Images without a label file, kept as negatives", name)
         yield ImageRecord(path, height, width, objects, split)
-    if classes is not None and 0 not in seen and 0 in classes and max(classes) + 1 in seen:
+    numbers = {int(label) for label in classes or ()}
+    if 0 in numbers - seen and max(numbers) + 1 in seen:
         raise ValueError(
             f"{folder.root}: the labels have classes {min(seen)} to {max(seen)}, the names are "
-            f"numbered {min(classes)} to {max(classes)}: expected classes from 0"
+            f"numbered {min(numbers)} to {max(numbers)}: expected classes from 0"
         )
     without = {_near(labels): labels for labels in expected if not labels.is_file()}
     for parent in sorted({labels.parent for labels in expected}):
