@@ -195,8 +195,8 @@ def _read_all(
             objects = []
             notes.count("Images without a label file, kept as negatives", name)
         yield ImageRecord(path, height, width, objects, split)
-    numbers = [number for number in classes or () if isinstance(number, int)]
-    if 0 not in seen and 0 in numbers and max(numbers) + 1 in seen:
+    numbers = {int(label) for label in classes or ()}
+    if 0 in numbers - seen and max(numbers) + 1 in seen:
         raise ValueError(
             f"{folder.root}: the labels have classes {min(seen)} to {max(seen)}, the names are "
             f"numbered {min(numbers)} to {max(numbers)}: expected classes from 0"
