@@ -186,7 +186,7 @@ def _predict(
     cfg.test_dataloader.dataset.ann_file = f"annotations/instances_{split}.json"
     cfg.test_dataloader.dataset.data_prefix = dict(img=f"{split}/")
     cfg.test_evaluator.ann_file = str(data.resolve() / f"annotations/instances_{split}.json")
-    path = place / f"{split}_{variant}.py"
+    path = place / f"{split}_{variant.replace('-', '_').replace('.', '_')}.py"
     cfg.dump(path)
     partial = out.with_suffix(".partial.pkl")
     words = ["--tta"] if kind == "tta" else []
