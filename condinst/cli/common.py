@@ -142,12 +142,17 @@ def check_run(args: argparse.Namespace) -> str:
     return launcher
 
 
-def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) -> Config:
+def load_config(
+    args: argparse.Namespace,
+    parts: Sequence[str] | None = None,
+    read: Callable[[str, Mapping[str, Any], Sequence[str] | None], Config] = read_config,
+) -> Config:
     """Read the config of a run, with its overrides and its work folder.
 
     Args:
         args: the command line.
         parts: the top-level keys to check; None for all.
+        read: what reads the config, with the arguments of :func:`read_config`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -156,7 +161,7 @@ def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) ->
     """
     launcher = check_run(args)
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    cfg = read_config(args.config, args.cfg_options, parts)
+    cfg = read(args.config, args.cfg_options, parts)
     cfg.launcher = launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
