@@ -59,6 +59,7 @@ STRICT: dict[str, tuple[str, ...]] = {
 # dicts by their own key, at any depth of a dataset
 IN_DATASETS: dict[str, tuple[str, ...]] = {
     "filter_cfg": (*("filter_empty_gt", "min_size", "bbox_min_size"),),
+    "metainfo": ("classes", "palette"),
 }
 PARAMWISE = (
     *("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "flat_decay_mult"),

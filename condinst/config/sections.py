@@ -46,6 +46,10 @@ def check_model(cfg: Config, model: dict) -> Iterator[str]:
     yield from check_levels(model)
     test_cfg = model.get("test_cfg")
     if is_ours(cfg):
+        for part in ("backbone", "neck", "bbox_head", "mask_head"):
+            if part in model and not isinstance(model[part], dict):
+                yield wrong(f"model.{part}", model[part], "a dict with type")
+        yield from _ranges(model.get("bbox_head"))
         yield from _pyramid(model)
         tested = any(cfg.get(f"{split}_dataloader") for split in ("val", "test"))
         yield from _our_test_cfg("model.test_cfg", test_cfg, tested)
@@ -108,6 +112,18 @@ def _pyramid(model: dict) -> Iterator[str]:
     if isinstance(strides, list | tuple) and type(number) is int and number != len(strides):
         expected = f"{len(strides)}, the number of strides of model.bbox_head ({show(strides)})"
         yield wrong("model.neck.num_outs", number, expected)
+
+
+def _ranges(head: Any) -> Iterator[str]:
+    """Check the sizes of objects that each level of our head learns."""
+    ranges = head.get("regress_ranges") if isinstance(head, dict) else None
+    if ranges is None:
+        return
+    pairs = [tuple(pair) for pair in ranges if isinstance(pair, list | tuple) and len(pair) == 2]
+    numbers = all(isinstance(x, int | float) for pair in pairs for x in pair)
+    if not numbers or len(pairs) < len(ranges) or not all(low < high for low, high in pairs):
+        expected = "a pair of pixels for each level, the lower number first"
+        yield wrong("model.bbox_head.regress_ranges", ranges, expected)
 
 
 _PARTS_OF = {
