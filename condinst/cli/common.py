@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from condinst.cli.once import RANKS
 from condinst.cli.parser import Parser
+from condinst.config.known import OUR_DETECTORS
 from condinst.config.nodes import type_name
 from condinst.utils.files import check_html as check_html
 from condinst.utils.files import check_writable as check_writable
@@ -235,15 +236,15 @@ def apply_speed_arguments(cfg: Config, args: argparse.Namespace) -> None:
 def _require_condinst(cfg: Config, option: str) -> None:
     if not _is_condinst(cfg):
         raise ValueError(
-            f"{option} is for condinst.CondInst and condinst.BoxInst, but the config's model.type "
-            f"is {cfg.model.type!r}"
+            f"{option} is for {', '.join(f'condinst.{name}' for name in OUR_DETECTORS)}, but the "
+            f"config's model.type is {cfg.model.type!r}"
         )
 
 
 def _is_condinst(cfg: Config) -> bool:
     scope, _, name = f".{cfg.model.type}".rpartition(".")
     in_scope = scope == ".condinst" or (not scope and cfg.get("default_scope") == "condinst")
-    return in_scope and name in ("CondInst", "BoxInst")
+    return in_scope and name in OUR_DETECTORS
 
 
 def use_rle_masks(cfg: Config) -> None:

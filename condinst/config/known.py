@@ -8,7 +8,9 @@ trains for days and is tested at another threshold.
 
 from __future__ import annotations
 
-# model.test_cfg of condinst.CondInst and condinst.BoxInst: all keys that are read
+# our detectors' names in the registry
+OUR_DETECTORS = ("CondInst", "BoxInst", "RTMDet")
+# model.test_cfg of our detectors: all keys that are read
 OUR_TEST_CFG = (
     "score_thr",
     "nms_pre",

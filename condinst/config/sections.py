@@ -32,10 +32,10 @@ def _is_object(value: Any) -> bool:
 
 
 def is_ours(cfg: Config) -> bool:
-    """Tell whether the model is condinst.CondInst or condinst.BoxInst itself."""
+    """Tell whether the model is one of our detectors itself."""
     kind = (cfg.get("model") or {}).get("type")
     found = find_class(kind, "MODELS", only=True) if isinstance(kind, str) else kind
-    return found in [MODELS.get(f"condinst.{name}") for name in ("CondInst", "BoxInst")]
+    return found in [MODELS.get(f"condinst.{name}") for name in known.OUR_DETECTORS]
 
 
 def check_model(cfg: Config, model: dict) -> Iterator[str]:
@@ -52,7 +52,10 @@ def check_model(cfg: Config, model: dict) -> Iterator[str]:
         yield from _ranges(model.get("bbox_head"))
         yield from _pyramid(model)
         tested = any(cfg.get(f"{split}_dataloader") for split in ("val", "test"))
-        yield from _our_test_cfg("model.test_cfg", test_cfg, tested)
+        required: Sequence[str] = known.OUR_REQUIRED_TEST_CFG
+        if type_name(model) == "RTMDet":  # has a default
+            required = tuple(key for key in required if key != "mask_thr")
+        yield from _our_test_cfg("model.test_cfg", test_cfg, required if tested else ())
     elif isinstance(test_cfg, dict):
         yield from near_misses("model.test_cfg", test_cfg, known.MMDET_TEST_CFG)
         for key in ("rpn", "rcnn"):
@@ -143,13 +146,13 @@ def check_complete(cfg: Config) -> Iterator[str]:
                 yield wrong(part, None, f"a dict, as for {others}; or None for all three")
 
 
-def _our_test_cfg(path: str, test_cfg: Any, tested: bool) -> Iterator[str]:
+def _our_test_cfg(path: str, test_cfg: Any, required: Sequence[str]) -> Iterator[str]:
     if test_cfg is not None and not isinstance(test_cfg, dict):
         yield wrong(path, test_cfg, "a dict")
         return
     settings = test_cfg or {}
-    lacking = [key for key in known.OUR_REQUIRED_TEST_CFG if key not in settings]
-    if lacking and tested:
+    lacking = [key for key in required if key not in settings]
+    if lacking:
         got = show(test_cfg)
         yield f"{path}={got}: expected a dict with {', '.join(lacking)}" + ", too" * bool(settings)
     for key, value in settings.items():

@@ -11,7 +11,7 @@ from mmengine.runner import CheckpointLoader
 
 from condinst import Predictor, model_zoo
 from condinst.cli import convert, early, train
-from condinst.cli.predict import _split
+from condinst.cli.predict_sources import split
 
 ADDRESS = "hf://someone/models/shapes.pth"
 
@@ -56,9 +56,9 @@ def test_convert_reads_it(server, tmp_path):
 
 
 def test_the_command_line_takes_it_for_a_checkpoint():
-    assert _split([ADDRESS, "a.png"]) == (ADDRESS, None, ["a.png"])
+    assert split([ADDRESS, "a.png"]) == (ADDRESS, None, ["a.png"])
     address = "hf://someone/models@v1/weights"  # no ending says what it is
-    assert _split(["config.py", address, "a.png"]) == ("config.py", address, ["a.png"])
+    assert split(["config.py", address, "a.png"]) == ("config.py", address, ["a.png"])
     early.check_model_words(ADDRESS, None)
     early.check_checkpoint(address)
     with pytest.raises(ValueError, match="this is a checkpoint, expected a config"):
