@@ -138,7 +138,7 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> CocoSplit:
     img_dir, exact = image_folder(places, data.file_names)
     found = [None if p is None else os.path.relpath(p, img_dir or ".") for p in places]
     labels: list[set[str]] = [set() for _ in places]
-    known = (data.image_index >= 0) & (data.category_index >= 0)
+    known = (data.image_index >= 0) & (data.category_index >= 0) & ~data.crowd
     for image, category in zip(
         data.image_index[known].tolist(), data.category_index[known].tolist(), strict=True
     ):
