@@ -7,7 +7,7 @@ segmentations, crowds and all other keys.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +25,12 @@ from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, 
 from condinst.dataset_converters.split import Sample
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.datasets.coco.coco_file import read_coco_file
-from condinst.datasets.coco.entry_issues import first_few
+from condinst.datasets.coco.entry_issues import CROWDS_HELP, first_few
 from condinst.datasets.coco.file_cache import keep_file, mark_of
 
 __all__ = ["find_coco_files", "import_coco"]
 
+_MANY_CROWDS = 0.05  # of the annotations; COCO itself has 1%
 _ROBOFLOW = "_annotations.coco.json"
 # other annotation files in COCO's archives
 _OTHER_TASKS = ("captions", "person_keypoints", "stuff", "panoptic", "image_info")
@@ -70,6 +71,7 @@ def import_coco(
     splits = {
         name: _read(folder, file, name, notes) for name, file in _by_split(folder, files).items()
     }
+    _look_at_crowds(splits.values(), notes)
     test = splits.get("test")
     if test is not None and len(splits) > 1 and not len(test.data.ann_ids):
         notes.say(f"{test.path} has no annotations and is not used.")
@@ -148,6 +150,22 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> CocoSplit:
         for p, label in zip(places, labels, strict=True)
     ]
     return CocoSplit(split, path, data, folder.root / img_dir, found, exact, samples)
+
+
+def _look_at_crowds(splits: Iterable[CocoSplit], notes: Notes) -> None:
+    """Note how many annotations are crowds; refuse a file of crowds only."""
+    for split in splits:
+        number, crowds = len(split.data.ann_ids), int(split.data.crowd.sum())
+        if crowds == number > 0 and split.name != "test":
+            raise ValueError(
+                f"{split.path}: all of its {number} annotations are crowds (iscrowd 1), which are "
+                f"not learned from. {CROWDS_HELP}"
+            )
+        if crowds:
+            notes.say(
+                f"{split.path}: {crowds} of {number} annotations are crowds (iscrowd 1), which are "
+                "not learned from." + (f" {CROWDS_HELP}" if crowds > _MANY_CROWDS * number else "")
+            )
 
 
 def _used_classes(splits: Sequence[CocoSplit], notes: Notes) -> tuple[str, ...]:

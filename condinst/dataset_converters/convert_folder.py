@@ -89,7 +89,7 @@ def convert(
         shared = _common_folder([*splits["train"], *splits["val"]])
         img_dirs |= {"train": shared, "val": shared}
     made = {
-        split: _write(output_path(out, split), images, img_dirs[split], names, bool(masks))
+        split: _write(output_path(out, split), images, img_dirs[split], names, bool(masks), root)
         for split, images in splits.items()
     }
     return Imported(
@@ -192,6 +192,7 @@ def _write(
     img_dir: Path,
     names: dict[Label, str],
     with_masks: bool,
+    root: Path,
 ) -> DatasetSplit:
     entries = (
         {
@@ -210,7 +211,7 @@ def _write(
         annotations=_annotations(images, ids, with_masks, counter),
         categories=[{"id": number, "name": name} for number, name in enumerate(names.values(), 1)],
     )
-    return DatasetSplit(path, img_dir, len(images), counter["annotations"])
+    return DatasetSplit(path, img_dir, len(images), counter["annotations"], root)
 
 
 def _annotations(
