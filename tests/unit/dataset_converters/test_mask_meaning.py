@@ -162,6 +162,9 @@ def test_many_instances_in_16_bits_hold_no_class(folder, tmp_path, all_objects):
         ("images/0001/{}.png", "instances/0001/{}.png"),
         ("data/training/image_02/0001/{}.png", "instances/0001/{}.png"),
         ("train/images/{}.tif", "train/masks/{}.tif"),
+        ("raw/{}.tif", "Label Images/{}.tif"),
+        ("raw images/{}.tif", "segmentation_images/{}.tif"),
+        ("images/{}.png", "mask-images/{}.png"),
     ],
 )
 def test_layouts(tmp_path, all_objects, images, masks):
