@@ -22,7 +22,7 @@ from condinst.dataset_converters.coco_images import (
 from condinst.dataset_converters.coco_writer import CocoSplit, CocoWriter
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
-from condinst.dataset_converters.split import Sample
+from condinst.dataset_converters.split import Sample, digest
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.datasets.coco.coco_file import read_coco_file
 from condinst.datasets.coco.entry_issues import CROWDS_HELP, first_few
@@ -68,6 +68,7 @@ def import_coco(
     Raises:
         ValueError: a file is broken, has no images or annotations, or no split fits its name.
     """
+    files = _without_copies(folder, files, notes)
     splits = {
         name: _read(folder, file, name, notes) for name, file in _by_split(folder, files).items()
     }
@@ -93,6 +94,18 @@ def _imported(
     return Imported(
         "coco", made["train"], made["val"], made.get("test"), classes, notes.sentences(), seed
     )
+
+
+def _without_copies(folder: Folder, files: Sequence[str], notes: Notes) -> list[str]:
+    """Leave out files that are equal, byte for byte, to another one of the same split."""
+    first: dict[tuple[str | None, int, bytes], str] = {}
+    if len(files) > 1:
+        for file in sorted(files, key=lambda file: (len(file), file)):
+            path = folder.root / file
+            key = stated_split(file), path.stat().st_size, digest(path)
+            if first.setdefault(key, file) != file:
+                notes.say(f"{path} equals {folder.root / first[key]}, byte for byte: read once.")
+    return [file for file in files if len(files) == 1 or file in first.values()]
 
 
 def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, str]:

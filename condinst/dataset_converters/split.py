@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Sample", "find_duplicates", "split_samples"]
+__all__ = ["Sample", "digest", "find_duplicates", "split_samples"]
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,17 @@ def find_duplicates(samples: Sequence[Sample]) -> list[list[int]]:
     groups: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for size, indices in by_size.items():
         for index in indices if len(indices) > 1 else ():
-            groups[size, _digest(samples[index].path)].append(index)
+            groups[size, digest(samples[index].path)].append(index)
     return sorted(group for group in groups.values() if len(group) > 1)
 
 
-def _digest(path: Path) -> bytes:
-    digest = hashlib.blake2b()
+def digest(path: Path) -> bytes:
+    """Return a hash of a file's bytes."""
+    found = hashlib.blake2b()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()
+            found.update(block)
+    return found.digest()
 
 
 def split_samples(

@@ -174,7 +174,7 @@ def test_other_tasks_beside_the_instances_are_passed_over(tmp_path, draw, write_
 
 def test_two_files_without_a_part_are_refused(tmp_path, images, write_json):
     for name in ("one", "two"):
-        write_json(tmp_path / f"data/{name}.json", _coco(images))
+        write_json(tmp_path / f"data/{name}.json", _coco(images) | {"info": name})
     with pytest.raises(ValueError, match="several COCO files(.|\n)*one.json: no split in its name"):
         import_data(tmp_path / "data", tmp_path / "out")
 
@@ -404,3 +404,25 @@ def test_images_with_crowds_alone_are_not_all_that_validation_gets(tmp_path, ima
         for split in (imported.train, imported.val):
             written = json.loads(split.ann_file.read_text())["annotations"]
             assert sum(not entry["iscrowd"] for entry in written) == 1
+
+
+def test_equal_files_are_read_once(tmp_path, images, write_json, note):
+    path = write_json(tmp_path / "data/labels.json", _coco(images))
+    for name in ("labels (1).json", "a/labels.json"):
+        (tmp_path / "data" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / "data" / name)
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    assert imported.train.num_images + imported.val.num_images == 10
+    assert note(imported, "labels (1).json equals") == (
+        f"{tmp_path}/data/labels (1).json equals {path}, byte for byte: read once."
+    )
+    (tmp_path / "data/a/labels.json").write_text(path.read_text() + " ")
+    with pytest.raises(ValueError, match="several COCO files"):
+        import_data(tmp_path / "data", tmp_path / "out2")
+
+
+def test_equal_files_of_two_splits_are_both_read(tmp_path, images, write_json):
+    for name in ("train", "val"):
+        write_json(tmp_path / f"data/{name}.json", _coco(images))
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    assert imported.train.num_images == imported.val.num_images == 10
