@@ -51,6 +51,12 @@ def test_no_masks_and_missing_packages():
     assert "pip install imagecorruptions" in line
 
 
+def test_boxes_are_fitted_to_masks_that_are_loaded():
+    (line,) = found(dict(type="FitBoxesToMasks"), masks=False)
+    assert line.endswith("FitBoxesToMasks needs masks; set with_mask=True of LoadAnnotations")
+    assert not found(dict(type="FitBoxesToMasks"))
+
+
 def test_nested_steps_are_found():
     nested = dict(type="RandomChoice", transforms=[[dict(type="mmdet.MixUp")], []])
     assert len(found(nested)) == 1
