@@ -235,8 +235,7 @@ def worst_iou(case: Case, kind: str, seed: int, pixels: PixelFormat = COLORS) ->
         before = sample(kind, 1)
         assert np.array_equal(masks, before["gt_masks"].to_ndarray().astype(bool))
         return 1.0
-    # MixUp halves the colors
-    white = int((0.36 if "MixUp" in case.name else 0.5) * pixels.largest)
+    white = (0.36 if "MixUp" in case.name else 0.5) * pixels.largest  # MixUp halves the colors
     worst = 1.0
     for label in set(labels.tolist()):
         image = run(case, kind, seed, label, pixels)["img"].reshape(*size, -1)

@@ -102,6 +102,8 @@ def _check(step: dict, found: PixelFormat, scope: str | None) -> Iterator[str]:
         )
     if found.channels == 3:
         return
+    if name == "RandomGrayscale":
+        yield f"{name} is for 3 channels, but {loads}; leave it out"
     if name == "RandomCenterCropPad":
         yield f"{name} is for 3 channels, but {loads}; use RandomCrop, then Pad"
     if name in _THREE_CHANNELS and theirs:

@@ -17,6 +17,7 @@ _PACKAGES = {
     "InstaBoost": "instaboostfast",
 }
 _NO_MASKS = {
+    "CenterCrop": "takes no boxes and masks; use RandomCrop",
     "RandomCenterCropPad": "takes no masks; use RandomCrop, then Pad",
 }
 # mmdet's classes, in place of which ours take masks of any kind

@@ -91,6 +91,9 @@ def test_backends_and_crops():
     assert not found(GRAY, dict(type="FixScaleResize", backend="pillow"))
     (line,) = found(GRAY, dict(type="RandomCenterCropPad"))
     assert line.endswith("use RandomCrop, then Pad")
+    (line,) = found(GRAY, dict(type="RandomGrayscale", prob=0.5))
+    assert line.endswith("; leave it out")
+    assert not found(COLORS16, dict(type="RandomGrayscale", prob=0.5))
 
 
 def test_a_wrong_format_is_left_to_the_check_of_the_input():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import transform_matrix as matrix
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.registry import DefaultScope
@@ -89,6 +90,29 @@ def test_a_turned_square_has_the_box_of_its_corners():
     half = 50**0.5
     expected = [30 - half, 30 - half, 30 + half, 30 + half]
     assert found.tensor[0].tolist() == pytest.approx(expected, abs=0.01)
+
+
+CASES = [
+    case for case in matrix.CASES if case.name in ("Rotate", "ShearX", "RandomAffine", "Mosaic")
+]
+
+
+@pytest.mark.parametrize("kind", ["polygons", "RLE", "mixed"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_boxes_fit_what_is_drawn(case, kind):
+    """The oracle is the first and last row and column of each bitmap; objects leave the image."""
+    for seed in range(3):
+        results = matrix.run(case, kind, seed)
+        before = results["gt_bboxes"].tensor.numpy()
+        after = TRANSFORMS.build(dict(type="FitBoxesToMasks"))(results)["gt_bboxes"].tensor.numpy()
+        bitmaps = results["gt_masks"].to_ndarray()
+        assert len(bitmaps) == len(before) == len(after) > 3
+        for old, box, bitmap in zip(before, after, bitmaps, strict=True):
+            rows, columns = np.flatnonzero(bitmap.any(axis=1)), np.flatnonzero(bitmap.any(axis=0))
+            expected = old
+            if len(rows):
+                expected = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+            assert np.abs(box - expected).max() <= 1
 
 
 def test_masks_are_needed():
