@@ -32,6 +32,7 @@
 ``sample_errors``      an error in a dataset's pipeline names the image
 ``instance_masks``     rotated, sheared and shifted masks fit the image
 ``random_shift``       masks are shifted with the image
+``image_channels``     geometric transforms take images of any number of channels
 ``mask_arrays``        mmdet's tools draw masks of our classes
 ``lvis_numpy``         LVIS's evaluation runs with a numpy of today
 ``disk``               on a full disk, mmengine writes no half files and names the file
@@ -79,6 +80,8 @@ _FIXES = (
     ("mmengine.model.wrappers.distributed", "distributed", "fix_wrapper"),
     ("mmdet.structures.mask.structures", "instance_masks", "apply"),
     ("mmdet.datasets.transforms.transforms", "random_shift", "apply"),
+    ("mmdet.datasets.transforms.geometric", "image_channels", "apply"),
+    ("mmdet.datasets.transforms.transforms", "image_channels", "fix_transforms"),
     ("mmdet.models.utils.misc", "mask_arrays", "apply"),
     ("lvis.eval", "lvis_numpy", "apply"),
     ("mmengine.fileio.file_client", "noise", "apply"),

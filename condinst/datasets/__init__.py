@@ -17,6 +17,7 @@ _MODULES = {
     "CocoDataset": "coco_dataset",
     "CopyPaste": "transforms.copy_paste",
     "CutTiles": "transforms.cut_tiles",
+    "FitBoxesToMasks": "transforms.fit_boxes",
     "LoadAnnotations": "transforms.load_annotations",
     "LoadImageFromFile": "transforms.load_image",
     "MixUp": "transforms.mixup",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from condinst.datasets.transforms.erase_and_warp import RandomErasing as RandomErasing
     from condinst.datasets.transforms.fast_transforms import PackDetInputs as PackDetInputs
     from condinst.datasets.transforms.fast_transforms import Resize as Resize
+    from condinst.datasets.transforms.fit_boxes import FitBoxesToMasks as FitBoxesToMasks
     from condinst.datasets.transforms.load_annotations import LoadAnnotations as LoadAnnotations
     from condinst.datasets.transforms.load_image import LoadImageFromFile as LoadImageFromFile
     from condinst.datasets.transforms.mixup import CachedMixUp as CachedMixUp

@@ -1,10 +1,10 @@
-"""Try every transform that mmdet registers on masks of every kind, and print what works.
+"""Try every transform that mmdet registers on masks and images of every kind, and print what works.
 
 Whether a mask fits is seen in pixels: the transform runs once for each object, on an image in which
 only this object is white, each time with the same random numbers. What is white afterwards is
 compared with the object's mask.
 
-    PYTHONPATH=. python tests/helpers/transform_matrix.py  # the table in docs/mmdet.md
+    PYTHONPATH=. python tests/helpers/transform_matrix.py  # the tables in docs/mmdet.md
 """
 
 from __future__ import annotations
@@ -21,12 +21,20 @@ from mmengine.registry import DefaultScope
 from pycocotools import mask as coco_mask
 
 import condinst.datasets  # noqa: F401  (registers)
+from condinst.datasets.checks.pixel_checks import check_pixels
 from condinst.datasets.checks.transform_checks import check_transforms
+from condinst.images.pixel_format import PixelFormat
 from condinst.masks.crop_masks import CropMasks
 from condinst.registry import TRANSFORMS
 
 HEIGHT, WIDTH = 240, 336
 KINDS = ("polygons", "RLE", "mixed", "empty", "one object")
+PIXELS = {
+    "gray, 8 bits": PixelFormat(1),
+    "gray, 16 bits": PixelFormat(1, "uint16"),
+    "5 channels, 8 bits": PixelFormat(5),
+}
+COLORS = PixelFormat()
 LEAST_IOU = 0.9
 # of objects that are cut to a few pixels, the border is most of the mask
 LEAST_PIXELS = 200
@@ -130,18 +138,20 @@ OTHER = {
 }
 
 
-def sample(kind: str, seed: int = 0, only: int | None = None) -> dict:
+def sample(kind: str, seed: int = 0, only: int | None = None, pixels: PixelFormat = COLORS) -> dict:
     """Return an image as our loader loads it: discs, rings and bars that do not touch.
 
     Args:
         kind: one of ``KINDS``.
         seed: another seed gives other objects, with labels from 10 * seed on.
         only: the label of the object that is white; None for all.
+        pixels: the format of the image.
     """
     places = [(x, y) for y in (60, 176) for x in (56, 168, 276)]
     rng = np.random.default_rng(seed)
     number = {"empty": 0, "one object": 1}.get(kind, len(places))
-    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    channels = () if pixels.channels == 1 else (pixels.channels,)
+    image = np.zeros((HEIGHT, WIDTH, *channels), pixels.dtype)
     instances = []
     for index, (x, y) in enumerate(places[:number]):
         outline = _outline(x + rng.integers(-6, 7), y + rng.integers(-6, 7), index, rng)
@@ -149,7 +159,7 @@ def sample(kind: str, seed: int = 0, only: int | None = None) -> dict:
         mask = coco_mask.decode(rle)
         label = 10 * seed + index
         if only in (None, label):
-            image[mask > 0] = 255
+            image[mask > 0] = pixels.largest
         stored: Any = [outline.ravel().tolist()]
         if kind == "RLE" or (kind == "mixed" and (index + seed) % 2):
             stored = dict(size=[HEIGHT, WIDTH], counts=rle["counts"])
@@ -183,28 +193,30 @@ def _outline(x: int, y: int, index: int, rng: np.random.Generator) -> np.ndarray
     return circle * [46, 34] + [x, y]
 
 
-def run(case: Case, kind: str, seed: int, only: int | None = None, scope: str = "condinst") -> Any:
+def run(
+    case: Case, kind: str, seed: int, only: int | None = None, pixels: PixelFormat = COLORS
+) -> Any:
     """Transform an image once; images that are mixed in are of other kinds, if the kind is mixed.
 
     Returns:
         The results; None where the transform drops the image.
     """
     _seed(seed)
-    with DefaultScope.overwrite_default_scope(scope):
+    with DefaultScope.overwrite_default_scope("condinst"):
         transform = TRANSFORMS.build(dict(type=case.name, **copy.deepcopy(case.arguments)))
     order = ("polygons", "RLE", "empty") if kind == "mixed" else (kind,) * 3
     for index in range(case.cached):
-        transform(sample(order[index % 3], index + 2, only))
-    results = sample(kind, 1, only)
+        transform(sample(order[index % 3], index + 2, only, pixels))
+    results = sample(kind, 1, only, pixels)
     if case.others:
-        results["mix_results"] = [sample(order[i], i + 2, only) for i in range(case.others)]
+        results["mix_results"] = [sample(order[i], i + 2, only, pixels) for i in range(case.others)]
     _seed(seed)
     return transform(results)
 
 
-def worst_iou(case: Case, kind: str, seed: int) -> float:
+def worst_iou(case: Case, kind: str, seed: int, pixels: PixelFormat = COLORS) -> float:
     """Return the lowest IoU of an object's mask with what is seen of it; 1 without objects."""
-    results = run(case, kind, seed)
+    results = run(case, kind, seed, None, pixels)
     if results is None:
         return 1.0
     boxes, labels = results["gt_bboxes"], results["gt_bboxes_labels"]
@@ -215,14 +227,20 @@ def worst_iou(case: Case, kind: str, seed: int) -> float:
     masks = CropMasks.of(found).move(0, 0, size).to_ndarray().astype(bool)
     assert len(boxes) == len(labels) == len(masks) == len(results["gt_ignore_flags"])
     assert size == tuple(results["img_shape"])
+    given = sample("empty", pixels=pixels)["img"]
+    assert results["img"].shape[2:] == given.shape[2:]
+    if pixels != COLORS:  # mmdet's PhotoMetricDistortion gives float32
+        assert results["img"].dtype == given.dtype
     if case.keeps_masks:
         before = sample(kind, 1)
         assert np.array_equal(masks, before["gt_masks"].to_ndarray().astype(bool))
         return 1.0
-    white = 92 if "MixUp" in case.name else 127  # MixUp halves the colors
+    white = (0.36 if "MixUp" in case.name else 0.5) * pixels.largest  # MixUp halves the colors
     worst = 1.0
     for label in set(labels.tolist()):
-        seen = run(case, kind, seed, label)["img"].max(axis=2) > white
+        image = run(case, kind, seed, label, pixels)["img"].reshape(*size, -1)
+        assert (image == image[:, :, :1]).all()  # all channels move alike
+        seen = image[:, :, 0] > white
         # the cache may hold an image twice
         mask = masks[labels == label].any(axis=0)
         union = np.count_nonzero(seen | mask)
@@ -231,13 +249,17 @@ def worst_iou(case: Case, kind: str, seed: int) -> float:
     return worst
 
 
-def outcome(case: Case, kind: str, seeds: int = 3) -> str:
+def outcome(case: Case, kind: str, seeds: int = 3, pixels: PixelFormat = COLORS) -> str:
     """Return the IoU as text, or why the transform does not run."""
-    load = dict(type="LoadAnnotations", with_mask=True)
-    step = dict(type=case.name, **case.arguments)
-    if problems := check_transforms("train", (), [load, step], "condinst"):
+    steps = [
+        dict(type="LoadImageFromFile", channels=pixels.channels, dtype=pixels.dtype),
+        dict(type="LoadAnnotations", with_mask=True),
+        dict(type=case.name, **case.arguments),
+    ]
+    problems = check_transforms("train", (), steps, "condinst")
+    if problems := problems or check_pixels("train", steps, "condinst"):
         return problems[0].removeprefix("train.pipeline: ")
-    worst = min(worst_iou(case, kind, seed) for seed in range(seeds))
+    worst = min(worst_iou(case, kind, seed, pixels) for seed in range(seeds))
     if case.keeps_masks:
         return "unchanged"
     return f"{worst:.2f}" if worst >= LEAST_IOU else f"WRONG {worst:.2f}"
@@ -256,18 +278,26 @@ def _seed(seed: int) -> None:
     np.random.seed(seed)
 
 
-def main() -> None:
-    """Print the matrix as a table of markdown."""
-    logging.disable(logging.INFO)  # mmdet's Mosaic tells its size
-    print(f"| transform | {' | '.join(KINDS)} |\n|{' --- |' * (len(KINDS) + 1)}")
+def _print_table(columns: dict[str, tuple[str, PixelFormat]], refused: str) -> None:
+    print(f"| transform | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
     for case in CASES:
-        found = [outcome(case, kind) for kind in KINDS]
+        found = [outcome(case, kind, 3, pixels) for kind, pixels in columns.values()]
+        if refused:
+            found = [refused if "but LoadImage" in each else each for each in found]
         if len(set(found)) == 1 and not found[0][0].isdigit():  # a sentence, said once
-            found = [found[0], *[""] * (len(KINDS) - 1)]
+            found = [found[0], *[""] * (len(columns) - 1)]
         cells = "".join(f" {cell} |" if cell else " |" for cell in found)
         print(f"| {case.name} |{cells}", flush=True)
+
+
+def main() -> None:
+    """Print the matrix as two tables of markdown."""
+    logging.disable(logging.INFO)  # mmdet's Mosaic tells its size
+    _print_table({kind: (kind, COLORS) for kind in KINDS}, "")
     for what, names in OTHER.items():
         print(f"| {', '.join(sorted(names))} | {what} {'| ' * len(KINDS)}|".rstrip())
+    print()
+    _print_table({name: ("mixed", pixels) for name, pixels in PIXELS.items()}, "refused")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from condinst.datasets.checks.coco_checks import (
 )
 from condinst.datasets.checks.input_checks import check_input
 from condinst.datasets.checks.mmdet_limits import check_for_mmdet
+from condinst.datasets.checks.pixel_checks import check_pixels
 from condinst.datasets.checks.transform_checks import check_transforms
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.file_cache import keep_file, mark_of, take_file
@@ -125,7 +126,8 @@ def check_datasets(
             model = cfg.get("model", {})
             problems += _check_targets(key, steps, model) + check_input(key, steps, model)
             own = leaf.get("pipeline") if isinstance(leaf, dict) else None
-            problems += check_transforms(key, own, steps, cfg.get("default_scope"))
+            scope = cfg.get("default_scope")
+            problems += check_transforms(key, own, steps, scope) + check_pixels(key, steps, scope)
             name = repr(leaf)
             if name not in opened:  # test is often the same dataset as val
                 opened[name] = file = _open(key, leaf, cfg, split, cache, problems, report)

@@ -6,25 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from condinst.config.nodes import type_name
+from condinst.datasets.checks.steps import flat_steps
 from condinst.images.pixel_format import PixelFormat
 
 __all__ = ["check_input", "pixel_format_of"]
-
-# Transforms of the colors of 8-bit BGR; other pixels give errors or wrong values.
-_FOR_COLORS = (
-    "AutoContrast",
-    "Brightness",
-    "Color",
-    "Contrast",
-    "Equalize",
-    "Invert",
-    "PhotoMetricDistortion",
-    "Posterize",
-    "Sharpness",
-    "Solarize",
-    "SolarizeAdd",
-    "YOLOXHSVRandomAug",
-)
 
 
 def pixel_format_of(pipeline: Any) -> PixelFormat | None:
@@ -87,22 +72,7 @@ def _check_model(key: str, found: PixelFormat, model: Any) -> Iterator[str]:
 
 
 def _check_steps(key: str, found: PixelFormat, pipeline: Any) -> Iterator[str]:
-    for step in _flat(pipeline):
-        name = type_name(step)
-        if name in _FOR_COLORS and not found.is_rgb8:
-            yield (
-                f"{key}.pipeline: {name} is for 8-bit colors, but LoadImageFromFile loads "
-                f"{found}; leave it out"
-            )
-        if name == "PrepareBoxTargets" and found.dtype == "float32" and not step.get("value_range"):
+    for step in flat_steps(pipeline):
+        targets = type_name(step) == "PrepareBoxTargets"
+        if targets and found.dtype == "float32" and not step.get("value_range"):
             yield f"{key}.pipeline: PrepareBoxTargets needs value_range, the value of white"
-
-
-def _flat(steps: Any) -> Iterator[Any]:
-    """Yield the steps, and the nested steps that they choose from."""
-    for step in steps or ():
-        if isinstance(step, list | tuple):
-            yield from _flat(step)
-        elif isinstance(step, dict):
-            yield step
-            yield from _flat(step.get("transforms"))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from condinst.config.nodes import type_name
-from condinst.registry import TRANSFORMS
-from condinst.registry import mmdet_registry as theirs
+from condinst.datasets.checks.steps import flat_steps, is_upstream
 
 __all__ = ["check_transforms"]
 
@@ -19,6 +17,7 @@ _PACKAGES = {
     "InstaBoost": "instaboostfast",
 }
 _NO_MASKS = {
+    "CenterCrop": "takes no boxes and masks; use RandomCrop",
     "RandomCenterCropPad": "takes no masks; use RandomCrop, then Pad",
 }
 # mmdet's classes, in place of which ours take masks of any kind
@@ -40,14 +39,14 @@ def check_transforms(key: str, own: Any, steps: Sequence[Any], scope: str | None
     Returns:
         One line for each problem.
     """
-    flat = list(_flat(steps))
+    flat = list(flat_steps(steps))
     masks = any(type_name(s).endswith("Annotations") and s.get("with_mask") for s in flat)
     drawn = any(type_name(s).endswith("Annotations") and s.get("poly2mask", True) for s in flat)
     problems = [p for step in flat for p in _check(step, masks, drawn, scope)]
     problems += [
         f"{type_name(step)} belongs into the pipeline of a MultiImageMixDataset around this "
         "dataset, which gives it the images to mix"
-        for step in _flat(own)
+        for step in flat_steps(own)
         if type_name(step) in _MIXES
     ]
     return [f"{key}.pipeline: {problem}" for problem in problems]
@@ -59,10 +58,12 @@ def _check(step: dict, masks: bool, drawn: bool, scope: str | None) -> Iterator[
     if package and importlib.util.find_spec(package) is None:
         yield f"{name} needs a package that is not installed: pip install {package}"
     if not masks:
+        if name == "FitBoxesToMasks":
+            yield "FitBoxesToMasks needs masks; set with_mask=True of LoadAnnotations"
         return
     if name in _NO_MASKS:
         yield f"{name} {_NO_MASKS[name]}"
-    if not _is_upstream(step, scope):
+    if not is_upstream(step, scope):
         return
     use = f'; set type="condinst.{name}"'
     if name in _LOSES_MASKS:
@@ -71,22 +72,3 @@ def _check(step: dict, masks: bool, drawn: bool, scope: str | None) -> Iterator[
         yield f"mmdet's {name} takes bitmaps only, and poly2mask=False loads polygons{use}"
     elif name in _SAME_KIND:
         yield f"mmdet's {name} takes square images with masks of one kind only{use}"
-
-
-def _is_upstream(step: dict, scope: str | None) -> bool:
-    """Tell whether a step is mmdet's class of a name that we have too."""
-    kind, name = step["type"], type_name(step)
-    registry = TRANSFORMS if scope in (None, "condinst") else theirs.TRANSFORMS
-    found = registry.get(kind) if isinstance(kind, str) else kind
-    return inspect.isclass(found) and found is theirs.TRANSFORMS.module_dict.get(name)
-
-
-def _flat(steps: Any) -> Iterator[dict]:
-    """Yield the steps, and the nested steps that they choose from."""
-    for step in steps or ():
-        if isinstance(step, list | tuple):
-            yield from _flat(step)
-        elif isinstance(step, dict) and "type" in step:
-            yield step
-            if type_name(step) != "Albu":
-                yield from _flat(step.get("transforms"))

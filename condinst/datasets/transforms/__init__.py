@@ -5,6 +5,7 @@ from condinst.datasets.transforms.copy_paste import CopyPaste
 from condinst.datasets.transforms.cut_tiles import CutTiles
 from condinst.datasets.transforms.erase_and_warp import RandomAffine, RandomErasing
 from condinst.datasets.transforms.fast_transforms import PackDetInputs, Resize
+from condinst.datasets.transforms.fit_boxes import FitBoxesToMasks
 from condinst.datasets.transforms.load_annotations import LoadAnnotations
 from condinst.datasets.transforms.load_image import LoadImageFromFile
 from condinst.datasets.transforms.mixup import CachedMixUp, MixUp
@@ -19,6 +20,7 @@ __all__ = [
     "CachedMosaic",
     "CopyPaste",
     "CutTiles",
+    "FitBoxesToMasks",
     "LoadAnnotations",
     "LoadImageFromFile",
     "MixUp",

@@ -11,6 +11,7 @@ from mmdet.datasets.transforms import RandomErasing as MMDetRandomErasing
 from mmdet.structures.bbox import autocast_box_type
 from mmdet.structures.mask import PolygonMasks
 
+from condinst.compat.image_channels import by_planes, fill_for
 from condinst.masks.crop import Crop
 from condinst.masks.crop_masks import CropMasks
 from condinst.registry import TRANSFORMS
@@ -31,10 +32,9 @@ class RandomErasing(MMDetRandomErasing):
         if not len(patches):
             return results
         results["img"] = results["img"].copy()
-        for x1, y1, x2, y2 in patches:  # any number of channels
-            results["img"][y1:y2, x1:x2] = np.resize(
-                self.img_border_value, results["img"].shape[2:]
-            )
+        fill = fill_for(results["img"], self.img_border_value, "RandomErasing: img_border_value")
+        for x1, y1, x2, y2 in patches:
+            results["img"][y1:y2, x1:x2] = fill
         if results.get("gt_masks") is not None:
             masks = CropMasks.of(results["gt_masks"])
             crops = []
@@ -66,9 +66,14 @@ class RandomAffine(MMDetRandomAffine):
             for side, border in zip(image.shape[:2], self.border[::-1], strict=True)
         )
         matrix = self._get_random_homography_matrix(height, width)
-        results["img"] = cv2.warpPerspective(
-            image, matrix, dsize=(width, height), borderValue=self.border_val
-        )
+
+        def warp(plane: np.ndarray, value: Any) -> np.ndarray:
+            return cv2.warpPerspective(plane, matrix, dsize=(width, height), borderValue=value)
+
+        if image.ndim == 3 and image.shape[2] == 3:
+            results["img"] = warp(image, self.border_val)
+        else:
+            results["img"] = by_planes(image, self.border_val, "RandomAffine: border_val", warp)
         results["img_shape"] = height, width
         boxes = results["gt_bboxes"]
         boxes.project_(matrix)

@@ -10,6 +10,7 @@ from mmdet.datasets.transforms import CachedMixUp as MMDetCachedMixUp
 from mmdet.datasets.transforms import MixUp as MMDetMixUp
 from mmdet.structures.bbox import autocast_box_type
 
+from condinst.compat.image_channels import fill_for
 from condinst.datasets.transforms.mixing import check_mix, join_objects, move_masks, own_copy
 from condinst.registry import TRANSFORMS
 
@@ -68,7 +69,8 @@ def _blend(settings: Any, results: dict, other: dict) -> dict:
     outer = int(height * jitter), int(width * jitter)
     target = base.shape[0], base.shape[1]
 
-    canvas = np.full((height, width, *image.shape[2:]), settings.pad_val, image.dtype)
+    fill = fill_for(image, settings.pad_val, "MixUp: pad_val")
+    canvas = np.full((height, width, *image.shape[2:]), fill, image.dtype)
     canvas[: inner[0], : inner[1]] = mmcv.imresize(image, inner[::-1]).reshape(
         canvas[: inner[0], : inner[1]].shape
     )
@@ -78,7 +80,7 @@ def _blend(settings: Any, results: dict, other: dict) -> dict:
     spare = [max(side - new, 0) for side, new in zip(outer, target, strict=True)]
     y, x = (int(np.random.randint(0, each)) if each else 0 for each in spare)
     seen = canvas[y : y + target[0], x : x + target[1]]
-    padded = np.full(base.shape, settings.pad_val, base.dtype)
+    padded = np.full(base.shape, fill, base.dtype)
     padded[: seen.shape[0], : seen.shape[1]] = seen.reshape(*seen.shape[:2], *base.shape[2:])
 
     boxes = other["gt_bboxes"].clone()

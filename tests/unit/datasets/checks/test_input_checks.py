@@ -19,7 +19,6 @@ def load(**options):
 @pytest.mark.parametrize(
     ("steps", "network"),
     [
-        ([load(), dict(type="PhotoMetricDistortion")], RGB8),
         ([load(channels=3)], RGB8),
         ([load(color_type="grayscale")], model(1)),
         ([load(color_type="unchanged")], model(4)),
@@ -51,16 +50,6 @@ def test_what_goes_together(steps, network):
             [load(channels=1, dtype="uint16")],
             dict(data_preprocessor=dict(mean=[120.0]), backbone=dict(in_channels=1)),
             ["as for 8 bits"],
-        ),
-        (
-            [load(channels=4), dict(type="RandomApply", transforms=[dict(type="mmdet.Color")])],
-            model(4),
-            ["Color is for 8-bit colors"],
-        ),
-        (
-            [load(dtype="uint16"), dict(type="PhotoMetricDistortion")],
-            model(3),
-            ["PhotoMetricDistortion is for 8-bit colors, but LoadImageFromFile loads 3"],
         ),
         (
             [load(channels=1, dtype="float32"), dict(type="PrepareBoxTargets")],

@@ -47,8 +47,16 @@ def test_bitmaps_are_enough_for_some():
 def test_no_masks_and_missing_packages():
     (line,) = found(dict(type="RandomCenterCropPad"))
     assert line == ("train.pipeline: RandomCenterCropPad takes no masks; use RandomCrop, then Pad")
+    (line,) = found(dict(type="CenterCrop", crop_size=(9, 9)))
+    assert line.endswith("CenterCrop takes no boxes and masks; use RandomCrop")
     (line,) = found(dict(type="Corrupt", corruption="gaussian_blur"))
     assert "pip install imagecorruptions" in line
+
+
+def test_boxes_are_fitted_to_masks_that_are_loaded():
+    (line,) = found(dict(type="FitBoxesToMasks"), masks=False)
+    assert line.endswith("FitBoxesToMasks needs masks; set with_mask=True of LoadAnnotations")
+    assert not found(dict(type="FitBoxesToMasks"))
 
 
 def test_nested_steps_are_found():

@@ -27,6 +27,12 @@ def test_masks_fit_the_image(case):
     assert "WRONG" not in matrix.outcome(case, "mixed", seeds=1)
 
 
+@pytest.mark.parametrize("pixels", matrix.PIXELS.values(), ids=str)
+@pytest.mark.parametrize("case", matrix.CASES, ids=IDS)
+def test_masks_fit_images_of_any_channels(case, pixels):
+    assert "WRONG" not in matrix.outcome(case, "mixed", seeds=1, pixels=pixels)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", matrix.KINDS)
 @pytest.mark.parametrize("case", matrix.CASES, ids=IDS)
