@@ -116,7 +116,13 @@ def run(args: argparse.Namespace) -> int:
     try:
         from condinst.export.exporter import Options, export_model
     except ImportError as error:
-        if (error.name or "").split(".")[0] in ("onnx", "onnxscript", "onnxruntime", "openvino"):
+        known = isinstance(error, ModuleNotFoundError)  # otherwise it is there and broken
+        if known and (error.name or "").split(".")[0] in (
+            "onnx",
+            "onnxscript",
+            "onnxruntime",
+            "openvino",
+        ):
             raise ImportError(
                 f"condinst export needs {error.name}: pip install 'condinst[export]'",
                 name=error.name,

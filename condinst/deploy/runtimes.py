@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from condinst.utils.optional import import_failure
+
 __all__ = ["OnnxRuntime", "OpenVino"]
 
 Arrays = dict[str, np.ndarray]
@@ -35,7 +37,9 @@ class OnnxRuntime:
         try:
             import onnxruntime as ort
         except ImportError as error:
-            raise ImportError("OnnxPredictor needs onnxruntime: pip install onnxruntime") from error
+            raise import_failure(
+                "OnnxPredictor needs onnxruntime", "onnxruntime", "pip install onnxruntime", error
+            ) from error
         chosen = list(providers or ["CPUExecutionProvider"])
         known = ort.get_available_providers()
         for provider in chosen:
@@ -71,7 +75,9 @@ class OpenVino:
         try:
             import openvino
         except ImportError as error:
-            raise ImportError("OpenVinoPredictor needs openvino: pip install openvino") from error
+            raise import_failure(
+                "OpenVinoPredictor needs openvino", "openvino", "pip install openvino", error
+            ) from error
         # compute in float32 even if the processor has bfloat16
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:

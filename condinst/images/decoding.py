@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from condinst.images.limit import ImageTooLargeError, check_size, open_image
+from condinst.utils.optional import import_failure
 
 __all__ = [
     "StoredPixels",
@@ -152,7 +153,9 @@ def _read_deep_color(data: bytes, orientation: int) -> StoredPixels:
     try:
         import cv2
     except ImportError as error:
-        raise ImportError("16-bit color PNG needs OpenCV: pip install opencv-python") from error
+        raise import_failure(
+            "16-bit color PNG needs OpenCV", "cv2", "pip install opencv-python", error
+        ) from error
     flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:
@@ -177,8 +180,8 @@ def _read_tiff(data: bytes) -> StoredPixels:
     try:
         import tifffile
     except ImportError as error:
-        raise ImportError(
-            "TIFF files of these channels need tifffile: pip install tifffile"
+        raise import_failure(
+            "TIFF files of these channels need tifffile", "tifffile", "pip install tifffile", error
         ) from error
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:

@@ -17,6 +17,7 @@ from condinst.images.decoding import check_range, from_pillow, is_npy, read_stor
 from condinst.images.limit import check_size, open_image
 from condinst.images.pixel_format import PixelFormat, to_display, turn_upright
 from condinst.utils.files import check_regular, read_regular
+from condinst.utils.optional import import_failure
 
 __all__ = [
     "VIDEO_SUFFIXES",
@@ -118,7 +119,9 @@ def read_video(path: Path) -> Iterator[np.ndarray]:
     try:
         import cv2
     except ImportError as error:
-        raise ImportError("videos need OpenCV: pip install opencv-python") from error
+        raise import_failure(
+            "videos need OpenCV", "cv2", "pip install opencv-python", error
+        ) from error
     capture = cv2.VideoCapture(str(path))
     try:
         sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from condinst.utils.optional import import_failure
+
 if TYPE_CHECKING:
     import pandas
     import supervision
@@ -103,8 +105,11 @@ def to_supervision(
     try:
         import supervision
     except ImportError as error:
-        raise ImportError(
-            'to_supervision() needs supervision: pip install "condinst[video]"'
+        raise import_failure(
+            "to_supervision() needs supervision",
+            "supervision",
+            'pip install "condinst[video]"',
+            error,
         ) from error
     return supervision.Detections(
         xyxy=boxes.copy(),
@@ -126,7 +131,9 @@ def to_dataframe(
     try:
         import pandas
     except ImportError as error:
-        raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
+        raise import_failure(
+            "to_dataframe() needs pandas", "pandas", "pip install pandas", error
+        ) from error
     corners = dict(zip(("x1", "y1", "x2", "y2"), boxes.T, strict=True))
     return pandas.DataFrame(
         dict(name=names.astype(object), label=labels, score=scores, **corners, area=areas)

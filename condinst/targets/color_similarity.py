@@ -14,6 +14,7 @@ from torch import Tensor
 
 from condinst.targets.mask_samples import pack_bools, unpack_bools
 from condinst.targets.target_types import SimilarColors
+from condinst.utils.optional import import_failure
 
 __all__ = [
     "compute_pairwise_edges",
@@ -96,7 +97,9 @@ def to_lab(colors: np.ndarray) -> Tensor:
     try:
         from skimage.color import rgb2lab
     except ImportError as error:
-        raise ImportError("BoxInst needs scikit-image: pip install scikit-image") from error
+        raise import_failure(
+            "BoxInst needs scikit-image", "skimage", "pip install scikit-image", error
+        ) from error
     return torch.from_numpy(rgb2lab(colors).astype(np.float32)).permute(2, 0, 1).contiguous()
 
 

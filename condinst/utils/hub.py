@@ -7,6 +7,8 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
+from condinst.utils.optional import import_failure
+
 __all__ = ["PREFIX", "HubAddress", "fetch_from_hub", "parse_hub_address"]
 
 PREFIX = "hf://"
@@ -66,8 +68,11 @@ def fetch_from_hub(address: str) -> Path:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
-        raise ImportError(
-            f"{address}: needs huggingface_hub: pip install 'condinst[hub]'", name=error.name
+        raise import_failure(
+            f"{address}: needs huggingface_hub",
+            "huggingface_hub",
+            "pip install 'condinst[hub]'",
+            error,
         ) from error
     try:
         path = hf_hub_download(

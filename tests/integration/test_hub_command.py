@@ -41,9 +41,11 @@ def test_mistakes_are_one_line(environment, tmp_path):
     words = ["-m", "condinst", "predict", ADDRESS, tmp_path / "a.png", "--out", tmp_path / "out"]
     done = run(*words, environment=environment | {"HF_TOKEN": "hf_wrong"}, code=1)
     assert "there is no repository someone/models, or it is private" in done.err.splitlines()[-1]
-    # a package of that name that cannot be imported, as if there were none
+    # as if there were no such package
     (tmp_path / "none/huggingface_hub").mkdir(parents=True)
-    (tmp_path / "none/huggingface_hub/__init__.py").write_text("raise ImportError('none')")
+    (tmp_path / "none/huggingface_hub/__init__.py").write_text(
+        "raise ModuleNotFoundError('none', name='huggingface_hub')"
+    )
     path = os.pathsep.join([str(tmp_path / "none"), os.environ.get("PYTHONPATH", "")])
     done = run(*words, environment=environment | {"PYTHONPATH": path}, code=1)
     assert "pip install 'condinst[hub]'" in done.err.splitlines()[-1]

@@ -11,6 +11,7 @@ from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
 
 from condinst.masks.crop_masks import CropMasks
 from condinst.registry import TRANSFORMS
+from condinst.utils.optional import import_failure
 
 __all__ = ["Albu"]
 
@@ -58,8 +59,8 @@ class Albu(MMDetAlbu):
             settings["coord_format"] = settings.pop("format")
         try:
             super().__init__(transforms, settings, keymap, skip_img_without_anno)
-        except RuntimeError as error:
-            raise ValueError(f"Albu: {error}: pip install albumentations") from None
+        except RuntimeError as error:  # mmdet does not tell why the import failed
+            raise ValueError(_why_not_imported(error)) from None
         except (AttributeError, TypeError, ValueError) as error:
             text = " ".join(str(error).split())
             raise ValueError(f"Albu: the installed albumentations does not fit: {text}") from error
@@ -106,6 +107,15 @@ class Albu(MMDetAlbu):
             new_masks = found.get(names.get("gt_masks", "masks"), [])
             results["gt_masks"] = CropMasks([np.asarray(new_masks[i]) for i in kept], *size)
         return results
+
+
+def _why_not_imported(error: RuntimeError) -> str:
+    try:
+        import albumentations  # noqa: F401
+    except ImportError as failure:
+        remedy = "pip install albumentations"
+        return str(import_failure("Albu needs albumentations", "albumentations", remedy, failure))
+    return f"Albu: {error}"
 
 
 def _arguments_of_boxes() -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from condinst.checkpoints.model_check import find_misfit
 from condinst.compat.checkpoint import load_from_local
+from condinst.utils.optional import import_failure
 
 # Older versions change the first convolution of a file that already fits the images' channels.
 _OLDEST = "1.0.31"
@@ -34,8 +35,8 @@ def import_timm() -> ModuleType:
     try:
         import timm
     except ImportError as error:
-        raise ImportError(
-            "TimmBackbone needs timm, which is not installed: pip install timm"
+        raise import_failure(
+            "TimmBackbone needs timm", "timm", "pip install timm", error
         ) from error
     if digit_version(timm.__version__) < digit_version(_OLDEST):
         raise ImportError(

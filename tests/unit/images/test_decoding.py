@@ -203,7 +203,7 @@ def test_without_tifffile_it_says_what_to_install(tmp_path, monkeypatch):
 
     def without(name, *args, **kwargs):
         if name == "tifffile":
-            raise ImportError(name)
+            raise ModuleNotFoundError(name, name=name)
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
