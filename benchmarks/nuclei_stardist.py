@@ -4,8 +4,9 @@
 
 FOLDER has train/ and test/, each with images/ and masks/, and validation.json. Every training is a
 process of its own, and has the same wall time: the time of an iteration is measured first. What is
-finished is not run again, so an interrupted benchmark goes on. StarDist runs in a Python of its own
-(pip install stardist tensorflow), which --stardist-python names.
+finished is not run again, so an interrupted benchmark goes on. StarDist and Cellpose run in Pythons
+of their own (pip install stardist tensorflow; pip install "cellpose<4"), which --stardist-python
+and --cellpose-python name.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from condinst.utils.files import write_whole
 
 ROOT = Path(__file__).parents[1]
 _CONFIG = ROOT / "configs" / "nuclei" / "condinst_mobilenetv2_fpn_dsb2018.py"
-_METHODS = ("ours", "mmdet", "stardist")
+_METHODS = ("ours", "mmdet", "stardist", "cellpose")
+_OTHERS = ("stardist", "cellpose")  # run in a Python of their own
 _PROBE = 30  # iterations that measure the time of one
 _NEVER = 10**9
 
@@ -51,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             place = args.out / method / f"seed_{seed}"
             if not (place / "result.json").is_file():
                 place.mkdir(parents=True, exist_ok=True)
-                run = _stardist if method == "stardist" else _condinst
+                run = _other if method in _OTHERS else _condinst
                 result = run(args, data, method, seed, place)
                 write_whole(place / "result.json", json.dumps(result, indent=1))
     _write(args.out)
@@ -79,6 +81,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--no-test", action="store_true", help="leave the test images alone")
     parser.add_argument("--stardist-python", default=sys.executable, help="Python with StarDist")
+    parser.add_argument("--cellpose-python", default=sys.executable, help="Python with Cellpose")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE")
     args = parser.parse_args(argv)
     if "ours" in args.only and args.weights is not None and not args.weights.is_file():
@@ -183,7 +186,7 @@ def _predict(
     cfg.test_dataloader.dataset.ann_file = f"annotations/instances_{split}.json"
     cfg.test_dataloader.dataset.data_prefix = dict(img=f"{split}/")
     cfg.test_evaluator.ann_file = str(data.resolve() / f"annotations/instances_{split}.json")
-    path = place / f"{split}_{variant}.py"
+    path = place / f"{split}_{variant.replace('-', '_').replace('.', '_')}.py"
     cfg.dump(path)
     partial = out.with_suffix(".partial.pkl")
     words = ["--tta"] if kind == "tta" else []
@@ -192,18 +195,27 @@ def _predict(
     return out
 
 
-def _stardist(
+def _other(
     args: argparse.Namespace, data: Path, method: str, seed: int, place: Path
 ) -> dict[str, Any]:
-    """Train StarDist in its own Python, which writes label maps."""
+    """Train StarDist or Cellpose in its own Python, which writes label maps."""
     if not (place / "train.json").is_file():
-        worker = Path(__file__).with_name("nuclei_stardist_worker.py")
+        python = getattr(args, f"{method}_python")
+        worker = Path(__file__).with_name(f"nuclei_{method}_worker.py")
         words = [args.folder.resolve(), place.resolve(), "--minutes", args.minutes, "--seed", seed]
-        _run([args.stardist_python, worker, *words])
+        _run([python, worker, *words])
     result = json.loads((place / "train.json").read_text())
-    result["val"] = nuclei_scores.measure_folder(args.folder, "val", place / "val")
+    # StarDist chooses its thresholds itself
+    endings = [f"_{value}" for value in result.get("thresholds", ())] or [""]
+    val = {
+        end: nuclei_scores.measure_folder(args.folder, "val", place / f"val{end}")
+        for end in endings
+    }
+    best = max(endings, key=lambda end: statistics.mean(val[end]["ap"]))
+    result |= dict(val=val[best], chosen=result.get("chosen", best.removeprefix("_")))
     if not args.no_test:
-        result["test"] = nuclei_scores.measure_folder(args.folder, "test", place / "test")
+        path = place / f"test{best}"
+        result["test"] = nuclei_scores.measure_folder(args.folder, "test", path)
     return result
 
 

@@ -17,6 +17,8 @@ _OURS = [
     r"(backbone|neck)\..+",
     r"bbox_head\.((cls|reg)_convs\.\d+\.[\w.]+|conv_(cls|reg|centerness)|controller)\.\w+",
     r"bbox_head\.scales\.\d+\.scale",
+    r"bbox_head\.(kernel_convs\.\d+\.[\w.]+|rtm_(cls|reg|kernel|obj)\.\d+)\.\w+",
+    r"bbox_head\.mask_head\.(fusion_conv|projection|stacked_convs\.\d+\.\w+)\.\w+",
     r"mask_head\.mask_feature_head\.convs_all_levels\.\d+\.conv\d+\.[\w.]+",
     r"mask_head\.mask_feature_head\.(conv_branch\.\d+\.[\w.]+|conv_pred\.\w+)",
     r"semantic_head\.(convs\.\d+\.[\w.]+|conv_logits\.\w+)",

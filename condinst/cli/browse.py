@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from condinst.cli.browse_data import BrowsedSample
 
+_MARK = ".condinst_browse"  # a file that tells our folders from those of others
 _EXAMPLES = """examples:
   %(prog)s CONFIG --out images
   %(prog)s CONFIG --out images --num-images 5 --repeat 4 --targets
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     check_least("--repeat", args.repeat)
     check_least("--seed", args.seed, 0)
     check_writable("--out", args.out)
+    _check_free(args.out)
     check_config(args.config)
     print(f"config  {printable(args.config)}", flush=True)  # importing PyTorch takes seconds
     cfg = read_config(args.config, args.cfg_options)
@@ -70,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     with blaming(cfg):
         browser = Browser(cfg, args.split, args.targets)
     args.out.mkdir(parents=True, exist_ok=True)
+    write_whole(args.out / _MARK, "The images of this folder are drawn by condinst browse.\n")
     written = 0
     views = browser.views(args.num_images, args.repeat, args.seed)
     while True:
@@ -89,6 +92,22 @@ def run(args: argparse.Namespace) -> int:
         print(f"{printable(path)}: {len(view.instances)} objects{ignored}", flush=True)
     print(f"wrote {written} images to {printable(args.out)} (the dataset has {len(browser)})")
     return 0
+
+
+def _check_free(out: Path) -> None:
+    """Refuse a folder with images that this command did not write: it might replace them.
+
+    Raises:
+        ValueError: it has some.
+    """
+    if not out.is_dir() or (out / _MARK).is_file():
+        return
+    other = next((p for p in sorted(out.iterdir()) if p.suffix.lower() in (".jpg", ".jpeg")), None)
+    if other is not None:
+        raise ValueError(
+            f"--out {out}: {other.name} is not from condinst browse, which might replace it; "
+            "choose a new or empty folder"
+        )
 
 
 def draw(view: BrowsedSample, classes: tuple[str, ...]) -> np.ndarray:

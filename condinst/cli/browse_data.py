@@ -85,7 +85,8 @@ class Browser:
                     f"{self._where}.pipeline: expected PrepareBoxTargets for --targets; without "
                     "it, colors are compared in the training step"
                 )
-            self._stride = mask_head.get("mask_out_stride", 4)
+            bbox_head = cfg.get("model", {}).get("bbox_head", {})  # RTMDet-Ins has it there
+            self._stride = mask_head.get("mask_out_stride", bbox_head.get("mask_loss_stride", 4))
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from condinst.cli.once import RANKS
 from condinst.cli.parser import Parser
+from condinst.config.known import OUR_DETECTORS
 from condinst.config.nodes import type_name
 from condinst.utils.files import check_html as check_html
 from condinst.utils.files import check_writable as check_writable
@@ -142,12 +143,17 @@ def check_run(args: argparse.Namespace) -> str:
     return launcher
 
 
-def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) -> Config:
+def load_config(
+    args: argparse.Namespace,
+    parts: Sequence[str] | None = None,
+    read: Callable[[str, Mapping[str, Any], Sequence[str] | None], Config] = read_config,
+) -> Config:
     """Read the config of a run, with its overrides and its work folder.
 
     Args:
         args: the command line.
         parts: the top-level keys to check; None for all.
+        read: what reads the config, with the arguments of :func:`read_config`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -156,7 +162,7 @@ def load_config(args: argparse.Namespace, parts: Sequence[str] | None = None) ->
     """
     launcher = check_run(args)
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    cfg = read_config(args.config, args.cfg_options, parts)
+    cfg = read(args.config, args.cfg_options, parts)
     cfg.launcher = launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -230,15 +236,15 @@ def apply_speed_arguments(cfg: Config, args: argparse.Namespace) -> None:
 def _require_condinst(cfg: Config, option: str) -> None:
     if not _is_condinst(cfg):
         raise ValueError(
-            f"{option} is for condinst.CondInst and condinst.BoxInst, but the config's model.type "
-            f"is {cfg.model.type!r}"
+            f"{option} is for {', '.join(f'condinst.{name}' for name in OUR_DETECTORS)}, but the "
+            f"config's model.type is {cfg.model.type!r}"
         )
 
 
 def _is_condinst(cfg: Config) -> bool:
     scope, _, name = f".{cfg.model.type}".rpartition(".")
     in_scope = scope == ".condinst" or (not scope and cfg.get("default_scope") == "condinst")
-    return in_scope and name in ("CondInst", "BoxInst")
+    return in_scope and name in OUR_DETECTORS
 
 
 def use_rle_masks(cfg: Config) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from condinst.cli.common import make_parser
 from condinst.cli.early import check_config, check_file, check_out_file
 from condinst.utils.hub import PREFIX as HUB
-from condinst.utils.hub import parse_hub_address
+from condinst.utils.hub import fetch_from_hub, parse_hub_address
 from condinst.utils.names import printable
 
 if TYPE_CHECKING:
@@ -80,10 +80,10 @@ def convert(args: argparse.Namespace) -> Conversion:
         check_config(args.config)
 
     from condinst.checkpoints import LAYOUTS, convert_file
-    from condinst.model_zoo import resolve_checkpoint, resolve_config
+    from condinst.model_zoo import resolve_config
 
     config = resolve_config(args.config) if args.config else None
-    source = resolve_checkpoint(args.weights) if hub else args.weights
+    source = fetch_from_hub(args.weights) if hub else args.weights
     done = convert_file(source, args.out, to=args.to, config=config)
     print(f"read {printable(args.weights)}: {done.layout} ({LAYOUTS[done.layout]})")
     for what, names in (

@@ -105,13 +105,12 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
     raise ValueError(unknown(word, "a checkpoint file, a URL or a model's name"))
 
 
-def check_model_words(config: str, checkpoint: str | None, alone: bool = True) -> None:
+def check_model_words(config: str, checkpoint: str | None) -> None:
     """Check a config and its checkpoint, or a word that stands for both.
 
     Args:
         config: a config, the name of a model, or a checkpoint that holds its config.
         checkpoint: None if there is none.
-        alone: whether a checkpoint alone is allowed.
 
     Raises:
         FileNotFoundError: a file does not exist.
@@ -119,11 +118,10 @@ def check_model_words(config: str, checkpoint: str | None, alone: bool = True) -
     """
     from condinst.model_zoo.index import list_models
 
-    if checkpoint is None and alone and is_checkpoint(config):
+    if checkpoint is None and is_checkpoint(config):
         check_checkpoint(config)
         return
-    alone_too = "predict, info and export take a checkpoint alone"
-    check_config(config, "a config comes before its checkpoint" if checkpoint else alone_too)
+    check_config(config)
     if checkpoint is not None:
         check_checkpoint(checkpoint)
     elif config not in list_models():

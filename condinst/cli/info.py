@@ -23,6 +23,7 @@ from condinst.cli.early import (
     check_least,
     is_checkpoint,
 )
+from condinst.config.known import OUR_DETECTORS
 from condinst.config.nodes import inner_dataset, type_name
 from condinst.utils.names import printable
 
@@ -147,8 +148,8 @@ def describe(
         model = build_model(cfg)
     if not isinstance(model, CondInst):
         raise ValueError(
-            f"config {cfg.filename}: expected model.type CondInst or BoxInst of condinst, got "
-            f"{cfg.model.type!r}"
+            f"config {cfg.filename}: expected model.type {', '.join(OUR_DETECTORS)} of "
+            f"condinst, got {cfg.model.type!r}"
         )
     parameters = count_parameters(model)
     with blaming(cfg):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import glob
-import os
 import signal
 import sys
 import threading
@@ -15,19 +13,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condinst.cli.common import check_writable
 from condinst.cli.early import (
     check_device,
-    check_exists,
     check_least,
     check_model_words,
     check_range,
-    is_checkpoint,
 )
 from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError
+from condinst.cli.predict_sources import check_out, download, find, split
 from condinst.cli.predict_video import VideoOutput
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
-from condinst.images.sources import VIDEO_SUFFIXES, check_video, is_single, list_folder
+from condinst.images.web import is_url
 from condinst.utils.names import printable
 from condinst.utils.words import without_error_numbers
 
@@ -45,7 +41,7 @@ _EPILOG = """formats, in addition to the images with the instances drawn on them
 
 examples:
   %(prog)s shapes data/shapes/val
-  %(prog)s condinst_r50_fpn_90k photo.jpg
+  %(prog)s condinst_r50_fpn_90k photo.jpg https://example.org/street.jpg
   %(prog)s CONFIG work_dirs/NAME/iter_90000.pth folder/ film.mp4 --out found
   %(prog)s work_dirs/NAME/iter_90000.pth folder/ --format coco labelme --no-images
   %(prog)s CONFIG CHECKPOINT slide.tif --tile 1024
@@ -60,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="MODEL [CHECKPOINT] SOURCE",
         help="the model: a published model's name (condinst list), a config with its checkpoint, "
-        "or a checkpoint that holds its config; then images, folders of images, videos",
+        "or a checkpoint that holds its config; then images, folders of images, videos, and "
+        "URLs of images, which are kept in OUT/downloads",
     )
     parser.add_argument(
         "--out",
@@ -99,16 +96,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst predict``."""
-    model, checkpoint, words = _split(args.words)
+    model, checkpoint, words = split(args.words)
     check_model_words(model, checkpoint)
-    images, videos = _find(words)
+    urls = [word for word in words if is_url(word)]
+    images, videos = find([word for word in words if word not in urls])
     images, unnameable = _with_names(images, videos, args)
     out = Path(args.out)
-    _check_out(out, [*images, *videos], args)
+    check_out(out, [*images, *videos], args)
     check_range("--score-thr", args.score_thr)
     check_least("--batch-size", args.batch_size)
     check_device(args.device)
     check_tiling(args)
+    downloads, not_read = download(urls, out / "downloads", args.skip_broken)
+    images += downloads
     print(f"model  {printable(checkpoint or model)}", flush=True)  # importing PyTorch takes seconds
 
     from condinst.inference.predictor import Predictor
@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
         _skipping() as skipped,
         ImageOutput(out, args.format, predictor.class_names, **drawn) as output,
     ):
-        for error in unnameable:
+        for error in (*not_read, *unnameable):
             skipped(error)
         for results in _progress(predictor.stream(images), len(images)):
             try:
@@ -223,68 +223,6 @@ def _predict_video(predictor: Predictor, video: Path, output: ImageOutput) -> tu
             film.write(results)
             num_frames, num_instances = num_frames + 1, num_instances + len(results)
     return num_frames, num_instances
-
-
-def _split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
-    """Split the arguments into the model, its checkpoint (None if not given) and the sources."""
-    model, rest = words[0], list(words[1:])
-    checkpoint = None
-    if rest and is_checkpoint(model) and Path(rest[0]).suffix in (".py", ".yaml", ".yml"):
-        raise ValueError(f"{model} {rest[0]}: a config comes before its checkpoint")
-    if rest and is_checkpoint(rest[0]):
-        checkpoint = rest.pop(0)
-    if not rest:
-        raise ValueError(
-            f"{' '.join(words)}: expected an image, folder or video after the model "
-            "(condinst predict --help)"
-        )
-    return model, checkpoint, rest
-
-
-def _find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
-    """Return the image files and the videos, after checking that they exist."""
-    images: list[Path] = []
-    videos: list[Path] = []
-    for path in (path for word in words for path in _paths(word)):
-        if path.is_dir():
-            images += list_folder(path)
-        else:
-            (images if is_single(path) else videos).append(path)
-    for video in videos:
-        check_video(video)
-    return images, videos
-
-
-def _paths(word: str) -> list[Path]:
-    """Return the file or folder that a word names, or the files that fit its pattern."""
-    if os.path.exists(word):
-        return [Path(word)]
-    if "://" in word:
-        raise ValueError(f"{word}: expected a file; download it first, for example with curl -LO")
-    if glob.has_magic(word):  # a shell that leaves patterns alone, or quotes
-        found = sorted(map(Path, glob.glob(word, recursive=True)))
-        if not found:
-            raise FileNotFoundError(f"{word}: no file fits this pattern")
-        return found
-    if word.isdigit():
-        raise ValueError(f"{word}: cameras are not read; expected an image, a folder or a video")
-    if os.path.lexists(word):  # a link
-        check_exists("source", word)
-    raise FileNotFoundError(f"{word}: there is no such file or folder")
-
-
-def _check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> None:
-    """Raise ValueError if results would overwrite sources, or cannot be written."""
-    if args.no_images and not args.format and not args.closeups:
-        raise ValueError("--no-images without --format: nothing would be written")
-    if "labelme" in args.format and any(s.suffix.lower() in VIDEO_SUFFIXES for s in sources):
-        raise ValueError("--format labelme: works for image files, not for videos")
-    check_writable("--out", out)
-    place = os.path.realpath(out)
-    for source in sources:
-        # realpath gives a path even for a link that leads to itself
-        if place in (os.path.realpath(source.parent), os.path.dirname(os.path.realpath(source))):
-            raise ValueError(f"--out {out}: {source} lies there; choose another folder")
 
 
 @contextlib.contextmanager

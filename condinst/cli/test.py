@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +17,18 @@ from condinst.cli.common import (
     make_parser,
     use_rle_masks,
 )
-from condinst.cli.early import check_least, check_model_words, check_out_file, check_range
+from condinst.cli.early import (
+    check_folder,
+    check_least,
+    check_model_words,
+    check_out_file,
+    check_range,
+    is_checkpoint,
+)
 from condinst.cli.once import is_first_process
-from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
-from condinst.config.nodes import inner_dataset, type_name
+from condinst.cli.stored_test import read_stored_config
+from condinst.cli.tile_arguments import add_tile_arguments, check_tiling
+from condinst.cli.views import augment, cut
 from condinst.utils.names import printable
 
 if TYPE_CHECKING:
@@ -31,7 +38,9 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """examples:
   %(prog)s condinst_r50_fpn_1x
+  %(prog)s shapes --data-root data/shapes
   %(prog)s CONFIG work_dirs/NAME/iter_90000.pth
+  %(prog)s work_dirs/NAME/iter_90000.pth --data-root /data/coco
   %(prog)s CONFIG CHECKPOINT --channels-last --fold-norms --batch-size 4
   %(prog)s CONFIG CHECKPOINT --out predictions.pkl --show-dir images
   %(prog)s CONFIG CHECKPOINT --report results.html
@@ -44,11 +53,19 @@ _EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("config", help="config file, or name of a model (condinst list)")
+    parser.add_argument(
+        "config",
+        help="config file, name of a model (condinst list), or a checkpoint that holds its config",
+    )
     parser.add_argument(
         "checkpoint",
         nargs="?",
         help="checkpoint file, URL or name of a model (default: that of the config)",
+    )
+    parser.add_argument(
+        "--data-root",
+        metavar="FOLDER",
+        help="folder of the dataset, as --cfg-options data_root=FOLDER",
     )
     parser.add_argument("--out", metavar="FILE.pkl", help="save all predictions, masks as RLE")
     parser.add_argument(
@@ -128,8 +145,10 @@ def check_arguments(args: argparse.Namespace) -> None:
     if args.tta and args.tile:
         raise ValueError("--tta --tile: expected only one of them")
     check_tiling(args)
+    if args.data_root is not None:
+        check_folder("--data-root", args.data_root)
     check_run(args)
-    check_model_words(args.config, args.checkpoint, alone=False)
+    check_model_words(args.config, args.checkpoint)
 
 
 def build_config(args: argparse.Namespace) -> Config:
@@ -138,7 +157,12 @@ def build_config(args: argparse.Namespace) -> Config:
 
     from condinst.config.check import TEST
 
-    cfg = load_config(args, parts=TEST)
+    if args.data_root is not None:
+        args.cfg_options = {**args.cfg_options, "data_root": args.data_root}
+    if args.checkpoint is None and is_checkpoint(args.config):
+        cfg = load_config(args, TEST, read_stored_config)
+    else:
+        cfg = load_config(args, TEST)
     cfg.load_from = _checkpoint(args)
     apply_speed_arguments(cfg, args)
     if args.amp is not None:
@@ -148,11 +172,11 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.metric == "matching":
         _add_matching(cfg, args.score_thr)
     if args.tta:
-        _augment(cfg)
+        augment(cfg)
     else:
         use_rle_masks(cfg)
     if args.tile:
-        _cut(cfg, args)
+        cut(cfg, args)
     # with the scope, because mmdet's configs can be tested too
     hooks: list[dict] = [dict(type="condinst.CompleteCheckpointHook")]
     if args.fold_norms:
@@ -187,57 +211,6 @@ def _add_matching(cfg: Config, score_thr: float) -> None:
     # with the scope, because mmdet's configs can be tested too
     metric = dict(type="condinst.MatchingMetric", ann_file=found, score_thr=score_thr)
     cfg.test_evaluator = [*nodes, metric]
-
-
-def _augment(cfg: Config) -> None:
-    """Wrap the model, and make the dataset return every image in several views."""
-    from mmdet.datasets.transforms import PackDetInputs
-    from mmengine.config import ConfigDict
-
-    dataset = inner_dataset(cfg.test_dataloader.dataset)
-    if "tta_pipeline" in cfg:
-        dataset.pipeline = cfg.tta_pipeline
-    else:
-        pack = copy.deepcopy(dataset.pipeline[-1])
-        pack.meta_keys = (
-            *pack.get("meta_keys", PackDetInputs().meta_keys),
-            "flip",
-            "flip_direction",
-        )
-        flips = [dict(type="RandomFlip", prob=prob) for prob in (0.0, 1.0)]
-        # before the annotations are loaded: they are those of the original image
-        load = [t for t in dataset.pipeline[:-1] if type_name(t) == "LoadAnnotations"]
-        rest = [t for t in dataset.pipeline[:-1] if type_name(t) != "LoadAnnotations"]
-        views = dict(type="TestTimeAug", transforms=[flips, *([t] for t in load), [pack]])
-        dataset.pipeline = [*rest, views]
-    cfg.model.test_cfg.mask_format = "bool"  # views are flipped back
-    tta_cfg = dict(nms=cfg.model.test_cfg.nms, max_per_img=cfg.model.test_cfg.max_per_img)
-    tta_model = cfg.get("tta_model", dict(type="condinst.CondInstTTA", tta_cfg=tta_cfg))
-    cfg.model = ConfigDict(**tta_model, module=cfg.model)
-
-
-def _cut(cfg: Config, args: argparse.Namespace) -> None:
-    """Wrap the model, and make the dataset return the tiles of every image."""
-    from mmengine.config import ConfigDict
-
-    options = tile_arguments(args)
-    match_threshold = options.pop("tile_match_threshold")
-    dataset = inner_dataset(cfg.test_dataloader.dataset)
-    first, *steps = dataset.pipeline
-    load = [step for step in steps if type_name(step).endswith("Annotations")]
-    rest = [step for step in steps if step not in load]
-    cut = dict(type="condinst.CutTiles", transforms=rest, **options)
-    dataset.pipeline = [first, *load, cut]
-    mask_format = cfg.model.test_cfg.get("mask_format", "rle")
-    cfg.model.test_cfg.mask_format = "crop"
-    cfg.model = ConfigDict(
-        type="condinst.CondInstTiles",
-        tile_match_threshold=match_threshold,
-        batch_size=cfg.test_dataloader.batch_size,
-        mask_format=mask_format,
-        module=cfg.model,
-    )
-    cfg.test_dataloader.batch_size = 1
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:

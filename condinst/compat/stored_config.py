@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from mmengine import registry
@@ -35,12 +35,14 @@ _NMS = {"nms", "soft_nms"}  # functions of mmcv that no registry has
 _EVALUATES = {"CameraMotionCompensation"}  # registered, and runs one of its arguments
 
 
-def stored_config(content: dict[str, Any], file: str) -> Config:
+def stored_config(content: dict[str, Any], file: str, more: Collection[str] = ()) -> Config:
     """Return the config in a checkpoint's ``meta``.
 
     Args:
         content: what the checkpoint holds.
         file: the checkpoint's name, for messages.
+        more: further top-level keys. Their types are not looked up, so the caller must not build
+            them.
 
     Raises:
         ValueError: there is none, or it is more than plain values and registered names.
@@ -55,7 +57,8 @@ def stored_config(content: dict[str, Any], file: str) -> Config:
         kept = {key: values[key] for key in _KEPT if key in values}
         _check_scope(kept.get("default_scope"))
         _check_types(kept, "")
-        return Config(kept)
+        others = {key: values[key] for key in more if key in values}
+        return Config({**kept, **others})
     # the last two where it is nested too deep
     except (
         SyntaxError,

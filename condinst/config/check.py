@@ -8,6 +8,7 @@ arguments of a class that accepts any keyword, passes.
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import logging
 import re
@@ -71,6 +72,10 @@ def find_problems(cfg: Config, parts: Sequence[str] | None = None) -> Iterator[s
         yield from check_complete(cfg)
     scope = cfg.get("default_scope")
     if scope is not None and not isinstance(scope, str):
+        return
+    meant = near(scope, _SCOPES, 0.75) if scope and scope not in _SCOPES else None
+    if scope and meant and not (scope.isidentifier() and importlib.util.find_spec(scope)):
+        yield f"default_scope={scope!r}: there is no such package; did you mean {meant!r}?"
         return
     level = logging.getLogger("mmengine").level
     with warnings.catch_warnings(), DefaultScope.overwrite_default_scope(scope or "mmdet"):
@@ -175,6 +180,8 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
         for key, value in node.items():
             where = join(path, key)
             if key in known.OPAQUE:
+                if isinstance(value, dict) and key in known.IN_DATASETS:
+                    yield from near_misses(where, value, known.IN_DATASETS[key])
                 yield from _values(where, value)
                 continue
             if key in ("pipeline",) and registry in ("DATASETS", "DATA_SAMPLERS"):

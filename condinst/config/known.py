@@ -8,7 +8,9 @@ trains for days and is tested at another threshold.
 
 from __future__ import annotations
 
-# model.test_cfg of condinst.CondInst and condinst.BoxInst: all keys that are read
+# our detectors' names in the registry
+OUR_DETECTORS = ("CondInst", "BoxInst", "RTMDet")
+# model.test_cfg of our detectors: all keys that are read
 OUR_TEST_CFG = (
     "score_thr",
     "nms_pre",
@@ -59,6 +61,7 @@ STRICT: dict[str, tuple[str, ...]] = {
 # dicts by their own key, at any depth of a dataset
 IN_DATASETS: dict[str, tuple[str, ...]] = {
     "filter_cfg": (*("filter_empty_gt", "min_size", "bbox_min_size"),),
+    "metainfo": ("classes", "palette"),
 }
 PARAMWISE = (
     *("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "flat_decay_mult"),

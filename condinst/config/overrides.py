@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from condinst.config.check import check_config
 from condinst.config.data_root import set_data_root
-from condinst.config.problem import show
+from condinst.config.known import TOP_LEVEL
+from condinst.config.problem import join, near, show
 from condinst.config.read import import_custom, one_line
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 __all__ = ["override"]
+
+# variables that are read only where there is no data loader: it has a copy
+_PIPELINES = ("train_pipeline", "test_pipeline")
 
 
 def override(cfg: Config, options: dict[str, Any], parts: Sequence[str] | None = None) -> None:
@@ -90,13 +93,48 @@ def _drop_worker_settings(cfg: Config) -> None:
 
 
 def _check_names(cfg: Config, options: Iterable[str]) -> None:
-    """Refuse an unknown top-level key that is close to a known one: it would change nothing."""
+    """Refuse an option that would change nothing, because nothing reads its top-level key.
+
+    A variable of the config file is such a key: the file has been read, with the variable's old
+    value in every place that it is for.
+    """
     from mmengine.runner import Runner
 
-    known = {*cfg.keys(), *inspect.signature(Runner.__init__).parameters}
+    read = {*inspect.signature(Runner.__init__).parameters, *TOP_LEVEL} - {"self", "cfg"}
     for option in options:
-        name = option.split(".")[0]
-        if name not in known and (close := difflib.get_close_matches(name, known, 1, 0.75)):
-            raise ValueError(
-                f"--cfg-options {option}: the config has no {name!r}; did you mean {close[0]!r}?"
-            )
+        name, _, rest = option.partition(".")
+        loader = f"{name.partition('_')[0]}_dataloader" if name in _PIPELINES else None
+        if name in read and (loader is None or not cfg.get(loader)):
+            continue
+        if loader is not None and name in read:
+            meant = [join(f"{loader}.dataset.pipeline", rest)] if rest else []
+            meant = meant or [f"{loader}.dataset.pipeline"]
+        else:
+            parts = (_places(name, cfg[part], part) for part in cfg if part in read)
+            found = (path for part in parts for path in part)
+            meant = sorted(found, key=lambda path: path.count("."))[:3]
+        if meant:
+            hint = f"; set {' or '.join(meant)}"
+        else:
+            close = near(name, [*read, *cfg.keys()], 0.75)
+            hint = f"; did you mean {close!r}?" if close and close != name else ""
+        if name in cfg:
+            why = f"{name!r} is a variable of the config file, and nothing reads it afterwards"
+        else:
+            why = f"the config has no {name!r}, and nothing reads it"
+        raise ValueError(f"--cfg-options {option}: {why}{hint}")
+
+
+def _places(name: str, node: Any, path: str) -> Iterator[str]:
+    """Yield the dotted paths of the keys with this name, without those inside of another."""
+    keys = node if isinstance(node, Mapping) else range(len(node)) if _is_list(node) else ()
+    for key in keys:
+        value = node[key]
+        if key == name:
+            yield f"{path}.{key}"
+        else:
+            yield from _places(name, value, f"{path}.{key}")
+
+
+def _is_list(node: Any) -> bool:
+    return isinstance(node, list | tuple)

@@ -32,10 +32,10 @@ def _is_object(value: Any) -> bool:
 
 
 def is_ours(cfg: Config) -> bool:
-    """Tell whether the model is condinst.CondInst or condinst.BoxInst itself."""
+    """Tell whether the model is one of our detectors itself."""
     kind = (cfg.get("model") or {}).get("type")
     found = find_class(kind, "MODELS", only=True) if isinstance(kind, str) else kind
-    return found in [MODELS.get(f"condinst.{name}") for name in ("CondInst", "BoxInst")]
+    return found in [MODELS.get(f"condinst.{name}") for name in known.OUR_DETECTORS]
 
 
 def check_model(cfg: Config, model: dict) -> Iterator[str]:
@@ -46,9 +46,16 @@ def check_model(cfg: Config, model: dict) -> Iterator[str]:
     yield from check_levels(model)
     test_cfg = model.get("test_cfg")
     if is_ours(cfg):
+        for part in ("backbone", "neck", "bbox_head", "mask_head"):
+            if part in model and not isinstance(model[part], dict):
+                yield wrong(f"model.{part}", model[part], "a dict with type")
+        yield from _ranges(model.get("bbox_head"))
         yield from _pyramid(model)
         tested = any(cfg.get(f"{split}_dataloader") for split in ("val", "test"))
-        yield from _our_test_cfg("model.test_cfg", test_cfg, tested)
+        required: Sequence[str] = known.OUR_REQUIRED_TEST_CFG
+        if type_name(model) == "RTMDet":  # has a default
+            required = tuple(key for key in required if key != "mask_thr")
+        yield from _our_test_cfg("model.test_cfg", test_cfg, required if tested else ())
     elif isinstance(test_cfg, dict):
         yield from near_misses("model.test_cfg", test_cfg, known.MMDET_TEST_CFG)
         for key in ("rpn", "rcnn"):
@@ -110,6 +117,18 @@ def _pyramid(model: dict) -> Iterator[str]:
         yield wrong("model.neck.num_outs", number, expected)
 
 
+def _ranges(head: Any) -> Iterator[str]:
+    """Check the sizes of objects that each level of our head learns."""
+    ranges = head.get("regress_ranges") if isinstance(head, dict) else None
+    if ranges is None:
+        return
+    pairs = [tuple(pair) for pair in ranges if isinstance(pair, list | tuple) and len(pair) == 2]
+    numbers = all(isinstance(x, int | float) for pair in pairs for x in pair)
+    if not numbers or len(pairs) < len(ranges) or not all(low < high for low, high in pairs):
+        expected = "a pair of pixels for each level, the lower number first"
+        yield wrong("model.bbox_head.regress_ranges", ranges, expected)
+
+
 _PARTS_OF = {
     "train": ("train_dataloader", "train_cfg", "optim_wrapper"),
     "val": ("val_dataloader", "val_cfg", "val_evaluator"),
@@ -127,13 +146,13 @@ def check_complete(cfg: Config) -> Iterator[str]:
                 yield wrong(part, None, f"a dict, as for {others}; or None for all three")
 
 
-def _our_test_cfg(path: str, test_cfg: Any, tested: bool) -> Iterator[str]:
+def _our_test_cfg(path: str, test_cfg: Any, required: Sequence[str]) -> Iterator[str]:
     if test_cfg is not None and not isinstance(test_cfg, dict):
         yield wrong(path, test_cfg, "a dict")
         return
     settings = test_cfg or {}
-    lacking = [key for key in known.OUR_REQUIRED_TEST_CFG if key not in settings]
-    if lacking and tested:
+    lacking = [key for key in required if key not in settings]
+    if lacking:
         got = show(test_cfg)
         yield f"{path}={got}: expected a dict with {', '.join(lacking)}" + ", too" * bool(settings)
     for key, value in settings.items():

@@ -222,7 +222,7 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
         _MODEL + r"(?:test_cfg|tta_cfg)(?:\.rcnn|\.rpn)?\.score_thr",
         _number(0, 1),
     ),
-    (_MODEL + r"test_cfg\.mask_thr", _number(0, 1)),
+    (_MODEL + r"test_cfg\.mask_thr(?:_binary)?", _number(0, 1)),
     (_MODEL + r"nms\.(?:iou_threshold|score_threshold)", _number(0, 1)),
     (_MODEL + r"(?:test_cfg|tta_cfg).*\.max_per_img", _whole(-1, 10_000_000)),
     (_MODEL + r"test_cfg.*\.nms_pre", _whole(-1)),

@@ -7,7 +7,7 @@ segmentations, crowds and all other keys.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +22,15 @@ from condinst.dataset_converters.coco_images import (
 from condinst.dataset_converters.coco_writer import CocoSplit, CocoWriter
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
-from condinst.dataset_converters.split import Sample
+from condinst.dataset_converters.split import Sample, digest
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.datasets.coco.coco_file import read_coco_file
-from condinst.datasets.coco.entry_issues import first_few
+from condinst.datasets.coco.entry_issues import CROWDS_HELP, first_few
 from condinst.datasets.coco.file_cache import keep_file, mark_of
 
 __all__ = ["find_coco_files", "import_coco"]
 
+_MANY_CROWDS = 0.05  # of the annotations; COCO itself has 1%
 _ROBOFLOW = "_annotations.coco.json"
 # other annotation files in COCO's archives
 _OTHER_TASKS = ("captions", "person_keypoints", "stuff", "panoptic", "image_info")
@@ -67,9 +68,11 @@ def import_coco(
     Raises:
         ValueError: a file is broken, has no images or annotations, or no split fits its name.
     """
+    files = _without_copies(folder, files, notes)
     splits = {
         name: _read(folder, file, name, notes) for name, file in _by_split(folder, files).items()
     }
+    _look_at_crowds(splits.values(), notes)
     test = splits.get("test")
     if test is not None and len(splits) > 1 and not len(test.data.ann_ids):
         notes.say(f"{test.path} has no annotations and is not used.")
@@ -91,6 +94,18 @@ def _imported(
     return Imported(
         "coco", made["train"], made["val"], made.get("test"), classes, notes.sentences(), seed
     )
+
+
+def _without_copies(folder: Folder, files: Sequence[str], notes: Notes) -> list[str]:
+    """Leave out files that are equal, byte for byte, to another one of the same split."""
+    first: dict[tuple[str | None, int, bytes], str] = {}
+    if len(files) > 1:
+        for file in sorted(files, key=lambda file: (len(file), file)):
+            path = folder.root / file
+            key = stated_split(file), path.stat().st_size, digest(path)
+            if first.setdefault(key, file) != file:
+                notes.say(f"{path} equals {folder.root / first[key]}, byte for byte: read once.")
+    return [file for file in files if len(files) == 1 or file in first.values()]
 
 
 def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, str]:
@@ -138,7 +153,7 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> CocoSplit:
     img_dir, exact = image_folder(places, data.file_names)
     found = [None if p is None else os.path.relpath(p, img_dir or ".") for p in places]
     labels: list[set[str]] = [set() for _ in places]
-    known = (data.image_index >= 0) & (data.category_index >= 0)
+    known = (data.image_index >= 0) & (data.category_index >= 0) & ~data.crowd
     for image, category in zip(
         data.image_index[known].tolist(), data.category_index[known].tolist(), strict=True
     ):
@@ -148,6 +163,22 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> CocoSplit:
         for p, label in zip(places, labels, strict=True)
     ]
     return CocoSplit(split, path, data, folder.root / img_dir, found, exact, samples)
+
+
+def _look_at_crowds(splits: Iterable[CocoSplit], notes: Notes) -> None:
+    """Note how many annotations are crowds; refuse a file of crowds only."""
+    for split in splits:
+        number, crowds = len(split.data.ann_ids), int(split.data.crowd.sum())
+        if crowds == number > 0 and split.name != "test":
+            raise ValueError(
+                f"{split.path}: all of its {number} annotations are crowds (iscrowd 1), which are "
+                f"not learned from. {CROWDS_HELP}"
+            )
+        if crowds:
+            notes.say(
+                f"{split.path}: {crowds} of {number} annotations are crowds (iscrowd 1), which are "
+                "not learned from." + (f" {CROWDS_HELP}" if crowds > _MANY_CROWDS * number else "")
+            )
 
 
 def _used_classes(splits: Sequence[CocoSplit], notes: Notes) -> tuple[str, ...]:

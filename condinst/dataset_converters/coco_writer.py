@@ -59,7 +59,11 @@ class CocoWriter:
         if not (self._same and split.unchanged) or broken_rules(split.data):
             return self.write(split, name, None)
         return DatasetSplit(
-            split.path, split.img_dir, len(split.data.image_ids), len(split.data.ann_ids)
+            split.path,
+            split.img_dir,
+            len(split.data.image_ids),
+            len(split.data.ann_ids),
+            split.path,
         )
 
     def write(self, split: CocoSplit, name: str, chosen: set[int] | None) -> DatasetSplit:
@@ -82,7 +86,7 @@ class CocoWriter:
         head = {key: plain(data.head[key]) for key in ("info", "licenses") if key in data.head}
         annotations = (self._annotation(data, i, mended.get(i)) for i in kept)
         write_coco(path, images=images, annotations=annotations, categories=categories, head=head)
-        return DatasetSplit(path, split.img_dir, len(images), len(kept))
+        return DatasetSplit(path, split.img_dir, len(images), len(kept), split.path)
 
     def _mend(
         self, split: CocoSplit, there: np.ndarray, chosen: set[int] | None

@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ class _Stored:
     height: int
     width: int
     objects: bytes
-    labels: frozenset[Label]
+    labels: frozenset[Label]  # of objects that are no crowds
+    outlined: frozenset[Label]  # of those that have an outline
     num_objects: int
     split: str | None
 
@@ -80,13 +81,15 @@ def convert(
         boxes += rectangles
     if boxes:
         _say_boxes(boxes, masks, notes)
+    if masks:  # boxes become crowds
+        stored = [replace(image, labels=image.outlined) for image in stored]
     splits, used_seed = _splits(stored, names, root, notes, val_fraction, seed)
     img_dirs = {split: _common_folder(images) for split, images in splits.items()}
     if used_seed is not None:  # both come from one folder
         shared = _common_folder([*splits["train"], *splits["val"]])
         img_dirs |= {"train": shared, "val": shared}
     made = {
-        split: _write(output_path(out, split), images, img_dirs[split], names, bool(masks))
+        split: _write(output_path(out, split), images, img_dirs[split], names, bool(masks), root)
         for split, images in splits.items()
     }
     return Imported(
@@ -101,12 +104,14 @@ def convert(
 
 
 def _store(image: ImageRecord) -> _Stored:
+    objects = [found for found in image.objects if not found["iscrowd"]]
     return _Stored(
         image.path,
         image.height,
         image.width,
         json.dumps(image.objects, separators=(",", ":")).encode(),
-        frozenset(found["label"] for found in image.objects),
+        frozenset(found["label"] for found in objects),
+        frozenset(found["label"] for found in objects if "segmentation" in found),
         len(image.objects),
         image.split,
     )
@@ -187,6 +192,7 @@ def _write(
     img_dir: Path,
     names: dict[Label, str],
     with_masks: bool,
+    root: Path,
 ) -> DatasetSplit:
     entries = (
         {
@@ -205,7 +211,7 @@ def _write(
         annotations=_annotations(images, ids, with_masks, counter),
         categories=[{"id": number, "name": name} for number, name in enumerate(names.values(), 1)],
     )
-    return DatasetSplit(path, img_dir, len(images), counter["annotations"])
+    return DatasetSplit(path, img_dir, len(images), counter["annotations"], root)
 
 
 def _annotations(

@@ -53,7 +53,11 @@ def _masks(folder: Folder) -> list[Any]:
 
 FORMATS = {
     "coco": Format("json files with images, annotations and categories", find_coco_files),
-    "yolo": Format("a yaml with names and train or val, or folders labels with .txt", find_yolo),
+    "yolo": Format(
+        "a yaml with names and train or val, obj.data, folders labels with .txt, or .txt beside "
+        "images with classes.txt",
+        find_yolo,
+    ),
     "labelme": Format("json files with shapes and imagePath", find_labelme),
     "via": Format("VIA's json or csv, with filename and regions", find_via),
     "masks": Format(

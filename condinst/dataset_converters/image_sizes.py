@@ -100,11 +100,8 @@ def _only_colors(image: Image.Image) -> bool:
     black = (0, 0, 0)
     if not colors or colors[0] == black:
         return False
-    return any(
-        colors[value] == black
-        for _, value in image.getcolors() or ()
-        if isinstance(value, int) and value < len(colors)
-    )
+    used = np.flatnonzero(image.histogram())
+    return any(colors[value] == black for value in used.tolist() if value < len(colors))
 
 
 def read_label_map(

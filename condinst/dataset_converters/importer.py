@@ -105,7 +105,8 @@ def _masks(folder: Folder, asked: str | None, notes: Notes) -> AnnotationSource:
 
 
 def _yolo(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
-    yamls = [only] if only else [f for f in find_yolo(folder) if f.endswith((".yaml", ".yml"))]
+    found = [only] if only else find_yolo(folder)
+    yamls = [file for file in found if file.lower().endswith((".yaml", ".yml", ".data"))]
     if len(yamls) > 1:
         raise ValueError(
             f"{folder.root}: several descriptions of YOLO data, say --data FILE with one of them: "
@@ -159,7 +160,7 @@ _BY_FILE = ("coco", "labelme", "via", "cvat", "rle-csv", "label-studio", "panopt
 
 def _format_of_file(folder: Folder, file: str) -> str:
     path = folder.root / file
-    if path.suffix.lower() in (".yaml", ".yml"):
+    if path.suffix.lower() in (".yaml", ".yml", ".data"):
         return "yolo"
     single = Folder(folder.root, (file,))
     for name in (*_BY_FILE, "geojson", "sam", "supervisely", "xml"):

@@ -17,7 +17,12 @@ from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
 from condinst.dataset_converters.label_maps import ONE_CLASS, count_unpaired
 from condinst.dataset_converters.mask_pairs import MaskPairs, ObjectFile
-from condinst.dataset_converters.mask_statistics import cut_at_half, is_soft
+from condinst.dataset_converters.mask_statistics import (
+    MOST_INVERTED,
+    cut_at_half,
+    is_soft,
+    seems_inverted,
+)
 from condinst.dataset_converters.outlines import label_map_rles, mask_rle, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
 
@@ -116,7 +121,7 @@ def _read_all(
     asked: str | None,
     notes: Notes,
 ) -> Iterator[ImageRecord]:
-    inverted = []
+    inverted, mixed = [], 0
     for name, masks in files.items():
         path = folder.root / name
         size = image_size(path)
@@ -127,8 +132,10 @@ def _read_all(
                 size = image_size(path, labels.shape)
             check_mask_size(folder.root / file.path, labels, path, size)
             mask = _mask(labels, folder.root / file.path, file, asked, notes)
-            if _looks_inverted(mask):
-                inverted.append(file.path)
+            if mask.any() and not mask.all():
+                mixed += 1
+                if seems_inverted(mask):
+                    inverted.append(file.path)
             label = file.label if named and file.label is not None else ONE_CLASS
             found = [rle_object(label, rle) for rle in _instances(mask, file, folder, asked)]
             if not any(found):
@@ -138,16 +145,12 @@ def _read_all(
             notes.count("Images without objects, kept as negatives", name)
         yield ImageRecord(path, *size, objects, stated_split(os.path.dirname(name)))
 
-    if asked is None and len(inverted) > 0.8 * sum(map(len, files.values())):
+    if asked is None and len(inverted) > MOST_INVERTED * mixed:
         raise ValueError(
-            f"{folder.root}: {len(inverted)} mask files, such as {inverted[0]}, cover most pixels "
-            "and all corners: they look inverted. Write 0 for the background, or, if they are "
-            "right, say --masks instances"
+            f"{folder.root}: {len(inverted)} mask files, such as {inverted[0]}, cover most pixels, "
+            "most of the border, and surround the rest: they look inverted. Write 0 for the "
+            "background, or, if they are right, say --masks instances"
         )
-
-
-def _looks_inverted(mask: np.ndarray) -> bool:
-    return bool(mask[[0, 0, -1, -1], [0, -1, 0, -1]].all() and mask.mean() > 0.5)
 
 
 def _mask(

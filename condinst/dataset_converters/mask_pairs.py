@@ -20,7 +20,7 @@ __all__ = ["MaskPairs", "ObjectFile", "find_pairs"]
 _MASK_WORD = re.compile(
     r"((instance|inst|object|ped|seg|cell|nuclei|binary|gt)?[_-]?masks?"
     r"|labels?|instances?|gts?|ground_?truths?|segs?|segmentations?|label_?maps?|annotations?"
-    r"|targets?)([_-]?\d{1,2})?$"
+    r"|targets?)([ _-]?(images?|imgs?|tiffs?|pngs?))?([_-]?\d{1,2})?$"
 )
 _IMAGE_WORD = re.compile(
     r"((png|jpe?g|tiff?|raw|original|input|rgb)?[_-]?(images?|imgs?|pictures|photos|frames)"

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from condinst.dataset_converters.mask_statistics import MANY_VALUES, MaskStatistics
+from condinst.dataset_converters.mask_statistics import (
+    MANY_VALUES,
+    MOST_INVERTED,
+    MaskStatistics,
+)
 
 __all__ = [
     "IGNORED",
@@ -60,11 +64,12 @@ def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
         return Meaning(asked, void=_void(found) if asked in ("instances", "classes") else 0)
     moduli = ((1000, "class1000"), (256, "class256"))
     coded = next((kind for modulus, kind in moduli if _has_classes(found.values, modulus)), None)
-    if found.looks_inverted and coded is None:
+    inverted, mixed = found.count_inverted(soft)
+    if inverted > MOST_INVERTED * mixed and coded is None:
         raise ValueError(
-            "one value other than 0 fills most pixels and all corners, in "
-            f"{found.inverted} of {len(found.masks)} masks: they look inverted. Write 0 for the "
-            f"background, or, if they are right, {_ASK}"
+            "one value other than 0 fills most pixels, most of the border, and surrounds the rest, "
+            f"in {inverted} of {mixed} masks with two values or more: they look inverted. Write 0 "
+            f"for the background, or, if they are right, {_ASK}"
         )
     if soft:
         return Meaning("binary", top=found.top)

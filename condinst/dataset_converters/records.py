@@ -32,6 +32,7 @@ class DatasetSplit:
     img_dir: Path  # absolute; the file_name entries of the json are relative to it
     num_images: int
     num_annotations: int
+    source: Path  # the user's file or folder that it was read from, for messages
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Sample", "find_duplicates", "split_samples"]
+__all__ = ["Sample", "digest", "find_duplicates", "split_samples"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Sample:
 
     name: str  # the path relative to the dataset's folder
     path: Path
-    labels: frozenset[Hashable]  # the classes of the objects
+    labels: frozenset[Hashable]  # the classes of the objects, without crowds
 
 
 def find_duplicates(samples: Sequence[Sample]) -> list[list[int]]:
@@ -33,16 +33,17 @@ def find_duplicates(samples: Sequence[Sample]) -> list[list[int]]:
     groups: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for size, indices in by_size.items():
         for index in indices if len(indices) > 1 else ():
-            groups[size, _digest(samples[index].path)].append(index)
+            groups[size, digest(samples[index].path)].append(index)
     return sorted(group for group in groups.values() if len(group) > 1)
 
 
-def _digest(path: Path) -> bytes:
-    digest = hashlib.blake2b()
+def digest(path: Path) -> bytes:
+    """Return a hash of a file's bytes."""
+    found = hashlib.blake2b()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()
+            found.update(block)
+    return found.digest()
 
 
 def split_samples(
@@ -58,7 +59,7 @@ def split_samples(
     splits. Classes are distributed one after the other, the rarest first, and each image goes to
     the split that still needs more images of that class. A class with two or more images gets at
     least one in each split, as far as the number of images for validation allows. Images without
-    objects count as a class.
+    objects count as a class. Each split has an image with objects if two images have any.
 
     Ties are ordered by a hash of the seed and the name, so the split depends neither on the file
     system nor on Python's version. Duplicates stay in one split.
@@ -85,6 +86,7 @@ def split_samples(
     in_val = _deal(units, wanted, val_fraction)
     if not in_val:  # every unit is larger than what is wanted
         in_val = {min(range(len(units)), key=lambda unit: len(units[unit].members))}
+    _share_objects(units, in_val)
     flags = [False] * len(samples)
     for unit in in_val:
         for index in units[unit].members:
@@ -153,6 +155,20 @@ def _deal(units: list[_Unit], wanted: int, val_fraction: float) -> set[int]:
             fits = len(units[number].members) <= capacity and len(in_val) < len(units) - 1
             put(number, need and fits)
     return in_val
+
+
+def _share_objects(units: list[_Unit], in_val: set[int]) -> None:
+    """Give each split a unit with objects, in exchange for one without, if two units have any."""
+    every = set(range(len(units)))
+    full = {number for number in every if units[number].labels != frozenset(_NO_OBJECTS)}
+    if len(full) < 2:
+        return
+    for lacking in (in_val, every - in_val):
+        if full & lacking:
+            continue
+        given = min(full, key=lambda number: (len(units[number].members), number))
+        returned = min(lacking, key=lambda number: (len(units[number].members), number))
+        in_val ^= {given, returned}
 
 
 def _val_target(count: int, val_fraction: float) -> float:

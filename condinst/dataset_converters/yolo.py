@@ -1,4 +1,4 @@
-"""Read YOLO segmentation labels: one text file per image, one normalized polygon per row.
+"""Read YOLO labels: one text file per image, one normalized polygon or box per row.
 
 supervision 0.31.2 (``DetectionDataset.from_yolo``) reads them too. It rounds corners to whole
 pixels (739 objects of 80 COCO images: IoU 0.905 on average, 0.51 at worst), keeps all masks at the
@@ -20,6 +20,11 @@ from condinst.dataset_converters.folder import Folder, read_text, read_yaml, sta
 from condinst.dataset_converters.image_sizes import image_size
 from condinst.dataset_converters.outlines import box_object, check_label, polygon_object
 from condinst.dataset_converters.records import SPLITS, AnnotationSource, ImageRecord, Label, Notes
+from condinst.dataset_converters.yolo_darknet import (
+    find_data_files,
+    find_labels_beside,
+    read_data_file,
+)
 from condinst.dataset_converters.yolo_names import (
     CLASS_FILES,
     MAX_CLASS,
@@ -35,9 +40,14 @@ _OUTSIDE = 0.5  # fraction of the image's side; beyond it a coordinate is not no
 
 
 def find_yolo(folder: Folder) -> list[str]:
-    """Return the yaml files that describe a dataset; without any, the folders named labels."""
+    """Return the files that describe a dataset, or else the folders of labels.
+
+    These are yaml files, Darknet's data files, folders named labels, and folders of images with
+    labels beside them; the first kind that is there.
+    """
     found = [file for file in folder.with_suffix(".yaml", ".yml") if _describes(folder.root / file)]
-    return found or sorted(_label_folders(folder))
+    found = found or find_data_files(folder) or sorted(_label_folders(folder))
+    return found or find_labels_beside(folder)
 
 
 def _describes(path: Path) -> bool:
@@ -58,11 +68,11 @@ def _label_folders(folder: Folder) -> set[str]:
 
 
 def read_yolo(folder: Folder, description: str | None, notes: Notes) -> AnnotationSource:
-    """Read the dataset of a yaml file, or of the folders images and labels.
+    """Read the dataset of a yaml or data file, of the folders images and labels, or of one folder.
 
     Args:
         folder: the dataset's folder.
-        description: the yaml file, relative to the folder; None without one.
+        description: the yaml or data file, relative to the folder; None without one.
         notes: receives every decision.
 
     Raises:
@@ -71,7 +81,7 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
     classes: dict[Label, str] | None
     if description is not None:
         path = folder.root / description
-        data = read_yaml(path)
+        data = read_data_file(path) if path.suffix.lower() == ".data" else read_yaml(path)
         classes = class_names(path, data)
         images = _listed_images(path, data, notes)
         listed = {image for image, _ in images}
@@ -79,11 +89,12 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
             if folder.root / name not in listed:
                 notes.count(f"Images that {path} does not name, left out", name)
     else:
-        images = [
-            (folder.root / p, stated_split(os.path.dirname(p)))
-            for p in folder.images
-            if "images" in p.split("/")[:-1] or _label_file(folder.root / p).is_file()
-        ]
+        images = []
+        for p in folder.images:
+            if "images" in p.split("/")[:-1] or _label_file(folder.root / p).is_file():
+                images.append((folder.root / p, stated_split(os.path.dirname(p))))
+            else:
+                notes.count("Images without a label file, left out", p)
         classes = names_from_text(folder, notes)
     return AnnotationSource(
         "yolo", _read_all(images, folder, classes, notes), classes, _number_name
@@ -166,12 +177,16 @@ def _images_at(place: Path) -> list[Path]:
 
 def _label_file(image: Path) -> Path:
     """Return the label file: in ``labels`` if the image is in ``images``, else beside it."""
+    beside = image.with_suffix(".txt")
     for parent in image.parents:
         if parent.name.lower() == "images":
             named = [parent.with_name(name) for name in ("labels", "Labels", "LABELS")]
-            labels = next((place for place in named if place.is_dir()), named[0])
+            there = [place for place in named if place.is_dir()]
+            if not there and beside.is_file():
+                return beside
+            labels = there[0] if there else named[0]
             return (labels / image.relative_to(parent)).with_suffix(".txt")
-    return image.with_suffix(".txt")
+    return beside
 
 
 def _read_all(
@@ -195,8 +210,8 @@ def _read_all(
             objects = []
             notes.count("Images without a label file, kept as negatives", name)
         yield ImageRecord(path, height, width, objects, split)
-    numbers = [number for number in classes or () if isinstance(number, int)]
-    if 0 not in seen and 0 in numbers and max(numbers) + 1 in seen:
+    numbers = {int(label) for label in classes or ()}
+    if 0 in numbers - seen and max(numbers) + 1 in seen:
         raise ValueError(
             f"{folder.root}: the labels have classes {min(seen)} to {max(seen)}, the names are "
             f"numbered {min(numbers)} to {max(numbers)}: expected classes from 0"

@@ -120,8 +120,9 @@ class MatchingMetric(BaseMetric):
         if masks is None:
             raise ValueError("MatchingMetric: the predictions have no masks, which it compares")
         rles = encode_masks(masks) if isinstance(masks, Tensor) else masks
-        size = truth.sizes[image] or tuple(sample["ori_shape"][:2])
-        wrong = next((r["size"] for r in rles if tuple(r["size"]) != tuple(size)), None)
+        height, width = truth.sizes[image] or sample["ori_shape"][:2]
+        size = (int(height), int(width))
+        wrong = next((r["size"] for r in rles if tuple(r["size"]) != size), None)
         if wrong is not None:
             raise ValueError(
                 f"image {sample['img_id']!r} has a predicted mask of size {list(wrong)} (height, "

@@ -22,7 +22,7 @@ from condinst.export.sample_images import ImageReader, generated_images
 from condinst.export.verify import CheckedImage, Row, check, resize_to, thresholds, with_threshold
 from condinst.export.write_metadata import build_metadata, write_metadata
 from condinst.inference import setup as predictor_setup
-from condinst.models import CondInst
+from condinst.models import CondInst, RTMDet
 from condinst.utils.files import names_file
 
 __all__ = ["FORMATS", "Export", "Options", "export_model"]
@@ -114,6 +114,11 @@ def export_model(
         _check_suffix(Path(output), options.format)
     cfg, content, file = predictor_setup.load(config, checkpoint)
     model = predictor_setup.build(cfg, content, file)
+    if isinstance(model, RTMDet):
+        raise ValueError(
+            f"config {cfg.filename}: model.type={cfg.model.type!r} cannot be exported yet; "
+            "expected CondInst or BoxInst"
+        )
     name = Path(cfg.filename or file).stem
     path = Path(output or f"{name}{FORMATS[options.format]}")
     reader = ImageReader(cfg)

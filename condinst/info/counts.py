@@ -80,7 +80,7 @@ def count_flops(model: CondInst, size: tuple[int, int]) -> Flops:
         parts["mask_branch"], maps = _count(lambda: network.mask_head.mask_feature_head(feats))
         dynamic = _count_dynamic_network(model, maps.shape)
     # evaluated only at the point of each instance
-    controller = 2 * model.bbox_head.controller.weight.numel()
+    controller = 2 * model.bbox_head.controller_weights
     return Flops(size, parts, controller + dynamic)
 
 

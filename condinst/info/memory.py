@@ -17,7 +17,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import TRANSFORMS
 
 from condinst.config.nodes import inner_dataset, type_name
-from condinst.models import CondInst
+from condinst.models import CondInst, RTMDetInsSepBNHead
 from condinst.models.input_channels import input_channels
 from condinst.utils.peak_memory import peak_memory
 
@@ -66,8 +66,7 @@ def measure_memory(
     """
     model = copy.deepcopy(model).to(device)
     with torch.no_grad():
-        head = model.bbox_head
-        for conv, bias in ((head.conv_cls, 0.0), (head.conv_reg, 0.5), (head.conv_centerness, 9.0)):
+        for conv, bias in _last_convs(model.bbox_head):
             conv.weight.zero_()
             conv.bias.fill_(bias)
     model.test_cfg.setdefault("mask_format", "crop")  # as the commands set it
@@ -88,6 +87,13 @@ def measure_memory(
     model.train()
     training = peak_memory(lambda: model.train_step(batch, optim_wrapper), device)
     return Memory(weights, prediction, found[-1], training, _NUM_OBJECTS * batch_size)
+
+
+def _last_convs(head: Any) -> list[tuple[Any, float]]:
+    """Return the convolutions of the outputs, with a bias for each that leads to detections."""
+    if isinstance(head, RTMDetInsSepBNHead):
+        return [*((c, 0.0) for c in head.rtm_cls), *((c, 0.5) for c in head.rtm_reg)]
+    return [(head.conv_cls, 0.0), (head.conv_reg, 0.5), (head.conv_centerness, 9.0)]
 
 
 def _test_batch(shape: tuple[int, int, int], batch_size: int) -> dict[str, list]:

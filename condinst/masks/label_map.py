@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ def draw_label_map(
     if not 0 <= min_visible <= 1:
         raise ValueError(f"min_visible: expected from 0 to 1, got {min_visible}")
     kind = np.uint16 if len(crops) <= np.iinfo(np.uint16).max else np.uint32
-    labels = np.zeros(image_size, kind)
+    labels: NDArray[Any] = np.zeros(image_size, kind)
     for number, crop in enumerate(crops, start=1):
         rows, columns = crop.mask.shape
         place = labels[crop.y : crop.y + rows, crop.x : crop.x + columns]

@@ -68,9 +68,9 @@ def _say(text: str) -> None:
 
 
 def resolve_checkpoint(name_or_path: str) -> str:
-    """Return the file of a model's name or of an address ``hf://``, fetched if needed.
+    """Return the weights of a model's name, fetched if needed; a path or URL is returned unchanged.
 
-    A path or another URL is returned unchanged.
+    What ``hf://`` names is fetched too, so that a mistake is found before anything is built.
 
     Raises:
         ImportError: it is an address ``hf://``, and huggingface_hub is not installed.
@@ -78,7 +78,8 @@ def resolve_checkpoint(name_or_path: str) -> str:
         OSError: the weights cannot be fetched.
     """
     if name_or_path.startswith(HUB):
-        return str(fetch_from_hub(name_or_path))
+        fetch_from_hub(name_or_path)
+        return name_or_path
     if _looks_like_path(name_or_path) or os.path.isfile(name_or_path):
         return name_or_path
     if name_or_path in list_models():

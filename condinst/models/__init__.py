@@ -13,8 +13,10 @@ from condinst.models.data_preprocessor import DetDataPreprocessor
 from condinst.models.heads.bbox_head import CondInstBboxHead
 from condinst.models.heads.mask_branch import MaskBranch
 from condinst.models.heads.mask_head import CondInstMaskHead
+from condinst.models.heads.rtmdet_head import RTMDetInsSepBNHead
 from condinst.models.heads.semantic_head import SemanticHead
 from condinst.models.necks import BiFPN
+from condinst.models.rtmdet import RTMDet
 from condinst.models.test_time.tiled import CondInstTiles
 from condinst.models.test_time.tta import CondInstTTA
 
@@ -32,6 +34,8 @@ __all__ = [
     "DetDataPreprocessor",
     "IntervalDCNResNet",
     "MaskBranch",
+    "RTMDet",
+    "RTMDetInsSepBNHead",
     "SemanticHead",
     "TimmBackbone",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmdet.models.detectors.base import BaseDetector
@@ -65,8 +66,7 @@ class CondInst(BaseDetector):
         self.backbone = MODELS.build(backbone)
         adapt_when_loading(self.backbone)
         self.neck = MODELS.build(neck)
-        self.bbox_head = self._build_head(bbox_head)
-        self.mask_head = self._build_head(mask_head)
+        self.bbox_head, self.mask_head = self._build_heads(bbox_head, mask_head)
         if self.bbox_head.num_params != self.mask_head.num_params:
             raise ValueError(
                 f"bbox_head.num_params={self.bbox_head.num_params}, but mask_head needs "
@@ -82,7 +82,10 @@ class CondInst(BaseDetector):
         if compile:
             compile_networks(self)
 
-    def _build_head(self, cfg: dict):
+    def _build_heads(self, bbox_head: dict, mask_head: dict) -> tuple[Any, Any]:
+        return self._build_head(bbox_head), self._build_head(mask_head)
+
+    def _build_head(self, cfg: dict) -> Any:
         cfg = {
             **cfg,
             "train_cfg": copy.deepcopy(self.train_cfg),
@@ -107,7 +110,7 @@ class CondInst(BaseDetector):
         """Return the raw outputs: four dense predictions of every level, then the mask features."""
         feats = self.extract_feat(batch_inputs)
         dense = self.bbox_head(feats)
-        params = [self.bbox_head.controller(level) for level in dense.param_feats]  # (B, K, H, W)
+        params = self.bbox_head.param_maps(dense)  # (B, K, H, W) each
         flat = tuple(level for maps in (*dense[:3], params) for level in maps)
         return (*flat, self.mask_head.mask_feature_head(feats))
 
@@ -259,7 +262,14 @@ class CondInst(BaseDetector):
         if rescale:
             # a pipeline without Resize sets no scale factor
             bboxes = bboxes / bboxes.new_tensor(meta.get("scale_factor", (1.0, 1.0))).repeat(2)
-        masks = postprocess_masks(
+        masks = self._masks(mask_logits, meta, img_shape, rescale)
+        return InstanceData(bboxes=bboxes, scores=found.scores, labels=found.labels, masks=masks)
+
+    def _masks(
+        self, mask_logits: Tensor, meta: dict, img_shape: tuple[int, int], rescale: bool
+    ) -> Any:
+        """Turn the (N, H', W') logits of one image into masks."""
+        return postprocess_masks(
             mask_logits,
             stride=self.mask_head.mask_out_stride,
             img_shape=img_shape,
@@ -267,4 +277,3 @@ class CondInst(BaseDetector):
             mask_thr=self.test_cfg["mask_thr"],
             mask_format=self.test_cfg.get("mask_format", "bool"),
         )
-        return InstanceData(bboxes=bboxes, scores=found.scores, labels=found.labels, masks=masks)

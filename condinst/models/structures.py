@@ -23,9 +23,10 @@ class DensePredictions(NamedTuple):
         bbox_preds: (B, 4, H, W) distances left, top, right, bottom from the point to the box, 0 or
             more. In units of the level's stride while training with ``norm_on_bbox``, in
             input-image pixels otherwise.
-        centernesses: (B, 1, H, W) logits.
+        centernesses: (B, 1, H, W) logits; no tensor at all where a head predicts none.
         param_feats: (B, X, H, W) features that the controller reads. It runs at the points of
-            instances only: its K channels at all other points would never be used.
+            instances only: its K channels at all other points would never be used. RTMDet-Ins runs
+            the tower before it there too, in evaluation.
     """
 
     cls_scores: list[Tensor]
@@ -77,6 +78,31 @@ class Assignment:
     point_inds: Tensor
     gt_inds: Tensor
     bbox_targets: Tensor
+    counts: list[int]
+
+
+@dataclass
+class SoftAssignment:
+    """The training targets of a batch where an object's class score is the quality of its box.
+
+    Attributes:
+        labels: (B, P) class index, C for background.
+        weights: (B, P) weight of each point in the class loss, 0 outside the image.
+        img_inds: (N,) index of the image of each positive point, ascending.
+        point_inds: (N,) index of the point among all P, ascending within an image.
+        gt_inds: (N,) index of its object in its image.
+        bbox_targets: (N, 4) xyxy, that object's box in input-image pixels.
+        qualities: (N,) IoU of the predicted box with it.
+        counts: positive points of each of the B images; they sum to N.
+    """
+
+    labels: Tensor
+    weights: Tensor
+    img_inds: Tensor
+    point_inds: Tensor
+    gt_inds: Tensor
+    bbox_targets: Tensor
+    qualities: Tensor
     counts: list[int]
 
 

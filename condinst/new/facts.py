@@ -11,7 +11,7 @@ import numpy as np
 
 from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.coco_records import CocoFile
-from condinst.datasets.coco.entry_issues import first_few
+from condinst.datasets.coco.entry_issues import CROWDS_HELP, first_few
 from condinst.datasets.coco.file_cache import keep_file, mark_of, take_file
 from condinst.new.inputs import Inputs, look_at_inputs
 from condinst.utils.words import counted
@@ -32,6 +32,9 @@ class SplitFiles(Protocol):
 
     @property
     def img_dir(self) -> str | Path: ...
+
+    @property
+    def source(self) -> Path: ...
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,13 @@ def collect_facts(train: SplitFiles, val: SplitFiles) -> DataFacts:
     columns = [_Objects.of(file) for file in files]
     for split, objects in zip((train, val), columns, strict=True):
         if not len(objects.sizes):
-            use = "learn" if split is train else "measure"
-            raise ValueError(f"{split.ann_file}: expected objects to {use}, found none")
+            raise ValueError(_no_objects(split, "train" if split is train else "val", files))
     first, second = columns
     names = [name for _, name in files[0].categories]
     other = [name for _, name in files[1].categories]
     if set(other) - set(names) or not names:
         raise ValueError(
-            f"{val.ann_file}: its categories are {first_few(other)}, those of {train.ann_file} are "
+            f"{val.source}: its categories are {first_few(other)}, those of {train.source} are "
             f"{first_few(names)}; expected the same"
         )
     held = {n for n, count in zip(other, second.images_per_class, strict=True) if count}
@@ -136,20 +138,38 @@ def collect_facts(train: SplitFiles, val: SplitFiles) -> DataFacts:
     )
 
 
+def _no_objects(split: SplitFiles, part: str, files: Sequence[CocoFile]) -> str:
+    """Return the message on a split without objects: why, and what helps."""
+    use, word = ("learn", "training") if part == "train" else ("measure", "validation")
+    text = f"{split.source}: expected objects to {use} in the {word} split, found none"
+    file = files[0 if part == "train" else 1]
+    if crowds := int(file.crowd.sum()):
+        return f"{text}: {crowds} of its {len(file.ann_ids)} annotations are crowds. {CROWDS_HELP}"
+    if len(file.ann_ids):
+        return (
+            f"{text}: the boxes of its {len(file.ann_ids)} annotations are smaller than a pixel, "
+            "or the annotations have ignore 1"
+        )
+    return f"{text}: its {len(file.image_ids)} images have no annotations"
+
+
 def _read(split: SplitFiles) -> CocoFile:
     try:
         mark = mark_of(str(split.ann_file))
         file = take_file(str(split.ann_file))
         keep_file(file, mark)  # for the data check at the end
     except ValueError as error:
-        raise ValueError(f"{split.ann_file}: {error}") from None
+        raise ValueError(f"{split.source}: {error}") from None
     if file.problems:
-        raise ValueError(
-            f"{split.ann_file}: {'; '.join(file.problems)}. To mend a copy, run condinst doctor "
-            f"--data {split.ann_file} --images {split.img_dir} --fix fixed"
-        )
+        text = f"{split.source}: {'; '.join(file.problems)}"
+        if split.source.suffix.lower() == ".json":
+            text += (
+                f". To mend a copy, run condinst doctor --data {split.source} --images "
+                f"{split.img_dir} --fix fixed"
+            )
+        raise ValueError(text)
     if not file.has_annotations or not file.image_ids:
-        raise ValueError(f"{split.ann_file}: expected images with annotations, found none")
+        raise ValueError(f"{split.source}: expected images with annotations, found none")
     return file
 
 

@@ -243,6 +243,8 @@ class HtmlPage:
         """
         path = Path(path)
         folder = path.with_name(f"{path.stem}_data")
+        if folder.is_symlink():  # in a folder from elsewhere, it may lead anywhere
+            folder.unlink()
         outside = False
         for name, (columns, rows) in self._tables.items():
             buffer = io.StringIO()
@@ -255,7 +257,7 @@ class HtmlPage:
 
     def _link(self, name: str, content: str, folder: str) -> bool:
         """Link to a CSV; return whether the link leads out of the page."""
-        file, data = html.escape(f"{name}.csv"), content.encode()
+        file, data = html.escape(f"{name}.csv"), content.encode("utf-8", "backslashreplace")
         if len(data) <= _EMBEDDED:
             target = f"data:text/csv;charset=utf-8;base64,{base64.b64encode(data).decode()}"
             link = f'<a download="{file}" href="{target}">{file}</a>'

@@ -21,6 +21,10 @@ class Part:
     ann_file: Path
     img_dir: Path
 
+    @property
+    def source(self) -> Path:
+        return self.ann_file
+
 
 def write_part(
     folder: Path,

@@ -20,6 +20,7 @@ class WeightServer:
         send_length: whether Content-Length is sent.
         tell_total: whether the answer to a range says how long the whole file is.
         content_type: sent as it is.
+        moved_to: where not None, the place that every request is redirected to.
         hold: waited for, where not None, after a cut, before the connection is closed.
         requests: the headers of all requests that came, each with its path.
     """
@@ -35,6 +36,7 @@ class WeightServer:
         self.send_length = True
         self.tell_total = True
         self.content_type = "application/octet-stream"
+        self.moved_to: str | None = None
         self.hold: threading.Event | None = None
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -64,9 +66,10 @@ class WeightServer:
 
             def do_GET(self) -> None:
                 server.requests.append((self.path, dict(self.headers)))
-                if self.path.startswith("/moved/"):
+                if server.moved_to is not None or self.path.startswith("/moved/"):
                     self.send_response(302)
-                    self.send_header("Location", self.path.removeprefix("/moved"))
+                    place = server.moved_to or self.path.removeprefix("/moved")
+                    self.send_header("Location", place)
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return

@@ -13,6 +13,7 @@ from commands import SMALL, run
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
+from weight_server import WeightServer
 
 from condinst.cli.main import main
 from condinst.inference.predictor import Predictor
@@ -188,3 +189,31 @@ def test_images_of_one_name_in_two_folders_are_told_apart_in_the_dataset(
         f"{side}/00000{i}.png" for side in ("left", "right") for i in range(3)
     }
     assert len([*out.glob("*_instances.png")]) == 6
+
+
+def test_images_from_the_web(checkpoint, three_images, found, tmp_path, capsys):
+    with WeightServer((three_images / "000000.png").read_bytes()) as server:
+        server.content_type = "image/png"
+        urls = [server.url("a/..%2f000000.png?size=1"), server.url("b/000000.png")]
+        out = tmp_path / "out"
+        words = [checkpoint, *urls, "--out", out, "--format", "json", "labelme"]
+        assert start(*words) == 0
+        assert {path.name for path in (out / "downloads").iterdir()} == {
+            "000000.png",
+            "000000-2.png",
+        }
+        assert "in 2 images" in capsys.readouterr().out
+        for name in ("000000", "000000-2"):
+            content = json.loads((out / f"{name}.json").read_text())
+            assert len(content["shapes"]) >= len(found["000000"])
+            assert (out / content["imagePath"]).read_bytes() == server.content
+        # a page in place of an image ends the command, or is left out
+        server.content_type = "text/html"
+        assert start(checkpoint, urls[0], "--out", tmp_path / "none") == 1
+        said = capsys.readouterr().err
+        assert said == f"error: {urls[0]}: the server sent a web page, expected an image\n"
+        assert not (tmp_path / "none").exists()
+        assert start(checkpoint, urls[0], three_images, "--out", out, "--skip-broken") == 0
+        assert "in 3 images, 1 skipped" in capsys.readouterr().out
+        assert start(checkpoint, server.url("film.mp4"), "--out", out) == 1
+        assert "only images are read from the web" in capsys.readouterr().err

@@ -117,5 +117,7 @@ def test_every_config_builds_and_fits_together(path):
         other = cfg[f"{split}_dataloader"].dataset.get("metainfo", {}).get("classes")
         assert (other or CocoDataset.METAINFO["classes"]) == classes
     assert model.bbox_head.num_classes == len(classes)
-    last = max(s.get("end", 0) for s in cfg.param_scheduler)
-    assert last in (0, cfg.train_cfg.max_iters)
+    by_epoch = "max_epochs" in cfg.train_cfg  # a warm-up may count iterations in either case
+    steps = [s for s in cfg.param_scheduler if s.get("by_epoch", True) == by_epoch]
+    last = max(s.get("end", 0) for s in steps)
+    assert last in (0, cfg.train_cfg.max_epochs if by_epoch else cfg.train_cfg.max_iters)

@@ -243,6 +243,9 @@ def _check_targets(key: str, pipeline: list, model: Any) -> list[str]:
     """Compare the strides and sizes of the pipeline's mask targets with the model's."""
     mask_head, semantic_head = model.get("mask_head", {}), model.get("semantic_head")
     stride = ("stride", 4, "mask_head.mask_out_stride", mask_head.get("mask_out_stride", 4))
+    if "mask_loss_stride" in model.get("bbox_head", {}):  # RTMDet-Ins, 4 by default too
+        needed = model["bbox_head"]["mask_loss_stride"]
+        stride = ("stride", 4, "bbox_head.mask_loss_stride", needed)
     compared: dict[str, list[tuple]] = {
         "PrepareMaskTargets": [stride],
         "PrepareBoxTargets": [stride],

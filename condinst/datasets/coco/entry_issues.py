@@ -6,7 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["EntryIssue", "first_few", "short_repr", "summarize"]
+__all__ = ["CROWDS_HELP", "EntryIssue", "first_few", "short_repr", "summarize"]
+
+CROWDS_HELP = (
+    "If they are single objects, as CVAT's COCO export writes masks, export "
+    '"CVAT for images 1.1", or set iscrowd to 0.'
+)
 
 _QUOTED = 3  # issues of a rule in a message
 _LENGTH = 80  # characters of a value in a message

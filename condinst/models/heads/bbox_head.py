@@ -191,6 +191,15 @@ class CondInstBboxHead(BaseModule):
         patches = gather_patches(dense.param_feats, img_inds, point_inds)  # (N, X, 3, 3)
         return F.conv2d(patches, self.controller.weight, self.controller.bias).flatten(1)
 
+    @property
+    def controller_weights(self) -> int:
+        """The number of products that make the parameters of one instance's network."""
+        return self.controller.weight.numel()
+
+    def param_maps(self, dense: DensePredictions) -> list[Tensor]:
+        """Run the controller at every point: (B, K, H, W) of each level."""
+        return [self.controller(level) for level in dense.param_feats]
+
     def points(self, dense: DensePredictions) -> list[Tensor]:
         """Return the (P_l, 2) xy points of each level: cell centers in input-image pixels."""
         first = dense.bbox_preds[0]

@@ -119,15 +119,17 @@ def postprocess_boxes(
 
     Returns:
         Detections by falling score: ``bboxes`` (N, 4) xyxy in input-image pixels, ``scores`` (N,)
-        (class score times centerness), ``labels`` (N,), ``points`` (N, 2) xy, ``point_inds`` (N,)
-        among the points of all levels, ``strides`` (N,).
+        (class score, times centerness where the head predicts it), ``labels`` (N,), ``points``
+        (N, 2) xy, ``point_inds`` (N,) among the points of all levels, ``strides`` (N,).
     """
     with_centerness = test_cfg.get("threshold_with_centerness", False)
     clip_after = test_cfg.get("clip_after_nms", False)
     levels: list[InstanceData] = []
     start = 0
-    for level, (cls_scores, bbox_preds, centernesses) in enumerate(zip(*dense[:3], strict=True)):
-        quality = centernesses[image].flatten().float().sigmoid()  # (P_l,)
+    for level, (cls_scores, bbox_preds) in enumerate(zip(*dense[:2], strict=True)):
+        quality = None
+        if dense.centernesses:
+            quality = dense.centernesses[level][image].flatten().float().sigmoid()  # (P_l,)
         scores, labels, inds = select_candidates(
             cls_scores[image].flatten(1),
             test_cfg.get("score_thr", 0),
@@ -140,7 +142,7 @@ def postprocess_boxes(
         levels.append(
             InstanceData(
                 bboxes=bbox_coder.decode(level_points, distances, max_shape=max_shape),
-                scores=scores if with_centerness else scores * quality[inds],
+                scores=scores if with_centerness or quality is None else scores * quality[inds],
                 labels=labels,
                 points=level_points,
                 strides=level_points.new_full((len(inds),), strides[level]),

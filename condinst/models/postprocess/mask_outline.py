@@ -1,10 +1,11 @@
 """Enlarge and threshold one mask, and compute only the pixels near its outline.
 
-Enlarging is linear in the scores and separable: one matrix for rows, another for columns, each with
-a few entries near its diagonal. The masks must equal those of torch's float32 interpolation. So the
-weights are read off torch itself and the products are computed in float64. If a score comes so
-close to the threshold that float32 could have rounded it to the other side,
-:func:`enlarge_outline` returns None.
+Enlarging is linear in the scores (RTMDet-Ins: in the logits) and separable: one matrix for rows,
+another for columns, each with a few entries near its diagonal. The masks of scores must equal those
+of torch's float32 interpolation. So the weights are read off torch itself and the products are
+computed in float64. If a score comes so close to the threshold that float32 could have rounded it
+to the other side, :func:`enlarge_outline` returns None. Logits have no bound on their rounding: the
+float64 products decide.
 
 Shapes: h x w cells of the logits, H x W pixels of the output.
 """
@@ -58,16 +59,28 @@ class ResizeAxis:
         # (cells, img_size)
         upsampled = aligned_upsample(torch.eye(cells)[:, None, None], stride)[:, 0, 0, :img_size]
         weights = upsampled.t().double()  # (img_size, cells)
-        if out_size != img_size:
-            image = torch.eye(img_size)[:, None, None]  # (img_size, 1, 1, img_size)
-            size = (1, out_size)
-            # (img_size, out_size)
-            resized = F.interpolate(image, size, mode="bilinear", align_corners=False)[:, 0, 0]
-            pixels, sources = resized.t().nonzero(as_tuple=True)
-            factors = resized[sources, pixels].double()
-            weights = torch.zeros(out_size, cells, dtype=torch.float64).index_add_(
-                0, pixels, factors[:, None] * weights[sources]
-            )
+        return ResizeAxis._of(_resized(weights, out_size))
+
+    @staticmethod
+    @lru_cache(maxsize=8)
+    def bilinear(cells: int, stride: int, resized_size: int, out_size: int) -> ResizeAxis:
+        """Read the weights of one axis that torch's bilinear interpolation enlarges.
+
+        Args:
+            cells: cells of the logits.
+            stride: input-image pixels per cell.
+            resized_size: pixels to which the ``cells * stride`` pixels of the padded input image
+                are resized.
+            out_size: pixels of the output, the first ones of these.
+        """
+        # (cells, cells * stride)
+        upsampled = F.interpolate(
+            torch.eye(cells)[:, None, None], (1, cells * stride), mode="bilinear"
+        )[:, 0, 0]
+        return ResizeAxis._of(_resized(upsampled.t().double(), resized_size)[:out_size])
+
+    @staticmethod
+    def _of(weights: Tensor) -> ResizeAxis:
         return ResizeAxis(weights, _ranges(weights.t() != 0), _ranges(weights != 0))
 
     def pixels(self, first: int, last: int) -> tuple[int, int]:
@@ -77,6 +90,20 @@ class ResizeAxis:
     def cells(self, start: int, stop: int) -> tuple[int, int]:
         """Return the range of cells that the pixels ``start`` to ``stop - 1`` depend on."""
         return self.cell_ranges[start][0], self.cell_ranges[stop - 1][1]
+
+
+def _resized(weights: Tensor, size: int) -> Tensor:
+    """Resize the pixels of (pixels, cells) float64 weights bilinearly: (size, cells)."""
+    if size == len(weights):
+        return weights
+    image = torch.eye(len(weights))[:, None, None]  # (pixels, 1, 1, pixels)
+    # (pixels, size)
+    resized = F.interpolate(image, (1, size), mode="bilinear", align_corners=False)[:, 0, 0]
+    pixels, sources = resized.t().nonzero(as_tuple=True)
+    factors = resized[sources, pixels].double()
+    return torch.zeros(size, weights.shape[1], dtype=torch.float64).index_add_(
+        0, pixels, factors[:, None] * weights[sources]
+    )
 
 
 def _ranges(used: Tensor) -> list[tuple[int, int]]:
@@ -133,6 +160,7 @@ def enlarge_outline(
     axes: Sequence[ResizeAxis],
     box: tuple[int, int, int, int],
     mask_thr: float,
+    of_logits: bool = False,
 ) -> Tensor | None:
     """Enlarge and threshold one mask within a box.
 
@@ -141,6 +169,7 @@ def enlarge_outline(
         axes: rows, columns.
         box: y1, x1, y2, x2 in pixels of the output.
         mask_thr: threshold of the scores.
+        of_logits: whether the logits are interpolated instead of the scores.
 
     Returns:
         (y2 - y1, x2 - x1) bool, column-major in memory; None if a score is so close to the
@@ -150,31 +179,36 @@ def enlarge_outline(
     crop = torch.zeros(x2 - x1, y2 - y1, dtype=torch.bool)  # transposed: RLE runs down columns
     if crop.numel() == 0:
         return crop.t()
-    thr = torch.tensor(mask_thr, dtype=torch.float32).item()  # as compared with a float32 score
     (top, bottom), (left, right) = axes[0].cells(y1, y2), axes[1].cells(x1, x2)
-    scores = logits[top:bottom, left:right].sigmoid().double()
+    cells = logits[top:bottom, left:right]
+    if of_logits:
+        values, rounding = cells.double(), 0.0
+        thr = torch.tensor(mask_thr, dtype=torch.float64).logit().item()
+    else:
+        values, rounding = cells.sigmoid().double(), _ROUNDING
+        thr = torch.tensor(mask_thr, dtype=torch.float32).item()  # as compared with float32 scores
     for x in range(x1, x2, _BLOCK):
         x_stop = min(x + _BLOCK, x2)
         first, stop = axes[1].cells(x, x_stop)
         # (x_stop - x, bottom - top)
-        columns = axes[1].weights[x:x_stop, first:stop] @ scores[:, first - left : stop - left].t()
+        columns = axes[1].weights[x:x_stop, first:stop] @ values[:, first - left : stop - left].t()
         for y in range(y1, y2, _BLOCK):
             y_stop = min(y + _BLOCK, y2)
             first_row, stop_row = axes[0].cells(y, y_stop)
             rows = columns[:, first_row - top : stop_row - top]
             block = crop[x - x1 : x_stop - x1, y - y1 : y_stop - y1]
-            # An interpolated score lies between the scores that it is made of, so many blocks need
+            # An interpolated value lies between the values that it is made of, so many blocks need
             # no second product. In a small block this check costs as much as the product.
             if y_stop - y == _BLOCK:
                 low, high = (value.item() for value in rows.aminmax())
-                if high < thr - _ROUNDING:
+                if high < thr - rounding:
                     continue
-                if low > thr + _ROUNDING:
+                if low > thr + rounding:
                     block.fill_(True)
                     continue
             # (x_stop - x, y_stop - y)
             pixels = rows @ axes[0].weights[y:y_stop, first_row:stop_row].t()
-            torch.gt(pixels, thr + _ROUNDING, out=block)
-            if not torch.equal(block, pixels > thr - _ROUNDING):
+            torch.gt(pixels, thr + rounding, out=block)
+            if not torch.equal(block, pixels > thr - rounding):
                 return None
     return crop.t()

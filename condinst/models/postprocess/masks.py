@@ -3,14 +3,15 @@
 Scores, not logits, are interpolated, first to the network's input, then to the output; a pixel
 belongs to the mask if its score exceeds the threshold. :func:`whole_masks` does exactly this. An
 interpolated score lies between the scores of the cells that it is made of. So only the outline of a
-mask has to be interpolated, and pixels far from the mask need no work at all.
+mask has to be interpolated, and pixels far from the mask need no work at all. RTMDet-Ins
+interpolates logits, and in another way: see ``logit_masks``.
 
 Shapes: N instances, H' x W' cells of the logits, H x W pixels of the output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -61,23 +62,41 @@ def postprocess_masks(
     Raises:
         ValueError: ``mask_format`` has another value.
     """
+    axes = tuple(
+        ResizeAxis.between(cells, stride, img, out)
+        for cells, img, out in zip(mask_logits.shape[-2:], img_shape, out_shape, strict=True)
+    )
+
+    def whole(logits: Tensor) -> Tensor:
+        return whole_masks(logits, stride, img_shape, out_shape, mask_thr)
+
+    enlarged_size = mask_logits.shape[-2] * mask_logits.shape[-1] * stride**2
+    chunk = max(1, max_elements // max(out_shape[0] * out_shape[1], enlarged_size))
+    crops = mask_crops(mask_logits, axes, mask_thr, whole, chunk)
+    return format_masks(crops, len(mask_logits), out_shape, mask_format, mask_logits.device)
+
+
+def format_masks(
+    crops: Iterator[Crop],
+    count: int,
+    out_shape: tuple[int, int],
+    mask_format: str,
+    device: torch.device,
+) -> Tensor | list[Crop] | list[dict]:
+    """Return ``count`` masks in a format of :func:`postprocess_masks`.
+
+    Raises:
+        ValueError: ``mask_format`` has another value.
+    """
     if mask_format not in MASK_FORMATS:
         raise ValueError(
             f"test_cfg.mask_format={mask_format!r}: expected one of {', '.join(MASK_FORMATS)}"
         )
-    crops = mask_crops(
-        mask_logits,
-        stride=stride,
-        img_shape=img_shape,
-        out_shape=out_shape,
-        mask_thr=mask_thr,
-        max_elements=max_elements,
-    )
     if mask_format == "crop":
         return list(crops)
     if mask_format == "rle":
         return [encode_tensor_crop(crop, out_shape) for crop in crops]
-    masks = torch.zeros((len(mask_logits), *out_shape), dtype=torch.bool, device=mask_logits.device)
+    masks = torch.zeros((count, *out_shape), dtype=torch.bool, device=device)
     for mask, crop in zip(masks, crops, strict=True):
         height, width = crop.mask.shape
         mask[crop.y : crop.y + height, crop.x : crop.x + width] = crop.mask
@@ -105,37 +124,32 @@ def whole_masks(
 
 def mask_crops(
     mask_logits: Tensor,
-    *,
-    stride: int,
-    img_shape: tuple[int, int],
-    out_shape: tuple[int, int],
+    axes: Sequence[ResizeAxis],
     mask_thr: float,
-    max_elements: int = MAX_ELEMENTS,
+    whole: Callable[[Tensor], Tensor],
+    chunk: int,
+    of_logits: bool = False,
 ) -> Iterator[Crop]:
     """Yield, instance by instance, the part of each mask that can hold pixels.
 
-    The arguments are those of :func:`postprocess_masks`.
+    Args:
+        mask_logits: (N, H', W').
+        axes: how the rows and the columns of the output depend on those of the logits.
+        mask_thr: threshold of the scores.
+        whole: function from (n, H', W') logits to whole masks, (n, H, W) bool.
+        chunk: most whole masks that are computed at a time.
+        of_logits: whether the logits are interpolated instead of the scores.
     """
-    axes = tuple(
-        ResizeAxis.between(cells, stride, img, out)
-        for cells, img, out in zip(mask_logits.shape[-2:], img_shape, out_shape, strict=True)
-    )
     boxes = support_boxes(mask_logits, axes, mask_thr)
-
-    def whole(instances: slice) -> Tensor:
-        return whole_masks(mask_logits[instances], stride, img_shape, out_shape, mask_thr)
-
     if mask_logits.device.type in _ONLY_OUTLINES:
         for i, (y1, x1, y2, x2) in enumerate(boxes):
-            crop = enlarge_outline(mask_logits[i], axes, (y1, x1, y2, x2), mask_thr)
+            crop = enlarge_outline(mask_logits[i], axes, (y1, x1, y2, x2), mask_thr, of_logits)
             if crop is None:  # a score is too close to the threshold
-                crop = whole(slice(i, i + 1))[0, y1:y2, x1:x2]
+                crop = whole(mask_logits[i : i + 1])[0, y1:y2, x1:x2]
             yield Crop(crop, x=x1, y=y1)
         return
-    enlarged_size = mask_logits.shape[-2] * mask_logits.shape[-1] * stride**2
-    chunk = max(1, max_elements // max(out_shape[0] * out_shape[1], enlarged_size))
     for start in range(0, len(mask_logits), chunk):
-        masks = whole(slice(start, start + chunk))
+        masks = whole(mask_logits[start : start + chunk])
         for mask, (y1, x1, y2, x2) in zip(masks, boxes[start : start + chunk], strict=True):
             yield Crop(mask[y1:y2, x1:x2], x=x1, y=y1)
 

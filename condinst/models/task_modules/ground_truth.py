@@ -12,8 +12,6 @@ from condinst.models.structures import GroundTruth
 from condinst.targets.mask_samples import sample_masks
 from condinst.targets.target_types import SampledMasks, SimilarColors
 
-_MASK_STRIDE = "model.mask_head.mask_out_stride"
-
 
 def prepare_ground_truth(
     gt_instances: InstanceData,
@@ -22,6 +20,7 @@ def prepare_ground_truth(
     mask_stride: int,
     semantic_size: tuple[int, int] | None = None,
     semantic_stride: int | None = None,
+    stride_key: str = "model.mask_head.mask_out_stride",
 ) -> GroundTruth:
     """Convert the annotations of one image to ground truth on the device of the boxes.
 
@@ -35,6 +34,7 @@ def prepare_ground_truth(
         mask_stride: input-image pixels per cell of these logits. The targets are the mask's pixels
             at ``mask_stride // 2 + i * mask_stride``, as in the published implementations.
         semantic_size, semantic_stride: likewise for the logits of a semantic head, or None.
+        stride_key: the config key of ``mask_stride``, for messages.
 
     Returns:
         The image's ground truth.
@@ -54,14 +54,14 @@ def prepare_ground_truth(
         return GroundTruth(bboxes, labels, centers, None)
     if isinstance(gt_instances.masks, SimilarColors):
         colors = gt_instances.masks.to(bboxes.device, non_blocking=True)
-        _check_stride("PrepareBoxTargets", "stride", colors.stride, mask_stride, _MASK_STRIDE)
+        _check_stride("PrepareBoxTargets", "stride", colors.stride, mask_stride, stride_key)
         mask_targets, centers = box_masks(bboxes, mask_size, mask_stride)
         edges = _pad(colors.edges, mask_size)  # (E, *mask_size)
         return GroundTruth(bboxes, labels, centers, mask_targets, pairwise_edges=edges)
     masks = gt_instances.masks
     if not isinstance(masks, SampledMasks):
         masks = sample_masks(masks, mask_stride, semantic_stride)
-    _check_stride("PrepareMaskTargets", "stride", masks.stride, mask_stride, _MASK_STRIDE)
+    _check_stride("PrepareMaskTargets", "stride", masks.stride, mask_stride, stride_key)
     masks = masks.to(bboxes.device, non_blocking=True)
     mask_targets = _pad(masks.samples, mask_size)  # (M, *mask_size)
     truth = GroundTruth(bboxes, labels, masks.centers.to(bboxes.dtype), mask_targets)

@@ -97,6 +97,25 @@ def test_folders_of_label_maps(folder, tmp_path):
     assert numbers["ap"][-1] == 0
 
 
+def test_the_best_threshold_of_another_program_is_chosen_on_validation_images(folder, tmp_path):
+    """Label maps of two thresholds: the better one on validation images is worse on the others."""
+    out = tmp_path / "out"
+    place = out / "cellpose" / "seed_0"
+    for split, good in (("val", "0"), ("test", "1")):
+        kind = "test" if split == "test" else "train"
+        for threshold in ("0", "1"):
+            (place / f"{split}_{threshold}").mkdir(parents=True)
+            for name in names_of(folder, split):
+                labels = np.asarray(Image.open(folder / kind / "masks" / name))
+                shown = labels if threshold == good else np.where(labels == 7, labels, 0)
+                Image.fromarray(shown.astype(np.uint16)).save(place / f"{split}_{threshold}" / name)
+    (place / "train.json").write_text(json.dumps(dict(minutes=1, thresholds=["0", "1"])))
+    nuclei_stardist.main([str(folder), "--out", str(out), "--only", "cellpose", "--seeds", "0"])
+    result = json.loads((place / "result.json").read_text())
+    assert result["chosen"] == "0"
+    assert (result["val"]["ap"][0], result["test"]["ap"][0]) == (1, 0.5)
+
+
 def test_table_has_mean_and_spread():
     text = table({"ours": [{"ap": [0.8] * 9}, {"ap": [0.6] * 9}]}, "ap").splitlines()
     assert len(text) == 2 + len(PUBLISHED) + 1

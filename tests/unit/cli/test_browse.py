@@ -111,7 +111,7 @@ def test_the_command_writes_images(shapes, tmp_path, capsys):
         str(out),
     ]
     assert main([*words, "--cfg-options", f"data_root={shapes.as_posix()}/"]) == 0
-    names = sorted(path.name for path in out.iterdir())
+    names = sorted(path.name for path in out.glob("*.jpg"))
     assert [name[:8] for name in names] == ["000000_1", "000000_2", "000001_1", "000001_2"]
     width, height = Image.open(out / names[0]).size
     assert width == 2 * SIZE + 6  # both panels, and the gap
@@ -119,6 +119,22 @@ def test_the_command_writes_images(shapes, tmp_path, capsys):
     text = capsys.readouterr().out
     assert f"wrote 4 images to {out} (the dataset has 3)" in text
     assert "creating index" not in text
+    before = {path: path.read_bytes() for path in out.glob("*.jpg")}
+    again = [*words, "--cfg-options", f"data_root={shapes.as_posix()}/"]
+    assert main(again) == 0  # its own images are replaced
+    assert {path: path.read_bytes() for path in out.glob("*.jpg")} == before
+
+
+def test_images_of_others_are_not_replaced(shapes, tmp_path, capsys):
+    other = tmp_path / "000000_000000.jpg"
+    other.write_bytes(b"of a training")
+    options = ["--cfg-options", f"data_root={shapes.as_posix()}/"]
+    assert main(["browse", str(SMALL), "--out", str(tmp_path), *options]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: --out {tmp_path}: {other.name} is not from condinst browse")
+    assert said.endswith("choose a new or empty folder\n")
+    assert [*tmp_path.iterdir()] == [other]
+    assert other.read_bytes() == b"of a training"
 
 
 def test_alike_colors_are_white():

@@ -141,7 +141,10 @@ def test_the_report(capsys):
         (["--size", "0", "64"], "--size 0 64: expected at least 32 pixels"),
         (["--batch-size", "0"], "--batch-size 0: expected 1 or more"),
         (["--device", "nowhere"], "--device nowhere: expected cpu, cuda or cuda:N"),
-        (["--cfg-options", "model.type=mmdet.CondInst"], "expected model.type CondInst or BoxInst"),
+        (
+            ["--cfg-options", "model.type=mmdet.CondInst"],
+            "type CondInst, BoxInst, RTMDet of",
+        ),
     ],
 )
 def test_mistakes(words, message, capsys):

@@ -61,6 +61,7 @@ def set_at(cfg, key: str, value: object) -> None:
     holder[int(last) if isinstance(holder, list) else last] = value
 
 
+RANGES = "model.bbox_head.regress_ranges"
 STEPS = "train_dataloader.dataset.pipeline"
 
 
@@ -90,6 +91,7 @@ STEPS = "train_dataloader.dataset.pipeline"
         ("log_processor.windw_size", "window_size"),
         ("auto_scale_lr", "enable"),
         ("val_evaluator.metrc", "metric"),
+        ("train_dataloader.dataset.metainfo.clases", "classes"),
         ("train_dataloder", "train_dataloader"),
         ("optim_wraper", "optim_wrapper"),
         ("custom_hook", "custom_hooks"),
@@ -214,6 +216,12 @@ def test_a_typo_of_clip_grad_is_named(base):
         ("param_scheduler.0.T_max", 0, r"T_max=0: expected a whole number, 1 or more"),
         ("param_scheduler.0.step_size", 0, r"step_size=0: expected a whole number, 1 or more"),
         ("model.mask_head.max_masks_to_train", 0, "max_masks_to_train=0: expected a whole number"),
+        ("model.backbone", "ResNet", "model.backbone='ResNet': expected a dict with type"),
+        ("model.bbox_head", None, "model.bbox_head=None: expected a dict with type"),
+        (RANGES, [-1, 64], r"regress_ranges=\[-1, 64\]: expected a pair of pixels for each level"),
+        (RANGES, [(64, -1), (64, 128)], "expected a pair .*, the lower number first"),
+        (RANGES, [(-1, "64")], "expected a pair of pixels"),
+        ("default_scope", "condints", "no such package; did you mean 'condinst'"),
     ],
 )
 def test_a_value_that_cannot_be_meant(base, key, value, expected):

@@ -128,7 +128,7 @@ def test_missing_images_are_left_out_of_a_new_file(tmp_path, images, draw, write
     assert imported.train.num_images == imported.train.num_annotations == 10
     assert imported.train.ann_file.parent.parent == tmp_path / "out"
     assert imported.val.ann_file == tmp_path / "data/val.json"
-    assert "1 (lost.png)" in note(imported, "missing")
+    assert "1 (lost.png)" in note(imported, "that are missing")
 
 
 def test_paths_of_another_machine_are_found_by_name(tmp_path, images, write_json, objects):
@@ -174,7 +174,7 @@ def test_other_tasks_beside_the_instances_are_passed_over(tmp_path, draw, write_
 
 def test_two_files_without_a_part_are_refused(tmp_path, images, write_json):
     for name in ("one", "two"):
-        write_json(tmp_path / f"data/{name}.json", _coco(images))
+        write_json(tmp_path / f"data/{name}.json", _coco(images) | {"info": name})
     with pytest.raises(ValueError, match="several COCO files(.|\n)*one.json: no split in its name"):
         import_data(tmp_path / "data", tmp_path / "out")
 
@@ -363,3 +363,66 @@ def test_the_name_of_an_upload_is_named(tmp_path, draw, write_json):
     write_json(tmp_path / "data/ann.json", _discs(["3f2a1b9c-a.png"]))
     with pytest.raises(ValueError, match="3f2a1b9c-a.png is missing, but a.png is there"):
         import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_crowds_are_counted(tmp_path, images, write_json, note):
+    path = write_json(tmp_path / "data/labels.json", _coco(images))
+    said = note(import_data(tmp_path / "data", tmp_path / "out"), "crowds")
+    assert f"{path}: 5 of 10 annotations are crowds (iscrowd 1)" in said
+    assert "set iscrowd to 0" in said
+
+
+def test_a_few_crowds_are_not_explained(tmp_path, images, write_json, note):
+    data = _coco(images)
+    data["annotations"] = [
+        dict(data["annotations"][0], id=i, image_id=1 + i % 9) for i in range(30)
+    ]
+    data["annotations"][0]["iscrowd"] = 1
+    write_json(tmp_path / "data/labels.json", data)
+    assert note(import_data(tmp_path / "data", tmp_path / "out"), "crowds").endswith(
+        "learned from."
+    )
+
+
+def test_a_file_of_crowds_is_refused(tmp_path, images, write_json):
+    data = _coco(images)
+    for entry in data["annotations"]:
+        entry["iscrowd"] = 1
+    path = write_json(tmp_path / "data/labels.json", data)
+    with pytest.raises(ValueError, match="all of its 10 annotations are crowds.*iscrowd to 0") as e:
+        import_data(tmp_path / "data", tmp_path / "out")
+    assert str(e.value).startswith(str(path))
+
+
+def test_images_with_crowds_alone_are_not_all_that_validation_gets(tmp_path, images, write_json):
+    data = _coco(images)
+    for entry in data["annotations"]:
+        entry |= {"category_id": 3, "iscrowd": int(entry["id"] not in (103, 107))}
+    write_json(tmp_path / "data/labels.json", data)
+    for seed in range(5):
+        imported = import_data(tmp_path / "data", tmp_path / f"out{seed}", seed=seed)
+        for split in (imported.train, imported.val):
+            written = json.loads(split.ann_file.read_text())["annotations"]
+            assert sum(not entry["iscrowd"] for entry in written) == 1
+
+
+def test_equal_files_are_read_once(tmp_path, images, write_json, note):
+    path = write_json(tmp_path / "data/labels.json", _coco(images))
+    for name in ("labels (1).json", "a/labels.json"):
+        (tmp_path / "data" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / "data" / name)
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    assert imported.train.num_images + imported.val.num_images == 10
+    assert note(imported, "labels (1).json equals") == (
+        f"{tmp_path}/data/labels (1).json equals {path}, byte for byte: read once."
+    )
+    (tmp_path / "data/a/labels.json").write_text(path.read_text() + " ")
+    with pytest.raises(ValueError, match="several COCO files"):
+        import_data(tmp_path / "data", tmp_path / "out2")
+
+
+def test_equal_files_of_two_splits_are_both_read(tmp_path, images, write_json):
+    for name in ("train", "val"):
+        write_json(tmp_path / f"data/{name}.json", _coco(images))
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    assert imported.train.num_images == imported.val.num_images == 10

@@ -162,6 +162,9 @@ def test_many_instances_in_16_bits_hold_no_class(folder, tmp_path, all_objects):
         ("images/0001/{}.png", "instances/0001/{}.png"),
         ("data/training/image_02/0001/{}.png", "instances/0001/{}.png"),
         ("train/images/{}.tif", "train/masks/{}.tif"),
+        ("raw/{}.tif", "Label Images/{}.tif"),
+        ("raw images/{}.tif", "segmentation_images/{}.tif"),
+        ("images/{}.png", "mask-images/{}.png"),
     ],
 )
 def test_layouts(tmp_path, all_objects, images, masks):
@@ -228,3 +231,70 @@ def test_inverted_masks_are_asked_for(folder, tmp_path, all_objects):
         import_data(made, tmp_path / "out")
     imported = import_data(made, tmp_path / "out", masks="binary")
     assert counts(all_objects, imported) == {"a.png": 1, "b.png": 1}
+
+
+def crowded(seed):
+    """Return 20 discs, of which two cover corners and several touch the border."""
+    random = np.random.default_rng(seed)
+    places = [(0, 0, 12), (139, 89, 12), (70, 0, 9), (0, 50, 8)]
+    places += [(x, y, 7) for x in range(20, 130, 22) for y in (22, 42, 62)]
+    made = np.zeros(SHAPE, bool)
+    for x, y, r in places:
+        made |= disc(x + random.integers(-1, 2), y, r)
+    return made
+
+
+@pytest.mark.parametrize("blur", [0, 1.5])
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_inverted_masks_with_objects_in_the_corners_are_asked_for(folder, tmp_path, blur, suffix):
+    masks = {n: 255 - crowded(i) * np.uint8(255) for i, n in enumerate("abcd")}
+    masks["e"] = np.full(SHAPE, 255, np.uint8)  # an image without objects
+    if blur:
+        masks = {n: cv2.GaussianBlur(m, (0, 0), blur) for n, m in masks.items()}
+    with pytest.raises(ValueError, match="4 of 4 masks .* look inverted.*--masks binary"):
+        import_data(folder(masks, suffix), tmp_path / "out")
+
+
+def test_inverted_object_files_are_asked_for(tmp_path):
+    for n in "ab":
+        image(tmp_path / f"images/{n}.png", ord(n))
+        for i, place in enumerate([(0, 0, 9), *PLACES]):
+            save(tmp_path / f"masks/{n}/{i}.png", (~disc(*place) * 255).astype(np.uint8))
+    with pytest.raises(ValueError, match="8 mask files.*look inverted.*--masks instances"):
+        import_data(tmp_path, tmp_path / "out")
+
+
+def filled_crop(seed):
+    """Return an object that a crop cuts on all sides, with background in two corners."""
+    made = np.ones(SHAPE, bool)
+    yy, xx = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    made[xx + yy < 30 + seed] = False
+    made[(xx - 139) + (yy - 89) > -20 - seed] = False
+    return made
+
+
+def tight_crop(seed):
+    """Return an ellipse that touches all sides of its image, with a hole."""
+    yy, xx = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    made = ((xx - 69.5) / 70) ** 2 + ((yy - 44.5) / 45) ** 2 <= 1
+    return made & ~disc(60, 40, 5 + seed)
+
+
+def walled(seed):
+    """Return cells of 10 x 10 pixels with walls of 1 pixel, which end at the border."""
+    made = np.ones(SHAPE, bool)
+    made[5 + seed :: 11] = made[:, 3 + seed :: 11] = False
+    return made
+
+
+@pytest.mark.parametrize(
+    ("draw_one", "pieces"), [(filled_crop, 1), (tight_crop, 1), (walled, (9 * 13, 9 * 14))]
+)
+def test_large_objects_are_not_inverted(folder, tmp_path, all_objects, draw_one, pieces):
+    masks = {n: draw_one(i) * np.uint8(255) for i, n in enumerate("abc")}
+    masks["d"] = np.full(SHAPE, 255, np.uint8)  # filled
+    imported = import_data(folder(masks), tmp_path / "out")
+    found = counts(all_objects, imported)
+    assert found.pop("d.png") == 1
+    for number in found.values():
+        assert number in np.atleast_1d(pieces)

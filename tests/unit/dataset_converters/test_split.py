@@ -94,3 +94,20 @@ def test_duplicates_are_found_by_their_bytes(tmp_path):
         (tmp_path / name).write_bytes(content)
         samples.append(Sample(name, tmp_path / name, frozenset()))
     assert find_duplicates(samples) == [[0, 2], [1, 4]]
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.4, 0.9])
+@pytest.mark.parametrize("empty", [1, 2, 7])
+@pytest.mark.parametrize("full", [2, 3, 8])
+def test_both_splits_have_objects_if_two_images_do(full, empty, fraction):
+    samples = _samples([[f"class {i}"] for i in range(full)] + [[]] * empty)
+    for seed in range(10):
+        flags = _split(samples, val_fraction=fraction, seed=seed)
+        assert {flag for s, flag in zip(samples, flags, strict=True) if s.labels} == {True, False}
+
+
+def test_a_group_of_duplicates_is_exchanged_as_a_whole():
+    samples = _samples([["a"], ["a"], ["b"], ["b"], [], [], []])
+    for seed in range(10):
+        flags = _split(samples, [[0, 1], [2, 3]], val_fraction=0.15, seed=seed)
+        assert flags[0] == flags[1] != flags[2] == flags[3]

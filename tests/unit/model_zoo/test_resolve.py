@@ -116,10 +116,10 @@ def test_paths_and_urls_of_checkpoints_are_left_to_their_reader(path):
     assert resolve_checkpoint(path) == path
 
 
-def test_an_address_of_the_hub_is_its_file(monkeypatch, tmp_path):
+def test_an_address_of_the_hub_is_fetched_and_stays(monkeypatch):
     asked = []
-    monkeypatch.setattr(resolve, "fetch_from_hub", lambda word: asked.append(word) or tmp_path)
-    assert resolve_checkpoint("hf://a/b@v1/c.pth") == str(tmp_path)
+    monkeypatch.setattr(resolve, "fetch_from_hub", asked.append)
+    assert resolve_checkpoint("hf://a/b@v1/c.pth") == "hf://a/b@v1/c.pth"
     assert asked == ["hf://a/b@v1/c.pth"]
 
 

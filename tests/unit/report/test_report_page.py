@@ -72,6 +72,34 @@ def test_a_whole_run(work_dir, content, perfect, noise):
     assert f"{worst['file']}: {worst['right']} of {worst['objects']} found" in text
 
 
+def test_one_to_one_matches(work_dir, content, perfect, noise):
+    """One object is missed; a score threshold leaves out every false positive."""
+    (work_dir / "predictions_val.json").write_text(json.dumps(perfect[1:] + noise))
+
+    def with_matching(cfg):
+        cfg.val_evaluator = [
+            cfg.val_evaluator,
+            dict(type="MatchingMetric", ann_file="not read", iou_thrs=[0.5]),
+        ]
+
+    text, report, missing = make(work_dir, change=with_matching)
+    assert missing == []
+    num = sum(not a.get("iscrowd") for a in content["annotations"])
+    found = report["matching"]
+    assert found["recall"] == pytest.approx([(num - 1) / num], abs=0.03)  # shapes may overlap
+    assert f"--metric matching --score-thr {found['threshold']:.2f}" in text
+    (row,) = rows_of(work_dir, "matches")
+    assert float(row["TP/(TP+FP+FN)"]) == pytest.approx(found["ap"][0])
+
+    def wrong(cfg):
+        with_matching(cfg)
+        cfg.val_evaluator[1].min_visible = 7
+
+    _, report, missing = make(work_dir, change=wrong)
+    assert any("min_visible must be from 0 to 1, got 7" in part for part in missing)
+    assert "matching" not in report
+
+
 def _first(content):
     return content["annotations"][0]["category_id"]
 

@@ -208,3 +208,17 @@ def test_long_tables_are_cut_off_on_the_page_only(tmp_path):
     folder = tmp_path / "long_data"
     assert len((folder / "numbers.csv").read_text().splitlines()) == 1001
     assert (folder / "places.csv").read_text() == "place\nsomewhere\n"
+
+
+def test_a_link_in_the_place_of_the_data_is_not_followed(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "t.csv").write_text("mine")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "a_data").symlink_to(outside)
+    page = HtmlPage("title")
+    page.table(["name"], [["of no encoding: a\udcff"]], name="t")
+    page.write(folder / "a.html")
+    assert (outside / "t.csv").read_text() == "mine"
+    assert (folder / "a_data" / "t.csv").read_text("utf-8") == "name\nof no encoding: a\\udcff\n"

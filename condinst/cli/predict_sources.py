@@ -1,0 +1,102 @@
+"""The words of ``condinst predict``: its model, its sources and its output folder."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from condinst.cli.common import check_writable
+from condinst.cli.early import check_exists, is_checkpoint
+from condinst.images.sources import VIDEO_SUFFIXES, check_video, is_single, list_folder
+from condinst.images.web import image_name, read_url
+from condinst.utils.files import write_whole
+from condinst.utils.names import NamesInFolder
+
+__all__ = ["check_out", "download", "find", "split"]
+
+
+def split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
+    """Split the arguments into the model, its checkpoint (None if not given) and the sources."""
+    model, rest = words[0], list(words[1:])
+    checkpoint = None
+    if rest and is_checkpoint(model) and Path(rest[0]).suffix in (".py", ".yaml", ".yml"):
+        raise ValueError(f"{model} {rest[0]}: a config comes before its checkpoint")
+    if rest and is_checkpoint(rest[0]):
+        checkpoint = rest.pop(0)
+    if not rest:
+        raise ValueError(
+            f"{' '.join(words)}: expected an image, folder or video after the model "
+            "(condinst predict --help)"
+        )
+    return model, checkpoint, rest
+
+
+def find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """Return the image files and the videos, after checking that they exist."""
+    images: list[Path] = []
+    videos: list[Path] = []
+    for path in (path for word in words for path in _paths(word)):
+        if path.is_dir():
+            images += list_folder(path)
+        else:
+            (images if is_single(path) else videos).append(path)
+    for video in videos:
+        check_video(video)
+    return images, videos
+
+
+def download(urls: Sequence[str], folder: Path, skip_broken: bool) -> tuple[list[Path], list[str]]:
+    """Read images from the web into a folder; return their files, and messages on the others."""
+    for url in urls:
+        if Path(image_name(url)).suffix.lower() in VIDEO_SUFFIXES:
+            raise ValueError(f"{url}: only images are read from the web; download the video first")
+    names, kept, messages = NamesInFolder(folder), [], []
+    for url in urls:
+        name = image_name(url)
+        path = names.take(name)
+        path = path.with_name(f"{path.name}{Path(name).suffix}")
+        try:
+            data = read_url(url)
+        except (OSError, ValueError) as error:
+            if not skip_broken:
+                raise
+            messages.append(str(error))
+            continue
+        write_whole(path, data)
+        kept.append(path)
+    return kept, messages
+
+
+def _paths(word: str) -> list[Path]:
+    """Return the file or folder that a word names, or the files that fit its pattern."""
+    if os.path.exists(word):
+        return [Path(word)]
+    if "://" in word:
+        raise ValueError(f"{word}: expected a file, or a URL of http or https")
+    if glob.has_magic(word):  # a shell that leaves patterns alone, or quotes
+        found = sorted(map(Path, glob.glob(word, recursive=True)))
+        if not found:
+            raise FileNotFoundError(f"{word}: no file fits this pattern")
+        return found
+    if word.isdigit():
+        raise ValueError(f"{word}: cameras are not read; expected an image, a folder or a video")
+    if os.path.lexists(word):  # a link
+        check_exists("source", word)
+    raise FileNotFoundError(f"{word}: there is no such file or folder")
+
+
+def check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> None:
+    """Raise ValueError if results would overwrite sources, or cannot be written."""
+    if args.no_images and not args.format and not args.closeups:
+        raise ValueError("--no-images without --format: nothing would be written")
+    if "labelme" in args.format and any(s.suffix.lower() in VIDEO_SUFFIXES for s in sources):
+        raise ValueError("--format labelme: works for image files, not for videos")
+    check_writable("--out", out)
+    place = os.path.realpath(out)
+    for source in sources:
+        # realpath gives a path even for a link that leads to itself
+        if place in (os.path.realpath(source.parent), os.path.dirname(os.path.realpath(source))):
+            raise ValueError(f"--out {out}: {source} lies there; choose another folder")
