@@ -29,6 +29,8 @@ _FOR_COLORS = (
     "SolarizeAdd",
     "YOLOXHSVRandomAug",
 )
+# albumentations has these for whole numbers of any channels; it clips floats to 0 to 1
+_BRIGHTNESS = ("Brightness", "Contrast", "PhotoMetricDistortion")
 # what chooses such transforms unless this argument says otherwise
 _BY_DEFAULT = {"AutoAugment": "policies", "RandAugment": "aug_space"}
 _GEOMETRIC = '[[dict(type="Rotate")], [dict(type="ShearX")]]'
@@ -86,7 +88,9 @@ def _check(step: dict, found: PixelFormat, scope: str | None) -> Iterator[str]:
     name = type_name(step)
     loads = f"LoadImageFromFile loads {found}"
     if name in _FOR_COLORS:
-        yield f"{name} is for 8-bit colors, but {loads}; leave it out"
+        has_other = name in _BRIGHTNESS and found.dtype != "float32"
+        instead = " or use Albu with RandomBrightnessContrast" if has_other else ""
+        yield f"{name} is for 8-bit colors, but {loads}; leave it out{instead}"
     nested = _BY_DEFAULT.get(name)
     if nested and not step.get(nested):
         yield (

@@ -34,7 +34,7 @@ class Albu(MMDetAlbu):
 
     Raises:
         ValueError: albumentations is not installed, does not have a transform, or does not accept
-            its arguments.
+            its arguments; or a transform turns an image into float64.
     """
 
     def __init__(
@@ -89,7 +89,12 @@ class Albu(MMDetAlbu):
         if hasattr(self.aug, "set_random_seed"):  # albumentations 2 has generators of its own
             self.aug.set_random_seed(int(np.random.randint(2**31)))
         found = self.aug(**given)
-        results["img"] = found[names.get("img", "image")]
+        results["img"] = image = found[names.get("img", "image")]
+        if image.dtype == np.float64:  # such as RandomGamma on 16 bits, whose values are wrong
+            raise ValueError(
+                f"{results.get('img_path')}: Albu: a transform made float64 of "
+                f"{given[names.get('img', 'image')].dtype}, which it does not take; leave it out"
+            )
         size = results["img_shape"] = results["img"].shape[:2]
         if "mask" in given:
             results["gt_seg_map"] = found["mask"]

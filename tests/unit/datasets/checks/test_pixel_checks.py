@@ -23,7 +23,8 @@ def test_transforms_of_colors(load, name):
     (line,) = found(load, dict(type="RandomApply", transforms=[dict(type=name)]))
     short = name.removeprefix("mmdet.")
     assert line.startswith(f"train.pipeline: {short} is for 8-bit colors, but LoadImageFromFile ")
-    assert line.endswith("; leave it out")
+    assert "; leave it out" in line
+    assert ("RandomBrightnessContrast" in line) == (name in ("Brightness", "PhotoMetricDistortion"))
     assert not found({}, dict(type=name))
     assert not found(dict(color_type="unchanged"), dict(type=name))
 
@@ -39,6 +40,11 @@ def test_policies(name, key):
     (line,) = found(GRAY, {"type": name, key: [[dict(type="Rotate")], [dict(type="Invert")]]})
     assert "Invert is for 8-bit colors" in line
     assert not found({}, dict(type=name))
+
+
+def test_floats_are_not_for_albumentations():
+    (line,) = found(dict(dtype="float32"), dict(type="Brightness"))
+    assert line.endswith("; leave it out")
 
 
 def test_transforms_of_albumentations_are_others():
