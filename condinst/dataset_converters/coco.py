@@ -98,14 +98,20 @@ def _imported(
 
 def _without_copies(folder: Folder, files: Sequence[str], notes: Notes) -> list[str]:
     """Leave out files that are equal, byte for byte, to another one of the same split."""
-    first: dict[tuple[str | None, int, bytes], str] = {}
-    if len(files) > 1:
-        for file in sorted(files, key=lambda file: (len(file), file)):
+    alike: dict[tuple[str | None, int], list[str]] = {}
+    for file in sorted(files, key=lambda file: (len(file), file)):
+        size = os.path.getsize(folder.root / file)
+        alike.setdefault((stated_split(file), size), []).append(file)
+    copies = set()
+    for group in alike.values():
+        first: dict[bytes, str] = {}
+        for file in group if len(group) > 1 else ():
             path = folder.root / file
-            key = stated_split(file), path.stat().st_size, digest(path)
-            if first.setdefault(key, file) != file:
-                notes.say(f"{path} equals {folder.root / first[key]}, byte for byte: read once.")
-    return [file for file in files if len(files) == 1 or file in first.values()]
+            original = first.setdefault(digest(path), file)
+            if original != file:
+                copies.add(file)
+                notes.say(f"{path} equals {folder.root / original}, byte for byte: read once.")
+    return [file for file in files if file not in copies]
 
 
 def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, str]:
