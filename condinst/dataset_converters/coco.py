@@ -100,17 +100,17 @@ def _without_copies(folder: Folder, files: Sequence[str], notes: Notes) -> list[
     """Leave out files that are equal, byte for byte, to another one of the same split."""
     alike: dict[tuple[str | None, int], list[str]] = {}
     for file in sorted(files, key=lambda file: (len(file), file)):
-        size = (folder.root / file).stat().st_size
+        size = os.path.getsize(folder.root / file)
         alike.setdefault((stated_split(file), size), []).append(file)
     copies = set()
     for group in alike.values():
         first: dict[bytes, str] = {}
-        for file in group if len(group) > 1 else ():  # a large file is not opened for nothing
+        for file in group if len(group) > 1 else ():
             path = folder.root / file
-            same = first.setdefault(digest(path), file)
-            if same != file:
+            original = first.setdefault(digest(path), file)
+            if original != file:
                 copies.add(file)
-                notes.say(f"{path} equals {folder.root / same}, byte for byte: read once.")
+                notes.say(f"{path} equals {folder.root / original}, byte for byte: read once.")
     return [file for file in files if file not in copies]
 
 
