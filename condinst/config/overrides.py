@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["override"]
 
+_SCOPES = ("condinst", "mmdet")
 # variables that are read only where there is no data loader: it has a copy
 _PIPELINES = ("train_pipeline", "test_pipeline")
 
@@ -96,11 +97,16 @@ def _check_names(cfg: Config, options: Iterable[str]) -> None:
     """Refuse an option that would change nothing, because nothing reads its top-level key.
 
     A variable of the config file is such a key: the file has been read, with the variable's old
-    value in every place that it is for.
+    value in every place that it is for. Modules of the user may read any key.
     """
     from mmengine.runner import Runner
 
     read = {*inspect.signature(Runner.__init__).parameters, *TOP_LEVEL} - {"self", "cfg"}
+    options = list(options)
+    imports = (cfg.get("custom_imports") or {}).get("imports") or ()
+    imports = [imports] if isinstance(imports, str) else imports
+    own_code = any(str(name).partition(".")[0] not in _SCOPES for name in imports)
+    own_code = own_code or any(option.startswith("custom_imports") for option in options)
     for option in options:
         name, _, rest = option.partition(".")
         loader = f"{name.partition('_')[0]}_dataloader" if name in _PIPELINES else None
@@ -118,6 +124,8 @@ def _check_names(cfg: Config, options: Iterable[str]) -> None:
         else:
             close = near(name, [*read, *cfg.keys()], 0.75)
             hint = f"; did you mean {close!r}?" if close and close != name else ""
+        if own_code and not hint:
+            continue
         if name in cfg:
             why = f"{name!r} is a variable of the config file, and nothing reads it afterwards"
         else:

@@ -183,7 +183,8 @@ def test_mistakes(words, message, tmp_path, capsys):
 
 
 def test_a_pipeline_without_annotations(shapes):
-    pipeline = {"val_dataloader.dataset.pipeline": [dict(type="LoadImageFromFile")]}
+    steps = [dict(type="LoadImageFromFile"), dict(type="PackDetInputs")]
+    pipeline = {"val_dataloader.dataset.pipeline": steps}
     browser = Browser(config(shapes, **pipeline), "val")
     with pytest.raises(ValueError, match="val_dataloader.dataset.pipeline: expected LoadAnnot"):
         next(browser.views(1))

@@ -205,10 +205,13 @@ def test_a_folder_without_permission(tmp_path, monkeypatch):
 def test_a_new_name_that_resembles_nothing_is_allowed(shapes, monkeypatch, tmp_path):
     """Configs may hold what only a user's own module reads."""
     monkeypatch.chdir(tmp_path)
-    args = train.parse_args([str(SMALL), "--cfg-options", "my_own.thing=1", "compile=True"])
+    words = [str(SMALL), "--cfg-options", "my_own.thing=1", "compile=True"]
+    args = train.parse_args([*words, "custom_imports.imports=json"])
     cfg = train.build_config(args)
     assert cfg.my_own.thing == 1
     assert cfg.compile is True
+    with pytest.raises(ValueError, match="^--cfg-options my_own.thing: the config has no 'my_own'"):
+        train.build_config(train.parse_args(words))  # no such module
 
 
 class IterBasedTrainLoop:
