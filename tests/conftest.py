@@ -1,5 +1,6 @@
 """Fixtures shared by every tier of the tests."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from mmengine_state import own_state
 import condinst.registry  # noqa: F401  (applies compat before any test imports mmdet)
 
 REPO = Path(__file__).resolve().parents[1]
+
+# a job in the background is started with Ctrl-C ignored, and Python leaves it so
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
