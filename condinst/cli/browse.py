@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import add_cfg_options, check_writable, read_config
 from condinst.cli.early import check_config, check_least
+from condinst.images.sources import IMAGE_SUFFIXES
 from condinst.utils.files import write_whole
 from condinst.utils.names import printable, safe_part
 
@@ -102,7 +103,8 @@ def _check_free(out: Path) -> None:
     """
     if not out.is_dir() or (out / _MARK).is_file():
         return
-    other = next((p for p in sorted(out.iterdir()) if p.suffix.lower() in (".jpg", ".jpeg")), None)
+    images = (p for p in sorted(out.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES)
+    other = next(images, None)
     if other is not None:
         raise ValueError(
             f"--out {out}: {other.name} is not from condinst browse, which might replace it; "

@@ -134,7 +134,9 @@ def make_fast(
         mask_format="crop",
     )
     try:
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if device is None:  # 0 is the first GPU
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        place = torch.device(device)
         model = model.to(place)
     except (RuntimeError, AssertionError) as error:  # no such device, or no driver for it
         raise ValueError(f"device={device!r}: {str(error).splitlines()[0]}") from error

@@ -299,6 +299,9 @@ def test_wrong_arguments(checkpoint, tmp_path):
         Predictor(SMALL, checkpoint, dtype="int8")
     with pytest.raises(ValueError, match="device='cuda:77': "):
         Predictor(SMALL, checkpoint, device="cuda:77")
+    number = torch.cuda.device_count()  # 0, the first GPU, is no other word for the CPU
+    with pytest.raises(ValueError, match=f"device={number}: "):
+        Predictor(SMALL, checkpoint, device=number)
     with pytest.raises(ValueError, match="batch_size=0: expected 1 or more"):
         Predictor(SMALL, checkpoint, batch_size=0)
     other = Config.fromfile(SMALL)

@@ -125,8 +125,9 @@ def test_the_command_writes_images(shapes, tmp_path, capsys):
     assert {path: path.read_bytes() for path in out.glob("*.jpg")} == before
 
 
-def test_images_of_others_are_not_replaced(shapes, tmp_path, capsys):
-    other = tmp_path / "000000_000000.jpg"
+@pytest.mark.parametrize("suffix", [".jpg", ".PNG", ".tif"])
+def test_nothing_is_written_among_images_of_others(shapes, tmp_path, capsys, suffix):
+    other = tmp_path / f"000000_000000{suffix}"
     other.write_bytes(b"of a training")
     options = ["--cfg-options", f"data_root={shapes.as_posix()}/"]
     assert main(["browse", str(SMALL), "--out", str(tmp_path), *options]) == 1
