@@ -13,18 +13,18 @@ import numpy as np
 from benchmarks.nuclei_data import names_of, read_labels
 from condinst.evaluation.label_matching import Matches, label_overlaps, match_label_maps
 from condinst.evaluation.matched_images import ScoredOverlaps, best_score_thr, count_all
+from condinst.evaluation.matching_metric import IOU_THRS
 from condinst.masks.label_map import draw_label_map
 from condinst.masks.rle import checked_rle, crop_of_rle
 
-__all__ = ["IOU_THRS", "PUBLISHED", "Choice", "choose", "measure", "measure_folder", "table"]
+__all__ = ["IOU_THRS", "QUOTED", "Choice", "choose", "measure", "measure_folder", "table"]
 
-IOU_THRS = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9]
 VISIBLE = (0.0, 0.3, 0.5, 0.7)
 # Schmidt et al., Cell Detection with Star-convex Polygons, MICCAI 2018, the table of DSB2018.
-# Quoted by others: still to be compared with the paper itself.
-PUBLISHED = {
-    "StarDist, published": [0.864, 0.836, 0.804, 0.755, 0.685, 0.586, 0.450, 0.287, 0.119],
-    "Mask R-CNN, published": [0.832, 0.805, 0.773, 0.730, 0.684, 0.597, 0.489, 0.353, 0.189],
+# Quoted by others, and not yet compared with the paper: the table says so.
+QUOTED = {
+    "StarDist, quoted": [0.864, 0.836, 0.804, 0.755, 0.685, 0.586, 0.450, 0.287, 0.119],
+    "Mask R-CNN, quoted": [0.832, 0.805, 0.773, 0.730, 0.684, 0.597, 0.489, 0.353, 0.189],
 }
 
 
@@ -102,7 +102,7 @@ def _numbers(parts: Sequence[Matches]) -> dict[str, Any]:
     total = Matches.sum(parts, len(IOU_THRS))
     return {
         "ap": total.ap.tolist(),
-        "image_ap": np.mean([part.ap for part in parts], axis=0).tolist(),
+        "image_ap": Matches.mean_ap(parts, len(IOU_THRS)).tolist(),
         "f1": total.f1.tolist(),
         "pq": total.pq.tolist(),
         "tp": total.tp.tolist(),
@@ -116,13 +116,13 @@ def table(results: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> str:
 
     Args:
         results: by method, the numbers of each seed from :func:`measure`.
-        key: "ap" (all images together, with the published numbers) or "image_ap".
+        key: "ap" (all images together, with the quoted numbers) or "image_ap".
     """
     lines = [
         "| | " + " | ".join(f"{value:.2f}" for value in IOU_THRS) + " | mean |",
         "| --- |" + " --- |" * (len(IOU_THRS) + 1),
     ]
-    rows = {name: [values] for name, values in PUBLISHED.items()} if key == "ap" else {}
+    rows = {name: [values] for name, values in QUOTED.items()} if key == "ap" else {}
     for name, seeds in results.items():
         rows[f"{name}, {len(seeds)} seed" + "s" * (len(seeds) > 1)] = [s[key] for s in seeds]
     for name, values in rows.items():

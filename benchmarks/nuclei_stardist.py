@@ -251,10 +251,10 @@ def _write(out: Path) -> None:
             measured = {name: seeds for name, seeds in measured.items() if seeds}
             if measured:
                 lines += [f"### {title}: TP / (TP + FP + FN), {what}", ""]
-                # the published numbers are those of the test images
+                # the quoted numbers are those of the test images
                 text = nuclei_scores.table(measured, key)
                 rows = text.splitlines()
-                lines += rows if split == "test" else [r for r in rows if "published" not in r]
+                lines += rows if split == "test" else [r for r in rows if "quoted" not in r]
                 lines.append("")
     for name, seeds in results.items():
         minutes = ", ".join(f"{seed['minutes']:.1f}" for seed in seeds)

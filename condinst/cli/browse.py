@@ -96,7 +96,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_free(out: Path) -> None:
-    """Refuse a folder with images that this command did not write: it might replace them.
+    """Refuse a folder with images that this command did not write.
+
+    It might replace them, or a dataset would have its drawings among the images.
 
     Raises:
         ValueError: it has some.
@@ -107,8 +109,8 @@ def _check_free(out: Path) -> None:
     other = next(images, None)
     if other is not None:
         raise ValueError(
-            f"--out {out}: {other.name} is not from condinst browse, which might replace it; "
-            "choose a new or empty folder"
+            f"--out {out}: {other.name} is not from condinst browse, whose images would lie "
+            "among others; choose a new or empty folder"
         )
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 from mmengine.config import Config
 
+from condinst.config.known import OUR_DETECTORS
 from condinst.config.nodes import type_name
 
 __all__ = ["check_semi_supervised"]
-
-_OURS = ("CondInst", "BoxInst")
 
 
 def check_semi_supervised(cfg: Config, model: Any) -> Iterator[str]:
@@ -24,7 +23,7 @@ def check_semi_supervised(cfg: Config, model: Any) -> Iterator[str]:
     if name not in ("SemiBaseDetector", "SoftTeacher") or not isinstance(model, dict):
         return
     detector: Any = model.get("detector")
-    if type_name(detector) not in _OURS:
+    if type_name(detector) not in OUR_DETECTORS:
         return
     kind = detector.get("type")
     if isinstance(kind, str):

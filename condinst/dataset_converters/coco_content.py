@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.dataset_converters.coco_mend import broken_rules, is_measure
+from condinst.dataset_converters.coco_fixes import broken_rules, is_measure
 from condinst.datasets.coco.entry_issues import first_few
 
 __all__ = ["check_content"]
@@ -29,7 +29,7 @@ def check_content(path: Path, data: Any) -> None:
     if number and len(wrong) == number:
         found = "".join(f"\n  {problem}" for problem in data.problems)
         raise ValueError(
-            f"{path}: none of its {number} annotations can be used; to mend what can be mended, "
+            f"{path}: none of its {number} annotations can be used; to fix what can be fixed, "
             f"run condinst doctor --data {path} --fix fixed. Found:{found}"
         )
     unknown = {value for (key, _), value in data.unknown.items() if key == "category_id"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.dataset_converters.coco_mend import broken_rules, mend
+from condinst.dataset_converters.coco_fixes import broken_rules, fix
 from condinst.dataset_converters.records import DatasetSplit, Notes
 from condinst.dataset_converters.split import Sample
 from condinst.dataset_converters.write_coco import output_path, write_coco
@@ -70,7 +70,7 @@ class CocoWriter:
         """Write the chosen images of a split (None: all that exist) as the split ``name``."""
         data = split.data
         there = (data.image_index >= 0) & (data.category_index >= 0)
-        mended, lost = self._mend(split, there, chosen)
+        fixed, lost = self._fix(split, there, chosen)
         used = [
             index
             for index, file_name in enumerate(split.found)
@@ -84,11 +84,11 @@ class CocoWriter:
             categories = [{"id": number, "name": text} for text, number in self._ids.items()]
         path = output_path(self._out, name)
         head = {key: plain(data.head[key]) for key in ("info", "licenses") if key in data.head}
-        annotations = (self._annotation(data, i, mended.get(i)) for i in kept)
+        annotations = (self._annotation(data, i, fixed.get(i)) for i in kept)
         write_coco(path, images=images, annotations=annotations, categories=categories, head=head)
         return DatasetSplit(path, split.img_dir, len(images), len(kept), split.path)
 
-    def _mend(
+    def _fix(
         self, split: CocoSplit, there: np.ndarray, chosen: set[int] | None
     ) -> tuple[dict[int, dict[str, Any]], set[int]]:
         """Return what is written instead of broken annotations, and the images without remedy.
@@ -96,7 +96,7 @@ class CocoWriter:
         Those annotations leave ``there``. An image of which nothing is left would be learned as
         one without objects.
         """
-        data, mended = split.data, dict[int, dict[str, Any]]()
+        data, fixed = split.data, dict[int, dict[str, Any]]()
         unknown = (data.image_index >= 0) & (data.category_index < 0)
         touched = set(data.image_index[unknown].tolist())
         for i, rules in sorted(broken_rules(data).items()):
@@ -105,24 +105,24 @@ class CocoWriter:
                 continue
             image = data.images[place]
             entry = plain_annotation(data.annotation(i))
-            made = mend(entry, rules, int(image["height"]), int(image["width"]))
-            what = "that cannot be used, left out" if made is None else f"mended ({made[1]})"
+            made = fix(entry, rules, int(image["height"]), int(image["width"]))
+            what = "that cannot be used, left out" if made is None else f"fixed ({made[1]})"
             self._notes.count(f"Annotations of {split.path} {what}", f"id {data.ann_ids[i]}")
             if made is None:
                 there[i] = False
                 touched.add(place)
             else:
-                mended[i] = made[0]
+                fixed[i] = made[0]
         if chosen is not None:
             touched &= chosen
         lost = touched - set(data.image_index[there].tolist())
         for place in sorted(lost):
             what = "Images whose annotations cannot be used, left out"
             self._notes.count(what, data.file_names[place])
-        return mended, lost
+        return fixed, lost
 
-    def _annotation(self, data: Any, index: int, mended: dict[str, Any] | None) -> dict[str, Any]:
-        found = mended or plain_annotation(data.annotation(index))
+    def _annotation(self, data: Any, index: int, fixed: dict[str, Any] | None) -> dict[str, Any]:
+        found = fixed or plain_annotation(data.annotation(index))
         if not self._same:
             found["category_id"] = self._ids[data.categories[data.category_index[index]][1]]
         return found

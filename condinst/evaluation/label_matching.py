@@ -96,6 +96,12 @@ class Matches:
             sum((part.iou_sum for part in parts), zeros.astype(float)),
         )
 
+    @staticmethod
+    def mean_ap(parts: Sequence[Matches], num_thresholds: int) -> NDArray[np.float64]:
+        """Return the mean of ``ap`` over images, (T,); 0 without an image."""
+        by_image = np.array([part.ap for part in parts]).reshape(-1, num_thresholds)
+        return by_image.mean(axis=0) if len(parts) else np.zeros(num_thresholds)
+
 
 def _ratio(part: NDArray, whole: NDArray) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.zeros(np.shape(part)), where=np.asarray(whole) > 0)

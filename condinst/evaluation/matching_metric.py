@@ -201,8 +201,7 @@ def truth_of_image(truth: Truth, image: int) -> tuple[list, np.ndarray, list]:
 
 def _numbers(parts: Sequence[Matches], iou_thrs: Sequence[float]) -> dict[str, float]:
     total = Matches.sum(parts, len(iou_thrs))
-    by_image = np.array([part.ap for part in parts]).reshape(-1, len(iou_thrs))
-    image_ap = by_image.mean(axis=0) if len(parts) else np.zeros(len(iou_thrs))
+    image_ap = Matches.mean_ap(parts, len(iou_thrs))
     numbers = {"ap": float(total.ap.mean()), "image_ap": float(image_ap.mean())}
     columns = {name: getattr(total, name) for name in ("ap", "precision", "recall", "f1", "pq")}
     columns["image_ap"] = image_ap

@@ -15,7 +15,7 @@ from torch import Tensor
 from condinst.models.input_channels import adapt_when_loading
 from condinst.models.postprocess.masks import postprocess_masks
 from condinst.models.speed import autocast, compile_networks, to_channels_last
-from condinst.models.structures import Assignment, DensePredictions, Instances
+from condinst.models.structures import Assignment, DensePredictions, GroundTruth, Instances
 from condinst.models.task_modules.ground_truth import prepare_ground_truth
 from condinst.models.task_modules.points import gather_points
 from condinst.models.task_modules.sampler import sample_positives
@@ -151,21 +151,13 @@ class CondInst(BaseDetector):
         Returns:
             See :meth:`loss`.
         """
-        upsampling = self.mask_head.mask_feat_stride // self.mask_head.mask_out_stride
-        height, width = (side * upsampling for side in mask_feats.shape[-2:])
         semantic: dict = {}
         if self.semantic_head is not None and semantic_logits is not None:
             semantic["semantic_size"] = tuple(semantic_logits.shape[-2:])
             semantic["semantic_stride"] = self.semantic_head.stride
-        ground_truths = [
-            prepare_ground_truth(
-                sample.gt_instances,
-                mask_size=(height, width),
-                mask_stride=self.mask_head.mask_out_stride,
-                **semantic,
-            )
-            for sample in batch_data_samples
-        ]
+        ground_truths = self._ground_truths(
+            mask_feats, batch_data_samples, self.mask_head.mask_out_stride, **semantic
+        )
         points = self.bbox_head.points(dense)
         assignment = self.bbox_head.assign(points, ground_truths)
         losses = self.bbox_head.loss(dense, assignment, points)
@@ -175,6 +167,23 @@ class CondInst(BaseDetector):
             targets = [gt.semantic for gt in ground_truths]
             losses.update(self.semantic_head.loss(semantic_logits, targets))
         return losses
+
+    def _ground_truths(
+        self,
+        mask_feats: Tensor,
+        batch_data_samples: Sequence[DetDataSample],
+        stride: int,
+        **more: Any,
+    ) -> list[GroundTruth]:
+        """Prepare the ground truth of each image for mask logits of a stride in the loss."""
+        upsampling = self.mask_head.mask_feat_stride // stride
+        height, width = (side * upsampling for side in mask_feats.shape[-2:])
+        return [
+            prepare_ground_truth(
+                sample.gt_instances, mask_size=(height, width), mask_stride=stride, **more
+            )
+            for sample in batch_data_samples
+        ]
 
     def _training_instances(
         self, dense: DensePredictions, assignment: Assignment, points: Sequence[Tensor]

@@ -15,7 +15,6 @@ from condinst.models.condinst import CondInst
 from condinst.models.heads.rtmdet_head import RTMDetInsSepBNHead
 from condinst.models.postprocess.logit_masks import postprocess_logit_masks, resized_shape
 from condinst.models.structures import DensePredictions, Instances
-from condinst.models.task_modules.ground_truth import prepare_ground_truth
 from condinst.registry import MODELS
 
 __all__ = ["RTMDet"]
@@ -82,7 +81,7 @@ class RTMDet(CondInst):
         if not isinstance(head, RTMDetInsSepBNHead):
             raise ValueError(
                 f"model.bbox_head.type={bbox_head['type']!r}: expected RTMDetInsSepBNHead, the "
-                "head of RTMDet-Ins"
+                "head of RTMDet-Ins; without masks, set model.type='mmdet.RTMDet'"
             )
         return head, head.masks
 
@@ -101,18 +100,12 @@ class RTMDet(CondInst):
             batch_data_samples: their ``gt_instances``, and the metainfo ``pad_shape``.
             semantic_logits: not used.
         """
-        stride = self.mask_head.mask_loss_stride
-        upsampling = self.mask_head.mask_feat_stride // stride
-        height, width = (side * upsampling for side in mask_feats.shape[-2:])
-        ground_truths = [
-            prepare_ground_truth(
-                sample.gt_instances,
-                mask_size=(height, width),
-                mask_stride=stride,
-                stride_key="model.bbox_head.mask_loss_stride",
-            )
-            for sample in batch_data_samples
-        ]
+        ground_truths = self._ground_truths(
+            mask_feats,
+            batch_data_samples,
+            self.mask_head.mask_loss_stride,
+            stride_key="model.bbox_head.mask_loss_stride",
+        )
         points = self.bbox_head.points(dense)
         pad_shapes = [
             sample.metainfo.get("pad_shape", sample.metainfo.get("img_shape"))[:2]

@@ -164,7 +164,7 @@ def _read(split: SplitFiles) -> CocoFile:
         text = f"{split.source}: {'; '.join(file.problems)}"
         if split.source.suffix.lower() == ".json":
             text += (
-                f". To mend a copy, run condinst doctor --data {split.source} --images "
+                f". To fix a copy, run condinst doctor --data {split.source} --images "
                 f"{split.img_dir} --fix fixed"
             )
         raise ValueError(text)

@@ -64,11 +64,10 @@ def measure(truth: Truth, detections: Detections, settings: Mapping[str, Any]) -
     best = best_score_thr(images, iou_thrs)
     parts = count_all(images, iou_thrs, 0.0 if best is None else best[0])
     total = Matches.sum(parts, len(iou_thrs))
-    by_image = np.array([part.ap for part in parts]).reshape(-1, len(iou_thrs))
     return LabelMatches(
         threshold=None if best is None else best[0],
         iou_thrs=iou_thrs,
-        image_ap=by_image.mean(axis=0).tolist() if len(parts) else [0.0] * len(iou_thrs),
+        image_ap=Matches.mean_ap(parts, len(iou_thrs)).tolist(),
         **{key: getattr(total, key).tolist() for key in ("ap", "precision", "recall", "f1", "pq")},
     )
 

@@ -70,7 +70,7 @@ def build_pair(cfg: Config, seed: int = 0, channels: int = 3) -> tuple[nn.Module
     cfg.model.data_preprocessor.update(pad_size_divisor=32, pad_mask=True)
     with DefaultScope.overwrite_default_scope("mmdet"):
         theirs = MMDET_MODELS.build(copy.deepcopy(cfg.model))
-    mend_networks(theirs.bbox_head)
+    correct_networks(theirs.bbox_head)
     with DefaultScope.overwrite_default_scope("condinst"):
         ours = MODELS.build(copy.deepcopy(cfg.model))
     if channels != 3:
@@ -85,7 +85,7 @@ def build_pair(cfg: Config, seed: int = 0, channels: int = 3) -> tuple[nn.Module
     return theirs, ours
 
 
-def mend_networks(head: nn.Module) -> None:
+def correct_networks(head: nn.Module) -> None:
     """Let mmdet's mask loss take the networks of the positive points.
 
     Positives are numbered among the points inside their image, but mmdet looks their networks up
@@ -99,12 +99,12 @@ def mend_networks(head: nn.Module) -> None:
         flags[:] = [torch.cat(list(levels)) for levels in found[1]]
         return found
 
-    def mended(mask_feats, kernels, samplings, objects):
+    def corrected(mask_feats, kernels, samplings, objects):
         for inside, sampling in zip(flags, samplings, strict=True):
             sampling.pos_inds = inside.nonzero().squeeze(1)[sampling.pos_inds]
         return loss_mask_by_feat(mask_feats, kernels, samplings, objects)
 
-    head.get_anchors, head.loss_mask_by_feat = remember, mended
+    head.get_anchors, head.loss_mask_by_feat = remember, corrected
 
 
 def spread_weights(model: nn.Module, seed: int) -> None:

@@ -8,12 +8,10 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule, Scale
 from mmdet.models.task_modules.prior_generators import MlvlPointGenerator
-from mmengine.model import BaseModule
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from condinst.models.heads.dense_head import DenseHead, check_sigmoid
 from condinst.models.losses.detection_losses import box_losses
-from condinst.models.postprocess.boxes import postprocess_boxes
 from condinst.models.structures import Assignment, DensePredictions, GroundTruth
 from condinst.models.task_modules.assigner import PointAssigner
 from condinst.models.task_modules.points import gather_patches
@@ -23,7 +21,7 @@ _REGRESS_RANGES = ((-1, 64), (64, 128), (128, 256), (256, 512), (512, 1e8))
 
 
 @MODELS.register_module()
-class CondInstBboxHead(BaseModule):
+class CondInstBboxHead(DenseHead):
     """Predict at every point a class, a box, a centerness and the network of one instance.
 
     Args:
@@ -109,11 +107,7 @@ class CondInstBboxHead(BaseModule):
             center_radius=center_sample_radius if center_sampling else None,
         )
         loss_cls = loss_cls or dict(type="FocalLoss", use_sigmoid=True)
-        if not loss_cls.get("use_sigmoid", False):
-            raise ValueError(
-                f"bbox_head.loss_cls={dict(loss_cls)} must have use_sigmoid=True: the class scores "
-                "have no background channel"
-            )
+        check_sigmoid(loss_cls, default=False)
         self.loss_cls = MODELS.build(loss_cls)
         self.loss_bbox = MODELS.build(loss_bbox or dict(type="IoULoss"))
         self.loss_centerness = MODELS.build(
@@ -200,18 +194,6 @@ class CondInstBboxHead(BaseModule):
         """Run the controller at every point: (B, K, H, W) of each level."""
         return [self.controller(level) for level in dense.param_feats]
 
-    def points(self, dense: DensePredictions) -> list[Tensor]:
-        """Return the (P_l, 2) xy points of each level: cell centers in input-image pixels."""
-        first = dense.bbox_preds[0]
-        sizes = [level.shape[-2:] for level in dense.cls_scores]
-        return self.prior_generator.grid_priors(sizes, dtype=first.dtype, device=first.device)
-
-    def point_strides(self, points: Sequence[Tensor]) -> Tensor:
-        """Return the (P,) stride of each point's level, level by level."""
-        return torch.cat(
-            [p.new_full((len(p),), s) for p, s in zip(points, self.strides, strict=True)]
-        )
-
     def assign(self, points: Sequence[Tensor], ground_truths: Sequence[GroundTruth]) -> Assignment:
         """Assign a target to every point with :class:`~condinst.models.task_modules.PointAssigner`.
 
@@ -245,23 +227,6 @@ class CondInstBboxHead(BaseModule):
             bbox_coder=self.bbox_coder,
             box_quality=self.box_quality,
         )
-
-    def predict(
-        self, dense: DensePredictions, img_shapes: Sequence[tuple[int, int]]
-    ) -> list[InstanceData]:
-        """Detect per image with :func:`~condinst.models.postprocess.boxes.postprocess_boxes`.
-
-        Args:
-            dense: the head's predictions in evaluation mode.
-            img_shapes: height and width of each image without padding.
-        """
-        points = self.points(dense)
-        return [
-            postprocess_boxes(
-                dense, i, points, self.strides, self.bbox_coder, img_shape, self.test_cfg or {}
-            )
-            for i, img_shape in enumerate(img_shapes)
-        ]
 
 
 def _default_init_cfg() -> dict:

@@ -12,15 +12,13 @@ from mmcv.cnn import ConvModule
 from mmdet.models.layers.transformer import inverse_sigmoid
 from mmdet.models.utils import sigmoid_geometric_mean
 from mmdet.structures.bbox import distance2bbox
-from mmengine.model import BaseModule
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from condinst.models.heads.dense_head import DenseHead, check_sigmoid
 from condinst.models.heads.local_tower import conv_at_points, is_local, run_tower
 from condinst.models.heads.rtmdet_mask_head import RTMDetMaskBranch, RTMDetMaskHead
 from condinst.models.losses.soft_label_losses import soft_label_losses
-from condinst.models.postprocess.boxes import postprocess_boxes
 from condinst.models.structures import DensePredictions, GroundTruth, SoftAssignment
 from condinst.models.task_modules.points import flatten_levels
 from condinst.models.task_modules.soft_label_assigner import SoftLabelAssigner
@@ -30,7 +28,7 @@ __all__ = ["RTMDetInsSepBNHead"]
 
 
 @MODELS.register_module()
-class RTMDetInsSepBNHead(BaseModule):
+class RTMDetInsSepBNHead(DenseHead):
     """Predict at every point a class, a box and the network of one instance.
 
     The arguments, the defaults and the names of the weights are those of mmdet's class.
@@ -94,11 +92,7 @@ class RTMDetInsSepBNHead(BaseModule):
         norm_cfg = norm_cfg or dict(type="BN", requires_grad=True)
         act_cfg = act_cfg or dict(type="SiLU", inplace=True)
         loss_cls = loss_cls or dict(type="QualityFocalLoss", use_sigmoid=True, beta=2.0)
-        if not loss_cls.get("use_sigmoid", True):
-            raise ValueError(
-                f"bbox_head.loss_cls={dict(loss_cls)} must have use_sigmoid=True: the class scores "
-                "have no background channel"
-            )
+        check_sigmoid(loss_cls, default=True)
         self.num_classes = num_classes
         self.with_objectness = with_objectness
         self.train_cfg = train_cfg or {}
@@ -251,18 +245,6 @@ class RTMDetInsSepBNHead(BaseModule):
             for i, (conv, level) in enumerate(zip(self.rtm_kernel, dense.param_feats, strict=True))
         ]
 
-    def points(self, dense: DensePredictions) -> list[Tensor]:
-        """Return the (P_l, 2) xy points of each level in input-image pixels."""
-        first = dense.bbox_preds[0]
-        sizes = [level.shape[-2:] for level in dense.cls_scores]
-        return self.prior_generator.grid_priors(sizes, dtype=first.dtype, device=first.device)
-
-    def point_strides(self, points: Sequence[Tensor]) -> Tensor:
-        """Return the (P,) stride of each point's level, level by level."""
-        return torch.cat(
-            [p.new_full((len(p),), s) for p, s in zip(points, self.strides, strict=True)]
-        )
-
     def assign(
         self,
         dense: DensePredictions,
@@ -318,23 +300,6 @@ class RTMDetInsSepBNHead(BaseModule):
             loss_cls=self.loss_cls,
             loss_bbox=self.loss_bbox,
         )
-
-    def predict(
-        self, dense: DensePredictions, img_shapes: Sequence[tuple[int, int]]
-    ) -> list[InstanceData]:
-        """Detect per image with :func:`~condinst.models.postprocess.boxes.postprocess_boxes`.
-
-        Args:
-            dense: the head's predictions.
-            img_shapes: height and width of each image without padding.
-        """
-        points = self.points(dense)
-        return [
-            postprocess_boxes(
-                dense, i, points, self.strides, self.bbox_coder, img_shape, self.test_cfg or {}
-            )
-            for i, img_shape in enumerate(img_shapes)
-        ]
 
 
 def _default_init_cfg(with_objectness: bool) -> dict:

@@ -114,9 +114,9 @@ class SoftLabelAssigner:
         cost = self._cost(logits, ious, points, strides, gt)  # (V, M)
         best = ious.topk(min(self.topk, len(ious)), dim=0).values  # (k, M)
         counts = best.sum(0).int().clamp(min=1)  # (M,)
-        most = int(counts.max())
-        cheapest = cost.topk(most, dim=0, largest=False).indices  # (most, M)
-        chosen = torch.arange(most, device=cost.device)[:, None] < counts
+        # no object gets more points than it has best overlaps, each of which is at most 1
+        cheapest = cost.topk(len(best), dim=0, largest=False).indices  # (k, M)
+        chosen = torch.arange(len(best), device=cost.device)[:, None] < counts  # (k, M)
         matches = torch.zeros_like(cost, dtype=torch.bool).scatter_(0, cheapest, chosen)
         per_point = matches.sum(1)  # (V,)
         # a point that several objects want gets the cheapest of all objects

@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 
 from benchmarks import nuclei_scores, nuclei_stardist
 from benchmarks.nuclei_data import SPLITS, names_of, write_coco_files
-from benchmarks.nuclei_scores import PUBLISHED, Choice, choose, measure, measure_folder, table
+from benchmarks.nuclei_scores import QUOTED, Choice, choose, measure, measure_folder, table
 from condinst.evaluation import Matches, match_label_maps
 
 
@@ -118,7 +118,7 @@ def test_the_best_threshold_of_another_program_is_chosen_on_validation_images(fo
 
 def test_table_has_mean_and_spread():
     text = table({"ours": [{"ap": [0.8] * 9}, {"ap": [0.6] * 9}]}, "ap").splitlines()
-    assert len(text) == 2 + len(PUBLISHED) + 1
+    assert len(text) == 2 + len(QUOTED) + 1
     assert text[-1].startswith("| ours, 2 seeds | 0.700 (0.600 to 0.800) |")
     assert text[2].split("|")[2].strip() == "0.864"
 
@@ -138,6 +138,6 @@ def test_finished_seeds_are_not_run_again(folder, tmp_path, monkeypatch, capsys)
     assert ran == [("ours", 0), ("ours", 1)]
     text = (tmp_path / "out" / "table.md").read_text()
     assert "50 test images: TP / (TP + FP + FN), mean over images" in text
-    assert text.count("published") == 2
+    assert text.count("quoted") == 2
     assert "| ours, 2 seeds | 0.500 (0.500 to 0.500)" in text
     assert "ours: minutes of training 1.5, 1.5" in capsys.readouterr().out

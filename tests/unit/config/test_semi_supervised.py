@@ -8,7 +8,7 @@ from condinst.models import BoxInst
 
 
 @pytest.mark.parametrize("name", ["SemiBaseDetector", "SoftTeacher"])
-@pytest.mark.parametrize("detector", ["CondInst", "condinst.BoxInst", BoxInst])
+@pytest.mark.parametrize("detector", ["CondInst", "condinst.BoxInst", BoxInst, "RTMDet"])
 def test_our_detectors_are_refused(name, detector):
     model = dict(type=f"mmdet.{name}", detector=dict(type=detector))
     cfg = Config(dict(default_scope="condinst"))

@@ -4,31 +4,9 @@ import json
 import shutil
 
 import pytest
+from coco_dicts import CATEGORIES, coco_dict, triangles_dict
 
 from condinst.dataset_converters import import_data
-
-CATEGORIES = [{"id": 3, "name": "cell"}, {"id": 7, "name": "dot"}]
-
-
-def _coco(names, *, categories=CATEGORIES, first=1):
-    """Return one annotation per image: polygon, RLE and crowd in turn."""
-    shapes = [
-        {"segmentation": [[2, 2, 12, 2, 12, 8, 2, 8]], "iscrowd": 0, "area": 60},
-        {"segmentation": {"size": [30, 40], "counts": [30, 60, 1110]}, "iscrowd": 1, "area": 60},
-    ]
-    return {
-        "info": {"year": 2024},
-        "images": [
-            {"id": first + i, "file_name": name, "height": 30, "width": 40, "license": "kept"}
-            for i, name in enumerate(names)
-        ],
-        "annotations": [
-            {"id": 100 + i, "image_id": first + i, "bbox": [2, 2, 10, 6], "extra": i}
-            | {"category_id": categories[i % len(categories)]["id"], **shapes[i % 2]}
-            for i, _ in enumerate(names)
-        ],
-        "categories": categories,
-    }
 
 
 @pytest.fixture
@@ -56,7 +34,7 @@ def test_a_split_is_used_where_it_is(datasets, tmp_path):
 
 
 def test_one_file_is_split_and_its_entries_are_kept(tmp_path, images, write_json):
-    source = _coco(images)
+    source = coco_dict(images)
     path = write_json(tmp_path / "data/labels.json", source)
     before = path.read_bytes()
     imported = import_data(path, tmp_path / "out", val_fraction=0.3)
@@ -76,7 +54,7 @@ def test_one_file_is_split_and_its_entries_are_kept(tmp_path, images, write_json
 
 
 def test_the_same_split_every_time_and_from_the_folder(tmp_path, images, write_json):
-    path = write_json(tmp_path / "data/labels.json", _coco(images))
+    path = write_json(tmp_path / "data/labels.json", coco_dict(images))
     texts = set()
     for number, source in enumerate((path, path.parent, path.parent)):
         imported = import_data(source, tmp_path / f"out{number}", seed=5)
@@ -88,7 +66,7 @@ def test_the_same_split_every_time_and_from_the_folder(tmp_path, images, write_j
 def test_equal_images_go_to_one_part_and_are_named(tmp_path, images, write_json, note):
     img_dir = tmp_path / "data/images"
     copies = [shutil.copy(img_dir / f"{i}.png", img_dir / f"copy{i}.png").name for i in range(5)]
-    path = write_json(tmp_path / "data/labels.json", _coco(images + copies))
+    path = write_json(tmp_path / "data/labels.json", coco_dict(images + copies))
     imported = import_data(path, tmp_path / "out", val_fraction=0.4)
     val = {i["file_name"] for i in json.loads(imported.val.ann_file.read_text())["images"]}
     for i in range(5):
@@ -100,7 +78,7 @@ def test_an_image_in_both_splits_of_a_given_split_is_named(tmp_path, draw, write
     for part in ("train", "val"):
         names = [draw(tmp_path / f"{part}/{part}{i}.png", value=50 * i).name for i in range(2)]
         draw(tmp_path / f"{part}/{part}0.png", value=ord(part[0]))
-        write_json(tmp_path / f"annotations/{part}.json", _coco(names))
+        write_json(tmp_path / f"annotations/{part}.json", coco_dict(names))
     imported = import_data(tmp_path, tmp_path / "out")
     text = note(imported, "in more than one split")
     assert "1 (train: train/train1.png, val: val/val1.png)" in text
@@ -110,7 +88,7 @@ def test_roboflow_folders(tmp_path, draw, write_json, note):
     categories = [{"id": 0, "name": "things"}, {"id": 1, "name": "cell"}, {"id": 2, "name": "dot"}]
     for part in ("train", "valid", "test"):
         names = [draw(tmp_path / f"{part}/{part}{i}.png").name for i in range(4)]
-        source = _coco(names, categories=categories[1:]) | {"categories": categories}
+        source = coco_dict(names, categories=categories[1:]) | {"categories": categories}
         write_json(tmp_path / part / "_annotations.coco.json", source)
     imported = import_data(tmp_path, tmp_path / "out")
     assert imported.classes == ("cell", "dot")
@@ -121,9 +99,9 @@ def test_roboflow_folders(tmp_path, draw, write_json, note):
 
 
 def test_missing_images_are_left_out_of_a_new_file(tmp_path, images, draw, write_json, note):
-    write_json(tmp_path / "data/train.json", _coco([*images, "lost.png"]))
+    write_json(tmp_path / "data/train.json", coco_dict([*images, "lost.png"]))
     draw(tmp_path / "data/images/v.png", value=99)
-    write_json(tmp_path / "data/val.json", _coco(["v.png"]))
+    write_json(tmp_path / "data/val.json", coco_dict(["v.png"]))
     imported = import_data(tmp_path / "data", tmp_path / "out")
     assert imported.train.num_images == imported.train.num_annotations == 10
     assert imported.train.ann_file.parent.parent == tmp_path / "out"
@@ -133,7 +111,7 @@ def test_missing_images_are_left_out_of_a_new_file(tmp_path, images, draw, write
 
 def test_paths_of_another_machine_are_found_by_name(tmp_path, images, write_json, objects):
     names = ["C:\\data\\" + name if i % 2 else name for i, name in enumerate(images)]
-    path = write_json(tmp_path / "data/labels.json", _coco(names))
+    path = write_json(tmp_path / "data/labels.json", coco_dict(names))
     imported = import_data(path, tmp_path / "out")
     found = objects(imported.train) | objects(imported.val)
     assert set(found) == set(images)
@@ -143,7 +121,7 @@ def test_files_that_number_categories_differently_get_one_list(tmp_path, draw, w
     turned = [{"id": 1, "name": "dot"}, {"id": 2, "name": "cell"}]
     for part, categories in (("train", CATEGORIES), ("val", turned)):
         names = [draw(tmp_path / f"{part}/{part}{i}.png").name for i in range(2)]
-        write_json(tmp_path / f"annotations/{part}.json", _coco(names, categories=categories))
+        write_json(tmp_path / f"annotations/{part}.json", coco_dict(names, categories=categories))
     imported = import_data(tmp_path, tmp_path / "out")
     assert imported.classes == ("cell", "dot")
     assert [found[0][0] for found in objects(imported.train).values()] == ["cell", "dot"]
@@ -157,7 +135,7 @@ def test_files_that_number_categories_differently_get_one_list(tmp_path, draw, w
 def test_a_test_part_is_kept_and_not_split(tmp_path, draw, write_json):
     for part in ("train", "test"):
         names = [draw(tmp_path / f"{part}/{part}{i}.png", value=i).name for i in range(5)]
-        write_json(tmp_path / f"annotations/instances_{part}.json", _coco(names))
+        write_json(tmp_path / f"annotations/instances_{part}.json", coco_dict(names))
     imported = import_data(tmp_path, tmp_path / "out")
     assert imported.test.ann_file == tmp_path / "annotations/instances_test.json"
     assert (imported.train.num_images, imported.val.num_images) == (4, 1)
@@ -167,20 +145,20 @@ def test_other_tasks_beside_the_instances_are_passed_over(tmp_path, draw, write_
     for part in ("train2017", "val2017"):
         names = [draw(tmp_path / f"{part}/{part}.png").name]
         for task in ("instances", "person_keypoints", "captions"):
-            write_json(tmp_path / f"annotations/{task}_{part}.json", _coco(names))
+            write_json(tmp_path / f"annotations/{task}_{part}.json", coco_dict(names))
     imported = import_data(tmp_path, tmp_path / "out")
     assert imported.train.ann_file.name == "instances_train2017.json"
 
 
 def test_two_files_without_a_part_are_refused(tmp_path, images, write_json):
     for name in ("one", "two"):
-        write_json(tmp_path / f"data/{name}.json", _coco(images) | {"info": name})
+        write_json(tmp_path / f"data/{name}.json", coco_dict(images) | {"info": name})
     with pytest.raises(ValueError, match="several COCO files(.|\n)*one.json: no split in its name"):
         import_data(tmp_path / "data", tmp_path / "out")
 
 
 def test_no_image_is_there(tmp_path, write_json):
-    path = write_json(tmp_path / "labels.json", _coco(["a.png"]))
+    path = write_json(tmp_path / "labels.json", coco_dict(["a.png"]))
     with pytest.raises(ValueError, match=r"labels.json: none of its images.*expected a.png"):
         import_data(path, tmp_path / "out")
 
@@ -193,7 +171,7 @@ def test_broken_json_is_named(tmp_path, images):
 
 
 def test_the_datasets_own_file_is_not_replaced(tmp_path, images, write_json):
-    path = write_json(tmp_path / "data/annotations/instances_train.json", _coco(images))
+    path = write_json(tmp_path / "data/annotations/instances_train.json", coco_dict(images))
     before = path.read_bytes()
     with pytest.raises(
         ValueError, match="instances_train.json exists and was not written by condinst"
@@ -203,7 +181,7 @@ def test_the_datasets_own_file_is_not_replaced(tmp_path, images, write_json):
 
 
 def test_a_failure_while_writing_leaves_no_file(tmp_path, images, write_json, monkeypatch):
-    path = write_json(tmp_path / "data/labels.json", _coco(images))
+    path = write_json(tmp_path / "data/labels.json", coco_dict(images))
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="out"):
         import_data(path, tmp_path / "out")
@@ -213,28 +191,28 @@ def test_equal_names_in_several_folders_are_refused(tmp_path, draw, write_json):
     for place in ("s0", "s1"):
         for i in range(3):
             draw(tmp_path / place / f"{i}.png", value=i + 9 * (place == "s1"))
-    write_json(tmp_path / "ann.json", _coco(["0.png", "1.png", "2.png"]))
+    write_json(tmp_path / "ann.json", coco_dict(["0.png", "1.png", "2.png"]))
     with pytest.raises(ValueError, match="its images may be those of s0/ or of s1/"):
         import_data(tmp_path, tmp_path / "out")
     (tmp_path / "s0/2.png").unlink()
     (tmp_path / "s1/0.png").unlink()
     draw(tmp_path / "s1/3.png", value=77)
-    write_json(tmp_path / "ann.json", _coco([f"{i}.png" for i in range(4)]))
+    write_json(tmp_path / "ann.json", coco_dict([f"{i}.png" for i in range(4)]))
     with pytest.raises(ValueError, match=r"ann.json: .* may be"):
         import_data(tmp_path, tmp_path / "out")
-    write_json(tmp_path / "ann.json", _coco(["s0/0.png", "s0/1.png", "s1/1.png", "s1/2.png"]))
+    write_json(tmp_path / "ann.json", coco_dict(["s0/0.png", "s0/1.png", "s1/1.png", "s1/2.png"]))
     assert import_data(tmp_path, tmp_path / "out").train.num_images == 3
 
 
 def test_a_repeated_file_name_is_refused(tmp_path, images, write_json):
-    write_json(tmp_path / "data/ann.json", _coco([*images, images[0]]))
+    write_json(tmp_path / "data/ann.json", coco_dict([*images, images[0]]))
     with pytest.raises(ValueError, match="1 file names are those of several images: 0.png"):
         import_data(tmp_path / "data", tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["3.PNG", "3.jpg", "images/3.jpeg"])
 def test_names_that_differ_by_case_or_suffix_are_named(tmp_path, images, write_json, name):
-    write_json(tmp_path / "data/ann.json", _coco([name if n == "3.png" else n for n in images]))
+    write_json(tmp_path / "data/ann.json", coco_dict([name if n == "3.png" else n for n in images]))
     with pytest.raises(ValueError, match=r"is missing, but images/3.png is there"):
         import_data(tmp_path / "data", tmp_path / "out")
 
@@ -244,7 +222,7 @@ def test_an_unused_double_of_a_class_is_dropped(tmp_path, draw, write_json, note
     group, real = {"id": 0, "name": "cell"}, {"id": 1, "name": "cell"}
     for split, start in (("train", 1), ("valid", 9)):
         names = [draw(tmp_path / split / f"{i}.png", value=start + i).name for i in range(4)]
-        data = _coco(names, categories=[real])
+        data = coco_dict(names, categories=[real])
         data["categories"] = [group, real] if first else [real, group]
         write_json(tmp_path / split / "_annotations.coco.json", data)
     imported = import_data(tmp_path, tmp_path / "out")
@@ -256,88 +234,8 @@ def test_an_unused_double_of_a_class_is_dropped(tmp_path, draw, write_json, note
 
 
 def test_utf_16_is_recognized(tmp_path, images):
-    (tmp_path / "data/ann.json").write_text(json.dumps(_coco(images)), encoding="utf-16")
+    (tmp_path / "data/ann.json").write_text(json.dumps(coco_dict(images)), encoding="utf-16")
     assert import_data(tmp_path / "data", tmp_path / "out").train.num_images == 8
-
-
-def _discs(names, **changes):
-    """Return COCO of two triangles in each image, with some keys of every annotation changed."""
-    data = _coco(names)
-    data["annotations"] = [
-        {"id": 2 * i + n, "image_id": 1 + i, "category_id": 3 + 4 * n, "bbox": [5, 5, 20, 20]}
-        | {"area": 200, "iscrowd": 0, "segmentation": [[5, 5, 25, 5, 25, 25]]}
-        | changes
-        for i, _ in enumerate(names)
-        for n in (0, 1)
-    ]
-    return data
-
-
-def _entries(imported):
-    splits = [json.loads(s.ann_file.read_text()) for s in (imported.train, imported.val)]
-    return [entry for split in splits for entry in split["annotations"]]
-
-
-def test_boxes_and_areas_come_from_the_masks(tmp_path, images, write_json, note):
-    data = _discs(images)
-    del data["annotations"][0]["bbox"], data["annotations"][1]["iscrowd"]
-    data["annotations"][2]["area"] = float("nan")
-    data["annotations"][3]["bbox"] = [5, 5, float("inf"), 20]
-    write_json(tmp_path / "data/ann.json", data)
-    imported = import_data(tmp_path / "data", tmp_path / "out")
-    found = {entry["id"]: entry for entry in _entries(imported)}
-    assert len(found) == 20
-    assert [found[i]["bbox"] for i in (0, 3)] == [[5, 5, 20, 20]] * 2
-    assert 190 <= found[2]["area"] <= 210
-    assert {entry["iscrowd"] for entry in found.values()} == {0}
-    assert "made from the mask" in note(imported, "mended")
-
-
-def test_a_box_without_a_mask_is_a_crowd_among_masks(tmp_path, images, write_json, note):
-    data = _discs(images)
-    for entry, mask in zip(data["annotations"], ([], [[5, 5, 25, 25]], [["x"] * 6]), strict=False):
-        entry["segmentation"] = mask
-    write_json(tmp_path / "data/ann.json", data)
-    imported = import_data(tmp_path / "data", tmp_path / "out")
-    found = {entry["id"]: entry for entry in _entries(imported)}
-    assert [found[i]["iscrowd"] for i in range(5)] == [1, 1, 1, 0, 0]
-    assert found[0]["segmentation"] == [[5, 5, 25, 5, 25, 25, 5, 25]]
-    assert ": 3 (id 0, id 1, id 2)" in note(imported, "made a crowd region")
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        dict(segmentation=[["x"] * 6], bbox=[5, 5, float("nan"), 20]),
-        dict(category_id=99),
-    ],
-)
-def test_an_image_of_unusable_annotations_is_no_negative(
-    tmp_path, images, write_json, note, changes
-):
-    data = _discs(images)
-    for entry in data["annotations"][:2]:
-        entry |= changes
-    write_json(tmp_path / "data/ann.json", data)
-    imported = import_data(tmp_path / "data", tmp_path / "out")
-    assert imported.train.num_images + imported.val.num_images == 9
-    assert "(0.png)" in note(imported, "Images whose annotations cannot be used")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (dict(segmentation=[["x"] * 6]), "none of its 20 annotations can be used.*--fix"),
-        (dict(category_id=8), "look shifted"),
-        (dict(segmentation=[[0.1, 0.1, 0.5, 0.1, 0.5, 0.5]]), "fractions of the image"),
-    ],
-)
-def test_what_makes_every_annotation_wrong_is_refused(
-    tmp_path, images, write_json, changes, message
-):
-    write_json(tmp_path / "data/ann.json", _discs(images, **changes))
-    with pytest.raises(ValueError, match=message):
-        import_data(tmp_path / "data", tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -352,7 +250,7 @@ def test_what_makes_every_annotation_wrong_is_refused(
 def test_names_as_other_systems_write_them(tmp_path, draw, write_json, there, stated):
     draw(tmp_path / f"data/{there}")
     draw(tmp_path / "data/other.png", value=9)
-    write_json(tmp_path / "data/ann.json", _discs([stated, "other.png"]))
+    write_json(tmp_path / "data/ann.json", triangles_dict([stated, "other.png"]))
     imported = import_data(tmp_path / "data", tmp_path / "out")
     files = [json.loads(s.ann_file.read_text())["images"] for s in (imported.train, imported.val)]
     assert {entry["file_name"] for part in files for entry in part} == {there, "other.png"}
@@ -360,20 +258,20 @@ def test_names_as_other_systems_write_them(tmp_path, draw, write_json, there, st
 
 def test_the_name_of_an_upload_is_named(tmp_path, draw, write_json):
     draw(tmp_path / "data/a.png")
-    write_json(tmp_path / "data/ann.json", _discs(["3f2a1b9c-a.png"]))
+    write_json(tmp_path / "data/ann.json", triangles_dict(["3f2a1b9c-a.png"]))
     with pytest.raises(ValueError, match="3f2a1b9c-a.png is missing, but a.png is there"):
         import_data(tmp_path / "data", tmp_path / "out")
 
 
 def test_crowds_are_counted(tmp_path, images, write_json, note):
-    path = write_json(tmp_path / "data/labels.json", _coco(images))
+    path = write_json(tmp_path / "data/labels.json", coco_dict(images))
     said = note(import_data(tmp_path / "data", tmp_path / "out"), "crowds")
     assert f"{path}: 5 of 10 annotations are crowds (iscrowd 1)" in said
     assert "set iscrowd to 0" in said
 
 
 def test_a_few_crowds_are_not_explained(tmp_path, images, write_json, note):
-    data = _coco(images)
+    data = coco_dict(images)
     data["annotations"] = [
         dict(data["annotations"][0], id=i, image_id=1 + i % 9) for i in range(30)
     ]
@@ -385,7 +283,7 @@ def test_a_few_crowds_are_not_explained(tmp_path, images, write_json, note):
 
 
 def test_a_file_of_crowds_is_refused(tmp_path, images, write_json):
-    data = _coco(images)
+    data = coco_dict(images)
     for entry in data["annotations"]:
         entry["iscrowd"] = 1
     path = write_json(tmp_path / "data/labels.json", data)
@@ -395,7 +293,7 @@ def test_a_file_of_crowds_is_refused(tmp_path, images, write_json):
 
 
 def test_images_with_crowds_alone_are_not_all_that_validation_gets(tmp_path, images, write_json):
-    data = _coco(images)
+    data = coco_dict(images)
     for entry in data["annotations"]:
         entry |= {"category_id": 3, "iscrowd": int(entry["id"] not in (103, 107))}
     write_json(tmp_path / "data/labels.json", data)
@@ -407,7 +305,7 @@ def test_images_with_crowds_alone_are_not_all_that_validation_gets(tmp_path, ima
 
 
 def test_equal_files_are_read_once(tmp_path, images, write_json, note):
-    path = write_json(tmp_path / "data/labels.json", _coco(images))
+    path = write_json(tmp_path / "data/labels.json", coco_dict(images))
     for name in ("labels (1).json", "a/labels.json"):
         (tmp_path / "data" / name).parent.mkdir(exist_ok=True)
         shutil.copy(path, tmp_path / "data" / name)
@@ -423,6 +321,6 @@ def test_equal_files_are_read_once(tmp_path, images, write_json, note):
 
 def test_equal_files_of_two_splits_are_both_read(tmp_path, images, write_json):
     for name in ("train", "val"):
-        write_json(tmp_path / f"data/{name}.json", _coco(images))
+        write_json(tmp_path / f"data/{name}.json", coco_dict(images))
     imported = import_data(tmp_path / "data", tmp_path / "out")
     assert imported.train.num_images == imported.val.num_images == 10

@@ -46,7 +46,7 @@ def test_a_nan_does_not_pass(folder, tmp_path, key, of_file):
     data["annotations"][0][key] = values[key]
     train.write_text(json.dumps(data))
     made = create("x", train if of_file else folder, out=tmp_path / "out", device="cpu")
-    assert any("mended" in note and note.endswith(": 1 (id 1)") for note in made.notes)
+    assert any("fixed" in note and note.endswith(": 1 (id 1)") for note in made.notes)
     written = [
         json.loads((tmp_path / "out" / "annotations" / f"instances_{n}.json").read_text())
         for n in ("train", "val")

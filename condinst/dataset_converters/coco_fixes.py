@@ -1,4 +1,4 @@
-"""Mend annotations of a COCO file without guessing, when the file is written again."""
+"""Fix annotations of a COCO file without guessing, when the file is written again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from condinst.dataset_converters.outlines import box_object, rectangle, segmentation_object
 from condinst.datasets.coco.coco_entries import Segmentation
 
-__all__ = ["broken_rules", "is_measure", "mend"]
+__all__ = ["broken_rules", "fix", "is_measure"]
 
 _MEASURES = {"bbox", "area", "keys", "iscrowd", "ignore"}  # what the mask or a default says too
 
@@ -36,7 +36,7 @@ def is_measure(rules: set[str]) -> bool:
     return rules <= _MEASURES
 
 
-def mend(
+def fix(
     entry: dict[str, Any], rules: set[str], height: int, width: int
 ) -> tuple[dict[str, Any], str] | None:
     """Return the annotation that can be used instead of a broken one, and what was done.
