@@ -111,11 +111,11 @@ class Heartbeats:
         self._answered = time.monotonic()
         self._wake = threading.Event()
         self._left = threading.Event()
-        self._done = threading.Event()
+        self._beating = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
 
     def start(self) -> None:
         """Start both threads."""
-        threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
+        self._beating.start()
         threading.Thread(target=self._watch, daemon=True, name="heartbeat-watch").start()
 
     def leave(self, lost: Iterable[int] = ()) -> None:
@@ -124,7 +124,7 @@ class Heartbeats:
             self._me |= {"left": True, "lost": sorted(lost)}
             self._left.set()
             self._wake.set()
-            self._done.wait(2)
+            self._beating.join(2)  # PyTorch aborts a thread in its store while Python ends
 
     def find_lost(self, seconds: float | None = None) -> tuple[list[int], str]:
         """Find the ranks that are silent from now on, after an exchange has failed.
@@ -206,7 +206,6 @@ class Heartbeats:
                 if leaving:
                     break
             self._wake.wait(self.interval)
-        self._done.set()
 
     def _read(self, ranks: list[int]) -> None:
         if not ranks:

@@ -32,15 +32,21 @@ def store_arguments(timeout: timedelta) -> dict[str, Any]:
     if rank == 0:
         own = store.clone() if hasattr(store, "clone") else store
         stop = threading.Event()
-        atexit.register(stop.set)
-        threading.Thread(
-            target=_publish, args=(own, name, world_size, timeout, stop), daemon=True
-        ).start()
+        arguments = (own, name, world_size, timeout, stop)
+        thread = threading.Thread(target=_publish, args=arguments, daemon=True)
+        thread.start()
+        atexit.register(_end, stop, thread)
     else:
         store.set(f"{_KEY}/asks/{rank}", name)
         name = store.get(f"{_KEY}/answer/{name}").decode()  # waits
     named = distributed.PrefixStore(f"condinst/{name}", store)
     return dict(store=named, rank=rank, world_size=world_size)
+
+
+def _end(stop: threading.Event, thread: threading.Thread) -> None:
+    """Stop the thread before Python ends: PyTorch aborts a thread that is then in its store."""
+    stop.set()
+    thread.join(2)
 
 
 def _publish(
