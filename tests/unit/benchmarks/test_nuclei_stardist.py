@@ -109,7 +109,9 @@ def test_the_best_threshold_of_another_program_is_chosen_on_validation_images(fo
                 labels = np.asarray(Image.open(folder / kind / "masks" / name))
                 shown = labels if threshold == good else np.where(labels == 7, labels, 0)
                 Image.fromarray(shown.astype(np.uint16)).save(place / f"{split}_{threshold}" / name)
-    (place / "train.json").write_text(json.dumps(dict(minutes=1, thresholds=["0", "1"])))
+    (place / "train.json").write_text(
+        json.dumps(dict(minutes=1, cpu_minutes=2, thresholds=["0", "1"]))
+    )
     nuclei_stardist.main([str(folder), "--out", str(out), "--only", "cellpose", "--seeds", "0"])
     result = json.loads((place / "result.json").read_text())
     assert result["chosen"] == "0"
@@ -129,7 +131,7 @@ def test_finished_seeds_are_not_run_again(folder, tmp_path, monkeypatch, capsys)
     def run(args, data, method, seed, place):
         ran.append((method, seed))
         numbers = {"ap": [0.5] * 9, "image_ap": [0.25] * 9}
-        return dict(minutes=1.5, val=numbers, test=numbers)
+        return dict(minutes=1.5, cpu_minutes=2.5, val=numbers, test=numbers)
 
     monkeypatch.setattr(nuclei_stardist, "_condinst", run)
     words = [str(folder), "--out", str(tmp_path / "out"), "--seeds"]
@@ -140,4 +142,7 @@ def test_finished_seeds_are_not_run_again(folder, tmp_path, monkeypatch, capsys)
     assert "50 test images: TP / (TP + FP + FN), mean over images" in text
     assert text.count("quoted") == 2
     assert "| ours, 2 seeds | 0.500 (0.500 to 0.500)" in text
-    assert "ours: minutes of training 1.5, 1.5" in capsys.readouterr().out
+    assert (
+        "ours: CPU minutes of training (and minutes) 2.5 (1.5), 2.5 (1.5)"
+        in capsys.readouterr().out
+    )
