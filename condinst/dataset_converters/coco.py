@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from condinst.dataset_converters.coco_content import check_content
 from condinst.dataset_converters.coco_images import (
     check_missing,
     check_names,
     image_folder,
     locate_images,
 )
+from condinst.dataset_converters.coco_meaning import check_content
 from condinst.dataset_converters.coco_writer import CocoSplit, CocoWriter
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
