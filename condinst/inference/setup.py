@@ -19,7 +19,7 @@ from condinst.checkpoints.model_check import check_complete
 from condinst.compat.stored_config import stored_config
 from condinst.config.blame import blaming
 from condinst.config.check import PREDICTION, check_config
-from condinst.config.nodes import type_name
+from condinst.config.nodes import dataset_layers, type_name
 from condinst.config.problem import wrong
 from condinst.config.read import name_types, read_config_file
 from condinst.images.pixel_format import PixelFormat
@@ -221,11 +221,9 @@ def pipeline(cfg: Config) -> tuple[Any, Compose]:
 
 
 def _test_dataset(cfg: Config) -> Any:
-    dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    layers = list(dataset_layers((cfg.get("test_dataloader") or {}).get("dataset")))
     # a wrapper may have a pipeline of its own, which is the one that an image goes through last
-    while "pipeline" not in dataset and ("dataset" in dataset or "datasets" in dataset):
-        dataset = dataset["dataset"] if "dataset" in dataset else dataset["datasets"][0]
-    return dataset
+    return next((layer for layer in layers if "pipeline" in layer), layers[-1])
 
 
 def _scope(cfg: Config) -> str:
