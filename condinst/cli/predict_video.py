@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class VideoOutput:
-    """Writes a video with the instances drawn on its frames, at the original's frame rate.
+    """Write a video with the instances drawn on its frames, at the original's frame rate.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: the video cannot be read.
         OSError: no video can be written.
     """
 

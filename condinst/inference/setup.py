@@ -99,7 +99,7 @@ def check_channels(cfg: Config, model: CondInst, pixel_format: PixelFormat) -> N
     """Check that pipeline and network are for images of the same number of channels.
 
     Raises:
-        ValueError: they are not.
+        ValueError: the pipeline or the network is for another number of channels.
     """
     expected = input_channels(model.backbone)
     if pixel_format.channels != expected:

@@ -71,7 +71,7 @@ def check_sigmoid(loss_cls: dict, default: bool) -> None:
         default: the value of ``use_sigmoid`` where it is not set.
 
     Raises:
-        ValueError: it is not a loss of sigmoids.
+        ValueError: the loss is not one of sigmoids.
     """
     if not loss_cls.get("use_sigmoid", default):
         raise ValueError(
