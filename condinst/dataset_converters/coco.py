@@ -125,7 +125,7 @@ def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, str]:
             listed = "".join(f"\n  {f}: {stated_split(f) or 'no split in its name'}" for f in files)
             raise ValueError(
                 f"{folder.root}: several COCO files, expected one for each of {', '.join(SPLITS)}, "
-                f"named so; or say --data FILE with one of them. Found:{listed}"
+                f"named so; or use --data FILE with one of them. Found:{listed}"
             )
         splits[split] = file
     return splits

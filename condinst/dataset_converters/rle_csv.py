@@ -228,7 +228,7 @@ def _check_rows(
     if several > 1 and several >= 0.25 * len(rows):
         raise ValueError(
             f"{folder.root}: each class has one row in an image, and {several} of {len(rows)} rows "
-            "lie in several pieces: say --masks classes if each piece is one object, or --masks "
+            "lie in several pieces: use --masks classes if each piece is one object, or --masks "
             "instances if each row is one"
         )
 

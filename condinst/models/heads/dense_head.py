@@ -1,4 +1,4 @@
-"""What the box heads of CondInst and RTMDet-Ins have in common: points, and boxes from them."""
+"""Base class of the box heads of CondInst and RTMDet-Ins: points, and boxes from them."""
 
 from __future__ import annotations
 
