@@ -30,7 +30,7 @@ QUOTED = {
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen on the validation images.
+    """The settings that were chosen on the validation images.
 
     Attributes:
         variant: name of the way of prediction, such as "tta".

@@ -70,7 +70,7 @@ def read_weights(model_name: str, folder: Path) -> dict[str, Tensor]:
 
 
 def to_timm(model_name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors under timm's names.
+    """Rename the tensors to timm's names.
 
     The programs build the same layers in the same order, so that the tensors correspond one by one;
     every pair must have one shape and one kind (weight, bias, running_mean, ...).

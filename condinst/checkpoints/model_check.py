@@ -11,7 +11,7 @@ from condinst.checkpoints.translation import describe, listing
 
 
 class Misfit(NamedTuple):
-    """How the tensors of a file differ from those that a model expects.
+    """The differences between the tensors of a file and those that a model expects.
 
     Attributes:
         missing: expected names that the file lacks.

@@ -46,7 +46,7 @@ def read(path: Path) -> WeightFile:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, would run code, or holds no weights.
+        ValueError: the file is damaged, would run code, or holds no weights.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -73,7 +73,7 @@ def write(path: Path, content: dict[str, Any]) -> None:
     """Write a file with ``torch.save``, or as a pickle of arrays if its name ends in .pkl.
 
     Raises:
-        OSError: it cannot be written; what was there before is untouched.
+        OSError: the file cannot be written; an existing file is untouched.
     """
     if path.suffix == ".pkl":
         arrays = {name: tensor.numpy() for name, tensor in content["model"].items()}

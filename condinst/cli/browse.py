@@ -98,10 +98,10 @@ def run(args: argparse.Namespace) -> int:
 def _check_free(out: Path) -> None:
     """Refuse a folder with images that this command did not write.
 
-    It might replace them, or a dataset would have its drawings among the images.
+    The command might replace these images, or its drawings would lie among a dataset's images.
 
     Raises:
-        ValueError: it has some.
+        ValueError: the folder has images of others.
     """
     if not out.is_dir() or (out / _MARK).is_file():
         return

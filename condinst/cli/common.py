@@ -177,7 +177,7 @@ def check_run_folder(what: str, folder: Path) -> None:
     """Check that a run can write its logs and checkpoints to a folder.
 
     Raises:
-        ValueError: it cannot be written to, or its name is not UTF-8.
+        ValueError: the folder cannot be written to, or its name is not UTF-8.
     """
     check_writable(what, folder)
     try:
@@ -225,7 +225,7 @@ def apply_speed_arguments(cfg: Config, args: argparse.Namespace) -> None:
     """Set ``--channels-last`` and ``--compile`` in the config's model.
 
     Raises:
-        ValueError: it is not one of our models.
+        ValueError: the model is not one of ours.
     """
     for name in ("channels_last", "compile"):
         if getattr(args, name):

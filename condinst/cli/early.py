@@ -48,7 +48,7 @@ def check_config(word: str, more: str = "a config comes before its checkpoint") 
         more: what to do if the word is a checkpoint.
 
     Raises:
-        FileNotFoundError: it looks like a path, and there is no such file.
+        FileNotFoundError: the word looks like a path, and there is no such file.
         ValueError: it is something else.
     """
     from condinst.model_zoo import resolve_config
@@ -74,7 +74,7 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
         what: the argument or option, for the message.
 
     Raises:
-        FileNotFoundError: it looks like a path, and there is no such file.
+        FileNotFoundError: the word looks like a path, and there is no such file.
         ValueError: it is something else.
     """
     from condinst.model_zoo.index import list_models, unknown
@@ -136,7 +136,7 @@ def check_file(what: str, path: str | Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is a folder, a device or an empty file.
+        ValueError: the path is a folder, a device or an empty file.
     """
     try:
         check_regular(path)
@@ -171,8 +171,8 @@ def check_exists(what: str, path: str | Path, kind: str = "file or folder") -> N
         kind: what is expected there, for the message.
 
     Raises:
-        FileNotFoundError: there is nothing, or a link that leads nowhere.
-        ValueError: it cannot be looked at: a link that leads to itself, an impossible name.
+        FileNotFoundError: nothing is there, or a link that leads nowhere.
+        ValueError: the path is a link that leads to itself, or an impossible name.
     """
     try:
         os.stat(path)
@@ -188,7 +188,7 @@ def check_out_file(what: str, path: str | Path) -> None:
     """Check that a file can be written: its folder exists or can be made.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: the file cannot be written.
     """
     if _is_dir(Path(path)):
         raise ValueError(f"{what} {path}: is a folder, expected the name of a file")
@@ -214,7 +214,7 @@ def check_range(option: str, value: float | None, low: float = 0.0, high: float 
     """Check that a number lies in a range, both ends included.
 
     Raises:
-        ValueError: it does not.
+        ValueError: the number lies outside the range.
     """
     if value is None or low <= value <= high:
         return
@@ -226,7 +226,7 @@ def check_least(option: str, value: float | None, least: float = 1) -> None:
     """Check that a number is not too small.
 
     Raises:
-        ValueError: it is, or it is no number.
+        ValueError: the number is too small, or not a number.
     """
     if value is not None and not (math.isfinite(value) and value >= least):
         raise ValueError(f"{option} {value:g}: expected {least:g} or more")

@@ -126,7 +126,7 @@ def describe(
         memory: whether memory is measured.
 
     Raises:
-        ValueError: it is not one of our models, or an argument is out of range.
+        ValueError: the model is not one of ours, or an argument is out of range.
     """
     import torch
     from mmengine.logging import MMLogger

@@ -62,9 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--masks",
         choices=("instances", "classes", "binary", "class1000", "class256"),
-        help="what a value in masks is: an instance; a class, of which each connected piece is an "
-        "instance; anything but background, likewise; or class * 1000 (256) + number of the "
-        "instance (default: found out, or asked)",
+        help="meaning of the values of masks: a number for each instance; a class, whose connected "
+        "pieces are the instances; background or not, likewise; class * 1000 (or 256) + number of "
+        "the instance. Default: found out from the files; if they do not tell, an error asks",
     )
     parser.add_argument(
         "--device",

@@ -28,7 +28,7 @@ LABELS = "labels"  # the folder of label maps
 
 
 class ImageOutput:
-    """Writes all files of images, and those of videos except for the video itself.
+    """Write all files of images, and those of videos except for the video itself.
 
     Args:
         out: output folder, made if needed.
@@ -79,7 +79,7 @@ class ImageOutput:
             # the first error is reported, such as the file at which the disk was full
 
     def write(self, results: Results) -> None:
-        """Write the files of one image; none stays if the block is left before the last one.
+        """Write the files of one image; if one of them fails, the others are removed.
 
         Raises:
             UnreadableError: its file cannot be read again for drawing.
@@ -179,7 +179,7 @@ class LinesFile:
         path: path of the finished file.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:

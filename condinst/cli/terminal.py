@@ -31,7 +31,7 @@ _TABLES = ("condinst.evaluation", "condinst.cli")  # TerminalHook and the comman
 
 
 def tell(logger: logging.Logger, text: str) -> None:
-    """Log a text that also the quiet terminal shows."""
+    """Log a text that the quiet terminal shows too."""
     logger.info(text, extra={"terminal": True})
 
 

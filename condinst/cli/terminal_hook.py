@@ -1,4 +1,4 @@
-"""What a run prints on the terminal beside its progress: its settings, and tables of AP."""
+"""Print on the terminal what belongs beside the progress of a run: settings and tables of AP."""
 
 from __future__ import annotations
 

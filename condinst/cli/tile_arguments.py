@@ -48,7 +48,7 @@ def check_tiling(args: argparse.Namespace) -> None:
     """Check the arguments of the tiles.
 
     Raises:
-        ValueError: one of them is out of range.
+        ValueError: an argument is out of range.
     """
     from condinst.tiling.tiling import Tiling
 

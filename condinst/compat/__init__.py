@@ -128,7 +128,7 @@ def require_packages() -> None:
     """Check that mmengine, mmcv and mmdet are installed, without importing them.
 
     Raises:
-        ModuleNotFoundError: one of them is not; the message says what to install.
+        ModuleNotFoundError: a package is missing; the message says what to install.
     """
     for name in _NEEDED:
         if importlib.util.find_spec(name) is None:

@@ -71,7 +71,7 @@ def shipped_config(name: str) -> Path:
             without its folder; with or without ``condinst::``, and with or without ``.py``.
 
     Raises:
-        FileNotFoundError: there is none of that name; the message lists similar ones.
+        FileNotFoundError: no config has that name; the message lists similar names.
     """
     path = find_shipped(name)
     if path is None:

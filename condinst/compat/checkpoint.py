@@ -74,7 +74,7 @@ def load_url(
     """Read the checkpoint at a URL; it is downloaded once into torch.hub's folder.
 
     Raises:
-        OSError: it is not in that folder and cannot be downloaded.
+        OSError: the checkpoint is not in that folder and cannot be downloaded.
         ValueError: see :func:`_read`.
     """
     folder = Path(model_dir or Path(torch.hub.get_dir(), "checkpoints"))

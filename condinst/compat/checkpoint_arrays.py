@@ -112,4 +112,4 @@ def _names() -> dict[str, Any]:
 
 
 ARRAYS: dict[str, Any] = _names()
-"""What the pickles of numpy's arrays name."""
+"""The functions that pickles of numpy's arrays name."""

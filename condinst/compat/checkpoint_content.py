@@ -33,7 +33,7 @@ def check_content(content: Any) -> None:
     """Check that everything in a checkpoint is plain data.
 
     Raises:
-        ValueError: it is not; the message says what was found, without the file's name.
+        ValueError: something else is in it; the message says what, without the file's name.
     """
     left, seen = [(content, 0)], 0
     while left:
@@ -51,7 +51,7 @@ def check_layout(content: Mapping[Any, Any]) -> None:
     """Check that the known entries of a checkpoint have mmengine's form.
 
     Raises:
-        ValueError: one has not; the message names the entry, what was found and what was expected.
+        ValueError: an entry has another form; the message names both forms.
     """
     for key in ("state_dict", "ema_state_dict"):
         _check_weights(key, content.get(key, {}))

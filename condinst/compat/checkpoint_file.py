@@ -36,7 +36,7 @@ def require_file(path: Path, name: str) -> None:
 
     Raises:
         FileNotFoundError: there is no such file, or it is a folder.
-        ValueError: it is a pipe or a device.
+        ValueError: the checkpoint is a pipe or a device.
     """
     if path.is_file():
         return
@@ -53,7 +53,7 @@ def check_whole(path: str | Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file, or it is a folder.
-        ValueError: it is damaged, incomplete or no checkpoint.
+        ValueError: the file is damaged, incomplete or not a checkpoint.
     """
     path = Path(path)
     require_file(path, str(path))

@@ -232,7 +232,7 @@ EXTRAS: dict[str, Any] = ARRAYS | {
     "builtins.getattr": _getattr,
     "builtins.bytes": _no_bytes,
 }
-"""What checkpoints name beyond torch's own list; torch's reader gets these from us."""
+"""The functions that checkpoints name beyond torch's own list, which torch's reader also gets."""
 
 ALLOWED: dict[str, Any] = (
     EXTRAS

@@ -139,8 +139,8 @@ def _read(path: Path, folders: bool) -> tuple[dict[str, Any], float]:
     """Return what a checkpoint says about its run, and when that run was started.
 
     Raises:
-        ValueError: it is damaged, or no run can resume from it.
-        OSError: it cannot be read.
+        ValueError: the checkpoint is damaged, or no run can resume from it.
+        OSError: the checkpoint cannot be read.
     """
     from mmengine.runner import CheckpointLoader
 
@@ -165,7 +165,7 @@ def training_meta(checkpoint: dict[str, Any], name: str, option: str = "") -> di
         option: the option that named the file, for the message.
 
     Raises:
-        ValueError: it holds weights, but no state of a training.
+        ValueError: the checkpoint holds weights, but no state of a training.
     """
     meta = checkpoint.get("meta")
     if not isinstance(meta, dict) or type(meta.get("iter")) is not int or meta["iter"] < 0:

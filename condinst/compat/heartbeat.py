@@ -30,14 +30,14 @@ from torch import distributed
 __all__ = ["EXCHANGE_SECONDS", "LIMIT", "Heartbeats", "current", "start"]
 
 LIMIT = timedelta(minutes=5)
-"""How long a process may be silent before it counts as lost, if the config does not say.
+"""The seconds of silence after which a process counts as lost, if the config does not say.
 
 This is long enough for a machine that swaps, a network that reconnects, and C++ that holds Python's
 lock during an evaluation.
 """
 
 EXCHANGE_SECONDS = 3600
-"""How long the processes wait for one that is alive but busy."""
+"""The time that processes wait for one that is alive but busy."""
 
 _KEY = "condinst/heartbeat"
 _current: Heartbeats | None = None

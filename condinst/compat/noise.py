@@ -10,7 +10,7 @@ from typing import Any
 
 
 def apply(upstream: str) -> None:
-    """Filter by exact beginnings of messages, so that nothing else is hidden."""
+    """Ignore these warnings by the beginnings of their messages, and no others."""
     # mmdet 3.3.0 builds its grids of points with torch.meshgrid without the argument "indexing".
     warnings.filterwarnings("ignore", "torch.meshgrid: in an upcoming release", UserWarning)
     # mmengine 0.10.7 builds its gradient scaler under the old name.

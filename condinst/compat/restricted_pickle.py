@@ -43,14 +43,14 @@ class Limits:
     """Bounds on what a file may unpack to.
 
     Attributes:
-        size: of the file, in bytes.
+        size: size of the file in bytes.
         members: the sizes of a zip archive's members by name; None in torch's older format.
-        names: what may be built, by its name in the pickle.
-        used: bytes of arrays, tensors and text that have been built; 4 times the file's size and
+        names: the functions that may be called, by the names that pickles have for them.
+        used: bytes of the arrays, tensors and text that were built; 4 times the file's size and
             64 MB are allowed.
-        steps: that the pickles of the file have taken.
-        storages: the keys of those that were seen, and
-        declared: their bytes together, in torch's older format.
+        steps: steps that the pickles of the file have taken.
+        storages: keys of the storages that were seen; used for torch's older format only.
+        declared: the sum of the bytes that these storages declare.
     """
 
     size: int
@@ -232,7 +232,7 @@ def load(file: BinaryIO, **options: Any) -> Any:
     """Unpickle a file, as ``pickle.load`` does; ``torch.load`` calls this.
 
     Raises:
-        UnpicklingError: it asks for more than is allowed.
+        UnpicklingError: the file names something, or needs more, than is allowed.
     """
     value = Unpickler(file, **options).load()
     limits = options.get("limits")

@@ -27,7 +27,7 @@ def check_optimizer(wrapper: Any) -> None:
     """Check that an optimizer's settings and states are of the kinds and shapes that it needs.
 
     Raises:
-        ValueError: they are not.
+        ValueError: a setting or a state is of another kind or shape.
     """
     for optimizer in _optimizers(wrapper):
         for group, settings in enumerate(optimizer.param_groups):
@@ -75,7 +75,7 @@ def check_schedulers(schedulers: Any, before: list[dict[str, Any]]) -> None:
         before: what :func:`scheduler_states` has returned of the same ones.
 
     Raises:
-        ValueError: they do not.
+        ValueError: a scheduler holds a value of another kind.
     """
     for index, (scheduler, old) in enumerate(zip(_schedulers(schedulers), before, strict=False)):
         where = f"param_schedulers[{index}]"

@@ -45,7 +45,8 @@ def stored_config(content: dict[str, Any], file: str, more: Collection[str] = ()
             them.
 
     Raises:
-        ValueError: there is none, or it is more than plain values and registered names.
+        ValueError: ``meta`` has no config, or the config has more than plain values and registered
+            names.
     """
     text = (content.get("meta") or {}).get("cfg")
     if not isinstance(text, str):

@@ -3,6 +3,10 @@
 The checks before building cannot judge everything: only the network finds that a number of channels
 does not fit the next layer. An error before the end of the first batch is almost always the
 config's, so the user gets one line that names the key. A later error keeps its traceback.
+
+The line is a ``ConfigError``, which the commands print. What mmengine was doing is read from the
+frames of the traceback, because mmengine keeps the dict that it builds, the loop and the transform
+in local variables only; to note them elsewhere would take a patch of each of these functions.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def read_plain_config(path: Path) -> Config:
     """Read a config that holds only plain values.
 
     Raises:
-        ConfigError: it holds more than plain values, or cannot be read.
+        ConfigError: the config holds more than plain values, or cannot be read.
         OSError: the file cannot be opened.
     """
     try:

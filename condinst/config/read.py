@@ -23,7 +23,7 @@ def read_config_file(path: str | os.PathLike[str]) -> Config:
     """Read a config file, with all that it inherits.
 
     Raises:
-        ConfigError: it cannot be read, or it is empty.
+        ConfigError: the file cannot be read, or is empty.
         OSError: mmengine's copy of it, in a temporary folder, cannot be written.
     """
     file = Path(path)
@@ -113,7 +113,7 @@ def import_custom(cfg: Config, name: str) -> None:
     """Import the modules of ``custom_imports``, which mmengine does only when it reads a file.
 
     Raises:
-        ConfigError: one cannot be imported.
+        ConfigError: a module cannot be imported.
     """
     from mmengine.utils import import_modules_from_strings
 

@@ -56,7 +56,7 @@ def check_folder(sources: Sequence[ReportSource], out: Path) -> list[Path]:
     """Return the paths that :func:`fix_files` would write.
 
     Raises:
-        ValueError: one of them exists.
+        ValueError: one of these files exists.
     """
     paths = [out / "annotations" / Path(source.path).name for source in sources]
     if len(set(paths)) < len(paths):

@@ -12,6 +12,8 @@ import shapely
 from pycocotools import mask as coco_mask
 
 from condinst.data_report.mask_measures import ZERO_AREA, rasterize
+from condinst.masks.crop import Crop
+from condinst.masks.rle import as_text, encode_crop
 from condinst.masks.self_crossing import has_many_crossings
 
 __all__ = ["FixedAnnotation", "fix_annotation"]
@@ -169,7 +171,7 @@ def _fixed_polygons(
             continue
         if has_many_crossings(np.reshape(polygon, (-1, 2))):  # too many crossings to fill
             kept = [p for n, p in enumerate(polygons) if n not in dropped]
-            return _stored(rasterize(kept, *size), size)
+            return as_text(rasterize(kept, *size))
         shape = shapely.polygons(np.reshape(polygon, (-1, 2)))
         shape = shapely.make_valid(shape, method="structure", keep_collapsed=False)
         for part in shapely.get_parts(shape):
@@ -180,12 +182,7 @@ def _fixed_polygons(
         return outlines
     mask = coco_mask.decode(rasterize(outlines, *size)).astype(bool)
     mask &= ~coco_mask.decode(rasterize(holes, *size)).astype(bool)
-    rle = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return _stored(rle, size)
-
-
-def _stored(rle: dict[str, Any], size: Size) -> dict[str, Any]:
-    return {"size": list(size), "counts": rle["counts"].decode()}
+    return as_text(encode_crop(Crop.of(mask), size))
 
 
 def _ring(ring: Any) -> list[float]:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from condinst.dataset_converters.coco_content import check_content
 from condinst.dataset_converters.coco_images import (
     check_missing,
     check_names,
     image_folder,
     locate_images,
 )
+from condinst.dataset_converters.coco_meaning import check_content
 from condinst.dataset_converters.coco_writer import CocoSplit, CocoWriter
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
@@ -125,7 +125,7 @@ def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, str]:
             listed = "".join(f"\n  {f}: {stated_split(f) or 'no split in its name'}" for f in files)
             raise ValueError(
                 f"{folder.root}: several COCO files, expected one for each of {', '.join(SPLITS)}, "
-                f"named so; or say --data FILE with one of them. Found:{listed}"
+                f"named so; or use --data FILE with one of them. Found:{listed}"
             )
         splits[split] = file
     return splits

@@ -32,7 +32,7 @@ def broken_rules(data: Any) -> dict[int, set[str]]:
 
 
 def is_measure(rules: set[str]) -> bool:
-    """Tell whether the mask of an annotation holds what is broken."""
+    """Tell whether only values are broken that can be computed from the mask: box and area."""
     return rules <= _MEASURES
 
 

@@ -1,4 +1,4 @@
-"""Read csv files of strangers: with commas, semicolons or tabs, limited in size."""
+"""Read csv files with commas, semicolons or tabs, limited in size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEADER = 1 << 16
 
 
 def csv_header(path: Path) -> list[str]:
-    """Return the first row of a file, from its beginning; empty for a file that is no text."""
+    """Return the first row of a file, from its beginning; empty if the file is not text."""
     return next(iter(csv_head(path)), [])
 
 
@@ -56,7 +56,7 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """Return the header, and the rows that are not empty with the numbers of their lines.
 
     Raises:
-        ValueError: the file is missing or no csv; the message names it.
+        ValueError: the file is missing or not csv; the message names the file.
     """
     text = read_text(path)
     header = csv_header(path)

@@ -109,7 +109,7 @@ def _yolo(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
     yamls = [file for file in found if file.lower().endswith((".yaml", ".yml", ".data"))]
     if len(yamls) > 1:
         raise ValueError(
-            f"{folder.root}: several descriptions of YOLO data, say --data FILE with one of them: "
+            f"{folder.root}: several descriptions of YOLO data, use --data FILE with one of them: "
             f"{', '.join(yamls[:5])}"
         )
     return read_yolo(folder, yamls[0] if yamls else None, notes)
@@ -119,7 +119,7 @@ def _pascal(folder: Folder, only: str | None, notes: Notes) -> AnnotationSource:
     bases = find_pascal(folder)
     if len(bases) > 1:
         raise ValueError(
-            f"{folder.root}: several folders hold SegmentationObject, say --data FOLDER with one "
+            f"{folder.root}: several folders hold SegmentationObject, use --data FOLDER with one "
             f"of them: {', '.join(bases[:5])}"
         )
     return read_pascal(folder, bases[0], notes)

@@ -48,7 +48,7 @@ def sniff(path: Path) -> Sniffed:
     of that kind can say what is wrong.
 
     Raises:
-        ValueError: it is a pipe or a device.
+        ValueError: the path is a pipe or a device.
     """
     try:
         check_regular(path)  # a pipe would be waited for

@@ -106,13 +106,13 @@ def _say(
     if kind == "binary":
         why = "No mask has more than one value besides 0"
         why = "As --masks binary says" if asked else "The masks are binary" if meaning.top else why
-        other = "" if asked else " If each mask is one object, say --masks instances."
+        other = "" if asked else " If each mask is one object, use --masks instances."
         notes.say(
             f"{why}: {_CONNECTED} are joined; the only class is {ONE_CLASS!r}."
             + ("" if meaning.top else other)
         )
     elif kind == "instances":
-        other = "" if asked else " If the values are classes, say --masks classes."
+        other = "" if asked else " If the values are classes, use --masks classes."
         notes.say(f"Each value in a mask is one instance; the only class is {ONE_CLASS!r}.{other}")
         if found.split:
             notes.say(
@@ -123,7 +123,7 @@ def _say(
         notes.say(f"Each value in a mask is a class; {_CONNECTED} and share a class are joined.")
     else:
         modulus = kind.removeprefix("class")
-        other = "" if asked else "; if each value is one instance without a class, say --masks "
+        other = "" if asked else "; if each value is one instance without a class, use --masks "
         notes.say(
             f"The values in the masks are class * {modulus} + number of the instance"
             f"{other + 'instances' if other else ''}."
@@ -174,7 +174,7 @@ def _binary(
     if not asked and len(np.unique(labels[labels != 0])) > 1:
         raise ValueError(
             f"mask file {path}: it has several values, while the masks that were looked at first "
-            "have one besides 0; say --masks instances, --masks classes or --masks binary"
+            "have one besides 0; use --masks instances, --masks classes or --masks binary"
         )
     return labels != 0
 

@@ -95,7 +95,7 @@ def _image_name(task: dict) -> str | None:
 
 
 def _results(task: dict, where: str, notes: Notes) -> list[dict]:
-    """Return the regions of a task's first annotation that was not cancelled."""
+    """Return the regions of a task's first annotation that was not canceled."""
     if "annotations" not in task and "completions" not in task:  # JSON-MIN
         lists = [v for v in task.values() if isinstance(v, list)]
         found = [r for results in lists for r in results if isinstance(r, dict)]

@@ -149,7 +149,7 @@ def _read_all(
         raise ValueError(
             f"{folder.root}: {len(inverted)} mask files, such as {inverted[0]}, cover most pixels, "
             "most of the border, and surround the rest: they look inverted. Write 0 for the "
-            "background, or, if they are right, say --masks instances"
+            "background, or, if they are right, use --masks instances"
         )
 
 
@@ -190,7 +190,7 @@ def _instances(
     if asked is None and number > 2:
         raise ValueError(
             f"mask file {folder.root / file.path}: {number - 1} separate pieces, and the name has "
-            "no number of an object: if the file is one object, say --masks instances; if each "
-            "piece is one, say --masks classes"
+            "no number of an object: if the file is one object, use --masks instances; if each "
+            "piece is one, use --masks classes"
         )
     yield from label_map_rles(pieces.astype(np.int64)).values()

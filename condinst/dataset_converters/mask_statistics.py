@@ -116,7 +116,7 @@ def _looks_soft(counts: Counter[str]) -> bool:
 
 @dataclass
 class MaskStatistics:
-    """What the label maps of a dataset hold, taken from some of them.
+    """Counts of the values in the label maps of a dataset, taken from some of the maps.
 
     Attributes:
         masks: file -> its values besides 0.

@@ -24,14 +24,14 @@ __all__ = [
 ]
 
 MEANINGS = ("instances", "classes", "binary", "class1000", "class256")
-_ASK = "say --masks instances, --masks classes or --masks binary"
+_ASK = "use --masks instances, --masks classes or --masks binary"
 _VOID = 255
 IGNORED = 10000  # of MOTS
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """How the values of label maps are read.
+    """The rule by which the values of label maps are read.
 
     Attributes:
         kind: one of :data:`MEANINGS`.

@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 from condinst.datasets.coco.entry_issues import short_repr
 from condinst.datasets.coco.entry_values import MAX_SIDE
 from condinst.masks.polygon_rle import polygons_to_rle
-from condinst.masks.rle import checked_rle, encode_runs, read_counts
+from condinst.masks.rle import as_text, checked_rle, encode_runs, read_counts
 
 __all__ = [
     "box_object",
@@ -108,8 +108,7 @@ def rle_object(label: Any, rle: dict[str, Any], *, crowd: bool = False) -> dict[
     area = int(coco_mask.area(rle))
     if not area:
         return None
-    segmentation = {"size": [int(v) for v in rle["size"]], "counts": rle["counts"].decode()}
-    return _object(label, segmentation, coco_mask.toBbox(rle).tolist(), area, crowd)
+    return _object(label, as_text(rle), coco_mask.toBbox(rle).tolist(), area, crowd)
 
 
 def segmentation_object(

@@ -55,7 +55,7 @@ _NOTHING = ("", "-1", "nan", "none", "null")
 
 
 @dataclass(frozen=True)
-class _Row:
+class _RleRow:
     where: str  # for messages: the file and the line
     label: str
     runs: np.ndarray  # (N, 2) starts and lengths; empty where the image has no object
@@ -90,7 +90,7 @@ def read_rle_csv(
     Raises:
         ValueError: a file is broken, an RLE does not fit its image, or rows may be whole classes.
     """
-    images: dict[str, list[_Row]] = {}
+    images: dict[str, list[_RleRow]] = {}
     column = ""
     for file in files:
         column = _read_rows(folder, file, images, notes)
@@ -106,7 +106,7 @@ def read_rle_csv(
     )
 
 
-def _read_rows(folder: Folder, file: str, images: dict[str, list[_Row]], notes: Notes) -> str:
+def _read_rows(folder: Folder, file: str, images: dict[str, list[_RleRow]], notes: Notes) -> str:
     """Add the rows of a file to those of their images; returns the name of the RLEs' column."""
     path = folder.root / file
     header, rows = read_csv(path)
@@ -146,7 +146,7 @@ def _read_rows(folder: Folder, file: str, images: dict[str, list[_Row]], notes: 
             raise ValueError(f"{path}: line {line}: expected a class, got {short_repr(label)}")
         if kind is not None or both is not None:
             label = f"class_{label}" if label.isdigit() else label
-        found.append(_Row(f"{path}: line {line}", label, runs))
+        found.append(_RleRow(f"{path}: line {line}", label, runs))
     return column
 
 
@@ -189,7 +189,7 @@ def _runs(text: str, where: str) -> np.ndarray:
 
 
 def _numbered_by_rows(
-    images: dict[str, list[_Row]], sizes: dict[str, tuple[int, int]], column: str, notes: Notes
+    images: dict[str, list[_RleRow]], sizes: dict[str, tuple[int, int]], column: str, notes: Notes
 ) -> bool:
     """Tell whether pixels are numbered along the rows: there, next runs are a width apart."""
     fits: Counter[str] = Counter()
@@ -210,7 +210,7 @@ def _numbered_by_rows(
 
 def _check_rows(
     folder: Folder,
-    images: dict[str, list[_Row]],
+    images: dict[str, list[_RleRow]],
     sizes: dict[str, tuple[int, int]],
     by_rows: bool,
 ) -> None:
@@ -228,12 +228,12 @@ def _check_rows(
     if several > 1 and several >= 0.25 * len(rows):
         raise ValueError(
             f"{folder.root}: each class has one row in an image, and {several} of {len(rows)} rows "
-            "lie in several pieces: say --masks classes if each piece is one object, or --masks "
+            "lie in several pieces: use --masks classes if each piece is one object, or --masks "
             "instances if each row is one"
         )
 
 
-def _mask(row: _Row, size: tuple[int, int], by_rows: bool) -> np.ndarray:
+def _mask(row: _RleRow, size: tuple[int, int], by_rows: bool) -> np.ndarray:
     """Return the (H, W) uint8 mask of a row."""
     height, width = size
     first = 0 if not row.runs[0, 0] else 1
@@ -253,7 +253,7 @@ def _mask(row: _Row, size: tuple[int, int], by_rows: bool) -> np.ndarray:
 
 def _read_all(
     folder: Folder,
-    images: dict[str, list[_Row]],
+    images: dict[str, list[_RleRow]],
     sizes: dict[str, tuple[int, int]],
     by_rows: bool,
     pieces: bool,

@@ -151,7 +151,7 @@ def _read_all(
                 if first == file or regions != _regions(entry):
                     raise ValueError(
                         f"{folder.root / file}: a second entry for the image {name}, with other "
-                        f"regions than in {first}: say --data FILE with the file to read"
+                        f"regions than in {first}: use --data FILE with the file to read"
                         if first != file
                         else f"{folder.root / file}: a second entry for the image {name}"
                     )

@@ -143,7 +143,9 @@ def _regions(where: str, xy: Any, values: Any, attributes: dict[str, Any]) -> It
         name = "polygon" if kind == 7 else "polyline"
         shape = {"name": name, "all_points_x": numbers[::2], "all_points_y": numbers[1::2]}
     elif kind in (2, 3, 4, 6, 7, 8, 9):
-        raise ValueError(f"{where}: shape {kind} with {len(numbers)} numbers")
+        raise ValueError(
+            f"{where}: shape {kind} of VIA 3: expected its coordinates, got {len(numbers)} numbers"
+        )
     named = {}
     for key, value in values.items():
         attribute = attributes.get(key)

@@ -1,4 +1,4 @@
-"""Read XML files of strangers: no entities, no document types, limited in size."""
+"""Read XML files safely: without entities and document types, and limited in size."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def number(text: str | None, where: str) -> float:
     """Return a number of an attribute or element.
 
     Raises:
-        ValueError: it is none; the message begins with ``where``.
+        ValueError: the text is not a number; the message begins with ``where``.
     """
     try:
         return float(text if text is not None and len(text) < 100 else "")

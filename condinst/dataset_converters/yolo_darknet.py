@@ -60,7 +60,7 @@ def _has_row(path: Path) -> bool:
 
 
 def read_data_file(path: Path) -> dict[str, Any]:
-    """Return what a data file describes, with the keys of YOLO's yaml.
+    """Read darknet's data file into a dict with the keys of YOLO's yaml.
 
     Raises:
         ValueError: the file of the class names is missing or cannot be read.

@@ -21,7 +21,7 @@ FILTERS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class ResizeInfo:
-    """How images are resized for the detector: the settings of mmdet's ``Resize``.
+    """The settings of mmdet's ``Resize`` that images are resized by for the detector.
 
     Attributes:
         scale: two sides that the image is fitted into if ``keep_ratio``, else width and height;

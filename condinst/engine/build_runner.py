@@ -87,7 +87,7 @@ def _check_strategy(cfg: Config) -> None:
     if not _is_dict(strategy) or "type" not in strategy:
         raise ValueError(f"strategy={strategy!r}: expected a dict with a type")
     kind = strategy.type if isinstance(strategy.type, str) else strategy.type.__name__
-    name = kind.split(".")[-1]
+    name = type_name(kind)
     if isinstance(strategy.type, str) and STRATEGIES.get(strategy.type) is None:
         known = _names(STRATEGIES)
         raise ValueError(
@@ -161,5 +161,5 @@ def _names(registry: Any) -> list[str]:
 
 
 def _nearest(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name.split(".")[-1], names, 1)
+    close = difflib.get_close_matches(name, names, 1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"

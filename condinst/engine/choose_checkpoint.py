@@ -47,8 +47,8 @@ def _seed(meta: dict[str, Any], path: str | os.PathLike[str]) -> int | None:
     if seed is None or (type(seed) is int and 0 <= seed < 2**32):
         return seed
     raise ValueError(
-        f"{path}: its run's seed is {seed!r}, expected a whole number, 0 to {2**32 - 1}; --seed "
-        "names another one"
+        f"{path}: the seed of its run is {seed!r}, expected a whole number, 0 to {2**32 - 1}; "
+        "--seed N sets another one"
     )
 
 

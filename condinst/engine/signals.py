@@ -50,9 +50,9 @@ class _Signals:
     def __init__(self) -> None:
         self.requested = 0
         self.stopping = False
-        """Whether a signal can wait for the end of an iteration, because one has begun."""
+        """True once an iteration has begun, for whose end a signal can wait."""
         self.saving = False
-        """Whether the last checkpoint is being written."""
+        """True while the last checkpoint is being written."""
         self.saved: Callable[[], str] = lambda: "the training had not begun"
         """Describes the newest checkpoint."""
         self._first: float | None = None

@@ -169,7 +169,7 @@ def check_matching(iou_thrs: Any, score_thr: Any, min_visible: Any) -> None:
     """Check the metric's settings.
 
     Raises:
-        ValueError: one is invalid.
+        ValueError: a setting is invalid.
     """
     if not len(iou_thrs) or not all(0 < value <= 1 for value in iou_thrs):
         raise ValueError(

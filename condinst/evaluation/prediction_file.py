@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from condinst.masks.rle import as_text
 from condinst.utils.files import replacing
 
 __all__ = ["read_predictions", "write_predictions"]
@@ -63,9 +64,7 @@ def _rows(prediction: dict[str, Any], category_ids: Sequence) -> list[dict[str, 
         for label, box, score in zip(labels, boxes.tolist(), scores, strict=True)
     ]
     for row, mask in zip(rows, prediction.get("masks", ()), strict="masks" in prediction):
-        counts = mask["counts"]
-        counts = counts.decode() if isinstance(counts, bytes) else counts
-        row["segmentation"] = {"size": [int(side) for side in mask["size"]], "counts": counts}
+        row["segmentation"] = as_text(mask)
     return rows
 
 

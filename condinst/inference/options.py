@@ -1,4 +1,4 @@
-"""Say what an argument is called that a predictor does not have, and where it belongs."""
+"""Suggest the right argument where a predictor gets one that it does not have."""
 
 from __future__ import annotations
 

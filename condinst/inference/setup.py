@@ -19,7 +19,7 @@ from condinst.checkpoints.model_check import check_complete
 from condinst.compat.stored_config import stored_config
 from condinst.config.blame import blaming
 from condinst.config.check import PREDICTION, check_config
-from condinst.config.nodes import type_name
+from condinst.config.nodes import dataset_layers, type_name
 from condinst.config.problem import wrong
 from condinst.config.read import name_types, read_config_file
 from condinst.images.pixel_format import PixelFormat
@@ -99,7 +99,7 @@ def check_channels(cfg: Config, model: CondInst, pixel_format: PixelFormat) -> N
     """Check that pipeline and network are for images of the same number of channels.
 
     Raises:
-        ValueError: they are not.
+        ValueError: the pipeline or the network is for another number of channels.
     """
     expected = input_channels(model.backbone)
     if pixel_format.channels != expected:
@@ -221,11 +221,9 @@ def pipeline(cfg: Config) -> tuple[Any, Compose]:
 
 
 def _test_dataset(cfg: Config) -> Any:
-    dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    layers = list(dataset_layers((cfg.get("test_dataloader") or {}).get("dataset")))
     # a wrapper may have a pipeline of its own, which is the one that an image goes through last
-    while "pipeline" not in dataset and ("dataset" in dataset or "datasets" in dataset):
-        dataset = dataset["dataset"] if "dataset" in dataset else dataset["datasets"][0]
-    return dataset
+    return next((layer for layer in layers if "pipeline" in layer), layers[-1])
 
 
 def _scope(cfg: Config) -> str:

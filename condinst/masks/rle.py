@@ -209,8 +209,10 @@ def encode_runs(runs: np.ndarray, height: int, width: int) -> dict[str, Any]:
 
 
 def as_text(rle: dict[str, Any]) -> dict[str, Any]:
-    """Return the RLE with ``counts`` as a string, the form in JSON files."""
-    return rle | {"counts": rle["counts"].decode("ascii")}
+    """Return the RLE with ``counts`` as a string and ``size`` as ints, the form in JSON files."""
+    counts = rle["counts"]
+    counts = counts.decode("ascii") if isinstance(counts, bytes) else counts
+    return {"size": [int(side) for side in rle["size"]], "counts": counts}
 
 
 def _compress(runs: np.ndarray) -> bytes:

@@ -192,7 +192,7 @@ class _Redirects(HTTPRedirectHandler):
 
 
 def _receive(url: str, part: _Part, timeout: float) -> str | None:
-    """One connection: write all that it brings; returns when the file is whole.
+    """Write all that one connection brings, and return when the file is whole.
 
     Returns:
         The file's sha256, if a redirect stated it.

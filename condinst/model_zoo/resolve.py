@@ -28,8 +28,8 @@ def resolve_config(name_or_path: str) -> str:
     package's config of that name, and one line on standard error says so.
 
     Raises:
-        FileNotFoundError: it looks like a path, and there is no such file.
-        ValueError: it is neither a file nor a name.
+        FileNotFoundError: the word looks like a path, and there is no such file.
+        ValueError: the word is neither a file nor a name.
     """
     if os.path.isfile(name_or_path):
         return name_or_path
@@ -73,8 +73,8 @@ def resolve_checkpoint(name_or_path: str) -> str:
     What ``hf://`` names is fetched too, so that a mistake is found before anything is built.
 
     Raises:
-        ImportError: it is an address ``hf://``, and huggingface_hub is not installed.
-        ValueError: it is neither a path nor a model's name, or the model has no weights.
+        ImportError: the word is an address ``hf://``, and huggingface_hub is not installed.
+        ValueError: the word is neither a path nor a model's name, or the model has no weights.
         OSError: the weights cannot be fetched.
     """
     if name_or_path.startswith(HUB):

@@ -69,7 +69,7 @@ def cache_folder() -> Path:
     """Return the folder of downloaded and converted weights, which is made if needed.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be made.
     """
     cache = os.environ.get("XDG_CACHE_HOME") or Path("~", ".cache")
     home = Path(os.environ.get(HOME) or Path(cache, "condinst")).expanduser()

@@ -62,7 +62,7 @@ def check_name(name: str) -> None:
     """Check the name of a config.
 
     Raises:
-        ValueError: it is not the name of a file.
+        ValueError: the name cannot be that of a file.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
@@ -75,7 +75,7 @@ def check_model(name: str) -> None:
     """Check that there is a model of this name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no model has this name.
     """
     from condinst.model_zoo import get, list_models
     from condinst.model_zoo.index import unknown

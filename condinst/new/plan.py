@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from condinst.new.facts import DataFacts
+from condinst.new.input_sizes import Views, choose_views
 from condinst.new.models import Recipe
 from condinst.new.resources import Machine
 from condinst.new.schedule import (
@@ -16,7 +17,6 @@ from condinst.new.schedule import (
     choose_schedule,
     memory_megapixels,
 )
-from condinst.new.views import Views, choose_views
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from condinst.new.facts import DataFacts
+from condinst.new.input_sizes import Views
 from condinst.new.models import Recipe
 from condinst.new.resources import Machine
-from condinst.new.views import Views
 
 _MEMORY_FRACTION = 0.85  # of the memory, for training
 # On a CPU time is the limit and not memory: so many megapixels per iteration take some seconds on

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.config.nodes import type_name
+from condinst.config.nodes import dataset_layers, type_name
 from condinst.datasets.coco.coco_file import read_coco_file
 from condinst.datasets.coco.entry_issues import first_few
 from condinst.evaluation.matches import Truth, read_truth
@@ -64,10 +64,9 @@ def read_split(cfg: Mapping[str, Any], name: str, folders: Sequence[Path] = ()) 
             missing or not COCO's.
     """
     metric = _coco_metric(cfg.get(f"{name}_evaluator"), name)
-    node = (cfg.get(f"{name}_dataloader") or {}).get("dataset")
-    while isinstance(node, Mapping) and "dataset" in node:
-        node = node["dataset"]
-    if not isinstance(node, Mapping) or "datasets" in node:
+    layers = list(dataset_layers((cfg.get(f"{name}_dataloader") or {}).get("dataset")))
+    node = layers[-1]
+    if not isinstance(node, Mapping) or not node or any("datasets" in layer for layer in layers):
         raise ValueError(f"the config's {name}_dataloader.dataset is not a single dataset")
     dataset = DATASETS.build({**node, "pipeline": [], "lazy_init": True})
     path, folders = _locate(str(metric.get("ann_file") or dataset.ann_file), folders)

@@ -24,7 +24,7 @@ _MAX_BYTES = 1_000_000  # of a config; ours have 10,000
 
 @dataclass(frozen=True)
 class ValidationSchedule:
-    """When a training that counts iterations validates.
+    """The iterations at which a training validates.
 
     Attributes:
         interval: it validates at the multiples of this, and at the end.

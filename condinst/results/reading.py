@@ -17,7 +17,7 @@ def parse(text: str | bytes) -> Any:
     """Parse JSON text.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: the text is not JSON.
     """
     try:
         return json.loads(text)

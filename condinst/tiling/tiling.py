@@ -28,7 +28,7 @@ _ROWS_AT_A_TIME = 64
 
 @dataclass(frozen=True)
 class Tiling:
-    """How images are cut into tiles, and how the detections of two tiles are matched.
+    """The settings by which images are cut into tiles and the detections of tiles are matched.
 
     Attributes:
         size: height and width of a tile, pixels of the image.

@@ -46,7 +46,7 @@ def replacing(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
         suffix: ending of the temporary, for writers that choose their format by it.
 
     Raises:
-        OSError: it cannot be written; names ``path``, whatever the writer's error named.
+        OSError: the file cannot be written; the message names ``path``, not the temporary file.
     """
     path = Path(path)
     check_replaceable(path)
@@ -76,7 +76,8 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
     A character of a name that is not UTF-8 becomes ``\\udcff``, which JSON and Python read as it.
 
     Raises:
-        OSError: it cannot be written; names the file, and what was there before is untouched.
+        OSError: the file cannot be written; the message names it, and an existing file is
+            untouched.
     """
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     with replacing(path) as temporary:
@@ -111,7 +112,7 @@ def names_file(path: str | os.PathLike[str], temporary: Path | None = None) -> I
 
 
 def is_disk_error(error: BaseException) -> bool:
-    """Tell whether the disk is full, over its quota or read-only."""
+    """Tell whether an error means that the disk is full, over its quota or read-only."""
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
@@ -120,8 +121,8 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a file.
-        OSError: it cannot be read.
+        ValueError: the path is not a regular file.
+        OSError: the file cannot be read.
     """
     check_regular(path)
     return Path(path).read_bytes()
@@ -132,7 +133,7 @@ def check_regular(path: str | os.PathLike[str]) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a file; the message does not name it.
+        ValueError: the path is not a regular file; the message does not name the path.
     """
     kind = stat.S_IFMT(os.stat(path).st_mode)
     if kind != stat.S_IFREG:
@@ -148,7 +149,7 @@ def check_writable(what: str, path: Path) -> None:
         path: the folder.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: the folder cannot be written to.
     """
     path = path.absolute()
     try:
@@ -179,7 +180,7 @@ def check_html(what: str, path: Path) -> None:
         path: the file.
 
     Raises:
-        ValueError: it does not.
+        ValueError: the path has another ending, or the folder cannot be written to.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{what} {path}: the page is an .html file")

@@ -39,7 +39,7 @@ def parse_hub_address(address: str) -> HubAddress:
     """Take an address apart. A "/" in a revision is written %2F: ``@refs%2Fpr%2F1``.
 
     Raises:
-        ValueError: it has another form, or its file would lie outside of the repository.
+        ValueError: the address has another form, or its file would lie outside of the repository.
     """
     match = _ADDRESS.fullmatch(address)
     if match is None:

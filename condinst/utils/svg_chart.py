@@ -55,7 +55,7 @@ def chart_style() -> AbstractContextManager[None]:
 
 
 def legend_of(figure: Any) -> list[tuple[str, str]]:
-    """Return (label, CSS color) of each labelled line of a figure, each label once."""
+    """Return (label, CSS color) of each labeled line of a figure, each label once."""
     from matplotlib.colors import to_hex
 
     found: dict[str, str] = {}

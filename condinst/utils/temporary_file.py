@@ -35,7 +35,7 @@ def claim_temporary(path: Path, suffix: str = "") -> tuple[Path, int | None]:
         has no locks.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the temporary file cannot be made.
     """
     for number in itertools.count():
         temporary = path.with_name(_name(path.name, str(number or ""), suffix))
@@ -64,7 +64,7 @@ def open_own(path: str | os.PathLike[str]) -> int:
         The descriptor. A new file is empty.
 
     Raises:
-        OSError: it cannot be opened, or is a folder.
+        OSError: the file cannot be opened, or is a folder.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:

@@ -72,7 +72,7 @@ def check_score_thr(value: Any) -> float:
     """Check a score threshold.
 
     Raises:
-        ValueError: it is not a number from 0 to 1.
+        ValueError: the threshold is not a number from 0 to 1.
     """
     try:
         usable = not isinstance(value, bool | str) and 0 <= float(value) <= 1

@@ -1,4 +1,4 @@
-"""What the operators of the stand-in share: precision, and the refusal of what is missing."""
+"""Helpers of the stand-in's operators: computing in float32, refusing what is missing."""
 
 from typing import NoReturn
 

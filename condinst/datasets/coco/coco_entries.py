@@ -35,7 +35,7 @@ _NAN_BOX = [math.nan] * 4
 
 
 class Segmentation(IntEnum):
-    """How an annotation stores its mask."""
+    """The form in which an annotation stores its mask."""
 
     NONE = 0
     POLYGONS = 1

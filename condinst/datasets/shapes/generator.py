@@ -24,6 +24,7 @@ import numpy as np
 from pycocotools import mask as mask_utils
 
 from condinst.datasets.shapes.scene import CLASSES, Scene, draw_scene
+from condinst.masks.rle import as_text
 from condinst.utils.files import write_whole
 
 __all__ = ["CLASSES", "make_shapes"]
@@ -193,7 +194,7 @@ def _segmentation(rng: np.random.Generator, mask: np.ndarray) -> list | dict[str
         return polygons
     rle = mask_utils.encode(np.asfortranarray(mask, dtype=np.uint8))
     if rng.random() < 0.5:
-        return {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
+        return as_text(rle)
     return {"size": rle["size"], "counts": _run_lengths(mask)}
 
 

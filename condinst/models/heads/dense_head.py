@@ -1,4 +1,4 @@
-"""What the box heads of CondInst and RTMDet-Ins have in common: points, and boxes from them."""
+"""Base class of the box heads of CondInst and RTMDet-Ins: points, and boxes from them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def check_sigmoid(loss_cls: dict, default: bool) -> None:
         default: the value of ``use_sigmoid`` where it is not set.
 
     Raises:
-        ValueError: it is not a loss of sigmoids.
+        ValueError: the loss is not one of sigmoids.
     """
     if not loss_cls.get("use_sigmoid", default):
         raise ValueError(

@@ -15,6 +15,7 @@ from mmdet.structures.bbox import distance2bbox
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from condinst.config.nodes import type_name
 from condinst.models.heads.dense_head import DenseHead, check_sigmoid
 from condinst.models.heads.local_tower import conv_at_points, is_local, run_tower
 from condinst.models.heads.rtmdet_mask_head import RTMDetMaskBranch, RTMDetMaskHead
@@ -172,7 +173,7 @@ class RTMDetInsSepBNHead(DenseHead):
         settings = copy.deepcopy(dict(self.train_cfg.get("assigner") or {}))
         name = settings.pop("type", "DynamicSoftLabelAssigner")
         # Not by the registry: a class of this name in ours would be in the way of mmdet's heads.
-        if str(name).rpartition(".")[2] != "DynamicSoftLabelAssigner":
+        if type_name(name) != "DynamicSoftLabelAssigner":
             raise ValueError(
                 f"model.train_cfg.assigner.type={name!r}: expected DynamicSoftLabelAssigner"
             )

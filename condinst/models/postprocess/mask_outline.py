@@ -31,7 +31,7 @@ _BLOCK = 256
 
 @dataclass(frozen=True)
 class ResizeAxis:
-    """How the pixels of one output axis depend on the cells of the logits.
+    """The cells of the logits that the pixels of one output axis depend on.
 
     Attributes:
         weights: (pixels, cells) float64; rows sum to 1.

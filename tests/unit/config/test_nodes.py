@@ -3,7 +3,7 @@
 import pytest
 from mmdet.datasets.transforms import Resize
 
-from condinst.config.nodes import inner_dataset, type_name
+from condinst.config.nodes import dataset_layers, inner_dataset, type_name
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,6 @@ def test_wrappers_are_taken_off():
     nested = dict(type="RepeatDataset", dataset=dict(type="ConcatDataset", datasets=[inner, {}]))
     assert inner_dataset(nested) is inner
     assert inner_dataset(None) == {}
+    concatenated = nested["dataset"]
+    layers = list(dataset_layers(nested))
+    assert [id(layer) for layer in layers] == [id(nested), id(concatenated), id(inner)]

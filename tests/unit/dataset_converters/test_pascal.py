@@ -128,6 +128,6 @@ def test_two_years_have_to_be_chosen(voc, tmp_path):
     for root in ("VOC2007", "VOC2012"):
         for name in ("a", "b"):
             voc(name, *_two(), root=root)
-    with pytest.raises(ValueError, match="say --data FOLDER with one of them: VOC2007, VOC2012"):
+    with pytest.raises(ValueError, match="use --data FOLDER with one of them: VOC2007, VOC2012"):
         import_data(tmp_path, tmp_path / "out")
     assert import_data(tmp_path / "VOC2007", tmp_path / "out").train.num_images == 1

@@ -88,7 +88,9 @@ def test_an_impossible_seed_is_named_with_its_file_unless_the_config_has_one(
 ):
     path = tmp_path / "iter_4.pth"
     torch.save({"state_dict": {}, "meta": {"iter": 4, "seed": seed}}, path)
-    with pytest.raises(ValueError, match=rf"iter_4\.pth: its run's seed is {seed!r}, expected .*"):
+    with pytest.raises(
+        ValueError, match=rf"iter_4\.pth: the seed of its run is {seed!r}, expected .*"
+    ):
         set_resume(config, str(path))
     config.randomness = dict(seed=9)
     set_resume(config, str(path))

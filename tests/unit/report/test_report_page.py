@@ -23,7 +23,7 @@ def check_links(text, folder):
 
 
 def test_a_whole_run(work_dir, content, perfect, noise):
-    """Return a run that misses one object and has one weak false positive on each image."""
+    """The run misses one object and has one weak false positive on each image."""
     found = perfect[1:] + noise
     (work_dir / "predictions_val.json").write_text(json.dumps(found))
     info = {"seconds": 3720, "validations": {"last": {"iteration": 40}}, "machine": {"cores": 2}}

@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("of_file", [False, True])
 def test_a_json_is_read_once(folder, tmp_path, monkeypatch, of_file):
-    """Return data with a split, and one file that has to be split."""
+    """The data have a split, or are one file that has to be split."""
     parsed = []
     real = json_stream.open_json
     for module in (json_stream, coco_file):
