@@ -254,6 +254,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
 def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
+    from condinst.cli.progress_hook import ProgressHook
     from condinst.cli.terminal import tell
     from condinst.cli.terminal_hook import TerminalHook, describe_run, log_file
     from condinst.config.blame import blaming
@@ -269,7 +270,8 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     setup_cache_size_limit_of_dynamo()
     with blaming(cfg):
         runner = build_test_runner(cfg)
-        runner.register_hook(TerminalHook())
+        for hook in (ProgressHook(), TerminalHook()):
+            runner.register_hook(hook)
         runner.logger.info(report, extra={"terminal": False})
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

@@ -145,6 +145,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _train(cfg: Config, save_of: Callable[[Runner], None]) -> None:
+    from condinst.cli.progress_hook import ProgressHook
     from condinst.cli.terminal import tell
     from condinst.cli.terminal_hook import TerminalHook, describe_run, log_file
     from condinst.config.blame import blaming
@@ -161,7 +162,7 @@ def _train(cfg: Config, save_of: Callable[[Runner], None]) -> None:
     resume_after_restart(cfg)
     with blaming(cfg):
         runner = build_runner(cfg)
-        for hook in (StopHook(), MatchingResumeHook(), TerminalHook()):
+        for hook in (StopHook(), MatchingResumeHook(), ProgressHook(), TerminalHook()):
             runner.register_hook(hook)
         save_of(runner)
         runner.logger.info(report, extra={"terminal": False})
