@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from condinst.cli.hints import before_option
 from condinst.cli.once import RANKS
 from condinst.cli.parser import Parser
 from condinst.config.known import OUR_DETECTORS
@@ -29,7 +30,8 @@ class _KeyValues(argparse.Action):
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         for word in values:
             if "=" not in word:
-                parser.error(f"{option_string} {word}: expected key=value")
+                where = before_option(parser, str(option_string))
+                parser.error(f"{option_string} {word}: expected key=value{where}")
             first, *rest = word.partition("=")[0].split(".")
             if not first.isidentifier() or not all(part.strip() for part in rest):
                 parser.error(
