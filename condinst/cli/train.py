@@ -14,6 +14,7 @@ from condinst.cli.common import (
     check_run_folder,
     load_config,
     make_parser,
+    read_ahead,
     use_rle_masks,
 )
 from condinst.cli.early import check_checkpoint, check_config, check_range
@@ -129,6 +130,7 @@ def train(args: argparse.Namespace) -> None:
     check_run(args)
     if is_first_process():
         print(f"config   {printable(args.config)}", flush=True)  # importing PyTorch takes seconds
+    read_ahead(args.config, args.cfg_options, ("train", "val"))
 
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
