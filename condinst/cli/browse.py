@@ -11,11 +11,12 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condinst.cli.common import add_cfg_options, check_writable, read_config
+from condinst.cli.common import add_cfg_options, check_writable, read_ahead, read_config
 from condinst.cli.early import check_config, check_least
 from condinst.images.sources import IMAGE_SUFFIXES
 from condinst.utils.files import write_whole
 from condinst.utils.names import printable, safe_part
+from condinst.utils.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     _check_free(args.out)
     check_config(args.config)
     print(f"config  {printable(args.config)}", flush=True)  # importing PyTorch takes seconds
+    read_ahead(args.config, args.cfg_options, (args.split,))
     cfg = read_config(args.config, args.cfg_options)
 
     from PIL import Image
@@ -91,7 +93,8 @@ def run(args: argparse.Namespace) -> int:
         written += 1
         ignored = f", {view.num_ignored} ignored" if view.num_ignored else ""
         print(f"{printable(path)}: {len(view.instances)} objects{ignored}", flush=True)
-    print(f"wrote {written} images to {printable(args.out)} (the dataset has {len(browser)})")
+    wrote = f"wrote {counted(written, 'image')} to {printable(args.out)}"
+    print(f"{wrote} (the dataset has {len(browser):,})")
     return 0
 
 

@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from condinst.cli.hints import before_option
 from condinst.cli.once import RANKS
 from condinst.cli.parser import Parser
+from condinst.compat import require_packages
 from condinst.config.known import OUR_DETECTORS
 from condinst.config.nodes import type_name
 from condinst.utils.files import check_html as check_html
@@ -22,6 +24,8 @@ from condinst.utils.files import check_writable as check_writable
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+_READ: dict[str, Any] = {}  # configs by path, from read_ahead to read_config
+
 
 class _KeyValues(argparse.Action):
     """mmengine's action for key=value, with a message for a word that has no "="."""
@@ -29,7 +33,8 @@ class _KeyValues(argparse.Action):
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         for word in values:
             if "=" not in word:
-                parser.error(f"{option_string} {word}: expected key=value")
+                where = before_option(parser, str(option_string))
+                parser.error(f"{option_string} {word}: expected key=value{where}")
             first, *rest = word.partition("=")[0].split(".")
             if not first.isidentifier() or not all(part.strip() for part in rest):
                 parser.error(
@@ -97,6 +102,28 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
+def read_ahead(config: str, options: Mapping[str, Any], splits: Sequence[str] = ()) -> None:
+    """Find mistakes in a config before PyTorch is imported; :func:`read_config` then has it.
+
+    Args:
+        config: path of the file, or name of a model of the index.
+        options: settings from ``--cfg-options``.
+        splits: those whose annotation files have to be there.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_config`.
+    """
+    from condinst.config.overrides import check_ahead
+    from condinst.config.read import read_config_file
+    from condinst.model_zoo import resolve_config
+
+    require_packages()
+    path = resolve_config(config)
+    cfg = read_config_file(path)
+    check_ahead(cfg, options, splits)
+    _READ[path] = cfg
+
+
 def read_config(
     config: str,
     options: Mapping[str, Any] | None = None,
@@ -118,7 +145,8 @@ def read_config(
     from condinst.config.read import read_config_file
     from condinst.model_zoo import resolve_config
 
-    cfg = read_config_file(resolve_config(config))
+    path = resolve_config(config)
+    cfg = _READ.pop(path) if path in _READ else read_config_file(path)
     override(cfg, dict(options or {}), parts)
     return cfg
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from condinst.cli.common import make_parser
 from condinst.cli.early import check_config, check_file, check_out_file
+from condinst.compat import require_packages
 from condinst.utils.hub import PREFIX as HUB
 from condinst.utils.hub import fetch_from_hub, parse_hub_address
 from condinst.utils.names import printable
@@ -78,6 +79,8 @@ def convert(args: argparse.Namespace) -> Conversion:
     check_out_file("--out", args.out)
     if args.config:
         check_config(args.config)
+    require_packages()
+    print(f"reading {printable(args.weights)} ...", flush=True)  # importing PyTorch takes seconds
 
     from condinst.checkpoints import LAYOUTS, convert_file
     from condinst.model_zoo import resolve_config

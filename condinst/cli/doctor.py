@@ -13,7 +13,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst doctor``."""
-    from condinst.doctor import as_dict, as_text, count_issues, worst
+    from condinst.doctor import as_dict, as_text, worst
 
     if args.cfg_options and not args.config:
         raise ValueError("--cfg-options: expected a config, whose settings they override")
@@ -75,10 +75,23 @@ def run(args: argparse.Namespace) -> int:
         if report:
             before = findings[-1].group if findings else None
             print(as_text([*report.findings, *report.fixes], color, before))
-        print(f"\n{count_issues(everything)}")
+        print(f"\n{_count(everything, report)}")
     if report and args.fix:  # the config was checked with the original data
         everything = [*(f for f in findings if f.name != "data"), *report.fixes]
     return 1 if worst(everything) == "error" else 0
+
+
+def _count(findings: Sequence[Finding], report: Report | None) -> str:
+    """Count the errors and warnings; what the report says again counts once."""
+    from condinst.doctor import count_issues
+
+    counted = [
+        f
+        for f in findings
+        if report is None or (f.group, f.name) != ("config", "data") or not report.has_all(f.value)
+    ]
+    again = " (the config's check and the report name the same)"
+    return f"{count_issues(counted)}{again if len(counted) < len(findings) else ''}"
 
 
 def _look(

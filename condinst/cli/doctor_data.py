@@ -91,11 +91,24 @@ class Report:
         findings: statistics and issues.
         fixes: what was fixed, what is left, and which files were written.
         content: the whole report as values that JSON can hold.
+        broken: for each annotation file, the places in it with which a training fails.
     """
 
     findings: list[Finding]
     fixes: list[Finding] = field(default_factory=list)
     content: dict[str, Any] = field(default_factory=dict)
+    broken: dict[str, list[str]] = field(default_factory=dict)
+
+    def has_all(self, problems: str) -> bool:
+        """Tell whether each line but the first names a file and a place that ``broken`` has."""
+        lines = problems.split("\n")[1:]
+        return bool(lines) and all(
+            any(
+                path in line and any(place in line for place in places)
+                for path, places in self.broken.items()
+            )
+            for line in lines
+        )
 
 
 def report_on_data(args: argparse.Namespace, cfg: Config | None) -> Report:
@@ -112,6 +125,7 @@ def report_on_data(args: argparse.Namespace, cfg: Config | None) -> Report:
         findings,
         fix_files,
         fix_findings,
+        places_of_errors,
         write_page,
     )
     from condinst.data_report.config_sources import read_config_sources
@@ -127,6 +141,7 @@ def report_on_data(args: argparse.Namespace, cfg: Config | None) -> Report:
     fixed = fix_files(examinations, args.fix) if args.fix else []
     report = Report(findings(examinations), fix_findings(fixed))
     report.content = as_dict(examinations, fixed)
+    report.broken = {e.source.path: places_of_errors(e) for e in examinations}
     if fixed:
         table = str(args.fix / "fixes.csv")
         report.fixes.append(Finding("fixed", "every fix", "ok", table))

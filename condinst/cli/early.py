@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import os
 import re
+import warnings
 from pathlib import Path
 
 from condinst.utils.files import check_regular, check_replaceable, check_writable
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
+_MAX_BYTES = 1_000_000  # of a config; ours have 10,000
 _CONFIGS = (".py", ".json", ".yaml", ".yml")
 # a zip archive, as torch writes now, and a pickle of protocol 2, as it wrote before 1.6
 _MAGIC = (b"PK\x03\x04", b"\x80\x02")
@@ -64,6 +67,22 @@ def check_config(word: str, more: str = "a config comes before its checkpoint") 
     file = Path(resolve_config(word))
     if file.suffix not in _CONFIGS:
         raise ValueError(f"config {word}: expected a file that ends in {', '.join(_CONFIGS)}")
+    if file.suffix == ".py":
+        _check_syntax(word, file)
+
+
+def _check_syntax(word: str, file: Path) -> None:
+    """Find a SyntaxError; what else is wrong with the text is found where the config is read."""
+    try:
+        text = file.read_text(encoding="utf-8") if file.stat().st_size < _MAX_BYTES else ""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except SyntaxError as error:
+        reason = f"SyntaxError: {error}".replace("(<unknown>, line", "(line")
+        raise ValueError(f"config {word}: {reason}") from None
+    except (OSError, ValueError, RecursionError, MemoryError):
+        pass
 
 
 def check_checkpoint(word: str, what: str = "checkpoint") -> None:
@@ -77,7 +96,8 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
         FileNotFoundError: the word looks like a path, and there is no such file.
         ValueError: it is something else.
     """
-    from condinst.model_zoo.index import list_models, unknown
+    from condinst.model_zoo.index import get, list_models, unknown
+    from condinst.model_zoo.weights import check_published
 
     if word.startswith(HUB):
         parse_hub_address(word)
@@ -96,6 +116,7 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
         check_file(what, path)
         return
     if word in list_models():
+        check_published(get(word))
         return
     is_there = os.path.lexists(word)
     if is_there:  # a link, a pipe or a device
@@ -116,7 +137,8 @@ def check_model_words(config: str, checkpoint: str | None) -> None:
         FileNotFoundError: a file does not exist.
         ValueError: a word is something else.
     """
-    from condinst.model_zoo.index import list_models
+    from condinst.model_zoo.index import get, list_models
+    from condinst.model_zoo.weights import check_published
 
     if checkpoint is None and is_checkpoint(config):
         check_checkpoint(config)
@@ -129,6 +151,8 @@ def check_model_words(config: str, checkpoint: str | None) -> None:
             f"{config}: expected a checkpoint after a config file; only the name of a model "
             "implies one"
         )
+    else:
+        check_published(get(config))
 
 
 def check_file(what: str, path: str | Path) -> None:

@@ -113,6 +113,8 @@ def _check(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst export``."""
     _check(args)
+    # importing PyTorch takes seconds
+    print(f"model  {printable(args.checkpoint or args.config)}", flush=True)
     try:
         from condinst.export.exporter import Options, export_model
     except ImportError as error:

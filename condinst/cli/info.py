@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from condinst.cli.common import add_cfg_options, read_config
+from condinst.cli.common import add_cfg_options, read_ahead, read_config
 from condinst.cli.early import (
     check_checkpoint,
     check_config,
@@ -78,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
         check_checkpoint(args.config)
     else:
         check_config(args.config)
+        read_ahead(args.config, args.cfg_options)
+    print("building the model ...", file=sys.stderr, flush=True)  # importing PyTorch takes seconds
 
     from condinst.config.check import PREDICTION
 

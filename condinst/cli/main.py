@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from condinst.cli.errors import explain
+from condinst.cli.hints import foreign_option, unknown_option
 from condinst.cli.once import print_error
 from condinst.cli.parser import Parser
 from condinst.version import __version__
@@ -52,7 +53,7 @@ _EPILOG = """examples:
   condinst make-shapes
   condinst predict shapes data/shapes/val --out found
   condinst list
-  condinst new mine --data images/
+  condinst new mine --data DATASET/
   condinst train quickstart_condinst_r18_fpn_shapes --seed 0
   condinst test CONFIG work_dirs/NAME/iter_90000.pth
   condinst doctor CONFIG
@@ -130,6 +131,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"condinst {__version__}")
     _add_debug(parser, default=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
     chosen = next((word for word in words if not word.startswith("-")), None)
     close = difflib.get_close_matches(chosen or "", _COMMANDS, 1)
     if close and chosen not in _COMMANDS:
@@ -154,16 +157,12 @@ def _parse(words: list[str]) -> argparse.Namespace:
                     metavar="N",
                     help="refuse images with more pixels (default 268435456 = 16384 x 16384)",
                 )
+    if chosen is not None and (foreign := foreign_option(chosen, own, words)):
+        own.error(f"{foreign[0]}: condinst {chosen} has no such option; {foreign[1]}")
     args, unknown = parser.parse_known_args(words)
     if unknown:
-        own.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(own, unknown[0])}")
+        own.error(f"unrecognized arguments: {' '.join(unknown)}{unknown_option(own, unknown[0])}")
     return args
-
-
-def _meant(parser: argparse.ArgumentParser, word: str) -> str:
-    options = [option for action in parser._actions for option in action.option_strings]
-    close = difflib.get_close_matches(word.split("=")[0], options, 1) if word[0] == "-" else []
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _positive(word: str) -> int:

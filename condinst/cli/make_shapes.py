@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from condinst.cli.common import make_parser
+from condinst.cli.common import check_writable, make_parser
+from condinst.cli.early import check_least, check_range
 from condinst.utils.names import printable
+from condinst.utils.words import counted
 
 _EXAMPLES = """examples:
   %(prog)s
@@ -41,11 +44,17 @@ def main(argv: list[str] | None = None) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst make-shapes``."""
+    for option, value in (("--train", args.train), ("--val", args.val)):
+        check_least(option, value)
+    check_range("--seed", args.seed, 0, 2**32 - 1)
+    check_writable("--out", Path(args.out))
+    number = f"{counted(args.train, 'training image')} and {counted(args.val, 'validation image')}"
+    print(f"{number} of {args.size} x {args.size} pixels in {printable(args.out)} ...", flush=True)
+
     from condinst.datasets.shapes.generator import make_shapes
 
     written = make_shapes(
         args.out, num_train=args.train, num_val=args.val, size=args.size, seed=args.seed
     )
-    done = "wrote" if written else "already there:"
-    print(f"{done} {printable(args.out)} ({args.train} training and {args.val} validation images)")
+    print("written" if written else "already there, unchanged")
     return 0

@@ -25,7 +25,7 @@ _FORMATS = (
 )
 _EXAMINED = 50_000  # annotations at most, which takes seconds
 _EXAMPLES = """examples:
-  %(prog)s mine --data images/
+  %(prog)s mine --data dataset/
   %(prog)s mine --data project/annotations.json --model r50 --device cuda --memory 24
   %(prog)s mine --data yolo/data.yaml --val-fraction 0.1 --from-scratch
 """

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from condinst.cli.hints import misplaced_value
 from condinst.utils.names import printable_lines
 
 __all__ = ["Parser"]
@@ -20,8 +21,12 @@ class Parser(argparse.ArgumentParser):
     """
 
     def error(self, message: str) -> NoReturn:
-        """End with code 2."""
-        super().error(printable_lines(message))  # a shell's pattern may insert any file's name
+        """Print the error and where to read more, not all options; end with code 2."""
+        message = printable_lines(
+            f"{message}{misplaced_value(self, message)}"
+        )  # of any file's name
+        what = "options" if self._subparsers is None else "commands"
+        self.exit(2, f"{self.prog}: error: {message}\n({self.prog} --help lists the {what})\n")
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None

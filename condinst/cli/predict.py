@@ -25,7 +25,7 @@ from condinst.cli.predict_video import VideoOutput
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
 from condinst.images.web import is_url
 from condinst.utils.names import printable
-from condinst.utils.words import without_error_numbers
+from condinst.utils.words import counted, without_error_numbers
 
 if TYPE_CHECKING:
     from condinst.inference.predictor import Predictor
@@ -149,8 +149,8 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.monotonic() - start
     left_out = f", {skipped.count} skipped" if skipped.count else ""
     print(
-        f"{num_instances} instances in {num_images} images{left_out}, {seconds:.1f} s "
-        f"({num_images / max(seconds, 1e-9):.2g} images per second): {printable(out)}"
+        f"{counted(num_instances, 'instance')} in {counted(num_images, 'image')}{left_out}, "
+        f"{seconds:.1f} s ({num_images / max(seconds, 1e-9):.2g} images per second): {printable(out)}"
     )
     if num_images == 0:
         raise ValueError("none of the images could be read")
@@ -251,7 +251,7 @@ def _progress(stream: Iterator[Results], total: int) -> Iterator[Results]:
         yield results
         if terminal:
             name = printable(Path(results.path).name) if results.path else "frame"
-            text = f"{number} of {total}  {name[:40]}  {len(results)} instances"
+            text = f"{number} of {total}  {name[:40]}  {counted(len(results), 'instance')}"
             print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
     if terminal and total:
         print(file=sys.stderr)

@@ -6,7 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
-from condinst.cli.common import make_parser
+from condinst.cli.common import check_writable, make_parser
+from condinst.cli.early import check_least
 from condinst.compat.base_configs import shipped_config
 from condinst.utils.names import printable
 
@@ -45,16 +46,22 @@ def quickstart(args: argparse.Namespace) -> dict[str, float]:
     Returns:
         The metrics of the validation images.
     """
+    check_least("--iters", args.iters)
+    check_writable("--data", Path(args.data))
+    check_writable("--work-dir", Path(args.work_dir))
+    config = str(shipped_config(CONFIG))
+    start = time.perf_counter()
+    print(f"images   {printable(args.data)}", flush=True)  # generating them takes seconds
+
+    from condinst.datasets.shapes.generator import make_shapes
+
+    written = make_shapes(args.data)
+    print(f"         {'generated' if written else 'already there'}", flush=True)
+
     from mmengine.runner import find_latest_checkpoint
 
     from condinst.cli import test, train
     from condinst.cli.ap_table import ap_table
-    from condinst.datasets.shapes.generator import make_shapes
-
-    config = str(shipped_config(CONFIG))
-    start = time.perf_counter()
-    written = make_shapes(args.data)
-    print(f"{'generated' if written else 'found'} the images in {printable(args.data)}", flush=True)
 
     options = [f"data_root={args.data}/"]
     if args.iters is not None:

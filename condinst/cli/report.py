@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import add_cfg_options, check_html, read_config
 from condinst.cli.early import check_exists
 from condinst.utils.names import printable
 from condinst.utils.words import counted, without_error_numbers
+
+if TYPE_CHECKING:
+    from condinst.report.run import Run
 
 _EXAMPLES = """examples:
   %(prog)s work_dirs/NAME
@@ -58,9 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from condinst.report.run import read_run
 
     found = read_run(args.work_dir)
-    validations = len(next(iter(found.curves.metrics.values()), ())) if found.curves else 0
-    text = f"{printable(args.work_dir)}: {counted(validations, 'validation')}"
-    print(text, flush=True)
+    print(f"{printable(args.work_dir)}: {_validations(found)}", flush=True)
     if args.cfg_options:  # a path that is typed here is meant from here
         found.folders.insert(0, Path.cwd())
     if args.run_config:
@@ -80,3 +82,14 @@ def run(args: argparse.Namespace) -> int:
         print(f"not in the report: {printable(without_error_numbers(part))}")
     print(f"wrote {printable(path)}")
     return 0
+
+
+def _validations(run: Run) -> str:
+    """Return how many validations there were, or the last one where only that is noted."""
+    logged = len(next(iter(run.curves.metrics.values()), ())) if run.curves else 0
+    noted: Any = run.info.get("validations")
+    for key in ("last", "iteration"):
+        noted = noted.get(key) if isinstance(noted, dict) else None
+    if not logged and isinstance(noted, int):
+        return f"last validation after {counted(noted, 'iteration')}"
+    return counted(logged, "validation")

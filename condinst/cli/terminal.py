@@ -27,6 +27,7 @@ _FIELD = re.compile(r"([\w/.]+): (\S+)")
 # information of mmengine that a user waits for
 _WANTED = re.compile(r"Saving checkpoint at|Auto resumed|resumed epoch|LR is set based on")
 _WARNERS = ("mmengine.runner",)  # its warnings name keys of checkpoints and settings of the config
+_NO_WARNING = re.compile("Advance dataloader")  # of a resumed training, which may take a while
 _TABLES = ("condinst.evaluation", "condinst.cli")  # TerminalHook and the commands print these
 
 
@@ -170,7 +171,7 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        if record.levelno >= logging.WARNING:
+        if record.levelno >= logging.WARNING and not _NO_WARNING.match(text):
             return f"{record.levelname.lower()}: {printable_lines(without_error_numbers(text))}"
         text = "\n".join(map(printable, text.split("\n")))
         return progress_line(text) or text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import (
     add_config_arguments,
@@ -15,6 +15,7 @@ from condinst.cli.common import (
     check_writable,
     load_config,
     make_parser,
+    read_ahead,
     use_rle_masks,
 )
 from condinst.cli.early import (
@@ -157,8 +158,7 @@ def build_config(args: argparse.Namespace) -> Config:
 
     from condinst.config.check import TEST
 
-    if args.data_root is not None:
-        args.cfg_options = {**args.cfg_options, "data_root": args.data_root}
+    args.cfg_options = _options(args)
     if args.checkpoint is None and is_checkpoint(args.config):
         cfg = load_config(args, TEST, read_stored_config)
     else:
@@ -191,6 +191,11 @@ def build_config(args: argparse.Namespace) -> Config:
         )
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), *hooks]
     return cfg
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    root = {} if args.data_root is None else {"data_root": args.data_root}
+    return {**args.cfg_options, **root}
 
 
 def _checkpoint(args: argparse.Namespace) -> str:
@@ -236,11 +241,9 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     """
     check_arguments(args)
     if is_first_process():
-        print(
-            f"config      {printable(args.config)}",
-            flush=True,
-            # importing PyTorch takes seconds
-        )
+        print(f"config      {printable(args.config)}", flush=True)  # PyTorch takes seconds
+    if args.checkpoint is not None or not is_checkpoint(args.config):
+        read_ahead(args.config, _options(args), ("test",))
 
     from condinst.cli.terminal import quiet
     from condinst.engine.lost_peers import end_when_peers_are_lost
@@ -254,6 +257,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
 def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
+    from condinst.cli.progress_hook import ProgressHook
     from condinst.cli.terminal import tell
     from condinst.cli.terminal_hook import TerminalHook, describe_run, log_file
     from condinst.config.blame import blaming
@@ -269,7 +273,8 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     setup_cache_size_limit_of_dynamo()
     with blaming(cfg):
         runner = build_test_runner(cfg)
-        runner.register_hook(TerminalHook())
+        for hook in (ProgressHook(), TerminalHook()):
+            runner.register_hook(hook)
         runner.logger.info(report, extra={"terminal": False})
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

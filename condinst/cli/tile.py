@@ -13,6 +13,7 @@ from condinst.cli.common import check_writable
 from condinst.cli.early import check_file, check_folder, check_range
 from condinst.cli.tile_arguments import tile_size
 from condinst.utils.names import printable
+from condinst.utils.words import counted
 
 _EXAMPLES = """examples:
   %(prog)s slides/annotations/instances_train.json --images slides/train --out tiles --tile 1024
@@ -72,11 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from condinst.tiling.tiling import Tiling
 
     Tiling.of(args.tile, args.tile_overlap, False, 0.5)  # checks
-    print(
-        f"annotations  {printable(args.annotations)}",
-        flush=True,
-        # importing PyTorch takes seconds
-    )
+    print(f"reading {printable(args.annotations)} ...", flush=True)  # PyTorch takes seconds
 
     from condinst.dataset_converters.tile_coco import cut_files
 
@@ -90,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
         keep_empty=not args.no_empty,
     )
     print(
-        f"{done.num_images} images, {done.num_tiles} tiles with {done.num_objects} objects, "
+        f"{counted(done.num_images, 'image')}, {counted(done.num_tiles, 'tile')} with "
+        f"{counted(done.num_objects, 'object')}, "
         f"{done.num_crowds} of them crowds or less than {args.min_visible:.0%} visible"
         f"\nannotations  {printable(done.annotations)}\nimages     {printable(done.images)}"
     )

@@ -14,6 +14,7 @@ from condinst.cli.common import (
     check_run_folder,
     load_config,
     make_parser,
+    read_ahead,
     use_rle_masks,
 )
 from condinst.cli.early import check_checkpoint, check_config, check_range
@@ -129,6 +130,7 @@ def train(args: argparse.Namespace) -> None:
     check_run(args)
     if is_first_process():
         print(f"config   {printable(args.config)}", flush=True)  # importing PyTorch takes seconds
+    read_ahead(args.config, args.cfg_options, ("train", "val"))
 
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
@@ -145,6 +147,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _train(cfg: Config, save_of: Callable[[Runner], None]) -> None:
+    from condinst.cli.progress_hook import ProgressHook
     from condinst.cli.terminal import tell
     from condinst.cli.terminal_hook import TerminalHook, describe_run, log_file
     from condinst.config.blame import blaming
@@ -161,7 +164,7 @@ def _train(cfg: Config, save_of: Callable[[Runner], None]) -> None:
     resume_after_restart(cfg)
     with blaming(cfg):
         runner = build_runner(cfg)
-        for hook in (StopHook(), MatchingResumeHook(), TerminalHook()):
+        for hook in (StopHook(), MatchingResumeHook(), ProgressHook(), TerminalHook()):
             runner.register_hook(hook)
         save_of(runner)
         runner.logger.info(report, extra={"terminal": False})

@@ -9,7 +9,6 @@ arguments of a class that accepts any keyword, passes.
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import logging
 import re
 import warnings
@@ -22,7 +21,7 @@ from mmengine.registry import DefaultScope
 from condinst.config import known
 from condinst.config.arguments import arguments_of, find_class, registries, similar_class
 from condinst.config.nodes import type_name
-from condinst.config.problem import ConfigError, is_typo, join, near, show, unknown, wrong
+from condinst.config.problem import ConfigError, is_typo, join, near, unknown, wrong
 from condinst.config.sections import (
     check_complete,
     check_default_hooks,
@@ -35,6 +34,7 @@ from condinst.config.sections import (
     near_misses,
 )
 from condinst.config.semi_supervised import check_semi_supervised
+from condinst.config.top_level import check_top_level, check_values
 from condinst.config.values import check_value
 
 PREDICTION = ("model", "test_dataloader", "test_pipeline")
@@ -65,7 +65,7 @@ def check_config(cfg: Config, parts: Sequence[str] | None = None) -> None:
 
 def find_problems(cfg: Config, parts: Sequence[str] | None = None) -> Iterator[str]:
     """Yield a message for every problem of a config."""
-    yield from _top_level(cfg)
+    yield from check_top_level(cfg)
     if parts is None and "model" not in cfg:
         yield "has no model"
     if parts is None:
@@ -89,34 +89,6 @@ def find_problems(cfg: Config, parts: Sequence[str] | None = None) -> Iterator[s
                     yield from _part(cfg, part, registry)
         finally:
             logging.getLogger("mmengine").setLevel(level)
-
-
-def _top_level(cfg: Config) -> Iterator[str]:
-    from mmengine.runner import Runner
-
-    read = {*inspect.signature(Runner.__init__).parameters, *known.TOP_LEVEL} - {"self", "cfg"}
-    for name in cfg:
-        value = cfg[name]
-        if name in read:
-            problem = check_value(name, value)
-            if problem:
-                yield problem
-            continue
-        meant = near(name, [k for k in read if len(k) > 4], cutoff=0.86)
-        if meant and not _is_of_the_user(name, meant):
-            yield f"{name}={show(value)}: nothing reads {name!r}; did you mean {meant!r}?"
-
-
-def _is_of_the_user(name: str, meant: str) -> bool:
-    """Tell whether a name is one that users choose: train_cfg2, model_a, a_model."""
-    return (
-        name.startswith((f"{meant}_", "_"))
-        or name.rstrip("0123456789") == meant
-        or name.endswith(f"_{meant}")
-        or (name.startswith(meant) and len(meant) < 8)
-        or meant.startswith(name)
-        and len(name) < len(meant) - 1
-    )
 
 
 def _kind(part: str, value: object) -> str | None:
@@ -182,7 +154,7 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
             if key in known.OPAQUE:
                 if isinstance(value, dict) and key in known.IN_DATASETS:
                     yield from near_misses(where, value, known.IN_DATASETS[key])
-                yield from _values(where, value)
+                yield from check_values(where, value)
                 continue
             if key in ("pipeline",) and registry in ("DATASETS", "DATA_SAMPLERS"):
                 if value is not None and not isinstance(value, list | tuple):
@@ -200,14 +172,6 @@ def _walk(path: str, node: Any, registry: str | None) -> Iterator[str]:
     elif isinstance(node, list | tuple):
         for index, item in enumerate(node):
             yield from _walk(f"{path}[{index}]", item, registry)
-    yield from (problem for problem in [check_value(path, node)] if problem)
-
-
-def _values(path: str, node: Any) -> Iterator[str]:
-    """Check only the values, where a ``type`` names no registered class."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from _values(join(path, key), value)
     yield from (problem for problem in [check_value(path, node)] if problem)
 
 

@@ -94,6 +94,15 @@ TOP_LEVEL = (
     *("data_root", "dataset_type"),
 )
 
+# the arguments of mmengine's Runner, named here because importing it takes seconds
+RUNNER = (
+    *("model", "work_dir", "train_dataloader", "val_dataloader", "test_dataloader"),
+    *("train_cfg", "val_cfg", "test_cfg", "auto_scale_lr", "optim_wrapper", "param_scheduler"),
+    *("val_evaluator", "test_evaluator", "default_hooks", "custom_hooks", "data_preprocessor"),
+    *("load_from", "resume", "launcher", "env_cfg", "log_processor", "log_level", "visualizer"),
+    *("default_scope", "randomness", "experiment_name"),
+)
+
 # the parts of a config, each with the registry of its dicts
 PARTS: dict[str, str] = {
     "model": "MODELS",

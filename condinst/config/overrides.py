@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from condinst.config.check import check_config
 from condinst.config.data_root import set_data_root
-from condinst.config.known import TOP_LEVEL
-from condinst.config.problem import join, near, show
+from condinst.config.known import RUNNER, TOP_LEVEL
+from condinst.config.problem import ConfigError, join, near, show
 from condinst.config.read import import_custom, one_line
+from condinst.config.top_level import check_top_level, check_values, missing_annotations
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["override"]
+__all__ = ["check_ahead", "override"]
 
 _SCOPES = ("condinst", "mmdet")
 # variables that are read only where there is no data loader: it has a copy
@@ -33,11 +33,39 @@ def override(cfg: Config, options: dict[str, Any], parts: Sequence[str] | None =
     Raises:
         ValueError: an option does not fit, or the config cannot be built.
     """
+    from condinst.config.check import check_config
+
     _override(cfg, options)
     if any(option.split(".")[0] == "custom_imports" for option in options):
         import_custom(cfg, "--cfg-options")
     check_config(cfg, parts)
     _drop_worker_settings(cfg)
+
+
+def check_ahead(cfg: Config, options: Mapping[str, Any], splits: Sequence[str] = ()) -> None:
+    """Check what can be checked of a config and its overrides without PyTorch and mmdet.
+
+    Args:
+        cfg: not changed.
+        options: values by dotted key.
+        splits: those whose loaders are used, and whose annotation files have to be there.
+
+    Raises:
+        ValueError: an option does not fit, a top-level key is misspelt, a value is impossible, or a
+            file is missing.
+    """
+    cfg = copy.deepcopy(cfg)
+    _override(cfg, dict(options))
+    loaders = [f"{split}_dataloader" for split in splits if f"{split}_dataloader" in cfg]
+    problems = [
+        *check_top_level(cfg),
+        *(p for name in loaders for p in check_values(name, cfg[name])),
+    ]
+    if problems:
+        raise ConfigError(f"config {cfg.filename}: {'; '.join(problems[:3])}")
+    if missing := list(dict.fromkeys(missing_annotations(cfg, splits))):
+        listed = "".join(f"\n  {n}. {problem}" for n, problem in enumerate(missing, 1))
+        raise ConfigError(f"the data of this config cannot be used as it is:{listed}")
 
 
 def _override(cfg: Config, options: dict[str, Any]) -> None:
@@ -99,9 +127,7 @@ def _check_names(cfg: Config, options: Iterable[str]) -> None:
     A variable of the config file is such a key: the file has been read, with the variable's old
     value in every place that it is for. Modules of the user may read any key.
     """
-    from mmengine.runner import Runner
-
-    read = {*inspect.signature(Runner.__init__).parameters, *TOP_LEVEL} - {"self", "cfg"}
+    read = {*RUNNER, *TOP_LEVEL}
     options = list(options)
     imports = (cfg.get("custom_imports") or {}).get("imports") or ()
     imports = [imports] if isinstance(imports, str) else imports

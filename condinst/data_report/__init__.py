@@ -12,7 +12,7 @@ from condinst.data_report.data_page import write_page
 from condinst.data_report.examination import Examination, examine, examine_file
 from condinst.data_report.fix import FixedFile, check_folder, fix_files
 from condinst.data_report.report_source import ReportSource, read_source
-from condinst.data_report.text_report import as_dict, findings, fix_findings
+from condinst.data_report.text_report import as_dict, findings, fix_findings, places_of_errors
 
 __all__ = [
     "Examination",
@@ -26,5 +26,6 @@ __all__ = [
     "read_source",
     "fix_files",
     "fix_findings",
+    "places_of_errors",
     "write_page",
 ]

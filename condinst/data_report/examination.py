@@ -50,18 +50,21 @@ class Examination:
         number = len(self.source.file.file_names)
         if self.source.images is None:
             return "The image files were not read: their folder was not found."
-        there = number - len(self.facts.missing)
-        decoded = len(self.facts.decoded)
-        if decoded >= there - len(self.facts.broken):
+        facts = self.facts
+        read, decoded = facts.num_read, len(facts.pixels)
+        if len(facts.decoded) < read:
             return (
-                f"All {there:,} images were read and decoded."
-                if there != 1
-                else "The image was read and decoded."
+                f"The headers of {_share(read, number)} were read; {len(facts.decoded):,} of them, "
+                "evenly spaced, were decoded (--deep decodes all)."
             )
-        return (
-            f"The headers of all {there} images were read; {decoded} of them, evenly spaced, "
-            "were decoded (--deep decodes all)."
-        )
+        if decoded == number == 1:
+            return "The image was read and decoded."
+        some = _share(decoded, number)
+        return f"{some[0].upper()}{some[1:]} were read and decoded."
+
+
+def _share(part: int, number: int) -> str:
+    return f"all {number:,} images" if part == number else f"{part:,} of {number:,} images"
 
 
 def examine(

@@ -54,6 +54,12 @@ class ImageFacts:
     pixels: dict[int, bytes] = field(default_factory=dict)
     not_listed: list[str] = field(default_factory=list)
 
+    @property
+    def num_read(self) -> int:
+        """Return the number of images that are there and whose headers can be read."""
+        unread = set(self.broken) - set(self.decoded)
+        return len(self.headers) - len(self.missing) - len(unread)
+
     def shown_size(self, index: int) -> tuple[int, int] | None:
         """Return height and width after the EXIF orientation, as viewers show the image."""
         header = self.headers[index]

@@ -12,7 +12,15 @@ from condinst.data_report.issues import Issue, Item
 from condinst.doctor.finding import ERROR, OK, WARNING, Finding
 from condinst.utils.names import printable
 
-__all__ = ["as_dict", "count", "sorted_issues", "findings", "place_of", "fix_findings"]
+__all__ = [
+    "as_dict",
+    "count",
+    "sorted_issues",
+    "findings",
+    "place_of",
+    "places_of_errors",
+    "fix_findings",
+]
 
 _NAMED = 3  # places of an issue in a finding
 _ORDER = (ERROR, WARNING, OK)
@@ -57,6 +65,21 @@ def place_of(examination: Examination, item: Item) -> str:
     if item.file:
         words.append(printable(item.file))
     return ": ".join(filter(None, [", ".join(words), printable(item.detail)]))
+
+
+def places_of_errors(examination: Examination) -> list[str]:
+    """Return the images and annotations with which a training fails, such as "annotation 5"."""
+    items = [
+        item
+        for issue in examination.issues.values()
+        if issue.kind.status == ERROR
+        for item in issue.items
+    ]
+    file = examination.source.file
+    images = [printable(file.file_names[i.image]) for i in items if i.image is not None]
+    return images + [
+        f"annotation {file.ann_ids[i.annotation]}" for i in items if i.annotation is not None
+    ]
 
 
 def findings(examinations: Sequence[Examination]) -> list[Finding]:
@@ -141,10 +164,8 @@ def _dataset_as_dict(examination: Examination) -> dict[str, Any]:
         "annotation_file": source.path,
         "images": source.images,
         "looked_at": {
-            "headers": len(source.file.file_names) - len(examination.facts.missing)
-            if source.images
-            else 0,
-            "decoded": len(examination.facts.decoded),
+            "headers": examination.facts.num_read if source.images else 0,
+            "decoded": len(examination.facts.pixels),
         },
         "statistics": examination.statistics.as_dict(),
         "issues": [

@@ -20,7 +20,7 @@ from condinst.doctor.machine import num_cpus
 from condinst.model_zoo import list_models
 from condinst.utils.hub import PREFIX as HUB
 from condinst.utils.hub import parse_hub_address
-from condinst.utils.words import without_error_numbers
+from condinst.utils.words import counted, without_error_numbers
 
 _GROUP = "config"
 
@@ -87,7 +87,8 @@ def _sample(cfg: Config, split: str) -> str:
     milliseconds = 1000 * (time.perf_counter() - start)
     shape = " x ".join(str(side) for side in packed["inputs"].shape)
     count = len(packed["data_samples"].get("gt_instances", ()))
-    return f"{len(dataset)} images; the first: {shape}, {count} objects, {milliseconds:.0f} ms"
+    first = f"the first: {shape}, {counted(count, 'object')}, {milliseconds:.0f} ms"
+    return f"{counted(len(dataset), 'image')}; {first}"
 
 
 def _workers(split: str, loader: dict) -> Finding:

@@ -6,6 +6,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from condinst.engine.report_hook import ReportHook
 from condinst.registry import HOOKS
 from condinst.report.curves import draw_curves
 
@@ -33,7 +34,8 @@ class CurveHook(Hook):
     def _draw(self, runner: Runner, ended: bool) -> None:
         try:
             draw_curves(runner.work_dir)
+        except FileNotFoundError as error:  # LoggerHook has not logged an iteration
+            if ended and not any(isinstance(hook, ReportHook) for hook in runner.hooks):
+                runner.logger.info(str(error))  # ReportHook says it too
         except Exception as error:
-            if isinstance(error, FileNotFoundError) and not ended:
-                return  # LoggerHook has not logged an iteration yet
             runner.logger.warning(f"CurveHook: no curves.png: {type(error).__name__}: {error}")

@@ -58,7 +58,7 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
             resolve_config(config)  # raises if it is neither a file nor the name of a model
         raise ValueError(
             f"config {config}: expected a checkpoint as well; only names of published models "
-            "(condinst.list_models()) need none"
+            "(condinst list) need none"
         )
     file = resolve_checkpoint(os.fspath(checkpoint))
     try:

@@ -100,9 +100,7 @@ def get(name: str) -> Model:
 def unknown(name: str, expected: str, known: Collection[str] | None = None) -> str:
     """Return the message for a name that is not in the index, or not one of ``known``."""
     close = difflib.get_close_matches(name, known or load_index(), n=3, cutoff=0.6)
-    hint = (
-        f"did you mean {' or '.join(close)}?" if close else "condinst.list_models() has the names"
-    )
+    hint = f"did you mean {' or '.join(close)}?" if close else "condinst list prints all names"
     return f"{name}: expected {expected}; {hint}"
 
 

@@ -22,6 +22,19 @@ WEIGHTS = "CONDINST_WEIGHTS"
 """Environment variable: a folder of published files, which is searched first."""
 
 
+def check_published(model: Model) -> None:
+    """Check that a model has weights, without fetching them.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if model.packaged is None and model.weights is None:
+        raise ValueError(
+            f"{model.name}: no weights of this model are published; train it "
+            f"(condinst train {model.name}), or give a checkpoint file"
+        )
+
+
 def fetch(model: str | Model, folder: str | Path | None = None) -> Path:
     """Return a file with the weights of a model, by our names.
 
@@ -45,11 +58,8 @@ def fetch(model: str | Model, folder: str | Path | None = None) -> Path:
     entry = get(model) if isinstance(model, str) else model
     if (packaged := entry.packaged) is not None:
         return packaged
-    if entry.weights is None:
-        raise ValueError(
-            f"{entry.name}: no weights of this model are published; train it "
-            f"(tools/train.py {entry.name}), or give a checkpoint file"
-        )
+    check_published(entry)
+    assert entry.weights is not None
     published = _find(entry, folder) or _download(entry)
     check_file(published, entry.sha256)
     if entry.layout == "mmdet":

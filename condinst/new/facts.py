@@ -237,7 +237,7 @@ def describe(facts: DataFacts) -> Sequence[tuple[str, str]]:
         ("without objects", f"{facts.num_negatives} training images"),
         (
             "image size",
-            f"{facts.size[0]} x {facts.size[1]} (median), largest {_by(facts.largest)}",
+            f"{facts.size[0]} x {facts.size[1]} (median); {_by(facts.largest)} has most pixels",
         ),
         (
             "object size",

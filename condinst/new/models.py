@@ -83,7 +83,7 @@ def check_model(name: str) -> None:
     models = [name for name in list_models() if get(name).collection in ("CondInst", "BoxInst")]
     if name not in _SHORT and _ALIASES.get(name, name) not in models:
         expected = f"a name of condinst list or one of {', '.join(NAMES)}"
-        raise ValueError(f"--model {unknown(name, expected, models)}")
+        raise ValueError(f"--model {unknown(name, expected, [*NAMES, *models])}")
 
 
 def find_recipe(name: str | None, device: str, masks: bool, from_scratch: bool) -> Recipe:

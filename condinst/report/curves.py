@@ -17,7 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from condinst.report.validation_steps import place_records, read_schedule
+from condinst.report.validation_steps import (
+    place_records,
+    read_logging_interval,
+    read_schedule,
+)
 from condinst.utils.files import read_regular, write_whole
 
 __all__ = ["TrainingCurves", "draw_curves", "read_curves", "read_records"]
@@ -51,10 +55,7 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
             schedule = read_schedule(path.with_name("config.py"))
             starts.append(list(place_records(records, schedule)))
     if not starts:
-        raise FileNotFoundError(
-            f"{work_dir}: expected */vis_data/scalars.json with training records; either nothing "
-            "has been logged yet (LoggerHook's interval) or vis_backends lacks LocalVisBackend"
-        )
+        raise FileNotFoundError(_why_nothing(Path(work_dir)))
     lines: dict[str, dict[str, Line]] = {"train": defaultdict(list), "val": defaultdict(list)}
     resumed_at = []
     for placed in starts:
@@ -72,6 +73,18 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
         learning_rate=lines["train"]["lr"],
         resumed_at=resumed_at,
     )
+
+
+def _why_nothing(work_dir: Path) -> str:
+    """Return why there are no curves; LocalVisBackend writes the config even if nothing else."""
+    configs = sorted(work_dir.glob("*/vis_data/config.py"))
+    if not configs:
+        return (
+            f"no curves: {work_dir} has no */vis_data/scalars.json, which LocalVisBackend writes "
+            "(vis_backends of the config)"
+        )
+    interval = read_logging_interval(configs[-1])
+    return f"no curves: fewer iterations than the logging interval ({interval})"
 
 
 def _first_iteration(records: Sequence[tuple[int, dict[str, Any]]]) -> int:

@@ -76,7 +76,7 @@ def read_run(work_dir: str | os.PathLike[str]) -> Run:
         curves = read_curves(folder)
     except FileNotFoundError as error:
         curves = None
-        missing.append(f"losses and AP over the iterations: {without_error_numbers(str(error))}")
+        missing.append(without_error_numbers(str(error)))
     info = read_info(folder)
     return Run(folder, _config(folder), curves, info, missing, _folders(folder, info))
 

@@ -17,9 +17,10 @@ from typing import Any
 from condinst.compat.stored_config import assigned_name, literal_value
 from condinst.utils.files import read_regular
 
-__all__ = ["ValidationSchedule", "place_records", "read_schedule"]
+__all__ = ["ValidationSchedule", "place_records", "read_logging_interval", "read_schedule"]
 
 _MAX_BYTES = 1_000_000  # of a config; ours have 10,000
+_LOGGING_INTERVAL = 10  # the default of mmengine's LoggerHook
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,25 @@ def read_schedule(config: Path) -> ValidationSchedule | None:
     Returns:
         None if the training counts epochs, changes its interval, or cannot be read.
     """
+    return _schedule(_setting(config, "train_cfg"))
+
+
+def read_logging_interval(config: Path) -> int:
+    """Read how many iterations lie between two lines of LoggerHook, from a dumped config."""
+    hooks = _setting(config, "default_hooks")
+    logger = hooks.get("logger") if isinstance(hooks, dict) else None
+    interval = logger.get("interval") if isinstance(logger, dict) else None
+    return interval if type(interval) is int else _LOGGING_INTERVAL
+
+
+def _setting(config: Path, name: str) -> Any:
+    """Return the value of a setting of a dumped config without running it; None without it."""
     try:
         if config.stat().st_size > _MAX_BYTES:
             return None
         for node in ast.parse(read_regular(config).decode()).body:
-            if assigned_name(node) == "train_cfg":
-                return _schedule(literal_value(node.value))  # type: ignore[attr-defined]
+            if assigned_name(node) == name:
+                return literal_value(node.value)  # type: ignore[attr-defined]
     except (OSError, ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         pass
     return None

@@ -111,7 +111,7 @@ def test_images_without_objects_are_seen_and_counted(half_empty):
     cfg.train_dataloader.dataset = negatives_config(half_empty, False, True, crop=False)
     with DefaultScope.overwrite_default_scope("condinst"):
         report = str(check_datasets(cfg, splits=("train",)))
-        assert "4 images without an object to learn from are kept" in report
+        assert "4 images without an object to learn from kept" in report
         cfg.train_dataloader.dataset.filter_cfg = dict(filter_empty_gt=True)
         assert "4 images left out by filter_cfg" in str(check_datasets(cfg, splits=("train",)))
 

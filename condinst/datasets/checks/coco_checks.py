@@ -258,29 +258,33 @@ def describe(split: SplitFile, header_sample: int) -> str:
     kept = int(split.kept.sum())
     without = int((split.count_per_image(split.learnable)[split.kept] == 0).sum())
     parts = [
-        f"{file.path}: {len(file.image_ids)} images, {len(file.ann_ids)} annotations, "
-        f"{len(split.classes)} classes"
+        f"{file.path}: {_number(len(file.image_ids), 'image')}, "
+        f"{_number(len(file.ann_ids), 'annotation')}, {_number(len(split.classes), 'class', 'es')}"
     ]
     if kept < len(file.image_ids):
-        parts.append(f"{len(file.image_ids) - kept} images left out by filter_cfg")
+        parts.append(f"{_number(len(file.image_ids) - kept, 'image')} left out by filter_cfg")
     if without:
-        parts.append(f"{without} images without an object to learn from are kept")
+        parts.append(f"{_number(without, 'image')} without an object to learn from kept")
     counts = _counts(split)
     if counts:
         parts.append(counts)
     if split.prefix is None:
         parts.append("images are not local and were not checked")
     else:
-        parts.append(f"headers of {min(kept, header_sample)} images read")
+        parts.append(f"headers of {_number(min(kept, header_sample), 'image')} read")
     return "; ".join(parts)
+
+
+def _number(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number} {noun}{'' if number == 1 else plural}"
 
 
 def _counts(split: SplitFile) -> str:
     """Count in words what is skipped, ignored or stored as RLE; empty if nothing is."""
     file, used = split.file, split.of_a_class
-    other = int((~used).sum())
+    other, crowds = int((~used).sum()), int((used & file.crowd).sum())
     found = [(int(mask.sum()), reason) for reason, mask in split.skipped.items()]
-    found += [(other, "of other classes"), (int((used & file.crowd).sum()), "crowds")]
+    found += [(other, "of other classes"), (crowds, "crowd" if crowds == 1 else "crowds")]
     of_kind = {kind: int((used & (file.segmentations == kind)).sum()) for kind in Segmentation}
     found += [
         (of_kind[Segmentation.NONE], "without a segmentation"),

@@ -34,6 +34,7 @@ def test_there_and_back(source, repo, capsys, by):
 
     out = start(source, "--out", "ours.pth")
     assert out.splitlines() == [
+        "reading original.pth ...",
         "read original.pth: original (the original CondInst and BoxInst (AdelaiDet on detectron2))",
         "tensors left out: pixel_mean",
         "not kept: optimizer, iteration",

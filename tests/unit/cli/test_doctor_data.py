@@ -84,6 +84,24 @@ def test_issues_are_told_shown_and_fixed(shapes, tmp_path, capsys):
     assert f"{fixed} exists; choose a new folder" in capsys.readouterr().err
 
 
+def test_what_the_config_and_the_report_both_name_counts_once(shapes, tmp_path, capsys):
+    root = f"data_root={shapes.as_posix()}/"
+    words = ["doctor", str(SMALL), "--deep", "--cfg-options", root]
+    assert main(words) == 0
+    before = capsys.readouterr().out.splitlines()[-1]
+    assert before.startswith("0 errors, ")
+    (shapes / "train" / "000001.png").write_text("no image")
+    assert main(words) == 1
+    told = capsys.readouterr().out
+    assert "2 of 3 images were read and decoded." in told
+    assert told.count("[FAIL]") == 2
+    assert told.splitlines()[-1].startswith("1 error, ")
+    assert told.splitlines()[-1].endswith("name the same)")
+    words[-1:] = [root, "model.bbox_head.num_classes=7"]  # the report says nothing on this
+    assert main(words) == 1
+    assert not capsys.readouterr().out.splitlines()[-1].startswith("1 error, ")
+
+
 def test_the_data_of_a_config(shapes, tmp_path, capsys):
     """The checks refuse the file; the printed options train on the fixed copy."""
     spoil(annotations(shapes), category_id=77)

@@ -3,7 +3,6 @@
 Every mistake here ends the command before its first iteration.
 """
 
-import argparse
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ from mmengine.registry import MODELS, build_from_cfg
 
 from condinst.cli import common, errors, test, train
 from condinst.cli.main import main
+from condinst.cli.parser import Parser
 from condinst.config.blame import blaming
 from condinst.datasets.shapes.generator import make_shapes
 
@@ -38,7 +38,7 @@ def message(shapes, tmp_path, monkeypatch, capsys):
     def usage(parser, text):
         raise SystemExit(f"usage: {text}")
 
-    monkeypatch.setattr(argparse.ArgumentParser, "error", usage)
+    monkeypatch.setattr(Parser, "error", usage)
 
     def message(command, *arguments) -> str:
         with pytest.raises(SystemExit) as ended:

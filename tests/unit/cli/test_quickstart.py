@@ -8,6 +8,7 @@ import torch
 
 from condinst.cli import quickstart
 from condinst.cli.ap_table import ap_table
+from condinst.cli.main import main
 from condinst.datasets.shapes import generator
 
 KEYS = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
@@ -62,3 +63,19 @@ def test_the_small_model_reaches_the_promised_ap(tmp_path):
     images = json.loads((data / "annotations" / "instances_val.json").read_text())["images"]
     assert len(list((work_dir / "images").glob("*.jpg"))) == len(images)
     assert cv2.imread(str(work_dir / "curves.png")) is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("quickstart --iters 0", "error: --iters 0: expected 1 or more"),
+        ("make-shapes --train 0", "error: --train 0: expected 1 or more"),
+        ("make-shapes --val -3", "error: --val -3: expected 1 or more"),
+        ("make-shapes --size 5 --out new", "error: size: expected 64 to 2048 pixels, got 5"),
+    ],
+)
+def test_numbers_that_cannot_be_meant(words, expected, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words.split()) == 1
+    assert capsys.readouterr().err == f"{expected}\n"
+    assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,8 @@
 
 import pytest
 
-from condinst.cli import main, test
+from condinst.cli import main, report, test
+from condinst.report.run import read_run, write_info
 
 
 def error_of(capsys, *words):
@@ -18,6 +19,22 @@ def test_mistakes_end_with_one_line(tmp_path, capsys):
     assert line.startswith(f"error: {tmp_path}: not the work folder of a training")
     line = error_of(capsys, "report", tmp_path, "--out", "page.pdf")
     assert line == "error: --out page.pdf: the page is an .html file"
+
+
+@pytest.mark.parametrize(
+    ("noted", "expected"),
+    [
+        ({"last": {"iteration": 5}}, "last validation after 5 iterations"),
+        ({"last": {"iteration": 1}}, "last validation after 1 iteration"),
+        ({}, "0 validations"),
+        ({"last": {"iteration": "5"}}, "0 validations"),  # not from our hook
+        ([1], "0 validations"),
+    ],
+)
+def test_a_validation_of_a_short_training_is_known(tmp_path, noted, expected):
+    (tmp_path / "config.py").write_text("")
+    write_info(tmp_path, {"validations": noted})
+    assert report._validations(read_run(tmp_path)) == expected
 
 
 def test_a_config_that_is_broken_is_named(tmp_path, capsys):

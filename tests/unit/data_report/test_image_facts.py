@@ -50,6 +50,26 @@ def test_the_report_says_what_it_looked_at(folder, monkeypatch):
     assert found.looked_at == "All 3 images were read and decoded."
 
 
+def test_images_that_cannot_be_read_are_not_said_to_be(folder, monkeypatch):
+    (folder / "images" / "1.png").write_text("no image")
+    (found,) = examine([load(folder)])
+    assert found.looked_at == "2 of 3 images were read and decoded."
+    cut = folder / "images" / "3.png"
+    cut.write_bytes(cut.read_bytes()[:-30])  # its header is whole
+    (found,) = examine([load(folder)])
+    assert list(found.facts.broken) == [0, 2]
+    assert found.looked_at == "1 of 3 images were read and decoded."
+    cut.unlink()
+    (found,) = examine([load(folder)])
+    assert found.looked_at == "1 of 3 images were read and decoded."
+    monkeypatch.setattr("condinst.data_report.examination.DECODED", 0)
+    (found,) = examine([load(folder)])
+    assert found.looked_at == (
+        "The headers of 1 of 3 images were read; 0 of them, evenly spaced, were decoded (--deep "
+        "decodes all)."
+    )
+
+
 def test_formats_as_stored(folder):
     gray = np.random.default_rng(0).integers(0, 60000, (48, 64)).astype(np.uint16)
     Image.fromarray(gray).save(folder / "images" / "1.png")

@@ -3,12 +3,14 @@
 import json
 import math
 import time
+from types import SimpleNamespace
 
 import cv2
 import pytest
 import torch
 from matplotlib import pyplot
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
@@ -70,7 +72,12 @@ def test_a_validation_numbered_by_epoch_lands_on_its_iteration(tmp_path):
 
 def test_an_evaluation_alone_is_no_training(tmp_path):
     write_records(tmp_path, "a", val(0, 0.1))
-    with pytest.raises(FileNotFoundError, match="expected .* with training records"):
+    with pytest.raises(FileNotFoundError, match=r"no \*/vis_data/scalars\.json, which LocalVis"):
+        curves.draw_curves(tmp_path)
+    config = tmp_path / "a" / "vis_data" / "config.py"
+    config.write_text("default_hooks = dict(logger=dict(interval=20))")
+    expected = r"^no curves: fewer iterations than the logging interval \(20\)$"
+    with pytest.raises(FileNotFoundError, match=expected):
         curves.draw_curves(tmp_path)
 
 
@@ -168,6 +175,22 @@ def test_a_failure_is_a_warning(tmp_path, monkeypatch):
     )
     run(tmp_path, 2)
     assert "CurveHook: no curves.png: OSError: disk is full" in said
+
+
+@pytest.mark.parametrize(
+    ("hooks", "number"), [(["CurveHook"], 1), (["CurveHook", "ReportHook"], 0)]
+)
+def test_a_short_training_is_told_once_and_is_no_warning(tmp_path, monkeypatch, hooks, number):
+    said, warned = [], []
+    monkeypatch.setattr("mmengine.logging.MMLogger.info", lambda self, text, *a: said.append(text))
+    monkeypatch.setattr(
+        "mmengine.logging.MMLogger.warning", lambda self, text, *a: warned.append(text)
+    )
+    hooks = [HOOKS.build({"type": name}) for name in hooks]
+    runner = SimpleNamespace(work_dir=tmp_path, logger=MMLogger("short"), hooks=hooks)
+    hooks[0].after_train(runner)
+    assert len([text for text in said if "no curves" in text]) == number
+    assert warned == []
 
 
 def test_only_the_first_process_draws(tmp_path, monkeypatch):

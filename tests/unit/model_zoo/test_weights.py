@@ -160,7 +160,7 @@ def test_a_failed_download_says_what_to_do(server, tmp_path):
 
 
 def test_a_model_without_weights():
-    with pytest.raises(ValueError, match=r"condinst_r101_fpn_90k: no weights .*tools/train.py"):
+    with pytest.raises(ValueError, match=r"condinst_r101_fpn_90k: no weights .*condinst train"):
         model_zoo.fetch("condinst_r101_fpn_90k")
 
 

@@ -42,7 +42,7 @@ def test_each_name_has_a_config(name):
 
 
 def test_names_that_are_none():
-    with pytest.raises(ValueError, match="--model r51: expected .*r50"):
+    with pytest.raises(ValueError, match=r"--model r51: expected .*; did you mean r50\b"):
         find_recipe("r51", "cpu", True, False)
     with pytest.raises(ValueError, match="--model r50: learns from masks"):
         find_recipe("r50", "cpu", False, False)

@@ -5,7 +5,12 @@ import json
 import pytest
 
 from condinst.report.curves import read_curves
-from condinst.report.validation_steps import ValidationSchedule, place_records, read_schedule
+from condinst.report.validation_steps import (
+    ValidationSchedule,
+    place_records,
+    read_logging_interval,
+    read_schedule,
+)
 
 
 def train(iteration):
@@ -89,8 +94,24 @@ def test_the_schedule_is_read_and_nothing_is_run(tmp_path, text, expected):
     assert read_schedule(tmp_path / "config.py") == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("default_hooks = dict(logger=dict(interval=20, type='LoggerHook'))", 20),
+        ("default_hooks = dict(logger=dict(type='LoggerHook'))", 10),  # LoggerHook's default
+        ("default_hooks = dict(logger=None)", 10),
+        ("default_hooks = [(", 10),
+        ("a = 1", 10),
+    ],
+)
+def test_the_logging_interval(tmp_path, text, expected):
+    (tmp_path / "config.py").write_text(text)
+    assert read_logging_interval(tmp_path / "config.py") == expected
+
+
 def test_no_config(tmp_path):
     assert read_schedule(tmp_path / "config.py") is None
+    assert read_logging_interval(tmp_path / "config.py") == 10
 
 
 def test_huge_numbers_take_no_time():

@@ -18,11 +18,11 @@ def test_sound_data_are_counted(project):
     train, val = project.check().notes
     assert train == (
         f"train_dataloader.dataset: {project.root}/train.json: 4 images, 6 annotations, "
-        "3 classes; 1 images left out by filter_cfg; skipped or ignored: 1 crowds; "
+        "3 classes; 1 image left out by filter_cfg; skipped or ignored: 1 crowd; "
         "1 in uncompressed RLE; headers of 3 images read"
     )
     assert val.startswith("val_dataloader.dataset")
-    assert "1 images without an object to learn from are kept" in val
+    assert "1 image without an object to learn from kept" in val
     assert str(project.check()).startswith("data checked in ")
 
 

@@ -209,7 +209,7 @@ def test_a_folder_of_others_is_refused_and_left_alone(tmp_path):
 def test_command(tmp_path, capsys):
     out = str(tmp_path / "shapes")
     options = ["--train", "2", "--val", "1", "--size", "64", "--seed", "5"]
-    for said in ("wrote", "already there"):
+    for said in ("written", "already there"):
         assert main(["make-shapes", "--out", out, *options]) == 0
         assert said in capsys.readouterr().out
     make_shapes.main(["--out", out, *options])  # tools/make_shapes.py

@@ -1,0 +1,158 @@
+"""Say what to type instead of an option that other programs have, or that stands too early."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+
+__all__ = ["before_option", "foreign_option", "misplaced_value", "unknown_option"]
+
+_CONFIG_FIRST = "the config is written without an option: condinst {command} CONFIG"
+_MODEL_FIRST = (
+    "the model is written without an option: condinst {command} CONFIG CHECKPOINT, or the name of "
+    "a model (condinst list)"
+)
+_SOURCE = "the images are written without an option, after the model: condinst predict MODEL SOURCE"
+_VISIBLE = (
+    "the first GPU is taken if there is one; CUDA_VISIBLE_DEVICES=1 before the command chooses "
+    "another, and CUDA_VISIBLE_DEVICES= the CPU"
+)
+_SIZE = "the config's pipeline sets the size of the images"
+
+_SETTINGS = "--cfg-options {key}"
+
+# Names that programs share for one option.
+_MODEL = ("--model", "--weights", "--checkpoint", "--ckpt", "--config", "--config-file", "--cfg")
+_THRESHOLD = ("--conf", "--conf-thres", "--confidence", "--threshold", "--pred-score-thr")
+_OUT = ("--output", "--out-dir", "--output-dir", "--save-dir", "--project")
+
+# What other programs call an option of a command, and what to type instead.
+_ELSEWHERE = {
+    "train": {
+        **dict.fromkeys(("--config", "--config-file", "--cfg", "--model"), _CONFIG_FIRST),
+        **dict.fromkeys(
+            ("--batch-size", "--batch", "--bs"),
+            _SETTINGS.format(key="train_dataloader.batch_size=N"),
+        ),
+        **dict.fromkeys(("--device", "--gpu-id", "--gpu"), _VISIBLE),
+        **dict.fromkeys(
+            ("--gpus", "--num-gpus", "--nproc"),
+            "torchrun --nproc_per_node N -m condinst train CONFIG",
+        ),
+        **dict.fromkeys(
+            ("--iters", "--max-iters", "--iterations", "--epochs", "--max-epochs"),
+            _SETTINGS.format(key="train_cfg.max_iters=N"),
+        ),
+        **dict.fromkeys(
+            ("--lr", "--lr0", "--learning-rate"),
+            _SETTINGS.format(key="optim_wrapper.optimizer.lr=X"),
+        ),
+        **dict.fromkeys(
+            ("--workers", "--num-workers"),
+            _SETTINGS.format(key="train_dataloader.num_workers=N"),
+        ),
+        **dict.fromkeys(
+            ("--weights", "--load-from", "--checkpoint", "--pretrained", "--ckpt"),
+            _SETTINGS.format(key="load_from=FILE"),
+        ),
+        **dict.fromkeys(
+            ("--data", "--dataset", "--data-root"),
+            "condinst new NAME --data FOLDER writes a config for a dataset; --cfg-options "
+            "data_root=FOLDER moves the config's",
+        ),
+        **dict.fromkeys((*_OUT, "--name", "--out"), "--work-dir FOLDER"),
+        "--imgsz": _SIZE,
+    },
+    "test": {
+        **dict.fromkeys(_MODEL, _MODEL_FIRST),
+        **dict.fromkeys(("--data", "--dataset", "--data-path"), "--data-root FOLDER"),
+        **dict.fromkeys(("--device", "--gpu-id", "--gpu"), _VISIBLE),
+        **dict.fromkeys(("--output-dir", "--out-dir", "--save-dir"), "--work-dir FOLDER"),
+        **dict.fromkeys(_THRESHOLD, "--show-score-thr X for --show-dir; AP needs no threshold"),
+        "--imgsz": _SIZE,
+    },
+    "predict": {
+        **dict.fromkeys(_MODEL, _MODEL_FIRST + ", then the images"),
+        **dict.fromkeys(
+            ("--source", "--input", "--image", "--images", "--img", "--video", "--data"), _SOURCE
+        ),
+        **dict.fromkeys(_THRESHOLD, "--score-thr X"),
+        **dict.fromkeys((*_OUT, "--show-dir"), "--out FOLDER"),
+        **dict.fromkeys(("--half", "--fp16"), "--amp"),
+        **dict.fromkeys(("--save-txt", "--save-json", "--save"), "--format, see --help"),
+        "--imgsz": _SIZE,
+    },
+    "export": {
+        **dict.fromkeys(_MODEL, _MODEL_FIRST),
+        **dict.fromkeys(("--imgsz", "--input-size", "--size"), "--fixed-size H W"),
+        **dict.fromkeys(("--half",), "--fp16"),
+        **dict.fromkeys((*_OUT, "--output-file"), "--out FILE"),
+    },
+    "new": {
+        **dict.fromkeys(("--images", "--source", "--input", "--annotations"), "--data PATH"),
+        **dict.fromkeys(("--name", "--config"), "the name comes first: condinst new NAME --data"),
+    },
+    "info": {**dict.fromkeys(_MODEL, _CONFIG_FIRST), "--imgsz": "--size HEIGHT WIDTH"},
+    "browse": dict.fromkeys(("--config", "--cfg", "--config-file"), _CONFIG_FIRST),
+    "report": dict.fromkeys(
+        ("--work-dir", "--config"), "the work folder is written without an option"
+    ),
+    "make-shapes": dict.fromkeys(("--data", "--output", "--folder"), "--out FOLDER"),
+}
+
+_NOT_A_CHOICE = re.compile(r"argument (--[\w-]+): invalid choice: '(.*?)' \(")
+
+
+def foreign_option(
+    command: str, parser: argparse.ArgumentParser, words: list[str]
+) -> tuple[str, str] | None:
+    """Find the first option that another program has; return it and what to type instead."""
+    own = parser._option_string_actions
+    for word in words:
+        if word == "--":
+            return None
+        name = word.partition("=")[0].replace("_", "-")
+        known = word.partition("=")[0] in own or any(option.startswith(name) for option in own)
+        way = _ELSEWHERE.get(command, {}).get(name)
+        if way is not None and not known:
+            use = "use " if way.startswith("--") else ""
+            return word.partition("=")[0], use + way.format(command=command)
+    return None
+
+
+def unknown_option(parser: argparse.ArgumentParser, word: str) -> str:
+    """Return "; did you mean ...?" for an option that nearly exists, else an empty text."""
+    options = [option for action in parser._actions for option in action.option_strings]
+    close = difflib.get_close_matches(word.split("=")[0], options, 1, 0.7) if word[0] == "-" else []
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def misplaced_value(parser: argparse.ArgumentParser, message: str) -> str:
+    """Return what to add to an error message: a value of an option may be no value of it.
+
+    An option that takes several values takes all words up to the next option.
+    """
+    found = _NOT_A_CHOICE.search(message)
+    if found is None:
+        return ""
+    option, value = found.groups()
+    action = parser._option_string_actions[option]
+    if action.nargs == "+" and _is_no_value(value):
+        return before_option(parser, option)
+    close = difflib.get_close_matches(value, list(map(str, action.choices or ())), 1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def before_option(parser: argparse.ArgumentParser, option: str) -> str:
+    """Return where to write what is no value of an option."""
+    places = [a.metavar or a.dest for a in parser._actions if not a.option_strings]
+    return f"; write {' '.join(map(str, places))} before {option}" if places else ""
+
+
+def _is_no_value(word: str) -> bool:
+    """Tell whether a word looks like a file, a URL or the name of a model."""
+    from condinst.model_zoo.index import list_models
+
+    return "." in word or "/" in word or os.path.lexists(word) or word in list_models()
