@@ -90,6 +90,10 @@ def import_data(
         raise ValueError(f"--masks {masks}: {path} is read as {fmt}, which has no masks as images")
     if unread := unread_images(folder):
         notes.say(f"{unread[0].upper()}{unread[1:]}.")
+    if only is None and fmt in folder.json_kinds:
+        for file in folder.json_kinds.get("", []):
+            if os.path.basename(file) not in _SETTINGS:
+                notes.count("JSON files that are no annotations of a known kind, not read", file)
     if fmt == "coco":
         files = [only] if only else find_coco_files(folder)
         return import_coco(folder, out, notes, files=files, val_fraction=val_fraction, seed=seed)
@@ -170,6 +174,14 @@ _SOURCES = {
     "supervisely": _files(find_supervisely, read_supervisely),
     "datumaro": _files(find_datumaro, read_datumaro),
 }
+# beside annotations, in Supervisely's, Label Studio's and Segment Anything's folders
+_SETTINGS = (
+    "meta.json",
+    "classes.json",
+    "labels.json",
+    "notes.json",
+    "obj_class_to_machine_color.json",
+)
 _BY_FILE = ("coco", "labelme", "via", "cvat", "rle-csv", "label-studio", "panoptic", "datumaro")
 
 

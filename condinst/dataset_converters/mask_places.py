@@ -63,10 +63,11 @@ def placed_by_name(folder: Folder, named: str) -> tuple[list[Place], list[Place]
     images: list[tuple[Place, bool]] = []
     for file, parts in others:
         above = ["/".join(parts[:i]) for i in range(len(parts))]
-        where = max((p for p in above if p in places), key=len, default=None)
-        inside = parts[len(where.split("/")) if where else 0 :] if where is not None else parts[-1:]
+        beside = max((p for p in above if p in places), key=len, default=None)
+        start = len(parts) - 1 if beside is None else len(beside.split("/")) if beside else 0
+        inside = parts[start:]
         known = len(inside) > 1 and folder_word(inside[0].lower())[0] == "image"
-        images.append((Place(file, where or "", "/".join(inside[1:] or inside)), known))
+        images.append((Place(file, beside or "", "/".join(inside[1:] or inside)), known))
     with_word = [place for place, known in images if known]
     return with_word or [place for place, _ in images], masks
 
