@@ -67,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the instance. Default: found out from the files; if they do not tell, an error asks",
     )
     parser.add_argument(
+        "--mask-folder",
+        metavar="NAME",
+        help="name of the folders of masks, where it is none of the usual ones",
+    )
+    parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),
         default="auto",
@@ -99,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         fmt=args.format,
         masks=args.masks,
+        mask_folder=args.mask_folder,
         device=args.device,
         memory=args.memory,
         from_scratch=args.from_scratch,

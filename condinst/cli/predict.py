@@ -148,9 +148,10 @@ def run(args: argparse.Namespace) -> int:
             num_images, num_instances = num_images + frames, num_instances + instances
     seconds = time.monotonic() - start
     left_out = f", {skipped.count} skipped" if skipped.count else ""
+    speed = num_images / max(seconds, 1e-9)
     print(
         f"{counted(num_instances, 'instance')} in {counted(num_images, 'image')}{left_out}, "
-        f"{seconds:.1f} s ({num_images / max(seconds, 1e-9):.2g} images per second): {printable(out)}"
+        f"{seconds:.1f} s ({speed:.2g} images per second): {printable(out)}"
     )
     if num_images == 0:
         raise ValueError("none of the images could be read")

@@ -3,10 +3,11 @@
 Upstream bugs (mmdet 3.3.0): ``Rotate``, ``ShearX``, ``ShearY``, ``TranslateX`` and ``TranslateY``
 make three fill values from one number, and mmcv or OpenCV refuse or repeat them for gray images and
 for four or more channels. ``Pad`` gives OpenCV a value for each channel, and OpenCV takes four at
-most. ``CutOut``, ``Expand`` and ``MinIoURandomCrop`` fail on gray images, which are (H, W). Delete
-when mmdet takes such images.
+most. With one number that is no ``int``, such as 114.0, it fills the first channel of a color image
+only. ``CutOut``, ``Expand`` and ``MinIoURandomCrop`` fail on gray images, which are (H, W). Delete
+when mmdet takes such images and numbers.
 
-Images of three channels go through mmdet's own code unchanged.
+Otherwise images of three channels go through mmdet's own code unchanged.
 """
 
 from __future__ import annotations
@@ -49,14 +50,18 @@ def fill_for(image: np.ndarray, value: Any, name: str) -> Any:
         name: of the argument, for the error.
 
     Returns:
-        A number for (H, W), a tuple of C numbers otherwise; for three channels, ``value``.
+        A number for (H, W), a tuple of C numbers otherwise; for three channels, a sequence as it
+        is.
 
     Raises:
         ValueError: there are different numbers, and not one for each channel.
     """
     channels = 1 if image.ndim == 2 else image.shape[2]
+    if isinstance(value, np.generic):
+        value = value.item()
     if image.ndim == 3 and channels == 3:
-        return value
+        # OpenCV takes one number as that of the first channel
+        return (value,) * 3 if isinstance(value, int | float) else value
     values = list(value) if isinstance(value, Sequence | np.ndarray) else [value]
     if len(values) != channels:
         if len(set(values)) != 1:
@@ -118,7 +123,10 @@ def _padding(method: Callable) -> Callable:
     @functools.wraps(method)
     def pad_img(self: Any, results: dict) -> None:
         if _is_usual(results["img"]):
-            method(self, results)
+            mine = copy.copy(self)
+            value = fill_for(results["img"], self.pad_val.get("img", 0), "Pad: pad_val")
+            mine.pad_val = {**self.pad_val, "img": tuple(value)}
+            method(mine, results)
             return
         part: dict = {}
 

@@ -1,36 +1,36 @@
 """Import COCO json: find the files and their images, and split a file that has no split.
 
 Files that can be used as they are stay untouched. Files that are written again keep their
-segmentations, crowds and all other keys.
+segmentations, crowds and all other keys. Several files of one split are joined.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from condinst.dataset_converters.coco_images import (
-    check_missing,
-    check_names,
-    image_folder,
-    locate_images,
-)
+from condinst.dataset_converters.coco_images import check_missing, check_names, locate_images
 from condinst.dataset_converters.coco_meaning import check_content
-from condinst.dataset_converters.coco_writer import CocoSplit, CocoWriter
+from condinst.dataset_converters.coco_parts import (
+    CocoPart,
+    CocoSplit,
+    check_found,
+    check_joined,
+    sentence_on_crowds,
+)
+from condinst.dataset_converters.coco_writer import CocoWriter
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
 from condinst.dataset_converters.split import Sample, digest
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.datasets.coco.coco_file import read_coco_file
-from condinst.datasets.coco.entry_issues import CROWDS_HELP, first_few
 from condinst.datasets.coco.file_cache import keep_file, mark_of
 
 __all__ = ["find_coco_files", "import_coco"]
 
-_MANY_CROWDS = 0.05  # of the annotations; COCO itself has 1%
 _ROBOFLOW = "_annotations.coco.json"
 # other annotation files in COCO's archives
 _OTHER_TASKS = ("captions", "person_keypoints", "stuff", "panoptic", "image_info")
@@ -70,11 +70,13 @@ def import_coco(
     """
     files = _without_copies(folder, files, notes)
     splits = {
-        name: _read(folder, file, name, notes) for name, file in _by_split(folder, files).items()
+        name: _read(folder, found, name, notes) for name, found in _by_split(folder, files).items()
     }
-    _look_at_crowds(splits.values(), notes)
+    for split in splits.values():
+        if crowds := sentence_on_crowds(split):
+            notes.say(crowds)
     test = splits.get("test")
-    if test is not None and len(splits) > 1 and not len(test.data.ann_ids):
+    if test is not None and len(splits) > 1 and not test.num_annotations:
         notes.say(f"{test.path} has no annotations and is not used.")
         del splits["test"]
     every = list(splits.values())
@@ -114,50 +116,66 @@ def _without_copies(folder: Folder, files: Sequence[str], notes: Notes) -> list[
     return [file for file in files if file not in copies]
 
 
-def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, str]:
-    """Return split -> file; a single file without a split in its name gets the split ""."""
-    if len(files) == 1:
-        return {stated_split(files[0]) or "": files[0]}
-    splits: dict[str, str] = {}
+def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, list[str]]:
+    """Return split -> files; files without a split in their names get the split ""."""
+    splits: dict[str, list[str]] = {}
     for file in files:
-        split = stated_split(file)
-        if split is None or split in splits:
-            listed = "".join(f"\n  {f}: {stated_split(f) or 'no split in its name'}" for f in files)
-            raise ValueError(
-                f"{folder.root}: several COCO files, expected one for each of {', '.join(SPLITS)}, "
-                f"named so; or use --data FILE with one of them. Found:{listed}"
-            )
-        splits[split] = file
+        splits.setdefault(stated_split(file) or "", []).append(file)
+    if "" in splits and len(splits) > 1:
+        listed = "".join(
+            f"\n  {f}: {stated_split(f) or 'no split in its name'}" for f in files[:20]
+        )
+        raise ValueError(
+            f"{folder.root}: several COCO files, of which some name no split; expected all or none "
+            f"to be named by {', '.join(SPLITS)}; or use --data FILE with one of them. "
+            f"Found:{listed}"
+        )
     return splits
 
 
-def _read(folder: Folder, file: str, split: str, notes: Notes) -> CocoSplit:
+def _read(folder: Folder, files: Sequence[str], name: str, notes: Notes) -> CocoSplit:
+    parts = [_read_part(folder, file, notes, len(files) > 1) for file in files]
+    found = [part for part in parts if part is not None]
+    if not found:
+        raise ValueError(
+            f"{folder.root / files[0]}: expected images under the key images, found none"
+        )
+    check_found(found, folder.root, len(folder.images))
+    if len(found) > 1:
+        check_joined(folder.root, found)
+        notes.say(
+            f"{len(found)} COCO files{f' of {name}' if name else ''} are joined, from {files[0]} "
+            f"to {files[-1]}: categories by their names; images and annotations get new ids."
+        )
+    return CocoSplit(name, folder.root, found)
+
+
+def _read_part(folder: Folder, file: str, notes: Notes, joined: bool) -> CocoPart | None:
+    """Read one file; None if it has no images and is one of several."""
     path = folder.root / file
     try:
         mark = mark_of(str(path))
         data = read_coco_file(str(path), keep_extras=True)
-        keep_file(data, mark)
+        if not joined:
+            keep_file(data, mark)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if not data.file_names:
-        raise ValueError(f"{path}: expected images under the key images, found none")
+        notes.count("COCO files without images, left out", file)
+        return None
     for problem in [*data.problems, *data.fixes]:
-        notes.say(f"{path}: {problem}.")
+        if joined:
+            notes.count("Issues of joined files", f"{file}: {problem}")
+        else:
+            notes.say(f"{path}: {problem}.")
     check_content(path, data)
     check_names(folder, path, data.file_names)
     places = locate_images(folder, file, data.file_names)
     missing = [n for n, p in zip(data.file_names, places, strict=True) if p is None]
     check_missing(folder, path, missing)
-    if len(missing) == len(places):
-        raise ValueError(
-            f"{path}: none of its images is in {folder.root} ({len(folder.images)} images "
-            f"there); expected {first_few(missing)}. Put json and images below one folder and give "
-            "that with --data"
-        )
+    whose = folder.root if joined else path
     for name in missing:
-        notes.count(f"Images that {path} names and that are missing, left out", name)
-    img_dir, exact = image_folder(places, data.file_names)
-    found = [None if p is None else os.path.relpath(p, img_dir or ".") for p in places]
+        notes.count(f"Images that {whose} names and that are missing, left out", name)
     labels: list[set[str]] = [set() for _ in places]
     known = (data.image_index >= 0) & (data.category_index >= 0) & ~data.crowd
     for image, category in zip(
@@ -168,31 +186,15 @@ def _read(folder: Folder, file: str, split: str, notes: Notes) -> CocoSplit:
         None if p is None else Sample(p, folder.root / p, frozenset(label))
         for p, label in zip(places, labels, strict=True)
     ]
-    return CocoSplit(split, path, data, folder.root / img_dir, found, exact, samples)
-
-
-def _look_at_crowds(splits: Iterable[CocoSplit], notes: Notes) -> None:
-    """Note how many annotations are crowds; refuse a file of crowds only."""
-    for split in splits:
-        number, crowds = len(split.data.ann_ids), int(split.data.crowd.sum())
-        if crowds == number > 0 and split.name != "test":
-            raise ValueError(
-                f"{split.path}: all of its {number} annotations are crowds (iscrowd 1), which are "
-                f"not learned from. {CROWDS_HELP}"
-            )
-        if crowds:
-            notes.say(
-                f"{split.path}: {crowds} of {number} annotations are crowds (iscrowd 1), which are "
-                "not learned from." + (f" {CROWDS_HELP}" if crowds > _MANY_CROWDS * number else "")
-            )
+    return CocoPart(path, data, places, samples)
 
 
 def _used_classes(splits: Sequence[CocoSplit], notes: Notes) -> tuple[str, ...]:
     """Return the class names in order, without the supercategory that Roboflow writes."""
     names: dict[str, int] = {}
-    for split in splits:
-        for index, (_, name) in enumerate(split.data.categories):
-            number = int(np.count_nonzero(split.data.category_index == index))
+    for data in (part.data for split in splits for part in split.parts):
+        for index, (_, name) in enumerate(data.categories):
+            number = int(np.count_nonzero(data.category_index == index))
             names[str(name)] = names.get(str(name), 0) + number
     if not sum(names.values()):
         raise ValueError(f"{splits[0].path}: expected annotations of its categories, found none")

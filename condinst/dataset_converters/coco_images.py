@@ -52,11 +52,12 @@ def locate_images(folder: Folder, file: str, names: Sequence[str]) -> list[str |
 
     def hits(prefix: str) -> tuple:
         number = sum(prefix + name in folder.image_set for name in names)
-        return (-number, stated_split(prefix) != split, prefix.rstrip("/") != beside, prefix)
+        near = len(os.path.commonprefix([prefix.split("/")[:-1], beside.split("/")]))
+        return (-number, stated_split(prefix) != split, prefix.rstrip("/") != beside, -near, prefix)
 
     ranked = sorted(prefixes, key=hits)
     prefix = ranked[0] if ranked else ""
-    places = [hits(other)[:3] for other in ranked[:2]]
+    places = [hits(other)[:4] for other in ranked[:2]]
     guessed = len(ranked) > 1 and places[0][1:] == places[1][1:]
     if guessed and (places[0] == places[1] or _share_names(folder, prefix, names)):
         raise ValueError(

@@ -15,6 +15,7 @@ from condinst.dataset_converters.geojson import find_geojson
 from condinst.dataset_converters.label_studio import find_label_studio
 from condinst.dataset_converters.labelme import find_labelme
 from condinst.dataset_converters.mask_files import find_bowl
+from condinst.dataset_converters.mask_hints import mask_hint
 from condinst.dataset_converters.mask_pairs import find_pairs
 from condinst.dataset_converters.panoptic import find_panoptic
 from condinst.dataset_converters.pascal import find_pascal
@@ -106,7 +107,8 @@ def recognize(folder: Folder) -> str:
         if fitting
         else f"no known annotations in its {len(folder.files)} files ({len(folder.images)} images)"
     )
-    raise ValueError(f"{folder.root}: {what}. Looked for:{listed}")
+    hint = "" if fitting else mask_hint(folder)
+    raise ValueError(f"{folder.root}: {what}. {hint + '. ' * bool(hint)}Looked for:{listed}")
 
 
 def _evidence(found: list[Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from condinst.dataset_converters.json_kind import Sniffed, sniff
+from condinst.dataset_converters.mask_arrays import ARRAY_SUFFIXES, is_pickled
 from condinst.datasets.coco.json_stream import load_json
 from condinst.images.sources import IMAGE_SUFFIXES
 from condinst.utils.files import check_regular, read_regular
@@ -73,6 +74,12 @@ class Folder:
     def images(self) -> tuple[str, ...]:
         """The files with the suffix of an image."""
         return tuple(self.with_suffix(*sorted(IMAGE_SUFFIXES)))
+
+    @cached_property
+    def mask_files(self) -> tuple[str, ...]:
+        """The files that may be masks: images and numpy's arrays, without pickled objects."""
+        arrays = self.with_suffix(*ARRAY_SUFFIXES)
+        return tuple(sorted([*self.images, *(a for a in arrays if not is_pickled(self.root / a))]))
 
     @cached_property
     def image_set(self) -> frozenset[str]:

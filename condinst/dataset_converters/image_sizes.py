@@ -8,6 +8,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
+from condinst.dataset_converters.mask_arrays import ARRAY_SUFFIXES, read_mask_array
 from condinst.images.limit import open_image
 from condinst.utils.files import check_regular
 
@@ -59,9 +60,10 @@ def _decoded_size(path: Path) -> tuple[int, int]:
 
 def check_mask_size(path: Path, mask: np.ndarray, image: Path, size: tuple[int, int]) -> None:
     """Check that a mask has the size of its image; ValueError names both files."""
-    if mask.shape != size:
+    height, width = mask.shape[-2:]
+    if (height, width) != size:
         raise ValueError(
-            f"mask file {path}: {mask.shape[1]} x {mask.shape[0]} (width x height), its image "
+            f"mask file {path}: {width} x {height} (width x height), its image "
             f"{image} is {size[1]} x {size[0]}"
         )
 
@@ -105,7 +107,11 @@ def _only_colors(image: Image.Image) -> bool:
 
 
 def read_label_map(
-    path: Path | IO[bytes], within: tuple[int, int] | None = None, *, alpha: bool = False
+    path: Path | IO[bytes],
+    within: tuple[int, int] | None = None,
+    *,
+    alpha: bool = False,
+    stacks: bool = False,
 ) -> np.ndarray:
     """Return the pixel values of a label map, (H, W) int64.
 
@@ -118,12 +124,20 @@ def read_label_map(
         within: height and width of the image of the map. A map of over 16 megapixels that does not
             fit into its image in either orientation is refused before it is decoded.
         alpha: return an alpha channel instead of the colors.
+        stacks: return (N, H, W) bool where numpy's file holds a mask for each of N objects.
 
     Raises:
         ValueError: the file is not an image, is too large, has several pages, or its pixels are not
             whole numbers.
     """
     name = f"mask file {path}" if isinstance(path, Path) else "embedded mask"
+    if isinstance(path, Path) and path.suffix.lower() in ARRAY_SUFFIXES:
+        pixels = read_mask_array(path, within or (0, 0))
+        if pixels.ndim == 3:
+            if stacks:
+                return pixels
+            raise ValueError(f"{name}: a stack of {len(pixels)} masks, expected one mask")
+        return _whole_numbers(pixels, name)
     try:
         if isinstance(path, Path):
             check_regular(path)
@@ -141,16 +155,7 @@ def read_label_map(
             pixels = np.asarray(image.convert("RGB") if _only_colors(image) else image)
     except Exception as error:  # every image decoder raises its own error types
         raise ValueError(f"{name}: not readable: {error}") from None
-    if pixels.dtype.kind == "f" and np.array_equal(pixels, np.rint(pixels)):
-        pixels = pixels.clip(-1, 1 << 53)  # as ImageJ saves label maps of 32 bits
-    elif pixels.dtype.kind not in "bui":
-        raise ValueError(
-            f"{name}: expected whole numbers as pixels, got {pixels.dtype} such as "
-            f"{pixels[pixels != np.rint(pixels)].flat[0]:.3g}; save the mask with 8 or 16 bits"
-        )
-    pixels = pixels.astype(np.int64)
-    if pixels.min(initial=0) < 0:
-        raise ValueError(f"{name}: expected pixels of 0 or more, got {pixels.min()}")
+    pixels = _whole_numbers(pixels, name)
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
         shown, opacity = pixels[:, :, :-1], pixels[:, :, -1]
         if alpha or (shown == shown[0, 0]).all():
@@ -164,3 +169,18 @@ def read_label_map(
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return red
     return (red << 16) + (green << 8) + blue
+
+
+def _whole_numbers(pixels: np.ndarray, name: str) -> np.ndarray:
+    """Return pixels as int64; ValueError if they are not whole numbers of 0 or more."""
+    if pixels.dtype.kind == "f" and np.array_equal(pixels, np.rint(pixels)):
+        pixels = pixels.clip(-1, 1 << 53)  # as ImageJ saves label maps of 32 bits
+    elif pixels.dtype.kind not in "bui":
+        raise ValueError(
+            f"{name}: expected whole numbers as pixels, got {pixels.dtype} such as "
+            f"{pixels[pixels != np.rint(pixels)].flat[0]:.3g}; save the mask with 8 or 16 bits"
+        )
+    pixels = pixels.astype(np.int64)
+    if pixels.min(initial=0) < 0:
+        raise ValueError(f"{name}: expected pixels of 0 or more, got {pixels.min()}")
+    return pixels

@@ -18,6 +18,7 @@ from condinst.dataset_converters.label_maps import read_label_maps
 from condinst.dataset_converters.label_studio import find_label_studio, read_label_studio
 from condinst.dataset_converters.labelme import find_labelme, read_labelme
 from condinst.dataset_converters.mask_files import find_bowl, read_bowl, read_mask_files
+from condinst.dataset_converters.mask_hints import mask_hint
 from condinst.dataset_converters.mask_pairs import find_pairs
 from condinst.dataset_converters.mask_values import MEANINGS
 from condinst.dataset_converters.panoptic import find_panoptic, read_panoptic
@@ -42,6 +43,7 @@ def import_data(
     seed: int = 0,
     fmt: str | None = None,
     masks: str | None = None,
+    mask_folder: str | None = None,
 ) -> Imported:
     """Recognize the format of a dataset and write it as COCO json with a split.
 
@@ -56,6 +58,7 @@ def import_data(
         seed: seed of that split.
         fmt: one of :data:`FORMATS`; None recognizes the format by the content.
         masks: what the values of masks mean, one of ``mask_values.MEANINGS``; None finds out.
+        mask_folder: the name of the folders of masks; None knows them by usual names.
 
     Returns:
         The files of each split, the classes, and notes on every decision.
@@ -72,6 +75,13 @@ def import_data(
             raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
     path, out, notes = Path(os.path.abspath(path)), Path(os.path.abspath(out)), Notes()
     folder, only = _open(path, out)
+    if mask_folder is not None:
+        if only is not None or fmt not in (None, "masks"):
+            raise ValueError(
+                f"--mask-folder {mask_folder}: expected a folder of images and masks, got {path}"
+                + (f" with --format {fmt}" if only is None else "")
+            )
+        fmt = "masks"
     if fmt is None:
         fmt = _format_of_file(folder, only) if only else recognize(folder)
     elif only is None and fmt not in ("masks", "cityscapes") and not FORMATS[fmt].find(folder):
@@ -80,11 +90,15 @@ def import_data(
         raise ValueError(f"--masks {masks}: {path} is read as {fmt}, which has no masks as images")
     if unread := unread_images(folder):
         notes.say(f"{unread[0].upper()}{unread[1:]}.")
+    if only is None and fmt in folder.json_kinds:
+        for file in folder.json_kinds.get("", []):
+            if os.path.basename(file) not in _SETTINGS:
+                notes.count("JSON files that are no annotations of a known kind, not read", file)
     if fmt == "coco":
         files = [only] if only else find_coco_files(folder)
         return import_coco(folder, out, notes, files=files, val_fraction=val_fraction, seed=seed)
     if fmt == "masks":
-        source = _masks(folder, masks, notes)
+        source = _masks(folder, masks, mask_folder, notes)
     elif fmt == "rle-csv":
         source = read_rle_csv(folder, [only] if only else find_rle_csv(folder), masks, notes)
     elif fmt == "labelme":
@@ -95,10 +109,15 @@ def import_data(
     return convert(source, folder.root, out, notes, val_fraction=val_fraction, seed=seed)
 
 
-def _masks(folder: Folder, asked: str | None, notes: Notes) -> AnnotationSource:
-    if find_bowl(folder):
+def _masks(folder: Folder, asked: str | None, named: str | None, notes: Notes) -> AnnotationSource:
+    if named is None and find_bowl(folder):
         return read_bowl(folder, asked, notes)
-    found = find_pairs(folder)
+    found = find_pairs(folder, named)
+    if named is not None and not (found.maps or found.files):
+        raise ValueError(
+            f"--mask-folder {named}: no file of it has the name of an image in {folder.root}. "
+            f"{mask_hint(folder)}"
+        )
     if found.files:
         return read_mask_files(folder, found, asked, notes)
     return read_label_maps(folder, found, asked, notes)
@@ -155,6 +174,14 @@ _SOURCES = {
     "supervisely": _files(find_supervisely, read_supervisely),
     "datumaro": _files(find_datumaro, read_datumaro),
 }
+# beside annotations, in Supervisely's, Label Studio's and Segment Anything's folders
+_SETTINGS = (
+    "meta.json",
+    "classes.json",
+    "labels.json",
+    "notes.json",
+    "obj_class_to_machine_color.json",
+)
 _BY_FILE = ("coco", "labelme", "via", "cvat", "rle-csv", "label-studio", "panoptic", "datumaro")
 
 

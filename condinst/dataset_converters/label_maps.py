@@ -15,7 +15,7 @@ from condinst.dataset_converters.image_sizes import check_mask_size, image_size,
 from condinst.dataset_converters.mask_pairs import MaskPairs
 from condinst.dataset_converters.mask_statistics import MaskStatistics, cut_at_half
 from condinst.dataset_converters.mask_values import IGNORED, Meaning, choose_meaning
-from condinst.dataset_converters.outlines import label_map_rles, rle_object
+from condinst.dataset_converters.outlines import label_map_rles, mask_rle, rle_object
 from condinst.dataset_converters.records import (
     EVERY_CLASS,
     AnnotationSource,
@@ -42,6 +42,13 @@ def read_label_maps(
     """
     count_unpaired(folder, found, notes)
     statistics = _look_at(folder, found.maps)
+    if statistics.stacks and asked not in (None, "instances"):
+        raise ValueError(
+            f"{folder.root}: --masks {asked} does not fit stacks of masks, one for each object, "
+            f"such as {statistics.stacks[0]}"
+        )
+    if statistics.stacks and not statistics.masks:
+        asked = "instances"
     try:
         meaning = choose_meaning(statistics, asked)
     except ValueError as error:
@@ -85,7 +92,11 @@ def _look_at(folder: Folder, pairs: Sequence[tuple[str, str]]) -> MaskStatistics
     statistics = MaskStatistics()
     for image, mask in pairs[:: max(1, -(-len(pairs) // _LOOKED_AT))]:
         size = image_size(folder.root / image)
-        statistics.add(mask, read_label_map(folder.root / mask, within=size))
+        labels = read_label_map(folder.root / mask, within=size, stacks=True)
+        if labels.ndim == 3:
+            statistics.stacks.append(mask)
+        else:
+            statistics.add(mask, labels)
     return statistics
 
 
@@ -93,6 +104,13 @@ def _say(
     meaning: Meaning, found: MaskStatistics, asked: str | None, named: bool, notes: Notes
 ) -> None:
     kind = meaning.kind
+    if found.stacks:
+        notes.say(
+            f"Stacks of masks, such as {found.stacks[0]}: each mask of a stack is one instance of "
+            f"the class {ONE_CLASS!r}."
+        )
+        if not found.masks:
+            return
     if meaning.top and found.jpeg:
         notes.say(
             "Warning: the masks are JPEG files, which are not exact: values above half of "
@@ -143,13 +161,17 @@ def _read_all(
     notes: Notes,
 ) -> Iterator[ImageRecord]:
     for name, mask in pairs:
-        labels, (height, width) = mask_and_size(folder.root / mask, folder.root / name)
-        if meaning.kind == "binary":
-            labels = _binary(labels, folder.root / mask, mask, meaning, asked, notes)
-        if meaning.void:
-            labels[labels == meaning.void] = 0
+        labels, (height, width) = mask_and_size(folder.root / mask, folder.root / name, stacks=True)
+        if labels.ndim == 3:
+            found_here = _of_stack(labels, folder.root / mask, meaning)
+        else:
+            if meaning.kind == "binary":
+                labels = _binary(labels, folder.root / mask, mask, meaning, asked, notes)
+            if meaning.void:
+                labels[labels == meaning.void] = 0
+            found_here = _instances(labels, meaning, mask, notes)
         objects = []
-        for label, rle, crowd in _instances(labels, meaning, mask, notes):
+        for label, rle, crowd in found_here:
             if classes is not None and label not in classes and label != EVERY_CLASS:
                 notes.count(f"Objects of class {label}, which has no name, left out", mask)
             elif (found := rle_object(label, rle, crowd=crowd)) is not None:
@@ -177,6 +199,19 @@ def _binary(
             "have one besides 0; use --masks instances, --masks classes or --masks binary"
         )
     return labels != 0
+
+
+def _of_stack(
+    stack: np.ndarray, path: Path, meaning: Meaning
+) -> Iterator[tuple[Label, dict[str, Any], bool]]:
+    """Yield each mask of an (N, H, W) stack, as ``_instances`` does."""
+    if meaning.kind not in ("instances", "binary"):
+        raise ValueError(
+            f"mask file {path}: a stack of masks, while the masks that were looked at first have "
+            "values of classes; keep one kind of masks"
+        )
+    for mask in stack:
+        yield ONE_CLASS, mask_rle(mask), False
 
 
 def _instances(
@@ -214,14 +249,16 @@ def _pieces(mask: np.ndarray) -> Iterator[dict[str, Any]]:
     yield from label_map_rles(pieces.astype(np.int64)).values()
 
 
-def mask_and_size(mask: Path, image: Path) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return the (H, W) label map and its image's height and width.
+def mask_and_size(
+    mask: Path, image: Path, *, stacks: bool = False
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the (H, W) label map, see ``read_label_map``, and its image's height and width.
 
     The size is the one as stored if the mask was drawn without the EXIF orientation.
     """
     size = image_size(image)
-    labels = read_label_map(mask, within=size)
-    if labels.shape == size[::-1] != size:
-        size = image_size(image, labels.shape)
+    labels = read_label_map(mask, within=size, stacks=stacks)
+    if labels.shape[-2:] == size[::-1] != size:
+        size = image_size(image, labels.shape[-2:])
     check_mask_size(mask, labels, image, size)
     return labels, size

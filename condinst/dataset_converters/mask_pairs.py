@@ -13,19 +13,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from condinst.dataset_converters.folder import Folder, stated_split
+from condinst.dataset_converters.folder import Folder
+from condinst.dataset_converters.mask_places import OUTPUTS, Place, placed, placed_by_name
 
 __all__ = ["MaskPairs", "ObjectFile", "find_pairs"]
 
-_MASK_WORD = re.compile(
-    r"((instance|inst|object|ped|seg|cell|nuclei|binary|gt)?[_-]?masks?"
-    r"|labels?|instances?|gts?|ground_?truths?|segs?|segmentations?|label_?maps?|annotations?"
-    r"|targets?)([ _-]?(images?|imgs?|tiffs?|pngs?))?([_-]?\d{1,2})?$"
-)
-_IMAGE_WORD = re.compile(
-    r"((png|jpe?g|tiff?|raw|original|input|rgb)?[_-]?(images?|imgs?|pictures|photos|frames)"
-    r"|raw|inputs?|originals?)([_-]?\d{1,2})?$"
-)
 _MASK_ENDING = re.compile(
     r"[_.-](cp_masks?|instance_masks?|masks?|labels?|instances?|gt|seg|segmentation|annotations?)$",
     re.IGNORECASE,
@@ -33,10 +25,7 @@ _MASK_ENDING = re.compile(
 _MASK_BEGINNING = re.compile(r"(^|(?<=/))(masks?|labels?|instances?|gt|seg)[_.-]", re.IGNORECASE)
 _IMAGE_BEGINNING = re.compile(r"(^|(?<=/))(img|image|raw|rgb)[_.-]", re.IGNORECASE)
 _IMAGE_ENDING = re.compile(r"[_.-](img|image|raw|rgb)$", re.IGNORECASE)
-# what cellpose writes beside masks
-_OUTPUTS = re.compile(r"_(flows?|cp_output|outlines?|cp_outlines|dP|cellprob)$")
 _OBJECT = re.compile(r"(?:(?P<name>.*?)[_ .-]*)?(?P<number>\d+)$")
-_MASKS_BESIDE = ("_masks", "_mask", "_labels", "-masks", "_gt", "Masks")
 _NO_CLASS = {"", "mask", "masks", "object", "obj", "instance", "inst", "label", "gt", "seg", "id"}
 
 
@@ -69,65 +58,36 @@ class MaskPairs:
     by_folder: bool
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A file in a folder of images or of masks."""
-
-    file: str
-    place: str  # the folder, with * in place of the word for images or masks
-    inside: str  # the path within that folder, without suffix
+_NO_PAIRS = MaskPairs([], {}, [], [], True)
 
 
-def find_pairs(folder: Folder) -> MaskPairs:
+def find_pairs(folder: Folder, named: str | None = None) -> MaskPairs:
     """Return the masks of a folder.
 
+    Args:
+        folder: the dataset's folder.
+        named: the name of the folders of masks, if the user gives one.
+
     Raises:
-        ValueError: an image has several label maps.
+        ValueError: an image has several label maps, or no folder has the given name.
     """
-    images, masks = _placed(folder)
+    if named is not None:
+        images, masks = placed_by_name(folder, named)
+        return _maps_or_files(folder, images, masks) or _NO_PAIRS
+    images, masks = placed(folder)
+    return _maps_or_files(folder, images, masks) or _one_folder(folder) or _NO_PAIRS
+
+
+def _maps_or_files(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
     found = _maps(folder, images, masks)
     if found is None or found.lonely:
         files = _object_files(images, masks)
         if files and (found is None or len(files.lonely) < len(found.lonely)):
             found = files
-    return found or _one_folder(folder) or MaskPairs([], {}, [], [], True)
+    return found
 
 
-def _placed(folder: Folder) -> tuple[list[_Place], list[_Place]]:
-    images: list[_Place] = []
-    masks: list[_Place] = []
-    folders = {os.path.dirname(file) for file in folder.images}
-    for file in folder.images:
-        stem = os.path.splitext(file)[0]
-        if _OUTPUTS.search(stem):
-            continue
-        parts = stem.split("/")
-        for index in reversed(range(len(parts) - 1)):
-            kind, place = _word(parts[index].lower())
-            beside = (*parts[:index], parts[index])
-            if kind is None and any("/".join(beside) + end in folders for end in _MASKS_BESIDE):
-                kind = "image"  # train, beside train_masks
-            if kind is not None:
-                where = "/".join([*parts[:index], place])
-                found = _Place(file, where, "/".join(parts[index + 1 :]))
-                (images if kind == "image" else masks).append(found)
-                break
-    return images, masks
-
-
-def _word(name: str) -> tuple[str | None, str]:
-    """Tell whether a folder's name is one of images or masks, and return its other part."""
-    if name in ("x", "y"):
-        return ("image" if name == "x" else "mask"), "*"
-    for kind, pattern in (("mask", _MASK_WORD), ("image", _IMAGE_WORD)):
-        if match := pattern.search(name):
-            before, word = name[: match.start()], match.group()
-            if not before or not (before[-1] + word[0]).isalnum() or stated_split(before):
-                return kind, before.rstrip("_- .") or "*"
-    return None, name
-
-
-def _maps(folder: Folder, images: list[_Place], masks: list[_Place]) -> MaskPairs | None:
+def _maps(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
     """Pair each image with the mask of its name, in the same place or in the only one."""
     for with_place in (True, False):
         by_key: dict[tuple[str, str], list[str]] = {}
@@ -171,7 +131,7 @@ def _cores(inside: str, beginning: re.Pattern[str], ending: re.Pattern[str]) -> 
     return list(dict.fromkeys((inside, ending.sub("", inside), beginning.sub("", inside))))
 
 
-def _object_files(images: list[_Place], masks: list[_Place]) -> MaskPairs | None:
+def _object_files(images: list[Place], masks: list[Place]) -> MaskPairs | None:
     """Find one object a file: NAME_CLASS_N or NAME/N below a folder of masks."""
     stems: dict[str, dict[str, str]] = {}  # place -> path inside -> image
     for image in images:
@@ -194,7 +154,7 @@ def _object_files(images: list[_Place], masks: list[_Place]) -> MaskPairs | None
     return MaskPairs([], files, alone, lonely, True)
 
 
-def _of_image(mask: _Place, known: dict[str, str]) -> tuple[str, ObjectFile] | None:
+def _of_image(mask: Place, known: dict[str, str]) -> tuple[str, ObjectFile] | None:
     """Return the image of a mask, which lies below the image's name or below its class."""
     for name, rest in _beginnings(mask.inside):
         if name in known:
@@ -234,7 +194,9 @@ def _one_folder(folder: Folder) -> MaskPairs | None:
     for file in reversed(folder.images):
         by_stem[os.path.splitext(file)[0]] = file
     masks: dict[str, list[str]] = {}
-    for stem, file in sorted(by_stem.items()):
+    arrays = [file for file in folder.mask_files if file not in folder.image_set]
+    files = [*by_stem.items(), *((os.path.splitext(file)[0], file) for file in arrays)]
+    for stem, file in sorted(files):
         if _MASK_ENDING.search(stem):
             masks.setdefault(_MASK_ENDING.sub("", stem), []).append(file)
     pairs, lonely, used = [], [], set[str]()
@@ -261,6 +223,6 @@ def _one_folder(folder: Folder) -> MaskPairs | None:
         if file not in used
         and file not in lonely
         and os.path.dirname(file) in places
-        and not _OUTPUTS.search(stem)
+        and not OUTPUTS.search(stem)
     ]
     return MaskPairs(pairs, {}, alone, lonely, False)

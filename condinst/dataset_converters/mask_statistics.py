@@ -120,7 +120,7 @@ class MaskStatistics:
 
     Attributes:
         masks: file -> its values besides 0.
-        pieces: number of values in one connected piece, and in several (by file, for messages).
+        single, split: number of values in one connected piece, and the files of those in several.
     """
 
     masks: dict[str, list[int]] = field(default_factory=dict)
@@ -132,6 +132,7 @@ class MaskStatistics:
     without_background: int = 0
     inverted: int = 0  # masks of which one value but 0 looks like the background
     mixed: int = 0  # masks with more than one value: only these can look inverted
+    stacks: list[str] = field(default_factory=list)  # files with a mask for each object
     jpeg: bool = False
     gray8: bool = True
     _full: set[int] = field(default_factory=set)  # values that fill 3 x 3 pixels somewhere

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 
 from condinst.dataset_converters.folder import Folder
+from condinst.dataset_converters.mask_arrays import is_pickled
 
 __all__ = ["name_unread", "unread_images"]
 
@@ -25,14 +26,23 @@ _JSON = (  # patterns that must all be in the beginning of the file
     ("LabelMe's or ISAT's json", (rb'"info"\s*:', rb'"objects"\s*:', rb'"segmentation"\s*:')),
 )
 _FILES = (  # endings of file names
-    ("cellpose's _seg.npy", ("_seg.npy",), "save the masks as PNG (File > Save masks as PNG)"),
+    (
+        "Cellpose's _seg.npy files, which are pickled,",
+        ("_seg.npy",),
+        "save the masks as images: File > Save masks as PNG/tif in Cellpose's window, or "
+        "--save_png or --save_tif on its command line",
+    ),
     ("ImageJ's regions", (".roi", "roiset.zip"), "draw them as a label map and save it as PNG"),
     ("MATLAB's files", (".mat",), "write the masks as PNG"),
     ("TFRecord", (".tfrecord", ".tfrecords"), "export it as COCO"),
     ("ilastik's or other HDF5", (".h5", ".hdf5", ".ilp"), "export the masks as PNG or TIFF"),
     ("NIfTI volumes", (".nii", ".nii.gz"), "export slices and their masks as PNG or TIFF"),
     ("Zarr", (".zarr", ".zgroup", ".zarray"), "export images and masks as PNG or TIFF"),
-    ("Numpy arrays", (".npy", ".npz"), "save images and masks as PNG or TIFF"),
+    (
+        "Numpy arrays without an image of their name",
+        (".npy", ".npz"),
+        "save images as PNG or TIFF, so that masks/1.npy has images/1.png",
+    ),
     ("QuPath's projects", (".qpdata", ".qpproj"), "export GeoJSON (File > Export objects)"),
     ("Parquet", (".parquet",), "export it as COCO"),
     ("shapefiles", (".shp", ".gpkg"), "draw masks of the image's size and save them as PNG"),
@@ -54,6 +64,12 @@ def name_unread(folder: Folder) -> str | None:
                 return f"{file} is {name}, which is not read; export it as COCO"
     if lines := folder.with_suffix(".jsonl", ".ndjson"):
         return f"{lines[0]}: JSON lines are not read; export it as COCO"
+    pickled = [file for file in folder.with_suffix(".npy") if is_pickled(folder.root / file)]
+    if pickled and not pickled[0].endswith("_seg.npy"):
+        return (
+            f"{pickled[0]} holds pickled Python objects, which can run code and are not read; save "
+            "a plain array of numbers, or masks as PNG or TIFF"
+        )
     for name, endings, way in _FILES:
         if found := folder.with_suffix(*endings):
             return f"{found[0]}: {name} are not read; {way}"

@@ -52,6 +52,7 @@ def create(
     seed: int = 0,
     fmt: str | None = None,
     masks: str | None = None,
+    mask_folder: str | None = None,
     device: str = "auto",
     memory: float | None = None,
     from_scratch: bool = False,
@@ -67,6 +68,7 @@ def create(
         val_fraction, seed: of the split, where the data have none.
         fmt: format of the annotations; None recognizes it.
         masks: what the values of masks mean; None finds out.
+        mask_folder: the name of the folders of masks; None knows them by usual names.
         device: "auto", "cpu" or "cuda".
         memory: GiB of the device; None takes what it has.
         from_scratch: start without weights.
@@ -90,7 +92,7 @@ def create(
         return _create(
             stem,
             config,
-            _Source(data, val_fraction, seed, fmt, masks),
+            _Source(data, val_fraction, seed, fmt, masks, mask_folder),
             (device, memory),
             model=model,
             from_scratch=from_scratch,
@@ -112,6 +114,7 @@ class _Source:
     seed: int
     fmt: str | None
     masks: str | None
+    mask_folder: str | None
 
 
 def _create(
@@ -132,6 +135,7 @@ def _create(
         seed=source.seed,
         fmt=source.fmt,
         masks=source.masks,
+        mask_folder=source.mask_folder,
     )
     machine = find_machine(*asked_machine)  # imports PyTorch, which takes seconds
     places = _places(imported, config.parent)

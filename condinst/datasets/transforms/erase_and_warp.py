@@ -70,10 +70,11 @@ class RandomAffine(MMDetRandomAffine):
         def warp(plane: np.ndarray, value: Any) -> np.ndarray:
             return cv2.warpPerspective(plane, matrix, dsize=(width, height), borderValue=value)
 
+        name = "RandomAffine: border_val"
         if image.ndim == 3 and image.shape[2] == 3:
-            results["img"] = warp(image, self.border_val)
+            results["img"] = warp(image, fill_for(image, self.border_val, name))
         else:
-            results["img"] = by_planes(image, self.border_val, "RandomAffine: border_val", warp)
+            results["img"] = by_planes(image, self.border_val, name, warp)
         results["img_shape"] = height, width
         boxes = results["gt_bboxes"]
         boxes.project_(matrix)

@@ -91,3 +91,35 @@ def test_a_fill_value_for_each_channel():
     step = dict(type="Pad", size=(84, 50), pad_val=dict(img=(1, 2, 3, 4, 5)))
     padded = transformed(step, pixels(5, "uint8"))["img"]
     assert padded[:, 80:].reshape(-1, 5).tolist() == [[1, 2, 3, 4, 5]] * 200
+
+
+@pytest.mark.parametrize(
+    "value", [114, 114.0, np.float32(114), np.int64(114), (114.0,) * 3, [114, 114, 114]]
+)
+def test_one_number_fills_all_channels_of_a_color_image(value):
+    image = np.full((4, 4, 3), 7, np.uint8)
+    padded = transformed(dict(type="Pad", size=(8, 8), pad_val=dict(img=value)), image)["img"]
+    assert padded[:4, :4].tolist() == image.tolist()
+    assert padded[4:].reshape(-1, 3).tolist() == [[114, 114, 114]] * 32
+    assert padded[:4, 4:].reshape(-1, 3).tolist() == [[114, 114, 114]] * 16
+
+
+def test_different_numbers_stay_those_of_their_channels():
+    step = dict(type="Pad", size=(6, 4), pad_val=dict(img=(1, 2, 3)))
+    padded = transformed(step, np.full((4, 4, 3), 7, np.uint8))["img"]
+    assert padded[:, 4:].reshape(-1, 3).tolist() == [[1, 2, 3]] * 8
+
+
+@pytest.mark.parametrize("value", [114, 114.0])
+def test_an_affine_transform_fills_all_channels(value):
+    """Half the size, with its corner at the corner: the other corners are filled."""
+    step = dict(
+        type="condinst.RandomAffine",
+        max_rotate_degree=0,
+        max_translate_ratio=0,
+        scaling_ratio_range=(0.5, 0.5),
+        max_shear_degree=0,
+        border_val=value,
+    )
+    moved = transformed(step, np.full((10, 10, 3), 7, np.uint8))["img"]
+    assert moved[9, 9].tolist() == moved[0, 9].tolist() == [114, 114, 114]

@@ -1,0 +1,110 @@
+"""Tell by the names of folders which files are images and which are masks."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from condinst.dataset_converters.folder import Folder, stated_split
+
+__all__ = ["MASK_NAMES", "OUTPUTS", "Place", "folder_word", "placed", "placed_by_name"]
+
+MASK_NAMES = "masks, labels, label_maps, instances, gt, ground_truth, annotations, targets, segs"
+_MASK_WORD = re.compile(
+    r"((instance|inst|object|ped|seg|cell|nuclei|binary|gt)?[_-]?masks?"
+    r"|labels?|instances?|gts?|ground_?truths?|segs?|segmentations?|label_?maps?"
+    r"|anno(t(ation)?)?s?|anns?([_-]?dir)?|truths?|lbls?|targets?)"
+    r"([ _-]?(images?|imgs?|tiffs?|pngs?))?([_-]?\d{1,2})?$"
+)
+_IMAGE_WORD = re.compile(
+    r"((png|jpe?g|tiff?|raw|original|input|rgb)?[_-]?(images?|imgs?|pictures|photos|frames)"
+    r"|im(a)?ge?[_-]?dir|raw|inputs?|originals?)([_-]?\d{1,2})?$"
+)
+# what cellpose writes beside masks
+OUTPUTS = re.compile(r"_(flows?|cp_output|outlines?|cp_outlines|dP|cellprob)$")
+_MASKS_BESIDE = ("_masks", "_mask", "_labels", "-masks", "_gt", "Masks")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file in a folder of images or of masks."""
+
+    file: str
+    place: str  # the folder, with * in place of the word for images or masks
+    inside: str  # the path within that folder, without suffix
+
+
+def placed_by_name(folder: Folder, named: str) -> tuple[list[Place], list[Place]]:
+    """Place the files by the name that the user gives to the folders of masks.
+
+    The images lie beside that folder, or in the folders beside it.
+    """
+    wanted = [part for part in named.replace("\\", "/").split("/") if part not in ("", ".")]
+    masks: list[Place] = []
+    others: list[tuple[str, list[str]]] = []
+    for file in folder.mask_files:
+        parts = os.path.splitext(file)[0].split("/")
+        ends = [i for i in range(len(wanted), len(parts)) if parts[i - len(wanted) : i] == wanted]
+        if wanted and ends:
+            where = "/".join(parts[: ends[0] - 1])
+            masks.append(Place(file, where, "/".join(parts[ends[0] :])))
+        elif file in folder.image_set and not OUTPUTS.search(parts[-1]):
+            masks_of_others = [p for p in parts[:-1] if folder_word(p.lower())[0] == "mask"]
+            if not masks_of_others and wanted[-1:] != parts[-2:-1]:
+                others.append((file, parts))
+    if not masks:
+        there = sorted({os.path.dirname(file) or "." for file in folder.mask_files})
+        raise ValueError(
+            f"--mask-folder {named}: no folder of this name in {folder.root} has images or arrays; "
+            f"there are {', '.join(there[:8])}{', ...' if len(there) > 8 else ''}"
+        )
+    places = {mask.place for mask in masks}
+    images: list[tuple[Place, bool]] = []
+    for file, parts in others:
+        above = ["/".join(parts[:i]) for i in range(len(parts))]
+        beside = max((p for p in above if p in places), key=len, default=None)
+        start = len(parts) - 1 if beside is None else len(beside.split("/")) if beside else 0
+        inside = parts[start:]
+        known = len(inside) > 1 and folder_word(inside[0].lower())[0] == "image"
+        images.append((Place(file, beside or "", "/".join(inside[1:] or inside)), known))
+    with_word = [place for place, known in images if known]
+    return with_word or [place for place, _ in images], masks
+
+
+def placed(folder: Folder) -> tuple[list[Place], list[Place]]:
+    """Return the images and the masks of a folder, by the names of their folders."""
+    images: list[Place] = []
+    masks: list[Place] = []
+    folders = {os.path.dirname(file) for file in folder.images}
+    for file in folder.mask_files:
+        stem = os.path.splitext(file)[0]
+        if OUTPUTS.search(stem):
+            continue
+        parts = stem.split("/")
+        for index in reversed(range(len(parts) - 1)):
+            kind, place = folder_word(parts[index].lower())
+            beside = (*parts[:index], parts[index])
+            if kind is None and any("/".join(beside) + end in folders for end in _MASKS_BESIDE):
+                kind = "image"  # train, beside train_masks
+            if kind is not None:
+                where = "/".join([*parts[:index], place])
+                found = Place(file, where, "/".join(parts[index + 1 :]))
+                if kind == "mask":
+                    masks.append(found)
+                elif file in folder.image_set:
+                    images.append(found)
+                break
+    return images, masks
+
+
+def folder_word(name: str) -> tuple[str | None, str]:
+    """Tell whether a folder's name is one of images or masks, and return its other part."""
+    if name in ("x", "y"):
+        return ("image" if name == "x" else "mask"), "*"
+    for kind, pattern in (("mask", _MASK_WORD), ("image", _IMAGE_WORD)):
+        if match := pattern.search(name):
+            before, word = name[: match.start()], match.group()
+            if not before or not (before[-1] + word[0]).isalnum() or stated_split(before):
+                return kind, before.rstrip("_- .") or "*"
+    return None, name
