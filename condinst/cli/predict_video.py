@@ -13,6 +13,7 @@ import numpy as np
 from condinst.cli.predict_output import ImageOutput
 from condinst.images.sources import check_video
 from condinst.utils.files import flush, names_file
+from condinst.utils.temporary_file import claim_temporary
 
 if TYPE_CHECKING:
     from condinst.results.results import Results
@@ -37,7 +38,8 @@ class VideoOutput:
         self._video, self._output = video, output
         self._name = output.free_name(video.name)
         self._path = output.out / f"{self._name}.mp4"
-        self._partial = output.out / f"{self._name}.partial.mp4"
+        self._partial = self._path  # claimed with the first frame that is drawn
+        self._lock: int | None = None
         self._writer: Any = None
         self._number = self._drawn = 0
 
@@ -49,15 +51,18 @@ class VideoOutput:
             return
         self._writer.release()
         try:
-            with names_file(self._path, self._partial):
-                self._check_whole()
-                flush(self._partial)
-                os.replace(self._partial, self._path)
+            if self._drawn:
+                with names_file(self._path, self._partial):
+                    self._check_whole()
+                    flush(self._partial)
+                    os.replace(self._partial, self._path)
         except OSError:
             if kind is None:
                 raise
         finally:
             self._partial.unlink(missing_ok=True)
+            if self._lock is not None:  # from here on, another process may use the name
+                os.close(self._lock)
 
     def _check_whole(self) -> None:
         """Check the number of frames: OpenCV does not report those that it could not write."""
@@ -87,7 +92,8 @@ class VideoOutput:
         import cv2
 
         if self._writer is None:
-            self._partial.unlink(missing_ok=True)
+            with names_file(self._path):
+                self._partial, self._lock = claim_temporary(self._path, ".mp4")
             size = (drawn.shape[1], drawn.shape[0])
             code = cv2.VideoWriter.fourcc(*"mp4v")
             self._writer = cv2.VideoWriter(str(self._partial), code, self._rate, size)
