@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -13,17 +12,18 @@ import numpy as np
 
 from condinst.cli.predict_output import ImageOutput
 from condinst.images.sources import check_video
-from condinst.utils.files import replacing
+from condinst.utils.files import flush, names_file
+from condinst.utils.temporary_file import claim_temporary
 
 if TYPE_CHECKING:
     from condinst.results.results import Results
 
 
 class VideoOutput:
-    """Write a video with the instances drawn on its frames, at the original's frame rate.
+    """Writes a video with the instances drawn on its frames, at the original's frame rate.
 
     Raises:
-        ValueError: the video cannot be read.
+        ValueError: it cannot be read.
         OSError: no video can be written.
     """
 
@@ -38,8 +38,8 @@ class VideoOutput:
         self._video, self._output = video, output
         self._name = output.free_name(video.name)
         self._path = output.out / f"{self._name}.mp4"
-        self._partial = self._path  # a temporary file from the first frame on
-        self._file = contextlib.ExitStack()
+        self._partial = self._path  # claimed with the first frame that is drawn
+        self._lock: int | None = None
         self._writer: Any = None
         self._number = self._drawn = 0
 
@@ -51,11 +51,18 @@ class VideoOutput:
             return
         self._writer.release()
         try:
-            with self._file:  # renames the temporary file, or removes it after an error
-                self._check_whole()
+            if self._drawn:
+                with names_file(self._path, self._partial):
+                    self._check_whole()
+                    flush(self._partial)
+                    os.replace(self._partial, self._path)
         except OSError:
             if kind is None:
                 raise
+        finally:
+            self._partial.unlink(missing_ok=True)
+            if self._lock is not None:  # from here on, another process may use the name
+                os.close(self._lock)
 
     def _check_whole(self) -> None:
         """Check the number of frames: OpenCV does not report those that it could not write."""
@@ -85,15 +92,14 @@ class VideoOutput:
         import cv2
 
         if self._writer is None:
-            self._partial = self._file.enter_context(replacing(self._path, ".mp4"))
+            with names_file(self._path):
+                self._partial, self._lock = claim_temporary(self._path, ".mp4")
             size = (drawn.shape[1], drawn.shape[0])
             code = cv2.VideoWriter.fourcc(*"mp4v")
-            writer = cv2.VideoWriter(str(self._partial), code, self._rate, size)
-            if not writer.isOpened():
-                with self._file:  # removes the temporary file
-                    raise OSError(
-                        f"{self._path}: OpenCV cannot write a video of {size[0]} x {size[1]} there"
-                    )
-            self._writer = writer
+            self._writer = cv2.VideoWriter(str(self._partial), code, self._rate, size)
+            if not self._writer.isOpened():
+                raise OSError(
+                    f"{self._path}: OpenCV cannot write a video of {size[0]} x {size[1]} there"
+                )
         self._writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
         self._drawn += 1

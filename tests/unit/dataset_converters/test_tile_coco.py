@@ -209,7 +209,7 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
     words += ["--out", str(out)]
     assert main([*words, "--tile-overlap", "0.3", "--min-visible", "0.71", "--no-empty"]) == 0
     said = capsys.readouterr().out
-    assert "1 images, 2 tiles with 2 objects, 1 of them crowds or less than 71% visible" in said
+    assert "1 image, 2 tiles with 2 objects, 1 of them crowds or less than 71% visible" in said
     assert str(out / "annotations" / "instances_train.json") in said
     before = file.read_text()
     assert main([*words, "--tile-overlap", "0.3"]) == 0  # its own files are replaced
