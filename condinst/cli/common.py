@@ -103,7 +103,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_ahead(config: str, options: Mapping[str, Any], splits: Sequence[str] = ()) -> None:
-    """Find mistakes in a config before PyTorch is imported; :func:`read_config` then has it.
+    """Find mistakes in a config before PyTorch is imported, and keep it for :func:`read_config`.
 
     Args:
         config: path of the file, or name of a model of the index.

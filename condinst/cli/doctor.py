@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _count(findings: Sequence[Finding], report: Report | None) -> str:
-    """Count the errors and warnings; what the report says again counts once."""
+    """Count the errors and warnings; one that findings and report both have counts once."""
     from condinst.doctor import count_issues
 
     counted = [

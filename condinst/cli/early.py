@@ -72,7 +72,7 @@ def check_config(word: str, more: str = "a config comes before its checkpoint") 
 
 
 def _check_syntax(word: str, file: Path) -> None:
-    """Find a SyntaxError; what else is wrong with the text is found where the config is read."""
+    """Refuse a config with a SyntaxError; other mistakes are found when the config is read."""
     try:
         text = file.read_text(encoding="utf-8") if file.stat().st_size < _MAX_BYTES else ""
         with warnings.catch_warnings():

@@ -130,7 +130,7 @@ def unknown_option(parser: argparse.ArgumentParser, word: str) -> str:
 
 
 def misplaced_value(parser: argparse.ArgumentParser, message: str) -> str:
-    """Return what to add to an error message: a value of an option may be no value of it.
+    """Return a hint for the error that a word is not one of the choices of an option.
 
     An option that takes several values takes all words up to the next option.
     """
@@ -146,7 +146,7 @@ def misplaced_value(parser: argparse.ArgumentParser, message: str) -> str:
 
 
 def before_option(parser: argparse.ArgumentParser, option: str) -> str:
-    """Return where to write what is no value of an option."""
+    """Return the hint to write an argument before the option that has taken it."""
     places = [a.metavar or a.dest for a in parser._actions if not a.option_strings]
     return f"; write {' '.join(map(str, places))} before {option}" if places else ""
 

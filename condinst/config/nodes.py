@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-__all__ = ["dataset_layers", "inner_dataset", "type_name"]
+__all__ = ["dataset_layers", "inner_dataset", "leaf_datasets", "type_name"]
 
 
 def type_name(node: Any) -> str:
@@ -38,6 +38,29 @@ def dataset_layers(node: Any) -> Iterator[Any]:
     while isinstance(node, dict) and ("dataset" in node or node.get("datasets")):
         node = node["dataset"] if "dataset" in node else node["datasets"][0]
         yield node
+
+
+def leaf_datasets(
+    node: Any, key: str, outer: Sequence[Any] = ()
+) -> Iterator[tuple[str, Any, list[Any]]]:
+    """Yield (config key, config, pipeline) of each innermost dataset of a dataset's config.
+
+    The transforms of a wrapper's own pipeline come after those of the dataset inside it.
+
+    Args:
+        node: the dataset's config.
+        key: its config key.
+        outer: the transforms that follow those of ``node``.
+    """
+    own = node.get("pipeline") if isinstance(node, dict) else None
+    steps = [*(own if isinstance(own, list | tuple) else ()), *outer]
+    if isinstance(node, dict) and "dataset" in node:
+        yield from leaf_datasets(node["dataset"], f"{key}.dataset", steps)
+    elif isinstance(node, dict) and isinstance(node.get("datasets"), list | tuple):
+        for index, child in enumerate(node["datasets"]):
+            yield from leaf_datasets(child, f"{key}.datasets[{index}]", steps)
+    else:
+        yield key, node, steps
 
 
 def inner_dataset(node: Any) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from condinst.config.known import RUNNER, TOP_LEVEL
-from condinst.config.nodes import type_name
+from condinst.config.nodes import leaf_datasets, type_name
 from condinst.config.problem import join, near, show
 from condinst.config.values import check_value
 
@@ -62,7 +62,11 @@ def missing_annotations(cfg: Config, splits: Sequence[str]) -> Iterator[str]:
     """
     for split in splits:
         node = (cfg.get(f"{split}_dataloader") or {}).get("dataset")
-        for key, dataset in _datasets(node, f"{split}_dataloader.dataset"):
+        for key, dataset, _ in leaf_datasets(node, f"{split}_dataloader.dataset"):
+            if not isinstance(dataset, dict) or type_name(dataset) != "CocoDataset":
+                continue
+            if dataset.get("backend_args"):
+                continue
             file = dataset.get("ann_file")
             root = dataset.get("data_root") or ""
             if not (file and isinstance(file, str) and isinstance(root, str)):
@@ -80,16 +84,3 @@ def _is_missing(path: str) -> bool:
     except (OSError, ValueError):  # a link to itself, an impossible name
         pass
     return False
-
-
-def _datasets(node: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the COCO datasets inside of wrappers, with their keys."""
-    if not isinstance(node, dict):
-        return
-    if "dataset" in node:
-        yield from _datasets(node["dataset"], f"{key}.dataset")
-    elif isinstance(node.get("datasets"), list | tuple):
-        for index, child in enumerate(node["datasets"]):
-            yield from _datasets(child, f"{key}.datasets[{index}]")
-    elif type_name(node) == "CocoDataset" and not node.get("backend_args"):
-        yield key, node

@@ -215,7 +215,7 @@ def _split(
     name = "train" if "train" in splits else next(iter(splits))
     if len(splits) > 1 and name != "train":
         raise ValueError(
-            f"expected a COCO file for training, found only {', '.join(sorted(splits))}; say "
+            f"expected a COCO file for training, found only {', '.join(sorted(splits))}; use "
             "--data FILE with the one to split"
         )
     split = splits[name]

@@ -79,7 +79,7 @@ def check_joined(root: Path, parts: Sequence[CocoPart]) -> None:
         place, one, other = both[0]
         raise ValueError(
             f"{root}: {len(both)} images are in several COCO files: {place} in "
-            f"{_short(one, root)} and {_short(other, root)}. Say --data FILE with one of them, or "
+            f"{_short(one, root)} and {_short(other, root)}. Use --data FILE with one of them, or "
             "leave each image in one file"
         )
     spelled: dict[str, dict[str, Path]] = {}

@@ -150,7 +150,7 @@ class CocoWriter:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What is written of one file."""
+    """The images and annotations of one file that are written."""
 
     data: Any  # CocoFile
     found: list[str | None]  # the images' file names

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from condinst.dataset_converters.json_kind import Sniffed, sniff
-from condinst.dataset_converters.mask_arrays import ARRAY_SUFFIXES, is_pickled
+from condinst.dataset_converters.numpy_masks import ARRAY_SUFFIXES, is_pickled
 from condinst.datasets.coco.json_stream import load_json
 from condinst.images.sources import IMAGE_SUFFIXES
 from condinst.utils.files import check_regular, read_regular

@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from condinst.dataset_converters.mask_arrays import ARRAY_SUFFIXES, read_mask_array
+from condinst.dataset_converters.numpy_masks import ARRAY_SUFFIXES, read_mask_array
 from condinst.images.limit import open_image
 from condinst.utils.files import check_regular
 

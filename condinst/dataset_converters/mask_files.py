@@ -172,7 +172,7 @@ def _mask(
         return labels != 0
     raise ValueError(
         f"mask file {path}: expected one object, with one value besides 0, found {len(values)} "
-        f"values: {', '.join(map(str, values[:6].tolist()))}; if any value is the object, say "
+        f"values: {', '.join(map(str, values[:6].tolist()))}; if any value is the object, use "
         "--masks binary"
     )
 

@@ -67,7 +67,7 @@ def _of_same_names(
         return ""
     return (
         f"{files[0]} and {files[1]} have one name: if {' or '.join(m or '.' for m in masks)} holds "
-        f"the masks, say {named}. Without the option, folders of masks have names such as "
+        f"the masks, use {named}. Without the option, folders of masks have names such as "
         f"{MASK_NAMES}"
     )
 

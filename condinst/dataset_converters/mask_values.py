@@ -76,7 +76,7 @@ def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
     if found.jpeg and len(found.values) > 1:
         raise ValueError(
             f"the masks are JPEG files with {len(found.values)} values, and JPEG does not keep "
-            "values: export the masks as PNG (or, if any gray above half is an object, say "
+            "values: export the masks as PNG (or, if any gray above half is an object, use "
             "--masks binary)"
         )
     total = sum(found.values.values())

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 from condinst.dataset_converters.folder import Folder
-from condinst.dataset_converters.mask_arrays import is_pickled
+from condinst.dataset_converters.numpy_masks import is_pickled
 
 __all__ = ["name_unread", "unread_images"]
 

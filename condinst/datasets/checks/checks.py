@@ -6,7 +6,7 @@ classes and filters come from mmengine's and mmdet's own dataset objects.
 
 import inspect
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from mmdet.datasets import CocoDataset as MmdetCocoDataset
 from mmdet.evaluation import CocoMetric
 from mmengine.config import Config
 
-from condinst.config.nodes import type_name
+from condinst.config.nodes import leaf_datasets, type_name
 from condinst.datasets.checks.coco_checks import (
     SplitFile,
     check_classes,
@@ -122,7 +122,7 @@ def check_datasets(
             continue
         node = loader.get("dataset")
         files = []
-        for key, leaf, steps in _leaves(node, f"{split}_dataloader.dataset"):
+        for key, leaf, steps in leaf_datasets(node, f"{split}_dataloader.dataset"):
             model = cfg.get("model", {})
             problems += _check_targets(key, steps, model) + check_input(key, steps, model)
             own = leaf.get("pipeline") if isinstance(leaf, dict) else None
@@ -148,21 +148,6 @@ def check_datasets(
         raise ValueError(f"the data of this config cannot be used as it is:{listed}")
     report.seconds = time.perf_counter() - start
     return report
-
-
-def _leaves(node: Any, key: str, outer: tuple = ()) -> Iterator[tuple[str, Any, list]]:
-    """Yield (config key, config, all steps) of each innermost dataset under ``node``.
-
-    The steps of wrappers come after those of the dataset.
-    """
-    steps = (*((node.get("pipeline") or ()) if isinstance(node, dict) else ()), *outer)
-    if isinstance(node, dict) and "dataset" in node:
-        yield from _leaves(node["dataset"], f"{key}.dataset", steps)
-    elif isinstance(node, dict) and "datasets" in node:
-        for index, child in enumerate(node["datasets"]):
-            yield from _leaves(child, f"{key}.datasets[{index}]", steps)
-    else:
-        yield key, node, list(steps)
 
 
 def _open(
@@ -221,7 +206,7 @@ def coco_sets(cfg: Config, splits: Sequence[str] = ("train", "val", "test")) -> 
     found = []
     for split in splits:
         node = (cfg.get(f"{split}_dataloader") or {}).get("dataset")
-        for key, leaf, _ in _leaves(node, f"{split}_dataloader.dataset"):
+        for key, leaf, _ in leaf_datasets(node, f"{split}_dataloader.dataset"):
             if not _reads_coco(leaf):
                 continue
             try:

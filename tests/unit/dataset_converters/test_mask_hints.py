@@ -51,7 +51,7 @@ def test_the_option_names_the_folder(data, tmp_path, all_objects, images, masks)
     folder = data(images, masks)
     check(import_data(folder, tmp_path / "out", mask_folder="lab"), all_objects)
     if "_mask" not in masks:
-        with pytest.raises(ValueError, match="if .*lab.* holds the masks, say --mask-folder"):
+        with pytest.raises(ValueError, match="if .*lab.* holds the masks, use --mask-folder"):
             import_data(folder, tmp_path / "two")
 
 
@@ -90,7 +90,7 @@ def test_two_folders_that_may_both_hold_masks(data, tmp_path):
     folder = data("one/{}.png", "two/{}.png")
     for name in "abc":
         (folder / f"one/{name}.png").write_bytes((folder / f"two/{name}.png").read_bytes())
-    with pytest.raises(ValueError, match="say --mask-folder one or --mask-folder two"):
+    with pytest.raises(ValueError, match="use --mask-folder one or --mask-folder two"):
         import_data(folder, tmp_path / "out")
 
 

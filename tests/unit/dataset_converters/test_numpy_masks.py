@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from condinst.dataset_converters import import_data
-from condinst.dataset_converters.mask_arrays import is_pickled, read_mask_array
+from condinst.dataset_converters.numpy_masks import is_pickled, read_mask_array
 
 SIZE = 30, 40
 FIRST, SECOND = 36, 50  # pixels of the objects of ``labels``

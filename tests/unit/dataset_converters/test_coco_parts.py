@@ -110,7 +110,7 @@ def test_an_image_in_two_files_is_refused(four, tmp_path, write_json):
     write_json(four / "other.json", one_file("1.png", {1: "cat"}, (1, 3, 6)))
     message = (
         r"1 images are in several COCO files: images/1.png in labels/1.json and other.json. "
-        "Say --data FILE"
+        "Use --data FILE"
     )
     with pytest.raises(ValueError, match=message):
         import_data(four, tmp_path / "out")
