@@ -150,7 +150,8 @@ def run(args: argparse.Namespace) -> int:
     left_out = f", {skipped.count} skipped" if skipped.count else ""
     print(
         f"{counted(num_instances, 'instance')} in {counted(num_images, 'image')}{left_out}, "
-        f"{seconds:.1f} s ({num_images / max(seconds, 1e-9):.2g} images per second): {printable(out)}"
+        f"{seconds:.1f} s ({num_images / max(seconds, 1e-9):.2g} images per second): "
+        f"{printable(out)}"
     )
     if num_images == 0:
         raise ValueError("none of the images could be read")
