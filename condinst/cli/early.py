@@ -9,6 +9,7 @@ import re
 import warnings
 from pathlib import Path
 
+from condinst.inference.options import device_hint
 from condinst.utils.files import check_regular, check_replaceable, check_writable
 from condinst.utils.hub import PREFIX as HUB
 from condinst.utils.hub import parse_hub_address
@@ -228,10 +229,7 @@ def check_device(word: str | None, option: str = "--device") -> None:
     """
     if word is None or _DEVICE.fullmatch(word):
         return
-    number = re.fullmatch(r"(?:gpu|cuda)?:?(\d+)", word.lower())
-    meant = f"cuda:{number[1]}" if number else {"gpu": "cuda"}.get(word.lower(), "")
-    hint = f"; did you mean {meant}?" if meant else ""
-    raise ValueError(f"{option} {word}: expected cpu, cuda or cuda:N{hint}")
+    raise ValueError(f"{option} {word}: expected cpu, cuda or cuda:N{device_hint(word)}")
 
 
 def check_range(option: str, value: float | None, low: float = 0.0, high: float = 1.0) -> None:

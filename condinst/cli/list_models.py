@@ -1,4 +1,7 @@
-"""List the models by name: those of this package, then the published ones, with their AP."""
+"""List the models by name: those of this package, then the published ones, with their AP.
+
+AP is printed from 0 to 1, as by the other commands; papers and --json give it in percent.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ def _row(model: Model) -> tuple[str, ...]:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+    return "-" if value is None else f"{value / 100:.3f}"
 
 
 def _weights(model: Model) -> str:
@@ -109,5 +112,5 @@ def _published_ap(model: Model) -> str:
     if model.box_ap is None:
         return "none"
     test_dev = model.mask_ap_test_dev
-    more = "" if test_dev is None else f"; mask {test_dev:.1f} on COCO test-dev"
+    more = "" if test_dev is None else f"; mask {_number(test_dev)} on COCO test-dev"
     return f"box {_number(model.box_ap)}, mask {_number(model.mask_ap)} on {model.dataset}{more}"

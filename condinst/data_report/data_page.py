@@ -133,7 +133,7 @@ def _places(page: HtmlPage, examination: Examination, issue: Issue) -> None:
     page.paragraph(f"{name}: {count(issue)}" if count(issue) else f"{name}:")
     drawn = draw_issue(examination, issue)
     if drawn:
-        page.images(drawn, side=300, max_pixels=640)
+        page.images(drawn, side=360, max_pixels=720)
     else:
         named = [place_of(examination, item) for item in issue.items[:_LISTED]]
         more = len(issue.items) - len(named)

@@ -159,6 +159,7 @@ def _crowding(
                 *(_ambiguous(s, stride) for s in statistics),
             ]
         )
+    rows = [[label, *map(_whole, values)] for label, *values in rows]
     page.table(["", *(s.name for s in statistics)], rows, name="crowding", digits=2, sort=False)
     page.paragraph(
         "model.test_cfg.max_per_img must not be below the most objects in an image. At a point in "
@@ -201,3 +202,8 @@ def _masks(page: HtmlPage, statistics: Sequence[Statistics]) -> None:
         _figure(
             page, charts.points_figure(statistics), "Polygon points per object.", "polygon_points"
         )
+
+
+def _whole(value: float | None) -> float | None:
+    """Return a whole number without places after its point: 6 objects, not 6.00."""
+    return int(value) if value is not None and value == int(value) else value

@@ -8,13 +8,15 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import (
+    TYPE_CHECKING,
     Any,
     BinaryIO,
     Generic,
     NamedTuple,
+    NoReturn,
     Protocol,
     TypeAlias,
     TypeVar,
@@ -27,7 +29,7 @@ from PIL import Image
 from condinst.images.arrays import from_memory
 from condinst.images.pixel_format import PixelFormat
 from condinst.images.sources import is_single, single_images
-from condinst.inference.options import unknown_options
+from condinst.inference.options import HintingMeta, unknown_attribute, unknown_options
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling, predict_by_tiles
 from condinst.visualization.selection import check_score_thr
@@ -61,7 +63,7 @@ class ImageSource(NamedTuple):
     image: np.ndarray | None
 
 
-class BasePredictor(ABC, Generic[Prepared]):
+class BasePredictor(Generic[Prepared], metaclass=HintingMeta):
     """Split sources into images, and predict them in batches.
 
     Args:
@@ -121,6 +123,12 @@ class BasePredictor(ABC, Generic[Prepared]):
     @abstractmethod
     def _origin(self) -> str:
         """Return the model's file and the device, for ``repr``."""
+
+    if not TYPE_CHECKING:  # a type checker must not think that every name exists
+
+        def __getattr__(self, name: str) -> NoReturn:
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(f"{text}{unknown_attribute(name)}", name=name, obj=self)
 
     def __repr__(self) -> str:
         names = ", ".join(self.class_names[:5]) + (", ..." if len(self.class_names) > 5 else "")

@@ -23,6 +23,7 @@ from condinst.config.nodes import dataset_layers, type_name
 from condinst.config.problem import wrong
 from condinst.config.read import name_types, read_config_file
 from condinst.images.pixel_format import PixelFormat
+from condinst.inference.options import device_hint
 from condinst.model_zoo import get, list_models, resolve_checkpoint, resolve_config
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
@@ -139,7 +140,10 @@ def make_fast(
         place = torch.device(device)
         model = model.to(place)
     except (RuntimeError, AssertionError) as error:  # no such device, or no driver for it
-        raise ValueError(f"device={device!r}: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0]
+        if isinstance(device, str) and "device string" in reason:  # it lists all backends
+            reason = f"expected cpu, cuda or cuda:N{device_hint(device)}"
+        raise ValueError(f"device={device!r}: {reason}") from error
     if fold_norms is None:
         try:
             model = optimize_for_inference(copy.deepcopy(model), fold_norms=True, **switches)

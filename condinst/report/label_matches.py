@@ -113,6 +113,7 @@ def section(page: HtmlPage, found: LabelMatches) -> None:
         [list(row) for row in zip(found.iou_thrs, *columns, strict=True)],
         name="matches",
         bars=[1],
+        full=1,
     )
 
 

@@ -133,7 +133,7 @@ def accuracy(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
         ]
         columns = [f"{NAMES[kind]} {name}" for name in _AP.values()]
         name = f"ap_by_class_{NAMES[kind]}"
-        page.table(["class", "objects", *columns], rows, name=name, bars=[2])
+        page.table(["class", "objects", *columns], rows, name=name, bars=[2], full=1)
 
 
 def precision_recall(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> None:
@@ -232,4 +232,5 @@ def thresholds(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> Non
             ],
             name="score_threshold_by_class",
             bars=[2],
+            full=1,
         )

@@ -63,7 +63,7 @@ def worst_classes(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> 
     page.heading("Worst classes")
     shown = order[: min(_WORST, (len(order) + 1) // 2)]
     page.table(
-        ["class", "objects", f"{_NAMES[analysis.iou_type]}", "AP50", "threshold of its best F1"],
+        ["class", "objects", f"{_NAMES[analysis.iou_type]}", "AP50", "threshold for best F1"],
         [
             [
                 split.class_names[k],
@@ -74,6 +74,7 @@ def worst_classes(page: HtmlPage, split: EvaluatedSplit, analysis: Analysis) -> 
             for k in shown
         ],
         bars=[2],
+        full=1,
         sort=False,
     )
     page.paragraph(

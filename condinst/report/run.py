@@ -16,6 +16,8 @@ from condinst.utils.words import without_error_numbers
 __all__ = ["INFO_FILE", "PREDICTIONS", "Run", "read_info", "read_run", "write_info"]
 
 INFO_FILE = "run_info.json"
+# what a training leaves: mmengine's logs and checkpoints, the files of our hooks
+_TRACES = ("*/*.log", "*/vis_data", "*.pth", "last_checkpoint", INFO_FILE, "predictions_val*.json")
 # predictions of the last validation, and of the best one so far
 PREDICTIONS = {"last": "predictions_val.json", "best": "predictions_val_best.json"}
 
@@ -68,9 +70,14 @@ def read_run(work_dir: str | os.PathLike[str]) -> Run:
     """
     folder = Path(work_dir)
     if folder.is_file():
-        raise ValueError(f"{folder}: is a file, expected the work folder of a training")
+        raise ValueError(
+            f"{folder}: is a file, expected the work folder of a training{_near(folder)}"
+        )
     if not folder.is_dir():
         raise FileNotFoundError(f"work folder not found: {folder}")
+    config = _config(folder)
+    if not any(any(folder.glob(trace)) for trace in _TRACES):
+        raise ValueError(f"{folder}: no training in it, only a config{_near(folder)}")
     missing = []
     try:
         curves = read_curves(folder)
@@ -78,7 +85,15 @@ def read_run(work_dir: str | os.PathLike[str]) -> Run:
         curves = None
         missing.append(without_error_numbers(str(error)))
     info = read_info(folder)
-    return Run(folder, _config(folder), curves, info, missing, _folders(folder, info))
+    return Run(folder, config, curves, info, missing, _folders(folder, info))
+
+
+def _near(path: Path) -> str:
+    """Return "; did you mean ...?" where a config of this name or folder was trained."""
+    configs = [path] if path.is_file() else sorted(path.glob("*.py"))
+    folders = [Path("work_dirs") / config.stem for config in configs]
+    there = next((folder for folder in folders if folder.is_dir()), None)
+    return f"; did you mean {there}?" if there else "; condinst train writes to work_dirs/NAME"
 
 
 def _folders(work_dir: Path, info: Mapping[str, Any]) -> list[Path]:

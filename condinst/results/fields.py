@@ -20,12 +20,22 @@ __all__ = ["Fields"]
 
 # What other libraries call a field or a method, and what holds it here.
 _ELSEWHERE = {
-    **dict.fromkeys(("conf", "confidence", "confidences"), "scores"),
+    **dict.fromkeys(("conf", "confidence", "confidences", "score", "probs"), "scores"),
     **dict.fromkeys(("cls", "class_id", "class_ids", "pred_classes", "category_id"), "labels"),
-    **dict.fromkeys(("class_name", "class_labels"), "names"),
-    **dict.fromkeys(("bboxes", "pred_boxes", "bbox"), "boxes"),
-    **dict.fromkeys(("pred_masks", "segmentation", "segmentations"), "masks"),
-    **dict.fromkeys(("xy", "contours"), "polygons"),
+    **dict.fromkeys(("label",), "labels"),
+    **dict.fromkeys(("class_name", "class_labels", "name"), "names"),
+    "classes": "labels and names of the instances, or class_names",
+    **dict.fromkeys(("bboxes", "pred_boxes", "bbox", "box"), "boxes"),
+    **dict.fromkeys(("pred_masks", "segmentation", "segmentations", "mask"), "masks"),
+    **dict.fromkeys(("xy", "contours", "polygon"), "polygons"),
+    "rle": "rles",
+    **dict.fromkeys(
+        ("filter", "select", "with_threshold"), 'results[results.scores > 0.5], results["person"]'
+    ),
+    **dict.fromkeys(("save_txt", "to_yolo"), "to_polygons(), and docs/predict.md on files"),
+    **dict.fromkeys(("to_csv", "to_parquet"), "to_dataframe()"),
+    "save_crop": "read_image(), boxes and masks",
+    "keypoints": "boxes and masks: these models find no keypoints",
     **dict.fromkeys(("orig_shape", "ori_shape", "img_shape"), "image_size"),
     **dict.fromkeys(("orig_img", "img"), "read_image()"),
     **dict.fromkeys(("to_df", "to_pandas", "pandas"), "to_dataframe()"),

@@ -100,6 +100,7 @@ class HtmlPage:
         digits: int = 3,
         max_rows: int | None = None,
         bars: Sequence[int] = (),
+        full: float | None = None,
         sort: bool = True,
     ) -> None:
         """Add a table, with numbers aligned to the right.
@@ -112,6 +113,7 @@ class HtmlPage:
                 one before it.
             max_rows: largest number of rows on the page; the file has all.
             bars: indices of columns whose numbers are drawn as bars too.
+            full: the number whose bar fills its cell; None for the largest one of the column.
             sort: whether a click on a heading sorts the rows.
         """
         rows = list(rows)
@@ -124,7 +126,7 @@ class HtmlPage:
             f'<th scope="col" class="{kind}">{html.escape(str(column))}</th>'
             for column, kind in zip(columns, kinds, strict=True)
         )
-        tops = {i: max((row[i] or 0 for row in shown), default=0) for i in bars}
+        tops = {i: full or max((row[i] or 0 for row in shown), default=0) for i in bars}
         body = "".join(
             "<tr>"
             + "".join(

@@ -1,6 +1,7 @@
 """The style and the script of our HTML pages.
 
-The page works without the script, which adds sorting to tables and a dialog to images. Colors are
+The page is read without the script, which adds sorting to tables, a cue to tables that go on to the
+right, and a dialog to images. Colors are
 variables, so that text, tables and charts follow the reader's light or dark mode; printing uses the
 light one. Text has a contrast of at least 4.5 to what is behind it, and lines of charts have 3.
 """
@@ -13,14 +14,14 @@ NUM_COLORS = 10  # of the lines of a chart: --c0 to --c9
 
 STYLE = """
 :root { color-scheme: light dark; --back: #ffffff; --text: #1f2328; --muted: #59636e;
-  --line: #d1d9e0; --soft: #f3f5f8; --link: #0757ba; --ok: #1a7f37; --warning: #8a5c00;
-  --error: #c01f2b; --bar: #cfe3fb; --heat: #0969da;
+  --line: #d1d9e0; --edge: #8c959f; --soft: #f3f5f8; --link: #0757ba; --ok: #1a7f37;
+  --warning: #8a5c00; --error: #c01f2b; --bar: #cfe3fb; --heat: #0969da;
   --c0: #0969da; --c1: #bc4c00; --c2: #1a7f37; --c3: #8250df; --c4: #cf222e;
   --c5: #0e7c86; --c6: #9a6700; --c7: #bf3989; --c8: #59636e; --c9: #7a5230; }
 @media screen and (prefers-color-scheme: dark) {
   :root { --back: #14171c; --text: #e6edf3; --muted: #a3adb8;
-    --line: #3d444d; --soft: #1e232a; --link: #6cb6ff; --ok: #4ac26b; --warning: #dba827;
-    --error: #ff8077; --bar: #1f3d66; --heat: #4493f8;
+    --line: #3d444d; --edge: #656d76; --soft: #1e232a; --link: #6cb6ff; --ok: #4ac26b;
+    --warning: #dba827; --error: #ff8077; --bar: #1f3d66; --heat: #4493f8;
     --c0: #4493f8; --c1: #f0883e; --c2: #3fb950; --c3: #ab7df8; --c4: #ff7b72;
     --c5: #39c5cf; --c6: #d29922; --c7: #f778ba; --c8: #9198a1; --c9: #c69c6d; }
 }
@@ -45,7 +46,14 @@ nav { border-bottom: 1px solid var(--line); padding-bottom: .75rem; }
 .facts div { display: grid; grid-template-columns: 9rem minmax(0, 1fr); gap: 0 1rem;
   padding: .25rem 0; border-bottom: 1px solid var(--line); }
 .facts dt { color: var(--muted); } .facts dd { margin: 0; }
-.scroll { overflow: auto; max-width: 100%; margin: .75rem 0 .25rem; }
+.scroll { overflow: auto; max-width: 100%; margin: .75rem 0 .25rem;
+  background:
+    linear-gradient(to right, var(--back) 50%, transparent) 0 0 / 2rem 100% no-repeat local,
+    linear-gradient(to left, var(--back) 50%, transparent) 100% 0 / 2rem 100% no-repeat local,
+    linear-gradient(to right, var(--edge), transparent) 0 0 / .75rem 100% no-repeat scroll,
+    linear-gradient(to left, var(--edge), transparent) 100% 0 / .75rem 100% no-repeat scroll; }
+.cut { mask-image: linear-gradient(to left, transparent, #000 3rem); }
+.cue { display: none; } .cut + .cue { display: block; }
 .tall { max-height: 36rem; }
 table { border-collapse: collapse; overflow-wrap: normal; }
 th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: left; }
@@ -81,7 +89,7 @@ figure { margin: 0; } figcaption, .data, footer { font-size: .875rem; color: var
 .images { display: grid; gap: 1rem; margin: 1rem 0;
   grid-template-columns: repeat(auto-fill, minmax(min(var(--side), 100%), 1fr)); }
 .panels { display: grid; gap: .5rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }
 .panels small { display: block; color: var(--text); }
 .images img { width: 100%; height: auto; display: block; }
 .zoom { color: inherit; text-decoration: none; display: block; cursor: zoom-in; }
@@ -103,7 +111,8 @@ footer { border-top: 1px solid var(--line); margin-top: 2.5rem; padding-top: .5r
 @media (max-width: 40rem) { .facts div { grid-template-columns: minmax(0, 1fr); } }
 @media print {
   body { display: block; max-width: none; font-size: 11pt; }
-  .scroll, .tall { overflow: visible; max-height: none; }
+  .scroll, .tall { overflow: visible; max-height: none; background: none; mask-image: none; }
+  .cut + .cue { display: none; }
   .shot:target { position: static; height: auto; width: auto; } .close, dialog { display: none; }
   figure, tr, .key div { break-inside: avoid; } h2, h3 { break-after: avoid; }
   .images { grid-template-columns: repeat(auto-fill, minmax(min(var(--side), 48%), 1fr)); }
@@ -112,7 +121,8 @@ footer { border-top: 1px solid var(--line); margin-top: 2.5rem; padding-top: .5r
 }
 """
 
-# Clicks on a heading sort a table; clicks on an image or a chart open it in a dialog.
+# Clicks on a heading sort a table; clicks on an image or a chart open it in a dialog. A table that
+# goes on to the right fades out there, and says so below.
 SCRIPT = """
 "use strict";
 const number = text => /^-?[\\d,.]+%?$/.test(text) ? parseFloat(text.replace(/,/g, "")) : NaN;
@@ -141,6 +151,16 @@ for (const table of document.querySelectorAll("table.sort")) {
       body.append(...rows);
     };
   });
+}
+for (const box of document.querySelectorAll(".scroll")) {
+  const cue = document.createElement("p");
+  cue.className = "data cue";
+  cue.textContent = "the table goes on to the right \u2192";
+  box.after(cue);
+  const look = () =>
+    box.classList.toggle("cut", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  box.onscroll = look;
+  new ResizeObserver(look).observe(box);
 }
 const shots = [...document.querySelectorAll(".shot")], dialog = document.createElement("dialog");
 let shown = -1;

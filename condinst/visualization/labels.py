@@ -59,7 +59,8 @@ def with_title(panel: np.ndarray, title: str) -> np.ndarray:
 
 
 def _font_size(size: tuple[int, int]) -> int:
-    return max(10, round(max(size) / 45))
+    # 9 pixels and more where a page shows the image 358 pixels wide, as on a phone
+    return max(10, round(max(size) / 38))
 
 
 def _best_first(instances: DrawnInstances) -> list[int]:

@@ -115,7 +115,7 @@ def test_predict_by_tiles(checkpoint, mosaic, tmp_path, capsys):
     line = json.loads((tmp_path / "out" / "predictions.jsonl").read_text())
     expected = Predictor(SMALL, checkpoint, device="cpu", tile=(80, 96), score_thr=0.3)(image)
     assert len(line["instances"]) == len(expected) > 0
-    assert f"{len(expected)} instances in 1 image" in capsys.readouterr().out
+    assert f"{len(expected)} instances in 1 image," in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

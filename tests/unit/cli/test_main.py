@@ -159,8 +159,8 @@ def test_names_of_models(capsys):
     assert header.split() == ["name", "box", "AP", "mask", "AP", "measured", "on", "weights"]
     assert line.split() == [
         "boxinst_r50_fpn_90k",
-        "39.6",
-        "31.1",
+        "0.396",
+        "0.311",
         "COCO",
         "online",
     ]  # mmdet's model zoo
@@ -181,7 +181,7 @@ def test_where_the_weights_come_from(capsys):
     assert found["checksum"] == "none is published"
     assert found["license"].startswith("AdelaiDet for non-commercial purposes")
     assert found["note"].startswith("not fetched by us")
-    assert found["AP"] == "box 45.7, mask 40.2 on COCO"
+    assert found["AP"] == "box 0.457, mask 0.402 on COCO"
     assert main(["list", "condinst_r50_fpn_90k", "--long"]) == 0
     found = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:])
     assert found["weights"].startswith("https://download.openmmlab.com/mmdetection/v3.0/condinst/")

@@ -21,6 +21,20 @@ def test_mistakes_end_with_one_line(tmp_path, capsys):
     assert line == "error: --out page.pdf: the page is an .html file"
 
 
+def test_the_folder_of_a_config_is_not_that_of_its_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "mine.py").write_text("a = 1")
+    line = error_of(capsys, "report", "mine")
+    assert line == (
+        "error: mine: no training in it, only a config; condinst train writes to work_dirs/NAME"
+    )
+    (tmp_path / "work_dirs" / "mine").mkdir(parents=True)
+    line = error_of(capsys, "report", "mine")
+    assert line.endswith("only a config; did you mean work_dirs/mine?")
+    assert error_of(capsys, "report", "mine/mine.py").endswith("did you mean work_dirs/mine?")
+
+
 @pytest.mark.parametrize(
     ("noted", "expected"),
     [
@@ -39,6 +53,7 @@ def test_a_validation_of_a_short_training_is_known(tmp_path, noted, expected):
 
 def test_a_config_that_is_broken_is_named(tmp_path, capsys):
     (tmp_path / "broken.py").write_text("a = (")
+    (tmp_path / "last_checkpoint").write_text("iter_9.pth")
     assert f"config {tmp_path / 'broken.py'}" in error_of(capsys, "report", tmp_path)
 
 

@@ -222,3 +222,19 @@ def test_a_link_in_the_place_of_the_data_is_not_followed(tmp_path):
     page.write(folder / "a.html")
     assert (outside / "t.csv").read_text() == "mine"
     assert (folder / "a_data" / "t.csv").read_text("utf-8") == "name\nof no encoding: a\\udcff\n"
+
+
+def test_a_bar_is_a_fraction_of_the_whole_where_one_is_given(tmp_path):
+    page = HtmlPage("bars")
+    page.table(["class", "AP"], [["a", 0.2], ["b", 0.4]], bars=[1], full=1)
+    page.table(["class", "gain"], [["a", 0.2], ["b", 0.4]], bars=[1])
+    text = page.write(tmp_path / "page.html").read_text()
+    assert re.findall(r"--f:([\d.]+)", text.partition("<body>")[2]) == ["0.2", "0.4", "0.5", "1"]
+
+
+def test_whole_numbers_of_objects_have_no_places():
+    from condinst.data_report.page_statistics import _whole
+    from condinst.utils.html_parts import table_cell
+
+    shown = [table_cell(_whole(value), 2) for value in (6.0, 6.5, 0.0, None)]
+    assert [re.sub("<.*?>", "", cell) for cell in shown] == ["6", "6.50", "0", "-"]
