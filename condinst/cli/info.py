@@ -102,7 +102,6 @@ def _read(args: argparse.Namespace, parts: Sequence[str]) -> Config:
     from condinst.inference.setup import load
 
     cfg, _, _ = load(None, args.config)
-    cfg._filename = args.config
     from condinst.config.overrides import override
 
     override(cfg, dict(args.cfg_options), parts)

@@ -50,7 +50,7 @@ def read_stored_config(
     content = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu", logger="silent")
     stored = stored_config(content, checkpoint, more=("test_evaluator",))
     cfg = read_config_file(shipped_config("_base_/default_runtime.py"))
-    cfg._filename = checkpoint
+    object.__setattr__(cfg, "_filename", checkpoint)  # for messages; Config's own would add a key
     cfg.default_scope = stored.get("default_scope") or "mmdet"
     try:
         cfg.model = stored["model"]
@@ -76,6 +76,8 @@ def read_stored_config(
     if moved and not cfg.data_root:  # the paths of the annotations are relative to nothing
         cfg.test_dataloader.dataset.data_root = options.pop("data_root")
     override(cfg, options, parts)
+    # mmengine writes the config into the work folder under this name: never over the checkpoint
+    object.__setattr__(cfg, "_filename", str(Path(checkpoint).with_suffix(".py")))
     if _METRIC_ANN_FILE not in options:
         cfg.test_evaluator.ann_file = _annotations(cfg, checkpoint)
     return cfg

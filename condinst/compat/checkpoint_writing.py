@@ -196,7 +196,7 @@ def _save_checkpoint_with_step(
     if self.max_keep_ckpts > 0:
         # Including those about to be removed: a run killed before that removes them later.
         hub.update_info("keep_ckpt_ids", steps)
-    self.last_ckpt = _join(self, name)
+    self.previous_ckpt, self.last_ckpt = self.last_ckpt, _join(self, name)
     hub.update_info("last_ckpt", name)
     if is_main_process():
         _replace_link(self.last_ckpt)

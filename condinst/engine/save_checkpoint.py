@@ -141,8 +141,11 @@ def find_checkpoint_hook(runner: Runner) -> CheckpointHook | None:
 def last_checkpoint(runner: Runner) -> str | None:
     """Return the path of the newest checkpoint that this run has written or was resumed from."""
     hook = find_checkpoint_hook(runner)
-    if hook is not None and hook.last_ckpt is not None:
-        return hook.last_ckpt
+    if hook is not None:
+        # last_ckpt is set before the file is written, in every process
+        for path in (hook.last_ckpt, getattr(hook, "previous_ckpt", None)):
+            if path is not None and hook.file_backend.exists(path):
+                return path
     return runner._load_from if runner._resume else None
 
 

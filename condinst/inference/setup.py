@@ -68,6 +68,7 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
         raise FileNotFoundError(f"checkpoint {file} is not a file") from error
     if config is None:
         cfg = stored_config(content, file)
+        object.__setattr__(cfg, "_filename", file)  # for messages; Config's own would add a key
     elif isinstance(config, Config):
         cfg = copy.deepcopy(config)
         name_types(cfg)

@@ -6,10 +6,11 @@ import shutil
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from toy_training import Steps, build, quick
 
 from condinst.compat.checkpoint_writing import remove
-from condinst.engine.save_checkpoint import remove_leftovers, save_now
+from condinst.engine.save_checkpoint import last_checkpoint, remove_leftovers, save_now
 
 pytestmark = pytest.mark.long
 
@@ -80,6 +81,21 @@ def test_the_new_one_is_there_before_the_old_one_goes(tmp_path, monkeypatch):
             "iter_8.pth",
         ),
     ]
+
+
+def test_a_checkpoint_counts_when_it_is_written(tmp_path, monkeypatch):
+    """A process that ends meanwhile must not name it, and is not the one that writes it."""
+    seen, save = [], Runner.save_checkpoint
+
+    def watch(runner, *args, **kwargs):
+        before = last_checkpoint(runner)
+        save(runner, *args, **kwargs)
+        seen.append((before, last_checkpoint(runner)))
+
+    monkeypatch.setattr(Runner, "save_checkpoint", watch)
+    train(tmp_path, iters=6, interval=3, max_keep_ckpts=1)
+    first, second = (str(tmp_path / name) for name in ("iter_3.pth", "iter_6.pth"))
+    assert seen == [(None, first), (first, second)]
 
 
 def test_a_copied_folder_leaves_the_original_alone(tmp_path):
