@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from condinst.dataset_converters.csv_files import csv_columns, csv_header, read_csv
 from condinst.dataset_converters.folder import Folder, read_json, read_yaml
 from condinst.dataset_converters.outlines import check_label
 from condinst.dataset_converters.records import Label, Notes
 from condinst.datasets.coco.entry_issues import short_repr
 
-__all__ = ["CLASS_FILES", "stated_classes"]
+__all__ = ["CLASS_FILES", "classes_of_values", "stated_classes"]
 
 CLASS_FILES = ("classes.json", "labels.json", "classes.yaml", "classes.yml", "labels.yaml")
+
+
+def classes_of_values(folder: Folder) -> list[str]:
+    """Return the files that give classes to pixel values: Roboflow's ``_classes.csv``."""
+    return [
+        file
+        for file in folder.with_suffix(".csv")
+        if os.path.basename(file) == "_classes.csv"
+        and {"pixel value", "class"} <= csv_columns(csv_header(folder.root / file)).keys()
+    ]
+
+
+def _read_values(folder: Folder, files: list[str]) -> dict[Label, str]:
+    classes: dict[Label, str] = {}
+    for file in files:
+        path = folder.root / file
+        header, rows = read_csv(path)
+        places = csv_columns(header)
+        for line, row in rows:
+            try:
+                value = int(row[places["pixel value"]])
+                name = row[places["class"]].strip()
+            except (IndexError, ValueError):
+                raise ValueError(
+                    f"{path}: line {line}: expected a pixel value and a class"
+                ) from None
+            if not check_label(name):
+                raise ValueError(f"{path}: line {line}: expected a class name")
+            if value and classes.setdefault(value, name) != name:
+                raise ValueError(
+                    f"{path}: line {line}: value {value} is {name!r} here and {classes[value]!r} "
+                    f"in {files[0]}"
+                )
+    return dict(sorted(classes.items()))  # type: ignore[type-var]
 
 
 def stated_classes(folder: Folder, notes: Notes) -> dict[Label, str] | None:
@@ -32,6 +68,8 @@ def stated_classes(folder: Folder, notes: Notes) -> dict[Label, str] | None:
                 )
             notes.say(f"Class numbers and names are those of {path}.")
             return classes
+    if files := classes_of_values(folder):
+        return _read_values(folder, files)
     return None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from condinst.dataset_converters.outlines import rectangle
+from condinst.dataset_converters.outlines import is_rectangle, rectangle
 from condinst.dataset_converters.records import (
     EVERY_CLASS,
     SPLITS,
@@ -57,11 +57,14 @@ def convert(
     Raises:
         ValueError: the source has no images or no objects, or a file of it is broken.
     """
-    boxes, rectangles, masks, seen = 0, 0, 0, set[Label]()
+    boxes, rectangles, masks, corners, seen = 0, 0, 0, 0, set[Label]()
     stored = []
     for image in source.images:
         without = sum("segmentation" not in found for found in image.objects)
         drawn = sum(found.get("rectangle", False) for found in image.objects)
+        corners += sum(
+            is_rectangle(found) for found in image.objects if not found.get("rectangle", False)
+        )
         crowds = sum(found["iscrowd"] for found in image.objects)
         boxes, rectangles = boxes + without, rectangles + drawn
         masks += len(image.objects) - without - drawn - crowds
@@ -79,6 +82,11 @@ def convert(
         masks += rectangles
     elif rectangles:
         boxes += rectangles
+    if corners == masks > 0:
+        notes.say(
+            f"Warning: all {masks} outlines are rectangles, as in labels of boxes or of rotated "
+            "boxes (YOLO's OBB): they are read as masks of that shape, so a model learns them."
+        )
     if boxes:
         _say_boxes(boxes, masks, notes)
     if masks:  # boxes become crowds

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from condinst.dataset_converters.class_names import stated_classes
+from condinst.dataset_converters.class_names import classes_of_values, stated_classes
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
+from condinst.dataset_converters.mask_inversion import inversion_warning
 from condinst.dataset_converters.mask_pairs import MaskPairs
 from condinst.dataset_converters.mask_statistics import MaskStatistics, cut_at_half
 from condinst.dataset_converters.mask_values import IGNORED, Meaning, choose_meaning
@@ -41,12 +42,22 @@ def read_label_maps(
             values mean.
     """
     count_unpaired(folder, found, notes)
+    if any("/SEG/man_seg" in mask for _, mask in found.maps):
+        asked = asked or "instances"
+        notes.say(
+            "Masks of the Cell Tracking Challenge: the gold truth (_GT) may outline some cells "
+            "of an image only, and the others are learned as background. The silver truth (_ST) "
+            "has all."
+        )
     statistics = _look_at(folder, found.maps)
     if statistics.stacks and asked not in (None, "instances"):
         raise ValueError(
             f"{folder.root}: --masks {asked} does not fit stacks of masks, one for each object, "
             f"such as {statistics.stacks[0]}"
         )
+    if asked is None and (tables := classes_of_values(folder)) and statistics.masks:
+        asked = "classes"
+        notes.say(f"{tables[0]} says that the values of the masks are classes.")
     if statistics.stacks and not statistics.masks:
         asked = "instances"
     try:
@@ -121,6 +132,9 @@ def _say(
             f"The masks have soft edges, with values between 0 and {meaning.top}: they are cut at "
             "half."
         )
+    soft = bool(meaning.top)
+    if asked is None and (warning := inversion_warning(*found.count_inverted(soft)[1:])):
+        notes.say(warning)
     if kind == "binary":
         why = "No mask has more than one value besides 0"
         why = "As --masks binary says" if asked else "The masks are binary" if meaning.top else why

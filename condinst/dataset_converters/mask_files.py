@@ -16,13 +16,15 @@ import numpy as np
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
 from condinst.dataset_converters.label_maps import ONE_CLASS, count_unpaired
-from condinst.dataset_converters.mask_pairs import MaskPairs, ObjectFile
-from condinst.dataset_converters.mask_statistics import (
+from condinst.dataset_converters.mask_inversion import (
     MOST_INVERTED,
-    cut_at_half,
-    is_soft,
+    inversion_warning,
+    may_be_inverted,
     seems_inverted,
 )
+from condinst.dataset_converters.mask_pairs import MaskPairs, ObjectFile
+from condinst.dataset_converters.mask_statistics import cut_at_half, is_soft
+from condinst.dataset_converters.open_images import with_stated_labels
 from condinst.dataset_converters.outlines import label_map_rles, mask_rle, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
 
@@ -95,14 +97,17 @@ def read_mask_files(
 def _source(
     folder: Folder, files: dict[str, list[ObjectFile]], asked: str | None, notes: Notes
 ) -> AnnotationSource:
+    labeled = with_stated_labels(folder, files, notes)
+    stated, files = labeled is not files, labeled
     every = [file for found in files.values() for file in found]
     named = Counter(file.label for file in every if file.label is not None)
-    if named and len(named) > max(20, len(every) // 2):  # not classes: names of their own
+    if not stated and len(named) > max(20, len(every) // 2):  # not classes: names of their own
         named = Counter()
     pieces = asked in ("binary", "classes")
     what = "Each connected piece in a mask file" if pieces else "Each mask file"
     if named:
-        notes.say(f"{what} is one instance; its class is the one in the file's name.")
+        whose = "" if stated else "; its class is the one in the file's name"
+        notes.say(f"{what} is one instance{whose}.")
         other = len(every) - sum(named.values())
         if other:
             notes.say(f"{other} mask files name no class: theirs is {ONE_CLASS!r}.")
@@ -121,7 +126,7 @@ def _read_all(
     asked: str | None,
     notes: Notes,
 ) -> Iterator[ImageRecord]:
-    inverted, mixed = [], 0
+    inverted, doubtful, mixed = [], 0, 0
     for name, masks in files.items():
         path = folder.root / name
         size = image_size(path)
@@ -134,6 +139,7 @@ def _read_all(
             mask = _mask(labels, folder.root / file.path, file, asked, notes)
             if mask.any() and not mask.all():
                 mixed += 1
+                doubtful += may_be_inverted(mask)
                 if seems_inverted(mask):
                     inverted.append(file.path)
             label = file.label if named and file.label is not None else ONE_CLASS
@@ -151,6 +157,8 @@ def _read_all(
             "most of the border, and surround the rest: they look inverted. Write 0 for the "
             "background, or, if they are right, use --masks instances"
         )
+    if asked is None and (warning := inversion_warning(doubtful, mixed)):
+        notes.say(warning)
 
 
 def _mask(

@@ -33,7 +33,7 @@ def mask_hint(folder: Folder) -> str:
     shared, one, other = max(pairs, default=(0, "", ""))
     if shared:
         return _of_same_names(folder, by_folder, one, other)
-    if hint := _of_endings(by_folder):
+    if hint := _of_beginnings(by_folder) or _of_endings(by_folder):
         return hint
     if len(by_folder) < 2:
         return ""
@@ -70,6 +70,23 @@ def _of_same_names(
         f"the masks, use {named}. Without the option, folders of masks have names such as "
         f"{MASK_NAMES}"
     )
+
+
+def _of_beginnings(by_folder: dict[str, dict[str, str]]) -> str:
+    """Find folders such as masks/1_cat_0.png beside photos/1.png."""
+    for one, images in by_folder.items():
+        for other, masks in by_folder.items():
+            if one == other or not os.path.basename(other) or len(by_folder) > 50:
+                continue
+            for stem, file in list(masks.items())[:20]:
+                places = [i for i in range(1, len(stem)) if stem[i] in _ENDINGS]
+                if any(stem[:i] in images for i in places):
+                    image = next(images[stem[:i]] for i in places if stem[:i] in images)
+                    return (
+                        f"{file} begins with the name of {image}: if {other} holds the masks, say "
+                        f"--mask-folder {os.path.basename(other)}"
+                    )
+    return ""
 
 
 def _may_be_mask(folder: Folder, file: str) -> bool:

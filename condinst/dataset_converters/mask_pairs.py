@@ -3,7 +3,7 @@
 Known layouts: a folder of images and one of masks (``images`` and ``masks``, ``PNGImages`` and
 ``PedMasks``, ``train`` and ``train_masks``, KITTI's ``image_2`` and ``instance``), both in one
 folder (``1_img.png`` and ``1_masks.png``, ``1.png`` and ``1_cp_masks.png``), one object a file
-(``masks/NAME_CLASS_N.png``, ``masks/NAME/N.png``).
+(``masks/NAME_CLASS_N.png``, ``masks/NAME/N.png``), the Cell Tracking Challenge's.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ _MASK_ENDING = re.compile(
 _MASK_BEGINNING = re.compile(r"(^|(?<=/))(masks?|labels?|instances?|gt|seg)[_.-]", re.IGNORECASE)
 _IMAGE_BEGINNING = re.compile(r"(^|(?<=/))(img|image|raw|rgb)[_.-]", re.IGNORECASE)
 _IMAGE_ENDING = re.compile(r"[_.-](img|image|raw|rgb)$", re.IGNORECASE)
+_TRACKED = re.compile(
+    r"(?P<base>(.*/)?\d\d)_(GT|ST)/SEG/man_seg_?(?P<number>\d{3,4})\.tif$", re.IGNORECASE
+)
 _OBJECT = re.compile(r"(?:(?P<name>.*?)[_ .-]*)?(?P<number>\d+)$")
 _NO_CLASS = {"", "mask", "masks", "object", "obj", "instance", "inst", "label", "gt", "seg", "id"}
 
@@ -74,8 +77,35 @@ def find_pairs(folder: Folder, named: str | None = None) -> MaskPairs:
     if named is not None:
         images, masks = placed_by_name(folder, named)
         return _maps_or_files(folder, images, masks) or _NO_PAIRS
+    if tracked := _cell_tracking(folder):
+        return tracked
     images, masks = placed(folder)
     return _maps_or_files(folder, images, masks) or _one_folder(folder) or _NO_PAIRS
+
+
+def _cell_tracking(folder: Folder) -> MaskPairs | None:
+    """Pair 01/t000.tif with 01_GT/SEG/man_seg000.tif, of the Cell Tracking Challenge."""
+    pairs: dict[str, str] = {}
+    lonely = []
+    for file in folder.images:
+        match = _TRACKED.match(file)
+        image = match and f"{match['base']}/t{match['number']}.tif"
+        if not image:
+            continue
+        if image not in folder.image_set:
+            lonely.append(file)
+        elif image in pairs:
+            raise ValueError(
+                f"{folder.root / image}: several masks fit: {pairs[image]}, {file}; expected one, "
+                "move the folders _GT or _ST away"
+            )
+        else:
+            pairs[image] = file
+    if not pairs:
+        return None
+    places = {os.path.dirname(image) for image in pairs}
+    images = (f for f in folder.images if os.path.dirname(f) in places and f not in pairs)
+    return MaskPairs(sorted(pairs.items()), {}, list(images), lonely, True)
 
 
 def _maps_or_files(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
@@ -108,7 +138,7 @@ def _maps(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs 
             if len(found) > 1:
                 raise ValueError(
                     f"{folder.root / image.file}: several masks fit: {', '.join(found[:3])}; "
-                    "expected one, move the others away"
+                    "expected one: say --mask-folder NAME, or move the others away"
                 )
             if found and found[0] in used:
                 raise ValueError(

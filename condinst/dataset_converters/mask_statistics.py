@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from condinst.dataset_converters.mask_inversion import may_be_inverted, seems_inverted
+
 __all__ = [
     "MANY_VALUES",
-    "MOST_INVERTED",
     "MaskStatistics",
     "cut_at_half",
     "is_soft",
-    "seems_inverted",
 ]
 
 MANY_VALUES = 60  # masks of classes have fewer
-MOST_INVERTED = 2 / 3  # of a dataset's masks; with more, all are
 _SMALLEST_TOP = 64  # the largest value of masks with gray edges
 _FLAT = 16  # values that JPEG noise adds
 _FEW = 0.05
@@ -26,32 +25,6 @@ _TINY = 4  # pixels
 _MOST_PIXELS = 1 << 25  # that are kept to look at edges
 _FULL_16_BITS = 60_000  # the largest value of masks of 16 bits with gray edges
 _MOST_COMPARED = 30  # values without an area of a mask that are looked at for pieces
-
-
-def seems_inverted(objects: np.ndarray) -> bool:
-    """Tell whether the background of a mask looks like its objects.
-
-    What should be objects then covers most pixels and most of the border. Most of the rest does not
-    reach the border, or one piece has most of the pixels and all corners are covered. An object
-    that fills a crop leaves a rest along the border; thin lines that part cells reach the border,
-    and no cell has most of the pixels.
-
-    Args:
-        objects: (H, W) bool, neither all True nor all False.
-    """
-    import cv2
-
-    edge = np.zeros(objects.shape, bool)
-    edge[[0, -1]] = edge[:, [0, -1]] = True
-    if objects.mean() <= 0.5 or objects[edge].mean() <= 0.5:
-        return False
-    if objects[[0, 0, -1, -1], [0, -1, 0, -1]].all():
-        _, _, sizes, _ = cv2.connectedComponentsWithStats(objects.astype(np.uint8))
-        if 2 * sizes[1:, cv2.CC_STAT_AREA].max() > objects.sum():
-            return True
-    _, pieces = cv2.connectedComponents((~objects).astype(np.uint8))
-    at_edge = np.isin(pieces, np.unique(pieces[edge & ~objects])) & ~objects
-    return bool(2 * at_edge.sum() < (~objects).sum())
 
 
 def is_soft(labels: np.ndarray, top: int) -> bool:
@@ -131,6 +104,7 @@ class MaskStatistics:
     smeared: int = 0  # values that have no area of their own, in several pieces
     without_background: int = 0
     inverted: int = 0  # masks of which one value but 0 looks like the background
+    doubtful: int = 0  # masks that may be inverted, which their values cannot tell
     mixed: int = 0  # masks with more than one value: only these can look inverted
     stacks: list[str] = field(default_factory=list)  # files with a mask for each object
     jpeg: bool = False
@@ -147,7 +121,11 @@ class MaskStatistics:
         if len(found) > 1:
             self.mixed += 1
             around = found[counts.argmax()]
-            self.inverted += int(around != 0 and seems_inverted(labels == around))
+            if around != 0:
+                self.inverted += int(seems_inverted(labels == around))
+                self.doubtful += int(may_be_inverted(labels == around))
+            elif len(found) == 2:
+                self.doubtful += int(may_be_inverted(labels != 0))
         found, counts = found[there], counts[there]
         self.gray8 &= bool(found.size == 0 or found[-1] <= 255)
         self.masks[file] = found.tolist()
@@ -174,17 +152,17 @@ class MaskStatistics:
             else:
                 self.single += 1
 
-    def count_inverted(self, soft: bool) -> tuple[int, int]:
-        """Return how many masks look inverted, and of how many; see :func:`seems_inverted`.
+    def count_inverted(self, soft: bool) -> tuple[int, int, int]:
+        """Return how many masks seem to be inverted, how many may be, and of how many.
 
         Args:
             soft: whether the masks are binary up to gray edges.
         """
         if not soft:
-            return self.inverted, self.mixed
+            return self.inverted, self.doubtful, self.mixed
         cut = [cut_at_half(labels, self.top) for labels in self._kept]
         cut = [objects for objects in cut if objects.any() and not objects.all()]
-        return sum(map(seems_inverted, cut)), len(cut)
+        return sum(map(seems_inverted, cut)), sum(map(may_be_inverted, cut)), len(cut)
 
     @property
     def looks_smeared(self) -> bool:

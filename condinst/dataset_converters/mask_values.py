@@ -10,11 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from condinst.dataset_converters.mask_statistics import (
-    MANY_VALUES,
-    MOST_INVERTED,
-    MaskStatistics,
-)
+from condinst.dataset_converters.mask_inversion import MOST_INVERTED
+from condinst.dataset_converters.mask_statistics import MANY_VALUES, MaskStatistics
 
 __all__ = [
     "IGNORED",
@@ -64,7 +61,7 @@ def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
         return Meaning(asked, void=_void(found) if asked in ("instances", "classes") else 0)
     moduli = ((1000, "class1000"), (256, "class256"))
     coded = next((kind for modulus, kind in moduli if _has_classes(found.values, modulus)), None)
-    inverted, mixed = found.count_inverted(soft)
+    inverted, _, mixed = found.count_inverted(soft)
     if inverted > MOST_INVERTED * mixed and coded is None:
         raise ValueError(
             "one value other than 0 fills most pixels, most of the border, and surrounds the rest, "

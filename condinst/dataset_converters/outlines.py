@@ -23,6 +23,7 @@ __all__ = [
     "check_label",
     "check_pixels",
     "ellipse",
+    "is_rectangle",
     "label_map_rles",
     "mask_rle",
     "polygon_object",
@@ -128,6 +129,19 @@ def segmentation_object(
     if any(part.ndim != 1 or part.size % 2 or part.size < 6 for part in polygons):
         raise ValueError(f"expected polygons x1, y1, x2, y2, ..., got {short_repr(segmentation)}")
     return polygon_object(label, [part.reshape(-1, 2) for part in polygons], height, width)
+
+
+def is_rectangle(found: dict[str, Any]) -> bool:
+    """Tell whether the outline of an instance is one polygon of four right angles, in any turn."""
+    parts = found.get("segmentation")
+    if not isinstance(parts, list) or len(parts) != 1 or len(parts[0]) != 8:
+        return False
+    points = np.asarray(parts[0]).reshape(4, 2)
+    sides = np.roll(points, -1, axis=0) - points  # (4, 2)
+    lengths = np.hypot(*sides.T)
+    cosines = np.abs((sides * np.roll(sides, -1, axis=0)).sum(1))
+    square = (cosines <= 0.05 * lengths * np.roll(lengths, -1) + 1).all()
+    return bool(square and lengths.min() > 0)
 
 
 def box_object(

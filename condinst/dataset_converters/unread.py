@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from collections import Counter
+from pathlib import Path
 
+from condinst.dataset_converters.csv_files import csv_columns, csv_header
 from condinst.dataset_converters.folder import Folder
 from condinst.dataset_converters.numpy_masks import is_pickled
+from condinst.utils.files import check_regular
 
 __all__ = ["name_unread", "unread_images"]
 
@@ -23,6 +27,8 @@ _JSON = (  # patterns that must all be in the beginning of the file
     ("Segments.ai's json", (rb'"segmentation_bitmap"|"label_status"',)),
     ("Encord's json", (rb'"objectHash"|"label_hash"',)),
     ("a list of detections in COCO's layout for results", (rb'"score"\s*:', rb'"category_id"\s*:')),
+    ("Hasty's json", (rb'"export_format_version"\s*:', rb'"images"\s*:', rb'"labels"\s*:')),
+    ("YouTube-VIS' json of videos", (rb'"videos"\s*:', rb'"(video_id|file_names)"\s*:')),
     ("LabelMe's or ISAT's json", (rb'"info"\s*:', rb'"objects"\s*:', rb'"segmentation"\s*:')),
 )
 _FILES = (  # endings of file names
@@ -32,7 +38,7 @@ _FILES = (  # endings of file names
         "save the masks as images: File > Save masks as PNG/tif in Cellpose's window, or "
         "--save_png or --save_tif on its command line",
     ),
-    ("ImageJ's regions", (".roi", "roiset.zip"), "draw them as a label map and save it as PNG"),
+    ("ImageJ's regions", (".roi", "roiset.zip"), "draw them as a label map and save it as TIFF"),
     ("MATLAB's files", (".mat",), "write the masks as PNG"),
     ("TFRecord", (".tfrecord", ".tfrecords"), "export it as COCO"),
     ("ilastik's or other HDF5", (".h5", ".hdf5", ".ilp"), "export the masks as PNG or TIFF"),
@@ -46,6 +52,19 @@ _FILES = (  # endings of file names
     ("QuPath's projects", (".qpdata", ".qpproj"), "export GeoJSON (File > Export objects)"),
     ("Parquet", (".parquet",), "export it as COCO"),
     ("shapefiles", (".shp", ".gpkg"), "draw masks of the image's size and save them as PNG"),
+)
+_TABLES = (  # columns
+    (
+        "a csv of napari's shapes",
+        {"shape-type", "vertex-index"},
+        "in napari, convert the shapes to a labels layer and save it as TIFF",
+    ),
+    ("a csv of boxes", {"filename", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
+    ("a csv of boxes", {"imageid", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
+)
+_REGIONS = (
+    "ImageJ's regions are not read; draw them as a label map, where each region has its own value, "
+    "and save it as TIFF"
 )
 _IMAGES = (
     *(".heic", ".heif", ".hif", ".dcm", ".svs", ".ndpi", ".czi", ".lif", ".nd2", ".vsi", ".cr2"),
@@ -70,12 +89,30 @@ def name_unread(folder: Folder) -> str | None:
             f"{pickled[0]} holds pickled Python objects, which can run code and are not read; save "
             "a plain array of numbers, or masks as PNG or TIFF"
         )
+    for file in folder.with_suffix(".csv"):
+        columns = csv_columns(csv_header(folder.root / file)).keys()
+        for name, needed, way in _TABLES:
+            if needed <= columns:
+                return f"{file} is {name}, which is not read; {way}"
+    for file in folder.with_suffix(".zip")[:20]:
+        if _has_regions(folder.root / file):
+            return f"{file}: {_REGIONS}"
     for name, endings, way in _FILES:
         if found := folder.with_suffix(*endings):
             return f"{found[0]}: {name} are not read; {way}"
     if not folder.images and (unread := unread_images(folder)):
         return unread
     return None
+
+
+def _has_regions(path: Path) -> bool:
+    """Tell whether a zip file lists ImageJ's regions."""
+    try:
+        check_regular(path)
+        with zipfile.ZipFile(path) as archive:
+            return any(name.lower().endswith(".roi") for name in archive.namelist()[:1000])
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return False
 
 
 def unread_images(folder: Folder) -> str | None:

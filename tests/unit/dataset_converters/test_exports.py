@@ -1,0 +1,188 @@
+"""Exports of public tools whose classes or kinds lie in a file beside the masks."""
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from condinst.dataset_converters import import_data
+from condinst.dataset_converters.outlines import is_rectangle
+
+H, W = 30, 40
+
+
+def mask(first, second):
+    """Return 6 x 6 pixels of the first value, 5 x 10 of the second."""
+    made = np.zeros((H, W), np.uint8)
+    made[2:8, 3:9] = first
+    made[16:21, 20:30] = second
+    return made
+
+
+def labels(objects):
+    return {
+        name: sorted((label, int(pixels.sum())) for label, _, pixels in found)
+        for name, found in objects.items()
+    }
+
+
+@pytest.fixture
+def roboflow(tmp_path, draw, write_png):
+    """Write Roboflow's masks of classes: two folders, each with its own table."""
+    for n, part in enumerate(("train", "valid")):
+        for i in range(3):
+            draw(tmp_path / f"data/{part}/{part}{i}.jpg", value=40 * n + 10 * i)
+            write_png(tmp_path / f"data/{part}/{part}{i}_mask.png", mask(1, 2))
+        table = "Pixel Value, Class\n0, background\n1, cat\n2, dog"
+        (tmp_path / f"data/{part}/_classes.csv").write_text(table)
+    return tmp_path / "data"
+
+
+def test_roboflows_values_are_classes(roboflow, tmp_path, objects, note):
+    imported = import_data(roboflow, tmp_path / "out")
+    assert imported.classes == ("cat", "dog")
+    for split in (imported.train, imported.val):
+        assert list(labels(objects(split)).values()) == [[("cat", 36), ("dog", 50)]] * 3
+    assert "values of the masks are classes" in note(imported, "_classes.csv")
+    assert import_data(roboflow, tmp_path / "two", masks="instances").classes == ("object",)
+
+
+def test_roboflows_tables_that_differ(roboflow, tmp_path):
+    (roboflow / "valid/_classes.csv").write_text("Pixel Value, Class\n1, dog\n2, cat")
+    with pytest.raises(ValueError, match="valid/_classes.csv: line 2: value 1 is 'dog' here and"):
+        import_data(roboflow, tmp_path / "out")
+    (roboflow / "valid/_classes.csv").write_text("Pixel Value, Class\nx, dog")
+    with pytest.raises(ValueError, match="line 2: expected a pixel value and a class"):
+        import_data(roboflow, tmp_path / "out")
+
+
+@pytest.fixture
+def open_images(tmp_path, draw, write_png):
+    rows = ["MaskPath,ImageID,LabelName,BoxID"]
+    for i in range(4):
+        draw(tmp_path / f"data/images/{i}a.jpg", size=(W, H), value=20 * i)
+        for label, pixels in (("m01", mask(255, 0)), ("m02", mask(0, 255))):
+            name = f"{i}a_{label}_b{i}{label}.png"
+            write_png(tmp_path / "data/masks" / name, pixels)
+            rows.append(f"{name},{i}a,/m/{label[1:]},b{i}{label}")
+    (tmp_path / "data/train-segmentation.csv").write_text("\n".join(rows))
+    return tmp_path / "data"
+
+
+def test_open_images_classes_are_in_its_csv(open_images, tmp_path, all_objects, note):
+    imported = import_data(open_images, tmp_path / "out")
+    right = [("/m/01", 36), ("/m/02", 50)]
+    assert list(labels(all_objects(imported)).values()) == [right] * 4
+    assert "train-segmentation.csv (LabelName)" in note(imported, "classes of the masks")
+    (open_images / "class-descriptions.csv").write_text("/m/01,Cat\n/m/02,Dog\n/m/03,Cow")
+    named = import_data(open_images, tmp_path / "two")
+    assert named.classes == ("Cat", "Dog")
+
+
+def test_open_images_masks_that_the_csv_lacks(open_images, tmp_path, note):
+    path = open_images / "train-segmentation.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]))
+    imported = import_data(open_images, tmp_path / "out")
+    assert "that the csv does not name: 1 (masks/3a_m02" in note(imported, "does not name")
+
+
+@pytest.mark.parametrize(
+    ("points", "right"),
+    [
+        ([5, 2, 20, 2, 20, 9, 5, 9], True),
+        ([14, 10, 30, 18, 26, 26, 10, 18], True),  # sides (16, 8) and (-4, 8)
+        ([14, 10, 30, 18, 26, 29, 10, 18], False),
+        ([5, 2, 20, 2, 20, 9], False),
+        ([5, 2, 5, 2, 20, 9, 20, 9], False),
+    ],
+)
+def test_rectangles(points, right):
+    assert is_rectangle({"segmentation": [points]}) is right
+
+
+def test_rotated_boxes_of_yolo_are_said(tmp_path, draw, note):
+    boxes = [14, 10, 30, 18, 26, 26, 10, 18], [5, 2, 20, 2, 20, 9, 5, 9]
+    for i in range(4):
+        draw(tmp_path / f"data/images/{i}.png", size=(W, H), value=i)
+        lines = [
+            f"0 {' '.join(f'{v / (H if n % 2 else W):.6f}' for n, v in enumerate(b))}"
+            for b in boxes
+        ]
+        (tmp_path / "data/labels").mkdir(exist_ok=True)
+        (tmp_path / f"data/labels/{i}.txt").write_text("\n".join(lines))
+    (tmp_path / "data/data.yaml").write_text("train: images\nval: none\nnames: [cat]")
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    assert "all 8 outlines are rectangles" in note(imported, "Warning")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "index,shape-type,vertex-index,axis-0,axis-1\n", "napari's shapes.*labels layer"),
+        ("a.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\n", "a csv of boxes"),
+        ("a.json", '{"export_format_version": "1", "images": [{"labels": []}]}', "Hasty's json"),
+        ("a.json", '{"videos": [{"file_names": []}], "annotations": []}', "YouTube-VIS"),
+    ],
+)
+def test_more_kinds_are_named(tmp_path, draw, name, text, message):
+    draw(tmp_path / "data/0.png")
+    (tmp_path / "data" / name).write_text(text)
+    with pytest.raises(ValueError, match=f"{name} is .*{message}"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_zip_files_of_imagej_are_named(tmp_path, draw):
+    draw(tmp_path / "data/0.png")
+    with zipfile.ZipFile(tmp_path / "data/0.zip", "w") as archive:
+        archive.writestr("0001-0002.roi", b"Iout")
+    with pytest.raises(ValueError, match=r"0.zip: ImageJ's regions are not read; .*label map"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_masks_that_begin_with_the_images_name(tmp_path, draw, write_png, all_objects):
+    for i in range(3):
+        draw(tmp_path / f"data/shapes_train2018/{i}.png", size=(W, H), value=i)
+        write_png(tmp_path / f"data/annotations/{i}_cat_0.png", mask(255, 0))
+        write_png(tmp_path / f"data/annotations/{i}_dog_1.png", mask(0, 255))
+    with pytest.raises(ValueError, match="say --mask-folder annotations"):
+        import_data(tmp_path / "data", tmp_path / "out")
+    imported = import_data(tmp_path / "data", tmp_path / "two", mask_folder="annotations")
+    assert list(labels(all_objects(imported)).values()) == [[("cat", 36), ("dog", 50)]] * 3
+
+
+def test_two_folders_of_masks(tmp_path, draw, write_png, all_objects):
+    """Mapillary's layout."""
+    for i in range(3):
+        draw(tmp_path / f"data/images/{i}.png", size=(W, H), value=i)
+        write_png(tmp_path / f"data/instances/{i}.png", mask(1, 2))
+        write_png(tmp_path / f"data/labels/{i}.png", mask(1, 1))
+    with pytest.raises(ValueError, match="several masks fit.*say --mask-folder NAME"):
+        import_data(tmp_path / "data", tmp_path / "out")
+    imported = import_data(tmp_path / "data", tmp_path / "two", mask_folder="instances")
+    right = [("object", 36), ("object", 50)]
+    assert list(labels(all_objects(imported)).values()) == [right] * 3
+
+
+@pytest.fixture
+def tracked(tmp_path, draw, write_png):
+    """Write two sequences of three images, of which the last has no mask."""
+    for sequence in ("01", "02"):
+        for i in range(3):
+            place = tmp_path / "data" / sequence
+            draw(place / f"t00{i}.tif", size=(W, H), value=i + 10 * int(sequence))
+            if i < 2:
+                write_png(tmp_path / f"data/{sequence}_GT/SEG/man_seg00{i}.tif", mask(4, 9))
+            write_png(tmp_path / f"data/{sequence}_GT/TRA/man_track00{i}.tif", mask(1, 1))
+    return tmp_path / "data"
+
+
+def test_the_cell_tracking_challenge(tracked, tmp_path, all_objects, note, write_png):
+    imported = import_data(tracked, tmp_path / "out")
+    right = [("object", 36), ("object", 50)]
+    found = labels(all_objects(imported))
+    assert found == {f"{s}/t00{i}.tif": right for s in ("01", "02") for i in (0, 1)}
+    assert "may outline some cells" in note(imported, "Cell Tracking")
+    assert "2 (01/t002.tif, 02/t002.tif)" in note(imported, "without a mask")
+    write_png(tracked / "01_ST/SEG/man_seg000.tif", mask(1, 2))
+    with pytest.raises(ValueError, match="01/t000.tif: several masks fit.*_GT or _ST"):
+        import_data(tracked, tmp_path / "two")
