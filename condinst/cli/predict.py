@@ -20,7 +20,7 @@ from condinst.cli.early import (
     check_range,
 )
 from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError
-from condinst.cli.predict_sources import check_out, download, find, split
+from condinst.cli.predict_sources import check_first, check_out, download, find, split
 from condinst.cli.predict_video import VideoOutput
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
 from condinst.images.web import is_url
@@ -107,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
     check_least("--batch-size", args.batch_size)
     check_device(args.device)
     check_tiling(args)
+    if not args.skip_broken:
+        check_first(images)
     downloads, not_read = download(urls, out / "downloads", args.skip_broken)
     images += downloads
     print(f"model  {printable(checkpoint or model)}", flush=True)  # importing PyTorch takes seconds

@@ -15,7 +15,7 @@ from condinst.images.web import image_name, read_url
 from condinst.utils.files import write_whole
 from condinst.utils.names import NamesInFolder
 
-__all__ = ["check_out", "download", "find", "split"]
+__all__ = ["check_first", "check_out", "download", "find", "split"]
 
 
 def split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
@@ -68,6 +68,24 @@ def download(urls: Sequence[str], folder: Path, skip_broken: bool) -> tuple[list
         write_whole(path, data)
         kept.append(path)
     return kept, messages
+
+
+def check_first(images: Sequence[Path]) -> None:
+    """Read the header of the first image, before the model is loaded.
+
+    A later one that is broken ends the command after those before it have been predicted.
+
+    Raises:
+        ValueError: it is not an image.
+    """
+    from condinst.images.headers import read_header
+
+    for path in images[:1]:
+        try:
+            read_header(str(path))
+        except ValueError as error:
+            reason = "the file is empty" if str(error) == "empty" else error
+            raise ValueError(f"image file {path}: {reason}") from None
 
 
 def _paths(word: str) -> list[Path]:

@@ -7,7 +7,7 @@ import os
 import struct
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -120,6 +120,8 @@ def _open(source: str | os.PathLike[str] | bytes) -> Image.Image:
     """Open an image, and drop PNG texts that Pillow finds too long: they do not affect pixels."""
     try:
         return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except UnidentifiedImageError:  # Pillow's text names an object in memory
+        raise UnidentifiedImageError("not an image, or one that Pillow cannot read") from None
     except ValueError:
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
         if not data.startswith(_PNG_START):

@@ -14,6 +14,7 @@ from pathlib import Path
 from condinst.utils.temporary_file import claim_temporary
 
 __all__ = [
+    "CANNOT_WRITE",
     "check_html",
     "check_replaceable",
     "check_regular",
@@ -28,7 +29,8 @@ __all__ = [
 
 # full disk, exceeded quota, exceeded file size limit, read-only disk
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
-_REASON = ": cannot be written: "
+CANNOT_WRITE = ": cannot be written: "
+"""What stands behind the file's name in the errors of this module."""
 _FULL = 1 << 16  # bytes: with fewer free, a writer's RuntimeError is taken for a full disk
 
 
@@ -102,7 +104,8 @@ def names_file(path: str | os.PathLike[str], temporary: Path | None = None) -> I
         yield
     except OSError as error:
         own = error.filename is None or os.fspath(error.filename) in (str(path), str(temporary))
-        if error.errno is None or _REASON in str(error) or not (own or error.errno in _DISK_ERRORS):
+        named = error.errno is None or CANNOT_WRITE in str(error)
+        if named or not (own or error.errno in _DISK_ERRORS):
             raise
         raise _write_error(path, error.errno, type(error), error.strerror) from error
     except RuntimeError as error:
@@ -216,7 +219,7 @@ def _write_error(
     kind: type[OSError] = OSError,
     reason: str | None = None,
 ) -> OSError:
-    named = kind(f"{os.fspath(path)}{_REASON}{reason or os.strerror(number)}")
+    named = kind(f"{os.fspath(path)}{CANNOT_WRITE}{reason or os.strerror(number)}")
     named.errno = number
     return named
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from condinst.utils.files import is_disk_error
+from condinst.utils.files import CANNOT_WRITE, is_disk_error
 
 __all__ = ["disk_error_text"]
 
@@ -19,7 +19,7 @@ _NAMES = ("path", "file_path", "filepath", "filename", "file_name", "file", "out
 
 
 def disk_error_text(error: OSError) -> str | None:
-    """Return the text of an error of the disk, with the file that was being written; else None.
+    """Return the text of an error of writing, with the file that was being written; else None.
 
     Write calls of the system name no file: neither a full disk's error nor that of a limit on the
     size of files (``ulimit -f``). The file is then one that the failed function holds.
@@ -30,6 +30,8 @@ def disk_error_text(error: OSError) -> str | None:
             "temporary files cannot be written, in any of the usual folders: the disk is full, or "
             "the limit on the size of files (ulimit -f) is too low; TMPDIR names another folder"
         )
+    if CANNOT_WRITE in text:  # also when the folder was moved or removed meanwhile
+        return text
     if not is_disk_error(error):
         return None
     if error.filename is not None or not text.startswith("[Errno"):

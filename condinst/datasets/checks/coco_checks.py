@@ -1,6 +1,7 @@
 """Check that a COCO file fits the dataset and the metric of a config that use it."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -122,6 +123,8 @@ def check_classes(split: SplitFile) -> list[str]:
             f"metainfo=dict(classes={_as_tuple(names)}) and "
             f"model.bbox_head.num_classes={len(names)}"
         ]
+    if repeated := _repeated(classes):
+        return repeated
     problems = []
     absent = [name for name in classes if name not in names]
     if absent:
@@ -145,6 +148,19 @@ def check_classes(split: SplitFile) -> list[str]:
             f"{len(classes)} classes"
         )
     return problems
+
+
+def _repeated(classes: Sequence[str]) -> list[str]:
+    """Return a message for each name that stands more than once, with its places."""
+    messages = []
+    for name, count in Counter(classes).items():
+        if count > 1:
+            places = [f"[{i}]" for i, other in enumerate(classes) if other == name]
+            messages.append(
+                f"metainfo.classes names {name!r} {count} times, at {first_few(places)}; "
+                "expected each name once"
+            )
+    return messages
 
 
 def _as_tuple(names: Sequence[str], limit: int = 40) -> str:

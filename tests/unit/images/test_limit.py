@@ -100,3 +100,9 @@ def test_long_texts_in_a_png_are_nothing_to_its_pixels(tmp_path):
     with open_image(tmp_path / "a.png") as image:
         assert image.size == (10, 10)
     assert np.array_equal(read_image(tmp_path / "a.png"), pixels)
+
+
+@pytest.mark.parametrize("content", [b"no image", b"\x89PNG\r\n\x1a\n"])
+def test_the_message_on_no_image_names_no_object_in_memory(content):
+    with pytest.raises(OSError, match="^not an image, or one that Pillow cannot read$"):
+        open_image(content)

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from condinst.utils.files import names_file
 from condinst.utils.written_file import disk_error_text
 
 
@@ -61,3 +62,15 @@ def test_an_error_with_a_name_and_other_errors_stay(tmp_path):
     named.errno = errno.ENOSPC
     assert disk_error_text(named) == "x.png: cannot be written: full"
     assert disk_error_text(FileNotFoundError(2, "none")) is None
+
+
+def test_a_folder_that_was_moved_away(tmp_path):
+    """Such as the work folder of a training that runs."""
+
+    def write():
+        with names_file(tmp_path / "run" / "some.json"), open(tmp_path / "run" / "some.json", "ab"):
+            pass
+
+    text = disk_error_text(caught(write))
+    assert text == f"{tmp_path}/run/some.json: cannot be written: No such file or directory"
+    assert disk_error_text(caught((tmp_path / "some.json").read_bytes)) is None

@@ -102,6 +102,14 @@ def test_an_issue_of_the_file_is_named(project, name):
     project.fails(f"{project.root}/train.json: ", message)
 
 
+def test_a_class_that_the_config_names_twice(project):
+    project.train.metainfo.classes = ("cat", "dog", "cat", "sheep")
+    project.fails(
+        f"{project.root}/train.json: metainfo.classes names 'cat' 2 times, at [0], [2]; expected "
+        "each name once"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
