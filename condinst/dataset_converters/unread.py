@@ -71,6 +71,7 @@ _IMAGES = (
     *(".nef", ".arw", ".dng", ".psd", ".svg", ".exr", ".jxl", ".raw", ".mrxs", ".scn"),
 )
 _BLOCK = 1 << 16
+_MOTS = re.compile(rb"\d+ \d+ \d+ \d+ \d+ [!-~]+\r?\n")  # frame, id, class, height, width, RLE
 
 
 def name_unread(folder: Folder) -> str | None:
@@ -94,6 +95,13 @@ def name_unread(folder: Folder) -> str | None:
         for name, needed, way in _TABLES:
             if needed <= columns:
                 return f"{file} is {name}, which is not read; {way}"
+    for file in folder.with_suffix(".txt")[:50]:
+        path = folder.root / file
+        if not path.is_file():
+            continue
+        with open(path, "rb") as stream:
+            if _MOTS.match(stream.read(_BLOCK)):
+                return f"{file} is MOTS' txt, which is not read; take MOTS' PNGs, or export COCO"
     for file in folder.with_suffix(".zip")[:20]:
         if _has_regions(folder.root / file):
             return f"{file}: {_REGIONS}"
