@@ -104,8 +104,9 @@ def names_file(path: str | os.PathLike[str], temporary: Path | None = None) -> I
         yield
     except OSError as error:
         own = error.filename is None or os.fspath(error.filename) in (str(path), str(temporary))
-        named = error.errno is None or CANNOT_WRITE in str(error)
-        if named or not (own or error.errno in _DISK_ERRORS):
+        if error.errno is None or CANNOT_WRITE in str(error):
+            raise
+        if not own and error.errno not in _DISK_ERRORS:
             raise
         raise _write_error(path, error.errno, type(error), error.strerror) from error
     except RuntimeError as error:
