@@ -73,7 +73,18 @@ def missing_annotations(cfg: Config, splits: Sequence[str]) -> Iterator[str]:
                 continue
             path = os.path.join(root, file)
             if ":" not in path.split("/")[0] and _is_missing(path):
-                yield f"{key}: {path}: file not found"
+                yield f"{key}: {path}: file not found{_unread_root(cfg, key, root)}"
+
+
+def _unread_root(cfg: Config, key: str, root: str) -> str:
+    """Say that a config's ``data_root`` did not reach a dataset that it inherits."""
+    top = cfg.get("data_root")
+    if not isinstance(top, str) or not top or root.startswith(top):
+        return ""
+    return (
+        f"; data_root={top!r} does not change the datasets of a base config: set "
+        f"{key}.data_root too, or use --cfg-options data_root=FOLDER"
+    )
 
 
 def _is_missing(path: str) -> bool:

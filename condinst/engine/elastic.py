@@ -11,6 +11,7 @@ from mmengine.dist import all_reduce, init_dist, is_distributed, is_main_process
 from mmengine.logging import print_log
 
 from condinst.engine.choose_checkpoint import checkpoint_folder, set_resume
+from condinst.utils.files import read_regular, write_whole
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -44,7 +45,7 @@ def resume_after_restart(cfg: Config) -> None:
     if not restarted:
         if is_main_process():
             mark.parent.mkdir(parents=True, exist_ok=True)
-            mark.write_text(os.environ["TORCHELASTIC_RUN_ID"] + "\n", encoding="utf-8")
+            write_whole(mark, os.environ["TORCHELASTIC_RUN_ID"] + "\n")
         return
     newest = _newest_since(cfg, mark)
     if newest is None:
@@ -60,7 +61,7 @@ def _is_restart(mark: Path) -> bool:
         return True
     begun = _launcher_start_time()
     try:
-        same_id = mark.read_text(encoding="utf-8").strip() == os.environ["TORCHELASTIC_RUN_ID"]
+        same_id = read_regular(mark).decode().strip() == os.environ["TORCHELASTIC_RUN_ID"]
         return begun is not None and same_id and mark.stat().st_mtime > begun
     except (OSError, ValueError):  # there is no readable mark
         return False

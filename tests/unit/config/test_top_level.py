@@ -51,6 +51,18 @@ def test_missing_files(node, expected, tmp_path, monkeypatch):
     assert list(missing_annotations(cfg, ("train", "val", "test"))) == expected
 
 
+def test_a_root_that_no_dataset_has_is_explained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    node = dict(dataset=dataset(data_root="data/coco/"))
+    cfg = Config(dict(data_root="mine/", train_dataloader=node))
+    (found,) = missing_annotations(cfg, ["train"])
+    assert "data/coco/gone.json: file not found; data_root='mine/' does not change" in found
+    assert "set train_dataloader.dataset.data_root too" in found
+    cfg.data_root = "data/"  # the dataset's root is built from it
+    (found,) = missing_annotations(cfg, ["train"])
+    assert found.endswith("file not found")
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -59,6 +59,20 @@ def test_what_an_earlier_run_has_left_does_not_count(launched):
     assert not start(0, checkpoint_age=2001)
 
 
+def test_a_link_as_mark_is_replaced_and_a_pipe_is_refused(launched, tmp_path):
+    start, _, mark = launched
+    other = tmp_path / "other.txt"
+    other.write_text("kept")
+    mark.symlink_to(other)
+    assert not start(0)
+    assert other.read_text() == "kept"
+    assert mark.read_text() == "7\n"
+    mark.unlink()
+    os.mkfifo(mark)
+    with pytest.raises(OSError, match="pipe, expected a file"):
+        start(0)
+
+
 def test_another_launcher_has_no_restarts(monkeypatch, tmp_path):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     elastic.resume_after_restart(Config(dict(work_dir=str(tmp_path), launcher="slurm")))
