@@ -73,14 +73,20 @@ class SampledMasks:
     def cat(parts: Sequence[SampledMasks]) -> SampledMasks:
         """Join the masks of all parts, which must be of one image."""
         coarse = [part.coarse for part in parts if part.coarse is not None]
-        box_only = [part.box_only for part in parts if part.box_only is not None]
+        flags = [
+            torch.zeros(len(part), dtype=torch.bool) if part.box_only is None else part.box_only
+            for part in parts
+        ]
+        mixed = any(part.box_only is not None for part in parts)
+        colors = next((part.colors for part in parts if part.colors is not None), None)
         return replace(
             parts[0],
             samples=torch.cat([part.samples for part in parts]),
             centers=torch.cat([part.centers for part in parts]),
             areas=torch.cat([part.areas for part in parts]),
             coarse=SampledMasks.cat(coarse) if coarse else None,
-            box_only=torch.cat(box_only) if box_only else None,
+            box_only=torch.cat(flags) if mixed else None,
+            colors=colors,
         )
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SampledMasks:

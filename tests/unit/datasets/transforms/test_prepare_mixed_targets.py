@@ -193,6 +193,15 @@ def test_both_targets_of_one_image():
     assert torch.equal(masks[1:2].centers, expected.centers)
 
 
+def test_targets_are_joined_with_their_flags():
+    """As mmengine joins instances of one image; the first part has no flags."""
+    masks = prepared(PrepareMaskTargets(), loaded(flags=[False] * 3))
+    both = type(masks).cat([masks[:1], prepared(PrepareMixedTargets(), loaded())])
+    assert both.box_only.tolist() == [False, *FLAGS]
+    assert len(both) == 4
+    assert both.colors is not None
+
+
 def test_an_image_of_masks_has_flags_and_no_colors():
     masks = prepared(PrepareMixedTargets(), loaded(flags=[False] * 3))
     assert masks.box_only.tolist() == [False] * 3
