@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 # transforms that compute targets in our data workers; mmdet computes targets in its losses
-_OURS_ONLY = ("PrepareMaskTargets", "PrepareBoxTargets")
+_OURS_ONLY = ("PrepareMaskTargets", "PrepareBoxTargets", "PrepareMixedTargets")
 
 
 def save_start(cfg: Config, path: Path, seed: int) -> None:

@@ -161,4 +161,7 @@ def _draw_targets(view: BrowsedSample, classes: tuple[str, ...]) -> tuple[str, n
     for x, y in targets.centers.numpy().astype(int):
         panel[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3] = 0
         panel[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = 255
-    return f"every {targets.stride} pixels", panel
+    title = f"every {targets.stride} pixels"
+    if targets.box_only is not None and targets.box_only.any():
+        title += f"; {int(targets.box_only.sum())} with only a box, filled"
+    return title, panel

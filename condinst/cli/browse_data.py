@@ -17,11 +17,12 @@ from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
 from mmengine.structures import InstanceData
 
 from condinst.config.nodes import type_name
+from condinst.datasets.checks.target_checks import box_supervision_of
 from condinst.images.pixel_format import to_display
 from condinst.targets.mask_samples import sample_masks
 
 # steps that make targets and inputs; images are drawn as they are before these
-_PREPARE = ("PrepareMaskTargets", "PrepareBoxTargets")
+_PREPARE = ("PrepareMaskTargets", "PrepareBoxTargets", "PrepareMixedTargets")
 _LAST = (*_PREPARE, "PackDetInputs")
 
 
@@ -80,10 +81,10 @@ class Browser:
         self._stride = None
         if targets and not self._prepare:
             mask_head = cfg.get("model", {}).get("mask_head", {})
-            if "BoxInst" in str(mask_head.get("type")):
+            if box_supervision_of(cfg.get("model", {})):
                 raise ValueError(
-                    f"{self._where}.pipeline: expected PrepareBoxTargets for --targets; without "
-                    "it, colors are compared in the training step"
+                    f"{self._where}.pipeline: expected PrepareBoxTargets or PrepareMixedTargets "
+                    "for --targets; without it, colors are compared in the training step"
                 )
             bbox_head = cfg.get("model", {}).get("bbox_head", {})  # RTMDet-Ins has it there
             self._stride = mask_head.get("mask_out_stride", bbox_head.get("mask_loss_stride", 4))

@@ -46,12 +46,17 @@ NMS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+_BOX_SUPERVISION = (
+    *("pairwise_size", "pairwise_dilation", "pairwise_weight", "warmup_iters", "warmup_start"),
+)
 # dicts by their path, in which unknown keys are ignored
 PLAIN: dict[str, tuple[str, ...]] = {
     "env_cfg": ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"),
     "env_cfg.mp_cfg": ("mp_start_method", "opencv_num_threads"),
     "env_cfg.dist_cfg": ("backend", "timeout", "init_method", "init_backend", "port", "store"),
     "auto_scale_lr": ("enable", "base_batch_size"),
+    "model.mask_head.box_supervision": _BOX_SUPERVISION,
+    "model.bbox_head.box_supervision": _BOX_SUPERVISION,
 }
 # dicts by their path, whose keys are the arguments of one function
 STRICT: dict[str, tuple[str, ...]] = {

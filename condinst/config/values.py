@@ -104,6 +104,10 @@ def _milestones(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(map(_whole(0)[0], value))
 
 
+def _is_odd(value: Any) -> bool:
+    return type(value) is int and value >= 3 and value % 2 == 1
+
+
 def _subset(value: Any) -> bool:
     """Tell whether a value chooses images: the first ones, the last ones, or a list of indices."""
     if isinstance(value, list | tuple):
@@ -147,6 +151,7 @@ _STEP = r"(?:.*\.)?(?:\w*pipeline|transforms)(?:\[\d+\])+\."
 _MODEL = r"(?:model|tta_model)\.(?:.*\.)?"
 _LOADER = r"(?:train|val|test)_dataloader\."
 
+_BOXES = r"model\.(?:mask_head|(?:mask|bbox)_head\.box_supervision)\."
 _RULES: list[tuple[str, tuple[_Check, str]]] = [
     (_LOADER + "batch_size", _whole(1, 4096)),
     (_LOADER + "num_workers", _whole(0, 512)),
@@ -251,6 +256,10 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
         r"model\.mask_head\.topk_masks_per_img",
         (lambda v: _whole(1)[0](v) or v == -1, "1 or more, or -1"),
     ),
+    (_BOXES + "pairwise_size", (_is_odd, "an odd number, 3 or more")),
+    (_BOXES + "pairwise_dilation", _whole(1)),
+    (_BOXES + "pairwise_weight", _number(0)),
+    (_BOXES + r"warmup_(?:iters|start)", _whole(0)),
     (
         _LOADER + r"(?:dataset\.)+pipeline",
         (lambda v: isinstance(v, list | tuple) and len(v) > 0, "a list of dicts, one or more"),

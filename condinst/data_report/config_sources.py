@@ -53,7 +53,9 @@ def read_config_sources(cfg: Any) -> ConfigSources:
             by_file[found.ann_file] = []
             same = sum(source.name.split()[0] == found.split for source in sources)
             name = f"{found.split} {same + 1}" if same else found.split
-            sources.append(read_source(found.ann_file, found.images, name))
+            sources.append(
+                read_source(found.ann_file, found.images, name, allow_box_only=found.allow_box_only)
+            )
             training.append(found.split == "train")
     if not sources:
         raise ValueError(

@@ -18,7 +18,7 @@ from condinst.masks.self_crossing import has_many_crossings
 
 __all__ = ["FixedAnnotation", "fix_annotation"]
 
-_NO_MASK = ("no_mask", "malformed_mask", "mask_size", "empty_mask")
+_NO_MASK = ("malformed_mask", "mask_size", "empty_mask")
 _POLYGONS = ("short_polygon", "flat_polygon", "crossing", "crossing_slightly")
 _BOX = (
     "no_box",
@@ -63,13 +63,14 @@ def fix_annotation(
         size: height and width of its image.
         filled: indices of polygons that cross themselves and are filled.
         dropped: indices of polygons that have too few points or no area.
-        boxes_only: whether the file has only boxes, so masks are not missing.
+        boxes_only: whether the file has only boxes. An object without a mask in another file keeps
+            its box too, from which training can learn.
     """
     by_mask = [key for key in issues if key in _NO_MASK]
     by_polygon = [key for key in issues if key in _POLYGONS]
     by_box = [key for key in issues if key in _BOX]
     by_area = [key for key in issues if key in _AREA]
-    if boxes_only:
+    if boxes_only or "no_mask" in issues:
         return _fix_box_only(ann, by_box, by_area, size)
     if by_mask:
         return _as_crowd(ann, by_mask, size)

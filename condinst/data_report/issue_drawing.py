@@ -67,7 +67,10 @@ def draw_issue(examination: Examination, issue: Issue, limit: int = _MAX_DRAWN) 
 
 
 def draw_objects(examination: Examination, images: Sequence[int]) -> list[Drawn]:
-    """Draw whole images with all their masks; images that cannot be read are left out."""
+    """Draw whole images with their masks, and with boxes where an object has only a box.
+
+    Images that cannot be read are left out.
+    """
     source = examination.source
     drawn: list[Drawn] = []
     if source.images is None:
@@ -82,9 +85,20 @@ def draw_objects(examination: Examination, images: Sequence[int]) -> list[Drawn]
         chosen = np.flatnonzero(
             (source.file.image_index == i) & (source.file.category_index >= 0) & ~source.file.crowd
         )
-        chosen = chosen[examination.masks.usable[chosen]]
-        masks = [Crop.of(coco_mask.decode(rasterize(source.mask(a), *size))) for a in chosen]
+        usable = examination.masks.usable
+        boxes = source.file.boxes
+        alone = source.file.without_mask & np.isfinite(boxes).all(axis=1)
+        chosen = chosen[usable[chosen] | alone[chosen]]
+        masks = [
+            Crop.of(coco_mask.decode(rasterize(source.mask(a), *size)))
+            if usable[a]
+            else Crop(np.zeros((0, 0), bool), 0, 0)
+            for a in chosen
+        ]
         objects = InstanceData(labels=source.file.category_index[chosen], masks=masks)
+        if alone[chosen].any():
+            corner = boxes[chosen, :2]
+            objects.bboxes = np.concatenate([corner, corner + boxes[chosen, 2:]], axis=1)
         named = len(names) > 1 and len(chosen) <= _NAMED
         shown = draw_instances(image, objects, names, names=named, enlarge=True)
         drawn.append((shown, f"{source.file.file_names[i]}: {counted(len(chosen), 'object')}"))

@@ -164,7 +164,8 @@ def _in_values(source: ReportSource) -> list[tuple[str, Item]]:
 def _in_masks(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
     found = []
     lacking = np.flatnonzero(source.file.segmentations == Segmentation.NONE).tolist()
-    if len(lacking) < source.num_annotations:  # a file of only boxes is meant for BoxInst
+    # a file of only boxes is meant for BoxInst
+    if len(lacking) < source.num_annotations and not source.allow_box_only:
         found += [("no_mask", _of(source, i)) for i in lacking]
     found += [("malformed_mask", _of(source, i, why)) for i, why in masks.malformed.items()]
     found += [("mask_size", _of(source, i, why)) for i, why in masks.other_size.items()]

@@ -17,8 +17,10 @@ MASK_ISSUES = [
         "no_mask",
         "masks missing",
         "warning",
-        "the annotation has no segmentation: training ignores it, and mask AP cannot be computed",
-        _CROWD,
+        "the annotation has a box and no segmentation: training ignores it, or with "
+        "allow_box_only=True of the dataset learns from the box; mask AP fails without "
+        "allow_box_only=True of the metric, which leaves the object out",
+        "",
     ),
     IssueType(
         "malformed_mask",

@@ -27,11 +27,13 @@ class ReportSource:
         name: the name in the report, such as "train".
         file: the annotations; boxes and areas are NaN if an annotation has no usable one.
         images: the folder that the file names start from; None if it was not found.
+        allow_box_only: whether objects without a mask are meant: training learns from their boxes.
     """
 
     name: str
     file: CocoFile
     images: str | None
+    allow_box_only: bool = False
 
     @property
     def path(self) -> str:
@@ -68,13 +70,20 @@ class ReportSource:
         return sizes[self.file.image_index]
 
 
-def read_source(path: str, images: str | None = None, name: str | None = None) -> ReportSource:
+def read_source(
+    path: str,
+    images: str | None = None,
+    name: str | None = None,
+    *,
+    allow_box_only: bool = False,
+) -> ReportSource:
     """Read an annotation file.
 
     Args:
         path: the COCO json.
         images: the folder of the images; None looks for it near the file.
         name: the name in the report; by default the file's stem without "instances_".
+        allow_box_only: whether objects without a mask are no issue.
 
     Raises:
         ValueError: the file is missing, is not JSON or has not COCO's layout, or ``images`` is
@@ -86,7 +95,8 @@ def read_source(path: str, images: str | None = None, name: str | None = None) -
             raise ValueError(f"expected the folder of its images at {images}, found none")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return ReportSource(_name(path, name), file, images or find_images(path, file.file_names))
+    folder = images or find_images(path, file.file_names)
+    return ReportSource(_name(path, name), file, folder, allow_box_only)
 
 
 def make_source(

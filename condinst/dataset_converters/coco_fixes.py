@@ -17,14 +17,15 @@ _MEASURES = {"bbox", "area", "keys", "iscrowd", "ignore"}  # what the mask or a 
 def broken_rules(data: Any) -> dict[int, set[str]]:
     """Return annotation -> the rules that it breaks, of a ``CocoFile``.
 
-    An annotation without a mask breaks one where others have masks.
+    An annotation without a usable outline breaks one where others have masks. One without any
+    segmentation does not: training learns from its box.
     """
     found: dict[int, set[str]] = {}
     for issue in data.issues:
         if issue.where == "annotations" and not issue.fixed:
             found.setdefault(issue.index, set()).add(issue.rule)
     kinds = data.segmentations
-    without = np.isin(kinds, (Segmentation.NONE, Segmentation.DEGENERATE)) & ~data.crowd
+    without = (kinds == Segmentation.DEGENERATE) & ~data.without_mask & ~data.crowd
     if not np.isin(kinds, (Segmentation.NONE, Segmentation.DEGENERATE)).all():
         for index in np.flatnonzero(without).tolist():
             found.setdefault(index, set()).add("segmentation")

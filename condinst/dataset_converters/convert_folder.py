@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,6 @@ class _Stored:
     width: int
     objects: bytes
     labels: frozenset[Label]  # of objects that are no crowds
-    outlined: frozenset[Label]  # of those that have an outline
     num_objects: int
     split: str | None
 
@@ -60,7 +59,9 @@ def convert(
     boxes, rectangles, masks, corners, seen = 0, 0, 0, 0, set[Label]()
     stored = []
     for image in source.images:
-        without = sum("segmentation" not in found for found in image.objects)
+        without = sum(
+            "segmentation" not in found and not found["iscrowd"] for found in image.objects
+        )
         drawn = sum(found.get("rectangle", False) for found in image.objects)
         corners += sum(
             is_rectangle(found) for found in image.objects if not found.get("rectangle", False)
@@ -89,8 +90,6 @@ def convert(
         )
     if boxes:
         _say_boxes(boxes, masks, notes)
-    if masks:  # boxes become crowds
-        stored = [replace(image, labels=image.outlined) for image in stored]
     splits, used_seed = _splits(stored, names, root, notes, val_fraction, seed)
     img_dirs = {split: _common_folder(images) for split, images in splits.items()}
     if used_seed is not None:  # both come from one folder
@@ -119,7 +118,6 @@ def _store(image: ImageRecord) -> _Stored:
         image.width,
         json.dumps(image.objects, separators=(",", ":")).encode(),
         frozenset(found["label"] for found in objects),
-        frozenset(found["label"] for found in objects if "segmentation" in found),
         len(image.objects),
         image.split,
     )
@@ -138,8 +136,8 @@ def _check(
 def _say_boxes(boxes: int, masks: int, notes: Notes) -> None:
     if masks:
         notes.say(
-            f"{boxes} objects have a box and no outline, {masks} have an outline: the boxes become "
-            "crowd regions, which are neither learned nor counted."
+            f"{boxes} objects have a box and no outline, {masks} have an outline: masks are "
+            "learned from the outlines where they are, and from the boxes elsewhere."
         )
     else:
         notes.say(f"All {boxes} objects are boxes without outlines: BoxInst can learn from them.")
@@ -231,10 +229,10 @@ def _annotations(
             if not with_masks and rectangle_drawn:
                 del found["segmentation"]
                 found["area"] = found["bbox"][2] * found["bbox"][3]
-            if with_masks and "segmentation" not in found:
+            if with_masks and found["iscrowd"] and "segmentation" not in found:
                 x, y, width, height = found["bbox"]
                 corners = rectangle(x, y, x + width, y + height)
-                found |= {"iscrowd": 1, "segmentation": [corners.ravel().tolist()]}
+                found["segmentation"] = [corners.ravel().tolist()]
             wanted = ids.values() if label == EVERY_CLASS else [ids.get(label)]
             for category in wanted:
                 if category is None:  # a crowd of a class that has no instances

@@ -25,6 +25,7 @@ _MODULES = {
     "PackDetInputs": "transforms.fast_transforms",
     "PrepareBoxTargets": "transforms.prepare_box_targets",
     "PrepareMaskTargets": "transforms.prepare_mask_targets",
+    "PrepareMixedTargets": "transforms.prepare_mixed_targets",
     "RandomAffine": "transforms.erase_and_warp",
     "RandomErasing": "transforms.erase_and_warp",
     "RandomTile": "transforms.random_tile",
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
     )
     from condinst.datasets.transforms.prepare_mask_targets import (
         PrepareMaskTargets as PrepareMaskTargets,
+    )
+    from condinst.datasets.transforms.prepare_mixed_targets import (
+        PrepareMixedTargets as PrepareMixedTargets,
     )
     from condinst.datasets.transforms.random_tile import RandomTile as RandomTile
 else:

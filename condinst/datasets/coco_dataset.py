@@ -23,10 +23,21 @@ class CocoDataset(MmdetCocoDataset):
     :class:`~condinst.datasets.coco.coco_records.CocoFile` fixes are fixed here too. Numbers stay in
     arrays until a sample is loaded.
 
+    Args:
+        args, kwargs: mmdet's.
+        allow_box_only: whether an object without a segmentation, or with an empty one, is learned
+            from its box alone; otherwise ``LoadAnnotations(with_mask=True)`` ignores it. Crowds are
+            ignored in any case. The model needs ``box_supervision``, and the pipeline
+            ``PrepareMixedTargets``.
+
     Raises:
         ValueError: the file is missing, has not COCO's layout, or cannot be trained on; the
             message names the file and its entries.
     """
+
+    def __init__(self, *args: Any, allow_box_only: bool = False, **kwargs: Any) -> None:
+        self.allow_box_only = allow_box_only
+        super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return mmdet's dict for each image, in the file's order, with masks as arrays."""
@@ -45,7 +56,7 @@ class CocoDataset(MmdetCocoDataset):
             key: [file.image_ids[i] for i in file.image_index[file.category_index == place]]
             for place, (key, _) in enumerate(file.categories)
         }
-        return [
+        infos = [
             self.parse_data_info(
                 {
                     "raw_img_info": {**image, "img_id": image["id"]},
@@ -54,6 +65,10 @@ class CocoDataset(MmdetCocoDataset):
             )
             for image, chosen in zip(file.images, file.annotations_of_image, strict=True)
         ]
+        if self.allow_box_only:
+            for info in infos:
+                _mark_box_only(info["instances"])
+        return infos
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Return mmdet's sample at ``idx``, with masks as lists."""
@@ -65,6 +80,16 @@ class CocoDataset(MmdetCocoDataset):
                     part.tolist() if isinstance(part, np.ndarray) else part for part in mask
                 ]
         return info
+
+
+def _mark_box_only(instances: list[dict[str, Any]]) -> None:
+    for instance in instances:
+        mask = instance.get("mask") or ()
+        if not instance["ignore_flag"] and not (
+            isinstance(mask, dict) or any(len(polygon) for polygon in mask)
+        ):
+            instance.pop("mask", None)
+            instance["box_only"] = True
 
 
 def _annotations(file: CocoFile, chosen: np.ndarray) -> list[dict[str, Any]]:

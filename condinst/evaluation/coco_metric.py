@@ -60,6 +60,8 @@ class CocoMetric(MmdetCocoMetric):
             each n of ``proposal_nums``, and AR_s@n, AR_m@n and AR_l@n for the largest n.
         backend: "faster_coco_eval", "pycocotools", or "auto" for the first one if it is
             installed. Both give the same numbers.
+        allow_box_only: whether objects may have a box and no mask. Box AP counts them. For mask AP
+            they are crowds: what is detected inside the box is neither right nor wrong.
         predictions_file: the file that each evaluation writes its predictions to, as COCO's
             results with RLE; only the first process writes. ``ReportHook`` sets it. If the file
             cannot be written, a warning is logged and the evaluation goes on.
@@ -76,6 +78,7 @@ class CocoMetric(MmdetCocoMetric):
         metric: str | Sequence[str] = "bbox",
         *args: Any,
         backend: str = "auto",
+        allow_box_only: bool = False,
         predictions_file: str | Path | None = None,
         **kwargs: Any,
     ) -> None:
@@ -86,6 +89,7 @@ class CocoMetric(MmdetCocoMetric):
         if kwargs.get("format_only") and kwargs.get("outfile_prefix") is None:
             raise ValueError("CocoMetric: format_only=True needs outfile_prefix, got None")
         self.backend = choose_backend(backend)
+        self.allow_box_only = allow_box_only
         super().__init__(None, metrics, *args, **kwargs)
         self._coco_api: Any  # None until there is a ground truth, as in mmdet
         if ann_file is not None:
@@ -189,6 +193,11 @@ class CocoMetric(MmdetCocoMetric):
     ) -> dict[str, float]:
         start = time.perf_counter()
         iou_type = "segm" if metric == "segm" else "bbox"
+        if iou_type == "segm" and self.allow_box_only:
+            crowds = truth.crowds.sum()
+            truth = truth.for_masks()
+            count = int(truth.crowds.sum() - crowds)
+            logger.info(f"segm: {count} objects have a box and no mask; mask AP leaves them out")
         detections = gather_detections(predictions, truth, self.cat_ids, iou_type)
         logger.info(
             f"Evaluating {metric} by {self.backend}: {len(detections)} "

@@ -9,7 +9,7 @@ original image.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -56,6 +56,21 @@ class Truth:
     def masks(self) -> list[dict[str, Any]]:
         """Return (G,) compressed RLEs; raise ValueError if an object has no segmentation."""
         return [self._mask(index) for index in range(len(self.segmentations))]
+
+    def for_masks(self) -> Truth:
+        """Return the objects for comparisons of masks: those without a mask become crowds.
+
+        The mask of such a crowd is the object's box: what is detected in it is neither right nor
+        wrong, and the object is not missed.
+        """
+        segmentations, crowds = list(self.segmentations), self.crowds.copy()
+        for index, segmentation in enumerate(segmentations):
+            if not (isinstance(segmentation, dict) or any(len(p) for p in segmentation or ())):
+                x, y, width, height = self.boxes[index].tolist()
+                right, low = x + width, y + height
+                segmentations[index] = [[x, y, right, y, right, low, x, low]]
+                crowds[index] = True
+        return replace(self, segmentations=segmentations, crowds=crowds)
 
     def _mask(self, index: int) -> dict[str, Any]:
         segmentation, size = self.segmentations[index], self.sizes[self.images[index]]

@@ -53,6 +53,7 @@ class MatchingMetric(BaseMetric):
             evaluated images. Use "best" on validation images only, and a number on test images.
         min_visible: leaves out detections with a smaller visible fraction, see
             :meth:`condinst.Results.to_label_map`.
+        allow_box_only: whether objects may have a box and no mask. They count as crowds.
         backend_args: mmengine's arguments for reading ``ann_file``.
         collect_device, prefix: mmengine's.
 
@@ -72,12 +73,14 @@ class MatchingMetric(BaseMetric):
         backend_args: dict[str, Any] | None = None,
         collect_device: str = "cpu",
         prefix: str | None = None,
+        allow_box_only: bool = False,
     ) -> None:
         check_matching(iou_thrs, score_thr, min_visible)
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ann_file, self.iou_thrs = str(ann_file), [float(value) for value in iou_thrs]
         self.score_thr, self.min_visible = score_thr, min_visible
         self._coco = read_ground_truth(self.ann_file, backend_args)
+        self.allow_box_only = allow_box_only
         self._truth: Truth | None = None
         self._category_ids: list[Any] = []
         self._image_index: dict[Any, int] = {}
@@ -106,7 +109,8 @@ class MatchingMetric(BaseMetric):
             self._coco, self.dataset_meta["classes"], self.ann_file, logger
         )
         present = [value for value in self._category_ids if value is not None]
-        self._truth = read_truth(self._coco.dataset, present, self.ann_file)
+        truth = read_truth(self._coco.dataset, present, self.ann_file)
+        self._truth = truth.for_masks() if self.allow_box_only else truth
         self._image_index = {value: i for i, value in enumerate(self._truth.image_ids)}
 
     def _compare(self, sample: dict[str, Any]) -> ScoredOverlaps:

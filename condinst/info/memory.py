@@ -118,7 +118,7 @@ def _train_batch(
     return pseudo_collate([finish(_annotated(shape, num_classes)) for _ in range(batch_size)])
 
 
-_LAST = ("PrepareMaskTargets", "PrepareBoxTargets", "PackDetInputs")
+_LAST = ("PrepareMaskTargets", "PrepareBoxTargets", "PrepareMixedTargets", "PackDetInputs")
 
 
 def _annotated(shape: tuple[int, int, int], num_classes: int) -> dict[str, Any]:

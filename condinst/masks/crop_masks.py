@@ -19,7 +19,7 @@ from mmcv.image.geometric import cv2_interp_codes
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
-from condinst.masks.crop import Crop
+from condinst.masks.crop import Crop, crop_of_runs
 from condinst.masks.polygon_rle import polygons_to_rle
 from condinst.masks.rle import read_counts
 
@@ -34,16 +34,26 @@ class CropMasks(BitmapMasks):
     coordinates. All other methods read the bitmaps in ``masks``. From then on the bitmaps replace
     the crops, so that changes made to them are kept.
 
+    An object of which only the box is known has its filled box as its mask, and a flag. All methods
+    keep the flags, and so does every transform that only indexes, joins and moves masks.
+
     Args:
         masks: N masks, each the part that holds its pixels; or (N, H, W) bitmaps or a list of them,
             as for ``BitmapMasks``.
         height, width: size of the image.
+        box_only: (N,) bool, whether a mask is a filled box in place of an unknown mask; None if
+            none is.
     """
 
     def __init__(
-        self, masks: Sequence[Crop] | Sequence[np.ndarray] | np.ndarray, height: int, width: int
+        self,
+        masks: Sequence[Crop] | Sequence[np.ndarray] | np.ndarray,
+        height: int,
+        width: int,
+        box_only: Sequence[bool] | np.ndarray | None = None,
     ) -> None:
         self.height, self.width = height, width
+        self._box_only = None if box_only is None else np.asarray(box_only, bool)
         self._crops = [mask if isinstance(mask, Crop) else self._cut(mask) for mask in masks]
         self._bitmaps: np.ndarray | None = None
 
@@ -68,8 +78,10 @@ class CropMasks(BitmapMasks):
         """Join masks of any kind of images of one size."""
         if not masks:
             raise ValueError("expected masks to join, got none")
-        crops = [crop for each in masks for crop in cls.of(each).crops]
-        return cls(crops, masks[0].height, masks[0].width)
+        parts = [cls.of(each) for each in masks]
+        crops = [crop for each in parts for crop in each.crops]
+        box_only = np.concatenate([each.box_only for each in parts])
+        return cls(crops, masks[0].height, masks[0].width, box_only)
 
     @property
     def masks(self) -> np.ndarray:
@@ -89,6 +101,26 @@ class CropMasks(BitmapMasks):
         """The N crops (an empty mask may have a crop of no pixels)."""
         return self._crops if self._bitmaps is None else [Crop.of(mask) for mask in self._bitmaps]
 
+    @property
+    def box_only(self) -> np.ndarray:
+        """(N,) bool: whether each mask is a filled box in place of an unknown mask.
+
+        Raises:
+            ValueError: bitmaps that were assigned to ``masks`` are more or fewer than before.
+        """
+        if self._box_only is None:
+            return np.zeros(len(self), bool)
+        if len(self._box_only) != len(self):
+            raise ValueError(
+                f"{len(self)} masks have replaced {len(self._box_only)}, and it is not known which "
+                "of them are boxes: a transform assigns bitmaps to gt_masks.masks"
+            )
+        return self._box_only
+
+    def with_crops(self, crops: Sequence[Crop]) -> CropMasks:
+        """Return the same objects with other masks."""
+        return CropMasks(crops, self.height, self.width, self._box_only)
+
     def __len__(self) -> int:
         return len(self._crops) if self._bitmaps is None else len(self._bitmaps)
 
@@ -98,17 +130,18 @@ class CropMasks(BitmapMasks):
     def __getitem__(self, index: Any) -> CropMasks:
         crops = self.crops
         chosen = np.arange(len(crops))[index].reshape(-1)
-        return CropMasks([crops[i] for i in chosen], self.height, self.width)
+        flags = None if self._box_only is None else self.box_only[chosen]
+        return CropMasks([crops[i] for i in chosen], self.height, self.width, flags)
 
     def rescale(self, scale: Any, interpolation: str = "nearest") -> BitmapMasks:
         if interpolation != "nearest":
-            return super().rescale(scale, interpolation)
+            return self._as_bitmaps(super().rescale(scale, interpolation))
         width, height = mmcv.rescale_size((self.width, self.height), scale)
         return self.resize((height, width))
 
     def resize(self, out_shape: tuple[int, int], interpolation: str = "nearest") -> BitmapMasks:
         if interpolation != "nearest" or min(self.height, self.width, *out_shape) == 0:
-            return super().resize(out_shape, interpolation)
+            return self._as_bitmaps(super().resize(out_shape, interpolation))
         rows, columns = (
             _nearest(old, new)
             for old, new in zip((self.height, self.width), out_shape, strict=True)
@@ -119,7 +152,7 @@ class CropMasks(BitmapMasks):
             left, right = np.searchsorted(columns, [x, x + mask.shape[1]])
             resized = mask[rows[top:bottom] - y][:, columns[left:right] - x]
             crops.append(_placed(resized, int(left), int(top)))
-        return CropMasks(crops, *out_shape)
+        return CropMasks(crops, *out_shape, self._box_only)
 
     def flip(self, flip_direction: str = "horizontal") -> BitmapMasks:
         assert flip_direction in ("horizontal", "vertical", "diagonal")
@@ -130,25 +163,25 @@ class CropMasks(BitmapMasks):
             if flip_direction != "horizontal":
                 mask, y = mask[::-1], self.height - y - mask.shape[0]
             crops.append(_placed(mask, x, y))
-        return CropMasks(crops, self.height, self.width)
+        return self.with_crops(crops)
 
     def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> BitmapMasks:
         if pad_val != 0:
-            return super().pad(out_shape, pad_val)
+            return self._as_bitmaps(super().pad(out_shape, pad_val))
         return self.move(0, 0, out_shape)
 
     def crop(self, bbox: np.ndarray) -> BitmapMasks:
         x1, x2 = (int(v) for v in np.clip(bbox[0::2], 0, self.width))
         y1, y2 = (int(v) for v in np.clip(bbox[1::2], 0, self.height))
         if x1 >= x2 or y1 >= y2:
-            return super().crop(bbox)
+            return self._as_bitmaps(super().crop(bbox))
         crops = []
         for mask, x, y in self.crops:
             left, top = max(x, x1), max(y, y1)
             right, bottom = min(x + mask.shape[1], x2), min(y + mask.shape[0], y2)
             part = mask[top - y : max(bottom - y, top - y), left - x : max(right - x, left - x)]
             crops.append(_placed(part, left - x1, top - y1))
-        return CropMasks(crops, y2 - y1, x2 - x1)
+        return CropMasks(crops, y2 - y1, x2 - x1, self._box_only)
 
     def expand(self, expanded_h: int, expanded_w: int, top: int, left: int) -> BitmapMasks:
         return self.move(left, top, (expanded_h, expanded_w))
@@ -162,7 +195,9 @@ class CropMasks(BitmapMasks):
         interpolation: str = "bilinear",
     ) -> BitmapMasks:
         if border_value or offset != int(offset):
-            return super().translate(out_shape, offset, direction, border_value, interpolation)
+            return self._as_bitmaps(
+                super().translate(out_shape, offset, direction, border_value, interpolation)
+            )
         x, y = (int(offset), 0) if direction == "horizontal" else (0, int(offset))
         return self.move(x, y, out_shape)
 
@@ -175,7 +210,9 @@ class CropMasks(BitmapMasks):
         interpolation: str = "bilinear",
     ) -> BitmapMasks:
         if border_value:
-            return super().shear(out_shape, magnitude, direction, border_value, interpolation)
+            return self._as_bitmaps(
+                super().shear(out_shape, magnitude, direction, border_value, interpolation)
+            )
         across, down = (magnitude, 0) if direction == "horizontal" else (0, magnitude)
         matrix = np.array([[1, across, 0], [down, 1, 0]], float)
         return self.warp(matrix, out_shape, interpolation)
@@ -190,7 +227,9 @@ class CropMasks(BitmapMasks):
         interpolation: str = "bilinear",
     ) -> BitmapMasks:
         if border_value:
-            return super().rotate(out_shape, angle, center, scale, border_value, interpolation)
+            return self._as_bitmaps(
+                super().rotate(out_shape, angle, center, scale, border_value, interpolation)
+            )
         middle = center or ((self.width - 1) * 0.5, (self.height - 1) * 0.5)
         matrix = cv2.getRotationMatrix2D(middle, -angle, scale)
         return self.warp(matrix, out_shape, interpolation)
@@ -203,7 +242,7 @@ class CropMasks(BitmapMasks):
             left, top = left + x, top + y
             part = mask[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)]
             crops.append(_placed(part, max(left, 0), max(top, 0)))
-        return CropMasks(crops, height, width)
+        return CropMasks(crops, height, width, self._box_only)
 
     def warp(
         self, matrix: np.ndarray, out_shape: tuple[int, int], interpolation: str = "bilinear"
@@ -236,7 +275,13 @@ class CropMasks(BitmapMasks):
             pixels = np.ascontiguousarray(mask).view(np.uint8) * 255
             drawn = cv2.warpAffine(pixels, own, size, flags=flags) > 127
             crops.append(_placed(drawn, int(first[0]), int(first[1])))
-        return CropMasks(crops, height, width)
+        return CropMasks(crops, height, width, self._box_only)
+
+    def _as_bitmaps(self, masks: BitmapMasks) -> BitmapMasks:
+        """Return what mmdet made of all bitmaps, with the flags where there are any."""
+        if self._box_only is None:
+            return masks
+        return CropMasks(masks.masks, masks.height, masks.width, self._box_only)
 
     @property
     def areas(self) -> np.ndarray:
@@ -252,29 +297,6 @@ class CropMasks(BitmapMasks):
                 x, y = x + crop.x, y + crop.y
                 box[:] = x, y, x + mask.shape[1], y + mask.shape[0]
         return HorizontalBoxes(boxes)
-
-
-def crop_of_runs(runs: np.ndarray, height: int) -> Crop:
-    """Draw the crop of a mask from its run lengths.
-
-    Args:
-        runs: int64 run lengths down the columns, background first; they cover the image.
-        height: height of the image.
-    """
-    ends = np.cumsum(runs)
-    starts, ends = ends[0::2][: len(runs) // 2], ends[1::2]
-    filled = ends > starts
-    starts, ends = starts[filled], ends[filled]
-    if not len(starts):
-        return Crop(np.zeros((0, 0), bool), 0, 0)
-    first, last = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
-    borders = np.stack([starts, ends], axis=1).ravel()
-    # draw only the columns from the first to the last covered one
-    lengths = np.diff(borders, prepend=first * height, append=last * height)
-    covered = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(last - first, height)
-    rows = np.flatnonzero(covered.any(axis=0))
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    return Crop(np.ascontiguousarray(covered[:, top:bottom].T), first, top)
 
 
 def _placed(mask: np.ndarray, x: int, y: int) -> Crop:

@@ -50,6 +50,8 @@ class GroundTruth:
             None without a semantic head.
         pairwise_edges: (E, H, W) bool, whether a cell and its e-th neighbor have similar colors,
             where boxes supervise the masks; None otherwise.
+        box_only: (M,) bool, whether the box alone supervises the mask of the object; None where
+            all objects of the dataset are of one kind.
     """
 
     bboxes: Tensor
@@ -58,6 +60,7 @@ class GroundTruth:
     mask_targets: Tensor | None
     semantic: Tensor | None = None
     pairwise_edges: Tensor | None = None
+    box_only: Tensor | None = None
 
 
 @dataclass
@@ -126,6 +129,18 @@ class Instances:
 
     def __len__(self) -> int:
         return self.params.shape[0]
+
+    def select(self, chosen: Tensor) -> Instances:
+        """Return the instances of (N,) bools on the CPU, in their order."""
+        counts = [int(part.sum()) for part in chosen.split(self.counts)]
+        inds = chosen.nonzero().squeeze(1).to(self.params.device, non_blocking=True)
+        return Instances(
+            params=self.params[inds],
+            points=self.points[inds],
+            strides=self.strides[inds],
+            counts=counts,
+            gt_inds=None if self.gt_inds is None else self.gt_inds[inds],
+        )
 
     def chunks(self, size: int) -> Iterator[tuple[slice, Instances]]:
         """Yield at most ``size`` instances at a time: their range among the N, and a record."""

@@ -58,9 +58,10 @@ class DataFacts:
             their size in pixels stays the same.
         busiest: largest number of objects in an image of either split.
         busiest_file: file name of that image.
-        masks: whether (training, validation) annotations have masks.
+        masks: whether any (training, validation) object has a mask.
         inputs: the pixels of the files.
         img_paths: the training images.
+        box_only: number of (training, validation) objects with a box and no mask.
     """
 
     classes: tuple[str, ...]
@@ -81,6 +82,16 @@ class DataFacts:
     masks: tuple[bool, bool]
     inputs: Inputs
     img_paths: tuple[Path, ...]
+    box_only: tuple[int, int] = (0, 0)
+
+    @property
+    def mixed(self) -> tuple[bool, bool]:
+        """Whether a part of the (training, validation) objects has masks, and a part has not."""
+        first, second = (
+            has_masks and count > 0
+            for has_masks, count in zip(self.masks, self.box_only, strict=True)
+        )
+        return first, second
 
 
 def collect_facts(train: SplitFiles, val: SplitFiles) -> DataFacts:
@@ -135,6 +146,7 @@ def collect_facts(train: SplitFiles, val: SplitFiles) -> DataFacts:
         masks=(first.masks, second.masks),
         inputs=look_at_inputs([*paths[0], *paths[1]]),
         img_paths=tuple(paths[0]),
+        box_only=(first.box_only, second.box_only),
     )
 
 
@@ -182,7 +194,8 @@ class _Objects:
         images: (A,) indices of the images.
         per_image: (N,) number of objects.
         images_per_class: number of images with an object of each category.
-        masks: whether most objects have a mask.
+        masks: whether any object has a mask.
+        box_only: number of objects with a box and no mask.
     """
 
     sizes: np.ndarray
@@ -190,6 +203,7 @@ class _Objects:
     per_image: np.ndarray
     images_per_class: tuple[int, ...]
     masks: bool
+    box_only: int
 
     @classmethod
     def of(cls, file: CocoFile) -> _Objects:
@@ -203,7 +217,8 @@ class _Objects:
             images=images,
             per_image=np.bincount(images, minlength=len(file.image_ids)),
             images_per_class=tuple(np.bincount(pairs[1], minlength=count).tolist()),
-            masks=bool(has_mask.mean() > 0.5) if len(has_mask) else False,
+            masks=bool(has_mask.any()),
+            box_only=int(file.without_mask[wanted].sum()),
         )
 
 
@@ -245,7 +260,7 @@ def describe(facts: DataFacts) -> Sequence[tuple[str, str]]:
             "the areas of boxes",
         ),
         ("pixels", kinds),
-        ("masks", _masks(facts.masks)),
+        ("masks", _masks(facts)),
     ]
 
 
@@ -253,13 +268,18 @@ def _by(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
 
 
-def _masks(masks: tuple[bool, bool]) -> str:
-    return {
+def _masks(facts: DataFacts) -> str:
+    text = {
         (True, True): "yes",
         (True, False): "for training, only boxes for validation",
         (False, True): "for validation, only boxes for training",
         (False, False): "no, only boxes",
-    }[masks]
+    }[facts.masks]
+    if facts.mixed[0]:
+        text += f"; {facts.box_only[0]} of {facts.num_objects} training objects have only a box"
+    if facts.mixed[1]:
+        text += f"; {counted(facts.box_only[1], 'validation object')} with only a box"
+    return text
 
 
 def notes_on(facts: DataFacts) -> list[str]:
@@ -271,5 +291,15 @@ def notes_on(facts: DataFacts) -> list[str]:
     if absent := [name for name, count in pairs if not count]:
         notes.append(
             f"classes in no training image, which cannot be learned: {first_few(absent, 8)}"
+        )
+    if facts.mixed[0]:
+        notes.append(
+            f"{facts.box_only[0]} of {facts.num_objects} training objects have a box and no mask: "
+            "CondInst learns these from their boxes and the others from their masks"
+        )
+    if facts.mixed[1]:
+        notes.append(
+            f"{facts.box_only[1]} validation objects have a box and no mask: box AP counts them, "
+            "mask AP leaves them out"
         )
     return [*notes, *facts.inputs.notes]

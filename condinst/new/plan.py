@@ -71,6 +71,11 @@ class Plan:
     max_per_img: int
     num_workers: int
 
+    @property
+    def mixed(self) -> bool:
+        """Whether the model learns some objects from masks and others from boxes."""
+        return self.facts.mixed[0] and not self.recipe.boxes
+
 
 def make_plan(
     name: str,

@@ -97,6 +97,8 @@ def _backend(plan: Plan) -> dict[str, str]:
 def _targets(plan: Plan) -> list[str]:
     """Return the steps that make mask targets and pack: the base's, with changes for the data."""
     own = plan.base.train_pipeline[-2]
+    if plan.mixed:
+        return _mixed_targets(plan)
     changed: dict[str, Any] = {}
     if plan.views.mask_stride != own.stride:
         changed["stride"] = plan.views.mask_stride
@@ -115,6 +117,17 @@ def _targets(plan: Plan) -> list[str]:
     reasons += ["the pixels have 12 bits"] * ("value_range" in changed)
     code = f"dict(_base_.train_pipeline[-2], {inner}),"
     return [*line(code, "; ".join(reasons), 4), "    _base_.train_pipeline[-1],"]
+
+
+def _mixed_targets(plan: Plan) -> list[str]:
+    """Return the steps that make the targets of masks and of boxes, and pack."""
+    step: dict[str, Any] = dict(type="PrepareMixedTargets", stride=plan.views.mask_stride)
+    step["bottom_pixels_removed"] = 0
+    inputs = plan.facts.inputs
+    if inputs.pixels.dtype == "uint16" and inputs.largest < 4096:
+        step["value_range"] = 4095
+    why = "samples masks; compares colors for the objects with only a box"
+    return [*_step(codes(step), why), "    _base_.train_pipeline[-1],"]
 
 
 def _test_pipeline(plan: Plan) -> list[str]:
@@ -148,11 +161,16 @@ def _sets(plan: Plan) -> list[str]:
         filters = dict(filter_empty_gt=not negatives, min_size=1)
     if filters:
         train["filter_cfg"] = filters
-    why = (
-        f"{_many(negatives, 'image')} without objects: training uses them too" if negatives else ""
-    )
-    lines += dict_lines("train_set = ", codes(train), why=why)
-    lines += dict_lines("val_set = ", codes(_files(plan, 1)))
+    reasons = []
+    if negatives:
+        reasons.append(f"{_many(negatives, 'image')} without objects: training uses them too")
+    facts = plan.facts
+    if plan.mixed:
+        train["allow_box_only"] = True
+        reasons.append(f"{facts.box_only[0]} of {facts.num_objects} objects have a box and no mask")
+    lines += dict_lines("train_set = ", codes(train), why="; ".join(reasons))
+    val = _files(plan, 1) | (dict(allow_box_only=True) if facts.mixed[1] else {})
+    lines += dict_lines("val_set = ", codes(val))
     if _has_test(plan):
         lines += dict_lines("test_set = ", codes(_files(plan, 2)), why="the data's own test split")
     return lines
@@ -215,6 +233,10 @@ def _evaluator(plan: Plan) -> list[str]:
     if not plan.facts.masks[1]:
         extra["metric"] = value(["bbox"])
         reasons.append("no masks to measure with")
+    elif plan.facts.mixed[1]:
+        extra["allow_box_only"] = value(True)
+        count = _many(plan.facts.box_only[1], "object")
+        reasons.append(f"{count} without a mask: box AP counts them, mask AP leaves them out")
     why = "; ".join(reasons)
     if not _has_test(plan):
         return _measure("val_evaluator = test_evaluator = ", plan.places.ann_files[1], extra, why)

@@ -65,6 +65,9 @@ def _mask_head(plan: Plan) -> list[str]:
     if plan.recipe.boxes:
         values["warmup_iters"] = plan.schedule.max_iters // 10
         reasons.append("the pairwise loss grows for a tenth of the training")
+    if plan.mixed:
+        values["box_supervision"] = dict(warmup_iters=plan.schedule.max_iters // 10)
+        reasons.append("objects without masks learn from boxes, slowly for a tenth of the training")
     if norm := _norm(plan):
         values["mask_feature_head"] = norm
         reasons.append("batches are too small for batch statistics")

@@ -156,8 +156,9 @@ def analyze(split: EvaluatedSplit, predictions_file: str | Path) -> Analysis:
 
 
 def _accuracy(split: EvaluatedSplit, detections: Detections) -> Accuracy:
+    truth = split.box_truth if detections.masks is None else None
     curves = evaluate(
-        split.truth,
+        truth or split.truth,
         detections,
         backend=choose_backend("auto"),
         iou_thrs=split.iou_thrs,

@@ -36,6 +36,8 @@ class EvaluatedSplit:
         max_dets: caps on the detections per image and class, ascending (``proposal_nums``).
         cap_of_map: the cap of "mAP".
         matching: the arguments of the evaluator's MatchingMetric; None without one.
+        box_truth: the objects for box AP, where ``truth`` leaves out objects without a mask; None
+            where both are the same.
     """
 
     ann_file: str
@@ -48,6 +50,7 @@ class EvaluatedSplit:
     max_dets: list[int]
     cap_of_map: int
     matching: Mapping[str, Any] | None = None
+    box_truth: Truth | None = None
 
 
 def read_split(cfg: Mapping[str, Any], name: str, folders: Sequence[Path] = ()) -> EvaluatedSplit:
@@ -78,17 +81,19 @@ def read_split(cfg: Mapping[str, Any], name: str, folders: Sequence[Path] = ()) 
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     nums = sorted({int(num) for num in metric.get("proposal_nums") or _DEFAULT_NUMS})
     thrs = metric.get("iou_thrs")
+    leaves_out = bool(metric.get("allow_box_only")) and "segm" in kinds
     return EvaluatedSplit(
         ann_file=path,
         folder=_locate(str(dataset.data_prefix.get("img") or ""), folders)[0],
         file_names=[names[image_id] for image_id in truth.image_ids],
-        truth=truth,
+        truth=truth.for_masks() if leaves_out else truth,
         class_names=[categories[category_id] for category_id in truth.category_ids],
         iou_types=[kind for kind in ("segm", "bbox") if kind in kinds],
         iou_thrs=_IOU_THRS if thrs is None else np.array(thrs, float, ndmin=1),
         max_dets=nums,
         cap_of_map=100 if nums == _DEFAULT_NUMS else nums[-1],
         matching=_metric(cfg.get(f"{name}_evaluator"), "MatchingMetric"),
+        box_truth=truth if leaves_out else None,
     )
 
 

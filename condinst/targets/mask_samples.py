@@ -21,7 +21,7 @@ from condinst.masks.crop import Crop
 from condinst.masks.crop_masks import CropMasks
 from condinst.masks.polygon_rle import polygons_to_rle
 from condinst.masks.rle import read_many_counts
-from condinst.targets.target_types import SampledMasks
+from condinst.targets.target_types import SampledMasks, SimilarColors
 
 __all__ = ["pack_bools", "sample_masks", "unpack_bools"]
 
@@ -67,6 +67,8 @@ def sample_masks(
     )
     if coarse:
         fine.coarse = coarse[0]
+    if isinstance(masks, CropMasks) and masks.box_only.any():
+        fine.box_only = torch.from_numpy(masks.box_only)
     return fine
 
 
@@ -187,14 +189,23 @@ def _to_bits(masks: SampledMasks) -> tuple:
     if masks.coarse is not None:
         coarse = pack_bools(masks.coarse.samples), masks.coarse.stride
     numbers = masks.centers.numpy(), masks.areas.numpy(), masks.stride
-    return _from_bits, (pack_bools(masks.samples), *numbers, coarse)
+    boxes = None if masks.box_only is None else masks.box_only.numpy()
+    return _from_bits, (pack_bools(masks.samples), *numbers, coarse, boxes, masks.colors)
 
 
 def _from_bits(
-    samples: tuple, centers: np.ndarray, areas: np.ndarray, stride: int, coarse: tuple | None
+    samples: tuple,
+    centers: np.ndarray,
+    areas: np.ndarray,
+    stride: int,
+    coarse: tuple | None,
+    boxes: np.ndarray | None,
+    colors: SimilarColors | None,
 ) -> SampledMasks:
     per_mask = torch.from_numpy(centers), torch.from_numpy(areas)
-    masks = SampledMasks(unpack_bools(samples), *per_mask, stride)
+    masks = SampledMasks(unpack_bools(samples), *per_mask, stride, colors=colors)
+    if boxes is not None:
+        masks.box_only = torch.from_numpy(boxes)
     if coarse is not None:
         masks.coarse = SampledMasks(unpack_bools(coarse[0]), *per_mask, coarse[1])
     return masks

@@ -31,6 +31,9 @@ class SampledMasks:
         stride: pixels from one sample to the next.
         coarse: the same masks at the stride of the semantic loss, or None.
         size: height and width of the input image.
+        box_only: (M,) bool, whether only the box of the object is known, whose ``samples``, center
+            and area are then those of the box; None where all objects have masks.
+        colors: the colors of the image, where an object has only a box.
     """
 
     samples: Tensor
@@ -39,6 +42,8 @@ class SampledMasks:
     stride: int
     coarse: SampledMasks | None = None
     size: tuple[int, int] | None = None
+    box_only: Tensor | None = None
+    colors: SimilarColors | None = None
 
     def __len__(self) -> int:
         return self.samples.shape[0]
@@ -61,23 +66,35 @@ class SampledMasks:
             centers=function(self.centers),
             areas=function(self.areas),
             coarse=None if self.coarse is None else self.coarse._map(function),
+            box_only=None if self.box_only is None else function(self.box_only),
         )
 
     @staticmethod
     def cat(parts: Sequence[SampledMasks]) -> SampledMasks:
         """Join the masks of all parts, which must be of one image."""
         coarse = [part.coarse for part in parts if part.coarse is not None]
+        flags = [
+            torch.zeros(len(part), dtype=torch.bool) if part.box_only is None else part.box_only
+            for part in parts
+        ]
+        mixed = any(part.box_only is not None for part in parts)
+        colors = next((part.colors for part in parts if part.colors is not None), None)
         return replace(
             parts[0],
             samples=torch.cat([part.samples for part in parts]),
             centers=torch.cat([part.centers for part in parts]),
             areas=torch.cat([part.areas for part in parts]),
             coarse=SampledMasks.cat(coarse) if coarse else None,
+            box_only=torch.cat(flags) if mixed else None,
+            colors=colors,
         )
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SampledMasks:
         """Copy the tensors to a device."""
-        return self._map(lambda x: x.to(device, non_blocking=non_blocking))
+        moved = self._map(lambda x: x.to(device, non_blocking=non_blocking))
+        if self.colors is not None:
+            moved.colors = self.colors.to(device, non_blocking)
+        return moved
 
     def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> SampledMasks:
         """Return itself: ground truth pads the samples once the size of the logits is known."""

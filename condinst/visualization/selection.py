@@ -131,6 +131,13 @@ def _to_crops(masks: Any, image: np.ndarray) -> list[Crop]:
             Crop(cut.mask, cut.x + crop.x, cut.y + crop.y)
             for cut, crop in zip(crops, masks, strict=True)
         ]
+    if hasattr(masks, "crops") and masks.box_only.any():  # CropMasks; an unknown mask is not drawn
+        _check_size((masks.height, masks.width), image)
+        empty = Crop(np.zeros((0, 0), bool), 0, 0)
+        return [
+            empty if is_box else crop
+            for crop, is_box in zip(masks.crops, masks.box_only, strict=True)
+        ]
     if hasattr(masks, "to_ndarray"):  # BitmapMasks, PolygonMasks
         masks = masks.to_ndarray()
     elif isinstance(masks, list) and masks and isinstance(masks[0], dict):  # COCO's RLE

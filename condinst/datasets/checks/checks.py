@@ -19,13 +19,14 @@ from condinst.datasets.checks.coco_checks import (
     SplitFile,
     check_classes,
     check_contents,
-    check_for_metric,
     check_images,
     describe,
 )
 from condinst.datasets.checks.input_checks import check_input
+from condinst.datasets.checks.metric_checks import check_for_metric
 from condinst.datasets.checks.mmdet_limits import check_for_mmdet
 from condinst.datasets.checks.pixel_checks import check_pixels
+from condinst.datasets.checks.target_checks import check_targets
 from condinst.datasets.checks.transform_checks import check_transforms
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.file_cache import keep_file, mark_of, take_file
@@ -61,12 +62,14 @@ class CocoSet:
         key: the config key, such as "train_dataloader.dataset".
         ann_file: the annotation file.
         images: the image folder; None if the images are not local files.
+        allow_box_only: whether objects without a mask are learned from their boxes.
     """
 
     split: str
     key: str
     ann_file: str
     images: str | None
+    allow_box_only: bool = False
 
 
 class _FileCache:
@@ -124,10 +127,12 @@ def check_datasets(
         files = []
         for key, leaf, steps in leaf_datasets(node, f"{split}_dataloader.dataset"):
             model = cfg.get("model", {})
-            problems += _check_targets(key, steps, model) + check_input(key, steps, model)
+            problems += check_targets(key, steps, model, leaf) + check_input(key, steps, model)
             own = leaf.get("pipeline") if isinstance(leaf, dict) else None
             scope = cfg.get("default_scope")
-            problems += check_transforms(key, own, steps, scope) + check_pixels(key, steps, scope)
+            boxes = isinstance(leaf, dict) and bool(leaf.get("allow_box_only"))
+            problems += check_transforms(key, own, steps, scope, boxes)
+            problems += check_pixels(key, steps, scope)
             name = repr(leaf)
             if name not in opened:  # test is often the same dataset as val
                 opened[name] = file = _open(key, leaf, cfg, split, cache, problems, report)
@@ -192,6 +197,7 @@ def _open(
         test_mode=dataset.test_mode,
         training=split == "train",
         needs_masks=loads_masks and split == "train",
+        allow_box_only=getattr(dataset, "allow_box_only", False),
     )
 
 
@@ -216,41 +222,14 @@ def coco_sets(cfg: Config, splits: Sequence[str] = ("train", "val", "test")) -> 
             if _is_local(dataset.ann_file, dataset.backend_args):
                 prefix = dataset.data_prefix.get("img")
                 there = prefix is not None and _is_local(prefix, dataset.backend_args)
-                found.append(CocoSet(split, key, dataset.ann_file, prefix if there else None))
+                allowed = getattr(dataset, "allow_box_only", False)
+                folder = prefix if there else None
+                found.append(CocoSet(split, key, dataset.ann_file, folder, allowed))
     return found
 
 
 def _build(node: dict) -> Any:
     return DATASETS.build({**node, "pipeline": [], "lazy_init": True})
-
-
-def _check_targets(key: str, pipeline: list, model: Any) -> list[str]:
-    """Compare the strides and sizes of the pipeline's mask targets with the model's."""
-    mask_head, semantic_head = model.get("mask_head", {}), model.get("semantic_head")
-    stride = ("stride", 4, "mask_head.mask_out_stride", mask_head.get("mask_out_stride", 4))
-    if "mask_loss_stride" in model.get("bbox_head", {}):  # RTMDet-Ins, 4 by default too
-        needed = model["bbox_head"]["mask_loss_stride"]
-        stride = ("stride", 4, "bbox_head.mask_loss_stride", needed)
-    compared: dict[str, list[tuple]] = {
-        "PrepareMaskTargets": [stride],
-        "PrepareBoxTargets": [stride],
-    }
-    if semantic_head:
-        needed = semantic_head.get("stride", 8)
-        compared["PrepareMaskTargets"].append(
-            ("semantic_stride", None, "semantic_head.stride", needed)
-        )
-    for name, default in (("pairwise_size", 3), ("pairwise_dilation", 2)):
-        needed = mask_head.get(name, default)
-        compared["PrepareBoxTargets"].append((name, default, f"mask_head.{name}", needed))
-    return [
-        f"{key}.pipeline: {kind} has {name}={step.get(name, default)}, but model.{owner} is "
-        f"{needed}; they must be equal"
-        for step in pipeline
-        for kind in [type_name(step)]
-        for name, default, owner, needed in compared.get(kind, [])
-        if step.get(name, default) != needed
-    ]
 
 
 def _reads_coco(node: Any) -> bool:
@@ -285,7 +264,7 @@ def _check_metrics(
             continue
         metrics = node.get("metric", "bbox")
         segm = "segm" in ([metrics] if isinstance(metrics, str) else metrics)
-        found = check_for_metric(truth, files, segm)
+        found = check_for_metric(truth, files, segm, bool(node.get("allow_box_only")))
         problems += [f"{key}: {path}: {problem}" for problem in found]
 
 

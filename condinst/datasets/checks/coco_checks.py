@@ -19,11 +19,11 @@ __all__ = [
     "SplitFile",
     "check_classes",
     "check_contents",
-    "check_for_metric",
     "check_images",
     "describe",
 ]
 
+_WITHOUT = "without a segmentation (allow_box_only=True of the dataset learns from their boxes)"
 _IGNORED_KINDS = (Segmentation.NONE, Segmentation.DEGENERATE, Segmentation.MALFORMED)
 
 
@@ -40,6 +40,7 @@ class SplitFile:
         filter_cfg, test_mode: the dataset's arguments.
         training: whether the dataset is trained on.
         needs_masks: whether training loads masks.
+        allow_box_only: whether training learns objects without a segmentation from their boxes.
     """
 
     file: CocoFile
@@ -51,6 +52,7 @@ class SplitFile:
     test_mode: bool
     training: bool
     needs_masks: bool
+    allow_box_only: bool = False
 
     @property
     def path(self) -> str:
@@ -91,7 +93,18 @@ class SplitFile:
         for mask in self.skipped.values():
             keep = keep & ~mask
         if self.needs_masks:
-            keep = keep & ~np.isin(self.file.segmentations, _IGNORED_KINDS)
+            unusable = np.isin(self.file.segmentations, _IGNORED_KINDS)
+            keep = keep & ~(unusable & ~self.of_boxes)
+        return keep
+
+    @cached_property
+    def of_boxes(self) -> np.ndarray:
+        """Return (A,) bool: whether training learns the annotation from its box alone."""
+        if not self.allow_box_only:
+            return np.zeros(len(self.file.ann_ids), bool)
+        keep = self.of_a_class & ~self.file.crowd & self.file.without_mask
+        for mask in self.skipped.values():
+            keep = keep & ~mask
         return keep
 
     @cached_property
@@ -200,7 +213,7 @@ def check_contents(split: SplitFile) -> list[str]:
     if split.needs_masks and replace(split, needs_masks=False).learnable.any():
         return [
             "the config trains masks (LoadAnnotations with_mask=True) and no annotation has a "
-            "usable segmentation"
+            "usable segmentation; a BoxInst model learns from boxes alone"
         ]
     return [f"no annotation to learn from: {_counts(split) or 'there are none'}"]
 
@@ -240,32 +253,6 @@ def check_images(split: SplitFile, header_sample: int) -> list[str]:
     return problems
 
 
-def check_for_metric(truth: CocoFile, splits: list[SplitFile], segm: bool) -> list[str]:
-    """Check that a COCO metric can compare predictions on ``splits`` with ``truth``."""
-    if not truth.has_annotations or not len(truth.ann_ids):
-        # AP would be -1, and the best checkpoint any
-        return ["has no annotations to evaluate with; format_only=True writes predictions only"]
-    problems = []
-    known = set(truth.image_ids)
-    for split in splits:
-        as_truth = replace(split, file=truth)
-        if truth is not split.file:
-            problems += check_classes(as_truth)
-            strange = [i for i in split.file.image_ids if i not in known]
-            if strange:
-                problems.append(
-                    f"lacks {len(strange)} image ids of {split.path}: {first_few(strange)}"
-                )
-        if segm and not isinstance(split.classes, str) and split.classes:
-            broken = np.flatnonzero(truth.breaks_segm_ap & as_truth.of_a_class)
-            if broken.size:
-                problems.append(
-                    f"{broken.size} annotations without a usable segmentation, on which mask AP "
-                    f"(metric segm) would fail: ids {first_few(truth.ann_ids[i] for i in broken)}"
-                )
-    return problems
-
-
 def describe(split: SplitFile, header_sample: int) -> str:
     """Describe a dataset in one line: its size, and what training skips or ignores."""
     file = split.file
@@ -301,9 +288,10 @@ def _counts(split: SplitFile) -> str:
     other, crowds = int((~used).sum()), int((used & file.crowd).sum())
     found = [(int(mask.sum()), reason) for reason, mask in split.skipped.items()]
     found += [(other, "of other classes"), (crowds, "crowd" if crowds == 1 else "crowds")]
-    of_kind = {kind: int((used & (file.segmentations == kind)).sum()) for kind in Segmentation}
+    mine = used & ~split.of_boxes
+    of_kind = {kind: int((mine & (file.segmentations == kind)).sum()) for kind in Segmentation}
     found += [
-        (of_kind[Segmentation.NONE], "without a segmentation"),
+        (of_kind[Segmentation.NONE], _WITHOUT if split.needs_masks else "without a segmentation"),
         (of_kind[Segmentation.DEGENERATE], "without one polygon of 3 points"),
         (of_kind[Segmentation.SOME_DEGENERATE], "that lose a polygon of under 3 points"),
     ]
@@ -316,4 +304,8 @@ def _counts(split: SplitFile) -> str:
         )
         if of_kind[kind]
     ]
-    return "; ".join(part for part in (text and f"skipped or ignored: {text}", *rle) if part)
+    boxes = int(split.of_boxes.sum())
+    learned = ", and are learned from it" if split.training else ""
+    alone = f"{boxes} objects have a box and no mask{learned}" if boxes else ""
+    skipped = text and f"skipped or ignored: {text}"
+    return "; ".join(part for part in (alone, skipped, *rle) if part)

@@ -73,6 +73,7 @@ def _check_model(key: str, found: PixelFormat, model: Any) -> Iterator[str]:
 
 def _check_steps(key: str, found: PixelFormat, pipeline: Any) -> Iterator[str]:
     for step in flat_steps(pipeline):
-        targets = type_name(step) == "PrepareBoxTargets"
-        if targets and found.dtype == "float32" and not step.get("value_range"):
-            yield f"{key}.pipeline: PrepareBoxTargets needs value_range, the value of white"
+        name = type_name(step)
+        compares = name in ("PrepareBoxTargets", "PrepareMixedTargets")
+        if compares and found.dtype == "float32" and not step.get("value_range"):
+            yield f"{key}.pipeline: {name} needs value_range, the value of white"

@@ -27,7 +27,9 @@ _SAME_KIND = ("CachedMixUp", "CachedMosaic")
 _MIXES = ("CopyPaste", "MixUp", "Mosaic")
 
 
-def check_transforms(key: str, own: Any, steps: Sequence[Any], scope: str | None) -> list[str]:
+def check_transforms(
+    key: str, own: Any, steps: Sequence[Any], scope: str | None, allow_box_only: bool = False
+) -> list[str]:
     """Check the transforms of a dataset against the masks that it loads.
 
     Args:
@@ -35,6 +37,7 @@ def check_transforms(key: str, own: Any, steps: Sequence[Any], scope: str | None
         own: the pipeline of the innermost dataset, without those of its wrappers.
         steps: all steps.
         scope: the config's ``default_scope``, which decides whose class a bare name is.
+        allow_box_only: whether objects may have a box and no mask.
 
     Returns:
         One line for each problem.
@@ -43,6 +46,13 @@ def check_transforms(key: str, own: Any, steps: Sequence[Any], scope: str | None
     masks = any(type_name(s).endswith("Annotations") and s.get("with_mask") for s in flat)
     drawn = any(type_name(s).endswith("Annotations") and s.get("poly2mask", True) for s in flat)
     problems = [p for step in flat for p in _check(step, masks, drawn, scope)]
+    if allow_box_only and masks:
+        problems += [
+            f"mmdet's {type_name(step)} makes bitmaps that do not tell which objects have only a "
+            f'box; set type="condinst.{type_name(step)}"'
+            for step in flat
+            if type_name(step) in (*_BITMAPS_ONLY, *_SAME_KIND) and is_upstream(step, scope)
+        ]
     problems += [
         f"{type_name(step)} belongs into the pipeline of a MultiImageMixDataset around this "
         "dataset, which gives it the images to mix"

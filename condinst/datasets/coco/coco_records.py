@@ -79,6 +79,14 @@ class CocoFile:
     broken_rles: set[int] = field(default_factory=set)
     extras: dict[int, dict[str, Any]] = field(default_factory=dict)
 
+    @cached_property
+    def without_mask(self) -> np.ndarray:
+        """Return (A,) bool: whether an annotation has no segmentation, or one without a number."""
+        found = self.segmentations == Segmentation.NONE
+        for index in np.flatnonzero(self.segmentations == Segmentation.DEGENERATE).tolist():
+            found[index] = not any(len(polygon) for polygon in self.polygons(index))
+        return found
+
     def polygons(self, index: int) -> list[np.ndarray]:
         """Return views of an annotation's polygons, x1, y1, x2, y2, ... each, with short ones."""
         if self.segmentations[index] == Segmentation.MALFORMED:

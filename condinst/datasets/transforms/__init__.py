@@ -12,6 +12,7 @@ from condinst.datasets.transforms.mixup import CachedMixUp, MixUp
 from condinst.datasets.transforms.mosaic import CachedMosaic, Mosaic
 from condinst.datasets.transforms.prepare_box_targets import PrepareBoxTargets
 from condinst.datasets.transforms.prepare_mask_targets import PrepareMaskTargets
+from condinst.datasets.transforms.prepare_mixed_targets import PrepareMixedTargets
 from condinst.datasets.transforms.random_tile import RandomTile
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "PackDetInputs",
     "PrepareBoxTargets",
     "PrepareMaskTargets",
+    "PrepareMixedTargets",
     "RandomAffine",
     "RandomErasing",
     "RandomTile",

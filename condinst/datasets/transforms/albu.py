@@ -110,7 +110,9 @@ class Albu(MMDetAlbu):
         results["gt_bboxes"] = HorizontalBoxes(new)
         if masks is not None:
             new_masks = found.get(names.get("gt_masks", "masks"), [])
-            results["gt_masks"] = CropMasks([np.asarray(new_masks[i]) for i in kept], *size)
+            flags = CropMasks.of(masks).box_only[kept]
+            kept_masks = [np.asarray(new_masks[i]) for i in kept]
+            results["gt_masks"] = CropMasks(kept_masks, size[0], size[1], flags)
         return results
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from mmdet.datasets.transforms import CopyPaste as MMDetCopyPaste
 from mmdet.structures.bbox import autocast_box_type
+from torch import Tensor
 
 from condinst.datasets.transforms.mixing import check_mix
 from condinst.masks.crop import Crop
@@ -23,7 +24,8 @@ class CopyPaste(MMDetCopyPaste):
 
     Other differences from mmdet:
 
-    - Ignored objects, such as crowds, are not pasted. Those of the destination stay.
+    - Ignored objects, such as crowds, are not pasted, nor are objects of which only the box is
+      known. Those of the destination stay.
     - Objects that nothing is pasted onto keep their boxes and are never dropped.
     - A source of another size is laid on the upper left corner, and what sticks out is cut off.
 
@@ -37,7 +39,8 @@ class CopyPaste(MMDetCopyPaste):
         (source,) = check_mix(self, results, 1)
         size = results["img"].shape[:2]
         masks = self._masks(source).move(0, 0, size)
-        usable = np.flatnonzero(~np.asarray(source["gt_ignore_flags"], bool) & (masks.areas > 0))
+        ignored = np.asarray(source["gt_ignore_flags"], bool) | masks.box_only
+        usable = np.flatnonzero(~ignored & (masks.areas > 0))
         if self.selected:
             usable = usable[self._get_selected_inds(len(usable))] if len(usable) else usable
         if not len(usable):
@@ -62,10 +65,11 @@ class CopyPaste(MMDetCopyPaste):
             covered[window] |= mask
             image[window][mask] = other[window][mask]
         crops, touched = _uncover(masks, covered)
-        left = CropMasks(crops, masks.height, masks.width)
+        left = masks.with_crops(crops)
 
         boxes = results["gt_bboxes"].clone()
         boxes.tensor[touched] = left[touched].get_bboxes(type(boxes)).tensor
+        _cut_boxes(boxes.tensor, results["gt_bboxes"].tensor, touched & masks.box_only)
         moved = (boxes.tensor - results["gt_bboxes"].tensor).abs().amax(dim=1).numpy()
         kept = (moved <= self.bbox_occluded_thr) | (left.areas > self.mask_occluded_thr)
         kept &= left.areas > 0
@@ -80,6 +84,13 @@ class CopyPaste(MMDetCopyPaste):
         results["gt_masks"] = CropMasks.cat([left[kept], pasted])
         results["img"] = image
         return results
+
+
+def _cut_boxes(boxes: Tensor, whole: Tensor, chosen: np.ndarray) -> None:
+    """Keep some boxes, those of filled boxes' whole pixels, inside the boxes as annotated."""
+    for low, high in ((0, 2), (1, 3)):
+        boxes[chosen, low] = boxes[chosen, low].maximum(whole[chosen, low])
+        boxes[chosen, high] = boxes[chosen, high].minimum(whole[chosen, high])
 
 
 def _uncover(masks: CropMasks, covered: np.ndarray) -> tuple[list[Crop], np.ndarray]:

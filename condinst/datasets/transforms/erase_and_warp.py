@@ -45,7 +45,7 @@ class RandomErasing(MMDetRandomErasing):
                         self.mask_border_value
                     )
                 crops.append(Crop(mask, x, y))
-            results["gt_masks"] = CropMasks(crops, masks.height, masks.width)
+            results["gt_masks"] = masks.with_crops(crops)
         if results.get("gt_bboxes") is not None:
             self._transform_bboxes(results, patches)
         if results.get("gt_seg_map") is not None:

@@ -24,7 +24,8 @@ class FitBoxesToMasks(BaseTransform):
     The box of a polygon inside the image ends at its outermost points. The box of a polygon at the
     border, and of a bitmap, ends at the edges of the outermost pixels; a pixel with index x covers
     x to x + 1. An object whose mask is empty keeps its box;
-    ``FilterAnnotations(by_mask=True)`` drops it.
+    ``FilterAnnotations(by_mask=True)`` drops it. An object of which only the box is known keeps the
+    box around its turned box.
 
     Raises:
         ValueError: there are no ``gt_masks``, or ``PrepareMaskTargets`` has replaced them.
@@ -43,6 +44,8 @@ class FitBoxesToMasks(BaseTransform):
         boxes = results["gt_bboxes"].clone()
         fitted = _boxes(masks)  # (N, 4)
         seen = (fitted[:, 2:] > fitted[:, :2]).all(axis=1)
+        if isinstance(masks, CropMasks):
+            seen &= ~masks.box_only
         boxes.tensor[seen] = boxes.tensor.new_tensor(fitted[seen])
         results["gt_bboxes"] = boxes
         return results

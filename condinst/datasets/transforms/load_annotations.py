@@ -29,7 +29,9 @@ class LoadAnnotations(MMDetLoadAnnotations):
     points or points far outside the image) are drawn once, here, and become RLE.
 
     An instance without any polygon of 3 points or more (or without a segmentation) is ignored, as
-    in mmdet.
+    in mmdet. But where the dataset has marked an instance without a segmentation as ``box_only``
+    (see :class:`~condinst.datasets.CocoDataset`), its filled box stands for the mask, with the flag
+    of :class:`~condinst.masks.crop_masks.CropMasks`, which all masks of the image become.
 
     Raises:
         ValueError: an RLE does not fit the image, or a segmentation has another layout. The message
@@ -39,8 +41,11 @@ class LoadAnnotations(MMDetLoadAnnotations):
     def _load_masks(self, results: dict) -> None:
         height, width = results["ori_shape"]
         instances = results.get("instances", [])
-        masks = []
+        masks: list[dict | list[np.ndarray] | Crop] = []
         for index, instance in enumerate(instances):
+            if instance.get("box_only") and not instance["ignore_flag"]:
+                masks.append(Crop.of_box(instance["bbox"], height, width))
+                continue
             try:
                 mask = _read_segmentation(instance.get("mask"), height, width)
             except ValueError as error:
@@ -55,14 +60,16 @@ class LoadAnnotations(MMDetLoadAnnotations):
             masks.append(mask)
         ignored = np.array([instance["ignore_flag"] for instance in instances], dtype=bool)
         results["gt_ignore_flags"] = ignored
-        has_rle = any(
-            isinstance(mask, dict) and not skip for mask, skip in zip(masks, ignored, strict=True)
+        no_polygons = any(
+            not isinstance(mask, list) and not skip
+            for mask, skip in zip(masks, ignored, strict=True)
         )
-        if self.poly2mask or has_rle:
+        if self.poly2mask or no_polygons:
+            boxes = [isinstance(mask, Crop) for mask in masks]
             crops = [_to_crop(mask, height, width) for mask in masks]
-            results["gt_masks"] = CropMasks(crops, height, width)
+            results["gt_masks"] = CropMasks(crops, height, width, boxes if any(boxes) else None)
         else:
-            polygons = [[np.zeros(6)] if isinstance(mask, dict) else mask for mask in masks]
+            polygons = [mask if isinstance(mask, list) else [np.zeros(6)] for mask in masks]
             results["gt_masks"] = PolygonMasks(polygons, height, width)
 
 
@@ -85,7 +92,9 @@ def _read_segmentation(segmentation: Any, height: int, width: int) -> dict | lis
     return polygons if is_quick_to_draw(polygons) else polygons_to_rle(polygons, height, width)
 
 
-def _to_crop(mask: dict | list[np.ndarray], height: int, width: int) -> Crop:
+def _to_crop(mask: dict | list[np.ndarray] | Crop, height: int, width: int) -> Crop:
     """Convert compressed RLE or polygons to a crop."""
+    if isinstance(mask, Crop):
+        return mask
     rle = mask if isinstance(mask, dict) else polygons_to_rle(mask, height, width)
     return crop_of_runs(read_counts(rle["counts"]), height)

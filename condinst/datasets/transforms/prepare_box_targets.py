@@ -69,6 +69,11 @@ class PrepareBoxTargets(BaseTransform):
         self.value_range = value_range
 
     def transform(self, results: dict) -> dict:
+        results["gt_masks"] = self.compare(results)
+        return results
+
+    def compare(self, results: dict) -> SimilarColors:
+        """Compare the colors of an image."""
         image = results["img"]
         colors = mean_colors(to_uint8_colors(image, self.value_range), self.stride)
         reverse = self.channel_order == "bgr" and image.shape[2:] == (3,)
@@ -87,8 +92,7 @@ class PrepareBoxTargets(BaseTransform):
             dilation=self.pairwise_dilation,
             color_thresh=self.color_thresh,
         )
-        results["gt_masks"] = SimilarColors(edges, self.stride, len(results["gt_bboxes"]))
-        return results
+        return SimilarColors(edges, self.stride, len(results["gt_bboxes"]))
 
     def __repr__(self) -> str:
         return (

@@ -12,6 +12,7 @@ from condinst.masks.rle import checked_rle, read_counts
 from condinst.registry import TRANSFORMS
 from condinst.targets.mask_guard import misplaced
 from condinst.targets.mask_samples import sample_masks
+from condinst.targets.target_types import SampledMasks
 
 __all__ = ["PrepareMaskTargets"]
 
@@ -31,9 +32,9 @@ class PrepareMaskTargets(BaseTransform):
             ``model.semantic_head.stride``. None without a semantic head.
 
     Raises:
-        ValueError: a stride is not a whole number above 0; there are no ``gt_masks``; or a
-            transform before has moved boxes and masks apart, or lost masks. Annotations whose own
-            boxes and masks differ pass.
+        ValueError: a stride is not a whole number above 0; there are no ``gt_masks``; an object has
+            only a box; or a transform before has moved boxes and masks apart, or lost masks.
+            Annotations whose own boxes and masks differ pass.
     """
 
     def __init__(self, stride: int = 4, semantic_stride: int | None = None) -> None:
@@ -49,10 +50,21 @@ class PrepareMaskTargets(BaseTransform):
         self.semantic_stride = semantic_stride
 
     def transform(self, results: dict) -> dict:
+        results["gt_masks"] = masks = self.sample(results)
+        if masks.box_only is not None:
+            raise ValueError(
+                f"{results.get('img_path')}: PrepareMaskTargets finds {int(masks.box_only.sum())} "
+                "objects with a box and no mask, which the dataset's allow_box_only keeps; "
+                "PrepareMixedTargets prepares both"
+            )
+        return results
+
+    def sample(self, results: dict) -> SampledMasks:
+        """Sample the masks of an image; see the class for the errors."""
         if "gt_masks" not in results:
             raise ValueError(
-                f"{results.get('img_path')}: PrepareMaskTargets finds no gt_masks; the pipeline "
-                "needs LoadAnnotations(with_mask=True) before it"
+                f"{results.get('img_path')}: the step that prepares targets finds no gt_masks; the "
+                "pipeline needs LoadAnnotations(with_mask=True) before it"
             )
         masks = results["gt_masks"]
         if "gt_bboxes" in results:
@@ -61,8 +73,7 @@ class PrepareMaskTargets(BaseTransform):
         size = results["img"].shape[:2] if "img" in results else (masks.height, masks.width)
         if (masks.height, masks.width) != size:
             masks = CropMasks.of(masks).move(0, 0, size)
-        results["gt_masks"] = sample_masks(masks, self.stride, self.semantic_stride)
-        return results
+        return sample_masks(masks, self.stride, self.semantic_stride)
 
     def __repr__(self) -> str:
         return (
@@ -98,7 +109,11 @@ def _check_fit(results: dict) -> None:
 def _is_annotated_so(results: dict) -> bool:
     """Tell whether the masks of most annotations of the image stick out of their own boxes."""
     size = results.get("ori_shape")
-    instances = [each for each in results.get("instances", ()) if not each.get("ignore_flag")]
+    instances = [
+        each
+        for each in results.get("instances", ())
+        if not (each.get("ignore_flag") or each.get("box_only"))
+    ]
     if size is None or not instances:
         return False
     crops = []

@@ -110,7 +110,10 @@ def _cut_objects(results: dict, tile: tuple[int, int, int, int], min_visible: fl
     if results.get("gt_masks") is not None:
         masks = results["gt_masks"][kept]
         inside = masks.crop(np.array(tile))
-        cut = np.flatnonzero(is_cut)
+        # of a box, exactly: the filled box that stands for a mask has whole pixels
+        boxes = getattr(masks, "box_only", np.zeros(len(kept), bool))
+        visible[boxes] = _area(clipped[kept][boxes]) / _area(whole[kept][boxes])
+        cut = np.flatnonzero(is_cut & ~boxes)
         if len(cut):
             visible[cut] = inside[cut].areas / np.maximum(masks[cut].areas, 1)
             moved[cut] = inside[cut].get_bboxes("hbox").tensor.numpy()

@@ -13,7 +13,7 @@ from condinst.models.dynamic_conv.dynamic_network import (
     num_dynamic_params,
 )
 from condinst.models.heads.mask_branch import MaskBranch
-from condinst.models.losses.mask_losses import mask_loss
+from condinst.models.losses.box_supervision import BoxSupervision, instance_losses
 from condinst.models.structures import GroundTruth, Instances
 from condinst.models.upsample import aligned_upsample
 from condinst.registry import MODELS
@@ -36,6 +36,9 @@ class CondInstMaskHead(BaseModule):
         topk_masks_per_img: most masks per image in the loss, the best of each object in equal
             numbers; applies where ``max_masks_to_train`` did not; -1 for all.
         loss_mask: config of the loss between logits and targets.
+        box_supervision: arguments of
+            :class:`~condinst.models.losses.box_supervision.BoxSupervision`, with which masks are
+            learned from boxes; None to learn them from masks.
 
     Raises:
         ValueError: ``mask_out_stride`` does not divide the stride of the mask branch.
@@ -51,6 +54,7 @@ class CondInstMaskHead(BaseModule):
         max_masks_to_train: int = -1,
         topk_masks_per_img: int = -1,
         loss_mask: dict | None = None,
+        box_supervision: dict | None = None,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
@@ -71,6 +75,7 @@ class CondInstMaskHead(BaseModule):
         self.max_masks_to_train = max_masks_to_train
         self.topk_masks_per_img = topk_masks_per_img
         self.loss_mask = MODELS.build(loss_mask or dict(type="DiceLoss", eps=5e-6))
+        self.boxes = BoxSupervision.of(box_supervision, "model.mask_head.box_supervision")
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg
 
@@ -100,15 +105,13 @@ class CondInstMaskHead(BaseModule):
     def loss(
         self, mask_feats: Tensor, instances: Instances, ground_truths: Sequence[GroundTruth]
     ) -> dict[str, Tensor]:
-        """Compute the loss of :func:`~condinst.models.losses.mask_losses.mask_loss`.
+        """Compute the losses of :func:`~condinst.models.losses.box_supervision.instance_losses`.
 
         Args:
             mask_feats: (B, C, H, W) from the mask branch.
             instances: the N training positives.
             ground_truths: one per image.
-
-        Returns:
-            ``loss_mask``.
         """
-        loss = mask_loss(self, mask_feats, instances, ground_truths, self.loss_mask)
-        return {"loss_mask": loss}
+        return instance_losses(
+            self, mask_feats, instances, ground_truths, self.loss_mask, self.boxes
+        )

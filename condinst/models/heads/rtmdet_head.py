@@ -19,6 +19,7 @@ from condinst.config.nodes import type_name
 from condinst.models.heads.dense_head import DenseHead, check_sigmoid
 from condinst.models.heads.local_tower import conv_at_points, is_local, run_tower
 from condinst.models.heads.rtmdet_mask_head import RTMDetMaskBranch, RTMDetMaskHead
+from condinst.models.losses.box_supervision import BoxSupervision
 from condinst.models.losses.soft_label_losses import soft_label_losses
 from condinst.models.structures import DensePredictions, GroundTruth, SoftAssignment
 from condinst.models.task_modules.points import flatten_levels
@@ -52,6 +53,9 @@ class RTMDetInsSepBNHead(DenseHead):
         bbox_coder: config of the coder between distances and boxes.
         loss_cls: config of a loss over labels and qualities, such as quality focal loss.
         loss_bbox, loss_mask: configs of the other losses.
+        box_supervision: arguments of
+            :class:`~condinst.models.losses.box_supervision.BoxSupervision`, with which masks are
+            learned from boxes; None to learn them from masks.
         train_cfg: ``assigner``; ``pos_weight``, the weight of the positive points in the class
             loss, 1 where it is not above 0.
         test_cfg: see :func:`~condinst.models.postprocess.boxes.postprocess_boxes`.
@@ -88,6 +92,7 @@ class RTMDetInsSepBNHead(DenseHead):
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
+        box_supervision: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg or _default_init_cfg(with_objectness))
         norm_cfg = norm_cfg or dict(type="BN", requires_grad=True)
@@ -126,6 +131,7 @@ class RTMDetInsSepBNHead(DenseHead):
             loss_mask=MODELS.build(
                 loss_mask or dict(type="DiceLoss", loss_weight=2.0, eps=5e-6, reduction="mean")
             ),
+            boxes=BoxSupervision.of(box_supervision, "model.bbox_head.box_supervision"),
         )
         self.num_params = self.masks.num_params
 

@@ -14,7 +14,7 @@ from condinst.models.dynamic_conv.dynamic_network import (
     layer_channels,
     num_dynamic_params,
 )
-from condinst.models.losses.mask_losses import mask_loss
+from condinst.models.losses.box_supervision import BoxSupervision, instance_losses
 from condinst.models.structures import GroundTruth, Instances
 
 __all__ = ["RTMDetMaskBranch", "RTMDetMaskHead"]
@@ -93,6 +93,7 @@ class RTMDetMaskHead(BaseModule):
         point_offset: place of a cell's point in the cell, from 0 (its corner) to 1.
         mask_loss_stride: stride of the logits in the loss, pixels; must divide ``stride``.
         loss_mask: the loss between logits and targets.
+        boxes: the losses that learn masks from boxes; None to learn them from masks.
 
     Raises:
         ValueError: ``mask_loss_stride`` does not divide ``stride``.
@@ -110,6 +111,7 @@ class RTMDetMaskHead(BaseModule):
         point_offset: float,
         mask_loss_stride: int,
         loss_mask: nn.Module,
+        boxes: BoxSupervision | None = None,
     ) -> None:
         super().__init__()
         if mask_loss_stride < 1 or stride % mask_loss_stride:
@@ -126,6 +128,7 @@ class RTMDetMaskHead(BaseModule):
         self.point_offset = point_offset
         self.mask_loss_stride = mask_loss_stride
         self.loss_mask = loss_mask
+        self.boxes = boxes
 
     def forward(self, mask_feats: Tensor, instances: Instances) -> Tensor:
         """Compute the mask logits of all instances.
@@ -159,15 +162,13 @@ class RTMDetMaskHead(BaseModule):
     def loss(
         self, mask_feats: Tensor, instances: Instances, ground_truths: Sequence[GroundTruth]
     ) -> dict[str, Tensor]:
-        """Compute the loss of :func:`~condinst.models.losses.mask_losses.mask_loss`.
+        """Compute the losses of :func:`~condinst.models.losses.box_supervision.instance_losses`.
 
         Args:
             mask_feats: (B, C, H, W) from the mask branch.
             instances: the N training positives.
             ground_truths: one per image.
-
-        Returns:
-            ``loss_mask``.
         """
-        loss = mask_loss(self.finer_logits, mask_feats, instances, ground_truths, self.loss_mask)
-        return {"loss_mask": loss}
+        return instance_losses(
+            self.finer_logits, mask_feats, instances, ground_truths, self.loss_mask, self.boxes
+        )

@@ -1,6 +1,16 @@
 """Losses for boxes and masks."""
 
+from condinst.models.losses.box_supervision import BoxSupervision, instance_losses, pairwise_loss
 from condinst.models.losses.detection_losses import box_losses, centerness_targets
 from condinst.models.losses.mask_losses import MaskTargets, mask_loss, sum_over_chunks
 
-__all__ = ["MaskTargets", "box_losses", "centerness_targets", "mask_loss", "sum_over_chunks"]
+__all__ = [
+    "BoxSupervision",
+    "MaskTargets",
+    "box_losses",
+    "centerness_targets",
+    "instance_losses",
+    "mask_loss",
+    "pairwise_loss",
+    "sum_over_chunks",
+]

@@ -29,7 +29,7 @@ def prepare_ground_truth(
             mmdet's pipelines read and write that one field, so it holds one of three things:
             masks that the data pipeline has sampled (``SampledMasks``); polygons or bitmaps at the
             input image's size, which are sampled here; or color similarities for BoxInst
-            (``SimilarColors``).
+            (``SimilarColors``). Sampled masks may say that some objects have only a box.
         mask_size: height and width of the mask head's logits.
         mask_stride: input-image pixels per cell of these logits. The targets are the mask's pixels
             at ``mask_stride // 2 + i * mask_stride``, as in the published implementations.
@@ -40,7 +40,8 @@ def prepare_ground_truth(
         The image's ground truth.
 
     Raises:
-        ValueError: the pipeline loads no boxes, or sampled the masks with another stride.
+        ValueError: the pipeline loads no boxes, sampled the masks with another stride, or has not
+            what objects without masks need.
     """
     if "bboxes" not in gt_instances:
         raise ValueError(
@@ -61,10 +62,16 @@ def prepare_ground_truth(
     masks = gt_instances.masks
     if not isinstance(masks, SampledMasks):
         masks = sample_masks(masks, mask_stride, semantic_stride)
-    _check_stride("PrepareMaskTargets", "stride", masks.stride, mask_stride, stride_key)
+    mixed = masks.box_only is not None
+    kind = "PrepareMixedTargets" if mixed else "PrepareMaskTargets"
+    _check_stride(kind, "stride", masks.stride, mask_stride, stride_key)
+    if mixed:
+        _check_mixed(masks, semantic_size)
     masks = masks.to(bboxes.device, non_blocking=True)
     mask_targets = _pad(masks.samples, mask_size)  # (M, *mask_size)
     truth = GroundTruth(bboxes, labels, masks.centers.to(bboxes.dtype), mask_targets)
+    if mixed:
+        _take_boxes(truth, masks, mask_size)
     if semantic_size is not None:
         made = None if masks.coarse is None else masks.coarse.stride
         _check_stride(
@@ -77,6 +84,32 @@ def prepare_ground_truth(
         assert masks.coarse is not None
         truth.semantic = semantic_map(_pad(masks.coarse.samples, semantic_size), masks, labels)
     return truth
+
+
+def _check_mixed(masks: SampledMasks, semantic_size: tuple[int, int] | None) -> None:
+    if semantic_size is not None:
+        raise ValueError(
+            "model.semantic_head learns from the masks of all objects, but the dataset has "
+            "allow_box_only; remove the semantic head"
+        )
+    if masks.colors is None and masks.box_only is not None and masks.box_only.any():
+        raise ValueError(
+            f"{int(masks.box_only.sum())} objects of an image have a box and no mask, but there "
+            "are no colors to learn from: the training pipeline needs PrepareMixedTargets before "
+            "PackDetInputs"
+        )
+
+
+def _take_boxes(truth: GroundTruth, masks: SampledMasks, size: tuple[int, int]) -> None:
+    """Give the objects that have only a box their filled boxes, as where all have only boxes."""
+    assert truth.mask_targets is not None
+    assert masks.box_only is not None
+    filled, centers = box_masks(truth.bboxes, size, masks.stride)
+    truth.box_only = masks.box_only
+    truth.mask_targets = torch.where(masks.box_only[:, None, None], filled, truth.mask_targets)
+    truth.centers = torch.where(masks.box_only[:, None], centers, truth.centers)
+    if masks.colors is not None:
+        truth.pairwise_edges = _pad(masks.colors.edges, size)  # (E, *size)
 
 
 def semantic_map(samples: Tensor, masks: SampledMasks, labels: Tensor) -> Tensor:

@@ -118,6 +118,8 @@ def base() -> dict:
         ("test_evaluator", None, "test_evaluator=None: expected a dict, as for test_dataloader"),
         ("param_scheduler.0.T_max", 0, r"T_max=0: expected a whole number, 1 or more"),
         ("param_scheduler.0.step_size", 0, r"step_size=0: expected a whole number, 1 or more"),
+        ("model.mask_head.pairwise_size", 4, "pairwise_size=4: expected an odd number, 3 or more"),
+        ("model.mask_head.box_supervision", dict(warmup_iters=-1), "expected a whole number, 0 or"),
         ("model.mask_head.max_masks_to_train", 0, "max_masks_to_train=0: expected a whole number"),
         ("model.backbone", "ResNet", "model.backbone='ResNet': expected a dict with type"),
         ("model.bbox_head", None, "model.bbox_head=None: expected a dict with type"),

@@ -59,9 +59,22 @@ def test_fixed(broken, tmp_path):
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(written.path))
     for ann in coco.loadAnns(coco.getAnnIds()):
-        assert coco.annToMask(ann).any()
+        if case.kind == "no_mask" and ann["id"] == 1:
+            assert "segmentation" not in ann  # its box is an annotation of its own
+        else:
+            assert coco.annToMask(ann).any()
     fixed = {change.issue for change in written.changes}
     assert fixed == {case.kind} if KINDS[case.kind].fix else fixed == set()
+
+
+def test_objects_without_a_mask_are_no_issue_where_training_learns_from_their_boxes(tmp_path):
+    data = sound_data()
+    data["annotations"][0]["segmentation"] = []
+    path = str(write(tmp_path / "set", data))
+    (found,) = examine([read_source(path)])
+    assert set(found.issues) == {"no_mask"}
+    (found,) = examine([read_source(path, allow_box_only=True)])
+    assert found.issues == {}
 
 
 def test_every_kind_is_tried():

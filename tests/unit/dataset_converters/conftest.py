@@ -47,7 +47,17 @@ def write_png():
 
 @pytest.fixture
 def objects():
-    """Return {file name: [(class name, annotation, (H, W) bool mask)]} of a split."""
+    """Return {file name: [(class name, annotation, (H, W) bool mask)]} of a split.
+
+    The mask of an object with a box alone is the filled box.
+    """
+
+    def mask_of(coco, annotation):
+        if "segmentation" not in annotation:
+            x, y, w, h = annotation["bbox"]
+            corners = [x, y, x + w, y, x + w, y + h, x, y + h]
+            annotation = dict(annotation, segmentation=[corners])
+        return coco.annToMask(annotation).astype(bool)
 
     def read(split):
         with contextlib.redirect_stdout(io.StringIO()):
@@ -58,7 +68,7 @@ def objects():
         assert split.num_annotations == len(coco.anns)
         return {
             image["file_name"]: [
-                (coco.cats[a["category_id"]]["name"], a, coco.annToMask(a).astype(bool))
+                (coco.cats[a["category_id"]]["name"], a, mask_of(coco, a))
                 for a in coco.imgToAnns[image_id]
             ]
             for image_id, image in coco.imgs.items()

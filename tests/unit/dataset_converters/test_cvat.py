@@ -31,7 +31,7 @@ def test_cvat_for_images(tmp_path, two_images, all_objects, note):
     bus[30:35, 40:46] = small.reshape(5, 6)
     expected = [("car", FIRST), ("bus", bus), ("car", boxed(1, 40, 9, 50))]
     check(all_objects, imported, expected)
-    assert "crowd" in note(imported, "2 objects have a box and no outline")
+    assert "from the boxes elsewhere" in note(imported, "2 objects have a box and no outline")
     assert import_data(tmp_path / "annotations.xml", tmp_path / "out").format == "cvat"
 
 

@@ -163,11 +163,13 @@ def test_boxes_alone_stay_boxes(two_parts, note):
     assert note(imported, "All 6 objects are boxes")
 
 
-def test_boxes_among_polygons_are_crowds(two_parts, objects, note):
+def test_boxes_among_polygons_stay_boxes(two_parts, objects, note):
     (two_parts / "labels/val/val0.txt").write_text(f"0 0.5 0.5 0.25 0.2\n1 {SQUARE}\n")
     imported = import_data(two_parts, two_parts / "out")
     (_, box, mask), (_, polygon, _) = objects(imported.val)["val0.png"]
-    assert (box["iscrowd"], polygon["iscrowd"]) == (1, 0)
+    assert (box["iscrowd"], polygon["iscrowd"]) == (0, 0)
+    assert "segmentation" not in box
+    assert "segmentation" in polygon
     assert mask.sum() == 60
     assert note(imported, "1 objects have a box and no outline, 6 have an outline")
 

@@ -220,3 +220,30 @@ def test_damaged_files_are_refused_or_load(datasets, config):
             assert len(loaded["gt_masks"]) == len(info["instances"])
     assert 0 < len(refused) < len(paths)
     assert all(path in message and len(message) < 4000 for path, message in refused)
+
+
+def test_objects_without_a_mask_are_boxes_alone_if_that_is_allowed(tmp_path):
+    """No, an empty and an empty list of a segmentation; not a line of 2 points, nor a crowd."""
+    data = coco()
+    kinds = [None, [], [[]], [[1.0, 2, 3, 4]], SQUARE, []]
+    data["annotations"] = [
+        dict(data["annotations"][0], id=i, image_id=1, segmentation=mask, iscrowd=int(i == 5))
+        for i, mask in enumerate(kinds)
+    ]
+    del data["annotations"][0]["segmentation"]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(data))
+    keys = dict(
+        ann_file=str(path), data_prefix={"img": ""}, metainfo={"classes": ("cat",)}, pipeline=[]
+    )
+    found = CocoDataset(**keys, allow_box_only=True).get_data_info(0)["instances"]
+    assert [each.get("box_only", False) for each in found] == [True] * 3 + [False] * 3
+    assert [each["ignore_flag"] for each in found] == [0] * 5 + [1]
+    loaded = LoadAnnotations(with_mask=True, poly2mask=False)(
+        dict(instances=found, ori_shape=(40, 60), img_shape=(40, 60), img_path="1.png")
+    )
+    assert loaded["gt_ignore_flags"].tolist() == [False] * 3 + [True, False, True]
+    assert loaded["gt_masks"].box_only.tolist() == [True] * 3 + [False] * 3
+    plain = CocoDataset(**keys).get_data_info(0)["instances"]
+    assert not any("box_only" in each for each in plain)
+    assert infos(CocoDataset(**keys)) == infos(MmdetCocoDataset(**keys))

@@ -207,3 +207,42 @@ def test_a_missing_backend_asked_for_by_name(without_faster_coco_eval):
 def test_an_unknown_backend():
     with pytest.raises(ValueError, match="backend must be one of .*, got 'fast'"):
         choose_backend("fast")
+
+
+@backends
+def test_objects_without_a_mask_are_left_out_of_mask_ap(backend):
+    """One object with a mask, one without; a detection of each, and one elsewhere.
+
+    Of boxes: two right, one wrong. By score 0.9 (without a mask), 0.8 (elsewhere), 0.7 (with a
+    mask): precision is 1 up to recall 0.5, then 2/3; 51 of 101 recalls are 1, the others 2/3. Of
+    masks: the first detection lies in the box of the object that is left out, so that one wrong
+    and one right are left, in this order: 1/2.
+    """
+    square = [[10.0, 10, 30, 10, 30, 30, 10, 30]]
+    common = dict(image_id=1, category_id=1, area=400.0, iscrowd=0)
+    content = dict(
+        images=[dict(id=1, file_name="a.png", height=60, width=80)],
+        categories=[dict(id=1, name="cat")],
+        annotations=[
+            dict(common, id=1, bbox=[10.0, 10, 20, 20], segmentation=square),
+            dict(common, id=2, bbox=[40.0, 30, 20, 20], segmentation=[]),
+        ],
+    )
+    boxes = np.array([[40.0, 30, 60, 50], [60, 5, 75, 20], [10, 10, 30, 30]])
+    bitmaps = np.zeros((3, 60, 80), np.uint8)
+    bitmaps[0, 33:48, 42:58] = bitmaps[1, 5:20, 60:75] = bitmaps[2, 10:30, 10:30] = 1
+    masks = [coco_mask.encode(np.asfortranarray(bitmap)) for bitmap in bitmaps]
+    prediction = dict(img_id=1, bboxes=boxes, labels=np.zeros(3, int), masks=masks)
+    prediction["scores"] = np.array([0.9, 0.8, 0.7])
+    truth = read_truth(content, [1], "truth.json")
+    left = truth.for_masks()
+    assert left.crowds.tolist() == [False, True]
+    assert truth.crowds.tolist() == [False, False]
+    for iou_type, objects, expected in (
+        ("bbox", truth, (51 + 50 * 2 / 3) / 101),
+        ("segm", left, 0.5),
+    ):
+        found = gather_detections([prediction], objects, [1], iou_type)
+        curves = evaluate(objects, found, backend=backend, iou_thrs=IOU_THRS, max_dets=[1, 10, 100])
+        ap = read_items(curves, IOU_THRS, [1, 10, 100], 100)["mAP"]
+        assert ap == pytest.approx(expected)

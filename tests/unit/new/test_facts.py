@@ -57,6 +57,24 @@ def test_boxes_alone(tmp_path):
     assert facts.masks == (False, True)
 
 
+def test_masks_for_a_part_of_the_objects(splits):
+    """Of the training objects 5 of 6 lose their masks, one of them a crowd; of the others one."""
+    for part, empty in zip(splits, ((None, [], [[]], [], []), ([],)), strict=True):
+        data = json.loads(part.ann_file.read_text())
+        for annotation, mask in zip(data["annotations"], empty, strict=False):
+            annotation["segmentation"] = mask
+        data["annotations"][0]["iscrowd"] = int(part is splits[0])
+        part.ann_file.write_text(json.dumps(data))
+    facts = collect_facts(*splits)
+    assert facts.masks == (True, True)
+    assert facts.box_only == (4, 1)
+    assert facts.mixed == (True, True)
+    notes = notes_on(facts)
+    assert any(note.startswith("4 of 5 training objects have a box and no mask") for note in notes)
+    assert any(note.startswith("1 validation objects have a box") for note in notes)
+    assert "4 of 5 training objects have only a box" in dict(describe(facts))["masks"]
+
+
 @pytest.mark.parametrize("photographs", [True, False])
 def test_whether_objects_grow_with_their_image(tmp_path, photographs):
     sizes = [(50, 50), (100, 100), (200, 200), (400, 400)]

@@ -8,6 +8,7 @@ import pytest
 from mmengine.config import Config
 from tiny_data import make_facts
 
+from condinst.config.check import check_config
 from condinst.images.pixel_format import PixelFormat
 from condinst.new.inputs import Inputs
 from condinst.new.lines import WIDTH, dict_lines, line, value
@@ -42,6 +43,8 @@ CASES = {
     "rare": dict(images_per_class=(300, 3), num_negatives=12),
     "boxes": dict(masks=(False, False)),
     "boxes and masks": dict(masks=(False, True), machine=GPU),
+    "a part of the masks": dict(box_only=(800, 0)),
+    "a part of all masks": dict(box_only=(800, 5), num_negatives=3, machine=GPU),
     "scratch": dict(from_scratch=True),
     "timm": dict(model="convnext-tiny", from_scratch=True, machine=GPU),
     "one class": dict(classes=("cat",), images_per_class=(400,)),
@@ -58,7 +61,7 @@ def test_the_file_is_short_and_says_what_was_chosen(tmp_path, case):
     facts, views, schedule = plan.facts, plan.views, plan.schedule
     assert all(len(row) <= WIDTH for row in text.splitlines())
     code = [row for row in text.splitlines() if row.strip() and not row.strip().startswith("#")]
-    assert 20 <= len(code) <= (60 if len(facts.classes) > 9 else 46)
+    assert 20 <= len(code) <= (60 if len(facts.classes) > 9 else 50)
     loader = cfg.train_dataloader
     data = loader.dataset.dataset if plan.balance else loader.dataset
     assert data.type == "CocoDataset"
@@ -144,6 +147,36 @@ def test_boxes_learn_masks(tmp_path):
     targets = cfg.train_pipeline[-2]
     assert targets.type == "PrepareBoxTargets"
     assert targets.bottom_pixels_removed == 0
+
+
+def test_masks_and_boxes_are_learned_together(tmp_path):
+    text, cfg, plan = write(tmp_path, **CASES["a part of all masks"])
+    assert cfg.model.type == "CondInst"
+    assert cfg.model.mask_head.box_supervision == dict(warmup_iters=plan.schedule.max_iters // 10)
+    targets = cfg.train_pipeline[-2]
+    assert targets.type == "PrepareMixedTargets"
+    assert targets.bottom_pixels_removed == 0
+    assert cfg.train_dataloader.dataset.allow_box_only is True
+    assert cfg.val_dataloader.dataset.allow_box_only is True
+    assert cfg.val_evaluator.allow_box_only is True
+    assert "800 of 2000 objects have a box and no mask" in text
+    assert "5 objects without a mask" in text
+    check_config(cfg)
+    _, cfg, _ = write(tmp_path, **CASES["a part of the masks"])
+    assert "allow_box_only" not in cfg.val_evaluator
+    _, cfg, _ = write(tmp_path, box_only=(800, 5), model="boxinst-r18")
+    assert cfg.train_pipeline[-2].type == "PrepareBoxTargets"
+    assert "allow_box_only" not in cfg.train_dataloader.dataset
+
+
+def test_masks_and_boxes_of_12_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "condinst.datasets.image_statistics.channel_mean_std", lambda *_, **__: ((1.0,), (1.0,))
+    )
+    inputs = Inputs({}, PixelFormat(1, "uint16"), 4000.0, ())
+    _, cfg, _ = write(tmp_path, inputs=inputs, box_only=(3, 0))
+    assert cfg.train_pipeline[-2].type == "PrepareMixedTargets"
+    assert cfg.train_pipeline[-2].value_range == 4095
 
 
 def test_other_pixels(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 
 from condinst.masks.crop import Crop
+from condinst.masks.crop_masks import CropMasks
 from condinst.results.results import Results
 from condinst.visualization import instances as draw
 from condinst.visualization import labels as draw_labels
@@ -289,3 +290,23 @@ def test_a_small_image_is_enlarged_for_its_names():
 def test_thresholds_outside_the_scores(score_thr):
     with pytest.raises(ValueError, match=r"score_thr=.*: expected a number from 0 to 1"):
         draw.draw_instances(gray(), instances(), CLASSES, score_thr)
+
+
+def test_an_object_without_a_mask_is_drawn_as_its_box():
+    """Its filled box, which stands for the mask while images are augmented, is not drawn."""
+    bitmaps = np.zeros((1, 40, 60), np.uint8)
+    bitmaps[0, 10:30, 20:50] = 1
+    image = np.full((40, 60, 3), 128, np.uint8)
+    common = dict(labels=np.zeros(1, int), bboxes=np.array([[20.0, 10, 50, 30]]))
+    known, unknown = (
+        draw.draw_instances(
+            image,
+            InstanceData(**common, masks=CropMasks(bitmaps, 40, 60, flags)),
+            ["a"],
+            names=False,
+        )
+        for flags in (None, [True])
+    )
+    assert (known[20, 35] != 128).any()
+    assert (unknown[20, 35] == 128).all()
+    assert (unknown[10:30, 18:22] != 128).any()

@@ -129,6 +129,26 @@ def test_pycocotools_fails_on_what_is_refused_for_mask_ap(project, segmentation)
         COCOeval(truth, found, "segm").evaluate()
 
 
+def test_objects_with_boxes_alone_are_counted_and_may_be_evaluated(project):
+    """Object 3 has no mask: ignored and refused, then learned and left out."""
+    set_annotation(project.data, segmentation=[])
+    project.write("val.json")
+    project.write("train.json")
+    project.fails("segm) would fail: ids 3; allow_box_only=True of the metric leaves")
+    for evaluator in (project.cfg.val_evaluator, project.cfg.test_evaluator[0]):
+        evaluator.allow_box_only = True
+    note = project.check().notes[0]
+    assert "1 without a segmentation (allow_box_only=True of the dataset learns" in note
+    project.train.allow_box_only = True
+    note = project.check().notes[0]
+    assert "1 objects have a box and no mask, and are learned from it" in note
+    assert "without a segmentation" not in note
+    for annotation in project.data["annotations"]:
+        annotation["segmentation"] = []
+    project.write("val.json")
+    project.fails("no object has a mask, so that there is no mask AP: set metric=['bbox']")
+
+
 def test_wrapped_datasets_are_found_and_others_left_alone(project):
     plain = project.train.to_dict()
     missing = {**plain, "ann_file": "gone.json"}

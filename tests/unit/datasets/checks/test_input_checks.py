@@ -56,6 +56,11 @@ def test_what_goes_together(steps, network):
             model(1),
             ["PrepareBoxTargets needs value_range"],
         ),
+        (
+            [load(channels=1, dtype="float32"), dict(type="PrepareMixedTargets")],
+            model(1),
+            ["PrepareMixedTargets needs value_range"],
+        ),
     ],
 )
 def test_what_does_not(steps, network, messages):

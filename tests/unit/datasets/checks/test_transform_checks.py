@@ -9,9 +9,9 @@ import condinst.datasets as ours
 from condinst.datasets.checks.transform_checks import check_transforms
 
 
-def found(*steps, scope="condinst", own=(), poly2mask=False, masks=True):
+def found(*steps, scope="condinst", own=(), poly2mask=False, masks=True, boxes=False):
     load = dict(type="LoadAnnotations", with_bbox=True, with_mask=masks, poly2mask=poly2mask)
-    return check_transforms("train", own, [load, *steps], scope)
+    return check_transforms("train", own, [load, *steps], scope, boxes)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,13 @@ def test_mmdets_class_is_refused_and_ours_is_not(name):
 def test_bitmaps_are_enough_for_some():
     assert not found(dict(type="mmdet.CopyPaste"), poly2mask=True)
     assert found(dict(type="mmdet.Mosaic"), poly2mask=True)
+
+
+@pytest.mark.parametrize("name", ["CopyPaste", "RandomErasing", "CachedMosaic", "CachedMixUp"])
+def test_bitmaps_lose_which_objects_have_only_a_box(name):
+    lines = found(dict(type=f"mmdet.{name}"), poly2mask=True, boxes=True)
+    assert any("do not tell which objects have only a box" in line for line in lines)
+    assert not found(dict(type=name), boxes=True)
 
 
 def test_no_masks_and_missing_packages():
