@@ -26,14 +26,23 @@ from condinst.models.speed import checked_fold_batch_norms
 __all__ = ["Network", "export_network", "input_shapes", "prepare", "split_outputs"]
 
 # Names of the convolutions that compute the network's outputs, as in the names of their weights.
-LAST_CONVS = ("conv_cls", "conv_reg", "conv_centerness", "conv_pred")
+LAST_CONVS = (
+    *("conv_cls", "conv_reg", "conv_centerness", "conv_pred"),  # CondInst
+    *(
+        "rtm_cls",
+        "rtm_reg",
+        "rtm_obj",
+        "mask_head.projection",
+        "mask_branch.projection",
+    ),  # RTMDet-Ins
+)
 
 # Size of the exporter's example input, rounded up to multiples of the padding's divisor.
 _EXAMPLE_SIZE = (160, 224)
 
 
 class Network(nn.Module):
-    """Backbone, neck, box head without the controller, and mask branch.
+    """Backbone, neck, box head without what runs at points only, and mask branch.
 
     Args:
         model: the detector, in evaluation mode.
@@ -168,6 +177,8 @@ def _quiet() -> Iterator[None]:
 
 def split_outputs(outputs: Sequence[str], num_levels: int) -> tuple[list[list[str]], str]:
     """Split the network's outputs into the four ``DensePredictions`` fields and mask features."""
-    assert len(outputs) == 4 * num_levels + 1, len(outputs)
-    starts = range(0, 4 * num_levels, num_levels)
-    return [list(outputs[start : start + num_levels]) for start in starts], outputs[-1]
+    fields = [list(outputs[i : i + num_levels]) for i in range(0, len(outputs) - 1, num_levels)]
+    if len(fields) == 3:
+        fields.insert(2, [])  # no centerness
+    assert [*map(len, fields)] in ([num_levels] * 4, [num_levels] * 2 + [0, num_levels]), outputs
+    return fields, outputs[-1]
