@@ -53,6 +53,9 @@ class Network(nn.Module):
         self.backbone, self.neck = model.backbone, model.neck
         self.bbox_head = model.bbox_head
         self.mask_branch = model.mask_head.mask_feature_head
+        # levels whose towers run at points, in the graph; a tracing exporter would keep the towers
+        convs = enumerate(model.bbox_head.param_convs())
+        self._at_points = {i for i, (tower, _) in convs if len(tower)}
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the network's outputs.
@@ -66,7 +69,11 @@ class Network(nn.Module):
         """
         feats = self.neck(self.backbone(images))
         dense = self.bbox_head(feats)
-        return (*(level for maps in dense for level in maps), self.mask_branch(feats))
+        param_feats = [
+            feats[i] if i in self._at_points else level for i, level in enumerate(dense.param_feats)
+        ]
+        maps = (*dense[:3], param_feats)
+        return (*(level for field in maps for level in field), self.mask_branch(feats))
 
 
 def prepare(model: CondInst, *, half: bool = False) -> Network:

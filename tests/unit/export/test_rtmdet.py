@@ -65,16 +65,14 @@ def assert_equal(model, exported, chosen, batch=1):
     return [row.counts[0] for row in rows]
 
 
-@pytest.fixture(scope="module")
-def older_exporter():
+def refuse(*args):
+    raise RuntimeError
+
+
+@pytest.fixture
+def older_exporter(monkeypatch):
     """The exporter by TorchScript, which takes seconds where sizes vary."""
-
-    def refuse(*args):
-        raise RuntimeError
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "_by_torch_export", refuse)
-        yield
+    monkeypatch.setattr(network, "_by_torch_export", refuse)
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +81,10 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def exported(model, older_exporter):
-    return build_onnx(model)
+def exported(model):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "_by_torch_export", refuse)
+        return build_onnx(model)
 
 
 def test_any_size_with_none_one_and_many_detections(model, exported):
