@@ -55,7 +55,8 @@ class FileInfo:
         resize: how images are resized; None if the file takes them at their own size.
         fixed_size: height and width of all inputs; None for a file that takes any size.
         batch: images per run of the file; None for any number.
-        fill: the padding value of each channel, RGB for 3 channels; it is 0 after normalization.
+        fill: the padding value of each channel, RGB for 3 channels: the color of the pipeline's
+            padding, otherwise the one that is 0 after normalization.
         pixel_format: format of the images.
     """
 
@@ -83,12 +84,18 @@ class FileInfo:
         dtype = _take({"dtype": "uint8", **values}, "dtype", f"one of {DTYPES}", _dtype)
         count = "three numbers" if channels == 3 else f"{channels} numbers"
         mean = _take(values, "mean", f"{count} or null", lambda value: _mean(value, channels))
+        color = _take(
+            {"pad_color": None, **values},
+            "pad_color",
+            f"{count} or null",
+            lambda value: None if value is None else _mean(value, channels),
+        )
         return cls(
             class_names=_take(values, "classes", "a list of names", _names),
             resize=_take(values, "resize", _RESIZE, _resize),
             fixed_size=size,
             batch=_take(values, "batch", "a number or null", _batch),
-            fill=mean[::-1] if values.get("mean_order") == "BGR" else mean,
+            fill=color or (mean[::-1] if values.get("mean_order") == "BGR" else mean),
             pixel_format=PixelFormat(channels, dtype),
         )
 

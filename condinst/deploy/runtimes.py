@@ -93,8 +93,8 @@ class OpenVino:
         if model.has_rt_info(["condinst"]):
             info = model.get_rt_info(["condinst"])
             self.metadata = {f"condinst.{key}": str(value) for key, value in info.value.items()}
-        self._inputs = [value.any_name for value in self._compiled.inputs]
-        # an output can have inner names of the graph too
+        # inputs and outputs can have inner names of the graph too
+        self._inputs = [_input_name(value.names) for value in self._compiled.inputs]
         self._outputs = {name: out for out in self._compiled.outputs for name in out.names}
         self._requests = threading.local()
 
@@ -105,6 +105,11 @@ class OpenVino:
             request = self._requests.one = self._compiled.create_infer_request()
         values = request.infer({name: inputs[name] for name in self._inputs})
         return {name: values[out] for name, out in self._outputs.items()}
+
+
+def _input_name(names: set[str]) -> str:
+    """Choose the name of the file's interface."""
+    return next((name for name in ("images", "out_size") if name in names), min(names))
 
 
 @functools.cache

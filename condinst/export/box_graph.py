@@ -11,78 +11,18 @@ depends on the data before the suppression.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from condinst.export.builder import GraphBuilder
+from condinst.export.settings import BoxSettings
 
 # Name of the constant with the score threshold, in the finished file.
 SCORE_THR = "condinst/score_thr"
 
 _NO_SCORE = -1.0
 _INT64, _FLOAT = 7, 1  # onnx.TensorProto
-
-
-@dataclass(frozen=True)
-class BoxSettings:
-    """The settings of ``test_cfg`` and of the box head that the graph contains.
-
-    The attributes are as for :func:`condinst.models.postprocess.boxes.postprocess_boxes`;
-    ``nms_pre`` is -1 for all pairs.
-    """
-
-    num_classes: int
-    strides: tuple[int, ...]
-    score_thr: float
-    nms_pre: int
-    min_bbox_size: float
-    iou_threshold: float
-    class_agnostic: bool
-    max_per_img: int
-    threshold_with_centerness: bool
-    clip_after_nms: bool
-    sqrt_scores: bool
-
-    @classmethod
-    def from_model(cls, model) -> BoxSettings:
-        """Read the settings of a detector.
-
-        Raises:
-            ValueError: exported files do not support a setting of ``test_cfg`` or of the box head.
-        """
-        cfg = model.bbox_head.test_cfg or {}
-        nms = dict(cfg.get("nms") or {})
-        kind = nms.pop("type", "nms")
-        if kind != "nms" or set(nms) - {"iou_threshold", "class_agnostic"}:
-            raise ValueError(
-                f"model.test_cfg.nms={dict(cfg['nms'])}: expected dict(type='nms', "
-                "iou_threshold=NUMBER), the only suppression of exported models"
-            )
-        if not cfg.get("max_per_img", -1) > 0:
-            raise ValueError(
-                f"model.test_cfg.max_per_img={cfg.get('max_per_img')}: expected 1 or more"
-            )
-        coder = model.bbox_head.bbox_coder
-        if type(coder).__name__ != "DistancePointBBoxCoder" or not coder.clip_border:
-            raise ValueError(
-                f"model.bbox_head.bbox_coder={type(coder).__name__}: expected "
-                "DistancePointBBoxCoder(clip_border=True), the only coder of exported models"
-            )
-        return cls(
-            num_classes=model.bbox_head.num_classes,
-            strides=tuple(model.bbox_head.strides),
-            score_thr=float(cfg.get("score_thr", 0)),
-            nms_pre=int(cfg.get("nms_pre", -1)),
-            min_bbox_size=float(cfg.get("min_bbox_size", -1)),
-            iou_threshold=float(nms["iou_threshold"]),
-            class_agnostic=bool(nms.get("class_agnostic", False)),
-            max_per_img=int(cfg["max_per_img"]),
-            threshold_with_centerness=bool(cfg.get("threshold_with_centerness", False)),
-            clip_after_nms=bool(cfg.get("clip_after_nms", False)),
-            sqrt_scores=bool(cfg.get("sqrt_scores", False)),
-        )
 
 
 class Candidates(NamedTuple):
@@ -92,8 +32,8 @@ class Candidates(NamedTuple):
         boxes: (B, n, 4) xyxy, input-image pixels.
         scores: (B, n), -1 for candidates to ignore.
         numbers: (B, n, 3) float32: x and y of the point, and the stride of its level.
-        places: (B, n, 3) int64: class, index of the point's cell in the padded maps of all levels
-            (see :func:`condinst.export.mask_graph.padded_levels`), and cells per row of its map.
+        places: (B, n, 4) int64: class, index of the point's cell in the padded maps of all levels
+            (see :mod:`condinst.export.param_graph`), cells per row of its padded map, its level.
     """
 
     boxes: str
@@ -109,7 +49,7 @@ class GraphDetections(NamedTuple):
         image_inds: (N,) index of the image.
         boxes: (N, 4) xyxy, input-image pixels.
         scores: (N,).
-        numbers, places: (N, 3), see :class:`Candidates`.
+        numbers, places: (N, 3) and (N, 4), see :class:`Candidates`.
         valid: (N,) bool, which rows are detections, in a file of fixed size, where N is B * K; None
             in other files.
     """
@@ -140,19 +80,23 @@ def candidates(
     limits: str,
     settings: BoxSettings,
     sizes: Sequence[tuple[int, int]] | None,
+    reach: int,
 ) -> Candidates:
     """Select the best pairs of point and class of every level.
 
     Args:
         g: the graph.
-        cls_scores, bbox_preds, centernesses: as in ``DensePredictions``, float32.
+        cls_scores, bbox_preds, centernesses: as in ``DensePredictions``, float32; no centerness at
+            all where the head predicts none.
         limits: (4,) float32: width, height, width, height of the images without padding.
         settings: settings of the detector.
         sizes: rows and columns of every level if they are fixed, else None.
+        reach: cells by which the maps of ``places`` are padded at each side.
     """
     levels = []
-    start: str | int = 0
-    for i, (cls, box, center) in enumerate(zip(cls_scores, bbox_preds, centernesses, strict=True)):
+    start: str | list[int] = [0]
+    centers: Sequence[str | None] = centernesses or [None] * len(cls_scores)
+    for i, (cls, box, center) in enumerate(zip(cls_scores, bbox_preds, centers, strict=True)):
         height, width = size_of(g, cls, 2), size_of(g, cls, 3)
         count = g.Mul(height, width)
         most = g.Mul(count, [settings.num_classes])
@@ -165,19 +109,20 @@ def candidates(
         row = g.Div(points, width)
         column = g.Sub(points, g.Mul(row, width))
         stride = float(settings.strides[i])
-        x, y = (g.Mul(g.Add(as_float(g, v), 0.5), stride) for v in (column, row))
+        offset = settings.point_offset
+        x, y = (g.Mul(g.Add(as_float(g, v), offset), stride) for v in (column, row))
         boxes = _decode(g, box, points, x, y)
         if not settings.clip_after_nms:
             boxes = g.Min(g.Max(boxes, 0.0), limits)
-        # index of the cell in maps that are padded by one cell on every side
-        wide = g.Add(width, [2])
-        cell = g.Add(g.Add(g.Mul(g.Add(row, [1]), wide), g.Add(column, [1])), start)
-        start = g.Add(g.Mul(g.Add(height, [2]), wide), start)
+        # index of the cell in the padded maps
+        wide = g.Add(width, [2 * reach])
+        cell = g.Add(g.Add(g.Mul(g.Add(row, [reach]), wide), g.Add(column, [reach])), start)
+        start = g.Add(g.Mul(g.Add(height, [2 * reach]), wide), start)
         # adding to zeros gives a constant the shape (B, n)
         strides = g.Add(g.Mul(x, 0.0), stride)
-        wides = g.Add(g.Mul(row, [0]), wide)
+        wides, level = (g.Add(g.Mul(row, [0]), v) for v in (wide, [i]))
         numbers = g.Concat(*(g.Unsqueeze(v, [2]) for v in (x, y, strides)), axis=2)
-        places = g.Concat(*(g.Unsqueeze(v, [2]) for v in (labels, cell, wides)), axis=2)
+        places = g.Concat(*(g.Unsqueeze(v, [2]) for v in (labels, cell, wides, level)), axis=2)
         levels.append((boxes, scores, numbers, places))
     boxes, scores, numbers, places = (
         g.Concat(*parts, axis=1) for parts in zip(*levels, strict=True)
@@ -188,28 +133,30 @@ def candidates(
 
 
 def _best_pairs(
-    g: GraphBuilder, cls: str, center: str, top: str, settings: BoxSettings
+    g: GraphBuilder, cls: str, center: str | None, top: str, settings: BoxSettings
 ) -> tuple[str, str, str]:
     """Return scores, classes and points (B, top) of one level's best pairs, by falling score."""
     threshold = g.named(SCORE_THR, np.float32(settings.score_thr))
     # equal scores rank by point, then class, because TopK prefers lower indices
     by_point = g.Transpose(_flatten_map(g, cls), perm=[0, 2, 1])  # (B, P, C)
-    quality = g.Sigmoid(_flatten_map(g, center))  # (B, 1, P)
-    if settings.threshold_with_centerness:
+    quality = None if center is None else g.Sigmoid(_flatten_map(g, center))  # (B, 1, P)
+    combined = settings.threshold_with_centerness and quality is not None
+    if combined:
         ranked = g.Mul(g.Sigmoid(by_point), g.Transpose(quality, perm=[0, 2, 1]))
     else:
         ranked = by_point  # logits rank like scores; only the selected ones need a sigmoid
     best, inds = g.TopK(g.Reshape(ranked, [0, -1]), top, axis=1, outputs=2)
     points = g.Div(inds, [settings.num_classes])
     labels = g.Sub(inds, g.Mul(points, [settings.num_classes]))
-    if settings.threshold_with_centerness:
+    if combined:
         scores = best
         above = g.Greater(scores, threshold)
     else:
-        class_scores = g.Sigmoid(best)
-        above = g.Greater(class_scores, threshold)
-        found = g.GatherElements(g.Squeeze(quality, [1]), points, axis=1)
-        scores = g.Mul(class_scores, found)
+        scores = g.Sigmoid(best)
+        above = g.Greater(scores, threshold)
+        if quality is not None:
+            found = g.GatherElements(g.Squeeze(quality, [1]), points, axis=1)
+            scores = g.Mul(scores, found)
     return g.Where(above, scores, _NO_SCORE), labels, points
 
 

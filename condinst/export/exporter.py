@@ -14,15 +14,15 @@ import onnx
 
 from condinst.checkpoints.weight_files import sha256
 from condinst.export.agreement import BOUNDS, Agreement, Bounds
-from condinst.export.box_graph import BoxSettings
 from condinst.export.compared_runtimes import Runner, onnx_runtime, openvino_runtime
 from condinst.export.onnx_model import build_onnx, opset_for, pad_divisor
 from condinst.export.quantize import quantize_network
 from condinst.export.sample_images import ImageReader, generated_images
+from condinst.export.settings import BoxSettings
 from condinst.export.verify import CheckedImage, Row, check, resize_to, thresholds, with_threshold
 from condinst.export.write_metadata import build_metadata, write_metadata
 from condinst.inference import setup as predictor_setup
-from condinst.models import CondInst, RTMDet
+from condinst.models import CondInst
 from condinst.utils.files import names_file
 
 __all__ = ["FORMATS", "Export", "Options", "export_model"]
@@ -114,11 +114,6 @@ def export_model(
         _check_suffix(Path(output), options.format)
     cfg, content, file = predictor_setup.load(config, checkpoint)
     model = predictor_setup.build(cfg, content, file)
-    if isinstance(model, RTMDet):
-        raise ValueError(
-            f"config {cfg.filename}: model.type={cfg.model.type!r} cannot be exported yet; "
-            "expected CondInst or BoxInst"
-        )
     name = Path(cfg.filename or file).stem
     path = Path(output or f"{name}{FORMATS[options.format]}")
     reader = ImageReader(cfg)
@@ -127,7 +122,8 @@ def export_model(
         model,
         pixel_format=reader.pixel_format,
         classes=predictor_setup.class_names(cfg, content, model.bbox_head.num_classes, file),
-        steps=reader.steps(),
+        steps=reader.steps,
+        padding=reader.padding,
         boxes=BoxSettings.from_model(model),
         source=dict(config=name, checkpoint_sha256=sha256(file) if Path(file).is_file() else None),
         options=options,
@@ -190,6 +186,8 @@ class _Work:
             batch=options.batch,
             half=options.half,
             quantize=self._quantize if options.calibration_images else None,
+            padding=self.reader.padding,
+            doubles=options.format != "openvino",
         )
         write_metadata(exported, self.metadata)
         self.say("comparing with the detector ...")

@@ -1,89 +1,26 @@
 """Masks of detections as ONNX: the dynamic networks, and the enlarging of their logits.
 
-The graph computes what ``condinst.models.dynamic_conv``, ``heads.mask_head`` and
-``postprocess.masks.whole_masks`` compute, for all detections at once.
+The graph computes what ``condinst.models.dynamic_conv``, the mask heads, and
+``postprocess.masks.whole_masks`` or ``postprocess.logit_masks.whole_logit_masks`` compute, for all
+detections at once.
 
 Shapes: B images, N detections, K parameters of one dynamic network, D its hidden channels, C mask
-feature channels, X channels of the controller's input, H' x W' cells of the mask features.
+feature channels, H' x W' cells of the mask features.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from condinst.export.box_graph import GraphDetections, as_float, size_of
 from condinst.export.builder import GraphBuilder
+from condinst.export.settings import MaskSettings
 
-
-@dataclass(frozen=True)
-class MaskSettings:
-    """The settings of the mask head that the graph contains.
-
-    Attributes:
-        channels: channels of the dynamic network, see
-            :func:`condinst.models.dynamic_conv.layer_channels`.
-        feat_stride, out_stride: strides of the mask features and of the logits, pixels.
-        size_of_interest: unit of the relative coordinates, in strides of the detection's level.
-        mask_thr: a pixel belongs to the mask if its score exceeds this.
-        controller_weight: (K, X, 3, 3) weights of the convolution that predicts the parameters.
-        controller_bias: (K,) bias of that convolution.
-    """
-
-    channels: tuple[int, ...]
-    feat_stride: int
-    out_stride: int
-    size_of_interest: int
-    mask_thr: float
-    controller_weight: np.ndarray
-    controller_bias: np.ndarray
-
-    @classmethod
-    def from_model(cls, model) -> MaskSettings:
-        """Read the settings of a detector."""
-        head, controller = model.mask_head, model.bbox_head.controller
-        return cls(
-            channels=tuple(head.channels),
-            feat_stride=head.mask_feat_stride,
-            out_stride=head.mask_out_stride,
-            size_of_interest=head.size_of_interest,
-            mask_thr=float(model.test_cfg["mask_thr"]),
-            controller_weight=controller.weight.detach().float().cpu().numpy(),
-            controller_bias=controller.bias.detach().float().cpu().numpy(),
-        )
-
-
-def padded_levels(g: GraphBuilder, maps: Sequence[str]) -> str:
-    """Join maps (B, X, H_l, W_l) of all levels to (B, P', X), each padded by one cell of zeros."""
-    flat = [
-        g.Reshape(g.Pad(level, [0, 0, 1, 1, 0, 0, 1, 1], 0.0, mode="constant"), [0, 0, -1])
-        for level in maps
-    ]
-    return g.Transpose(g.Concat(*flat, axis=2), perm=[0, 2, 1])
-
-
-def predict_params(
-    g: GraphBuilder, param_feats: Sequence[str], found: GraphDetections, settings: MaskSettings
-) -> str:
-    """Run the controller's convolution at the points of the detections only: (N, K)."""
-    cells = padded_levels(g, param_feats)  # (B, P', X)
-    center, row = (g.Slice(found.places, [i], [i + 1], [1]) for i in (1, 2))
-    around = [
-        g.Add(g.Add(center, [dx]), g.Mul(row, [dy])) for dy in (-1, 0, 1) for dx in (-1, 0, 1)
-    ]
-    nine = g.Unsqueeze(g.Concat(*around, axis=1), [2])  # (N, 9, 1)
-    images = g.Add(g.Mul(nine, [0]), g.Reshape(found.image_inds, [-1, 1, 1]))
-    patches = g.GatherND(cells, g.Concat(images, nine, axis=2))  # (N, 9, X)
-    weight = settings.controller_weight
-    num_params, channels = weight.shape[:2]
-    by_cell = np.ascontiguousarray(
-        weight.transpose(2, 3, 1, 0).reshape(9 * channels, num_params), np.float32
-    )
-    flat = g.Reshape(patches, [-1, 9 * channels])
-    return g.Add(g.MatMul(flat, by_cell), settings.controller_bias.astype(np.float32))
+_INT64, _DOUBLE = 7, 11  # onnx.TensorProto
 
 
 def mask_logits(
@@ -162,6 +99,8 @@ def _layers(
     biases = [g.Unsqueeze(piece, [2]) for piece in pieces[len(pairs) :]]
     point, stride = (g.Slice(found.numbers, [i], [j], [1]) for i, j in ((0, 2), (2, 3)))
     scale = g.Unsqueeze(g.Mul(stride, float(settings.size_of_interest)), [2])
+    if settings.point_shift:
+        point = g.Add(point, settings.point_shift)
     coord_weights = g.Div(g.Slice(weights[0], [0], [2], [2]), scale)
     feature_weights = g.Slice(weights[0], [2], [settings.channels[0]], [2])
     biases[0] = g.Add(biases[0], g.MatMul(coord_weights, g.Unsqueeze(point, [2])))
@@ -204,6 +143,88 @@ def draw_masks(
         to_out = _hat(g, g.Sub(g.Mul(middles, scale), 0.5), side)
         matrices.append(g.MatMul(to_out, to_image))
     return g.Greater(_apply(g, scores, *matrices), settings.mask_thr)
+
+
+def draw_logit_masks(
+    g: GraphBuilder,
+    logits: str,
+    resized: Sequence[str],
+    out_size: Sequence[str],
+    settings: MaskSettings,
+) -> str:
+    """Enlarge logits to the padded input image, then to its size in the output; threshold them.
+
+    Args:
+        g: the graph.
+        logits: (N, H', W').
+        resized: height and width of the padded input image in the output, each (1,) int64, see
+            :func:`size_in_output`.
+        out_size: height and width of the masks, each (1,) int64.
+        settings: settings of the mask head.
+
+    Returns:
+        (N, out_h, out_w) bool.
+    """
+    cells = [size_of(g, logits, 1), size_of(g, logits, 2)]
+    matrices = []
+    for cell, full, out in zip(cells, resized, out_size, strict=True):
+        padded = g.Mul(cell, [settings.out_stride])
+        to_padded = _hat(g, _centered(g, padded, 1 / settings.out_stride), cell)
+        scale = g.Div(as_float(g, padded), as_float(g, full))
+        to_out = _hat(g, _centered(g, out, scale), padded)
+        matrices.append(g.MatMul(to_out, to_padded))
+    thr = settings.mask_thr
+    least = math.log(thr / (1 - thr)) if 0 < thr < 1 else math.copysign(math.inf, thr - 0.5)
+    return g.Greater(_apply(g, logits, *matrices), least)
+
+
+def _centered(g: GraphBuilder, size: str, scale: str | float) -> str:
+    """Return the positions of ``size`` pixels in an input of ``scale`` times the size, in cells."""
+    return g.Sub(g.Mul(g.Add(as_float(g, _range(g, size)), 0.5), scale), 0.5)
+
+
+def size_in_output(
+    g: GraphBuilder,
+    padded: Sequence[str],
+    image_size: Sequence[str],
+    out_size: Sequence[str],
+    *,
+    doubles: bool,
+) -> list[str]:
+    """Return height and width of the padded input image in the output, each (1,) int64.
+
+    See :func:`condinst.models.postprocess.logit_masks.resized_shape`.
+
+    Args:
+        g: the graph.
+        padded: height and width of the padded images, each (1,) int64.
+        image_size: those of the images without padding.
+        out_size: those of the masks.
+        doubles: whether to round as Python does, which needs a runtime with float64. Otherwise
+            sides are rounded up exactly, and can be smaller by one pixel.
+    """
+
+    def scaled(side: str, axis: int) -> str:
+        image, out = image_size[axis], out_size[axis]
+        if not doubles:
+            return g.Div(g.Add(g.Mul(side, out), g.Sub(image, [1])), image)
+        factor = g.Div(*(g.Cast(v, to=_DOUBLE) for v in (image, out)))
+        # not a division: ONNX Runtime would join it with the product, which rounds otherwise
+        exact = g.Mul(g.Cast(side, to=_DOUBLE), g.Reciprocal(factor))
+        whole = g.Cast(exact, to=_INT64)
+        more = g.Greater(exact, g.Cast(whole, to=_DOUBLE))
+        return g.Add(whole, g.Cast(more, to=_INT64))
+
+    (height, width), (out_height, out_width) = image_size, out_size
+    # both factors are one up to rounding: the inequality of resized_shape, times the sides
+    crossed = g.Abs(g.Sub(g.Mul(width, out_height), g.Mul(out_width, height)))
+    left = g.Mul(g.Mul(crossed, width), [200])
+    right = g.Mul(g.Mul(out_width, g.Add(height, width)), [101])
+    swapped = [scaled(padded[0], 1), scaled(padded[1], 0)]
+    large = [g.GreaterOrEqual(s, out) for s, out in zip(swapped, out_size, strict=True)]
+    is_swapped = g.And(g.LessOrEqual(left, right), g.And(*large))
+    own = [g.Max(scaled(side, i), out_size[i]) for i, side in enumerate(padded)]
+    return [g.Where(is_swapped, s, o) for s, o in zip(swapped, own, strict=True)]
 
 
 def _aligned(g: GraphBuilder, indices: str, factor: int) -> str:

@@ -26,14 +26,23 @@ from condinst.models.speed import checked_fold_batch_norms
 __all__ = ["Network", "export_network", "input_shapes", "prepare", "split_outputs"]
 
 # Names of the convolutions that compute the network's outputs, as in the names of their weights.
-LAST_CONVS = ("conv_cls", "conv_reg", "conv_centerness", "conv_pred")
+LAST_CONVS = (
+    *("conv_cls", "conv_reg", "conv_centerness", "conv_pred"),  # CondInst
+    *(
+        "rtm_cls",
+        "rtm_reg",
+        "rtm_obj",
+        "mask_head.projection",
+        "mask_branch.projection",
+    ),  # RTMDet-Ins
+)
 
 # Size of the exporter's example input, rounded up to multiples of the padding's divisor.
 _EXAMPLE_SIZE = (160, 224)
 
 
 class Network(nn.Module):
-    """Backbone, neck, box head without the controller, and mask branch.
+    """Backbone, neck, box head without what runs at points only, and mask branch.
 
     Args:
         model: the detector, in evaluation mode.
@@ -44,6 +53,9 @@ class Network(nn.Module):
         self.backbone, self.neck = model.backbone, model.neck
         self.bbox_head = model.bbox_head
         self.mask_branch = model.mask_head.mask_feature_head
+        # levels whose towers run at points, in the graph; a tracing exporter would keep the towers
+        convs = enumerate(model.bbox_head.param_convs())
+        self._at_points = {i for i, (tower, _) in convs if len(tower)}
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the network's outputs.
@@ -57,7 +69,11 @@ class Network(nn.Module):
         """
         feats = self.neck(self.backbone(images))
         dense = self.bbox_head(feats)
-        return (*(level for maps in dense for level in maps), self.mask_branch(feats))
+        param_feats = [
+            feats[i] if i in self._at_points else level for i, level in enumerate(dense.param_feats)
+        ]
+        maps = (*dense[:3], param_feats)
+        return (*(level for field in maps for level in field), self.mask_branch(feats))
 
 
 def prepare(model: CondInst, *, half: bool = False) -> Network:
@@ -168,6 +184,8 @@ def _quiet() -> Iterator[None]:
 
 def split_outputs(outputs: Sequence[str], num_levels: int) -> tuple[list[list[str]], str]:
     """Split the network's outputs into the four ``DensePredictions`` fields and mask features."""
-    assert len(outputs) == 4 * num_levels + 1, len(outputs)
-    starts = range(0, 4 * num_levels, num_levels)
-    return [list(outputs[start : start + num_levels]) for start in starts], outputs[-1]
+    fields = [list(outputs[i : i + num_levels]) for i in range(0, len(outputs) - 1, num_levels)]
+    if len(fields) == 3:
+        fields.insert(2, [])  # no centerness
+    assert [*map(len, fields)] in ([num_levels] * 4, [num_levels] * 2 + [0, num_levels]), outputs
+    return fields, outputs[-1]

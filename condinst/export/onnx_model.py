@@ -8,10 +8,13 @@ import onnx
 from onnx import ModelProto, TensorProto
 from torch import nn
 
-from condinst.export.box_graph import BoxSettings, as_float, candidates, size_of, suppress
+from condinst.export.box_graph import as_float, candidates, size_of, suppress
 from condinst.export.builder import GraphBuilder
-from condinst.export.mask_graph import MaskSettings, draw_masks, mask_logits, predict_params
+from condinst.export.mask_graph import draw_logit_masks, draw_masks, mask_logits, size_in_output
 from condinst.export.network import export_network, prepare, split_outputs
+from condinst.export.padding import Padding, pad_to, round_up
+from condinst.export.param_graph import predict_params
+from condinst.export.settings import BoxSettings, MaskSettings
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
 
@@ -30,6 +33,8 @@ def build_onnx(
     batch: int | None = None,
     half: bool = False,
     quantize: Callable[[ModelProto], ModelProto] | None = None,
+    padding: Padding | None = None,
+    doubles: bool = True,
 ) -> ModelProto:
     """Write the whole detector as one model.
 
@@ -48,6 +53,10 @@ def build_onnx(
         batch: images per run; None for any number, or for 1 with a fixed size.
         half: whether weights and activations of the network are float16.
         quantize: function that converts the network's own model before the rest is added.
+        padding: what the test pipeline adds to images before they are normalized; None for nothing.
+            A file of fixed size takes images that are padded already.
+        doubles: whether the runtime computes in float64, see
+            :func:`condinst.export.mask_graph.size_in_output`.
 
     Raises:
         ValueError: the model cannot be exported.
@@ -66,7 +75,7 @@ def build_onnx(
     part = export_network(network, divisor=divisor, opset=opset, fixed=fixed)
     if quantize is not None:
         part = quantize(part)
-    writer = _Writer(model, part, fixed_size, batch, half)
+    writer = _Writer(model, part, fixed_size, batch, half, padding, doubles)
     whole = writer.write(opset)
     onnx.checker.check_model(whole, full_check=True)
     return whole
@@ -93,9 +102,13 @@ class _Writer:
         fixed_size: tuple[int, int] | None,
         batch: int | None,
         half: bool,
+        padding: Padding | None,
+        doubles: bool,
     ) -> None:
         self.model, self.part, self.half = model, part, half
         self.fixed_size, self.batch = fixed_size, batch
+        self.padding = padding if fixed_size is None else None
+        self.doubles = doubles
         self.channels = input_channels(model.backbone)
         self.boxes, self.masks = BoxSettings.from_model(model), MaskSettings.from_model(model)
         self.g = GraphBuilder("condinst/")
@@ -109,21 +122,38 @@ class _Writer:
         out_size = image_size
         if not fixed:
             out_size = [g.Slice("out_size", [i], [i + 1], [0]) for i in (0, 1)]
-        outputs = g.include(self.part, [self._normalize(image_size)])
+        # the detector's img_shape, which includes the padding of the pipeline
+        shown = self.padding.sides_in(g, image_size) if self.padding else image_size
+        padded = [round_up(g, side, pad_divisor(self.model)) for side in shown]
+        outputs = g.include(self.part, [self._normalize(image_size, shown, padded)])
         if self.half:
             outputs = [as_float(g, value) for value in outputs]
         fields, mask_feats = split_outputs(outputs, len(self.boxes.strides))
         cls_scores, bbox_preds, centernesses, param_feats = fields
-        limits = as_float(g, g.Concat(image_size[1], image_size[0], *image_size[::-1], axis=0))
+        limits = as_float(g, g.Concat(shown[1], shown[0], *shown[::-1], axis=0))
         pairs = candidates(
-            g, cls_scores, bbox_preds, centernesses, limits, self.boxes, self._level_sizes()
+            g,
+            cls_scores,
+            bbox_preds,
+            centernesses,
+            limits,
+            self.boxes,
+            self._level_sizes(),
+            self.masks.reach,
         )
         found = suppress(g, pairs, limits, self.boxes, self.batch if fixed else None)
         params = predict_params(g, param_feats, found, self.masks)
         # without a fixed size, the images of a batch have different numbers of detections
         known = self.batch if fixed or self.batch == 1 else None
         logits = mask_logits(g, mask_feats, params, found, self.masks, known)
-        masks = draw_masks(g, logits, image_size, out_size, self.masks)
+        if self.masks.enlarge_logits:
+            resized = padded
+            if not fixed:
+                sizes = padded, image_size, out_size
+                resized = size_in_output(g, *sizes, doubles=self.doubles)
+            masks = draw_logit_masks(g, logits, resized, out_size, self.masks)
+        else:
+            masks = draw_masks(g, logits, shown, out_size, self.masks)
         labels = g.Reshape(g.Slice(found.places, [0], [1], [1]), [-1])
         if fixed:
             return self._build_fixed(found, labels, masks, opset)
@@ -168,24 +198,23 @@ class _Writer:
         shape = [batch, self.channels, height, width]
         return g.build([("images", TensorProto.FLOAT, shape)], outputs, opset)
 
-    def _normalize(self, image_size: list[str]) -> str:
-        """Convert channels, normalize and pad, as the data preprocessor does."""
+    def _normalize(self, image_size: list[str], shown: list[str], padded: list[str]) -> str:
+        """Pad as the pipeline does; convert channels, normalize and pad as the preprocessor does.
+
+        The sizes are those of the images, with the pipeline's padding, and with all padding.
+        """
         g, pre = self.g, self.model.data_preprocessor
         images = "images"
+        if self.padding:
+            images = self.padding.pad_in(g, images, image_size, shown)
         # without a conversion, the network takes images as they are loaded: BGR
         if self.channels == 3 and not pre._channel_conversion:
             images = g.Gather(images, [2, 1, 0], axis=1)
         if getattr(pre, "_enable_normalize", False):
             mean, std = (v.detach().float().cpu().numpy() for v in (pre.mean, pre.std))
             images = g.Div(g.Sub(images, mean.reshape(1, -1, 1, 1)), std.reshape(1, -1, 1, 1))
-        divisor = pad_divisor(self.model)
-        if divisor > 1:
-            ends = []
-            for side in image_size:
-                full = g.Mul(g.Div(g.Add(side, [divisor - 1]), [divisor]), [divisor])
-                ends.append(g.Sub(full, side))
-            pads = g.Concat([0, 0, 0, 0, 0, 0], *ends, axis=0)
-            images = g.Pad(images, pads, float(pre.pad_value), mode="constant")
+        if padded != shown:
+            images = pad_to(g, images, shown, padded, float(pre.pad_value))
         return g.Cast(images, to=TensorProto.FLOAT16) if self.half else images
 
     def _level_sizes(self) -> list[tuple[int, int]] | None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
+from mmengine.dataset import Compose
 
 from condinst.datasets.shapes.scene import draw_scene
+from condinst.export.padding import read_padding
 from condinst.export.verify import CheckedImage
 from condinst.images.pixel_format import to_gray
 from condinst.images.sources import list_folder
@@ -27,15 +29,23 @@ class ImageReader:
 
     Args:
         cfg: config of the detector.
+
+    Attributes:
+        pixel_format: format of the images.
+        steps: the transforms after the one that reads the file.
+        padding: how the pipeline pads images; None if it does not.
+
+    Raises:
+        ValueError: exported files do not support the pipeline's padding.
     """
 
     def __init__(self, cfg: Config) -> None:
-        self._read_file, self._transform = pipeline(cfg)
+        self._read_file, transform = pipeline(cfg)
         self.pixel_format = self._read_file.pixel_format
-
-    def steps(self) -> list[Any]:
-        """Return the transforms after the one that reads the file."""
-        return list(self._transform.transforms)
+        self.steps: list[Any] = list(transform.transforms)
+        self.padding = read_padding(self.steps, self.pixel_format)
+        # the file takes images as they are before the padding
+        self._transform = Compose([s for s in self.steps if type(s).__name__ != "Pad"])
 
     def file(self, path: Path) -> CheckedImage:
         """Read an image file.
@@ -84,7 +94,8 @@ class ImageReader:
         inputs = self._transform(record)["inputs"]
         image = inputs.numpy().astype(np.float32)
         image = image[::-1] if len(image) == 3 else image
-        return CheckedImage(name, np.ascontiguousarray(image), (int(height), int(width)))
+        pixels = np.ascontiguousarray(image)
+        return CheckedImage(name, pixels, (int(height), int(width)), self.padding)
 
 
 def generated_images(reader: ImageReader) -> list[CheckedImage]:

@@ -15,8 +15,10 @@ from onnx import ModelProto, numpy_helper
 from PIL import Image
 
 from condinst.export.agreement import Agreement, Bounds, compare_instances
-from condinst.export.box_graph import SCORE_THR, BoxSettings
+from condinst.export.box_graph import SCORE_THR
 from condinst.export.compared_runtimes import Runner, find_instances
+from condinst.export.padding import Padding
+from condinst.export.settings import BoxSettings
 from condinst.models import CondInst
 
 __all__ = [
@@ -41,15 +43,18 @@ class CheckedImage:
         name: name in the table.
         image: (C, H, W) float32, RGB if C is 3, as resized by the test pipeline.
         out_size: height and width of the original image.
+        padding: what the test pipeline adds to the image.
     """
 
     name: str
     image: np.ndarray
     out_size: tuple[int, int]
+    padding: Padding | None = None
 
     def as_loaded(self) -> torch.Tensor:
-        """Return the image as the data preprocessor takes it: BGR if C is 3."""
-        pixels = self.image[::-1] if len(self.image) == 3 else self.image
+        """Return the image as the data preprocessor takes it: padded, and BGR if C is 3."""
+        image = self.padding.pad(self.image) if self.padding else self.image
+        pixels = image[::-1] if len(image) == 3 else image
         return torch.from_numpy(np.ascontiguousarray(pixels))
 
 
@@ -117,9 +122,10 @@ def run_eager(model: CondInst, image: CheckedImage) -> dict[str, np.ndarray]:
     """Run the detector itself; boxes and boolean masks are at the original image's size."""
     height, width = image.image.shape[1:]
     out_height, out_width = image.out_size
+    inputs = image.as_loaded()
     sample = DetDataSample(
         metainfo=dict(
-            img_shape=(height, width),
+            img_shape=tuple(inputs.shape[1:]),
             ori_shape=image.out_size,
             scale_factor=(width / out_width, height / out_height),
         )
@@ -127,7 +133,7 @@ def run_eager(model: CondInst, image: CheckedImage) -> dict[str, np.ndarray]:
     before = model.test_cfg
     model.test_cfg = {**before, "mask_format": "bool", "autocast_dtype": None}
     try:
-        batch = dict(inputs=[image.as_loaded()], data_samples=[sample])
+        batch = dict(inputs=[inputs], data_samples=[sample])
         found = model.test_step(batch)[0].pred_instances
     finally:
         model.test_cfg = before
@@ -140,7 +146,7 @@ def run_eager(model: CondInst, image: CheckedImage) -> dict[str, np.ndarray]:
 
 
 def resize_to(image: CheckedImage, size: tuple[int, int]) -> CheckedImage:
-    """Stretch an image to a fixed size, which is also the size of boxes and masks."""
+    """Stretch an image to a fixed size, without padding; boxes and masks have this size too."""
     height, width = size
     resized = [Image.fromarray(channel).resize((width, height)) for channel in image.image]
     return CheckedImage(image.name, np.stack([np.asarray(channel) for channel in resized]), size)
@@ -157,10 +163,10 @@ def thresholds(model: CondInst, image: CheckedImage, counts: Sequence[int]) -> l
         inputs = model.data_preprocessor(batch, False)["inputs"]
         dense = model.bbox_head(model.extract_feat(inputs))
         levels = []
-        for cls_scores, centernesses in zip(dense.cls_scores, dense.centernesses, strict=True):
+        for i, cls_scores in enumerate(dense.cls_scores):
             scores = cls_scores[0].sigmoid()
-            if settings.threshold_with_centerness:
-                scores = scores * centernesses[0].sigmoid()
+            if settings.threshold_with_centerness and dense.centernesses:
+                scores = scores * dense.centernesses[i][0].sigmoid()
             levels.append(scores.flatten())
     ranked = torch.cat(levels).sort(descending=True).values.double()
     bounded = [min(count, len(ranked) - 1) for count in counts]

@@ -16,7 +16,16 @@ _PREFIX = "condinst."
 
 
 def build_metadata(
-    model, *, pixel_format, classes, steps, boxes, source: Mapping[str, Any], options, opset: int
+    model,
+    *,
+    pixel_format,
+    classes,
+    steps,
+    padding,
+    boxes,
+    source: Mapping[str, Any],
+    options,
+    opset: int,
 ) -> dict[str, Any]:
     """Build the metadata of a file.
 
@@ -25,7 +34,8 @@ def build_metadata(
         pixel_format: :class:`~condinst.images.pixel_format.PixelFormat` of the images.
         classes: names of the labels.
         steps: transforms of the test pipeline.
-        boxes: :class:`~condinst.export.box_graph.BoxSettings`.
+        padding: :class:`~condinst.export.padding.Padding` of the test pipeline, or None.
+        boxes: :class:`~condinst.export.settings.BoxSettings`.
         source: ``config`` and ``checkpoint_sha256``, each None if there is none.
         options: :class:`~condinst.export.exporter.Options`.
         opset: ONNX opset.
@@ -44,6 +54,7 @@ def build_metadata(
         std=pre.std.flatten().tolist() if normalized else None,
         mean_order=_mean_order(pre, pixel_format.channels),
         resize=resize_settings(steps),
+        pad_color=None if padding is None else list(padding.color),
         pad_divisor=int(getattr(pre, "pad_size_divisor", 1)),
         conventions=dict(
             threshold_with_centerness=boxes.threshold_with_centerness,

@@ -145,17 +145,19 @@ def calibrate(theirs: nn.Module, ours: nn.Module, batch: list[dict]) -> None:
             score = head.rtm_cls[level].weight
             # with objectness, the scores are not linear in the weights
             score.mul_(
-                0.02 / score.std() if head.with_objectness else _factor(scores[level], 1.2, 7.0)
+                0.02 / score.std()
+                if head.with_objectness
+                else spread_factor(scores[level], 1.2, 7.0)
             )
             head.rtm_cls[level].bias.fill_(-3.5)
             head.rtm_reg[level].weight.mul_(stride / boxes[level].std().clamp(min=1e-3))
             head.rtm_reg[level].bias.fill_(2.5)
-            head.rtm_kernel[level].weight.mul_(_factor(kernels[level], 0.5, 2.0))
-        head.mask_head.projection.weight.mul_(_factor(features, 1.0, 6.0))
+            head.rtm_kernel[level].weight.mul_(spread_factor(kernels[level], 0.5, 2.0))
+        head.mask_head.projection.weight.mul_(spread_factor(features, 1.0, 6.0))
     ours.load_state_dict(theirs.state_dict(), strict=True)
 
 
-def _factor(values: torch.Tensor, spread: float, limit: float) -> torch.Tensor:
+def spread_factor(values: torch.Tensor, spread: float, limit: float) -> torch.Tensor:
     """Return the factor that gives values this standard deviation, or less, within the limit."""
     values = values - values.mean()
     return torch.minimum(spread / values.std(), limit / values.abs().max())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -189,6 +190,13 @@ class CondInstBboxHead(DenseHead):
     def controller_weights(self) -> int:
         """The number of products that make the parameters of one instance's network."""
         return self.controller.weight.numel()
+
+    def param_convs(self) -> list[tuple[Sequence[Any], nn.Conv2d]]:
+        """Return the layers from ``param_feats`` to the parameters: a tower and a last convolution.
+
+        The list has one entry, because all levels share the controller.
+        """
+        return [((), self.controller)]
 
     def param_maps(self, dense: DensePredictions) -> list[Tensor]:
         """Run the controller at every point: (B, K, H, W) of each level."""

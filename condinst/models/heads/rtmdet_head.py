@@ -245,6 +245,16 @@ class RTMDetInsSepBNHead(DenseHead):
                 count += (2 * i + 1) ** 2 * module.conv.weight.numel()
         return count
 
+    def param_convs(self) -> list[tuple[Sequence[Any], nn.Conv2d]]:
+        """Return the layers from ``param_feats`` to the parameters: a tower and a last convolution.
+
+        The list has one entry for each level. A tower is empty if it runs on the whole map.
+        """
+        return [
+            (tower if self._is_lazy(i) else (), last)
+            for i, (tower, last) in enumerate(zip(self.kernel_convs, self.rtm_kernel, strict=True))
+        ]
+
     def param_maps(self, dense: DensePredictions) -> list[Tensor]:
         """Compute the dynamic networks at every point: (B, K, H, W) of each level."""
         return [

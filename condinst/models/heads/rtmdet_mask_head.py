@@ -71,7 +71,10 @@ class RTMDetMaskBranch(BaseModule):
         """
         # One convolution of all enlarged levels would be the sum of its parts. Each part runs
         # before the enlarging, which commutes with it, on a fourth or a sixteenth of the cells.
-        weights = self.fusion_conv.weight.split(feats[0].shape[1], dim=1)
+        width = feats[0].shape[1]
+        weights = [
+            self.fusion_conv.weight[:, i * width : (i + 1) * width] for i in range(len(feats))
+        ]
         total = F.conv2d(feats[0], weights[0], self.fusion_conv.bias)  # (B, in_channels, H_0, W_0)
         for feat, weight in zip(feats[1:], weights[1:], strict=True):
             part = F.conv2d(feat, weight)

@@ -7,7 +7,8 @@ from onnx import TensorProto
 
 from condinst.export.builder import GraphBuilder
 from condinst.export.compared_runtimes import onnx_runtime
-from condinst.export.mask_graph import MaskSettings, draw_masks
+from condinst.export.mask_graph import draw_masks
+from condinst.export.settings import MaskSettings
 from condinst.models.postprocess.masks import whole_masks
 from condinst.models.upsample import aligned_upsample
 
@@ -18,7 +19,7 @@ def test_masks_are_those_of_whole_masks(feat_stride, out_stride, sizes):
     image_size, out_size = sizes
     cells = tuple(-(-side // 32) * 32 // feat_stride for side in image_size)
     logits = 3 * torch.randn(4, *cells, generator=torch.Generator().manual_seed(0))
-    settings = MaskSettings((10, 8, 8, 1), feat_stride, out_stride, 8, 0.4, None, None)
+    settings = MaskSettings((10, 8, 8, 1), feat_stride, out_stride, 8, 0.4, ())
     g = GraphBuilder("test/")
     image = [g.constant([side]) for side in image_size]
     out = [g.Slice("out_size", [i], [i + 1], [0]) for i in (0, 1)]

@@ -10,9 +10,9 @@ from onnx import shape_inference
 from small_detector import ORIGINAL, image, small_config, small_detector
 
 from condinst.export.agreement import BOUNDS, Agreement
-from condinst.export.box_graph import BoxSettings
 from condinst.export.compared_runtimes import find_instances, onnx_runtime
 from condinst.export.onnx_model import build_onnx, opset_for
+from condinst.export.settings import BoxSettings
 from condinst.export.verify import CheckedImage, check, run_eager, thresholds, with_threshold
 
 # height and width of input and output: no resize, up, down; sides that nothing divides; tiny

@@ -6,6 +6,7 @@ supported; later releases support more.
 
 from onnx import TensorProto
 from small_detector import ORIGINAL, small_config, small_detector
+from small_rtmdet import seeded_rtmdet
 
 from condinst.export.onnx_model import build_onnx
 
@@ -32,19 +33,30 @@ CONSTANT_INPUTS = dict(
 KINDS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64, TensorProto.BOOL}
 
 
+def operators(model):
+    """The names of a file's operators, after a check of their inputs."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    constants |= {n.output[0] for n in model.graph.node if n.op_type == "Constant"}
+    for node in model.graph.node:
+        for i in CONSTANT_INPUTS.get(node.op_type, ()):
+            if i < len(node.input):
+                assert node.input[i] in constants, node
+    assert {tensor.data_type for tensor in model.graph.initializer} <= KINDS
+    return {node.op_type for node in model.graph.node}
+
+
 def test_operators_of_fixed_files(same_network):
     for conventions in ({}, ORIGINAL):
         model = build_onnx(small_detector(small_config(**conventions)), fixed_size=(64, 96))
-        constants = {tensor.name for tensor in model.graph.initializer}
-        constants |= {n.output[0] for n in model.graph.node if n.op_type == "Constant"}
-        used = {node.op_type for node in model.graph.node}
+        used = operators(model)
         assert {"NonMaxSuppression", "TopK", "GatherND", "InstanceNormalization"} <= used
         assert used <= SUPPORTED
-        for node in model.graph.node:
-            for i in CONSTANT_INPUTS.get(node.op_type, ()):
-                if i < len(node.input):
-                    assert node.input[i] in constants, node
-        assert {tensor.data_type for tensor in model.graph.initializer} <= KINDS
+
+
+def test_operators_of_fixed_files_of_rtmdet():
+    used = operators(build_onnx(seeded_rtmdet(), fixed_size=(64, 96)))
+    assert {"NonMaxSuppression", "TopK", "GatherND", "Resize"} <= used
+    assert used <= SUPPORTED
 
 
 def test_the_dynamic_file_shows_that_the_walk_finds_others(same_network):
