@@ -109,10 +109,11 @@ def _known_names() -> frozenset[str]:
     names = set(_NMS)
     for scope in ("mmdet", "condinst"):  # as mmengine finds the registries of a scope
         importlib.import_module(f"{scope}.registry")
-    for root in _ROOTS:
-        for table in _family(root):
-            table.import_from_location()
-            names.update(table.module_dict)
+    tables = [table for root in _ROOTS for table in _family(root)]
+    for table in tables:
+        table.import_from_location()
+    for table in tables:  # after all imports: those of a child register names in its root too
+        names.update(table.module_dict)
     return frozenset(names - _EVALUATES)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -130,3 +132,15 @@ def test_nothing_else_evaluates_its_arguments():
         "cnn/rfsearch/search.py",  # a hook
     }
     assert {"CameraMotionCompensation"} == _EVALUATES
+
+
+@pytest.mark.long
+def test_names_are_known_before_mmdet_is_imported():
+    text = "model = dict(type='CondInst', norm_cfg=dict(type='BN'), nms=dict(type='nms'))"
+    code = (
+        "from condinst.compat.stored_config import stored_config\n"
+        f"cfg = stored_config({{'meta': {{'cfg': {text!r}}}}}, 'some.pth')\n"
+        "assert cfg.model.norm_cfg.type == 'BN'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
