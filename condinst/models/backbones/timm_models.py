@@ -27,7 +27,7 @@ _ANY_SIZE = ("strict_img_size", False), ("dynamic_img_size", True)
 
 
 def import_timm() -> ModuleType:
-    """Import timm, an optional dependency.
+    """Import timm when the first model needs it.
 
     Raises:
         ImportError: timm is not installed, or too old.

@@ -92,8 +92,6 @@ def batch():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_trains_and_predicts(repo, variant):
-    if "timm" in variant:
-        pytest.importorskip("timm", reason="needs timm, which is optional")
     model = build(repo, variant)
     model.train()
     losses = model(**model.data_preprocessor(batch(), True), mode="loss")

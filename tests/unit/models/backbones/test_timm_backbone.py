@@ -3,14 +3,13 @@
 import sys
 
 import pytest
+import timm
 import torch
 from mmdet.models.backbones import ResNet
 from torch import nn
 
 from condinst.models import TimmBackbone
 from condinst.registry import MODELS
-
-timm = pytest.importorskip("timm", reason="needs timm, which is optional")
 
 # NAME: channels of the levels with strides 4, 8, 16 and 32, from the papers' tables
 MODELS_OF_MANY_KINDS = {
