@@ -62,6 +62,9 @@ _TABLES = (  # columns
     ),
     ("a csv of boxes", {"filename", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
     ("a csv of boxes", {"imageid", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
+    ("a csv of polygons", {"filename", "polygon"}, "write its polygons as COCO json"),
+    ("a csv of polygons", {"image_id", "polygon"}, "write its polygons as COCO json"),
+    ("a csv of polygons", {"imageid", "polygon"}, "write its polygons as COCO json"),
 )
 _REGIONS = (
     "ImageJ's regions are not read; draw them as a label map, where each region has its own value, "
