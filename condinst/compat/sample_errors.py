@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import traceback
 from typing import Any
 
@@ -36,7 +37,7 @@ def apply(upstream: str) -> None:
                 isinstance(error, ValueError | OSError) and sample in str(error)
             ):
                 raise
-            text = " ".join(str(error).split())
+            text = " ".join(str(error).split()) or _line(error)
             raise SampleError(
                 f"{sample}: {type(error).__name__}{_transform(error)}: {text}"
             ) from error
@@ -50,6 +51,14 @@ def _name(dataset: Any, idx: Any) -> str:
         return str(dataset.get_data_info(idx)["img_path"])
     except Exception:  # the record may be what is wrong, or be of another kind
         return f"sample {idx} of {dataset.ann_file or type(dataset).__name__}"
+
+
+def _line(error: Exception) -> str:
+    """Return the line of code that raised an error without a message, such as a bare assert."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "no message"
+    return f"{os.path.basename(frames[-1].filename)}, line {frames[-1].lineno}: {frames[-1].line}"
 
 
 def _transform(error: Exception) -> str:

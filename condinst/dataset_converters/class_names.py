@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from condinst.dataset_converters.csv_files import csv_columns, csv_header, read_csv
@@ -11,9 +12,27 @@ from condinst.dataset_converters.outlines import check_label
 from condinst.dataset_converters.records import Label, Notes
 from condinst.datasets.coco.entry_issues import short_repr
 
-__all__ = ["CLASS_FILES", "classes_of_values", "stated_classes"]
+__all__ = ["CLASS_FILES", "classes_of_values", "note_alike", "spelling_key", "stated_classes"]
 
 CLASS_FILES = ("classes.json", "labels.json", "classes.yaml", "classes.yml", "labels.yaml")
+
+
+def spelling_key(name: str) -> str:
+    """Return a name without what spellings of one class may differ by: case, spaces, _ and -."""
+    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def note_alike(names: Iterable[str], notes: Notes) -> None:
+    """Warn of classes whose names differ by case or spaces only."""
+    spelled: dict[str, list[str]] = {}
+    for name in names:
+        spelled.setdefault(spelling_key(name), []).append(name)
+    for alike in spelled.values():
+        if len(alike) > 1:
+            notes.say(
+                f"Warning: {', '.join(map(repr, alike))} are read as different classes, although "
+                "their names differ by case or spaces only; give them one name if they are one."
+            )
 
 
 def classes_of_values(folder: Folder) -> list[str]:

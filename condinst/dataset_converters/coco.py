@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from condinst.dataset_converters.class_names import note_alike
 from condinst.dataset_converters.coco_images import check_missing, check_names, locate_images
 from condinst.dataset_converters.coco_meaning import check_content
 from condinst.dataset_converters.coco_parts import (
@@ -19,6 +20,7 @@ from condinst.dataset_converters.coco_parts import (
     CocoSplit,
     check_found,
     check_joined,
+    check_spelling,
     sentence_on_crowds,
 )
 from condinst.dataset_converters.coco_writer import CocoWriter
@@ -72,6 +74,7 @@ def import_coco(
     splits = {
         name: _read(folder, found, name, notes) for name, found in _by_split(folder, files).items()
     }
+    check_spelling(folder.root, [part for split in splits.values() for part in split.parts])
     for split in splits.values():
         if crowds := sentence_on_crowds(split):
             notes.say(crowds)
@@ -205,6 +208,7 @@ def _used_classes(splits: Sequence[CocoSplit], notes: Notes) -> tuple[str, ...]:
     elif empty:
         listed = ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else "")
         notes.say(f"{len(empty)} of {len(names)} categories have no annotations: {listed}.")
+    note_alike(names, notes)
     return tuple(names)
 
 

@@ -36,7 +36,9 @@ def check_content(path: Path, data: Any) -> None:
     used = {data.categories[i][0] for i in set(data.category_index.tolist()) if i >= 0}
     ids = {key for key, _ in data.categories}
     numbers = all(type(key) is int for key in ids)
-    if unknown and numbers and max(ids, default=0) + 1 in unknown and min(ids) not in used:
+    raised = numbers and bool(ids) and max(ids) + 1 in unknown and min(ids) not in used
+    lowered = numbers and bool(ids) and min(ids) - 1 in unknown and max(ids) not in used
+    if raised or lowered:
         stated = sorted(used | unknown, key=str)
         raise ValueError(
             f"{path}: annotations have the category ids {first_few(stated)}, the "

@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from condinst.dataset_converters.class_names import spelling_key
 from condinst.dataset_converters.coco_images import image_folder
 from condinst.dataset_converters.split import Sample
 from condinst.datasets.coco.entry_issues import CROWDS_HELP, first_few
 
-__all__ = ["CocoPart", "CocoSplit", "check_found", "check_joined", "sentence_on_crowds"]
+__all__ = [
+    "CocoPart",
+    "CocoSplit",
+    "check_found",
+    "check_joined",
+    "check_spelling",
+    "sentence_on_crowds",
+]
 
 _MANY_CROWDS = 0.05  # of the annotations; COCO itself has 1%
 
@@ -66,7 +74,7 @@ def check_joined(root: Path, parts: Sequence[CocoPart]) -> None:
     """Check that several files can be one dataset.
 
     Raises:
-        ValueError: an image is in two files, or names of categories differ by case or spaces only.
+        ValueError: an image is in two files.
     """
     first: dict[str, Path] = {}
     both = []
@@ -82,10 +90,18 @@ def check_joined(root: Path, parts: Sequence[CocoPart]) -> None:
             f"{_short(one, root)} and {_short(other, root)}. Use --data FILE with one of them, or "
             "leave each image in one file"
         )
+
+
+def check_spelling(root: Path, parts: Sequence[CocoPart]) -> None:
+    """Check that the files of a dataset, of one split or of several, spell their classes alike.
+
+    Raises:
+        ValueError: names of categories of two files differ by case or spaces only.
+    """
     spelled: dict[str, dict[str, Path]] = {}
     for part in parts:
         for _, name in part.data.categories:
-            key = " ".join(str(name).casefold().replace("_", " ").replace("-", " ").split())
+            key = spelling_key(str(name))
             spelled.setdefault(key, {}).setdefault(str(name), part.path)
     for names in spelled.values():
         if len(set(names.values())) > 1:

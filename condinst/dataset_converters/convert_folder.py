@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from condinst.dataset_converters.class_names import note_alike
 from condinst.dataset_converters.outlines import is_rectangle, rectangle
 from condinst.dataset_converters.records import (
     EVERY_CLASS,
@@ -75,6 +76,7 @@ def convert(
     if names is None:
         names = {label: source.name_of(label) for label in sorted(seen)}  # type: ignore[type-var]
     _check(source, root, stored, seen, notes)
+    note_alike(names.values(), notes)
     if rectangles and masks:
         notes.say(
             f"{rectangles} objects are rectangles, {masks} have other outlines: the rectangles are "

@@ -64,7 +64,8 @@ def check_mask_size(path: Path, mask: np.ndarray, image: Path, size: tuple[int, 
     if (height, width) != size:
         raise ValueError(
             f"mask file {path}: {width} x {height} (width x height), its image "
-            f"{image} is {size[1]} x {size[0]}"
+            f"{image} is {size[1]} x {size[0]}; resize the masks to the size of their images "
+            "without interpolation (nearest), so that their values stay"
         )
 
 
@@ -117,7 +118,8 @@ def read_label_map(
 
     A palette image gives the palette indices, unless black is another index than 0; a 16-bit image
     gives its full values. A color becomes red * 65536 + green * 256 + blue; a gray image that is
-    stored in color gives the gray value. Alpha is dropped, unless the rest is of one color.
+    stored in color gives the gray value. Alpha is used where the rest is
+    of one color; otherwise pixels of less than half opacity are background, if others are opaque.
 
     Args:
         path: the file, or an open file.
@@ -160,6 +162,8 @@ def read_label_map(
         shown, opacity = pixels[:, :, :-1], pixels[:, :, -1]
         if alpha or (shown == shown[0, 0]).all():
             return opacity
+        if opacity.min() == 0 and opacity.max() == 255:  # a drawing on a transparent layer
+            shown = np.where(opacity[:, :, None] < 128, 0, shown)
         pixels = shown
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
@@ -182,5 +186,8 @@ def _whole_numbers(pixels: np.ndarray, name: str) -> np.ndarray:
         )
     pixels = pixels.astype(np.int64)
     if pixels.min(initial=0) < 0:
-        raise ValueError(f"{name}: expected pixels of 0 or more, got {pixels.min()}")
+        raise ValueError(
+            f"{name}: expected pixels of 0 or more, got {pixels.min()}; write 0 "
+            "for the background and number the objects from 1"
+        )
     return pixels

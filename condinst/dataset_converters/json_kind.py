@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass
@@ -64,7 +65,10 @@ def sniff(path: Path) -> Sniffed:
     if encoding not in ("utf-8", "utf-8-sig"):
         text = text.decode(encoding, "replace").encode("utf-8", "replace")
     ours = text.startswith(WRITTEN_HERE)
+    detections = text.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"["  # a list, not a dataset
     for kind, patterns in _KINDS:
+        if kind == "coco" and detections:
+            continue
         if all(re.search(pattern, text) for pattern in patterns):
             return Sniffed(kind, ours)
     return Sniffed(None, ours)

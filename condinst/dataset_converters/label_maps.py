@@ -67,10 +67,11 @@ def read_label_maps(
     classes = None
     if meaning.kind not in ("instances", "binary"):
         classes = stated_classes(folder, notes)
-    _say(meaning, statistics, asked, classes is not None, notes)
+    only = found.label or ONE_CLASS
+    _say(meaning, statistics, asked, classes is not None, only, notes)
     images = _read_all(folder, found.maps, meaning, asked is not None, classes, notes)
     if meaning.kind in ("instances", "binary"):
-        return AnnotationSource("masks", images, {ONE_CLASS: ONE_CLASS})
+        return AnnotationSource("masks", images, {ONE_CLASS: only})
     return AnnotationSource("masks", images, classes, number_name)
 
 
@@ -112,13 +113,18 @@ def _look_at(folder: Folder, pairs: Sequence[tuple[str, str]]) -> MaskStatistics
 
 
 def _say(
-    meaning: Meaning, found: MaskStatistics, asked: str | None, named: bool, notes: Notes
+    meaning: Meaning,
+    found: MaskStatistics,
+    asked: str | None,
+    named: bool,
+    only: str,
+    notes: Notes,
 ) -> None:
     kind = meaning.kind
     if found.stacks:
         notes.say(
             f"Stacks of masks, such as {found.stacks[0]}: each mask of a stack is one instance of "
-            f"the class {ONE_CLASS!r}."
+            f"the class {only!r}."
         )
         if not found.masks:
             return
@@ -140,12 +146,12 @@ def _say(
         why = "As --masks binary says" if asked else "The masks are binary" if meaning.top else why
         other = "" if asked else " If each mask is one object, use --masks instances."
         notes.say(
-            f"{why}: {_CONNECTED} are joined; the only class is {ONE_CLASS!r}."
+            f"{why}: {_CONNECTED} are joined; the only class is {only!r}."
             + ("" if meaning.top else other)
         )
     elif kind == "instances":
         other = "" if asked else " If the values are classes, use --masks classes."
-        notes.say(f"Each value in a mask is one instance; the only class is {ONE_CLASS!r}.{other}")
+        notes.say(f"Each value in a mask is one instance; the only class is {only!r}.{other}")
         if found.split:
             notes.say(
                 f"{len(found.split)} of {found.single + len(found.split)} values that were looked "
@@ -174,6 +180,7 @@ def _read_all(
     classes: dict[Label, str] | None,
     notes: Notes,
 ) -> Iterator[ImageRecord]:
+    whole = 0
     for name, mask in pairs:
         labels, (height, width) = mask_and_size(folder.root / mask, folder.root / name, stacks=True)
         if labels.ndim == 3:
@@ -181,6 +188,7 @@ def _read_all(
         else:
             if meaning.kind == "binary":
                 labels = _binary(labels, folder.root / mask, mask, meaning, asked, notes)
+                whole += bool(labels.all())
             if meaning.void:
                 labels[labels == meaning.void] = 0
             found_here = _instances(labels, meaning, mask, notes)
@@ -194,6 +202,11 @@ def _read_all(
             notes.count("Images without objects, kept as negatives", name)
         yield ImageRecord(
             folder.root / name, height, width, objects, stated_split(os.path.dirname(name))
+        )
+    if whole == len(pairs):
+        raise ValueError(
+            f"{folder.root}: no pixel of its {whole} masks is 0, so each whole image would be one "
+            "object; write 0 for the background, or use --masks classes if each value is a class"
         )
 
 

@@ -66,7 +66,7 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
                 raise ValueError(f"{where}: expected an image under data, got {short_repr(task)}")
             base = stated.rpartition("/")[2]
             if _UPLOAD.match(base) and folder.find_image(stated, os.path.dirname(file)) is None:
-                stated = base[9:]
+                stated = _uploaded(folder, base[9:])
             name = images.find(file, stated, os.path.dirname(file))
             if name is None:
                 continue
@@ -78,6 +78,21 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
             split = stated_split(os.path.dirname(name))
             yield ImageRecord(folder.root / name, height, width, objects, split)
     images.count_others("no Label Studio file")
+
+
+def _uploaded(folder: Folder, name: str) -> str:
+    """Return the image that Label Studio calls ``name`` after an upload, else that name.
+
+    It writes _ for spaces and drops other characters, as Django's ``get_valid_filename``.
+    """
+    if folder.find_image(name) is not None:
+        return name
+    found = [
+        file
+        for file in folder.images
+        if re.sub(r"[^-\w.]", "", os.path.basename(file).strip().replace(" ", "_")) == name
+    ]
+    return found[0] if len(found) == 1 else name
 
 
 def _image_name(task: dict) -> str | None:

@@ -176,7 +176,7 @@ def _mask(
         kind = "JPEG files, which are not exact" if jpeg else "Masks with soft edges"
         notes.count(f"{kind}, cut at half of their largest value", file.path)
         return cut_at_half(labels, top)
-    if asked is not None:
+    if asked == "binary":
         return labels != 0
     raise ValueError(
         f"mask file {path}: expected one object, with one value besides 0, found {len(values)} "

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from condinst.dataset_converters.folder import Folder
 from condinst.dataset_converters.mask_places import OUTPUTS, Place, placed, placed_by_name
@@ -23,13 +23,16 @@ _MASK_ENDING = re.compile(
     re.IGNORECASE,
 )
 _MASK_BEGINNING = re.compile(r"(^|(?<=/))(masks?|labels?|instances?|gt|seg)[_.-]", re.IGNORECASE)
-_IMAGE_BEGINNING = re.compile(r"(^|(?<=/))(img|image|raw|rgb)[_.-]", re.IGNORECASE)
-_IMAGE_ENDING = re.compile(r"[_.-](img|image|raw|rgb)$", re.IGNORECASE)
+_IMAGE_WORDS = ("img", "image", "raw", "rgb", "sat")
+_IMAGE_BEGINNING = re.compile(rf"(^|(?<=/))({'|'.join(_IMAGE_WORDS)})[_.-]", re.IGNORECASE)
+_IMAGE_ENDING = re.compile(rf"[_.-]({'|'.join(_IMAGE_WORDS)})$", re.IGNORECASE)
 _TRACKED = re.compile(
     r"(?P<base>(.*/)?\d\d)_(GT|ST)/SEG/man_seg_?(?P<number>\d{3,4})\.tif$", re.IGNORECASE
 )
 _OBJECT = re.compile(r"(?:(?P<name>.*?)[_ .-]*)?(?P<number>\d+)$")
 _NO_CLASS = {"", "mask", "masks", "object", "obj", "instance", "inst", "label", "gt", "seg", "id"}
+
+_NO_CLASS_FOLDER = re.compile(r"masks?|maps?|labels?|binary|inst|seg|gt|png|tif|images?|\d")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class MaskPairs:
         lonely: masks without an image.
         by_folder: whether folders with the names of masks hold them. Otherwise only file names
             tell, which another format's folder may have too.
+        label: the class that the only folder below the folder of masks names (``masks/cat``).
     """
 
     maps: list[tuple[str, str]]
@@ -59,6 +63,7 @@ class MaskPairs:
     alone: list[str]
     lonely: list[str]
     by_folder: bool
+    label: str | None = None
 
 
 _NO_PAIRS = MaskPairs([], {}, [], [], True)
@@ -109,12 +114,29 @@ def _cell_tracking(folder: Folder) -> MaskPairs | None:
 
 
 def _maps_or_files(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
-    found = _maps(folder, images, masks)
+    found = _maps(folder, images, masks) or _maps_below(folder, images, masks)
     if found is None or found.lonely:
         files = _object_files(images, masks)
         if files and (found is None or len(files.lonely) < len(found.lonely)):
             found = files
     return found
+
+
+def _maps_below(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
+    """Pair images and masks as ``_maps`` does, where all masks lie in one folder more.
+
+    ``annotations/trimaps/1.png`` belongs to ``images/1.png``. Of several such folders, each is a
+    class.
+    """
+    heads = {mask.inside.partition("/")[0] if "/" in mask.inside else "" for mask in masks}
+    head = heads.pop() if len(heads) == 1 else ""
+    if not head or any(image.inside == head for image in images):
+        return None
+    inner = [Place(mask.file, mask.place, mask.inside.partition("/")[2]) for mask in masks]
+    found = _maps(folder, images, inner)
+    if found is None or found.lonely:
+        return None
+    return replace(found, label=None if _NO_CLASS_FOLDER.search(head.lower()) else head)
 
 
 def _maps(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
@@ -231,7 +253,7 @@ def _one_folder(folder: Folder) -> MaskPairs | None:
             masks.setdefault(_MASK_ENDING.sub("", stem), []).append(file)
     pairs, lonely, used = [], [], set[str]()
     for base, found in masks.items():
-        stems = [base, *(f"{base}_{end}" for end in ("img", "image", "raw", "rgb"))]
+        stems = [base, *(f"{base}_{end}" for end in _IMAGE_WORDS)]
         there = [by_stem[stem] for stem in stems if stem in by_stem]
         if len(there) == 1 and len(found) > 1:
             raise ValueError(

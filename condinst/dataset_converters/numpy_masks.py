@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,7 @@ ARRAY_SUFFIXES = (".npy", ".npz")
 _MAX_BYTES = 1 << 31
 _MAX_HEADER = 10_000
 _NAMES = ("masks", "mask", "labels", "label", "label_map", "instances", "segmentation", "arr_0")
+_CLASSES = re.compile(r"class|categor|(^|_)labels?(_|\.)", re.IGNORECASE).search
 
 
 def is_pickled(path: Path) -> bool:
@@ -73,6 +75,15 @@ def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
             listed = ", ".join(info.filename.removesuffix(".npy") for info in names[:6])
             raise ValueError(
                 f"it has {len(names)} arrays ({listed}), expected one, or one named masks"
+            )
+        classes = [
+            info.filename for info in names if info not in chosen and _CLASSES(info.filename)
+        ]
+        if classes:
+            raise ValueError(
+                f"its array {classes[0].removesuffix('.npy')} looks like the classes of the "
+                "masks, which are not read; save label maps of classes for --masks classes, or "
+                "COCO json; if there is one class only, save the masks alone"
             )
         with archive.open(chosen[0]) as file:
             return _array(file, chosen[0].file_size, size)

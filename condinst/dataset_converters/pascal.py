@@ -53,7 +53,9 @@ def read_pascal(folder: Folder, base: str, notes: Notes) -> AnnotationSource:
     if classes is None and _is_voc(root):
         name_of = _voc_name
     elif classes is None:
-        notes.say("No labelmap.txt, and Annotations has other classes: named by their numbers.")
+        notes.say(
+            "No labelmap.txt, and no Annotations with classes of VOC: named by their numbers."
+        )
     images = _read_all(folder, root, splits, colors, classes, notes)
     return AnnotationSource("pascal", images, classes, name_of)
 

@@ -50,6 +50,7 @@ _CLASSES = (
     "category_id",
     "class_name",
 )
+_SPLITS = ("split", "set", "subset")
 _BY_ROWS = ("annotation", "segmentation")  # the columns of Sartorius and UW-Madison
 _NOTHING = ("", "-1", "nan", "none", "null")
 
@@ -91,9 +92,10 @@ def read_rle_csv(
         ValueError: a file is broken, an RLE does not fit its image, or rows may be whole classes.
     """
     images: dict[str, list[_RleRow]] = {}
+    splits: dict[str, str] = {}
     column = ""
     for file in files:
-        column = _read_rows(folder, file, images, notes)
+        column = _read_rows(folder, file, images, splits, notes)
     sizes = {name: image_size(folder.root / name) for name in images}
     by_rows = _numbered_by_rows(images, sizes, column, notes)
     pieces = asked in ("classes", "binary")
@@ -102,12 +104,21 @@ def read_rle_csv(
     what = "each connected piece of a row" if pieces else "each row"
     notes.say(f"In the csv, {what} is one instance.")
     return AnnotationSource(
-        "rle-csv", _read_all(folder, images, sizes, by_rows, pieces, notes), None
+        "rle-csv", _read_all(folder, images, splits, sizes, by_rows, pieces, notes), None
     )
 
 
-def _read_rows(folder: Folder, file: str, images: dict[str, list[_RleRow]], notes: Notes) -> str:
-    """Add the rows of a file to those of their images; returns the name of the RLEs' column."""
+def _read_rows(
+    folder: Folder,
+    file: str,
+    images: dict[str, list[_RleRow]],
+    splits: dict[str, str],
+    notes: Notes,
+) -> str:
+    """Add the rows of a file to those of their images; returns the name of the RLEs' column.
+
+    The images whose rows name a split are added to ``splits``.
+    """
     path = folder.root / file
     header, rows = read_csv(path)
     places = csv_columns(header)
@@ -120,7 +131,8 @@ def _read_rows(folder: Folder, file: str, images: dict[str, list[_RleRow]], note
             f"{path}: expected a column of ids, such as ImageId, and one of RLEs, such as "
             f"EncodedPixels, got {short_repr(header)}"
         )
-    last = max(p for p in (key, places[column], kind) if p is not None)
+    set_of = next((places[name] for name in _SPLITS if name in places), None)
+    last = max(p for p in (key, places[column], kind, set_of) if p is not None)
     known: dict[str, str | None] = {}
     for line, row in rows:
         if len(row) <= last:
@@ -138,6 +150,11 @@ def _read_rows(folder: Folder, file: str, images: dict[str, list[_RleRow]], note
         if name is None:
             notes.count("Entries whose image is missing, left out", stated)
             continue
+        split = stated_split(row[set_of]) if set_of is not None else None
+        if split is not None and splits.setdefault(name, split) != split:
+            raise ValueError(
+                f"{path}: line {line}: the image {name} is in the splits {splits[name]} and {split}"
+            )
         runs = _runs(row[places[column]], f"{path}: line {line}")
         found = images.setdefault(name, [])
         if not len(runs):
@@ -254,6 +271,7 @@ def _mask(row: _RleRow, size: tuple[int, int], by_rows: bool) -> np.ndarray:
 def _read_all(
     folder: Folder,
     images: dict[str, list[_RleRow]],
+    splits: dict[str, str],
     sizes: dict[str, tuple[int, int]],
     by_rows: bool,
     pieces: bool,
@@ -273,7 +291,8 @@ def _read_all(
             objects += [found for rle in rles if (found := rle_object(row.label, rle)) is not None]
         if not objects:
             notes.count("Images without objects, kept as negatives", name)
-        yield ImageRecord(folder.root / name, *size, objects, stated_split(os.path.dirname(name)))
+        split = splits.get(name) or stated_split(os.path.dirname(name))
+        yield ImageRecord(folder.root / name, *size, objects, split)
     for name in folder.images:
         if name not in images:
             notes.count("Images that the csv does not name, left out", name)

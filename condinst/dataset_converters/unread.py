@@ -45,9 +45,10 @@ _FILES = (  # endings of file names
     ("NIfTI volumes", (".nii", ".nii.gz"), "export slices and their masks as PNG or TIFF"),
     ("Zarr", (".zarr", ".zgroup", ".zarray"), "export images and masks as PNG or TIFF"),
     (
-        "Numpy arrays without an image of their name",
+        "Numpy arrays outside a folder of masks, or without an image of their name,",
         (".npy", ".npz"),
-        "save images as PNG or TIFF, so that masks/1.npy has images/1.png",
+        "save images as PNG or TIFF, so that masks/1.npy has images/1.png, or, in one folder, "
+        "1_masks.npy has 1.png",
     ),
     ("QuPath's projects", (".qpdata", ".qpproj"), "export GeoJSON (File > Export objects)"),
     ("Parquet", (".parquet",), "export it as COCO"),
@@ -61,6 +62,9 @@ _TABLES = (  # columns
     ),
     ("a csv of boxes", {"filename", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
     ("a csv of boxes", {"imageid", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
+    ("a csv of polygons", {"filename", "polygon"}, "write its polygons as COCO json"),
+    ("a csv of polygons", {"image_id", "polygon"}, "write its polygons as COCO json"),
+    ("a csv of polygons", {"imageid", "polygon"}, "write its polygons as COCO json"),
 )
 _REGIONS = (
     "ImageJ's regions are not read; draw them as a label map, where each region has its own value, "

@@ -10,7 +10,7 @@ from condinst.config.nodes import type_name
 from condinst.registry import TRANSFORMS
 from condinst.registry import mmdet_registry as theirs
 
-__all__ = ["flat_steps", "is_upstream"]
+__all__ = ["flat_steps", "is_upstream", "registered_class"]
 
 _NESTED = ("transforms", "aug_space", "policies")
 
@@ -27,9 +27,13 @@ def flat_steps(steps: Any) -> Iterator[dict]:
                     yield from flat_steps(step.get(key))
 
 
+def registered_class(kind: Any, scope: str | None) -> Any:
+    """Return the class that a step's ``type`` names in a config; None for an unknown name."""
+    registry = TRANSFORMS if scope in (None, "condinst") else theirs.TRANSFORMS
+    return registry.get(kind) if isinstance(kind, str) else kind
+
+
 def is_upstream(step: dict, scope: str | None) -> bool:
     """Tell whether a step is mmdet's class of a name that we have too."""
-    kind, name = step["type"], type_name(step)
-    registry = TRANSFORMS if scope in (None, "condinst") else theirs.TRANSFORMS
-    found = registry.get(kind) if isinstance(kind, str) else kind
-    return inspect.isclass(found) and found is theirs.TRANSFORMS.module_dict.get(name)
+    found = registered_class(step["type"], scope)
+    return inspect.isclass(found) and found is theirs.TRANSFORMS.module_dict.get(type_name(step))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from condinst.config.nodes import type_name
-from condinst.datasets.checks.steps import flat_steps, is_upstream
+from condinst.datasets.checks.steps import flat_steps, is_upstream, registered_class
 
 __all__ = ["check_transforms"]
 
@@ -25,6 +25,8 @@ _LOSES_MASKS = ("Mosaic", "MixUp", "RandomAffine")
 _BITMAPS_ONLY = ("Albu", "CopyPaste", "RandomErasing")
 _SAME_KIND = ("CachedMixUp", "CachedMosaic")
 _MIXES = ("CopyPaste", "MixUp", "Mosaic")
+# mmcv's classes of these names know neither mmdet's boxes nor masks
+_MMCV_MOVES = ("Resize", "RandomFlip", "Pad")
 
 
 def check_transforms(
@@ -67,6 +69,14 @@ def _check(step: dict, masks: bool, drawn: bool, scope: str | None) -> Iterator[
     package = _PACKAGES.get(name)
     if package and importlib.util.find_spec(package) is None:
         yield f"{name} needs a package that is not installed: pip install {package}"
+    kinds = [kind for kind in (step["type"], step.get("resize_type")) if kind is not None]
+    for moving in (kind for kind in kinds if type_name(kind) in _MMCV_MOVES):
+        found = registered_class(moving, scope)
+        if getattr(found, "__module__", "").startswith("mmcv."):
+            own = type_name(moving)
+            if masks or own != "Pad":  # which keeps the boxes where they are
+                key = "type" if moving is step["type"] else "resize_type"
+                yield f'mmcv\'s {own} leaves masks as they are; set {key}="mmdet.{own}"'
     if not masks:
         if name == "FitBoxesToMasks":
             yield "FitBoxesToMasks needs masks; set with_mask=True of LoadAnnotations"

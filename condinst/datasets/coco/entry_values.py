@@ -62,7 +62,8 @@ def read_id(value: Any, where: str) -> Any:
         value = int(value)
     if (type(value) is int and abs(value) < MAX_ID) or is_name(value):
         return value
-    raise ValueError(f"{where}: id: expected a whole number or text, got {short_repr(value)}")
+    number = "whole number below 2**63" if type(value) is int else "whole number"
+    raise ValueError(f"{where}: id: expected a {number} or text, got {short_repr(value)}")
 
 
 def is_name(value: Any) -> bool:

@@ -155,3 +155,13 @@ def test_a_worker_that_dies_while_the_message_is_made(monkeypatch):
     assert failure("test", fail, workers=0) == "told"
     assert calls[1][0].startswith("DataLoader worker")
     assert "run" in calls[1][1]
+
+
+def test_an_error_without_a_message_names_its_line():
+    def how():
+        raise AssertionError  # as of a bare assert
+
+    with pytest.raises(
+        SampleError, match=r"AssertionError.*: test_loader_errors.py, line \d+: raise Asser"
+    ):
+        Fails(how)[4]

@@ -140,3 +140,32 @@ def test_a_broken_file_among_them_is_named(four, tmp_path, note):
     (four / "labels/2.json").write_text('{"images": ')
     imported = import_data(four, tmp_path / "two")
     assert "1 (labels/2.json)" in note(imported, "JSON files that are no annotations")
+
+
+def test_classes_spelled_otherwise_in_another_split_are_refused(tmp_path, draw, write_json):
+    for i, split in enumerate(("train", "train", "val", "val")):
+        draw(tmp_path / f"data/{split}/{i}.png", value=i)
+    for split, name in (("train", "cat"), ("val", "Cat ")):
+        content = one_file(f"{2 * (split == 'val')}.png", {1: name}, (1, 3, 5))
+        write_json(tmp_path / f"data/{split}.json", content)
+    with pytest.raises(ValueError, match="'cat' in train.json, 'Cat ' in val.json; give them one"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_alike_classes_of_one_file_are_kept_with_a_warning(tmp_path, draw, write_json, note):
+    for split, i in (("train", 0), ("val", 1)):
+        draw(tmp_path / f"data/{split}/{i}.png", value=i)
+        content = one_file(f"{i}.png", {1: "cat", 2: "Cat"}, (1, 3, 5), (2, 20, 5))
+        write_json(tmp_path / f"data/{split}.json", content)
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    assert imported.classes == ("cat", "Cat")
+    assert "'cat', 'Cat' are read as different classes" in note(imported, "Warning")
+
+
+def test_a_list_of_detections_is_not_taken_for_a_dataset(four, tmp_path, write_json, note):
+    write_json(
+        four / "predictions.json", [dict(image_id=1, category_id=1, score=0.5, bbox=[1] * 4)]
+    )
+    imported = import_data(four, tmp_path / "out")
+    assert imported.train.num_images + imported.val.num_images == 4
+    assert "predictions.json" in note(imported, "not read")

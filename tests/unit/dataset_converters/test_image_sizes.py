@@ -24,3 +24,13 @@ def test_a_negative_value_is_refused(tmp_path):
 def test_null_is_called_null(points):
     with pytest.raises(ValueError, match="expected pixels, at most 1048576, got null"):
         check_pixels(points)
+
+
+def test_pixels_of_less_than_half_opacity_are_background(tmp_path):
+    red, clear, edge = [255, 0, 0, 255], [0, 0, 0, 0], [255, 0, 0, 90]
+    pixels = np.array([[clear, edge, red, red, edge, clear]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert read_label_map(tmp_path / "a.png").tolist() == [[0, 0, 255 << 16, 255 << 16, 0, 0]]
+    pixels[..., 3] = 90  # without an opaque pixel, alpha says nothing
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert read_label_map(tmp_path / "a.png").tolist() == [[0, *[255 << 16] * 4, 0]]

@@ -120,6 +120,7 @@ def test_rotated_boxes_of_yolo_are_said(tmp_path, draw, note):
     [
         ("a.csv", "index,shape-type,vertex-index,axis-0,axis-1\n", "napari's shapes.*labels layer"),
         ("a.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\n", "a csv of boxes"),
+        ("a.csv", "filename,class,polygon\n", "a csv of polygons.*write its polygons as COCO json"),
         ("gt.txt", "1 1001 1 30 40 abc1\n1 2001 2 30 40 abc2\n", "MOTS' txt"),
         ("a.json", '{"export_format_version": "1", "images": [{"labels": []}]}', "Hasty's json"),
         ("a.json", '{"videos": [{"file_names": []}], "annotations": []}', "YouTube-VIS"),

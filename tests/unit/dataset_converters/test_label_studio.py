@@ -78,3 +78,20 @@ def test_brushes_of_label_studio(tmp_path, two_images, all_objects):
     ]
     (tmp_path / "project.json").write_text(json.dumps(tasks))
     check(all_objects, import_data(tmp_path, tmp_path / "out"), [("a", WITH_HOLE)])
+
+
+def test_an_upload_finds_the_image_whose_name_had_spaces(tmp_path, two_images, all_objects):
+    two_images()
+    (tmp_path / "a.png").rename(tmp_path / "my a (1).png")
+    percent = [[x / W * 100, y / H * 100] for x, y in SQUARE]
+    result = [_studio({"points": percent, "polygonlabels": ["car"]}, "polygonlabels")]
+    tasks = [
+        {"annotations": [{"result": result}], "data": {"image": f"/data/upload/1/0a1b2c3d-{name}"}}
+        for name in ("my_a_1.png", "b.png")
+    ]
+    (tmp_path / "project.json").write_text(json.dumps(tasks))
+    found = all_objects(import_data(tmp_path, tmp_path / "out"))
+    assert set(found) == {"my a (1).png", "b.png"}
+    for ((label, _, mask),) in found.values():
+        assert label == "car"
+        np.testing.assert_array_equal(mask, FIRST)

@@ -312,3 +312,12 @@ def test_a_turned_rectangle(labeled, tmp_path, all_objects):
     points = [[20, 5], [30, 15], [20, 25], [10, 15]]
     (found,) = _one(labeled, tmp_path, all_objects, [_shape(points, kind="rotation")])
     assert found[1]["segmentation"] == [[20, 5, 30, 15, 20, 25, 10, 15]]
+
+
+def test_labels_that_differ_by_case_or_spaces_are_told(labeled, tmp_path, note):
+    triangle = [[1, 1], [5, 1], [5, 5]]
+    labeled("a", [_shape(triangle, "cat"), _shape(triangle, "Cat "), _shape(triangle, "dog")])
+    labeled("b", [_shape(triangle, "cat"), _shape(triangle, "dog")])
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert imported.classes == ("Cat ", "cat", "dog")
+    assert "'Cat ', 'cat' are read as different classes" in note(imported, "Warning")

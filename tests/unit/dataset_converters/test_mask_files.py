@@ -207,3 +207,47 @@ def test_real_nuclei_come_back(datasets, tmp_path, bowl, all_objects, write_png)
     }
     assert got == expected
     assert sum(map(len, got.values())) > 50
+
+
+def test_the_only_folder_below_that_of_the_masks(maps, tmp_path, all_objects):
+    for name in "ab":
+        maps(f"{name}_1", _squares((2, 3), (20, 20)), masks="annotations/inst_maps/{}.png")
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert imported.classes == ("object",)
+    for found in all_objects(imported).values():
+        assert _areas(found) == [(25, [2, 3, 5, 5]), (25, [20, 20, 5, 5])]
+
+
+def test_the_only_folder_below_that_of_the_masks_names_the_class(maps, tmp_path, all_objects, note):
+    for name in "ab":
+        maps(name, _squares((2, 3), (20, 20), value=255), masks="masks/cat/{}.png")
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert imported.classes == ("cat",)
+    for found in all_objects(imported).values():
+        assert _areas(found) == [(25, [2, 3, 5, 5]), (25, [20, 20, 5, 5])]
+    assert "only class is 'cat'" in note(imported, "No mask has more than one value")
+
+
+@pytest.mark.parametrize("asked", [None, "classes", "instances"])
+def test_several_values_in_a_file_of_one_class_are_not_merged(maps, tmp_path, asked):
+    for label in ("cat", "dog"):
+        for name in "ab":
+            maps(name, _squares((2, 3), (20, 20)), masks=f"masks/{label}/{{}}.png")
+    with pytest.raises(ValueError, match=r"one value besides 0, found 2 values: 1, 2"):
+        import_data(tmp_path, tmp_path / "out", masks=asked)
+
+
+def test_masks_without_background_are_not_binary(maps, tmp_path):
+    for name in "ab":
+        maps(name, _squares((2, 3)) + 1)
+    with pytest.raises(ValueError, match="no pixel of its 2 masks is 0, so each whole image"):
+        import_data(tmp_path, tmp_path / "out", masks="binary")
+
+
+def test_satellite_images_with_masks_in_one_folder(maps, tmp_path, all_objects):
+    for name in "ab":
+        maps(name, _squares((2, 3)), masks="{}_mask.png", images="{}_sat.jpg")
+    found = all_objects(import_data(tmp_path, tmp_path / "out"))
+    assert {name: _areas(there) for name, there in found.items()} == {
+        f"{name}_sat.jpg": [(25, [2, 3, 5, 5])] for name in "ab"
+    }

@@ -180,3 +180,20 @@ def test_only_arrays_of_objects_are_pickled(tmp_path):
     np.save(tmp_path / "b.npy", labels())
     (tmp_path / "c.npy").write_bytes(b"no array")
     assert [is_pickled(tmp_path / name) for name in ("a.npy", "b.npy", "c.npy")] == [1, 0, 0]
+
+
+def test_classes_beside_the_masks_are_not_dropped(data, tmp_path, all_objects):
+    def save(path, array, **more):
+        np.savez(path, masks=array, **more)
+
+    folder = data(stack(), "masks/{}.npz", save=lambda p, a: save(p, a, scores=np.ones(2)))
+    assert len(all_objects(import_data(folder, tmp_path / "out"))) == 3
+    data(stack(), "masks/{}.npz", save=lambda p, a: save(p, a, class_ids=np.ones(2)))
+    with pytest.raises(ValueError, match="its array class_ids looks like the classes"):
+        import_data(folder, tmp_path / "out2")
+
+
+def test_arrays_in_the_folder_of_images_are_named_with_a_way_out(data, tmp_path):
+    folder = data(labels(), "images/{}.npy")
+    with pytest.raises(ValueError, match=r"outside a folder of masks.*1_masks.npy has 1.png"):
+        import_data(folder, tmp_path / "out")

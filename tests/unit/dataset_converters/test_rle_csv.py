@@ -50,3 +50,23 @@ def test_rows_that_are_classes_are_asked_for(tmp_path, two_images, all_objects):
         import_data(tmp_path, tmp_path / "out")
     imported = import_data(tmp_path, tmp_path / "out", masks="classes")
     check(all_objects, imported, [("class_3", FIRST), ("class_3", SECOND)])
+
+
+def _write_split(tmp_path, splits):
+    with open(tmp_path / "train.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["filename", "rle", "split"])
+        for name, split in splits:
+            writer.writerow([f"{name}.png", _rle(FIRST, False), split])
+            writer.writerow([f"{name}.png", _rle(SECOND, False), split])
+
+
+def test_a_column_of_splits(tmp_path, two_images, objects):
+    two_images()
+    _write_split(tmp_path, [("a", "Validation"), ("b", "train")])
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert set(objects(imported.train)) == {"b.png"}
+    assert set(objects(imported.val)) == {"a.png"}
+    _write_split(tmp_path, [("a", "val"), ("b", "train"), ("a", "train")])
+    with pytest.raises(ValueError, match="a.png is in the splits val and train"):
+        import_data(tmp_path, tmp_path / "out2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmcv.transforms
 import mmdet.datasets.transforms as theirs
 import pytest
 
@@ -77,3 +78,21 @@ def test_mixing_outside_a_dataset_of_several_images():
     (line,) = found(step, own=[step])
     assert line.startswith("train.pipeline: CopyPaste belongs into the pipeline of a MultiImageMix")
     assert not found(step)
+
+
+@pytest.mark.parametrize("name", ["Pad", "RandomFlip", "Resize"])
+def test_mmcvs_class_of_a_name_that_mmdet_has_is_refused(name):
+    for kind in (f"mmcv.{name}", f"mmengine.{name}", getattr(mmcv.transforms, name)):
+        (line,) = found(dict(type=kind))
+        assert line == (
+            f'train.pipeline: mmcv\'s {name} leaves masks as they are; set type="mmdet.{name}"'
+        )
+        assert bool(found(dict(type=kind), masks=False)) == (name != "Pad")
+    for kind in (name, f"mmdet.{name}", getattr(theirs, name)):
+        assert not found(dict(type=kind))
+
+
+def test_mmcvs_resize_inside_another_transform():
+    (line,) = found(dict(type="RandomResize", scale=(9, 9), resize_type="mmcv.Resize"))
+    assert line.endswith('set resize_type="mmdet.Resize"')
+    assert not found(dict(type="RandomResize", scale=(9, 9), resize_type="Resize"))

@@ -62,6 +62,10 @@ REFUSED_FILES = {
     "id true": (changed("images", 1, id=True), "id: expected a whole number or text, got True"),
     "id NaN": (changed("images", 1, id=math.nan), "id: expected a whole number or text, got nan"),
     "id 1.5": (changed("images", 1, id=1.5), "id: expected a whole number or text, got 1.5"),
+    "id 2**63": (
+        changed("images", 1, id=2**63),
+        r"id: expected a whole number below 2\*\*63 or text, got 9223372036854775808",
+    ),
     "id null": (changed("images", 1, id=None), "id: expected a whole number or text, got None"),
     "id huge": (changed("images", 1, id=BIG), "id: .*got a whole number of 1329 bits"),
     "ids of two kinds": (changed("images", 1, id="b"), "images: expected ids of one kind"),
