@@ -7,7 +7,7 @@ import signal
 import sys
 from types import FrameType
 
-from condinst.utils.threads import wait_passively
+from condinst.utils.process import prepare_process
 
 _interrupted = False
 
@@ -20,7 +20,7 @@ def start() -> int:
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else ignored, as by nohup
         signal.signal(signal.SIGINT, _interrupt)
-    wait_passively()
+    prepare_process()
     try:
         from condinst.cli.main import main  # takes a while, in which a user may press Ctrl-C
 

@@ -22,6 +22,8 @@ from condinst.compat.restricted_pickle import Limits, Unpickler, refused_name
 
 # The first bytes of the files that torch.save writes: a zip archive, or a pickled magic number.
 _TORCH_FILES = (b"PK", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
+# The first byte of a pickle: protocol 2 and later, or a dict as protocols 0 and 1 write it.
+_PICKLES = (b"\x80", b"(", b"}", b"c", b"]")
 # Where the weights are: detectron2's, mmengine's, Detectron's.
 _CONTAINERS = ("model", "state_dict", "blobs")
 
@@ -51,7 +53,13 @@ def read(path: Path) -> WeightFile:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     with path.open("rb") as file:
-        is_torch = file.read(16).startswith(_TORCH_FILES)
+        first = file.read(16)
+    is_torch = first.startswith(_TORCH_FILES)
+    if first and not is_torch and first[:1] not in _PICKLES:
+        raise ValueError(
+            f"{path}: cannot be read as weights: it begins with {first[:8]!r}, expected a file of "
+            "torch.save or a pickle"
+        )
     content = load_from_local(str(path), "cpu") if is_torch else _unpickle(path)
     inside = next((key for key in _CONTAINERS if isinstance(content.get(key), Mapping)), None)
     weights = content if inside is None else content[inside]

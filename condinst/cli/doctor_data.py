@@ -71,6 +71,10 @@ def check_data_arguments(args: argparse.Namespace) -> bool:
     if asked and not (args.data or args.config):
         raise ValueError(f"--{asked[0]}: expected a config, or --data with annotation files")
     for path in args.data or ():
+        if Path(path).is_dir():
+            inside = sorted(map(str, [*Path(path).glob("*.json"), *Path(path).glob("*/*.json")]))
+            hint = f", such as {inside[0]}" if inside else ""
+            raise ValueError(f"--data {path}: is a folder, expected annotation files{hint}")
         check_file("--data", path)
     for folder in args.images or ():
         check_folder("--images", folder)

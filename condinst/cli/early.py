@@ -55,21 +55,30 @@ def check_config(word: str, more: str = "a config comes before its checkpoint") 
         FileNotFoundError: the word looks like a path, and there is no such file.
         ValueError: it is something else.
     """
+    from condinst.images.sources import IMAGE_SUFFIXES
     from condinst.model_zoo import resolve_config
 
     path = Path(word)
     if _is_dir(path):
-        raise ValueError(f"config {word}: is a folder, expected a config file")
+        raise ValueError(f"config {word}: is a folder, expected a config file{_in_folder(path)}")
     hub = word.startswith(HUB)
     if is_checkpoint(word) and (hub or path.is_file() or word.endswith(CHECKPOINTS)):
         if not hub and not path.is_file():
             raise FileNotFoundError(f"config {word} is not a file")
         raise ValueError(f"{word}: this is a checkpoint, expected a config (.py); {more}")
     file = Path(resolve_config(word))
+    if file.suffix.lower() in IMAGE_SUFFIXES:
+        raise ValueError(f"{word}: this is an image, expected a model, which is written first")
     if file.suffix not in _CONFIGS:
         raise ValueError(f"config {word}: expected a file that ends in {', '.join(_CONFIGS)}")
     if file.suffix == ".py":
         _check_syntax(word, file)
+
+
+def _in_folder(folder: Path) -> str:
+    """Return a hint at the config of a folder, as ``condinst new`` and training name it."""
+    config = folder / f"{folder.absolute().name}.py"
+    return f"; did you mean {config}?" if os.path.isfile(config) else ""
 
 
 def _check_syntax(word: str, file: Path) -> None:
@@ -107,7 +116,9 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
     if "://" in word or (":" in word and not path.drive):  # a URL, or a prefix of mmengine's
         return
     if _is_dir(path):
-        raise ValueError(f"{what} {word}: is a folder, expected a checkpoint file")
+        last = _last_checkpoint(path)
+        hint = f"; did you mean {last}?" if last else ""
+        raise ValueError(f"{what} {word}: is a folder, expected a checkpoint file{hint}")
     if path.is_file():
         if path.suffix in _CONFIGS:
             raise ValueError(
@@ -127,6 +138,15 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
     raise ValueError(unknown(word, "a checkpoint file, a URL or a model's name"))
 
 
+def _last_checkpoint(folder: Path) -> Path | None:
+    """Return the checkpoint that a training in this folder has written last."""
+    try:
+        name = Path((folder / "last_checkpoint").read_text(encoding="utf-8").strip()).name
+        return folder / name if os.path.isfile(folder / name) else None
+    except (OSError, ValueError):
+        return None
+
+
 def check_model_words(config: str, checkpoint: str | None) -> None:
     """Check a config and its checkpoint, or a word that stands for both.
 
@@ -144,6 +164,8 @@ def check_model_words(config: str, checkpoint: str | None) -> None:
     if checkpoint is None and is_checkpoint(config):
         check_checkpoint(config)
         return
+    if checkpoint is None and _is_dir(Path(config)) and (last := _last_checkpoint(Path(config))):
+        raise ValueError(f"{config}: is a folder, expected a model; did you mean {last}?")
     check_config(config)
     if checkpoint is not None:
         check_checkpoint(checkpoint)

@@ -15,7 +15,7 @@ from condinst.cli.loader_errors import explain_loader_error
 from condinst.cli.once import print_error
 from condinst.compat import explain_missing
 from condinst.config.problem import ConfigError, came_in_run
-from condinst.utils.threads import wait_passively
+from condinst.utils.process import prepare_process
 from condinst.utils.words import without_error_numbers
 from condinst.utils.written_file import disk_error_text
 
@@ -30,7 +30,7 @@ def run(main: Callable[[], object]) -> None:
     A user's mistake that is found before the first iteration ends the command with one line and
     exit code 1. What goes wrong later keeps its traceback.
     """
-    wait_passively()
+    prepare_process()
     try:
         main()
     except KeyboardInterrupt:

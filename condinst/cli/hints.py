@@ -7,7 +7,13 @@ import difflib
 import os
 import re
 
-__all__ = ["before_option", "foreign_option", "misplaced_value", "unknown_option"]
+__all__ = [
+    "before_option",
+    "command_elsewhere",
+    "foreign_option",
+    "misplaced_value",
+    "unknown_option",
+]
 
 _CONFIG_FIRST = "the config is written without an option: condinst {command} CONFIG"
 _MODEL_FIRST = (
@@ -82,6 +88,7 @@ _ELSEWHERE = {
         **dict.fromkeys((*_OUT, "--show-dir"), "--out FOLDER"),
         **dict.fromkeys(("--half", "--fp16"), "--amp"),
         **dict.fromkeys(("--save-txt", "--save-json", "--save"), "--format, see --help"),
+        "--classes": 'all classes are written; in Python, results["NAME"] chooses',
         "--imgsz": _SIZE,
     },
     "export": {
@@ -93,16 +100,39 @@ _ELSEWHERE = {
     "new": {
         **dict.fromkeys(("--images", "--source", "--input", "--annotations"), "--data PATH"),
         **dict.fromkeys(("--name", "--config"), "the name comes first: condinst new NAME --data"),
+        **dict.fromkeys(
+            ("--epochs", "--iters", "--max-iters", "--batch-size", "--lr"),
+            "the values are chosen from the data; change them in the config that is written",
+        ),
     },
     "info": {**dict.fromkeys(_MODEL, _CONFIG_FIRST), "--imgsz": "--size HEIGHT WIDTH"},
     "browse": dict.fromkeys(("--config", "--cfg", "--config-file"), _CONFIG_FIRST),
     "report": dict.fromkeys(
         ("--work-dir", "--config"), "the work folder is written without an option"
     ),
+    "quickstart": dict.fromkeys(("--epochs", "--max-iters", "--iterations"), "--iters N"),
     "make-shapes": dict.fromkeys(("--data", "--output", "--folder"), "--out FOLDER"),
 }
 
+# What other programs call a command, or what a user may guess.
+_COMMANDS_ELSEWHERE = {
+    **dict.fromkeys(("val", "eval", "evaluate", "validate"), "test"),
+    **dict.fromkeys(("detect", "segment", "infer", "inference", "demo", "track"), "predict"),
+    **dict.fromkeys(("fit", "finetune", "resume"), "train"),
+    **dict.fromkeys(("init", "create"), "new"),
+    **dict.fromkeys(("check", "checks"), "doctor"),
+    **dict.fromkeys(("models", "zoo"), "list"),
+    **dict.fromkeys(("show", "view"), "browse"),
+    "version": "--version",
+}
+
+_SETTING = re.compile(r"[A-Za-z_][\w.]*=.*|[A-Z_]+(?:\.[A-Z_0-9]+)+", re.DOTALL)
 _NOT_A_CHOICE = re.compile(r"argument (--[\w-]+): invalid choice: '(.*?)' \(")
+
+
+def command_elsewhere(word: str) -> str | None:
+    """Return our command for one of another program, None if it is not known."""
+    return _COMMANDS_ELSEWHERE.get(word)
 
 
 def foreign_option(
@@ -123,7 +153,12 @@ def foreign_option(
 
 
 def unknown_option(parser: argparse.ArgumentParser, word: str) -> str:
-    """Return "; did you mean ...?" for an option that nearly exists, else an empty text."""
+    """Return "; did you mean ...?" for an option that nearly exists, else an empty text.
+
+    A setting without an option, as ultralytics and detectron2 take it, gets its option.
+    """
+    if _SETTING.fullmatch(word) and "--cfg-options" in parser._option_string_actions:
+        return "; settings are written after --cfg-options, as in train_cfg.max_iters=1000"
     options = [option for action in parser._actions for option in action.option_strings]
     close = difflib.get_close_matches(word.split("=")[0], options, 1, 0.7) if word[0] == "-" else []
     return f"; did you mean {close[0]}?" if close else ""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from condinst.cli.errors import explain
-from condinst.cli.hints import foreign_option, unknown_option
+from condinst.cli.hints import command_elsewhere, foreign_option, unknown_option
 from condinst.cli.once import print_error
 from condinst.cli.parser import Parser
 from condinst.version import __version__
@@ -134,9 +134,14 @@ def _parse(words: list[str]) -> argparse.Namespace:
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]
     chosen = next((word for word in words if not word.startswith("-")), None)
-    close = difflib.get_close_matches(chosen or "", _COMMANDS, 1)
-    if close and chosen not in _COMMANDS:
-        parser.error(f"{chosen}: no such command; did you mean {close[0]}?")
+    if chosen is not None and chosen not in _COMMANDS:
+        close = [command_elsewhere(chosen) or "", *difflib.get_close_matches(chosen, _COMMANDS, 1)]
+        hint = next(filter(None, close), None)
+        names = f"did you mean {hint}?" if hint else f"expected one of {', '.join(_COMMANDS)}"
+        parser.error(f"{chosen}: no such command; {names}")
+    options = parser._option_string_actions
+    if chosen is None and words and not any(name.startswith(words[0]) for name in options):
+        parser.error(f"unrecognized arguments: {words[0]}{unknown_option(parser, words[0])}")
     own = parser
     for name, (module_name, summary) in _COMMANDS.items():
         command = commands.add_parser(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from condinst.cli.common import check_writable, make_parser
@@ -14,6 +15,21 @@ _EXAMPLES = """examples:
   %(prog)s
   %(prog)s --out data/mine --train 100 --val 20 --size 256 --seed 1
 """
+
+
+class ImageCounter:
+    """Print how many images are written, every few seconds."""
+
+    def __init__(self, seconds: float = 5.0) -> None:
+        self.seconds = seconds
+        self.last = time.monotonic()
+
+    def __call__(self, number: int, total: int) -> None:
+        """Take the number of images that are written, and of all."""
+        now = time.monotonic()
+        if now - self.last >= self.seconds and number < total:
+            self.last = now
+            print(f"{number:,} of {total:,} images", flush=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +70,12 @@ def run(args: argparse.Namespace) -> int:
     from condinst.datasets.shapes.generator import make_shapes
 
     written = make_shapes(
-        args.out, num_train=args.train, num_val=args.val, size=args.size, seed=args.seed
+        args.out,
+        num_train=args.train,
+        num_val=args.val,
+        size=args.size,
+        seed=args.seed,
+        on_image=ImageCounter(),
     )
     print("written" if written else "already there, unchanged")
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from condinst.cli.common import check_writable, make_parser
 from condinst.cli.early import check_least
+from condinst.cli.make_shapes import ImageCounter
 from condinst.compat.base_configs import shipped_config
 from condinst.utils.names import printable
 
@@ -55,7 +56,7 @@ def quickstart(args: argparse.Namespace) -> dict[str, float]:
 
     from condinst.datasets.shapes.generator import make_shapes
 
-    written = make_shapes(args.data)
+    written = make_shapes(args.data, on_image=ImageCounter())
     print(f"         {'generated' if written else 'already there'}", flush=True)
 
     from mmengine.runner import find_latest_checkpoint

@@ -60,4 +60,6 @@ def tile_size(word: str) -> tuple[int, int]:
     sides = word.lower().split("x")
     if len(sides) not in (1, 2) or not all(side.isdigit() for side in sides):
         raise argparse.ArgumentTypeError(f"{word}: expected SIDE or HEIGHTxWIDTH, in pixels")
+    if int(sides[0]) < 1 or int(sides[-1]) < 1:
+        raise argparse.ArgumentTypeError(f"{word}: expected 1 pixel or more")
     return int(sides[0]), int(sides[-1])

@@ -87,7 +87,9 @@ def _explain(error: Exception, cfg: Config, stage: str) -> str | None:
     if clear and (loop is None or _is_ours(frames)):
         place = _built(frames, cfg)
         # torch's and mmengine's texts name no key
-        return words if place is None or _is_ours(frames) else f"{place}: {words}"
+        if _is_ours(frames):
+            return str(error).strip()  # a list of problems keeps its lines
+        return words if place is None else f"{place}: {words}"
     built = _built(frames, cfg)
     place = built if built and loop is None else _step(frames) or _module(frames) or built
     stage = f"the first batch of {loop}" if loop else stage

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,17 @@ class CocoMetric(MmdetCocoMetric):
         metrics = [metric] if isinstance(metric, str) else list(metric)
         for name in metrics:
             if name not in _KINDS:
-                raise ValueError(f"CocoMetric: metric must be one of {_KINDS}, got {name!r}")
+                close = get_close_matches(str(name), _KINDS, 1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise ValueError(f"CocoMetric: metric must be one of {_KINDS}, got {name!r}{hint}")
+        nums = kwargs.get("proposal_nums", _DEFAULT_NUMS)
+        whole = isinstance(nums, Sequence) and all(type(num) is int for num in nums)
+        if not whole or not nums or min(nums) < 1:
+            got = list(nums) if whole else repr(nums)
+            raise ValueError(
+                f"CocoMetric: proposal_nums must be positive, got {got}; expected a list of whole "
+                "numbers, such as (1, 10, 100)"
+            )
         if kwargs.get("format_only") and kwargs.get("outfile_prefix") is None:
             raise ValueError("CocoMetric: format_only=True needs outfile_prefix, got None")
         self.backend = choose_backend(backend)
@@ -101,10 +112,6 @@ class CocoMetric(MmdetCocoMetric):
         self.name = str(ann_file) if ann_file is not None else "the dataset's ground truth"
         self.iou_thrs: np.ndarray = np.array(self.iou_thrs, dtype=float, ndmin=1)
         self.max_dets = sorted(set(self.proposal_nums))
-        if not self.max_dets or self.max_dets[0] < 1:
-            raise ValueError(
-                f"CocoMetric: proposal_nums must be positive, got {self.proposal_nums}"
-            )
         is_default = self.proposal_nums == _DEFAULT_NUMS
         self.cap_of_map = 100 if is_default else self.max_dets[-1]
         known = item_names(self.max_dets)

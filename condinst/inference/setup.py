@@ -45,6 +45,11 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
         FileNotFoundError: the config or the checkpoint does not exist.
         ValueError: the arguments name no checkpoint, or the config is invalid.
     """
+    if config is None and checkpoint is None:
+        raise ValueError(
+            "expected a model: a name (condinst list), a checkpoint, or a config with its "
+            "checkpoint"
+        )
     if isinstance(config, str | os.PathLike) and os.path.isdir(config):
         raise ValueError(f"config {config}: is a folder, expected a config, a checkpoint or a name")
     if checkpoint is None and isinstance(config, str | os.PathLike):

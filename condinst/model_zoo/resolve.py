@@ -41,6 +41,9 @@ def resolve_config(name_or_path: str) -> str:
         return str(shipped)
     near = near_configs(name_or_path)
     if _looks_like_path(name_or_path):
+        # condinst new writes NAME/NAME.py
+        own = os.path.join(os.path.splitext(name_or_path)[0], os.path.basename(name_or_path))
+        near = [own, *near] if os.path.isfile(own) else near
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise FileNotFoundError(f"config {name_or_path} is not a file{hint}")
     raise ValueError(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
+import sys
 import urllib.parse
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +16,8 @@ from condinst.utils.optional import import_failure
 __all__ = ["PREFIX", "HubAddress", "fetch_from_hub", "parse_hub_address"]
 
 PREFIX = "hf://"
+# the logger of its requests
+_RETRIER = "huggingface_hub.utils._http"
 
 _FORM = "hf://OWNER/REPO/FILE or hf://OWNER/REPO@REVISION/FILE"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -75,12 +81,36 @@ def fetch_from_hub(address: str) -> Path:
             error,
         ) from error
     try:
-        path = hf_hub_download(
-            parsed.repo, parsed.file, revision=parsed.revision, library_name="condinst"
-        )
+        with _one_line_of_retries(address):
+            path = hf_hub_download(
+                parsed.repo, parsed.file, revision=parsed.revision, library_name="condinst"
+            )
     except Exception as error:  # its classes differ by version, and some come from httpx
         raise _explained(address, parsed, error) from error
     return Path(path)
+
+
+@contextlib.contextmanager
+def _one_line_of_retries(address: str) -> Iterator[None]:
+    """Print one line where huggingface_hub logs two for each attempt to reach the Hub."""
+    logger = logging.getLogger(_RETRIER)
+    said = False
+
+    def keep(record: logging.LogRecord) -> bool:
+        nonlocal said
+        text = record.getMessage()
+        if "thrown while requesting" not in text and not text.startswith("Retrying in"):
+            return True
+        if not said:
+            said = True
+            print(f"{address}: the Hub does not answer, trying again", file=sys.stderr, flush=True)
+        return False
+
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
 
 
 def _explained(address: str, parsed: HubAddress, error: Exception) -> OSError:

@@ -14,6 +14,7 @@ from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.entry_issues import first_few
 from condinst.images.headers import header_size, missing_files
+from condinst.utils.words import counted
 
 __all__ = [
     "SplitFile",
@@ -158,7 +159,7 @@ def check_classes(split: SplitFile) -> list[str]:
     if split.num_classes is not None and split.num_classes != len(classes):
         problems.append(
             f"model.bbox_head.num_classes is {split.num_classes}, the dataset has "
-            f"{len(classes)} classes"
+            f"{counted(len(classes), 'class', 'classes')}"
         )
     return problems
 

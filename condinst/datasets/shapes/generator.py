@@ -13,9 +13,11 @@ them. A polygon cannot have a hole, so a shape with a hole is always stored as R
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ def make_shapes(
     num_val: int = 60,
     size: int = 128,
     seed: int = 0,
+    on_image: Callable[[int, int], object] | None = None,
 ) -> bool:
     """Write the dataset to the folder ``out``, unless it is already there.
 
@@ -55,6 +58,7 @@ def make_shapes(
         num_train, num_val: images of each split.
         size: side of the square images, pixels.
         seed: seed of the random numbers.
+        on_image: called after each image, with the number of images written and of all images.
 
     Returns:
         True if the dataset was written, False if ``out`` already had it with these parameters.
@@ -71,7 +75,14 @@ def make_shapes(
         return False
     _clear(folder)
     _write_json(folder / _PARAMETERS_FILE, {**parameters, "complete": False})
-    annotations = {split: _write_split(folder, split, parameters) for split in _SPLITS}
+    written = itertools.count(1)
+
+    def count() -> None:
+        number = next(written)
+        if on_image is not None:
+            on_image(number, num_train + num_val)
+
+    annotations = {split: _write_split(folder, split, parameters, count) for split in _SPLITS}
     for split, content in annotations.items():
         _write_json(_annotation_file(folder, split), content)
     _write_json(folder / _PARAMETERS_FILE, {**parameters, "complete": True})
@@ -137,7 +148,9 @@ def _file_name(index: int) -> str:
     return f"{index:06d}.png"
 
 
-def _write_split(folder: Path, split: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def _write_split(
+    folder: Path, split: str, parameters: dict[str, Any], count: Callable[[], None]
+) -> dict[str, Any]:
     """Write the images of one split and return its COCO dictionary."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -146,6 +159,7 @@ def _write_split(folder: Path, split: str, parameters: dict[str, Any]) -> dict[s
         rng = np.random.default_rng([parameters["seed"], _SPLITS.index(split), index])
         scene = draw_scene(rng, size, empty=index % _EMPTY_EVERY == _EMPTY_EVERY - 1)
         _write_image(folder / split / _file_name(index), scene.image)
+        count()
         images.append(
             {"id": index + 1, "file_name": _file_name(index), "width": size, "height": size}
         )

@@ -189,7 +189,9 @@ def test_arrays_of_every_form(tmp_path, protocol, dtype):
     ("content", "message"),
     [
         (b"", r"bad.pkl: cannot be read as weights \(EOFError"),
-        (b"no pickle", r"bad.pkl: cannot be read as weights \(UnpicklingError"),
+        (b"no pickle", r"bad.pkl: .* it begins with b'no pickl', expected a file of torch.save"),
+        (b"\x89PNG\r\n\x1a\n", r"bad.pkl: cannot be read as weights: it begins with b'\\x89PNG"),
+        (b"(not pickle", r"bad.pkl: cannot be read as weights \(UnpicklingError"),
         (pickle.dumps([1, 2]), "bad.pkl: expected a dict of weights, found a list"),
         (pickle.dumps({}), "bad.pkl: .* it is empty"),
         (pickle.dumps({"w": "text"}), r"bad.pkl: .* other entries \(1\):\n  w: str"),

@@ -186,3 +186,11 @@ def test_an_empty_file(tmp_path, capsys):
     assert "0 images, 0 objects" in told
     assert "[FAIL] no images" in told
     assert page.is_file()
+
+
+def test_a_folder_in_place_of_an_annotation_file(shapes, tmp_path, capsys):
+    said = f"error: --data {shapes}: is a folder, expected annotation files, such as "
+    assert main(["doctor", "--data", str(shapes)]) == 1
+    assert capsys.readouterr().err == f"{said}{annotations(shapes)}\n"
+    assert main(["doctor", "--data", str(shapes / "train")]) == 1
+    assert capsys.readouterr().err.endswith("train: is a folder, expected annotation files\n")

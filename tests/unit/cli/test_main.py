@@ -72,7 +72,10 @@ def test_the_help_names_every_command():
     ("words", "message"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["nothing"], "invalid choice: 'nothing'"),
+        (["nothing"], "nothing: no such command; expected one of new, train, test, "),
+        (["val", "a.py"], "val: no such command; did you mean test?"),
+        (["version"], "version: no such command; did you mean --version?"),
+        (["--verion"], "unrecognized arguments: --verion; did you mean --version?"),
         (["train"], "the following arguments are required: config"),
         (["train", "a.py", "--sed", "0"], "unrecognized arguments: --sed 0"),
         (["train", "a.py", "--cfg-options", "seed"], "--cfg-options seed: expected key=value"),

@@ -37,7 +37,7 @@ def test_it_trains_and_tests_what_it_generated(config, tmp_path, monkeypatch, ca
         said["test"] = argv
         return METRICS
 
-    monkeypatch.setattr(generator, "make_shapes", lambda folder: said.update(data=folder))
+    monkeypatch.setattr(generator, "make_shapes", lambda folder, on_image: said.update(data=folder))
     monkeypatch.setattr("condinst.cli.train.main", train)
     monkeypatch.setattr("condinst.cli.test.main", test)
     argv = ["--data", str(data), "--work-dir", str(work_dir), "--iters", "7"]

@@ -121,6 +121,8 @@ def test_an_object_without_a_mask(tmp_path):
     ("keys", "message"),
     [
         (dict(metric="mask"), "metric must be one of .*, got 'mask'"),
+        (dict(metric="seg"), "got 'seg'; did you mean 'segm'"),
+        (dict(proposal_nums=500), "proposal_nums must be positive, got 500; expected a list"),
         (dict(format_only=True), "format_only=True needs outfile_prefix"),
         (dict(proposal_nums=(0, 10)), r"proposal_nums must be positive, got \[0, 10\]"),
         (dict(metric_items=["mAP_90"]), r"metric_items has \['mAP_90'\].*mAP_75"),

@@ -18,3 +18,8 @@ def test_a_stored_config_is_named_by_its_checkpoint(tmp_path):
     message = re.escape(f"config {file}: model.backbone.depth='x'")
     with pytest.raises(ValueError, match=message):
         load(None, file)
+
+
+def test_no_model_at_all():
+    with pytest.raises(ValueError, match=r"^expected a model: a name \(condinst list\), a check"):
+        load(None, None)

@@ -1,5 +1,6 @@
 """Files of the Hugging Face Hub, by the real client from a local server."""
 
+import logging
 import sys
 import time
 
@@ -105,13 +106,18 @@ def test_what_is_in_the_cache_needs_no_network(server, monkeypatch):
     assert len(server.requests) == count
 
 
-def test_nobody_listens(server, monkeypatch):
+def test_nobody_listens(server, monkeypatch, capsys, caplog):
     from huggingface_hub import constants
 
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # before the client asks again
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{filename}")
     with pytest.raises(OSError, match=r"is not in the cache .* cannot be reached \(.*refused.*\)$"):
         fetch_from_hub(f"hf://{REPO}/folder/a.pth")
+    # one line for all attempts; the client's own would be two for each
+    said = f"hf://{REPO}/folder/a.pth: the Hub does not answer, trying again\n"
+    assert capsys.readouterr().err == said
+    assert not caplog.records
+    assert not logging.getLogger("huggingface_hub.utils._http").filters
 
 
 def test_a_server_that_is_no_hub(server, monkeypatch):
