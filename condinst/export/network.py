@@ -28,13 +28,8 @@ __all__ = ["Network", "export_network", "input_shapes", "prepare", "split_output
 # Names of the convolutions that compute the network's outputs, as in the names of their weights.
 LAST_CONVS = (
     *("conv_cls", "conv_reg", "conv_centerness", "conv_pred"),  # CondInst
-    *(
-        "rtm_cls",
-        "rtm_reg",
-        "rtm_obj",
-        "mask_head.projection",
-        "mask_branch.projection",
-    ),  # RTMDet-Ins
+    *("rtm_cls", "rtm_reg", "rtm_obj"),  # RTMDet-Ins
+    *("mask_head.projection", "mask_branch.projection"),
 )
 
 # Size of the exporter's example input, rounded up to multiples of the padding's divisor.

@@ -122,7 +122,7 @@ def test_predict_by_tiles(checkpoint, mosaic, tmp_path, capsys):
     ("switches", "message"),
     [
         (["--tile", "80", "--tile-overlap", "1"], "tile_overlap=1.0: expected 0 or more"),
-        (["--tile", "0"], r"tile=(0, 0): expected a side in pixels"),
+        (["--tile", "0"], r"argument --tile: 0: expected 1 pixel or more"),
         (["--tile", "big"], "argument --tile: big: expected SIDE or HEIGHTxWIDTH, in pixels"),
     ],
 )
