@@ -117,7 +117,7 @@ _ELSEWHERE = {
 # What other programs call a command, or what a user may guess.
 _COMMANDS_ELSEWHERE = {
     **dict.fromkeys(("val", "eval", "evaluate", "validate"), "test"),
-    **dict.fromkeys(("detect", "segment", "infer", "inference", "demo", "track"), "predict"),
+    **dict.fromkeys(("detect", "segment", "infer", "inference", "track"), "predict"),
     **dict.fromkeys(("fit", "finetune", "resume"), "train"),
     **dict.fromkeys(("init", "create"), "new"),
     **dict.fromkeys(("check", "checks"), "doctor"),

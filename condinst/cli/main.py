@@ -29,6 +29,7 @@ _COMMANDS = {
     "test": ("test", "evaluate a checkpoint: box and mask AP"),
     "report": ("report", "write the results of a training as one page"),
     "predict": ("predict", "find the instances in images, folders and videos"),
+    "demo": ("demo", "try a model on a page in the browser"),
     "export": ("export", "write a model as one ONNX file that needs no PyTorch"),
     "convert": ("convert", "convert weights of other programs to ours, or back"),
     "browse": ("browse", "draw a dataset as training sees it"),
@@ -43,7 +44,7 @@ _COMMANDS = {
 # The commands that read images have --max-pixels. The environment passes it on to data workers and
 # to the processes of a distributed run.
 _READ_IMAGES = {
-    *("new", "train", "test", "report", "predict", "export"),
+    *("new", "train", "test", "report", "predict", "demo", "export"),
     *("browse", "tile", "doctor"),
 }
 _MAX_PIXELS = "CONDINST_MAX_PIXELS"  # condinst.images.limit.VARIABLE

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
+import importlib.util
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,12 +18,15 @@ from condinst.cli.early import (
     check_model_words,
     check_range,
 )
+from condinst.cli.ending import ends_by_signals
 from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError
+from condinst.cli.predict_share import Share, find_share
 from condinst.cli.predict_sources import check_first, check_out, download, find, split
 from condinst.cli.predict_video import VideoOutput
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
 from condinst.images.web import is_url
 from condinst.utils.names import printable
+from condinst.utils.optional import import_failure
 from condinst.utils.words import counted, without_error_numbers
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ examples:
   %(prog)s CONFIG work_dirs/NAME/iter_90000.pth folder/ film.mp4 --out found
   %(prog)s work_dirs/NAME/iter_90000.pth folder/ --format coco labelme --no-images
   %(prog)s CONFIG CHECKPOINT slide.tif --tile 1024
+  torchrun --nproc-per-node 2 -m condinst predict nuclei folder/   shared by two processes
 """
 
 
@@ -87,6 +90,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--amp", nargs="?", const="float16", choices=["float16", "bfloat16"], help="mixed precision"
     )
+    parser.add_argument(
+        "--track",
+        action="store_true",
+        help="number the objects of videos, by ByteTrack: a track begins with --score-thr, and "
+        "goes on with lower scores; what belongs to no track is left out",
+    )
     parser.add_argument("--compile", action="store_true", help="compile the network first")
     add_tile_arguments(parser)
     parser.add_argument(
@@ -104,60 +113,106 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     check_out(out, [*images, *videos], args)
     check_range("--score-thr", args.score_thr)
+    _check_track(args.track, videos)
     check_least("--batch-size", args.batch_size)
     check_device(args.device)
     check_tiling(args)
     if not args.skip_broken:
         check_first(images)
+    share = find_share()
+    if urls and share.size > 1:
+        raise ValueError(f"{urls[0]}: URLs are not read by several processes; download it first")
     downloads, not_read = download(urls, out / "downloads", args.skip_broken)
     images += downloads
-    print(f"model  {printable(checkpoint or model)}", flush=True)  # importing PyTorch takes seconds
+    if share.is_first:
+        print(f"model  {printable(checkpoint or model)}", flush=True)  # importing PyTorch is slow
 
     from condinst.inference.predictor import Predictor
 
-    predictor = Predictor(
-        model,
-        checkpoint,
-        device=args.device,
-        dtype=args.amp,
-        compile=args.compile,
-        batch_size=args.batch_size,
-        score_thr=args.score_thr,
-        on_error="skip" if args.skip_broken else "raise",
-        **tile_arguments(args),
-    )
+    with share.meet():
+        predictor = Predictor(
+            model,
+            checkpoint,
+            device=share.device(args.device),
+            dtype=args.amp,
+            compile=args.compile,
+            batch_size=args.batch_size,
+            score_thr=args.score_thr,
+            on_error="skip" if args.skip_broken else "raise",
+            **tile_arguments(args),
+        )
+        output = ImageOutput(
+            out,
+            args.format,
+            predictor.class_names,
+            draw=not args.no_images,
+            boxes=not args.no_boxes,
+            closeups=args.closeups,
+            collect=share.size > 1,
+        )
+        unread = (*not_read, *unnameable) if share.is_first else ()
+        with ends_by_signals():
+            _predict(predictor, images, videos, output, share, args, unread)
+    return 0
+
+
+def _predict(
+    predictor: Predictor,
+    images: Sequence[Path],
+    videos: Sequence[Path],
+    output: ImageOutput,
+    share: Share,
+    args: argparse.Namespace,
+    unread: Sequence[str],
+) -> None:
+    """Predict the sources of this process and write their files.
+
+    Args:
+        unread: messages on files that are left out already.
+
+    Raises:
+        ValueError: a file cannot be read, or none.
+    """
     start = time.monotonic()
-    drawn = dict(draw=not args.no_images, boxes=not args.no_boxes, closeups=args.closeups)
     num_instances = num_images = 0
-    with (
-        _ends_by_signals(),
-        _skipping() as skipped,
-        ImageOutput(out, args.format, predictor.class_names, **drawn) as output,
-    ):
-        for error in (*not_read, *unnameable):
-            skipped(error)
-        for results in _progress(predictor.stream(images), len(images)):
-            try:
-                output.write(results)
-            except UnreadableError as error:
-                if not args.skip_broken:
-                    raise
-                skipped(str(error))
-                continue
-            num_images, num_instances = num_images + 1, num_instances + len(results)
-        for video in videos:
-            frames, instances = _predict_video(predictor, video, output)
-            num_images, num_instances = num_images + frames, num_instances + instances
+    sources = [*images, *videos]
+    chosen = share.choose(len(images), len(videos), args.batch_size)
+    output.name_sources(sources, chosen)
+    own_images = [sources[i] for i in chosen if i < len(images)]
+    with _skipping() as skipped:
+        with output:
+            for error in unread:
+                skipped(error)
+            stream = predictor.stream(own_images)
+            for results in _progress(stream, len(own_images), share.is_first):
+                try:
+                    output.write(results)
+                except UnreadableError as error:
+                    if not args.skip_broken:
+                        raise
+                    skipped(str(error))
+                    continue
+                num_images, num_instances = num_images + 1, num_instances + len(results)
+            for video in (sources[i] for i in chosen if i >= len(images)):
+                tracked = args.score_thr if args.track else None
+                frames, instances = _predict_video(
+                    predictor, video, output, tracked, share.is_first
+                )
+                num_images, num_instances = num_images + frames, num_instances + instances
+        counts = share.finish(output, [num_images, num_instances, skipped.count])
+    if not share.is_first:
+        return
+    num_images, num_instances, num_skipped = counts
     seconds = time.monotonic() - start
-    left_out = f", {skipped.count} skipped" if skipped.count else ""
+    left_out = f", {num_skipped} skipped" if num_skipped else ""
+    by = f" by {share.size} processes" if share.size > 1 else ""
     speed = num_images / max(seconds, 1e-9)
     print(
         f"{counted(num_instances, 'instance')} in {counted(num_images, 'image')}{left_out}, "
-        f"{seconds:.1f} s ({speed:.2g} images per second): {printable(out)}"
+        f"{seconds:.1f} s{by} ({speed:.2g} images per second): {printable(output.out)}"
     )
     if num_images == 0:
         raise ValueError("none of the images could be read")
-    return 0
 
 
 class _Skipped:
@@ -218,38 +273,51 @@ def _with_names(
     return kept, messages
 
 
-def _predict_video(predictor: Predictor, video: Path, output: ImageOutput) -> tuple[int, int]:
-    """Return the number of frames of a video, and of the instances in them."""
+def _check_track(track: bool, videos: Sequence[Path]) -> None:
+    """Check that there is something to track, and what tracks it.
+
+    Raises:
+        ValueError: there is no video.
+        ImportError: a package is missing.
+    """
+    if not track:
+        return
+    if not videos:
+        raise ValueError("--track: works for videos, and none is given")
+    for name in ("trackers", "supervision"):
+        if importlib.util.find_spec(name) is None:
+            missing = ModuleNotFoundError(name=name)
+            raise import_failure(
+                f"--track needs {name}", name, 'pip install "condinst[track]"', missing
+            )
+
+
+def _predict_video(
+    predictor: Predictor, video: Path, output: ImageOutput, tracked: float | None, shown: bool
+) -> tuple[int, int]:
+    """Return the number of frames of a video, and of the instances in them.
+
+    Args:
+        tracked: the score with which tracks begin; None to track nothing.
+    """
     num_frames = num_instances = 0
     with VideoOutput(video, output) as film:
-        for results in _progress(predictor.stream(video), film.num_frames):
+        if tracked is None:
+            stream = predictor.stream(video)
+        else:
+            from condinst.inference.tracking import LEAST_SCORE, track
+
+            stream = predictor.stream(video, score_thr=min(LEAST_SCORE, tracked))
+            stream = track(stream, film.rate, score_thr=tracked)
+        for results in _progress(stream, film.num_frames, shown):
             film.write(results)
             num_frames, num_instances = num_frames + 1, num_instances + len(results)
     return num_frames, num_instances
 
 
-@contextlib.contextmanager
-def _ends_by_signals() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end the block as Ctrl-C does, so that the results are written."""
-
-    def end(number: int, frame: Any) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = [signal.signal(number, end) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-
-def _progress(stream: Iterator[Results], total: int) -> Iterator[Results]:
-    """Pass results on, and show the progress in a line on a terminal."""
-    terminal = sys.stderr.isatty()
+def _progress(stream: Iterator[Results], total: int, shown: bool) -> Iterator[Results]:
+    """Pass results on; if ``shown``, show the progress in a line on a terminal."""
+    terminal = shown and sys.stderr.isatty()
     for number, results in enumerate(stream, start=1):
         yield results
         if terminal:

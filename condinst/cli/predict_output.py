@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from condinst.cli.label_files import LABEL_ENDINGS, save_label_map
-from condinst.results.formats import coco_category_ids
+from condinst.results.coco_content import CocoRows, coco_content, coco_rows, json_text
+from condinst.results.label_files import LABEL_ENDINGS, save_label_map
 from condinst.utils.files import names_file, write_whole
 from condinst.utils.names import NamesInFolder
 from condinst.utils.temporary_file import claim_temporary
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from condinst.results.results import Results
 
 FORMATS = ("coco", "labelme", "png", "json", "labels", "labels-tiff")
+
+# the number of a source, a line of predictions.jsonl, and the rows of annotations.json
+Part: TypeAlias = tuple[int, str | None, CocoRows | None]
 
 LABELS = "labels"  # the folder of label maps
 
@@ -37,6 +41,11 @@ class ImageOutput:
         draw: whether the images are drawn.
         boxes: whether boxes are drawn.
         closeups: whether edges of masks are drawn enlarged.
+        collect: whether the rows of ``annotations.json`` and ``predictions.jsonl`` are kept in
+            :attr:`parts`, for a process that writes those of all processes.
+
+    Attributes:
+        parts: with ``collect``, the number of the source, its line and its rows.
     """
 
     def __init__(
@@ -48,13 +57,17 @@ class ImageOutput:
         draw: bool,
         boxes: bool,
         closeups: bool,
+        collect: bool = False,
     ) -> None:
         self.out, self.formats, self.draw, self.boxes = out, formats, draw, boxes
         self._closeups = closeups
         self._class_names = class_names
-        self._images: list[dict] = []
-        self._annotations: list[dict] = []
+        self._rows: list[CocoRows] = []
+        self._collect = collect
+        self.parts: list[Part] = []
         self._names = NamesInFolder(out, reserved=("annotations", "predictions", LABELS))
+        self._given: dict[str, deque[tuple[int, str]]] = {}
+        self._source = 0  # the number of the source that is being written
 
     def __enter__(self) -> ImageOutput:
         with names_file(self.out):
@@ -62,7 +75,7 @@ class ImageOutput:
             if {"labels", "labels-tiff"} & set(self.formats):
                 (self.out / LABELS).mkdir(exist_ok=True)
         self._lines = None
-        if "json" in self.formats:
+        if "json" in self.formats and not self._collect:
             self._lines = LinesFile(self.out / "predictions.jsonl")
         return self
 
@@ -71,7 +84,7 @@ class ImageOutput:
         try:
             if self._lines:
                 self._lines.finish()
-            if "coco" in self.formats and (kind is None or self._images):
+            if "coco" in self.formats and not self._collect and (kind is None or self._rows):
                 self._write_coco()
         except OSError:
             if kind is None:
@@ -91,17 +104,17 @@ class ImageOutput:
                 image = results.read_image()
             except (ValueError, OSError, ImportError) as error:
                 raise UnreadableError(str(error)) from error
-        name = self.free_name(Path(results.path).name)
+        name = self.take_name(results.path)
         endings = (".jpg", "_edges.png", ".json", "_instances.png")
         paths = [self.out / f"{name}{end}" for end in endings]
         paths += [self.out / LABELS / f"{name}{end}" for end in LABEL_ENDINGS]
         before = {path for path in paths if path.exists()}
-        size, lines = len(self._images), self._lines.size if self._lines else 0
+        size, lines = len(self._rows), self._lines.size if self._lines else 0
         try:
             self._write_files(results, name, image if self.draw or self._closeups else None)
             self.write_data(results, name, results.path)
         except BaseException:  # a signal too: annotations.json and the drawings agree
-            if "coco" not in self.formats or len(self._images) == size:
+            if "coco" not in self.formats or len(self._rows) == size:
                 for path in paths:
                     if path not in before:
                         path.unlink(missing_ok=True)
@@ -137,35 +150,59 @@ class ImageOutput:
             _save_png(_instance_map(results), self.out / f"{name}_instances.png")
         if {"labels", "labels-tiff"} & set(self.formats):
             save_label_map(results, self.out / LABELS / name, "labels-tiff" in self.formats)
-        if self._lines:
-            line = {**results.to_dict(), "path": file_name}
-            del line["class_names"]  # a thousand of them would be most of the file
-            self._lines.write(_dumps(line))
+        line = rows = None
+        if "json" in self.formats:
+            content = {**results.to_dict(), "path": file_name}
+            del content["class_names"]  # a thousand of them would be most of the file
+            line = json_text(content)
         if "coco" in self.formats:
-            height, width = results.image_size
-            image_id, first = len(self._images) + 1, len(self._annotations) + 1
-            found = zip(results.to_coco(image_id), results.areas, strict=True)
-            rows = [
-                dict(id=number, area=int(area), iscrowd=0, **row)
-                for number, (row, area) in enumerate(found, start=first)
-            ]
-            # last and together: __exit__ writes the file from them, even after an error
-            self._annotations += rows
-            self._images.append(dict(id=image_id, file_name=file_name, height=height, width=width))
+            rows = coco_rows(results, file_name)
+        if self._collect:
+            self.parts.append((self._source, line, rows))
+        else:
+            self._keep(line, rows)
+
+    def write_parts(self, parts: Iterable[Part]) -> None:
+        """Write the files of all sources from the parts of all processes, whose order is free."""
+        assert self._collect
+        self._collect = False
+        with self:
+            for _, line, rows in sorted(parts, key=lambda part: part[0]):
+                self._keep(line, rows)
+
+    def _keep(self, line: str | None, rows: CocoRows | None) -> None:
+        if line is not None and self._lines:
+            self._lines.write(line)
+        if rows is not None:  # last: __exit__ writes the file from the rows, even after an error
+            self._rows.append(rows)
+
+    def name_sources(self, sources: Sequence[Path], written: Iterable[int]) -> None:
+        """Give each source its name beforehand, so that all processes agree on them.
+
+        Args:
+            sources: images and videos.
+            written: the numbers of those that this process writes.
+        """
+        names = [self.free_name(source.name) for source in sources]
+        for number in written:
+            given = self._given.setdefault(os.fspath(sources[number]), deque())
+            given.append((number, names[number]))
+
+    def take_name(self, source: str | os.PathLike[str]) -> str:
+        """Return the name of a source's files, without ending; its rows follow."""
+        given = self._given.get(os.fspath(source))
+        if not given:
+            return self.free_name(Path(source).name)
+        self._source, name = given.popleft()
+        return name
 
     def free_name(self, name: str) -> str:
         """Return the file's name without its ending, with a number if the name is taken."""
         return self._names.take(name.replace("\\", "_")).name
 
     def _write_coco(self) -> None:
-        ids = coco_category_ids(self._class_names)
-        categories = [dict(id=i, name=n) for i, n in zip(ids, self._class_names, strict=True)]
-        names = _distinct_names([image["file_name"] for image in self._images])
-        images = [
-            image | dict(file_name=name) for image, name in zip(self._images, names, strict=True)
-        ]
-        content = dict(images=images, annotations=self._annotations, categories=categories)
-        write_whole(self.out / "annotations.json", _dumps(content))
+        content = coco_content(self._rows, self._class_names)
+        write_whole(self.out / "annotations.json", json_text(content))
 
 
 class UnreadableError(ValueError):
@@ -223,29 +260,6 @@ def _save_png(image: Image.Image, path: Path) -> None:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     write_whole(path, buffer.getvalue())
-
-
-def _dumps(content: dict) -> str:
-    """Return JSON with unescaped letters, unless a name cannot be encoded as UTF-8."""
-    text = json.dumps(content, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(content)
-    return text
-
-
-def _distinct_names(paths: Sequence[str]) -> list[str]:
-    """Return the names of the files; if two are equal, relative paths that differ."""
-    names = [Path(path).name for path in paths]
-    if len(set(names)) == len(names):
-        return names
-    absolute = [os.path.abspath(path) for path in paths]
-    try:
-        root = os.path.commonpath([os.path.dirname(path) for path in absolute])
-    except ValueError:  # on different drives of Windows
-        return [Path(path).as_posix() for path in absolute]
-    return [Path(os.path.relpath(path, root)).as_posix() for path in absolute]
 
 
 def _instance_map(results: Results) -> Image.Image:

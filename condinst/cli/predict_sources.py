@@ -15,22 +15,36 @@ from condinst.images.web import image_name, read_url
 from condinst.utils.files import write_whole
 from condinst.utils.names import NamesInFolder
 
-__all__ = ["check_first", "check_out", "download", "find", "split"]
+__all__ = ["check_first", "check_out", "download", "find", "split", "split_model"]
 
 
 def split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
-    """Split the arguments into the model, its checkpoint (None if not given) and the sources."""
+    """Split the arguments into the model, its checkpoint (None if not given) and the sources.
+
+    Raises:
+        ValueError: there is no source.
+    """
+    model, checkpoint, rest = split_model(words)
+    if not rest:
+        raise ValueError(
+            f"{' '.join(words)}: expected an image, folder or video after the model "
+            "(condinst predict --help)"
+        )
+    return model, checkpoint, rest
+
+
+def split_model(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
+    """Split the arguments into the model, its checkpoint (None if not given) and the others.
+
+    Raises:
+        ValueError: a config follows its checkpoint.
+    """
     model, rest = words[0], list(words[1:])
     checkpoint = None
     if rest and is_checkpoint(model) and Path(rest[0]).suffix in (".py", ".yaml", ".yml"):
         raise ValueError(f"{model} {rest[0]}: a config comes before its checkpoint")
     if rest and is_checkpoint(rest[0]):
         checkpoint = rest.pop(0)
-    if not rest:
-        raise ValueError(
-            f"{' '.join(words)}: expected an image, folder or video after the model "
-            "(condinst predict --help)"
-        )
     return model, checkpoint, rest
 
 

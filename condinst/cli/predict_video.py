@@ -33,10 +33,10 @@ class VideoOutput:
         check_video(video)
         capture = cv2.VideoCapture(str(video))
         self.num_frames = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        self._rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+        self.rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
         capture.release()
         self._video, self._output = video, output
-        self._name = output.free_name(video.name)
+        self._name = output.take_name(video)
         self._path = output.out / f"{self._name}.mp4"
         self._partial = self._path  # claimed with the first frame that is drawn
         self._lock: int | None = None
@@ -96,7 +96,7 @@ class VideoOutput:
                 self._partial, self._lock = claim_temporary(self._path, ".mp4")
             size = (drawn.shape[1], drawn.shape[0])
             code = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._partial), code, self._rate, size)
+            self._writer = cv2.VideoWriter(str(self._partial), code, self.rate, size)
             if not self._writer.isOpened():
                 raise OSError(
                     f"{self._path}: OpenCV cannot write a video of {size[0]} x {size[1]} there"

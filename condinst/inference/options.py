@@ -57,7 +57,7 @@ _ATTRIBUTES = {
     "train": "condinst train trains",
     **dict.fromkeys(("val", "test", "evaluate"), "condinst test evaluates"),
     "export": "condinst export, or condinst.export.export_model",
-    "track": "docs/predict.md shows tracking, with Results.to_supervision()",
+    "track": "condinst.inference.track(predictor.stream(video), frame_rate)",
     "set_image": "call the predictor itself: predictor(source)",
     "info": "condinst info prints parameters and FLOPs",
 }

@@ -29,6 +29,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("pred_masks", "segmentation", "segmentations", "mask"), "masks"),
     **dict.fromkeys(("xy", "contours", "polygon"), "polygons"),
     "rle": "rles",
+    **dict.fromkeys(("tracker_id", "track_id", "id", "ids"), "track_ids"),
     **dict.fromkeys(
         ("filter", "select", "with_threshold"), 'results[results.scores > 0.5], results["person"]'
     ),
@@ -63,6 +64,7 @@ class Fields:
         class_names: Sequence[str],
         path: str | os.PathLike[str] | None = None,
         image: NDArray[Any] | None = None,
+        track_ids: Any = None,
     ) -> None:
         self.image_size = (int(image_size[0]), int(image_size[1]))
         self.boxes: NDArray[np.float32] = np.asarray(boxes, np.float32).reshape(-1, 4)
@@ -72,16 +74,19 @@ class Fields:
         self.class_names = tuple(class_names)
         self.path = None if path is None else os.fspath(path)
         self.image = image
+        self.track_ids: NDArray[np.int64] | None = (
+            None if track_ids is None else np.asarray(track_ids, np.int64)
+        )
         self._check()
 
     def _check(self) -> None:
         lengths = {
             name: len(getattr(self, name)) for name in ("boxes", "scores", "labels", "crops")
         }
+        if self.track_ids is not None:
+            lengths["track_ids"] = len(self.track_ids)
         if len(set(lengths.values())) != 1:
-            raise ValueError(
-                f"expected equal numbers of boxes, scores, labels and crops, got {lengths}"
-            )
+            raise ValueError(f"expected equal numbers of {', '.join(lengths)}, got {lengths}")
         if len(self) and not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
             raise ValueError(
                 f"labels: expected 0 to {len(self.class_names) - 1}, "
@@ -107,8 +112,8 @@ class Fields:
     def __eq__(self, other: object) -> bool:
         """Return whether two results hold the same instances of the same image.
 
-        Path, size, names, labels, scores, boxes and masks are compared; the image's pixels and the
-        names of classes without an instance are not.
+        Path, size, names, labels, scores, boxes, masks and tracks are compared; the image's pixels
+        and the names of classes without an instance are not.
         """
         if not isinstance(other, Fields):
             return NotImplemented
@@ -121,6 +126,7 @@ class Fields:
             and np.array_equal(self.scores, other.scores)
             and np.array_equal(self.boxes, other.boxes)
             and self.rles == other.rles
+            and np.array_equal(self.track_ids, other.track_ids)  # type: ignore[arg-type]
         )
 
     __hash__ = None  # type: ignore[assignment]

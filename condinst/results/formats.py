@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     import pandas
     import supervision
 
-__all__ = ["coco_category_ids", "to_coco", "to_dataframe", "to_labelme", "to_supervision"]
+__all__ = [
+    "coco_category_ids",
+    "to_coco",
+    "to_dataframe",
+    "to_labelme",
+    "to_supervision",
+    "with_tracks",
+]
 
 # COCO's category ids go from 1 to 90; these are not used.
 _UNUSED_COCO_IDS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
@@ -58,6 +65,13 @@ def to_coco(
     ]
 
 
+def with_tracks(rows: list[dict], track_ids: np.ndarray | None) -> list[dict]:
+    """Add ``track_id`` to the row of each instance, if there are tracks."""
+    if track_ids is None:
+        return rows
+    return [dict(row, track_id=int(i)) for row, i in zip(rows, track_ids, strict=True)]
+
+
 def to_labelme(
     names: Sequence[str],
     scores: np.ndarray,
@@ -100,6 +114,7 @@ def to_supervision(
     boxes: np.ndarray,
     masks: np.ndarray,
     names: np.ndarray,
+    track_ids: np.ndarray | None,
 ) -> supervision.Detections:
     """Convert N instances as described in :meth:`condinst.results.Results.to_supervision`."""
     try:
@@ -116,6 +131,7 @@ def to_supervision(
         mask=masks,
         confidence=scores.copy(),
         class_id=labels.copy(),
+        tracker_id=None if track_ids is None else track_ids.copy(),
         data={"class_name": names},
     )
 

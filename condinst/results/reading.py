@@ -62,6 +62,9 @@ def read_fields(content: Any, class_names: Sequence[str] | None) -> dict[str, An
                 f"results: instances[{i}]: label {row['label']} is named {row['name']!r}, which "
                 "the class names do not say"
             )
+    tracks = [row["track_id"] for row in read]
+    if any(track is None for track in tracks) and any(track is not None for track in tracks):
+        raise ValueError("results: expected a track_id in all instances or in none")
     return dict(
         image_size=(height, width),
         boxes=[row["box"] for row in read],
@@ -70,6 +73,7 @@ def read_fields(content: Any, class_names: Sequence[str] | None) -> dict[str, An
         crops=[row["crop"] for row in read],
         class_names=class_names,
         path=path,
+        track_ids=tracks if tracks and tracks[0] is not None else None,
     )
 
 
@@ -99,8 +103,16 @@ def _instance(row: Any, place: str, image_size: tuple[int, int]) -> dict[str, An
     box, mask = row.get("box"), row.get("mask")
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
         raise _wrong(f"{place}.box", box, "[x1, y1, x2, y2]")
+    track = row.get("track_id")
+    if track is not None and not (type(track) is int and 0 <= track < 2**63):
+        raise _wrong(f"{place}.track_id", track, "a number of 0 or more")
     return dict(
-        label=label, name=name, score=score, box=box, crop=_crop(mask, f"{place}.mask", image_size)
+        label=label,
+        name=name,
+        score=score,
+        box=box,
+        crop=_crop(mask, f"{place}.mask", image_size),
+        track_id=track,
     )
 
 

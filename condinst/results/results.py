@@ -46,6 +46,8 @@ class Results(DrawnFields):
         path: the image's file; None if the image did not come from a file.
         image: the image, not copied, if it did not come from a file: (H, W, 3) uint8 RGB, or the
             predictor's ``pixel_format``; else None.
+        track_ids: (N,) int64, the number of each instance's track through a video; None if nothing
+            has been tracked.
 
     Raises:
         ValueError: the arrays differ in length, a label has no name, or a crop lies outside the
@@ -75,6 +77,7 @@ class Results(DrawnFields):
             class_names=self.class_names,
             path=self.path,
             image=self.image,
+            track_ids=None if self.track_ids is None else self.track_ids[numbers],
         )
 
     def __iter__(self) -> Iterator[Instance]:
@@ -84,7 +87,8 @@ class Results(DrawnFields):
     def merge(parts: Iterable[Results]) -> Results:
         """Join several results of one image, best first: of two models, or of two classes.
 
-        Duplicates are kept. Where the class names of the parts differ, labels are given by name.
+        Duplicates are kept, and tracks are not. Where the class names of the parts differ, labels
+        are given by name.
 
         Raises:
             ValueError: there is no part, or the parts are of images of different sizes.
@@ -131,10 +135,11 @@ class Results(DrawnFields):
         Raises:
             ValueError: there is not one category id per class.
         """
-        from condinst.results.formats import to_coco
+        from condinst.results.formats import to_coco, with_tracks
 
         rows = self.labels, self.scores, self.boxes, self.rles
-        return to_coco(*rows, self.class_names, image_id, category_ids)
+        found = to_coco(*rows, self.class_names, image_id, category_ids)
+        return with_tracks(found, self.track_ids)
 
     def to_labelme(self, tolerance: float = 1.0, image_path: str | None = None) -> dict[str, Any]:
         """Convert to the content of a labelme file: a polygon per part, the parts as a group.
@@ -177,14 +182,15 @@ class Results(DrawnFields):
         return numbers[drawn]
 
     def to_supervision(self) -> supervision.Detections:
-        """Convert to ``supervision.Detections``, with ``class_name`` in its data.
+        """Convert to ``supervision.Detections``, with ``class_name`` in its data and its tracks.
 
         Raises:
             ImportError: supervision is not installed.
         """
         from condinst.results.formats import to_supervision
 
-        return to_supervision(self.labels, self.scores, self.boxes, self.masks, self.names)
+        rows = self.labels, self.scores, self.boxes, self.masks, self.names
+        return to_supervision(*rows, self.track_ids)
 
     def to_dataframe(self) -> pandas.DataFrame:
         """Convert to a table with one row per instance.
@@ -204,17 +210,20 @@ class Results(DrawnFields):
 
         :meth:`from_dict` reads them back.
         """
+        from condinst.results.formats import with_tracks
+
         names = self.names.tolist()
         rows = zip(self.labels, names, self.scores, self.boxes, self.rles, strict=True)
+        instances = [
+            dict(label=int(label), name=name, score=float(score), box=box.tolist(), mask=rle)
+            for label, name, score, box, rle in rows
+        ]
         return dict(
             path=self.path,
             height=self.image_size[0],
             width=self.image_size[1],
             class_names=list(self.class_names),
-            instances=[
-                dict(label=int(label), name=name, score=float(score), box=box.tolist(), mask=rle)
-                for label, name, score, box, rle in rows
-            ],
+            instances=with_tracks(instances, self.track_ids),
         )
 
     def to_json(self, indent: int | None = None) -> str:

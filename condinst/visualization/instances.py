@@ -233,7 +233,9 @@ def _draw(
 ) -> np.ndarray:
     canvas: Image.Image = Image.fromarray(image).copy()
     thickness = max(1, round(max(image.shape[:2]) / 400))
-    colors = [class_color(label) for label in selected.labels]
+    # the color of a track follows its object
+    numbers = selected.labels if selected.track_ids is None else selected.track_ids
+    colors = [class_color(int(number)) for number in numbers]
     for crop, color in zip(selected.crops or (), colors, strict=False):
         _draw_mask(canvas, crop, color, thickness)
     if selected.boxes is not None and (boxes or selected.crops is None):

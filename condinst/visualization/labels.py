@@ -33,6 +33,8 @@ def draw_labels(
             if instances.scores is None
             else f"{classes[label]} {instances.scores[i]:.2f}"
         )
+        if instances.track_ids is not None:
+            text = f"#{instances.track_ids[i]} {text}"
         left, _, right, _ = pen.textbbox((0, 0), text, font=font)
         # all labels have one height and one baseline; without FreeType, pillow's own font is 11
         # pixels high

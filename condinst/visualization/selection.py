@@ -28,12 +28,14 @@ class DrawnInstances:
         crops: M masks; None if there are only boxes.
         boxes: (M, 4) xyxy; None if there are only masks.
         scores: (M,); None for ground truth.
+        track_ids: (M,) int; None if nothing has been tracked.
     """
 
     labels: np.ndarray
     crops: list[Crop] | None
     boxes: np.ndarray | None
     scores: np.ndarray | None
+    track_ids: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -44,6 +46,7 @@ class DrawnInstances:
             None if self.crops is None else [self.crops[i] for i in order],
             None if self.boxes is None else self.boxes[order],
             None if self.scores is None else self.scores[order],
+            None if self.track_ids is None else self.track_ids[order],
         )
 
     def frame(self, index: int) -> np.ndarray:
@@ -65,7 +68,7 @@ class DrawnInstances:
             for crop in self.crops
         ]
         boxes = None if self.boxes is None else self.boxes * factor
-        return DrawnInstances(self.labels, crops, boxes, self.scores)
+        return DrawnInstances(self.labels, crops, boxes, self.scores, self.track_ids)
 
 
 def check_score_thr(value: Any) -> float:
@@ -114,7 +117,8 @@ def select(
 
 def _from_crops(results: Any, image: np.ndarray) -> DrawnInstances:
     _check_size(results.image_size, image)
-    return DrawnInstances(results.labels, results.crops, results.boxes, results.scores)
+    rows = results.labels, results.crops, results.boxes, results.scores
+    return DrawnInstances(*rows, results.track_ids)
 
 
 def _from_fields(instances: Any, image: np.ndarray) -> DrawnInstances:

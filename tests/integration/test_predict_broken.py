@@ -98,7 +98,7 @@ def test_what_was_found_before_a_signal_is_kept(
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("place", ["_instance_map", "_dumps"])
+@pytest.mark.parametrize("place", ["_instance_map", "json_text"])
 def test_drawings_agree_with_the_dataset_after_a_signal(
     checkpoint, three_images, tmp_path, monkeypatch, stop, place
 ):

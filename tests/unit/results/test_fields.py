@@ -10,6 +10,7 @@ from three_instances import make_results
 from torchvision.ops import box_convert
 
 from condinst.masks.crop import Crop
+from condinst.results.results import Results
 
 
 @pytest.mark.parametrize("form", ["xyxy", "xywh", "cxcywh"])
@@ -72,3 +73,39 @@ def test_other_names_are_just_missing():
     with pytest.raises(AttributeError, match="no attribute 'anything'$"):
         getattr(results, "any" + "thing")
     assert not hasattr(results, "anything")
+
+
+def test_tracks_go_with_their_instances():
+    results, _ = make_results(track_ids=[7, 3, 9])
+    assert results[[2, 0]].track_ids.tolist() == [9, 7]
+    assert results["cat"].track_ids.tolist() == [3]
+    assert [row["track_id"] for row in results.to_coco()] == [7, 3, 9]
+    assert [row["track_id"] for row in results.to_dict()["instances"]] == [7, 3, 9]
+    assert results.to_supervision().tracker_id.tolist() == [7, 3, 9]
+    read = type(results).from_json(results.to_json())
+    assert read == results
+    assert read.track_ids.tolist() == [7, 3, 9]
+    plain, _ = make_results()
+    assert plain != results
+    assert "track_id" not in plain.to_dict()["instances"][0]
+    with pytest.raises(ValueError, match="equal numbers of .*track_ids"):
+        make_results(track_ids=[1])
+
+
+@pytest.mark.parametrize("wrong", [-1, "one", 1.5, True])
+def test_a_wrong_track_is_refused(wrong):
+    content = make_results(track_ids=[1, 2, 3])[0].to_dict()
+    content["instances"][1]["track_id"] = wrong
+    with pytest.raises(ValueError, match=r"instances\[1\].track_id: expected a number"):
+        Results.from_dict(content)
+    del content["instances"][1]["track_id"]
+    with pytest.raises(ValueError, match="track_id in all instances or in none"):
+        Results.from_dict(content)
+
+
+def test_a_track_has_a_number_and_a_color():
+    image = np.zeros((60, 80, 3), np.uint8)
+    first, second = (make_results(1, track_ids=[number])[0] for number in (1, 2))
+    plain = [r.draw(image, names=False, boxes=False)[6, 12] for r in (first, second)]
+    assert not np.array_equal(*plain)
+    assert not np.array_equal(first.draw(image), make_results(1, labels=[1])[0].draw(image))

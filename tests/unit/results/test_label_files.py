@@ -6,12 +6,12 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from three_instances import make_results
 
-from condinst.cli.label_files import save_label_map
 from condinst.dataset_converters.folder import Folder
 from condinst.dataset_converters.label_maps import read_label_maps
 from condinst.dataset_converters.mask_pairs import find_pairs
 from condinst.dataset_converters.records import Notes
 from condinst.masks.crop import Crop
+from condinst.results.label_files import save_label_map
 from condinst.results.results import Results
 
 
