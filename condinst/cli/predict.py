@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
+import itertools
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +20,16 @@ from condinst.cli.early import (
 from condinst.cli.ending import ends_by_signals
 from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError
 from condinst.cli.predict_share import Share, find_share
+from condinst.cli.predict_skipping import skipping
 from condinst.cli.predict_sources import check_first, check_out, download, find, split
 from condinst.cli.predict_video import VideoOutput
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
+from condinst.images.live import LiveStream, is_live
+from condinst.images.sources import single_images
 from condinst.images.web import is_url
-from condinst.utils.names import printable
+from condinst.utils.names import printable, safe_part
 from condinst.utils.optional import import_failure
-from condinst.utils.words import counted, without_error_numbers
+from condinst.utils.words import counted
 
 if TYPE_CHECKING:
     from condinst.inference.predictor import Predictor
@@ -59,8 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="MODEL [CHECKPOINT] SOURCE",
         help="the model: a published model's name (condinst list), a config with its checkpoint, "
-        "or a checkpoint that holds its config; then images, folders of images, videos, and "
-        "URLs of images, which are kept in OUT/downloads",
+        "or a checkpoint that holds its config; then images, folders of images, videos, "
+        "URLs of images, which are kept in OUT/downloads, a camera's number, and streams (rtsp://, "
+        "http://.../stream.mjpg), which Ctrl-C ends",
     )
     parser.add_argument(
         "--out",
@@ -96,6 +99,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="number the objects of videos, by ByteTrack: a track begins with --score-thr, and "
         "goes on with lower scores; what belongs to no track is left out",
     )
+    parser.add_argument(
+        "--max-frames",
+        type=int,
+        metavar="N",
+        help="end each video, camera and stream after so many frames",
+    )
     parser.add_argument("--compile", action="store_true", help="compile the network first")
     add_tile_arguments(parser)
     parser.add_argument(
@@ -107,21 +116,24 @@ def run(args: argparse.Namespace) -> int:
     """Run ``condinst predict``."""
     model, checkpoint, words = split(args.words)
     check_model_words(model, checkpoint)
-    urls = [word for word in words if is_url(word)]
-    images, videos = find([word for word in words if word not in urls])
+    live = [word for word in words if is_live(word) and not Path(word).exists()]
+    urls = [word for word in words if is_url(word) and word not in live]
+    images, videos = find([word for word in words if word not in (*urls, *live)])
     images, unnameable = _with_names(images, videos, args)
     out = Path(args.out)
     check_out(out, [*images, *videos], args)
     check_range("--score-thr", args.score_thr)
-    _check_track(args.track, videos)
+    _check_track(args.track, [*videos, *live])
+    check_least("--max-frames", args.max_frames)
     check_least("--batch-size", args.batch_size)
     check_device(args.device)
     check_tiling(args)
     if not args.skip_broken:
         check_first(images)
     share = find_share()
-    if urls and share.size > 1:
-        raise ValueError(f"{urls[0]}: URLs are not read by several processes; download it first")
+    if share.size > 1 and (urls or live):
+        word = [*urls, *live][0]
+        raise ValueError(f"{word}: several processes read files only; download it first")
     downloads, not_read = download(urls, out / "downloads", args.skip_broken)
     images += downloads
     if share.is_first:
@@ -152,7 +164,7 @@ def run(args: argparse.Namespace) -> int:
         )
         unread = (*not_read, *unnameable) if share.is_first else ()
         with ends_by_signals():
-            _predict(predictor, images, videos, output, share, args, unread)
+            _predict(predictor, images, videos, live, output, share, args, unread)
     return 0
 
 
@@ -160,6 +172,7 @@ def _predict(
     predictor: Predictor,
     images: Sequence[Path],
     videos: Sequence[Path],
+    live: Sequence[str],
     output: ImageOutput,
     share: Share,
     args: argparse.Namespace,
@@ -168,6 +181,7 @@ def _predict(
     """Predict the sources of this process and write their files.
 
     Args:
+        live: cameras and streams, one after the other.
         unread: messages on files that are left out already.
 
     Raises:
@@ -179,7 +193,7 @@ def _predict(
     chosen = share.choose(len(images), len(videos), args.batch_size)
     output.name_sources(sources, chosen)
     own_images = [sources[i] for i in chosen if i < len(images)]
-    with _skipping() as skipped:
+    with skipping() as skipped:
         with output:
             for error in unread:
                 skipped(error)
@@ -194,11 +208,16 @@ def _predict(
                     continue
                 num_images, num_instances = num_images + 1, num_instances + len(results)
             for video in (sources[i] for i in chosen if i >= len(images)):
-                tracked = args.score_thr if args.track else None
-                frames, instances = _predict_video(
-                    predictor, video, output, tracked, share.is_first
-                )
-                num_images, num_instances = num_images + frames, num_instances + instances
+                with VideoOutput(video, output) as film:
+                    found = _predict_video(predictor, video, film, args, share.is_first)
+                num_images, num_instances = num_images + found[0], num_instances + found[1]
+            for word in live:
+                with (
+                    LiveStream(word) as source,
+                    VideoOutput(Path(safe_part(source.name)), output, source.rate) as film,
+                ):
+                    found = _predict_video(predictor, iter(source), film, args, True)
+                num_images, num_instances = num_images + found[0], num_instances + found[1]
         counts = share.finish(output, [num_images, num_instances, skipped.count])
     if not share.is_first:
         return
@@ -213,38 +232,6 @@ def _predict(
     )
     if num_images == 0:
         raise ValueError("none of the images could be read")
-
-
-class _Skipped:
-    """Says which files are left out, one line each, and counts them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, reason: str) -> None:
-        self.count += 1
-        text = printable(without_error_numbers(reason))
-        print(f"warning: skipped: {text}", file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _skipping() -> Iterator[_Skipped]:
-    """Print the predictor's warnings of skipped images without a place in our source."""
-    from condinst.inference.base import SkippedWarning
-
-    skipped = _Skipped()
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", SkippedWarning)
-        show = warnings.showwarning
-
-        def say(message: Any, category: type[Warning], *place: Any, **others: Any) -> None:
-            if issubclass(category, SkippedWarning):
-                skipped(str(message).removeprefix("skipped: "))
-            else:
-                show(message, category, *place, **others)
-
-        warnings.showwarning = say
-        yield skipped
 
 
 def _with_names(
@@ -273,7 +260,7 @@ def _with_names(
     return kept, messages
 
 
-def _check_track(track: bool, videos: Sequence[Path]) -> None:
+def _check_track(track: bool, videos: Sequence[Path | str]) -> None:
     """Check that there is something to track, and what tracks it.
 
     Raises:
@@ -293,25 +280,21 @@ def _check_track(track: bool, videos: Sequence[Path]) -> None:
 
 
 def _predict_video(
-    predictor: Predictor, video: Path, output: ImageOutput, tracked: float | None, shown: bool
+    predictor: Predictor, video: Any, film: VideoOutput, args: argparse.Namespace, shown: bool
 ) -> tuple[int, int]:
-    """Return the number of frames of a video, and of the instances in them.
-
-    Args:
-        tracked: the score with which tracks begin; None to track nothing.
-    """
+    """Write the results of a video's file or frames; return the numbers of frames and instances."""
     num_frames = num_instances = 0
-    with VideoOutput(video, output) as film:
-        if tracked is None:
-            stream = predictor.stream(video)
-        else:
-            from condinst.inference.tracking import LEAST_SCORE, track
+    frames = itertools.islice(single_images(video), args.max_frames)
+    if args.track:
+        from condinst.inference.tracking import LEAST_SCORE, track
 
-            stream = predictor.stream(video, score_thr=min(LEAST_SCORE, tracked))
-            stream = track(stream, film.rate, score_thr=tracked)
-        for results in _progress(stream, film.num_frames, shown):
-            film.write(results)
-            num_frames, num_instances = num_frames + 1, num_instances + len(results)
+        stream = predictor.stream(frames, score_thr=min(LEAST_SCORE, args.score_thr))
+        stream = track(stream, film.rate, score_thr=args.score_thr)
+    else:
+        stream = predictor.stream(frames)
+    for results in _progress(stream, film.num_frames, shown):
+        film.write(results)
+        num_frames, num_instances = num_frames + 1, num_instances + len(results)
     return num_frames, num_instances
 
 

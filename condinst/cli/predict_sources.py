@@ -113,8 +113,6 @@ def _paths(word: str) -> list[Path]:
         if not found:
             raise FileNotFoundError(f"{word}: no file fits this pattern")
         return found
-    if word.isdigit():
-        raise ValueError(f"{word}: cameras are not read; expected an image, a folder or a video")
     if os.path.lexists(word):  # a link
         check_exists("source", word)
     raise FileNotFoundError(f"{word}: there is no such file or folder")

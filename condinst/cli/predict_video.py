@@ -19,22 +19,32 @@ if TYPE_CHECKING:
     from condinst.results.results import Results
 
 
+def _facts(video: Path) -> tuple[int, float]:
+    """Return the number of frames of a file, 0 if it is unknown, and its frame rate."""
+    import cv2
+
+    check_video(video)
+    capture = cv2.VideoCapture(str(video))
+    num_frames, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return max(0, int(num_frames)), rate or 25.0
+
+
 class VideoOutput:
     """Writes a video with the instances drawn on its frames, at the original's frame rate.
 
+    Args:
+        video: the file, or a name for the frames of a stream.
+        output: writes the other files.
+        rate: frames per second of a stream; None for a file's own.
+
     Raises:
-        ValueError: it cannot be read.
+        ValueError: the file cannot be read.
         OSError: no video can be written.
     """
 
-    def __init__(self, video: Path, output: ImageOutput) -> None:
-        import cv2
-
-        check_video(video)
-        capture = cv2.VideoCapture(str(video))
-        self.num_frames = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        self.rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
-        capture.release()
+    def __init__(self, video: Path, output: ImageOutput, rate: float | None = None) -> None:
+        self.num_frames, self.rate = (0, rate) if rate is not None else _facts(video)
         self._video, self._output = video, output
         self._name = output.take_name(video)
         self._path = output.out / f"{self._name}.mp4"
