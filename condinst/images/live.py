@@ -66,9 +66,8 @@ class LiveStream:
             wait = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 1000 * _SECONDS]
             wait += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, 1000 * _SECONDS]
             opened = self._capture.open(word, cv2.CAP_FFMPEG, wait)
-        read, frame = self._capture.read() if opened else (False, None)
-        self._frame: Any = frame  # the first one
-        if not read:
+        self._frame: Any = self._capture.read()[1] if opened else None  # the first one
+        if self._frame is None:
             self.close()
             what = f"camera {word}" if camera else f"stream {self.name}"
             raise ValueError(f"{what}: OpenCV reads no frame there")
