@@ -1,7 +1,6 @@
 """Make the file of a model that comes with the package: half precision, no optimizer.
 
-    python tools/pack_model.py CHECKPOINT --score-thr 0.4 \\
-        --out condinst/model_zoo/packaged/NAME.pth
+python tools/pack_model.py CHECKPOINT --out condinst/model_zoo/packaged/NAME.pth
 """
 
 from __future__ import annotations
@@ -18,13 +17,12 @@ def main() -> None:
     )
     parser.add_argument("checkpoint", type=Path, help="a checkpoint of condinst train")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
-    parser.add_argument("--score-thr", type=float, required=True, help="score worth showing")
     parser.add_argument("--license", default="Apache-2.0", help="default Apache-2.0")
     args = parser.parse_args()
 
     from condinst.model_zoo.pack import pack
 
-    pack(args.checkpoint, args.out, score_thr=args.score_thr, license=args.license)
+    pack(args.checkpoint, args.out, license=args.license)
     print(f"wrote {args.out} ({args.out.stat().st_size / 1e6:.1f} MB)")
 
 

@@ -12,7 +12,7 @@ from condinst.compat.stored_config import stored_config
 from condinst.version import __version__
 
 
-def pack(checkpoint: Path, out: Path, *, score_thr: float, license: str) -> None:
+def pack(checkpoint: Path, out: Path, *, license: str) -> None:
     """Write weights in half precision, with all that prediction needs and nothing else.
 
     The file has no state of the optimizer, and of the config only the model and the test pipeline:
@@ -22,7 +22,6 @@ def pack(checkpoint: Path, out: Path, *, score_thr: float, license: str) -> None
     Args:
         checkpoint: a checkpoint of ``condinst train``, which holds its config and class names.
         out: the file to write.
-        score_thr: the score from which on a detection is worth showing.
         license: license of the weights, such as "Apache-2.0".
 
     Raises:
@@ -41,7 +40,6 @@ def pack(checkpoint: Path, out: Path, *, score_thr: float, license: str) -> None
     meta = dict(
         cfg=_prediction_config(cfg).pretty_text,
         dataset_meta=dict(classes=tuple(classes)),
-        score_thr=score_thr,
         license=license,
         condinst_version=__version__,
     )

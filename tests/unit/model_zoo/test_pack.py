@@ -38,11 +38,11 @@ def checkpoint(tmp_path_factory):
 
 def test_it_holds_what_prediction_needs_in_half_precision(checkpoint, tmp_path):
     out = tmp_path / "some.pth"
-    pack(checkpoint, out, score_thr=0.4, license="Apache-2.0")
+    pack(checkpoint, out, license="Apache-2.0")
     content, whole = read(out), read(checkpoint)
     assert content.other == []
     assert content.meta["dataset_meta"] == {"classes": CLASSES}
-    assert (content.meta["score_thr"], content.meta["license"]) == (0.4, "Apache-2.0")
+    assert content.meta["license"] == "Apache-2.0"
     assert str(checkpoint.parent) not in content.meta["cfg"]
     assert "work_dir" not in content.meta["cfg"]
     assert content.weights.keys() == whole.weights.keys()
@@ -53,7 +53,7 @@ def test_it_holds_what_prediction_needs_in_half_precision(checkpoint, tmp_path):
 
 
 def test_it_predicts_as_the_rounded_checkpoint_does(checkpoint, tmp_path):
-    pack(checkpoint, tmp_path / "some.pth", score_thr=0.4, license="Apache-2.0")
+    pack(checkpoint, tmp_path / "some.pth", license="Apache-2.0")
     rounded = torch.load(checkpoint, weights_only=True)
     for name, tensor in rounded["state_dict"].items():
         if tensor.is_floating_point():
@@ -81,5 +81,5 @@ def test_what_cannot_be_packed_is_refused(broken, checkpoint, tmp_path):
     torch.save(content, path)
     expected = {"names": "class names", "config": "holds no config", "range": "backbone.conv1"}
     with pytest.raises(ValueError, match=f"broken.pth: .*{expected[broken]}"):
-        pack(path, tmp_path / "out.pth", score_thr=0.4, license="Apache-2.0")
+        pack(path, tmp_path / "out.pth", license="Apache-2.0")
     assert not (tmp_path / "out.pth").exists()
