@@ -77,6 +77,8 @@ def draw_objects(examination: Examination, images: Sequence[int]) -> list[Drawn]
     names = [name for _, name in source.file.categories]
     for i in images:
         size = int(source.file.sizes[i][0]), int(source.file.sizes[i][1])
+        if min(size) < 1:
+            continue
         try:
             image = read_image(source.image_path(i), size)
         except (ValueError, OSError):
