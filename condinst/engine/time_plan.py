@@ -93,7 +93,8 @@ class TimePlan:
                 a checkpoint.
             spacing: iterations between two points at which the loop can validate.
         """
-        left = self.seconds - min(0.02 * self.seconds, 60.0) - self.spent  # 2% are for the report
+        # the rest is for what comes before the clock and after the last checkpoint
+        left = self.seconds - min(3.0 + 0.02 * self.seconds, 60.0) - self.spent
         together = self.validations.left == self.checkpoints.left
         for marks in (self.validations, self.checkpoints):
             most = math.ceil(max(left, 0.0) / max(iteration, 1e-9) / spacing)

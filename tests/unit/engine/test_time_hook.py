@@ -187,7 +187,7 @@ def test_without_a_time_nothing_changes(tmp_path, monkeypatch):
 def test_the_schedule_runs_out_with_the_time(tmp_path, monkeypatch, seconds):
     """Shorter and longer than the config's; a validation takes 5 s."""
     run = train(tmp_path, monkeypatch, seconds)
-    assert 0.96 * seconds - 2 < run.seconds <= seconds
+    assert 0.98 * seconds - 5 < run.seconds <= 0.98 * seconds - 3
     assert len(run.validations) == (2 if seconds == 60 else 4)  # a quarter of the time that is left
     assert len(run.rates) == run.validations[-1]
     assert run.files == run.validations
@@ -208,7 +208,7 @@ def test_the_schedule_runs_out_with_the_time(tmp_path, monkeypatch, seconds):
 
 def test_a_machine_that_becomes_slower(tmp_path, monkeypatch):
     run = train(tmp_path, monkeypatch, 100, lambda number: 1.0 if number < 40 else 4.0)
-    assert 88 < run.seconds <= 100
+    assert 88 < run.seconds <= 96
     assert len(run.rates) < 60
     assert run.rates[-1] < 0.03 * LR
     assert ": now " in run.told[1]
@@ -216,7 +216,7 @@ def test_a_machine_that_becomes_slower(tmp_path, monkeypatch):
 
 def test_a_slow_first_iteration_does_not_count(tmp_path, monkeypatch):
     run = train(tmp_path, monkeypatch, 100, lambda number: 30.0 if number == 1 else 1.0)
-    assert 95 < run.seconds <= 100
+    assert 93 < run.seconds <= 95
     assert len(run.told) == 1
 
 
@@ -229,7 +229,7 @@ def test_less_time_than_an_iteration(tmp_path, monkeypatch):
 def test_epochs(tmp_path, monkeypatch):
     """An epoch has 6 iterations; the time is over inside of one."""
     run = train(tmp_path, monkeypatch, 130, epochs=True)
-    assert 120 < run.seconds <= 130
+    assert 122 < run.seconds <= 125
     assert len(run.rates) % 6 != 0
     assert run.rates[-1] < 0.05 * LR
     assert run.validations[-1] == len(run.rates)
@@ -263,7 +263,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path, monkeypatch):
 def test_a_run_without_a_time_goes_on_with_one(tmp_path, monkeypatch):
     train(tmp_path, monkeypatch, hooks=[StopAfter(31)])
     run = train(tmp_path, monkeypatch, 100, resume=True, start=5.0)
-    assert 95 < run.seconds <= 100
+    assert 93 < run.seconds <= 95
     plain = train(tmp_path / "plain", monkeypatch).rates
     assert run.rates[0] == pytest.approx(plain[30])
     assert run.rates[-1] < 0.02 * LR
