@@ -32,6 +32,7 @@ _COMMANDS = {
     "predict": ("predict", "find the instances in images, folders and videos"),
     "export": ("export", "write a model as one ONNX file that needs no PyTorch"),
     "convert": ("convert", "convert weights of other programs to ours, or back"),
+    "push": ("push", "upload a model to the Hugging Face Hub, with a card"),
     "browse": ("browse", "draw a dataset as training sees it"),
     "tile": ("tile", "cut a dataset of large images into tiles"),
     "info": ("info", "print parameters, FLOPs and memory of a model"),
