@@ -112,7 +112,7 @@ def _trained_weights(runner: Runner, state: FinishedHook) -> Iterator[None]:
             hook._swap_ema_parameters()
 
 
-def _save(hook: CheckpointHook, runner: Runner, state: FinishedHook, reason: str) -> str:
+def _save(hook: CheckpointHook, runner: Runner, state: FinishedHook, reason: str) -> str | None:
     if hook.by_epoch:
         return _save_in_epoch(hook, runner, state, reason)
     path = os.path.join(hook.out_dir, hook.filename_tmpl.format(state.finished))
