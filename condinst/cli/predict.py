@@ -77,6 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-boxes", action="store_true", help="draw the masks without boxes")
     parser.add_argument(
+        "--names",
+        choices=["auto", "all", "none"],
+        default="auto",
+        help="names and scores on the images: auto (default) leaves out the name of the only class "
+        "and every label that would hide more than a fifth of an object",
+    )
+    parser.add_argument(
         "--closeups",
         action="store_true",
         help="also draw enlarged edges of the largest masks, NAME_edges.png",
@@ -131,7 +138,12 @@ def run(args: argparse.Namespace) -> int:
         **tile_arguments(args),
     )
     start = time.monotonic()
-    drawn = dict(draw=not args.no_images, boxes=not args.no_boxes, closeups=args.closeups)
+    drawn = dict(
+        draw=not args.no_images,
+        boxes=not args.no_boxes,
+        names={"auto": "auto", "all": True, "none": False}[args.names],
+        closeups=args.closeups,
+    )
     num_instances = num_images = 0
     with (
         _ends_by_signals(),

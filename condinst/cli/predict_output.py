@@ -27,6 +27,7 @@ from condinst.visualization.instances import class_color, draw_closeups
 
 if TYPE_CHECKING:
     from condinst.results.results import Results
+    from condinst.visualization.labels import Names
 
 FORMATS = ("coco", *ANNOTATION_FORMATS, "png", "json", "labels", "labels-tiff")
 
@@ -42,6 +43,7 @@ class ImageOutput:
         class_names: the name of every label.
         draw: whether the images are drawn.
         boxes: whether boxes are drawn.
+        names: which names are drawn, as for :meth:`condinst.Results.draw`.
         closeups: whether edges of masks are drawn enlarged.
     """
 
@@ -53,10 +55,11 @@ class ImageOutput:
         *,
         draw: bool,
         boxes: bool,
+        names: Names = "auto",
         closeups: bool,
     ) -> None:
         self.out, self.formats, self.draw, self.boxes = out, formats, draw, boxes
-        self._closeups = closeups
+        self.names, self._closeups = names, closeups
         self._class_names = class_names
         self._num_images = 0
         self._images: list[dict] = []
@@ -126,7 +129,8 @@ class ImageOutput:
     def _write_files(self, results: Results, name: str, image: np.ndarray | None) -> None:
         """Write the files that images have and the frames of videos have not."""
         if self.draw:
-            results.save(self.out / f"{name}.jpg", image, score_thr=0.0, boxes=self.boxes)
+            path = self.out / f"{name}.jpg"
+            results.save(path, image, score_thr=0.0, boxes=self.boxes, names=self.names)
         if self._closeups:
             assert image is not None
             closeups: Image.Image = Image.fromarray(

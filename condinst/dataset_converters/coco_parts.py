@@ -33,6 +33,7 @@ class CocoPart:
     data: Any  # CocoFile
     places: list[str | None]  # N paths relative to the dataset's folder; None for a missing image
     samples: list[Sample | None]  # N; None for a missing image
+    resized: bool = False  # some heights and widths are not those of the file
 
 
 class CocoSplit:
@@ -44,7 +45,7 @@ class CocoSplit:
         path: the only file, or the folder of several, for messages.
         img_dir: the folder of the images.
         found: for each part, file names relative to ``img_dir``; None for a missing image.
-        unchanged: there is one file, and every image is at the file_name in it.
+        unchanged: there is one file, and every image is at the file_name in it and of its size.
         samples: the images of all parts; None for a missing one.
     """
 
@@ -55,6 +56,7 @@ class CocoSplit:
         names = [file_name for part in parts for file_name in part.data.file_names]
         img_dir, exact = image_folder(places, names)
         self.img_dir, self.unchanged = root / img_dir, exact and len(parts) == 1
+        self.unchanged &= not parts[0].resized
         self.found = [
             [None if p is None else os.path.relpath(p, img_dir or ".") for p in part.places]
             for part in parts

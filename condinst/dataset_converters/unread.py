@@ -11,6 +11,7 @@ from pathlib import Path
 from condinst.dataset_converters.csv_files import csv_columns, csv_header
 from condinst.dataset_converters.folder import Folder
 from condinst.dataset_converters.numpy_masks import is_pickled
+from condinst.images.limit import open_image
 from condinst.utils.files import check_regular
 
 __all__ = ["name_unread", "unread_images"]
@@ -22,6 +23,8 @@ _JSON = (  # patterns that must all be in the beginning of the file
     ),
     ("Labelbox's export", (rb'"data_row"|"DataRow ID"|"Labeled Data"',)),
     ("V7 Darwin's json", (rb'"bounding_box"\s*:', rb'"(item|dataset)"\s*:', rb'"annotations"\s*:')),
+    ("V7 Darwin's json", (rb'"slots"\s*:', rb'"item"\s*:', rb'"annotations"\s*:')),
+    ("Dataloop's json", (rb'"(itemMetadata|datasetId)"\s*:', rb'"annotations"\s*:')),
     ("BDD100K's json", (rb'"poly2d"|"box2d"',)),
     ("Scale's json", (rb'"vertices"\s*:', rb'"label"\s*:')),
     ("Segments.ai's json", (rb'"segmentation_bitmap"|"label_status"',)),
@@ -31,6 +34,7 @@ _JSON = (  # patterns that must all be in the beginning of the file
     ("YouTube-VIS' json of videos", (rb'"videos"\s*:', rb'"(video_id|file_names)"\s*:')),
     ("LabelMe's or ISAT's json", (rb'"info"\s*:', rb'"objects"\s*:', rb'"segmentation"\s*:')),
 )
+_CITY = (rb'"imgHeight"\s*:', rb'"objects"\s*:', rb'"polygon"\s*:')
 _FILES = (  # endings of file names
     (
         "Cellpose's _seg.npy files, which are pickled,",
@@ -62,6 +66,11 @@ _TABLES = (  # columns
     ),
     ("a csv of boxes", {"filename", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
     ("a csv of boxes", {"imageid", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
+    (
+        "SpaceNet's csv of polygons",
+        {"imageid", "polygonwkt_pix"},
+        "write its polygons as COCO json (with shapely.wkt.loads and exterior.coords)",
+    ),
     ("a csv of polygons", {"filename", "polygon"}, "write its polygons as COCO json"),
     ("a csv of polygons", {"image_id", "polygon"}, "write its polygons as COCO json"),
     ("a csv of polygons", {"imageid", "polygon"}, "write its polygons as COCO json"),
@@ -80,12 +89,25 @@ _MOTS = re.compile(rb"\d+ \d+ \d+ \d+ \d+ [!-~]+\r?\n")  # frame, id, class, hei
 
 def name_unread(folder: Folder) -> str | None:
     """Return a sentence that names annotations of a known kind that is not read; else None."""
+    for file in folder.images:
+        if "/bitmasks/" in f"/{file}" and _has_numbers_in_alpha(folder.root / file):
+            return (
+                f"{file} is a bitmask of BDD100K, which is not read; convert it by python -m "
+                "bdd100k.label.to_coco -m ins_seg --only-mask -i BITMASKS -o instances.json"
+            )
+        if "/bitmasks/" in f"/{file}":
+            break
     for file in folder.json_kinds.get("", [])[:50]:
         with open(folder.root / file, "rb") as stream:
             text = stream.read(_BLOCK)
         for name, patterns in _JSON:
             if all(re.search(pattern, text) for pattern in patterns):
                 return f"{file} is {name}, which is not read; export it as COCO"
+        if all(re.search(pattern, text) for pattern in _CITY):
+            return (
+                f"{file} is Cityscapes' json of polygons, which is not read; take the files "
+                "_instanceIds.png of gtFine, which hold the same objects"
+            )
     if lines := folder.with_suffix(".jsonl", ".ndjson"):
         return f"{lines[0]}: JSON lines are not read; export it as COCO"
     pickled = [file for file in folder.with_suffix(".npy") if is_pickled(folder.root / file)]
@@ -115,6 +137,15 @@ def name_unread(folder: Folder) -> str | None:
     if not folder.images and (unread := unread_images(folder)):
         return unread
     return None
+
+
+def _has_numbers_in_alpha(path: Path) -> bool:
+    try:
+        check_regular(path)
+        with open_image(path) as image:
+            return image.mode == "RGBA" and image.getextrema()[3][1] < 255
+    except Exception:  # each format's reader raises its own errors for a broken file
+        return False
 
 
 def _has_regions(path: Path) -> bool:
