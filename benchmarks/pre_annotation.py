@@ -5,8 +5,8 @@
 FOLDER has annotations/instances_train.json and train/. The model learns from --images of them, as
 if they alone had been drawn. It predicts all others with `condinst predict`, and the true masks
 play the corrector: a prediction is right if its IoU with an object is 0.8 or more, and every other
-one is deleted, and every other object drawn by hand. Clicks are counted, on the polygons that
-`condinst predict --format labelme` would write: drawing takes one for each point, deleting two.
+one is deleted, and every other object drawn by hand. Clicks are counted: drawing takes one for each
+point of a polygon within a pixel of the outline, deleting two.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pycocotools import mask as coco_mask
 
 from condinst.masks.crop import Crop
 from condinst.masks.polygon_rle import polygons_to_rle
-from condinst.results.edit_polygons import edit_polygons
+from condinst.masks.polygons import trace
 from condinst.utils.files import write_whole
 
 __all__ = ["Count", "count_image", "main", "split_images"]
@@ -185,7 +185,7 @@ def _rle(segmentation: Any, height: int, width: int) -> dict[str, Any]:
 
 def count_image(count: Count, predicted: list[dict], true: list[dict]) -> None:
     """Add one image: the masks of the predictions and of the objects, as RLE."""
-    draw = [sum(map(len, edit_polygons(Crop.of(coco_mask.decode(rle))))) for rle in true]
+    draw = [_points(coco_mask.decode(rle)) for rle in true]
     right: list[int] = []
     if predicted and true:
         ious = np.asarray(coco_mask.iou(predicted, true, [0] * len(true)))
@@ -199,6 +199,11 @@ def count_image(count: Count, predicted: list[dict], true: list[dict]) -> None:
     count.draw_all += sum(draw)
     count.correct += _DELETE * (len(predicted) - len(right))
     count.correct += sum(draw) - sum(draw[column] for column in right)
+
+
+def _points(mask: np.ndarray) -> int:
+    crop = Crop.of(mask)
+    return sum(len(part) for part in trace(crop.mask, tolerance=1.0))
 
 
 if __name__ == "__main__":

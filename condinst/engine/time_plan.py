@@ -100,7 +100,7 @@ class TimePlan:
             most = math.ceil(max(left, 0.0) / max(iteration, 1e-9) / spacing)
             marks.left = min(marks.left, max(1, most))
         if not self.end:
-            self.late = int(validation > _TOO_LONG * left)
+            self.late = int(validation > max(_TOO_LONG * left, 0.0))
         if self.late:
             self.validations.left, validation = min(self.validations.left, 1), 0.0
         limit = (_MAX_VALIDATIONS if self.end else _VALIDATIONS) * left

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from pycocotools import mask as coco_mask
 
 from condinst.masks.crop import Crop
@@ -21,6 +22,16 @@ def test_a_disk_needs_few_points():
     assert (found & mask).sum() / (found | mask).sum() >= 0.98
     # the outline steps at each of the 80 rows, left and right: 2 corners for each step
     assert len(polygon) < 40
+
+
+@pytest.mark.parametrize(("radius", "most"), [(5, 12), (9, 16), (40, 24)])
+def test_people_have_few_points_to_move(radius, most):
+    ys, xs = np.mgrid[:100, :100]
+    mask = np.hypot(xs - 50.3, ys - 49.6) < radius
+    (polygon,) = edit_polygons(Crop.of(mask))
+    found = drawn([polygon], 100, 100)
+    assert (found & mask).sum() / (found | mask).sum() >= 0.98
+    assert len(polygon) <= most
 
 
 def test_a_mask_of_a_few_pixels_is_exact():
