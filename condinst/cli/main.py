@@ -19,6 +19,7 @@ from condinst.cli.errors import explain
 from condinst.cli.hints import command_elsewhere, foreign_option, unknown_option
 from condinst.cli.once import print_error
 from condinst.cli.parser import Parser
+from condinst.compat import require_packages
 from condinst.version import __version__
 
 # Each module has add_arguments(parser) and run(args), which returns the exit code. Only the module
@@ -31,6 +32,7 @@ _COMMANDS = {
     "predict": ("predict", "find the instances in images, folders and videos"),
     "export": ("export", "write a model as one ONNX file that needs no PyTorch"),
     "convert": ("convert", "convert weights of other programs to ours, or back"),
+    "push": ("push", "upload a model to the Hugging Face Hub, with a card"),
     "browse": ("browse", "draw a dataset as training sees it"),
     "tile": ("tile", "cut a dataset of large images into tiles"),
     "info": ("info", "print parameters, FLOPs and memory of a model"),
@@ -46,6 +48,8 @@ _READ_IMAGES = {
     *("new", "train", "test", "report", "predict", "export"),
     *("browse", "tile", "doctor"),
 }
+# The others end at once where a package is missing; the doctor lists what is missing.
+_WITHOUT_PACKAGES = {"doctor", "list", "make-shapes"}
 _MAX_PIXELS = "CONDINST_MAX_PIXELS"  # condinst.images.limit.VARIABLE
 _DEBUG = "CONDINST_DEBUG"
 
@@ -104,6 +108,8 @@ def _run(words: list[str]) -> int:
     if getattr(args, "max_pixels", None) is not None:
         os.environ[_MAX_PIXELS] = str(args.max_pixels)
     try:
+        if args.needs_packages:
+            require_packages()
         return args.run(args)
     except BrokenPipeError:
         raise
@@ -153,6 +159,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
             command.description = module.__doc__
             command.set_defaults(run=module.run)
             module.add_arguments(command)
+            command.set_defaults(needs_packages=name not in _WITHOUT_PACKAGES)
             # SUPPRESS: a default here would overwrite --debug before the command
             _add_debug(command, default=argparse.SUPPRESS)
             if name in _READ_IMAGES:

@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from condinst.cli.annotation_output import (
+    ANNOTATION_FORMATS,
+    FOLDER_NAMES,
+    AnnotationOutput,
+    distinct_names,
+)
 from condinst.cli.label_files import LABEL_ENDINGS, save_label_map
 from condinst.results.formats import coco_category_ids
 from condinst.utils.files import names_file, write_whole
@@ -21,8 +27,9 @@ from condinst.visualization.instances import class_color, draw_closeups
 
 if TYPE_CHECKING:
     from condinst.results.results import Results
+    from condinst.visualization.labels import Names
 
-FORMATS = ("coco", "labelme", "png", "json", "labels", "labels-tiff")
+FORMATS = ("coco", *ANNOTATION_FORMATS, "png", "json", "labels", "labels-tiff")
 
 LABELS = "labels"  # the folder of label maps
 
@@ -36,6 +43,7 @@ class ImageOutput:
         class_names: the name of every label.
         draw: whether the images are drawn.
         boxes: whether boxes are drawn.
+        names: which names are drawn, as for :meth:`condinst.Results.draw`.
         closeups: whether edges of masks are drawn enlarged.
     """
 
@@ -47,14 +55,18 @@ class ImageOutput:
         *,
         draw: bool,
         boxes: bool,
+        names: Names = "auto",
         closeups: bool,
     ) -> None:
         self.out, self.formats, self.draw, self.boxes = out, formats, draw, boxes
-        self._closeups = closeups
+        self.names, self._closeups = names, closeups
         self._class_names = class_names
+        self._num_images = 0
         self._images: list[dict] = []
         self._annotations: list[dict] = []
-        self._names = NamesInFolder(out, reserved=("annotations", "predictions", LABELS))
+        reserved = ("annotations", "predictions", LABELS, *FOLDER_NAMES)
+        self._names = NamesInFolder(out, reserved)
+        self._drafts = AnnotationOutput(out, formats, class_names)
 
     def __enter__(self) -> ImageOutput:
         with names_file(self.out):
@@ -71,8 +83,10 @@ class ImageOutput:
         try:
             if self._lines:
                 self._lines.finish()
-            if "coco" in self.formats and (kind is None or self._images):
-                self._write_coco()
+            if kind is None or self._num_images:
+                self._drafts.finish()
+                if "coco" in self.formats:
+                    self._write_coco()
         except OSError:
             if kind is None:
                 raise
@@ -92,16 +106,19 @@ class ImageOutput:
             except (ValueError, OSError, ImportError) as error:
                 raise UnreadableError(str(error)) from error
         name = self.free_name(Path(results.path).name)
-        endings = (".jpg", "_edges.png", ".json", "_instances.png")
+        endings = (".jpg", "_edges.png", "_instances.png")
         paths = [self.out / f"{name}{end}" for end in endings]
+        paths += self._drafts.paths(name, results.path)
         paths += [self.out / LABELS / f"{name}{end}" for end in LABEL_ENDINGS]
-        before = {path for path in paths if path.exists()}
-        size, lines = len(self._images), self._lines.size if self._lines else 0
+        before, drafts = {path for path in paths if path.exists()}, len(self._drafts)
+        size, lines = self._num_images, self._lines.size if self._lines else 0
         try:
             self._write_files(results, name, image if self.draw or self._closeups else None)
+            self._drafts.write(results, name)
             self.write_data(results, name, results.path)
         except BaseException:  # a signal too: annotations.json and the drawings agree
-            if "coco" not in self.formats or len(self._images) == size:
+            if self._num_images == size:
+                self._drafts.cut(drafts)
                 for path in paths:
                     if path not in before:
                         path.unlink(missing_ok=True)
@@ -112,18 +129,14 @@ class ImageOutput:
     def _write_files(self, results: Results, name: str, image: np.ndarray | None) -> None:
         """Write the files that images have and the frames of videos have not."""
         if self.draw:
-            results.save(self.out / f"{name}.jpg", image, score_thr=0.0, boxes=self.boxes)
+            path = self.out / f"{name}.jpg"
+            results.save(path, image, score_thr=0.0, boxes=self.boxes, names=self.names)
         if self._closeups:
             assert image is not None
             closeups: Image.Image = Image.fromarray(
                 draw_closeups(image, results, self._class_names, score_thr=0.0)
             )
             _save_png(closeups, self.out / f"{name}_edges.png")
-        if "labelme" in self.formats:
-            assert results.path is not None
-            place = os.path.relpath(results.path, self.out)
-            content = results.to_labelme(image_path=Path(place).as_posix())
-            write_whole(self.out / f"{name}.json", json.dumps(content, indent=1))
 
     def write_data(self, results: Results, name: str, file_name: str) -> None:
         """Write the files that images and the frames of videos have.
@@ -152,6 +165,7 @@ class ImageOutput:
             # last and together: __exit__ writes the file from them, even after an error
             self._annotations += rows
             self._images.append(dict(id=image_id, file_name=file_name, height=height, width=width))
+        self._num_images += 1
 
     def free_name(self, name: str) -> str:
         """Return the file's name without its ending, with a number if the name is taken."""
@@ -160,7 +174,7 @@ class ImageOutput:
     def _write_coco(self) -> None:
         ids = coco_category_ids(self._class_names)
         categories = [dict(id=i, name=n) for i, n in zip(ids, self._class_names, strict=True)]
-        names = _distinct_names([image["file_name"] for image in self._images])
+        names = distinct_names([image["file_name"] for image in self._images])
         images = [
             image | dict(file_name=name) for image, name in zip(self._images, names, strict=True)
         ]
@@ -233,19 +247,6 @@ def _dumps(content: dict) -> str:
     except UnicodeEncodeError:
         return json.dumps(content)
     return text
-
-
-def _distinct_names(paths: Sequence[str]) -> list[str]:
-    """Return the names of the files; if two are equal, relative paths that differ."""
-    names = [Path(path).name for path in paths]
-    if len(set(names)) == len(names):
-        return names
-    absolute = [os.path.abspath(path) for path in paths]
-    try:
-        root = os.path.commonpath([os.path.dirname(path) for path in absolute])
-    except ValueError:  # on different drives of Windows
-        return [Path(path).as_posix() for path in absolute]
-    return [Path(os.path.relpath(path, root)).as_posix() for path in absolute]
 
 
 def _instance_map(results: Results) -> Image.Image:

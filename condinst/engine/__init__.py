@@ -8,6 +8,7 @@ import mmdet.visualization  # noqa: F401
 from condinst.engine.checkpoint_hook import CompleteCheckpointHook
 from condinst.engine.cpu_amp import CpuAmpOptimWrapper
 from condinst.engine.curve_hook import CurveHook
+from condinst.engine.early_stop import EarlyStopHook
 from condinst.engine.inference_hook import InferenceHook
 from condinst.engine.report_hook import ReportHook
 from condinst.engine.signals import StopHook
@@ -17,6 +18,7 @@ __all__ = [
     "CompleteCheckpointHook",
     "CpuAmpOptimWrapper",
     "CurveHook",
+    "EarlyStopHook",
     "InferenceHook",
     "VisualizationHook",
     "ReportHook",

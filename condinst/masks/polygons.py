@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["trace"]
+__all__ = ["has_hole", "trace"]
 
 
 @dataclass
@@ -48,6 +48,11 @@ def trace(mask: np.ndarray, x: int = 0, y: int = 0, tolerance: float = 0.0) -> l
             part = _join(part, _simplify(hole, tolerance))
         parts.append((part + [x, y]).astype(np.float32))
     return parts
+
+
+def has_hole(mask: np.ndarray) -> bool:
+    """Tell whether a part of an (h, w) mask has a hole."""
+    return any(ring.is_hole for ring in _rings(mask))
 
 
 def _rings(mask: np.ndarray) -> list[_Ring]:

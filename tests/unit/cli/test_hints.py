@@ -54,7 +54,7 @@ def test_a_value_is_no_option(capsys):
         ("predict --format coco x.png", "; write MODEL [CHECKPOINT] SOURCE before --format"),
         ("predict --format coco shapes x.png", "; write MODEL [CHECKPOINT] SOURCE before --format"),
         ("predict shapes x.png --format cocoo", "; did you mean coco?"),
-        ("predict shapes x.png --format yolo", "labels-tiff')"),
+        ("predict shapes x.png --format voc", "labels-tiff')"),
         ("train --cfg-options a=1 a.py", "expected key=value; write config before --cfg-options"),
     ],
 )
