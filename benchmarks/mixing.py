@@ -69,7 +69,7 @@ def compare_transform(
     note = f"{rates[0]:.1f} and {rates[1]:.1f} images/s, {SIDE} x {SIDE}"
     peaks = [[each.peak() for _ in range(3)] for each in runs]
     return [
-        Comparison(what, times[0], times[1], note=note, bar=3.0 if drawn else None),
+        Comparison(what, times[0], times[1], note=note, bar=3.0),
         Comparison(
             f"{what}: memory", peaks[0], peaks[1], unit="B", note="most that a call allocates"
         ),
