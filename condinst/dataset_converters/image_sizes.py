@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -90,7 +90,8 @@ def _check_one_page(image: Image.Image) -> None:
 
 def _check_depth(image: Image.Image) -> None:
     """Refuse colors, or gray with alpha, of 16 bits: Pillow returns their upper bytes only."""
-    stored = str(image.tile[0][3]) if getattr(image, "tile", None) else ""
+    tiles: Any = getattr(image, "tile", None)
+    stored = str(tiles[0][3]) if tiles else ""
     if ";16" in stored and len(image.getbands()) > 1:
         raise ValueError(
             "it has several channels of 16 bits; write each object's number as gray PNG of 16 bits"

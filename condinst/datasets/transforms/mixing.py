@@ -88,7 +88,9 @@ def place_polygons(
     inside = np.all((low >= 0) & (high <= np.array(canvas[::-1])), axis=1)  # (P,) of polygons
     values, bounds = points.ravel(), [0, *ends.tolist()]
     parts = [values[start:end] for start, end in pairwise(bounds)]
-    placed, cut, number = [], [], 0
+    placed: list[list[np.ndarray]] = []
+    cut: list[int] = []
+    number = 0
     for polygons in masks.masks:
         following = number + len(polygons)
         if not inside[number:following].all():
