@@ -33,13 +33,20 @@ _MANY = {"annotations": 118_000, "evaluation": 5000}  # default number of images
 _EXAMPLES = """examples:
   %(prog)s data/coco
   %(prog)s data/coco --parts mask_head inference --rounds 30
+  %(prog)s --parts mixing    (needs no data)
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command line."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("root", type=Path, help="folder of a dataset in COCO's layout")
+    parser.add_argument(
+        "root",
+        type=Path,
+        nargs="?",
+        default=Path("data/coco"),
+        help="folder of a dataset in COCO's layout (default data/coco); the part mixing needs none",
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     parser.add_argument(
         "--rounds", type=int, default=15, help="calls of each implementation (default 15)"
@@ -81,7 +88,7 @@ def main(argv: list[str] | None = None) -> list[Comparison]:
     from benchmarks.report import write_report
 
     args.device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    for split in ("train", "val"):
+    for split in ("train", "val") if set(args.parts) != {"mixing"} else ():
         path = args.root / f"annotations/instances_{split}2017.json"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is not a file: the benchmark needs COCO's layout")

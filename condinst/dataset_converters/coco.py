@@ -144,7 +144,7 @@ def _read(folder: Folder, files: Sequence[str], name: str, notes: Notes) -> Coco
         raise ValueError(
             f"{folder.root / files[0]}: expected images under the key images, found none"
         )
-    check_found(found, folder.root, len(folder.images))
+    check_found(found, folder)
     if len(found) > 1:
         check_joined(folder.root, found)
         notes.say(

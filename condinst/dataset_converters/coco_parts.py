@@ -10,7 +10,9 @@ from typing import Any
 
 from condinst.dataset_converters.class_names import spelling_key
 from condinst.dataset_converters.coco_images import image_folder
+from condinst.dataset_converters.folder import Folder
 from condinst.dataset_converters.split import Sample
+from condinst.dataset_converters.unread import unread_images
 from condinst.datasets.coco.entry_issues import CROWDS_HELP, first_few
 
 __all__ = [
@@ -139,12 +141,17 @@ def sentence_on_crowds(split: CocoSplit) -> str | None:
     )
 
 
-def check_found(parts: Sequence[CocoPart], root: Path, num_images: int) -> None:
+def check_found(parts: Sequence[CocoPart], folder: Folder) -> None:
     """Refuse the files of a split of which no image is found."""
     if any(place is not None for part in parts for place in part.places):
         return
     missing = [file_name for part in parts for file_name in part.data.file_names]
     raise ValueError(
-        f"{parts[0].path}: none of its images is in {root} ({num_images} images there); expected "
-        f"{first_few(missing)}. Put json and images below one folder and give that with --data"
+        f"{parts[0].path}: none of its images is in {folder.root} ({len(folder.images)} images "
+        f"there); expected {first_few(missing)}. "
+        + (
+            f"The folder has {unread}"
+            if (unread := unread_images(folder)) is not None
+            else "Put json and images below one folder and give that with --data"
+        )
     )

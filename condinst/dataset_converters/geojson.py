@@ -131,10 +131,10 @@ def _objects(
         if found is None:
             notes.count("Objects that cover no pixel, left out", where)
             if any((polygon[0] < 0).any() and _like_degrees(polygon[0]) for polygon in polygons):
-                notes.say(
-                    f"{path} has coordinates such as {polygons[0][0][0].tolist()}, which look like "
-                    "degrees of a map; expected pixels of the image, which the georeference of "
-                    "the image gives (rasterio's ~transform)"
+                notes.count(
+                    "Objects whose coordinates look like degrees of a map; expected pixels of the "
+                    "image, which its georeference gives (~transform of rasterio)",
+                    f"{where}: {polygons[0][0][0].tolist()}",
                 )
         else:
             yield found

@@ -11,6 +11,7 @@ from pathlib import Path
 from condinst.dataset_converters.csv_files import csv_columns, csv_header
 from condinst.dataset_converters.folder import Folder
 from condinst.dataset_converters.numpy_masks import is_pickled
+from condinst.datasets.coco.json_stream import load_json
 from condinst.images.limit import open_image
 from condinst.utils.files import check_regular
 
@@ -69,7 +70,8 @@ _TABLES = (  # columns
     (
         "SpaceNet's csv of polygons",
         {"imageid", "polygonwkt_pix"},
-        "write its polygons as COCO json (with shapely.wkt.loads and exterior.coords)",
+        "write its polygons as COCO json: shapely.wkt.loads gives exterior.coords, of which x and "
+        "y are needed",
     ),
     ("a csv of polygons", {"filename", "polygon"}, "write its polygons as COCO json"),
     ("a csv of polygons", {"image_id", "polygon"}, "write its polygons as COCO json"),
@@ -84,6 +86,7 @@ _IMAGES = (
     *(".nef", ".arw", ".dng", ".psd", ".svg", ".exr", ".jxl", ".raw", ".mrxs", ".scn"),
 )
 _BLOCK = 1 << 16
+_LARGE_JSON = 1 << 26  # bytes
 _MOTS = re.compile(rb"\d+ \d+ \d+ \d+ \d+ [!-~]+\r?\n")  # frame, id, class, height, width, RLE
 
 
@@ -92,8 +95,9 @@ def name_unread(folder: Folder) -> str | None:
     for file in folder.images:
         if "/bitmasks/" in f"/{file}" and _has_numbers_in_alpha(folder.root / file):
             return (
-                f"{file} is a bitmask of BDD100K, which is not read; convert it by python -m "
-                "bdd100k.label.to_coco -m ins_seg --only-mask -i BITMASKS -o instances.json"
+                f"{file} is a bitmask of BDD100K, which is not read; convert the bitmasks "
+                "of each split to COCO by BDD100K's toolkit (its documentation names "
+                "bdd100k.label.to_coco with -m ins_seg and --only-mask)"
             )
         if "/bitmasks/" in f"/{file}":
             break
@@ -136,6 +140,19 @@ def name_unread(folder: Folder) -> str | None:
             return f"{found[0]}: {name} are not read; {way}"
     if not folder.images and (unread := unread_images(folder)):
         return unread
+    return _broken_json(folder)
+
+
+def _broken_json(folder: Folder) -> str | None:
+    """Return what is wrong with the first json file that is none, such as one that was cut."""
+    for file in folder.json_kinds.get("", [])[:50]:
+        path = folder.root / file
+        if path.stat().st_size > _LARGE_JSON:
+            continue
+        try:
+            load_json(str(path))
+        except ValueError as error:
+            return f"{file}: {error}"
     return None
 
 
