@@ -26,6 +26,10 @@ PARTS = (
     "switches",
     "evaluation",
     "deploy",
+    "rtmdet_inference",
+    "rtmdet_training",
+    "rtmdet_pipeline",
+    "rtmdet_deploy",
 )
 
 _MANY = {"annotations": 118_000, "evaluation": 5000}  # default number of images of these parts
@@ -64,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("work_dirs/benchmark"),
         help="folder of the written files (default work_dirs/benchmark)",
+    )
+    parser.add_argument(
+        "--ultralytics-python",
+        metavar="PYTHON",
+        help="Python of an environment with ultralytics, whose models rtmdet_deploy measures too",
     )
     parser.add_argument("--name", help="name of the written files (default: device and date)")
 
@@ -121,6 +130,7 @@ def measure(args: argparse.Namespace) -> list[Comparison]:
             args.device,
             args.rounds,
             _MANY.get(part, 40) if args.num_images == 40 else args.num_images,
+            args.ultralytics_python,
         )
         for comparison in module.run(context):
             print(as_line(comparison), flush=True)

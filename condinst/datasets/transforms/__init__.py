@@ -4,7 +4,11 @@ from condinst.datasets.transforms.albu import Albu
 from condinst.datasets.transforms.copy_paste import CopyPaste
 from condinst.datasets.transforms.cut_tiles import CutTiles
 from condinst.datasets.transforms.erase_and_warp import RandomAffine, RandomErasing
-from condinst.datasets.transforms.fast_transforms import PackDetInputs, Resize
+from condinst.datasets.transforms.fast_transforms import (
+    PackDetInputs,
+    Resize,
+    YOLOXHSVRandomAug,
+)
 from condinst.datasets.transforms.fit_boxes import FitBoxesToMasks
 from condinst.datasets.transforms.load_annotations import LoadAnnotations
 from condinst.datasets.transforms.load_image import LoadImageFromFile
@@ -36,4 +40,5 @@ __all__ = [
     "RandomTile",
     "Resize",
     "UntilIteration",
+    "YOLOXHSVRandomAug",
 ]

@@ -262,7 +262,7 @@ def test_files_answer_as_the_predictor_on_real_images(
     assert exported.metadata["pad_color"] == [114, 114, 114]
     assert exported.metadata["mean_order"] == "BGR"
     predictor = Predictor(*files, device="cpu", score_thr=0, fold_norms=False)
-    for image_file in sorted(folder.glob("*.jpg"))[:3]:
+    for image_file in sorted(folder.glob("*.jpg"))[:6]:
         expected, found = predictor(image_file), exported(image_file)
         assert len(expected) == 20
         if fixed:  # drawn at the file's size, and without instances in the padding
