@@ -131,6 +131,7 @@ def train(
     hooks=(),
     resume=False,
     start=1000.0,
+    accumulate=1,
 ):
     clock, record, told = Clock(), Record(), Told()
     clock.now = start
@@ -156,7 +157,7 @@ def train(
             val_evaluator=dict(type=Metric),
             val_cfg=dict(),
             train_cfg=by_epoch if epochs else by_iter,
-            optim_wrapper=dict(optimizer=dict(type="SGD", lr=LR)),
+            optim_wrapper=dict(optimizer=dict(type="SGD", lr=LR), accumulative_counts=accumulate),
             param_scheduler=schedule(epochs),
             default_hooks=dict(checkpoint=saver),
             custom_hooks=[record, *time_hook.time_hooks(seconds, start), *hooks],
@@ -170,7 +171,7 @@ def train(
     with contextlib.suppress(Stop):
         runner.train()
     record.seconds = clock.now - start
-    record.model = runner.model
+    record.model, record.optim_wrapper = runner.model, runner.optim_wrapper
     record.files = sorted(int(p.stem.split("_")[1]) for p in folder.glob("*_*.pth"))
     return record
 
@@ -218,6 +219,15 @@ def test_a_slow_first_iteration_does_not_count(tmp_path, monkeypatch):
     run = train(tmp_path, monkeypatch, 100, lambda number: 30.0 if number == 1 else 1.0)
     assert 93 < run.seconds <= 95
     assert len(run.told) == 1
+
+
+def test_accumulated_gradients_are_used_at_the_end(tmp_path, monkeypatch):
+    """With more iterations than the config has: its number tells mmengine when to end."""
+    run = train(tmp_path, monkeypatch, 101, accumulate=4)
+    assert len(run.rates) > LENGTH
+    assert len(run.rates) % 4
+    assert run.optim_wrapper.should_update()
+    assert run.model.weight.grad is None  # no gradient is left over
 
 
 def test_less_time_than_an_iteration(tmp_path, monkeypatch):
