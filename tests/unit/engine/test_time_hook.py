@@ -95,11 +95,16 @@ class Stop(Exception):
 class StopAfter(Hook):
     priority = "LOWEST"
 
-    def __init__(self, iterations):
-        self.iterations = iterations
+    def __init__(self, iterations, save=False):
+        self.iterations, self.save = iterations, save
 
     def after_train_iter(self, runner, *args, **kwargs):
         if runner.iter + 1 == self.iterations:
+            if self.save:
+                meta = dict(epoch=0, iter=self.iterations)
+                runner.save_checkpoint(
+                    runner.work_dir, f"iter_{self.iterations}.pth", meta=meta, by_epoch=False
+                )
             raise Stop
 
 
@@ -266,8 +271,20 @@ def test_a_resumed_run_ends_as_planned(tmp_path, monkeypatch, epochs, again):
 
 def test_a_finished_run_is_not_trained_again(tmp_path, monkeypatch):
     train(tmp_path, monkeypatch, 60)
-    again = train(tmp_path, monkeypatch, resume=True)
+    again = train(tmp_path, monkeypatch, 600, resume=True)
     assert again.rates == []
+    assert "nothing is left to train" in again.told[0]
+
+
+def test_more_time_shortly_before_the_end(tmp_path, monkeypatch):
+    """The old plan would end before there is a new one."""
+    whole = train(tmp_path / "whole", monkeypatch, 60)
+    end = len(whole.rates)
+    folder = tmp_path / "cut"
+    train(folder, monkeypatch, 60, hooks=[StopAfter(end - 1, save=True)])
+    run = train(folder, monkeypatch, 90, resume=True, start=7000.0)
+    assert len(run.rates) > 20
+    assert 25 < run.seconds <= 90 - whole.seconds + 5
 
 
 def test_a_run_without_a_time_goes_on_with_one(tmp_path, monkeypatch):
