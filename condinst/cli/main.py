@@ -24,7 +24,7 @@ from condinst.version import __version__
 
 # Each module has add_arguments(parser) and run(args), which returns the exit code. Only the module
 # of the chosen command is imported.
-_COMMANDS = {
+COMMANDS = {
     "new": ("new", "write a config for a dataset of your own"),
     "train": ("train", "train a model"),
     "test": ("test", "evaluate a checkpoint: box and mask AP"),
@@ -127,7 +127,15 @@ def _run(words: list[str]) -> int:
                 os.environ.pop(name, None)
 
 
-def _parse(words: list[str]) -> argparse.Namespace:
+def build_parser(chosen: str | None) -> tuple[Parser, Parser]:
+    """Build the parser of ``condinst``, in which one command has its arguments.
+
+    Args:
+        chosen: a key of ``COMMANDS``; None for none.
+
+    Returns:
+        The parser, and that of the command; the same parser twice without a command.
+    """
     parser = Parser(
         prog="condinst",
         description="CondInst: instance segmentation by conditional convolutions.",
@@ -137,19 +145,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"condinst {__version__}")
     _add_debug(parser, default=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    if words[:1] == ["help"]:
-        words = [*words[1:2], "--help"]
-    chosen = next((word for word in words if not word.startswith("-")), None)
-    if chosen is not None and chosen not in _COMMANDS:
-        close = [command_elsewhere(chosen) or "", *difflib.get_close_matches(chosen, _COMMANDS, 1)]
-        hint = next(filter(None, close), None)
-        names = f"did you mean {hint}?" if hint else f"expected one of {', '.join(_COMMANDS)}"
-        parser.error(f"{chosen}: no such command; {names}")
-    options = parser._option_string_actions
-    if chosen is None and words and not any(name.startswith(words[0]) for name in options):
-        parser.error(f"unrecognized arguments: {words[0]}{unknown_option(parser, words[0])}")
     own = parser
-    for name, (module_name, summary) in _COMMANDS.items():
+    for name, (module_name, summary) in COMMANDS.items():
         command = commands.add_parser(
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
@@ -169,6 +166,22 @@ def _parse(words: list[str]) -> argparse.Namespace:
                     metavar="N",
                     help="refuse images with more pixels (default 268435456 = 16384 x 16384)",
                 )
+    return parser, own
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    parser, own = build_parser(chosen)
+    if chosen is not None and chosen not in COMMANDS:
+        close = [command_elsewhere(chosen) or "", *difflib.get_close_matches(chosen, COMMANDS, 1)]
+        hint = next(filter(None, close), None)
+        names = f"did you mean {hint}?" if hint else f"expected one of {', '.join(COMMANDS)}"
+        parser.error(f"{chosen}: no such command; {names}")
+    options = parser._option_string_actions
+    if chosen is None and words and not any(name.startswith(words[0]) for name in options):
+        parser.error(f"unrecognized arguments: {words[0]}{unknown_option(parser, words[0])}")
     if chosen is not None and (foreign := foreign_option(chosen, own, words)):
         own.error(f"{foreign[0]}: condinst {chosen} has no such option; {foreign[1]}")
     args, unknown = parser.parse_known_args(words)

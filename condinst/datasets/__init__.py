@@ -30,6 +30,7 @@ _MODULES = {
     "RandomErasing": "transforms.erase_and_warp",
     "RandomTile": "transforms.random_tile",
     "Resize": "transforms.fast_transforms",
+    "UntilIteration": "transforms.until_iteration",
 }
 
 __all__ = [*_MODULES]
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         PrepareMixedTargets as PrepareMixedTargets,
     )
     from condinst.datasets.transforms.random_tile import RandomTile as RandomTile
+    from condinst.datasets.transforms.until_iteration import UntilIteration as UntilIteration
 else:
     _import = lazy_names(__name__, _MODULES)
 

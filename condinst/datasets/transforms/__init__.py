@@ -14,6 +14,7 @@ from condinst.datasets.transforms.prepare_box_targets import PrepareBoxTargets
 from condinst.datasets.transforms.prepare_mask_targets import PrepareMaskTargets
 from condinst.datasets.transforms.prepare_mixed_targets import PrepareMixedTargets
 from condinst.datasets.transforms.random_tile import RandomTile
+from condinst.datasets.transforms.until_iteration import UntilIteration
 
 __all__ = [
     "Albu",
@@ -34,4 +35,5 @@ __all__ = [
     "RandomErasing",
     "RandomTile",
     "Resize",
+    "UntilIteration",
 ]

@@ -3,7 +3,7 @@
 import pytest
 
 from condinst.cli.hints import _ELSEWHERE
-from condinst.cli.main import _COMMANDS, main
+from condinst.cli.main import COMMANDS, main
 
 
 def error_of(capsys, words):
@@ -67,7 +67,7 @@ def test_no_hint_hides_an_option(command, capsys):
     """An option of the table would never be reached if the command had it."""
     assert main([command, "--help"]) == 0
     own = {word.strip("[],") for word in capsys.readouterr().out.split() if "--" in word}
-    assert command in _COMMANDS
+    assert command in COMMANDS
     assert not own & _ELSEWHERE[command].keys()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from condinst.cli.main import _COMMANDS, main
+from condinst.cli.main import COMMANDS, main
 from condinst.datasets.shapes.generator import make_shapes
 from condinst.version import __version__
 
@@ -51,7 +51,7 @@ def test_help_and_wrong_arguments_import_nothing_slow(words):
     assert ended[0] == (0 if "--help" in words else 2), ended
 
 
-@pytest.mark.parametrize("name", _COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_shows_examples(name, capsys):
     assert main([name, "--help"]) == 0
     out = capsys.readouterr().out
@@ -64,7 +64,7 @@ def test_every_command_shows_examples(name, capsys):
 def test_the_help_names_every_command():
     code, out, _ = run("--help")
     assert code == 0
-    assert all(f"    {name}" in out for name in _COMMANDS)
+    assert all(f"    {name}" in out for name in COMMANDS)
     assert run("--version") == (0, f"condinst {__version__}\n", "")
 
 
