@@ -125,7 +125,7 @@ _WORDS = {
 _QUIET = ("doctor", "list", "make-shapes")  # need none of the packages, or report them
 
 
-@pytest.mark.parametrize("command", [name for name in _COMMANDS if name not in _QUIET])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in _QUIET])
 def test_a_missing_package_is_named_before_anything_else(command, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "mmcv", None)
     assert main([command, *_WORDS.get(command, ["c.py"])]) == 1

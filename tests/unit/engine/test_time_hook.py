@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import math
+import os
 from pathlib import Path
 
 import pytest
