@@ -118,6 +118,7 @@ _WORDS = {
     "convert": ["a.pth", "--out", "b.pth"],
     "new": ["mine", "--data", "d"],
     "predict": ["shapes", "a.jpg"],
+    "push": ["a.pth", "me/mine"],
     "quickstart": [],
     "report": ["work_dirs/a"],
     "tile": ["a.json", "--images", "d", "--out", "o", "--tile", "64"],
