@@ -16,8 +16,7 @@ from condinst.results.formats import to_labelme
 from condinst.utils.files import replacing, write_whole
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from condinst.results.edit_polygons import EditOutline
     from condinst.results.results import Results
 
 __all__ = ["ANNOTATION_FORMATS", "FOLDER_NAMES", "AnnotationOutput", "check_class_names"]
@@ -91,28 +90,26 @@ class AnnotationOutput:
         if not self._chosen:
             return
         assert results.path is not None
-        polygons = formats.outlines(results)
+        found = formats.outlines(results)
         if "labelme" in self._chosen:
             place = Path(os.path.relpath(results.path, self.out)).as_posix()
-            content = self._labelme(results, polygons, place)
+            content = self._labelme(results, found, place)
             write_whole(self.out / f"{name}.json", json.dumps(content, indent=1))
         if "yolo" in self._chosen:
             image, rows = self._yolo_paths(name, results.path)
             with replacing(image) as temporary:
                 shutil.copyfile(results.path, temporary)
-            write_whole(rows, formats.yolo_rows(results, polygons))
-        shapes = formats.cvat_shapes(results, polygons) if "cvat" in self._chosen else ""
+            write_whole(rows, formats.yolo_rows(results, found))
+        shapes = formats.cvat_shapes(results, found) if "cvat" in self._chosen else ""
         prediction = {}
         if "labelstudio" in self._chosen:
-            prediction = formats.label_studio_prediction(results, polygons)
+            prediction = formats.label_studio_prediction(results, found)
         self._images.append((results.path, results.image_size, shapes, prediction))
 
-    def _labelme(
-        self, results: Results, polygons: list[list[np.ndarray]], place: str
-    ) -> dict[str, Any]:
+    def _labelme(self, results: Results, found: list[EditOutline], place: str) -> dict[str, Any]:
         kept = [
-            parts if crop.mask.size else []
-            for parts, crop in zip(polygons, results.crops, strict=True)
+            outline.parts if crop.mask.size else []
+            for outline, crop in zip(found, results.crops, strict=True)
         ]
         rows = results.names.tolist(), results.scores, results.boxes, kept
         return to_labelme(*rows, results.image_size, place)

@@ -64,8 +64,8 @@ class TimeHook(Hook):
             return
         self._control: LoopControl = control_loop(runner)
         self.plan = self._begin(runner, stored)
-        if self._seconds is not None:
-            self.plan.seconds = self._seconds
+        if self._seconds not in (None, self.plan.seconds):
+            self.plan.seconds, self.plan.end = self._seconds or 0.0, 0
         self._started -= self.plan.spent
         self._first, self._next_plan = runner.iter, runner.iter + _FIRST
         for hook in runner.hooks:
@@ -73,6 +73,10 @@ class TimeHook(Hook):
                 hook.after_train_iter = hook.after_train_epoch = _nothing  # type: ignore
         if self.plan.position >= self.plan.length:
             self.plan.end = runner.iter
+            text = (
+                f"time     nothing is left to train: the schedule of {self.plan.length} has run out"
+            )
+            runner.logger.info(text, extra={"terminal": True})
         self._control.apply(self.plan)
         self._since = time.monotonic()
 

@@ -37,6 +37,9 @@ class LoopControl:
         self.length: int = self.loop.max_iters
         savers = (hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
         self.saver = next(savers, None)
+        optimizer: Any = runner.optim_wrapper
+        several = getattr(optimizer, "optim_wrappers", {"": optimizer})
+        self._wrappers = [w for w in several.values() if hasattr(w, "_accumulative_counts")]
         self._has_validation = runner.val_loop is not None
         # losses that grow in the beginning, such as BoxInst's
         self._warmups = [
@@ -76,6 +79,9 @@ class LoopControl:
         """Give the loop the planned end."""
         if plan.end:
             self.loop._max_iters = plan.end
+            for wrapper in self._wrappers:  # they end accumulated gradients with the last iteration
+                wrapper._max_counts = plan.end
+                wrapper._remainder_counts = plan.end % wrapper._accumulative_counts
         for part, iterations in self._warmups:
             if iterations:
                 part.warmup_iters = max(1, round(iterations * plan.factor))

@@ -22,7 +22,13 @@ class _Ring:
 
 
 def trace(
-    mask: np.ndarray, x: int = 0, y: int = 0, tolerance: float = 0.0, *, stairs: bool = True
+    mask: np.ndarray,
+    x: int = 0,
+    y: int = 0,
+    tolerance: float = 0.0,
+    *,
+    stairs: bool = True,
+    least: float = 0.0,
 ) -> list[np.ndarray]:
     """Trace each part of a mask as one ring.
 
@@ -35,11 +41,12 @@ def trace(
         tolerance: largest distance of the rings from the pixels' edges, in pixels.
         stairs: whether rings go around each pixel; else through the middles of its edges, which
             makes straight lines of slanted outlines. The same pixels have their centers inside.
+        least: parts and holes that enclose fewer pixels are left out.
 
     Returns:
         Per part, (K, 2) xy points, float32.
     """
-    rings = _rings(mask)
+    rings = [ring for ring in _rings(mask) if _area(ring.points) >= least]
     if not stairs:
         rings = [_Ring(_through_middles(ring.points), ring.is_hole) for ring in rings]
     outlines = [ring for ring in rings if not ring.is_hole]
@@ -56,9 +63,14 @@ def trace(
     return parts
 
 
-def has_hole(mask: np.ndarray) -> bool:
-    """Tell whether a part of an (h, w) mask has a hole."""
-    return any(ring.is_hole for ring in _rings(mask))
+def has_hole(mask: np.ndarray, least: float = 0.0) -> bool:
+    """Tell whether a part of an (h, w) mask has a hole that encloses at least so many pixels."""
+    return any(ring.is_hole and _area(ring.points) >= least for ring in _rings(mask))
+
+
+def _area(ring: np.ndarray) -> float:
+    x, y = ring.T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
 def _rings(mask: np.ndarray) -> list[_Ring]:

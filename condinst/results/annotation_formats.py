@@ -14,8 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from condinst.masks.polygons import has_hole
-from condinst.results.edit_polygons import edit_polygons, join_parts
+from condinst.results.edit_polygons import EditOutline, edit_outline, join_parts
 
 if TYPE_CHECKING:
     from condinst.masks.crop import Crop
@@ -36,14 +35,17 @@ __all__ = [
 _LENGTH_BITS = (3, 4, 8, 16)  # the sizes of a run's length in Label Studio's RLE
 
 
-def outlines(results: Results) -> list[list[np.ndarray]]:
-    """Return the polygons of each instance; its box for one whose mask has no pixel."""
+def outlines(results: Results) -> list[EditOutline]:
+    """Return the outline of each instance; its box for one whose mask has no pixel."""
     height, width = results.image_size
     boxes = np.clip(results.boxes, 0, [width, height, width, height]).tolist()
-    return [
-        edit_polygons(crop) or [np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])]
-        for crop, (x1, y1, x2, y2) in zip(results.crops, boxes, strict=True)
-    ]
+    found = []
+    for crop, (x1, y1, x2, y2) in zip(results.crops, boxes, strict=True):
+        outline = edit_outline(crop)
+        if not outline.parts:
+            outline = EditOutline([np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])], False)
+        found.append(outline)
+    return found
 
 
 def cvat_start(class_names: Sequence[str], num_images: int) -> str:
@@ -62,17 +64,17 @@ def cvat_labels(class_names: Sequence[str]) -> str:
     return json.dumps(labels, indent=1, ensure_ascii=False) + "\n"
 
 
-def cvat_shapes(results: Results, polygons: Sequence[Sequence[np.ndarray]]) -> str:
+def cvat_shapes(results: Results, found: Sequence[EditOutline]) -> str:
     """Return the shapes of one image, best first.
 
     An instance is a polygon, or several in one group. One with a hole is a mask, which CVAT's brush
     and eraser change, because CVAT's polygons have no holes.
     """
     lines = []
-    rows = zip(results.names.tolist(), results.crops, polygons, strict=True)
-    for number, (name, crop, parts) in enumerate(rows, start=1):
+    rows = zip(results.names.tolist(), results.crops, found, strict=True)
+    for number, (name, crop, (parts, has_hole)) in enumerate(rows, start=1):
         start = f"label={quoteattr(name)} source={quoteattr('auto')} occluded={quoteattr('0')}"
-        if crop.mask.size and has_hole(crop.mask):
+        if has_hole:
             lines.append(f'<mask {start} {_cvat_mask(crop)} z_order="0"></mask>')
             continue
         group = f' group_id="{number}"' if len(parts) > 1 else ""
@@ -107,9 +109,7 @@ def label_studio_config(class_names: Sequence[str]) -> str:
     )
 
 
-def label_studio_prediction(
-    results: Results, polygons: Sequence[Sequence[np.ndarray]]
-) -> dict[str, Any]:
+def label_studio_prediction(results: Results, found: Sequence[EditOutline]) -> dict[str, Any]:
     """Return the prediction of one task, with coordinates in percent of the image's sides.
 
     An instance of one part without holes is a polygon. Others are brushes, because Label Studio's
@@ -118,10 +118,10 @@ def label_studio_prediction(
     height, width = results.image_size
     regions = []
     names, scores = results.names.tolist(), results.scores.tolist()
-    for number, (name, score, crop, parts) in enumerate(
-        zip(names, scores, results.crops, polygons, strict=True)
+    for number, (name, score, crop, (parts, has_hole)) in enumerate(
+        zip(names, scores, results.crops, found, strict=True)
     ):
-        if crop.mask.size and (len(parts) > 1 or has_hole(crop.mask)):
+        if has_hole or len(parts) > 1:
             kind = "brush"
             value: dict[str, Any] = dict(format="rle", rle=_brush(crop, height, width))
         else:
@@ -179,14 +179,14 @@ def yolo_names(class_names: Sequence[str], images: str) -> str:
     return "\n".join([f"train: {images}", "names:", *names, ""])
 
 
-def yolo_rows(results: Results, polygons: Sequence[Sequence[np.ndarray]]) -> str:
+def yolo_rows(results: Results, found: Sequence[EditOutline]) -> str:
     """Return a row for each instance: its class and one polygon in fractions of the sides.
 
     Holes and parts are joined by cuts of no width, because a row has one polygon.
     """
     height, width = results.image_size
     rows = []
-    for label, parts in zip(results.labels.tolist(), polygons, strict=True):
-        points = join_parts(list(parts)) / (width, height)
+    for label, (parts, _) in zip(results.labels.tolist(), found, strict=True):
+        points = join_parts(parts) / (width, height)
         rows.append(f"{label} " + " ".join(f"{v:.7f}" for v in points.ravel()) + "\n")
     return "".join(rows)

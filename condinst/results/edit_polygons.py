@@ -2,45 +2,66 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from condinst.masks.crop import Crop
-from condinst.masks.polygons import trace
+from condinst.masks.polygons import has_hole, trace
 
-__all__ = ["edit_polygons", "join_parts"]
+__all__ = ["EditOutline", "edit_outline", "join_parts"]
 
 _TOLERANCES = (1.0, 0.7, 0.5, 0.35, 0.25)  # pixels
 _MIN_IOU = 0.98
+_SPECK, _MIN_IOU_WITHOUT = 0.005, 0.99  # of the object's pixels
 _DECIMALS = 2  # of a pixel; corners are whole or half pixels except for those of cuts
 
 
-def edit_polygons(crop: Crop) -> list[np.ndarray]:
-    """Trace a mask as polygons with as few points as keep an IoU of 0.98 with it.
+class EditOutline(NamedTuple):
+    """The outline of an object.
 
-    The IoU is that of pycocotools' drawing. Only an object of a few pixels has a corner at each. A
-    hole is joined to its part by a cut of no width.
-
-    Returns:
-        For each part, a (K, 2) array of xy in the image's pixels; none for a mask without pixels.
+    Attributes:
+        parts: for each part a (K, 2) array of xy in the image's pixels, holes joined by cuts of no
+            width; none for a mask without pixels.
+        has_hole: whether a part has a hole.
     """
-    if not crop.mask.size:
-        return []
+
+    parts: list[np.ndarray]
+    has_hole: bool
+
+
+def edit_outline(crop: Crop) -> EditOutline:
+    """Trace a mask with as few points as keep an IoU of 0.98 with it.
+
+    The IoU is that of pycocotools' drawing. Only an object of a few pixels has a corner at each.
+    Specks and pinholes of less than half a percent of the object are left out, if they are not
+    many.
+    """
+    mask = crop.mask
+    if not mask.size:
+        return EditOutline([], False)
+    least = _SPECK * float(np.count_nonzero(mask))
+    if least <= 1 or _iou(trace(mask, least=least), mask) < _MIN_IOU_WITHOUT:
+        least = 0.0
     for tolerance in _TOLERANCES:
         found = []
         for stairs in (True, False):
-            parts = trace(crop.mask, tolerance=tolerance, stairs=stairs)
-            iou = _iou(parts, crop.mask)
+            parts = trace(mask, tolerance=tolerance, stairs=stairs, least=least)
+            iou = _iou(parts, mask)
             if iou >= _MIN_IOU:
                 found.append((sum(map(len, parts)), -iou, parts))
         if found:
             parts = min(found, key=lambda each: each[:2])[2]
             break
     else:
-        parts = trace(crop.mask)
-    return [np.round(part + [crop.x, crop.y], _DECIMALS) for part in parts]
+        parts, least = trace(mask), 0.0
+    moved = [np.round(part + [crop.x, crop.y], _DECIMALS) for part in parts]
+    return EditOutline(moved, has_hole(mask, least))
 
 
 def _iou(parts: list[np.ndarray], mask: np.ndarray) -> float:
+    if not parts:
+        return 0.0
     from pycocotools import mask as coco_mask
 
     from condinst.masks.polygon_rle import polygons_to_rle

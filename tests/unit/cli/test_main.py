@@ -118,6 +118,7 @@ _WORDS = {
     "convert": ["a.pth", "--out", "b.pth"],
     "new": ["mine", "--data", "d"],
     "predict": ["shapes", "a.jpg"],
+    "push": ["a.pth", "me/mine"],
     "quickstart": [],
     "report": ["work_dirs/a"],
     "tile": ["a.json", "--images", "d", "--out", "o", "--tile", "64"],
@@ -125,7 +126,7 @@ _WORDS = {
 _QUIET = ("doctor", "list", "make-shapes")  # need none of the packages, or report them
 
 
-@pytest.mark.parametrize("command", [name for name in _COMMANDS if name not in _QUIET])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in _QUIET])
 def test_a_missing_package_is_named_before_anything_else(command, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "mmcv", None)
     assert main([command, *_WORDS.get(command, ["c.py"])]) == 1

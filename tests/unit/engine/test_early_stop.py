@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 import torch
@@ -14,10 +15,18 @@ from mmengine.runner import Runner
 from torch.utils.data import Dataset
 from toy_training import quick
 
+from condinst.compat import data_order
 from condinst.engine.early_stop import EarlyStopHook, set_early_stop
 from condinst.engine.save_checkpoint import FinishedHook
 
 KEY = "coco/segm_mAP"
+
+
+@pytest.fixture(autouse=True)
+def quick_runs(monkeypatch):
+    """Leave out what takes most of the time, flushing files to the disk and seeding."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(data_order, "seed_all", lambda *seed: None)
 
 
 class Model(BaseModel):

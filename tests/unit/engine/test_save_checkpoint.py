@@ -22,21 +22,26 @@ class Note(Hook):
     priority = "HIGHEST"
 
     def __init__(self):
-        self.weights, self.saved = [], None
+        self.weights, self.measured, self.saved = [], [], None
 
     def after_train_iter(self, runner, *args, **kwargs):
         self.weights.append(float(runner.model.weight))
 
     def after_val_iter(self, runner, batch_idx, *args, **kwargs):
+        self.measured.append(float(runner.model.weight))
         if runner.iter == 8 and batch_idx == 0:
             path = Path(save_now(runner, "a test"))
             self.saved = path.rename(path.with_name("saved.pth"))  # the best one is noted there
 
 
+def build_runner(folder, note, **settings):
+    with quick():
+        return build(folder, hooks=[EMA, note], **settings)
+
+
 def train(folder, **settings):
     note = Note()
-    with quick():
-        build(folder, hooks=[EMA, note], **settings).train()
+    build_runner(folder, note, **settings).train()
     return note
 
 
@@ -90,6 +95,14 @@ def test_training_goes_on_with_the_trained_weights(run, tmp_path):
     assert note.weights == plain.weights
     resumed = train(tmp_path / "resumed", iters=10, load_from=str(note.saved), resume=True)
     assert resumed.weights == pytest.approx(note.weights[8:])
+
+
+def test_a_test_measures_the_average(run, tmp_path):
+    """As the training, its config has EMAHook, which begins with the weights that are loaded."""
+    folder, note = run
+    runner = build_runner(tmp_path, note, load_from=str(folder / "iter_10.pth"))
+    runner.val()
+    assert note.measured[-1] == pytest.approx(averages(note.weights)[-1])
 
 
 def test_condinst_convert_takes_the_average(run, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,18 @@ from mmengine.runner import Runner
 from torch.utils.data import Dataset
 from toy_training import quick
 
+from condinst.compat import data_order
 from condinst.engine import time_hook
 
 LENGTH = 60  # iterations of the config
 LR = 0.1
+
+
+@pytest.fixture(autouse=True)
+def quick_runs(monkeypatch):
+    """Leave out what takes most of the time, flushing files to the disk and seeding."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(data_order, "seed_all", lambda *seed: None)
 
 
 class Clock:
@@ -95,11 +104,16 @@ class Stop(Exception):
 class StopAfter(Hook):
     priority = "LOWEST"
 
-    def __init__(self, iterations):
-        self.iterations = iterations
+    def __init__(self, iterations, save=False):
+        self.iterations, self.save = iterations, save
 
     def after_train_iter(self, runner, *args, **kwargs):
         if runner.iter + 1 == self.iterations:
+            if self.save:
+                meta = dict(epoch=0, iter=self.iterations)
+                runner.save_checkpoint(
+                    runner.work_dir, f"iter_{self.iterations}.pth", meta=meta, by_epoch=False
+                )
             raise Stop
 
 
@@ -131,6 +145,7 @@ def train(
     hooks=(),
     resume=False,
     start=1000.0,
+    accumulate=1,
 ):
     clock, record, told = Clock(), Record(), Told()
     clock.now = start
@@ -156,7 +171,7 @@ def train(
             val_evaluator=dict(type=Metric),
             val_cfg=dict(),
             train_cfg=by_epoch if epochs else by_iter,
-            optim_wrapper=dict(optimizer=dict(type="SGD", lr=LR)),
+            optim_wrapper=dict(optimizer=dict(type="SGD", lr=LR), accumulative_counts=accumulate),
             param_scheduler=schedule(epochs),
             default_hooks=dict(checkpoint=saver),
             custom_hooks=[record, *time_hook.time_hooks(seconds, start), *hooks],
@@ -170,7 +185,7 @@ def train(
     with contextlib.suppress(Stop):
         runner.train()
     record.seconds = clock.now - start
-    record.model = runner.model
+    record.model, record.optim_wrapper = runner.model, runner.optim_wrapper
     record.files = sorted(int(p.stem.split("_")[1]) for p in folder.glob("*_*.pth"))
     return record
 
@@ -183,7 +198,7 @@ def test_without_a_time_nothing_changes(tmp_path, monkeypatch):
     assert run.told == []
 
 
-@pytest.mark.parametrize("seconds", [60, 300])
+@pytest.mark.parametrize("seconds", [60, 150])
 def test_the_schedule_runs_out_with_the_time(tmp_path, monkeypatch, seconds):
     """Shorter and longer than the config's; a validation takes 5 s."""
     run = train(tmp_path, monkeypatch, seconds)
@@ -218,6 +233,15 @@ def test_a_slow_first_iteration_does_not_count(tmp_path, monkeypatch):
     run = train(tmp_path, monkeypatch, 100, lambda number: 30.0 if number == 1 else 1.0)
     assert 93 < run.seconds <= 95
     assert len(run.told) == 1
+
+
+def test_accumulated_gradients_are_used_at_the_end(tmp_path, monkeypatch):
+    """With more iterations than the config has: its number tells mmengine when to end."""
+    run = train(tmp_path, monkeypatch, 101, accumulate=4)
+    assert len(run.rates) > LENGTH
+    assert len(run.rates) % 4
+    assert run.optim_wrapper.should_update()
+    assert run.model.weight.grad is None  # no gradient is left over
 
 
 def test_less_time_than_an_iteration(tmp_path, monkeypatch):
@@ -256,8 +280,20 @@ def test_a_resumed_run_ends_as_planned(tmp_path, monkeypatch, epochs, again):
 
 def test_a_finished_run_is_not_trained_again(tmp_path, monkeypatch):
     train(tmp_path, monkeypatch, 60)
-    again = train(tmp_path, monkeypatch, resume=True)
+    again = train(tmp_path, monkeypatch, 600, resume=True)
     assert again.rates == []
+    assert "nothing is left to train" in again.told[0]
+
+
+def test_more_time_shortly_before_the_end(tmp_path, monkeypatch):
+    """The old plan would end before there is a new one."""
+    whole = train(tmp_path / "whole", monkeypatch, 60)
+    end = len(whole.rates)
+    folder = tmp_path / "cut"
+    train(folder, monkeypatch, 60, hooks=[StopAfter(end - 1, save=True)])
+    run = train(folder, monkeypatch, 90, resume=True, start=7000.0)
+    assert len(run.rates) > 20
+    assert 25 < run.seconds <= 90 - whole.seconds + 5
 
 
 def test_a_run_without_a_time_goes_on_with_one(tmp_path, monkeypatch):
