@@ -9,6 +9,7 @@ from condinst.engine.checkpoint_hook import CompleteCheckpointHook
 from condinst.engine.cpu_amp import CpuAmpOptimWrapper
 from condinst.engine.curve_hook import CurveHook
 from condinst.engine.inference_hook import InferenceHook
+from condinst.engine.logged_images_hook import LoggedImagesHook
 from condinst.engine.report_hook import ReportHook
 from condinst.engine.signals import StopHook
 from condinst.engine.visualization_hook import VisualizationHook
@@ -18,6 +19,7 @@ __all__ = [
     "CpuAmpOptimWrapper",
     "CurveHook",
     "InferenceHook",
+    "LoggedImagesHook",
     "VisualizationHook",
     "ReportHook",
     "StopHook",
