@@ -26,6 +26,12 @@ LOGGERS = {
 """The names of the loggers, which are also those of their packages, and mmengine's backends."""
 
 _PROJECT = "condinst"
+# what ClearML would record by patching other packages; its search of the repository takes minutes
+_CLEARML_PATCHES = (
+    *("matplotlib", "tensorflow", "tensorboard", "pytorch", "xgboost", "scikit", "fastai"),
+    *("lightgbm", "hydra", "detect_repository", "tfdefines", "joblib", "megengine", "catboost"),
+    *("jsonargparse", "gradio"),
+)
 
 
 def check_loggers(names: Sequence[str]) -> None:
@@ -114,11 +120,15 @@ def _settings(name: str, work_dir: Path) -> dict[str, Any]:
             define_metric_cfg=[dict(name="*", step_metric="iter")],
         )
     if name == "mlflow":
-        store = (work_dir.absolute().parent / "mlruns").as_uri()
+        folder = work_dir.absolute().parent
+        given = os.environ.get("MLFLOW_TRACKING_URI")
+        # MLflow no longer writes stores of files alone
+        place = {} if given else dict(artifact_location=(folder / "mlruns").as_uri())
         return dict(
+            **place,
             exp_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT),
             run_name=work_dir.name,
-            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", store),
+            tracking_uri=given or f"sqlite:///{(folder / 'mlflow.db').as_posix()}",
             artifact_suffix=(".log", ".py"),
         )
     if name == "clearml":
@@ -126,8 +136,7 @@ def _settings(name: str, work_dir: Path) -> dict[str, Any]:
             init_kwargs=dict(
                 project_name=os.environ.get("CLEARML_PROJECT", _PROJECT),
                 task_name=work_dir.name,
-                # else it uploads each checkpoint, and patches torch.load and argparse
-                auto_connect_frameworks=False,
+                auto_connect_frameworks=dict.fromkeys(_CLEARML_PATCHES, False),
                 auto_connect_arg_parser=False,
             ),
             artifact_suffix=(".py",),

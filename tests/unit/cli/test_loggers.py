@@ -80,7 +80,8 @@ def test_backends_and_the_hook_are_added_to_a_config(monkeypatch):
     plain = Config(dict(work_dir="runs/mine"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     add_loggers(plain, ["mlflow"])
-    assert plain.visualizer.vis_backends[1].tracking_uri.endswith("/runs/mlruns")
+    assert plain.visualizer.vis_backends[1].tracking_uri.endswith("/runs/mlflow.db")
+    assert plain.visualizer.vis_backends[1].artifact_location.endswith("/runs/mlruns")
     add_loggers(empty := Config(dict(work_dir="a")), [])
     assert empty.to_dict() == dict(work_dir="a")
 
