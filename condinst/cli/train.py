@@ -19,6 +19,7 @@ from condinst.cli.common import (
     use_rle_masks,
 )
 from condinst.cli.early import check_checkpoint, check_config, check_least, check_range
+from condinst.cli.loggers import LOGGERS, add_loggers, check_loggers
 from condinst.cli.once import is_first_process
 from condinst.utils.durations import parse_duration
 from condinst.utils.names import printable
@@ -34,6 +35,7 @@ _EXAMPLES = """examples:
   %(prog)s CONFIG --resume
   %(prog)s CONFIG --time 2h30m
   %(prog)s CONFIG --early-stop 5
+  WANDB_MODE=offline %(prog)s CONFIG --log wandb --log tensorboard
   torchrun --nproc_per_node 8 -m condinst train CONFIG --amp bfloat16
   bash tools/dist_train.sh CONFIG 8 --amp bfloat16
 """
@@ -70,6 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deterministic", action="store_true", help="use only deterministic algorithms (slower)"
     )
+    parser.add_argument(
+        "--log",
+        action="append",
+        choices=[*LOGGERS],
+        default=[],
+        help="log to this program too, with predictions on validation images; may be given more "
+        "than once",
+    )
     add_speed_arguments(
         parser,
         "mixed precision, float16 with a loss scaler if no type is given; on a CPU only bfloat16",
@@ -88,6 +98,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.amp is not None:
         _mix_precision(cfg, args.amp)
     apply_speed_arguments(cfg, args)
+    add_loggers(cfg, args.log)
     use_rle_masks(cfg)
     if args.auto_scale_lr:
         if "base_batch_size" not in (cfg.get("auto_scale_lr") or {}):
@@ -156,6 +167,7 @@ def train(args: argparse.Namespace) -> None:
         except ValueError as error:
             raise ValueError(f"--time: {error}") from None
     check_run(args)
+    check_loggers(args.log)
     if is_first_process():
         print(f"config   {printable(args.config)}", flush=True)  # importing PyTorch takes seconds
     read_ahead(args.config, args.cfg_options, ("train", "val"))

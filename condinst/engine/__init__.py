@@ -10,6 +10,7 @@ from condinst.engine.cpu_amp import CpuAmpOptimWrapper
 from condinst.engine.curve_hook import CurveHook
 from condinst.engine.early_stop import EarlyStopHook
 from condinst.engine.inference_hook import InferenceHook
+from condinst.engine.logged_images_hook import LoggedImagesHook
 from condinst.engine.report_hook import ReportHook
 from condinst.engine.signals import StopHook
 from condinst.engine.visualization_hook import VisualizationHook
@@ -20,6 +21,7 @@ __all__ = [
     "CurveHook",
     "EarlyStopHook",
     "InferenceHook",
+    "LoggedImagesHook",
     "VisualizationHook",
     "ReportHook",
     "StopHook",
