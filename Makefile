@@ -2,6 +2,7 @@
 # make test    run the tests; the long ones are left out
 # make test-all  run all tests but those marked slow, which take hours
 # make lint    check style and types
+# make docs    build the docs site in site/, and fail at a broken link or reference
 # make env     only make the environment in .venv; the others do it by themselves
 # make clean   remove the environment and what the tools cache
 #
@@ -13,7 +14,7 @@ RUN := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 STAMP := $(VENV)/.up-to-date
 
-.PHONY: env train test test-all lint clean
+.PHONY: env train test test-all lint docs clean
 
 train: $(STAMP)
 	$(RUN) tools/quickstart.py
@@ -31,6 +32,9 @@ lint: $(STAMP)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+
 env: $(STAMP)
 
 $(STAMP): requirements.txt setup.py pyproject.toml condinst.pth _condinst_startup.py
@@ -44,4 +48,4 @@ endif
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build dist condinst.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build dist site condinst.egg-info

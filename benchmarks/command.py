@@ -26,6 +26,10 @@ PARTS = (
     "switches",
     "evaluation",
     "deploy",
+    "rtmdet_inference",
+    "rtmdet_training",
+    "rtmdet_pipeline",
+    "rtmdet_deploy",
 )
 
 _MANY = {"annotations": 118_000, "evaluation": 5000}  # default number of images of these parts
@@ -33,13 +37,20 @@ _MANY = {"annotations": 118_000, "evaluation": 5000}  # default number of images
 _EXAMPLES = """examples:
   %(prog)s data/coco
   %(prog)s data/coco --parts mask_head inference --rounds 30
+  %(prog)s --parts mixing    (needs no data)
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command line."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("root", type=Path, help="folder of a dataset in COCO's layout")
+    parser.add_argument(
+        "root",
+        type=Path,
+        nargs="?",
+        default=Path("data/coco"),
+        help="folder of a dataset in COCO's layout (default data/coco); the part mixing needs none",
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     parser.add_argument(
         "--rounds", type=int, default=15, help="calls of each implementation (default 15)"
@@ -57,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("work_dirs/benchmark"),
         help="folder of the written files (default work_dirs/benchmark)",
+    )
+    parser.add_argument(
+        "--ultralytics-python",
+        metavar="PYTHON",
+        help="Python of an environment with ultralytics, whose models rtmdet_deploy measures too",
     )
     parser.add_argument("--name", help="name of the written files (default: device and date)")
 
@@ -81,7 +97,7 @@ def main(argv: list[str] | None = None) -> list[Comparison]:
     from benchmarks.report import write_report
 
     args.device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    for split in ("train", "val"):
+    for split in ("train", "val") if set(args.parts) != {"mixing"} else ():
         path = args.root / f"annotations/instances_{split}2017.json"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is not a file: the benchmark needs COCO's layout")
@@ -114,6 +130,7 @@ def measure(args: argparse.Namespace) -> list[Comparison]:
             args.device,
             args.rounds,
             _MANY.get(part, 40) if args.num_images == 40 else args.num_images,
+            args.ultralytics_python,
         )
         for comparison in module.run(context):
             print(as_line(comparison), flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 
-from benchmarks.measure import Comparison
+from benchmarks.measure import Comparison, in_turns
 from benchmarks.models import Context, build_pair, published_config
 from benchmarks.pipeline import CONFIG
 from condinst.deploy import OnnxPredictor, OpenVinoPredictor
@@ -43,7 +42,7 @@ def run(context: Context) -> list[Comparison]:
         agreements = _agreements(predictors, images)
         calls: dict[str, Callable[[], object]] = {"mmdet": lambda: list(map(theirs, images))}
         for name, predictor in predictors.items():
-            calls[name] = partial(_rles, predictor, images)
+            calls[name] = partial(rles, predictor, images)
         times = in_turns(calls, max(context.rounds // 3, 3))
     found = [
         Comparison(
@@ -65,26 +64,9 @@ def run(context: Context) -> list[Comparison]:
     ]
 
 
-def _rles(predictor: Callable[[Path], Any], images: Sequence[Path]) -> list[list[dict]]:
+def rles(predictor: Callable[[Path], Any], images: Sequence[Path]) -> list[list[dict]]:
+    """Predict every image, and return the RLEs of its masks."""
     return [predictor(path).rles for path in images]
-
-
-def in_turns(
-    calls: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1
-) -> dict[str, list[float]]:
-    """Measure the seconds of every call; a different call begins each round."""
-    names = list(calls)
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for i in range(-warmup, rounds):
-        first = i % len(names)
-        for name in names[first:] + names[:first]:
-            start = time.perf_counter()
-            result = calls[name]()
-            elapsed = time.perf_counter() - start
-            del result
-            if i >= 0:
-                times[name].append(elapsed)
-    return times
 
 
 def _build(root: Path, folder: Path) -> tuple[Callable[[Path], Any], dict[str, Any]]:
@@ -149,7 +131,7 @@ def _agreements(predictors: Mapping[str, Any], images: Sequence[Path]) -> dict[s
         if name != _OURS:
             answers = [predictor(path) for path in images]
             total = sum(map(_compare, expected, answers), Agreement())
-            found[name] = _in_words(total)
+            found[name] = in_words(total)
             # instances with nearly equal scores can change their order
             assert "fp32" not in name or total.matched_fraction > 0.98, found
     return found
@@ -168,12 +150,13 @@ def _compare(expected: Results, found: Results) -> Agreement:
     )
 
 
-def _in_words(total: Agreement) -> str:
+def in_words(total: Agreement, whose: str = "our eager model") -> str:
+    """Describe an agreement with the instances of ``whose``."""
     if not total.matched:
-        return "no instance is our eager model's"
+        return f"no instance is that of {whose}"
     ious = total.mask_ious
     return (
-        f"{total.matched_fraction:.1%} of our eager model's instances, "
+        f"{total.matched_fraction:.1%} of the instances of {whose}, "
         f"mask IoU {sum(ious) / len(ious):.4f} (worst {min(ious):.4f}), "
         f"boxes to {max(total.boxes):.2g} px"
     )

@@ -189,7 +189,7 @@ def _compare_parts(
     ]
 
 
-def _logits_of_annotations(context: Context, count: int, size: tuple[int, int]) -> Tensor:
+def logits_of_annotations(context: Context, count: int, size: tuple[int, int]) -> Tensor:
     """Make (count, *size) logits of real objects that cover less than a fifth of their image."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(context.root / "annotations/instances_val2017.json"))
@@ -217,7 +217,7 @@ def _their_masks(
 
 
 def _compare_mask_postprocess(context: Context, theirs: Any) -> Comparison:
-    logits = _logits_of_annotations(context, 100, _GRID)
+    logits = logits_of_annotations(context, 100, _GRID)
     shapes = ((800, 1199), (427, 640))
 
     def encode_theirs() -> list:
@@ -256,7 +256,7 @@ def _compare_large_image(context: Context, theirs: Any) -> Comparison:
     # mmdet needs 19 GB for 300 masks
     memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     count = 300 if context.device != "cpu" or memory > 20e9 else 100
-    logits = _logits_of_annotations(context, count, (200, 272))
+    logits = logits_of_annotations(context, count, (200, 272))
     shapes = ((800, 1067), (3000, 4000))
     return compare_peaks(
         "mask post-processing, peak memory",

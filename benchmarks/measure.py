@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from condinst.utils.peak_memory import peak_memory, synchronize
@@ -99,3 +99,26 @@ def compare_peaks(
             # at least one page: a ratio to zero has no meaning
             peaks[which].append(float(max(peak_memory(function, device), 4096)))
     return Comparison(name, peaks[0], peaks[1], against=against, unit="B", note=note, bar=bar)
+
+
+def in_turns(
+    calls: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1
+) -> dict[str, list[float]]:
+    """Measure the seconds of every call; a different call begins each round.
+
+    A call that returns a float has measured its seconds itself, in another process.
+    """
+    names = list(calls)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for i in range(-warmup, rounds):
+        first = i % len(names)
+        for name in names[first:] + names[:first]:
+            start = time.perf_counter()
+            result = calls[name]()
+            elapsed = time.perf_counter() - start
+            if isinstance(result, float):
+                elapsed = result
+            del result
+            if i >= 0:
+                times[name].append(elapsed)
+    return times

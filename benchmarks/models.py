@@ -30,12 +30,14 @@ class Context:
         device: "cpu" or "cuda".
         rounds: calls of each implementation.
         num_images: number of images in parts that use more than one batch.
+        ultralytics_python: Python of an environment with ultralytics; None without one.
     """
 
     root: Path
     device: str = "cpu"
     rounds: int = 15
     num_images: int = 40
+    ultralytics_python: str | None = None
 
 
 def published_config() -> Config:
@@ -66,7 +68,7 @@ def build_pair(device: str) -> tuple[Any, Any]:
             conv.weight.normal_(0, std, generator=generator)
         head.conv_cls.bias.fill_(-5.5)
         head.conv_reg.bias.fill_(4.0)
-        head.controller.bias.copy_(_diamond())
+        head.controller.bias.copy_(diamond())
         for module in theirs.modules():
             if isinstance(module, nn.BatchNorm2d):
                 assert module.running_mean is not None
@@ -77,7 +79,7 @@ def build_pair(device: str) -> tuple[Any, Any]:
     return theirs.to(device), ours.to(device)
 
 
-def _diamond() -> torch.Tensor:
+def diamond() -> torch.Tensor:
     """Return the parameters of a network of 3 layers of 8 channels that draws |x| + |y| < 0.4.
 
     x and y are the relative coordinates, in units of 8 strides of the instance's level.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,16 @@ from condinst.evaluation.matching_metric import IOU_THRS
 from condinst.masks.label_map import draw_label_map
 from condinst.masks.rle import checked_rle, crop_of_rle
 
-__all__ = ["IOU_THRS", "QUOTED", "Choice", "choose", "measure", "measure_folder", "table"]
+__all__ = [
+    "IOU_THRS",
+    "QUOTED",
+    "Choice",
+    "choose",
+    "label_maps",
+    "measure",
+    "measure_folder",
+    "table",
+]
 
 VISIBLE = (0.0, 0.3, 0.5, 0.7)
 # Schmidt et al., Cell Detection with Star-convex Polygons, MICCAI 2018, the table of DSB2018.
@@ -72,20 +81,39 @@ def measure(folder: Path, split: str, path: Path, choice: Choice) -> dict[str, A
 
 def _overlaps(folder: Path, split: str, path: Path, min_visible: float) -> list[ScoredOverlaps]:
     """Draw label maps as the benchmark wants them, and compare them with the stored ones."""
+    return [
+        ScoredOverlaps(label_overlaps(truth, drawn), scores)
+        for _, truth, drawn, scores in label_maps(folder, split, path, min_visible)
+    ]
+
+
+def label_maps(
+    folder: Path, split: str, path: Path, min_visible: float, score_thr: float = 0
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield the images of a split, each with its stored label map and the predicted one.
+
+    Args:
+        folder, split: see :func:`benchmarks.nuclei_data.names_of`.
+        path: the file of ``condinst test --out`` on the split.
+        min_visible: see :func:`condinst.masks.label_map.draw_label_map`.
+        score_thr: the lowest score.
+
+    Yields:
+        The file name, the two label maps, (H, W), and the scores of the predicted labels, in the
+        order of their numbers.
+    """
     # written by this script's own test runs
     rows = {row["img_id"]: row["pred_instances"] for row in pickle.loads(path.read_bytes())}
     masks = folder / ("test" if split == "test" else "train") / "masks"
-    images = []
     for number, name in enumerate(names_of(folder, split), start=1):
         truth, found = read_labels(masks / name), rows[number]
         scores = np.asarray(found["scores"], float)
-        order = np.argsort(-scores, kind="stable")
+        order = [i for i in np.argsort(-scores, kind="stable") if scores[i] >= score_thr]
         height, width = truth.shape
         crops = [crop_of_rle(checked_rle(found["masks"][i], height, width)) for i in order]
         drawn = draw_label_map(crops, (height, width), min_visible)
         shown = np.unique(drawn[drawn > 0]).astype(int) - 1  # as label_overlaps numbers them
-        images.append(ScoredOverlaps(label_overlaps(truth, drawn), scores[order][shown]))
-    return images
+        yield name, truth, drawn, scores[order][shown]
 
 
 def measure_folder(folder: Path, split: str, labels: Path) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def make_optimizer(model: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0, momentum=0.9)
 
 
-def _losses(model: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
+def losses_of(model: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
     torch.manual_seed(0)  # chooses the masks that are trained
     data = model.data_preprocessor(copy.deepcopy(batch), True)
     return model(**data, mode="loss")
@@ -104,7 +104,7 @@ def train_step(
     mixed: bool = False,
 ) -> None:
     with torch.autocast(device, torch.bfloat16) if mixed else contextlib.nullcontext():
-        losses = _losses(model, batch)
+        losses = losses_of(model, batch)
     optimizer.zero_grad()
     torch.stack(list(losses.values())).sum().backward()
     optimizer.step()
@@ -112,8 +112,8 @@ def train_step(
 
 def _agreement(theirs: Any, ours: Any, their_batch: dict, our_batch: dict) -> str:
     with torch.no_grad():
-        expected = _losses(theirs.train(), their_batch)
-        actual = _losses(ours.train(), our_batch)
+        expected = losses_of(theirs.train(), their_batch)
+        actual = losses_of(ours.train(), our_batch)
     worst = max(((actual[k] - expected[k]).abs() / expected[k].abs()).item() for k in expected)
     values = ", ".join(f"{k} {v.item():.4f}" for k, v in actual.items())
     return f"{values}; they differ by {worst:.1g}"

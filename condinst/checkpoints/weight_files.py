@@ -1,4 +1,4 @@
-"""Read weight files of PyTorch and pickle without running their code, and write them whole."""
+"""Read weight files of PyTorch, safetensors and pickle without running code, and write them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from condinst.checkpoints.translation import listing
 from condinst.compat.checkpoint import load_from_local
 from condinst.compat.checkpoint_content import check_content
 from condinst.compat.restricted_pickle import Limits, Unpickler, refused_name
+from condinst.compat.safetensors_file import SUFFIX, begins_as_safetensors, safetensors_bytes
 
 # The first bytes of the files that torch.save writes: a zip archive, or a pickled magic number.
 _TORCH_FILES = (b"PK", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
@@ -44,7 +45,7 @@ class WeightFile:
 
 
 def read(path: Path) -> WeightFile:
-    """Read a checkpoint of PyTorch or a pickle of numpy arrays.
+    """Read a checkpoint of PyTorch, safetensors, or a pickle of numpy arrays.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -54,13 +55,14 @@ def read(path: Path) -> WeightFile:
         raise FileNotFoundError(f"{path}: no such file")
     with path.open("rb") as file:
         first = file.read(16)
-    is_torch = first.startswith(_TORCH_FILES)
-    if first and not is_torch and first[:1] not in _PICKLES:
+    is_safe = path.suffix == SUFFIX or begins_as_safetensors(first)
+    is_known = is_safe or first.startswith(_TORCH_FILES)
+    if first and not is_known and first[:1] not in _PICKLES:
         raise ValueError(
             f"{path}: cannot be read as weights: it begins with {first[:8]!r}, expected a file of "
-            "torch.save or a pickle"
+            "torch.save, safetensors or a pickle"
         )
-    content = load_from_local(str(path), "cpu") if is_torch else _unpickle(path)
+    content = load_from_local(str(path), "cpu") if is_known else _unpickle(path)
     inside = next((key for key in _CONTAINERS if isinstance(content.get(key), Mapping)), None)
     weights = content if inside is None else content[inside]
     meta = {} if inside is None else content.get("meta")
@@ -78,19 +80,36 @@ def sha256(path: str | Path) -> str:
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write a file with ``torch.save``, or as a pickle of arrays if its name ends in .pkl.
+    """Write a file in the format that its name ends in, see :func:`encode`.
 
     Raises:
         OSError: the file cannot be written; an existing file is untouched.
     """
-    if path.suffix == ".pkl":
-        arrays = {name: tensor.numpy() for name, tensor in content["model"].items()}
-        data = pickle.dumps(content | {"model": arrays}, protocol=4)
-    else:
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        data = buffer.getvalue()
+    write_bytes(path, encode(path.suffix, content))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole; the errors are those of :func:`write`."""
     LocalBackend().put(data, str(path))  # condinst.compat: beside, then renamed
+
+
+def encode(suffix: str, content: dict[str, Any]) -> bytes:
+    """Return the bytes of a weight file.
+
+    Args:
+        suffix: ending of its name. ``.safetensors`` holds the weights and ``meta``, ``.pkl`` is a
+            pickle of arrays, and any other file is one of ``torch.save``.
+        content: the weights as ``state_dict`` or ``model``, and ``meta``.
+    """
+    if suffix == SUFFIX:
+        weights = content["state_dict"] if "state_dict" in content else content["model"]
+        return safetensors_bytes(weights, content.get("meta", {}))
+    if suffix == ".pkl":
+        arrays = {name: tensor.numpy() for name, tensor in content["model"].items()}
+        return pickle.dumps(content | {"model": arrays}, protocol=4)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
 
 
 def _tensors(path: Path, weights: Mapping[Any, Any]) -> dict[str, Tensor]:

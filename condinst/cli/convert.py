@@ -1,4 +1,9 @@
-"""Convert weights of other programs and versions to ours, and ours to the original's."""
+"""Convert weights of other programs and versions to ours, and ours to the original's.
+
+With --release, write the file of a training's checkpoint that is handed on: the weights (their
+moving average, where the training had one), the class names and the config of the prediction,
+without optimizer and paths, under a name with a checksum.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,17 @@ import argparse
 from typing import TYPE_CHECKING
 
 from condinst.cli.common import make_parser
-from condinst.cli.early import check_config, check_file, check_out_file
+from condinst.cli.early import check_config, check_file, check_out_file, check_range
 from condinst.compat import require_packages
 from condinst.utils.hub import PREFIX as HUB
 from condinst.utils.hub import fetch_from_hub, parse_hub_address
 from condinst.utils.names import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from condinst.checkpoints import Conversion
+    from condinst.checkpoints.release import Release
 
 _EPILOG = """layouts that are recognized:
 {layouts}
@@ -24,6 +32,8 @@ examples:
       --config condinst_r50-caffe_fpn_ms-1x_coco_instance
   %(prog)s work_dirs/NAME/iter_90000.pth --out original.pth --to original
   %(prog)s R-50.pkl --out resnet50_msra.pth
+  %(prog)s iter_90000.pth --out weights.safetensors
+  %(prog)s --release work_dirs/NAME/iter_90000.pth --out mine.safetensors --half
 
 Use a backbone's file in a config:
   model.backbone.init_cfg = dict(type="Pretrained", checkpoint="resnet50_msra.pth")
@@ -37,8 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     layouts = "\n".join(f"  {name:21} {meaning}" for name, meaning in LAYOUTS.items())
     parser.epilog = _EPILOG.format(layouts=layouts)
-    parser.add_argument("weights", help="file to read, .pth or .pkl, or hf://OWNER/REPO/FILE")
-    parser.add_argument("--out", required=True, metavar="FILE", help="file to write")
+    parser.add_argument(
+        "weights", help="file to read, .pth, .safetensors or .pkl, or hf://OWNER/REPO/FILE"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="file to write, .pth or .safetensors, or .pkl in the original's layout; with "
+        "--release, NAME.safetensors becomes NAME-CHECKSUM.safetensors (default: the name of the "
+        "training, beside the checkpoint)",
+    )
     parser.add_argument(
         "--to",
         choices=["condinst", "original"],
@@ -48,8 +66,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         help="check that the weights fit this config's model by name and shape: a file, or the "
-        "name of a model (condinst list)",
+        "name of a model (condinst list); with --release, the config that the file gets, if the "
+        "checkpoint has none",
     )
+    released = parser.add_argument_group("release")
+    released.add_argument(
+        "--release", action="store_true", help="write the file that is handed on, see above"
+    )
+    released.add_argument(
+        "--half", action="store_true", help="store the weights in float16: half of the size"
+    )
+    released.add_argument(
+        "--score-thr",
+        type=float,
+        metavar="X",
+        help="the score from which on predict shows a detection of this model",
+    )
+    released.add_argument("--license", metavar="NAME", help="license of the weights")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -58,7 +91,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return make_parser(prog, __doc__, add_arguments).parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> Conversion:
+def main(argv: list[str] | None = None) -> Conversion | Release:
     """Convert a file, and print what was converted."""
     return convert(parse_args(argv))
 
@@ -69,14 +102,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def convert(args: argparse.Namespace) -> Conversion:
-    """Convert a file, and print what was converted."""
+def convert(args: argparse.Namespace) -> Conversion | Release:
+    """Convert a file, and print what was converted.
+
+    Raises:
+        FileNotFoundError, ValueError: a file or an option is wrong; nothing is written.
+    """
+    _check(args)
     hub = args.weights.startswith(HUB)
     if hub:
         parse_hub_address(args.weights)
     else:
         check_file("weights", args.weights)
-    check_out_file("--out", args.out)
+    if args.out is not None:
+        check_out_file("--out", args.out)
     if args.config:
         check_config(args.config)
     require_packages()
@@ -87,6 +126,8 @@ def convert(args: argparse.Namespace) -> Conversion:
 
     config = resolve_config(args.config) if args.config else None
     source = fetch_from_hub(args.weights) if hub else args.weights
+    if args.release:
+        return _release(args, source, config)
     done = convert_file(source, args.out, to=args.to, config=config)
     print(f"read {printable(args.weights)}: {done.layout} ({LAYOUTS[done.layout]})")
     for what, names in (
@@ -97,6 +138,48 @@ def convert(args: argparse.Namespace) -> Conversion:
             print(f"{what}: {_short(names)}")
     fits = f", which fit the model of {printable(args.config)}" if args.config else ""
     print(f"wrote {printable(args.out)}: {done.num_tensors} tensors in the layout {args.to}{fits}")
+    return done
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.release:
+        if args.to != "condinst":
+            raise ValueError(f"--to {args.to}: a release has our layout; leave out one of the two")
+        check_range("--score-thr", args.score_thr)
+        if args.out is not None and not args.out.endswith((".safetensors", ".pth")):
+            raise ValueError(f"--out {args.out}: expected a name that ends in .safetensors or .pth")
+        if args.out is None and args.weights.startswith(HUB):
+            raise ValueError("--out: expected, to say where the file of the Hub is written")
+        return
+    if args.out is None:
+        raise ValueError("--out: expected the name of the file to write, such as weights.pth")
+    for option, value in (
+        ("--half", args.half),
+        ("--score-thr", args.score_thr is not None),
+        ("--license", args.license is not None),
+    ):
+        if value:
+            raise ValueError(f"{option}: is for --release")
+
+
+def _release(args: argparse.Namespace, source: str | Path, config: str | None) -> Release:
+    from condinst.checkpoints.release import default_name, release
+
+    out = args.out if args.out is not None else default_name(source)
+    done = release(
+        source,
+        out,
+        config=config,
+        half=args.half,
+        score_thr=args.score_thr,
+        license=args.license,
+    )
+    if done.is_averaged:
+        print("weights: the moving average of the training")
+    if done.not_kept:
+        print(f"not kept: {_short(done.not_kept)}")
+    size = done.path.stat().st_size / 1e6
+    print(f"wrote {printable(done.path)}: {done.num_tensors} tensors, {size:.1f} MB")
     return done
 
 

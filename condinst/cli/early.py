@@ -29,7 +29,7 @@ __all__ = [
     "is_checkpoint",
 ]
 
-CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 _MAX_BYTES = 1_000_000  # of a config; ours have 10,000
 _CONFIGS = (".py", ".json", ".yaml", ".yml")
 # a zip archive, as torch writes now, and a pickle of protocol 2, as it wrote before 1.6

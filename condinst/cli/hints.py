@@ -51,6 +51,8 @@ _ELSEWHERE = {
             ("--iters", "--max-iters", "--iterations", "--epochs", "--max-epochs"),
             _SETTINGS.format(key="train_cfg.max_iters=N"),
         ),
+        **dict.fromkeys(("--patience", "--early-stopping"), "--early-stop N"),
+        **dict.fromkeys(("--max-time", "--minutes", "--hours"), "--time 30m, --time 2h"),
         **dict.fromkeys(
             ("--lr", "--lr0", "--learning-rate"),
             _SETTINGS.format(key="optim_wrapper.optimizer.lr=X"),

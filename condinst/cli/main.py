@@ -19,11 +19,12 @@ from condinst.cli.errors import explain
 from condinst.cli.hints import command_elsewhere, foreign_option, unknown_option
 from condinst.cli.once import print_error
 from condinst.cli.parser import Parser
+from condinst.compat import require_packages
 from condinst.version import __version__
 
 # Each module has add_arguments(parser) and run(args), which returns the exit code. Only the module
 # of the chosen command is imported.
-_COMMANDS = {
+COMMANDS = {
     "new": ("new", "write a config for a dataset of your own"),
     "train": ("train", "train a model"),
     "test": ("test", "evaluate a checkpoint: box and mask AP"),
@@ -32,6 +33,7 @@ _COMMANDS = {
     "demo": ("demo", "try a model on a page in the browser"),
     "export": ("export", "write a model as one ONNX file that needs no PyTorch"),
     "convert": ("convert", "convert weights of other programs to ours, or back"),
+    "push": ("push", "upload a model to the Hugging Face Hub, with a card"),
     "browse": ("browse", "draw a dataset as training sees it"),
     "tile": ("tile", "cut a dataset of large images into tiles"),
     "info": ("info", "print parameters, FLOPs and memory of a model"),
@@ -47,6 +49,8 @@ _READ_IMAGES = {
     *("new", "train", "test", "report", "predict", "demo", "export"),
     *("browse", "tile", "doctor"),
 }
+# The others end at once where a package is missing; the doctor lists what is missing.
+_WITHOUT_PACKAGES = {"doctor", "list", "make-shapes"}
 _MAX_PIXELS = "CONDINST_MAX_PIXELS"  # condinst.images.limit.VARIABLE
 _DEBUG = "CONDINST_DEBUG"
 
@@ -105,6 +109,8 @@ def _run(words: list[str]) -> int:
     if getattr(args, "max_pixels", None) is not None:
         os.environ[_MAX_PIXELS] = str(args.max_pixels)
     try:
+        if args.needs_packages:
+            require_packages()
         return args.run(args)
     except BrokenPipeError:
         raise
@@ -122,7 +128,15 @@ def _run(words: list[str]) -> int:
                 os.environ.pop(name, None)
 
 
-def _parse(words: list[str]) -> argparse.Namespace:
+def build_parser(chosen: str | None) -> tuple[Parser, Parser]:
+    """Build the parser of ``condinst``, in which one command has its arguments.
+
+    Args:
+        chosen: a key of ``COMMANDS``; None for none.
+
+    Returns:
+        The parser, and that of the command; the same parser twice without a command.
+    """
     parser = Parser(
         prog="condinst",
         description="CondInst: instance segmentation by conditional convolutions.",
@@ -132,19 +146,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"condinst {__version__}")
     _add_debug(parser, default=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    if words[:1] == ["help"]:
-        words = [*words[1:2], "--help"]
-    chosen = next((word for word in words if not word.startswith("-")), None)
-    if chosen is not None and chosen not in _COMMANDS:
-        close = [command_elsewhere(chosen) or "", *difflib.get_close_matches(chosen, _COMMANDS, 1)]
-        hint = next(filter(None, close), None)
-        names = f"did you mean {hint}?" if hint else f"expected one of {', '.join(_COMMANDS)}"
-        parser.error(f"{chosen}: no such command; {names}")
-    options = parser._option_string_actions
-    if chosen is None and words and not any(name.startswith(words[0]) for name in options):
-        parser.error(f"unrecognized arguments: {words[0]}{unknown_option(parser, words[0])}")
     own = parser
-    for name, (module_name, summary) in _COMMANDS.items():
+    for name, (module_name, summary) in COMMANDS.items():
         command = commands.add_parser(
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
@@ -154,6 +157,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
             command.description = module.__doc__
             command.set_defaults(run=module.run)
             module.add_arguments(command)
+            command.set_defaults(needs_packages=name not in _WITHOUT_PACKAGES)
             # SUPPRESS: a default here would overwrite --debug before the command
             _add_debug(command, default=argparse.SUPPRESS)
             if name in _READ_IMAGES:
@@ -163,6 +167,22 @@ def _parse(words: list[str]) -> argparse.Namespace:
                     metavar="N",
                     help="refuse images with more pixels (default 268435456 = 16384 x 16384)",
                 )
+    return parser, own
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    parser, own = build_parser(chosen)
+    if chosen is not None and chosen not in COMMANDS:
+        close = [command_elsewhere(chosen) or "", *difflib.get_close_matches(chosen, COMMANDS, 1)]
+        hint = next(filter(None, close), None)
+        names = f"did you mean {hint}?" if hint else f"expected one of {', '.join(COMMANDS)}"
+        parser.error(f"{chosen}: no such command; {names}")
+    options = parser._option_string_actions
+    if chosen is None and words and not any(name.startswith(words[0]) for name in options):
+        parser.error(f"unrecognized arguments: {words[0]}{unknown_option(parser, words[0])}")
     if chosen is not None and (foreign := foreign_option(chosen, own, words)):
         own.error(f"{foreign[0]}: condinst {chosen} has no such option; {foreign[1]}")
     args, unknown = parser.parse_known_args(words)

@@ -40,9 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
-        help="r18, r50, r101, mobilenetv3, convnext-tiny, boxinst-r18, boxinst, boxinst-r101, or a "
-        "name of condinst list (default: r50 with a GPU, r18 without; boxinst or boxinst-r18 for "
-        "data without masks)",
+        help="rtmdet-ins_tiny, rtmdet-ins_s, rtmdet-ins_m, r18, r50, r101, mobilenetv3, "
+        "convnext-tiny, boxinst-r18, boxinst, boxinst-r101, or a CondInst or BoxInst of condinst "
+        "list (default: RTMDet-Ins, tiny without a GPU, s or m with one, where its weights can be "
+        "had, else r18; boxinst or boxinst-r18 for data without masks)",
     )
     parser.add_argument("--out", metavar="DIR", help="output folder (default NAME)")
     parser.add_argument(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from condinst.cli.annotation_output import ANNOTATION_FORMATS
 from condinst.cli.early import (
     check_device,
     check_least,
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
     from condinst.results.results import Results
 
 _EPILOG = """formats, in addition to the images with the instances drawn on them:
-  coco     one dataset file, annotations.json, as a start for labeling or training
-  labelme  one file per image, for labelme
-  png      one file per image, NAME_instances.png: a pixel's value is its instance's number
-  json     one line of JSON per image, predictions.jsonl
-  labels   a label map per image, labels/NAME.png, of 16 bits: a pixel's value is its instance's
-           number; a TIFF of 32 bits for more than 65,535 instances, or with labels-tiff
+  coco         one dataset file, annotations.json, with exact masks as RLE
+  labelme      one file per image, for labelme
+  cvat         annotations.xml for CVAT, and its labels, cvat_labels.json
+  labelstudio  labelstudio.json for Label Studio, and its labeling interface
+  yolo         the folder yolo: data.yaml, the labels, and copies of the images
+  png          one file per image, NAME_instances.png: a pixel's value is its instance's number
+  json         one line of JSON per image, predictions.jsonl
+  labels       a label map per image, labels/NAME.png, of 16 bits: a pixel's value is its instance's
+               number; a TIFF of 32 bits for more than 65,535 instances, or with labels-tiff
 
 examples:
   %(prog)s shapes data/shapes/val
@@ -78,6 +82,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-images", action="store_true", help="draw no images, write only the files of --format"
     )
     parser.add_argument("--no-boxes", action="store_true", help="draw the masks without boxes")
+    parser.add_argument(
+        "--names",
+        choices=["auto", "all", "none"],
+        default="auto",
+        help="names and scores on the images: auto (default) leaves out the name of the only class "
+        "and every label that would hide more than a fifth of an object",
+    )
     parser.add_argument(
         "--closeups",
         action="store_true",
@@ -159,6 +170,7 @@ def run(args: argparse.Namespace) -> int:
             predictor.class_names,
             draw=not args.no_images,
             boxes=not args.no_boxes,
+            names="auto" if args.names == "auto" else args.names == "all",
             closeups=args.closeups,
             collect=share.size > 1,
         )
@@ -242,22 +254,28 @@ def _with_names(
     Raises:
         ValueError: there are others, and they are not to be skipped.
     """
-    if not {"coco", "json", "labelme"} & set(args.format):
+    if not {"coco", "json", *ANNOTATION_FORMATS} & set(args.format):
         return images, []
     kept, messages = [], []
     for source in (*images, *videos):
-        try:
-            str(source).encode()
-        except UnicodeEncodeError:
-            messages.append(
-                f"image file {printable(source)}: its name is not UTF-8, and no JSON file can hold "
-                "it; rename it"
-            )
-            if not args.skip_broken or source in videos:
-                raise ValueError(messages[-1]) from None
-        else:
+        reason = _unnameable(str(source), args.format)
+        if reason is None:
             kept += [source] * (source in images)
+            continue
+        messages.append(f"image file {printable(source)}: {reason}; rename it")
+        if not args.skip_broken or source in videos:
+            raise ValueError(messages[-1])
     return kept, messages
+
+
+def _unnameable(name: str, chosen: Sequence[str]) -> str | None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8, and no JSON file can hold it"
+    if "cvat" in chosen and not name.isprintable():
+        return "its name has a control character, and no XML file can hold it"
+    return None
 
 
 def _check_track(track: bool, videos: Sequence[Path | str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from PIL import Image
 
+from condinst.cli.annotation_output import (
+    ANNOTATION_FORMATS,
+    FOLDER_NAMES,
+    AnnotationOutput,
+    Draft,
+)
 from condinst.results.coco_content import CocoRows, coco_content, coco_rows, json_text
 from condinst.results.label_files import LABEL_ENDINGS, save_label_map
 from condinst.utils.files import names_file, write_whole
@@ -22,11 +27,13 @@ from condinst.visualization.instances import class_color, draw_closeups
 
 if TYPE_CHECKING:
     from condinst.results.results import Results
+    from condinst.visualization.labels import Names
 
-FORMATS = ("coco", "labelme", "png", "json", "labels", "labels-tiff")
+FORMATS = ("coco", *ANNOTATION_FORMATS, "png", "json", "labels", "labels-tiff")
 
-# the number of a source, a line of predictions.jsonl, and the rows of annotations.json
-Part: TypeAlias = tuple[int, str | None, CocoRows | None]
+# the number of a source, a line of predictions.jsonl, the rows of annotations.json, and what the
+# files of labeling programs need
+Part: TypeAlias = tuple[int, str | None, CocoRows | None, Draft | None]
 
 LABELS = "labels"  # the folder of label maps
 
@@ -40,12 +47,13 @@ class ImageOutput:
         class_names: the name of every label.
         draw: whether the images are drawn.
         boxes: whether boxes are drawn.
+        names: which names are drawn, as for :meth:`condinst.Results.draw`.
         closeups: whether edges of masks are drawn enlarged.
         collect: whether the rows of ``annotations.json`` and ``predictions.jsonl`` are kept in
             :attr:`parts`, for a process that writes those of all processes.
 
     Attributes:
-        parts: with ``collect``, the number of the source, its line and its rows.
+        parts: with ``collect``, the number of the source, its line, its rows and its draft.
     """
 
     def __init__(
@@ -56,16 +64,20 @@ class ImageOutput:
         *,
         draw: bool,
         boxes: bool,
+        names: Names = "auto",
         closeups: bool,
         collect: bool = False,
     ) -> None:
         self.out, self.formats, self.draw, self.boxes = out, formats, draw, boxes
-        self._closeups = closeups
+        self.names, self._closeups = names, closeups
         self._class_names = class_names
+        self._num_written = 0
         self._rows: list[CocoRows] = []
         self._collect = collect
         self.parts: list[Part] = []
-        self._names = NamesInFolder(out, reserved=("annotations", "predictions", LABELS))
+        reserved = ("annotations", "predictions", LABELS, *FOLDER_NAMES)
+        self._names = NamesInFolder(out, reserved)
+        self._drafts = AnnotationOutput(out, formats, class_names)
         self._given: dict[str, deque[tuple[int, str]]] = {}
         self._source = 0  # the number of the source that is being written
 
@@ -84,8 +96,10 @@ class ImageOutput:
         try:
             if self._lines:
                 self._lines.finish()
-            if "coco" in self.formats and not self._collect and (kind is None or self._rows):
-                self._write_coco()
+            if not self._collect and (kind is None or self._num_written):
+                self._drafts.finish()
+                if "coco" in self.formats:
+                    self._write_coco()
         except OSError:
             if kind is None:
                 raise
@@ -105,16 +119,19 @@ class ImageOutput:
             except (ValueError, OSError, ImportError) as error:
                 raise UnreadableError(str(error)) from error
         name = self.take_name(results.path)
-        endings = (".jpg", "_edges.png", ".json", "_instances.png")
+        endings = (".jpg", "_edges.png", "_instances.png")
         paths = [self.out / f"{name}{end}" for end in endings]
+        paths += self._drafts.paths(name, results.path)
         paths += [self.out / LABELS / f"{name}{end}" for end in LABEL_ENDINGS]
-        before = {path for path in paths if path.exists()}
-        size, lines = len(self._rows), self._lines.size if self._lines else 0
+        before, drafts = {path for path in paths if path.exists()}, len(self._drafts)
+        size, lines = self._num_written, self._lines.size if self._lines else 0
         try:
             self._write_files(results, name, image if self.draw or self._closeups else None)
+            self._drafts.write(results, name)
             self.write_data(results, name, results.path)
         except BaseException:  # a signal too: annotations.json and the drawings agree
-            if "coco" not in self.formats or len(self._rows) == size:
+            if self._num_written == size:
+                self._drafts.cut(drafts)
                 for path in paths:
                     if path not in before:
                         path.unlink(missing_ok=True)
@@ -125,18 +142,14 @@ class ImageOutput:
     def _write_files(self, results: Results, name: str, image: np.ndarray | None) -> None:
         """Write the files that images have and the frames of videos have not."""
         if self.draw:
-            results.save(self.out / f"{name}.jpg", image, score_thr=0.0, boxes=self.boxes)
+            path = self.out / f"{name}.jpg"
+            results.save(path, image, score_thr=0.0, boxes=self.boxes, names=self.names)
         if self._closeups:
             assert image is not None
             closeups: Image.Image = Image.fromarray(
                 draw_closeups(image, results, self._class_names, score_thr=0.0)
             )
             _save_png(closeups, self.out / f"{name}_edges.png")
-        if "labelme" in self.formats:
-            assert results.path is not None
-            place = os.path.relpath(results.path, self.out)
-            content = results.to_labelme(image_path=Path(place).as_posix())
-            write_whole(self.out / f"{name}.json", json.dumps(content, indent=1))
 
     def write_data(self, results: Results, name: str, file_name: str) -> None:
         """Write the files that images and the frames of videos have.
@@ -158,22 +171,26 @@ class ImageOutput:
         if "coco" in self.formats:
             rows = coco_rows(results, file_name)
         if self._collect:
-            self.parts.append((self._source, line, rows))
+            draft = self._drafts.take() if len(self._drafts) else None
+            self.parts.append((self._source, line, rows, draft))
         else:
             self._keep(line, rows)
+        self._num_written += 1  # last: __exit__ writes the files of all images, after an error too
 
     def write_parts(self, parts: Iterable[Part]) -> None:
         """Write the files of all sources from the parts of all processes, whose order is free."""
         assert self._collect
         self._collect = False
         with self:
-            for _, line, rows in sorted(parts, key=lambda part: part[0]):
+            for _, line, rows, draft in sorted(parts, key=lambda part: part[0]):
                 self._keep(line, rows)
+                if draft is not None:
+                    self._drafts.put(draft)
 
     def _keep(self, line: str | None, rows: CocoRows | None) -> None:
         if line is not None and self._lines:
             self._lines.write(line)
-        if rows is not None:  # last: __exit__ writes the file from the rows, even after an error
+        if rows is not None:
             self._rows.append(rows)
 
     def name_sources(self, sources: Sequence[Path], written: Iterable[int]) -> None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from condinst.cli.annotation_output import ANNOTATION_FORMATS
 from condinst.cli.common import check_writable
 from condinst.cli.early import check_exists, is_checkpoint
 from condinst.images.sources import VIDEO_SUFFIXES, check_video, is_single, list_folder
@@ -122,8 +123,9 @@ def check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> N
     """Raise ValueError if results would overwrite sources, or cannot be written."""
     if args.no_images and not args.format and not args.closeups:
         raise ValueError("--no-images without --format: nothing would be written")
-    if "labelme" in args.format and any(s.suffix.lower() in VIDEO_SUFFIXES for s in sources):
-        raise ValueError("--format labelme: works for image files, not for videos")
+    for kind in args.format:
+        if kind in ANNOTATION_FORMATS and any(s.suffix.lower() in VIDEO_SUFFIXES for s in sources):
+            raise ValueError(f"--format {kind}: works for image files, not for videos")
     check_writable("--out", out)
     place = os.path.realpath(out)
     for source in sources:

@@ -93,7 +93,9 @@ class VideoOutput:
         """Write the next frame."""
         self._number += 1
         if self._output.draw:
-            self._write_frame(results.draw(score_thr=0.0, boxes=self._output.boxes))
+            self._write_frame(
+                results.draw(score_thr=0.0, boxes=self._output.boxes, names=self._output.names)
+            )
         frame_name = self._output.free_name(f"{self._name}_{self._number:06d}.png")
         film = f"{self._name}{self._video.suffix}"
         self._output.write_data(results, frame_name, f"{film}#{self._number}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import time
 from pathlib import Path
 
@@ -42,7 +44,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def quickstart(args: argparse.Namespace) -> dict[str, float]:
-    """Run all steps, and print a table of AP and the paths of the results.
+    """Run all steps, and print where the results are.
+
+    Training ends with the table of AP. The test that draws the images gives the same, so that what
+    it prints is left out.
 
     Returns:
         The metrics of the validation images.
@@ -52,7 +57,7 @@ def quickstart(args: argparse.Namespace) -> dict[str, float]:
     check_writable("--work-dir", Path(args.work_dir))
     config = str(shipped_config(CONFIG))
     start = time.perf_counter()
-    print(f"images   {printable(args.data)}", flush=True)  # generating them takes seconds
+    print(f"data     {printable(args.data)}", flush=True)  # generating the images takes seconds
 
     from condinst.datasets.shapes.generator import make_shapes
 
@@ -62,7 +67,6 @@ def quickstart(args: argparse.Namespace) -> dict[str, float]:
     from mmengine.runner import find_latest_checkpoint
 
     from condinst.cli import test, train
-    from condinst.cli.ap_table import ap_table
 
     options = [f"data_root={args.data}/"]
     if args.iters is not None:
@@ -71,12 +75,9 @@ def quickstart(args: argparse.Namespace) -> dict[str, float]:
     train.main([config, "--seed", "0", *common])
     images = Path(args.work_dir) / "images"
     checkpoint = find_latest_checkpoint(args.work_dir)
-    metrics = test.main([config, checkpoint, "--show-dir", str(images), *common])
-
-    print("\n" + ap_table(metrics) + "\n")
-    print(f"time          {(time.perf_counter() - start) / 60:.1f} minutes")
-    print(f"checkpoint    {printable(checkpoint)}")
-    print(f"results       {printable(Path(args.work_dir) / 'report.html')}")
-    print(f"curves        {printable(Path(args.work_dir) / 'curves.png')}")
-    print(f"images        {printable(images)}  (ground truth left, prediction right)")
+    print(f"images   {printable(images)}: ground truth left, prediction right", flush=True)
+    with contextlib.redirect_stdout(io.StringIO()):
+        metrics = test.main([config, checkpoint, "--show-dir", str(images), *common])
+    print(f"took     {(time.perf_counter() - start) / 60:.1f} minutes; to find shapes in an image:")
+    print(f"condinst predict {printable(checkpoint)} IMAGE")
     return metrics

@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condinst.config.nodes import type_name
+from condinst.config.nodes import METRIC_KEYS, type_name
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 _ANN_FILE = "test_dataloader.dataset.ann_file"
 _METRIC_ANN_FILE = "test_evaluator.ann_file"
-# keys of CocoMetric that are plain values and name no file
-_METRIC_KEYS = ("metric", "classwise", "proposal_nums", "iou_thrs", "metric_items")
 _MAX_BATCH = 64
 
 
@@ -110,7 +108,7 @@ def _metric(stored: Any) -> dict[str, Any]:
     entries = stored if isinstance(stored, list | tuple) else [stored]
     for entry in entries:
         if isinstance(entry, dict) and type_name(entry) == "CocoMetric":
-            return metric | {key: entry[key] for key in _METRIC_KEYS if key in entry}
+            return metric | {key: entry[key] for key in METRIC_KEYS if key in entry}
     return metric
 
 

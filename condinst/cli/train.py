@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from condinst.cli.common import (
@@ -17,18 +18,24 @@ from condinst.cli.common import (
     read_ahead,
     use_rle_masks,
 )
-from condinst.cli.early import check_checkpoint, check_config, check_range
+from condinst.cli.early import check_checkpoint, check_config, check_least, check_range
+from condinst.cli.loggers import LOGGERS, add_loggers, check_loggers
 from condinst.cli.once import is_first_process
+from condinst.utils.durations import parse_duration
 from condinst.utils.names import printable
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from mmengine.hooks import Hook
     from mmengine.runner import Runner
 
 _EXAMPLES = """examples:
   %(prog)s condinst_r50_fpn_ms-poly-90k_coco_instance
   %(prog)s CONFIG --cfg-options data_root=/data/coco/ train_dataloader.batch_size=4
   %(prog)s CONFIG --resume
+  %(prog)s CONFIG --time 2h30m
+  %(prog)s CONFIG --early-stop 5
+  WANDB_MODE=offline %(prog)s CONFIG --log wandb --log tensorboard
   torchrun --nproc_per_node 8 -m condinst train CONFIG --amp bfloat16
   bash tools/dist_train.sh CONFIG 8 --amp bfloat16
 """
@@ -46,6 +53,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="resume from this checkpoint, or from the newest one of the work folder",
     )
     parser.add_argument(
+        "--time",
+        help="end after a time such as 30m, 1.5h or 2h30m, from the start of the command; the "
+        "number of iterations is chosen by the speed, and the learning rate's schedule fits it",
+    )
+    parser.add_argument(
+        "--early-stop",
+        type=int,
+        metavar="N",
+        help="end after N validations without a better AP, and keep the best checkpoint",
+    )
+    parser.add_argument(
         "--auto-scale-lr",
         action="store_true",
         help="multiply the learning rate by the total batch size / the config's base_batch_size",
@@ -53,6 +71,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="seed of the random numbers")
     parser.add_argument(
         "--deterministic", action="store_true", help="use only deterministic algorithms (slower)"
+    )
+    parser.add_argument(
+        "--log",
+        action="append",
+        choices=[*LOGGERS],
+        default=[],
+        help="log to this program too, with predictions on validation images; may be given more "
+        "than once",
     )
     add_speed_arguments(
         parser,
@@ -72,6 +98,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.amp is not None:
         _mix_precision(cfg, args.amp)
     apply_speed_arguments(cfg, args)
+    add_loggers(cfg, args.log)
     use_rle_masks(cfg)
     if args.auto_scale_lr:
         if "base_batch_size" not in (cfg.get("auto_scale_lr") or {}):
@@ -88,6 +115,10 @@ def build_config(args: argparse.Namespace) -> Config:
         cfg.load_from = resolve_checkpoint(cfg.load_from)  # it may be a model's name
     from condinst.engine.choose_checkpoint import checkpoint_folder, set_resume
 
+    if args.early_stop is not None:
+        from condinst.engine.early_stop import set_early_stop
+
+        set_early_stop(cfg, args.early_stop)
     folder = checkpoint_folder(cfg)  # else only the first checkpoint would fail
     check_run_folder("default_hooks.checkpoint.out_dir", folder)
     set_resume(cfg, args.resume)
@@ -123,11 +154,20 @@ def run(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> None:
     """Check the data, then train."""
+    started = time.monotonic()
     check_config(args.config, "test, predict and info take a checkpoint")
     if args.resume not in (None, "auto"):
         check_checkpoint(args.resume, "--resume")
     check_range("--seed", args.seed, 0, 2**32 - 1)
+    check_least("--early-stop", args.early_stop)
+    seconds = None
+    if args.time is not None:
+        try:
+            seconds = parse_duration(args.time)
+        except ValueError as error:
+            raise ValueError(f"--time: {error}") from None
     check_run(args)
+    check_loggers(args.log)
     if is_first_process():
         print(f"config   {printable(args.config)}", flush=True)  # importing PyTorch takes seconds
     read_ahead(args.config, args.cfg_options, ("train", "val"))
@@ -138,15 +178,16 @@ def train(args: argparse.Namespace) -> None:
     from condinst.cli.train_folder import only_training
     from condinst.engine.lost_peers import end_when_peers_are_lost
     from condinst.engine.signals import stop_on_signals
+    from condinst.engine.time_hook import time_hooks
 
     with quiet(not args.verbose):
         cfg = build_config(args)
         with stop_on_signals(), end_when_peers_are_lost(cfg) as save_of, only_training(cfg):
             setup_cache_size_limit_of_dynamo()
-            _train(cfg, save_of)
+            _train(cfg, save_of, time_hooks(seconds, started))
 
 
-def _train(cfg: Config, save_of: Callable[[Runner], None]) -> None:
+def _train(cfg: Config, save_of: Callable[[Runner], None], hooks: Sequence[Hook]) -> None:
     from condinst.cli.progress_hook import ProgressHook
     from condinst.cli.terminal import tell
     from condinst.cli.terminal_hook import TerminalHook, describe_run, log_file
@@ -164,7 +205,7 @@ def _train(cfg: Config, save_of: Callable[[Runner], None]) -> None:
     resume_after_restart(cfg)
     with blaming(cfg):
         runner = build_runner(cfg)
-        for hook in (StopHook(), MatchingResumeHook(), ProgressHook(), TerminalHook()):
+        for hook in (StopHook(), MatchingResumeHook(), ProgressHook(), TerminalHook(), *hooks):
             runner.register_hook(hook)
         save_of(runner)
         runner.logger.info(report, extra={"terminal": False})

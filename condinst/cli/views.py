@@ -31,10 +31,13 @@ def augment(cfg: Config) -> None:
             "flip_direction",
         )
         flips = [dict(type="RandomFlip", prob=prob) for prob in (0.0, 1.0)]
-        # before the annotations are loaded: they are those of the original image
+        # A mirrored image is padded at the same sides as the image itself. The annotations are
+        # loaded last: they are those of the original image.
+        pads = [t for t in dataset.pipeline[:-1] if type_name(t) == "Pad"]
         load = [t for t in dataset.pipeline[:-1] if type_name(t) == "LoadAnnotations"]
-        rest = [t for t in dataset.pipeline[:-1] if type_name(t) != "LoadAnnotations"]
-        views = dict(type="TestTimeAug", transforms=[flips, *([t] for t in load), [pack]])
+        rest = [t for t in dataset.pipeline[:-1] if type_name(t) not in ("Pad", "LoadAnnotations")]
+        after = [[t] for t in (*pads, *load, pack)]
+        views = dict(type="TestTimeAug", transforms=[flips, *after])
         dataset.pipeline = [*rest, views]
     cfg.model.test_cfg.mask_format = "bool"  # views are flipped back
     tta_cfg = dict(nms=cfg.model.test_cfg.nms, max_per_img=cfg.model.test_cfg.max_per_img)

@@ -38,7 +38,7 @@
 ``disk``               on a full disk, mmengine writes no half files and names the file
 ``log_text``           no control characters in mmengine's logs, which are UTF-8
 ``log_folders``        every start of a run has a log folder of its own
-``needed``             names mmcv, mmengine or mmdet where it is missing
+``needed``             names needed packages that are missing
 ``noise``              silences deprecation warnings that only upstream can act on
 =====================  ============================================================================
 
@@ -56,9 +56,12 @@ from condinst.compat.after_import import after_import
 __all__ = ["apply", "explain_missing", "prepare", "require_packages"]
 
 _NEEDED = {
+    "torch": "pip install torch (or the build that PyTorch's install page names for your machine)",
+    "torchvision": "pip install torchvision (the version that fits your torch)",
     "mmengine": "pip install mmengine==0.10.7",
     "mmcv": "pip install mmcv-lite==2.1.0 (or a compiled mmcv that fits your PyTorch)",
     "mmdet": "pip install mmdet==3.3.0",
+    "pycocotools": "pip install pycocotools",
 }
 
 # The upstream module after whose import a fix can be applied, our module, and its function.
@@ -125,18 +128,19 @@ def apply() -> None:
 
 
 def require_packages() -> None:
-    """Check that mmengine, mmcv and mmdet are installed, without importing them.
+    """Check that PyTorch, mmengine, mmcv, mmdet and pycocotools are installed; import none of them.
 
     Raises:
-        ModuleNotFoundError: a package is missing; the message says what to install.
+        ModuleNotFoundError: packages are missing; the message says what to install.
     """
-    for name in _NEEDED:
-        if importlib.util.find_spec(name) is None:
-            raise ModuleNotFoundError(explain_missing(name), name=name)
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        wanted = "; ".join(f"{name}: {_NEEDED[name]}" for name in missing)
+        raise ModuleNotFoundError(f"condinst needs {wanted}", name=missing[0])
 
 
 def explain_missing(name: str) -> str | None:
-    """Return what to install where a package is missing, None for other packages than the three."""
+    """Return what to install where a package is missing, None for packages not checked here."""
     package = name.partition(".")[0]
     return f"condinst needs {package}: {_NEEDED[package]}" if package in _NEEDED else None
 

@@ -20,12 +20,16 @@ from condinst.compat.random_state import Stream, seed_cpu
 # The second number of a seed's key: what its random numbers are for.
 SAMPLE, ORDER, MODEL = range(3)
 
+_loading: list[int] = []  # the iteration of the batch that is being loaded, in this process
+
 # mmdet's samplers that read the size of every sample, and nothing else of it
 _READ_SIZES = ("AspectRatioBatchSampler", "MultiDataAspectRatioBatchSampler")
 
 
 class Batch:
     """Indices of a batch; iterating over them seeds the generators for each sample in turn.
+
+    The last number of the key is the iteration.
 
     The loader's fetcher iterates, in a data worker or, without workers, in the main process. Random
     numbers that are drawn during collation follow from the seed of the last sample.
@@ -41,9 +45,15 @@ class Batch:
         return self.indices[position]
 
     def __iter__(self) -> Iterator[Any]:
+        _loading[:] = self.key[-1:]
         for position, index in enumerate(self.indices):
             seed_cpu(*self.key, position)
             yield index
+
+
+def loading_iteration() -> int | None:
+    """Return the iteration that the sample being loaded is for; None outside of a training."""
+    return _loading[0] if _loading else None
 
 
 @dataclass(frozen=True)

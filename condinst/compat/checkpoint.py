@@ -29,6 +29,7 @@ from condinst.compat import restricted_pickle
 from condinst.compat.checkpoint_content import check_content, check_layout
 from condinst.compat.checkpoint_file import check, require_file
 from condinst.compat.checkpoint_list import EXTRAS
+from condinst.compat.safetensors_file import SUFFIX, begins_as_safetensors, read_safetensors
 from condinst.utils import hub
 
 TRUST = "CONDINST_TRUST_CHECKPOINT"
@@ -121,10 +122,8 @@ def _read(path: Path, name: str, map_location: Any) -> dict[str, Any]:
 
 def _checked(file: BinaryIO, name: str, map_location: Any, path: Path | None) -> dict[str, Any]:
     try:
-        if path is not None and path.suffix == ".safetensors":  # no pickle
-            from safetensors.torch import load_file
-
-            content = load_file(path, str(map_location or "cpu"))
+        if path is not None and _is_safetensors(file, path):
+            content = read_safetensors(path, map_location)
         else:
             content = _unpickle(file, map_location)
         check_content(content)
@@ -140,6 +139,13 @@ def _checked(file: BinaryIO, name: str, map_location: Any, path: Path | None) ->
     except ValueError as error:
         raise ValueError(f"{name}: not a checkpoint of weights; {error}") from error
     return checkpoint
+
+
+def _is_safetensors(file: BinaryIO, path: Path) -> bool:
+    """Tell by the ending, which promises a file without a pickle, or by the first bytes."""
+    start = file.read(9)
+    file.seek(0)
+    return path.suffix == SUFFIX or begins_as_safetensors(start)
 
 
 def _unpickle(file: BinaryIO, map_location: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Importing this module checks that mmengine, mmcv and mmdet are installed.
+"""Importing this module checks that the packages that training needs are installed.
 
 Packages of ours that need them import it first, so that the error says what to install.
 """

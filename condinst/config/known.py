@@ -19,6 +19,7 @@ OUR_TEST_CFG = (
     "max_per_img",
     "mask_thr",
     "mask_format",
+    "mask_quality",
     "autocast_dtype",
     "threshold_with_centerness",
     "clip_after_nms",

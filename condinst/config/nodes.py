@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-__all__ = ["dataset_layers", "inner_dataset", "leaf_datasets", "type_name"]
+__all__ = ["METRIC_KEYS", "dataset_layers", "inner_dataset", "leaf_datasets", "type_name"]
+
+METRIC_KEYS = ("metric", "classwise", "proposal_nums", "iou_thrs", "metric_items")
+"""The keys of CocoMetric that are plain values and name no file."""
 
 
 def type_name(node: Any) -> str:

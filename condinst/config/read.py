@@ -14,7 +14,7 @@ from mmengine.config import Config
 from condinst.config.problem import ConfigError, wrong
 from condinst.utils.files import is_disk_error
 
-CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
+CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin", ".safetensors"}
 _SUFFIXES = (".py", ".json", ".yaml", ".yml")
 _MAX_BYTES = 20_000_000
 

@@ -83,6 +83,7 @@ def _areas(source: ReportSource, masks: Masks) -> list[tuple[str, Item]]:
         ("area_zero", _item(source, i, f"area {file.areas[i]:g}"))
         for i in np.flatnonzero(zero).tolist()
     ]
+    known &= source.in_sized_image
     with np.errstate(invalid="ignore"):
         # the area of a crowd is not used, and those in COCO's own files are wrong
         wrong = known & masks.usable & ~zero & ~file.crowd & _differ(file.areas, masks.areas)

@@ -12,6 +12,7 @@ from condinst.data_report.examination import Examination
 from condinst.data_report.fix_masks import FixedAnnotation, fix_annotation
 from condinst.data_report.issue_types import KINDS
 from condinst.datasets.coco.coco_entries import Segmentation
+from condinst.datasets.coco.image_sizes import file_sizes, sizes_of_files
 
 __all__ = ["Change", "FileCopy"]
 
@@ -156,9 +157,16 @@ class FileCopy:
         for issue in _NO_IMAGE:
             for i in self._images_with(issue):
                 self._drop_image(issue, i)
+        headers = {
+            i: (header.height, header.width, header.orientation >= 5)
+            for issue in ("image_size", "flat_image")
+            for i in self._images_with(issue)
+            if (header := self._of.facts.headers[i]) is not None
+        }
+        sizes = sizes_of_files(self._file, headers)
         for issue in ("image_size", "flat_image"):
             for i in self._images_with(issue):
-                self._fix_size(issue, i)
+                self._fix_size(issue, i, sizes.get(i))
 
     def _join_images(self) -> None:
         names: dict[str, int] = {}
@@ -176,26 +184,28 @@ class FileCopy:
             self._note("image_file_twice", "image joined to the first of its file", image=i)
             self._images[i] = None
 
-    def _fix_size(self, issue: str, index: int) -> None:
-        """Write the file's size if all masks fit it; otherwise drop the image."""
-        header = self._of.facts.headers[index]
+    def _fix_size(self, issue: str, index: int, size: tuple[int, int] | None) -> None:
+        """Write the file's size if it is given or the image has RLEs of it, or drop the image."""
         objects = [
             ann
             for a in np.flatnonzero(self._image_of == index)
             if (ann := self._annotations[a]) is not None
         ]
-        if header is not None:
-            sizes = [(header.height, header.width)]
-            if header.orientation >= 5:
-                sizes.insert(0, (header.width, header.height))
-            for height, width in sizes:
-                if all(_is_rle_of(ann, height, width) for ann in objects):
-                    image = self._images[index]
-                    assert image is not None
-                    self._images[index] = image | {"height": height, "width": width}
-                    self._note(issue, "the file's size written", image=index)
-                    return
+        sizes = [size] if size is not None else self._file_sizes(index)
+        for height, width in sizes:
+            if size is not None or all(_is_rle_of(ann, height, width) for ann in objects):
+                image = self._images[index]
+                assert image is not None
+                self._images[index] = image | {"height": height, "width": width}
+                self._note(issue, "the file's size written", image=index)
+                return
         self._drop_image(issue, index)
+
+    def _file_sizes(self, index: int) -> list[tuple[int, int]]:
+        header = self._of.facts.headers[index]
+        if header is None:
+            return []
+        return file_sizes((header.height, header.width, header.orientation >= 5))
 
     def _fix_ids(self) -> None:
         for issue in ("unknown_image", "unknown_category", "same_annotation"):

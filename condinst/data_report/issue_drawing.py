@@ -26,7 +26,6 @@ _EDGE = 16  # pixels around objects outside the image
 _GROUND = 128  # gray value outside the image
 _RED = (255, 40, 40)
 _BLUE = 9  # label with the color blue
-_NAMED = 30  # up to so many objects of an image, their names are written
 _SMALLEST = 96  # least side of a cut-out in pixels, so that surroundings are visible
 Window = tuple[int, int, int, int]  # xyxy in image pixels; may leave the image
 Drawn = tuple[np.ndarray, str]  # RGB, caption
@@ -78,6 +77,8 @@ def draw_objects(examination: Examination, images: Sequence[int]) -> list[Drawn]
     names = [name for _, name in source.file.categories]
     for i in images:
         size = int(source.file.sizes[i][0]), int(source.file.sizes[i][1])
+        if min(size) < 1:
+            continue
         try:
             image = read_image(source.image_path(i), size)
         except (ValueError, OSError):
@@ -99,8 +100,7 @@ def draw_objects(examination: Examination, images: Sequence[int]) -> list[Drawn]
         if alone[chosen].any():
             corner = boxes[chosen, :2]
             objects.bboxes = np.concatenate([corner, corner + boxes[chosen, 2:]], axis=1)
-        named = len(names) > 1 and len(chosen) <= _NAMED
-        shown = draw_instances(image, objects, names, names=named, enlarge=True)
+        shown = draw_instances(image, objects, names, enlarge=True)
         drawn.append((shown, f"{source.file.file_names[i]}: {counted(len(chosen), 'object')}"))
     return drawn
 

@@ -49,15 +49,17 @@ _LISTED = [
         "error",
         "width and height of the file differ from the annotations, so masks may lie beside their "
         "objects; training stops at the first one",
-        "the file's size is written if the image has no annotations, or if all its masks are RLEs "
-        "of the file's size; otherwise the images and their annotations are dropped",
+        "the file's size is written if the image has no annotations, if all its masks are RLEs of "
+        "the file's size, or if the outlines fit the file and not the size as annotated (such as "
+        "height and width swapped); otherwise the images and their annotations are dropped",
     ),
     IssueType(
         "flat_image",
-        "image size below 1",
+        "image size missing",
         "error",
-        "the annotations give a width or height below 1",
-        "as for a wrong image size",
+        "the annotations give no width and height, or not as whole numbers of 1 or more",
+        "the file's size is written if the annotations fit it; otherwise the images and their "
+        "annotations are dropped",
     ),
     IssueType(
         "image_id_twice",

@@ -90,9 +90,11 @@ def _in_images(source: ReportSource) -> list[tuple[str, Item]]:
     found += [
         ("image_file_twice", Item(image=i)) for i in _later(file.file_names) if i not in twice
     ]
-    for i in np.flatnonzero(file.sizes.min(axis=1) < 1) if file.sizes.size else []:
-        height, width = file.sizes[i]
-        found.append(("flat_image", Item(image=int(i), detail=f"{width:g} x {height:g}")))
+    found += [
+        ("flat_image", Item(image=issue.index, detail=issue.text))
+        for issue in file.issues
+        if issue.rule == "size"
+    ]
     return found
 
 

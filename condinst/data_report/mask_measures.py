@@ -274,7 +274,7 @@ def _measure_tangled(
     image = source.file.image_index[owner]
     points = rings.points[rings.starts[ring] :][: rings.lengths()[ring]]
     areas[ring] = 0.0
-    if image >= 0:
+    if source.in_sized_image[owner]:
         size = (int(side) for side in source.file.sizes[image])
         areas[ring] = float(coco_mask.area(rasterize([points.ravel()], *size)))
     x, y = points[0].tolist()
@@ -292,7 +292,7 @@ def _find_empty(source: ReportSource, masks: Masks) -> None:
     kinds = source.file.segmentations
     masks.empty.extend(np.flatnonzero(_is_rle(kinds) & (masks.areas == 0)).tolist())
     flat = np.isfinite(masks.areas) & (masks.areas <= ZERO_AREA)
-    small = _is_polygons(kinds) & (masks.areas < _SMALL) & ~flat & (source.file.image_index >= 0)
+    small = _is_polygons(kinds) & (masks.areas < _SMALL) & ~flat & source.in_sized_image
     for i in np.flatnonzero(small).tolist():
         height, width = (int(x) for x in source.file.sizes[source.file.image_index[i]])
         rle = rasterize(source.mask(i), height, width)

@@ -65,9 +65,15 @@ class ReportSource:
 
     @property
     def size_of_annotation(self) -> np.ndarray:
-        """Return (A, 2) height and width of each annotation's image; NaN for an unknown image."""
+        """Return (A, 2) height and width of each annotation's image; NaN if it is unknown."""
         sizes = np.vstack([self.file.sizes, [[np.nan, np.nan]]])
+        sizes[sizes < 1] = np.nan
         return sizes[self.file.image_index]
+
+    @property
+    def in_sized_image(self) -> np.ndarray:
+        """Return (A,) bool: whether the annotation's image is known and has a height and width."""
+        return np.isfinite(self.size_of_annotation).all(axis=1)
 
 
 def read_source(

@@ -10,9 +10,14 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from condinst.dataset_converters.class_names import CLASS_FILES, stated_classes
+from condinst.dataset_converters.class_names import (
+    CLASS_FILES,
+    number_name,
+    stated_classes,
+    unnamed,
+)
 from condinst.dataset_converters.folder import Folder, stated_split
-from condinst.dataset_converters.label_maps import mask_and_size, number_name
+from condinst.dataset_converters.label_maps import mask_and_size
 from condinst.dataset_converters.mask_pairs import find_pairs
 from condinst.dataset_converters.outlines import label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes
@@ -96,9 +101,12 @@ def _read_all(
         for value, rle in label_map_rles(labels).items():
             label = value if value < 1000 else value // 1000
             if classes is not None and label not in classes:
-                if value >= 1000:
-                    notes.count(f"Objects of class {label}, which has no name, left out", mask)
-                continue
+                if value >= 1000 and classes is _CLASSES:
+                    notes.count(f"Objects of class {label}, which is not evaluated, left out", mask)
+                elif value >= 1000:
+                    notes.count(unnamed(label), mask)
+                if value < 1000 or classes is _CLASSES:
+                    continue
             instance = rle_object(label, rle, crowd=value < 1000)
             if instance is not None:
                 objects.append(instance)

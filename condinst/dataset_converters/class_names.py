@@ -12,9 +12,30 @@ from condinst.dataset_converters.outlines import check_label
 from condinst.dataset_converters.records import Label, Notes
 from condinst.datasets.coco.entry_issues import short_repr
 
-__all__ = ["CLASS_FILES", "classes_of_values", "note_alike", "spelling_key", "stated_classes"]
+__all__ = [
+    "CLASS_FILES",
+    "classes_of_values",
+    "note_alike",
+    "number_name",
+    "spelling_key",
+    "stated_classes",
+    "unnamed",
+]
 
 CLASS_FILES = ("classes.json", "labels.json", "classes.yaml", "classes.yml", "labels.yaml")
+
+# name of a table -> its columns of pixel values and of classes
+_COLUMNS = {"_classes.csv": ("pixel value", "class"), "objectInfo150.txt": ("idx", "name")}
+
+
+def number_name(label: Label) -> str:
+    """Return the name of a class that only has a number."""
+    return f"class_{label}"
+
+
+def unnamed(label: Label) -> str:
+    """Return what is counted for objects of a class that a list of names lacks."""
+    return f"Objects of class {label}, which has no name, named {number_name(label)}"
 
 
 def spelling_key(name: str) -> str:
@@ -36,13 +57,13 @@ def note_alike(names: Iterable[str], notes: Notes) -> None:
 
 
 def classes_of_values(folder: Folder) -> list[str]:
-    """Return the files that give classes to pixel values: Roboflow's ``_classes.csv``."""
-    return [
-        file
-        for file in folder.with_suffix(".csv")
-        if os.path.basename(file) == "_classes.csv"
-        and {"pixel value", "class"} <= csv_columns(csv_header(folder.root / file)).keys()
-    ]
+    """Return the files that give classes to pixel values: Roboflow's and ADE20K's tables."""
+    found = []
+    for file in folder.with_suffix(".csv", ".txt"):
+        columns = _COLUMNS.get(os.path.basename(file))
+        if columns and set(columns) <= csv_columns(csv_header(folder.root / file)).keys():
+            found.append(file)
+    return found
 
 
 def _read_values(folder: Folder, files: list[str]) -> dict[Label, str]:
@@ -51,10 +72,11 @@ def _read_values(folder: Folder, files: list[str]) -> dict[Label, str]:
         path = folder.root / file
         header, rows = read_csv(path)
         places = csv_columns(header)
+        number, title = _COLUMNS[path.name]
         for line, row in rows:
             try:
-                value = int(row[places["pixel value"]])
-                name = row[places["class"]].strip()
+                value = int(row[places[number]])
+                name = row[places[title]].strip()
             except (IndexError, ValueError):
                 raise ValueError(
                     f"{path}: line {line}: expected a pixel value and a class"

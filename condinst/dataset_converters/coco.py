@@ -23,6 +23,7 @@ from condinst.dataset_converters.coco_parts import (
     check_spelling,
     sentence_on_crowds,
 )
+from condinst.dataset_converters.coco_sizes import find_sizes
 from condinst.dataset_converters.coco_writer import CocoWriter
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
@@ -143,7 +144,7 @@ def _read(folder: Folder, files: Sequence[str], name: str, notes: Notes) -> Coco
         raise ValueError(
             f"{folder.root / files[0]}: expected images under the key images, found none"
         )
-    check_found(found, folder.root, len(folder.images))
+    check_found(found, folder)
     if len(found) > 1:
         check_joined(folder.root, found)
         notes.say(
@@ -159,21 +160,25 @@ def _read_part(folder: Folder, file: str, notes: Notes, joined: bool) -> CocoPar
     try:
         mark = mark_of(str(path))
         data = read_coco_file(str(path), keep_extras=True)
-        if not joined:
-            keep_file(data, mark)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if not data.file_names:
         notes.count("COCO files without images, left out", file)
         return None
+    check_names(folder, path, data.file_names)
+    places = locate_images(folder, file, data.file_names)
+    images = [None if place is None else folder.root / place for place in places]
+    sizes = find_sizes(path, data, images, notes)
+    if sizes:
+        data = read_coco_file(str(path), keep_extras=True, sizes=sizes)
+    elif not joined:
+        keep_file(data, mark)
     for problem in [*data.problems, *data.fixes]:
         if joined:
             notes.count("Issues of joined files", f"{file}: {problem}")
         else:
             notes.say(f"{path}: {problem}.")
     check_content(path, data)
-    check_names(folder, path, data.file_names)
-    places = locate_images(folder, file, data.file_names)
     missing = [n for n, p in zip(data.file_names, places, strict=True) if p is None]
     check_missing(folder, path, missing)
     whose = folder.root if joined else path
@@ -189,7 +194,7 @@ def _read_part(folder: Folder, file: str, notes: Notes, joined: bool) -> CocoPar
         None if p is None else Sample(p, folder.root / p, frozenset(label))
         for p, label in zip(places, labels, strict=True)
     ]
-    return CocoPart(path, data, places, samples)
+    return CocoPart(path, data, places, samples, bool(sizes))
 
 
 def _used_classes(splits: Sequence[CocoSplit], notes: Notes) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ from typing import Any
 
 from condinst.dataset_converters.class_names import spelling_key
 from condinst.dataset_converters.coco_images import image_folder
+from condinst.dataset_converters.folder import Folder
 from condinst.dataset_converters.split import Sample
+from condinst.dataset_converters.unread import unread_images
 from condinst.datasets.coco.entry_issues import CROWDS_HELP, first_few
 
 __all__ = [
@@ -33,6 +35,7 @@ class CocoPart:
     data: Any  # CocoFile
     places: list[str | None]  # N paths relative to the dataset's folder; None for a missing image
     samples: list[Sample | None]  # N; None for a missing image
+    resized: bool = False  # some heights and widths are not those of the file
 
 
 class CocoSplit:
@@ -44,7 +47,7 @@ class CocoSplit:
         path: the only file, or the folder of several, for messages.
         img_dir: the folder of the images.
         found: for each part, file names relative to ``img_dir``; None for a missing image.
-        unchanged: there is one file, and every image is at the file_name in it.
+        unchanged: there is one file, and every image is at the file_name in it and of its size.
         samples: the images of all parts; None for a missing one.
     """
 
@@ -55,6 +58,7 @@ class CocoSplit:
         names = [file_name for part in parts for file_name in part.data.file_names]
         img_dir, exact = image_folder(places, names)
         self.img_dir, self.unchanged = root / img_dir, exact and len(parts) == 1
+        self.unchanged &= not parts[0].resized
         self.found = [
             [None if p is None else os.path.relpath(p, img_dir or ".") for p in part.places]
             for part in parts
@@ -137,12 +141,17 @@ def sentence_on_crowds(split: CocoSplit) -> str | None:
     )
 
 
-def check_found(parts: Sequence[CocoPart], root: Path, num_images: int) -> None:
+def check_found(parts: Sequence[CocoPart], folder: Folder) -> None:
     """Refuse the files of a split of which no image is found."""
     if any(place is not None for part in parts for place in part.places):
         return
     missing = [file_name for part in parts for file_name in part.data.file_names]
     raise ValueError(
-        f"{parts[0].path}: none of its images is in {root} ({num_images} images there); expected "
-        f"{first_few(missing)}. Put json and images below one folder and give that with --data"
+        f"{parts[0].path}: none of its images is in {folder.root} ({len(folder.images)} images "
+        f"there); expected {first_few(missing)}. "
+        + (
+            f"The folder has {unread}"
+            if (unread := unread_images(folder)) is not None
+            else "Put json and images below one folder and give that with --data"
+        )
     )

@@ -73,8 +73,9 @@ def convert(
         seen.update(found["label"] for found in image.objects if not found["iscrowd"])
         stored.append(_store(image))
     names = source.classes
-    if names is None:
-        names = {label: source.name_of(label) for label in sorted(seen)}  # type: ignore[type-var]
+    for label in sorted(seen - (names or {}).keys()):  # type: ignore[type-var]
+        names = {**(names or {}), label: source.name_of(label)}
+    names = names or {}
     _check(source, root, stored, seen, notes)
     note_alike(names.values(), notes)
     if rectangles and masks:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from condinst.dataset_converters.ade20k import find_ade20k
 from condinst.dataset_converters.cityscapes import find_cityscapes
 from condinst.dataset_converters.coco import find_coco_files
 from condinst.dataset_converters.cvat import find_cvat
@@ -66,6 +67,7 @@ FORMATS = {
     ),
     "pascal": Format("a folder SegmentationObject", find_pascal),
     "cityscapes": Format("files named *instanceIds.png", find_cityscapes),
+    "ade20k": Format("ADE20K's NAME_seg.png with NAME.json or NAME_atr.txt", find_ade20k),
     "cvat": Format("CVAT's xml with annotations and image", find_cvat),
     "xml": Format("Pascal VOC's or LabelMe's xml, one for each image", find_xml_objects),
     "rle-csv": Format(

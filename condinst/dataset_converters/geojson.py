@@ -130,6 +130,12 @@ def _objects(
             raise ValueError(f"{path}: feature {number}: {error}") from None
         if found is None:
             notes.count("Objects that cover no pixel, left out", where)
+            if any((polygon[0] < 0).any() and _like_degrees(polygon[0]) for polygon in polygons):
+                notes.count(
+                    "Objects whose coordinates look like degrees of a map; expected pixels of the "
+                    "image, which its georeference gives (~transform of rasterio)",
+                    f"{where}: {polygons[0][0][0].tolist()}",
+                )
         else:
             yield found
 
@@ -185,6 +191,10 @@ def _ring(ring: Any) -> np.ndarray:
     if len(points) < 3:
         raise ValueError(f"expected a ring of three points or more, got {len(points)}")
     return points
+
+
+def _like_degrees(points: np.ndarray) -> bool:
+    return bool((np.abs(points) <= (180, 90)).all() and (points != np.rint(points)).any())
 
 
 def _object(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -88,6 +88,16 @@ def _check_one_page(image: Image.Image) -> None:
     image.seek(0)
 
 
+def _check_depth(image: Image.Image) -> None:
+    """Refuse colors, or gray with alpha, of 16 bits: Pillow returns their upper bytes only."""
+    tiles: Any = getattr(image, "tile", None)
+    stored = str(tiles[0][3]) if tiles else ""
+    if ";16" in stored and len(image.getbands()) > 1:
+        raise ValueError(
+            "it has several channels of 16 bits; write each object's number as gray PNG of 16 bits"
+        )
+
+
 def _only_colors(image: Image.Image) -> bool:
     """Tell whether the numbers of a palette mean nothing.
 
@@ -118,8 +128,9 @@ def read_label_map(
 
     A palette image gives the palette indices, unless black is another index than 0; a 16-bit image
     gives its full values. A color becomes red * 65536 + green * 256 + blue; a gray image that is
-    stored in color gives the gray value. Alpha is used where the rest is
-    of one color; otherwise pixels of less than half opacity are background, if others are opaque.
+    stored in color gives the gray value. Alpha is the mask where the rest is of one color. If it
+    is opacity, pixels of less than half of it are background. If it numbers objects of one color,
+    the file is refused; else the colors tell all objects apart.
 
     Args:
         path: the file, or an open file.
@@ -129,8 +140,8 @@ def read_label_map(
         stacks: return (N, H, W) bool where numpy's file holds a mask for each of N objects.
 
     Raises:
-        ValueError: the file is not an image, is too large, has several pages, or its pixels are not
-            whole numbers.
+        ValueError: the file is not an image, is too large, has several pages or 16-bit colors, its
+            alpha numbers objects of one color, or its pixels are not whole numbers.
     """
     name = f"mask file {path}" if isinstance(path, Path) else "embedded mask"
     if isinstance(path, Path) and path.suffix.lower() in ARRAY_SUFFIXES:
@@ -154,17 +165,23 @@ def read_label_map(
                     f"{within[1]} x {within[0]}"
                 )
             _check_one_page(image)
-            pixels = np.asarray(image.convert("RGB") if _only_colors(image) else image)
+            _check_depth(image)
+            has_alpha = image.getbands()[-1] == "A"
+            mode = "RGB" if _only_colors(image) or image.mode == "CMYK" else image.mode
+            pixels = np.asarray(image.convert("RGBA" if mode == "PA" else mode))
     except Exception as error:  # every image decoder raises its own error types
         raise ValueError(f"{name}: not readable: {error}") from None
     pixels = _whole_numbers(pixels, name)
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-        shown, opacity = pixels[:, :, :-1], pixels[:, :, -1]
-        if alpha or (shown == shown[0, 0]).all():
-            return opacity
-        if opacity.min() == 0 and opacity.max() == 255:  # a drawing on a transparent layer
-            shown = np.where(opacity[:, :, None] < 128, 0, shown)
-        pixels = shown
+    if not has_alpha:
+        return _joined(pixels)
+    opacity = pixels[:, :, -1]
+    if alpha or (pixels[:, :, :-1] == pixels[0, 0, :-1]).all():
+        return opacity
+    return _without_alpha(_joined(pixels[:, :, :-1]), opacity, name)
+
+
+def _joined(pixels: np.ndarray) -> np.ndarray:
+    """Return the (H, W) values of pixels (H, W), (H, W, 1) or (H, W, 3)."""
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 2:
@@ -173,6 +190,38 @@ def read_label_map(
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return red
     return (red << 16) + (green << 8) + blue
+
+
+def _without_alpha(colors: np.ndarray, opacity: np.ndarray, name: str) -> np.ndarray:
+    """Return the colors as values, 0 where a drawing is transparent.
+
+    Raises:
+        ValueError: alpha tells pixels of one color apart, so the colors are not the whole value.
+    """
+    values = np.unique(opacity)
+    if values[0] == 0 and values[-1] == 255 and not _has_area_between(opacity):
+        return np.where(opacity < 128, 0, colors)  # a drawing on a transparent layer
+    half = values[0] == 0 and len(values) == 2 and values[1] >= 64
+    if half and len(np.unique(colors[opacity == 0])) == 1:
+        return np.where(opacity == 0, 0, colors)  # drawn half-transparent
+    pairs = np.unique((colors << 8) + opacity)
+    if len(pairs) == len(np.unique(pairs >> 8)):  # each color has one alpha
+        return colors
+    raise ValueError(
+        f"{name}: pixels of one color have several values of alpha, such as "
+        f"{', '.join(map(str, values[:6].tolist()))}: alpha seems to hold the objects' numbers, as "
+        "in BDD100K's bitmasks, where red is the class. Convert the masks to COCO, or write each "
+        "object's number as gray PNG of 16 bits"
+    )
+
+
+def _has_area_between(opacity: np.ndarray) -> bool:
+    """Tell whether a value other than 0 and 255 fills 3 x 3 pixels, as edges do not."""
+    import cv2
+
+    small, cell = opacity.astype(np.uint8), np.ones((3, 3), np.uint8)
+    flat = cv2.erode(small, cell) == cv2.dilate(small, cell)
+    return bool((flat & (small > 0) & (small < 255)).any())
 
 
 def _whole_numbers(pixels: np.ndarray, name: str) -> np.ndarray:

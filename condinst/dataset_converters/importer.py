@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from condinst.dataset_converters.ade20k import find_ade20k, read_ade20k
 from condinst.dataset_converters.cityscapes import find_cityscapes, read_cityscapes
 from condinst.dataset_converters.coco import find_coco_files, import_coco
 from condinst.dataset_converters.convert_folder import convert
@@ -165,6 +166,7 @@ _SOURCES = {
     "via": _files(find_via, read_via),
     "pascal": _pascal,
     "cityscapes": _cityscapes,
+    "ade20k": _files(find_ade20k, read_ade20k),
     "cvat": _files(find_cvat, read_cvat),
     "xml": _files(find_xml_objects, read_xml_objects),
     "geojson": _files(find_geojson, read_geojson),

@@ -27,6 +27,7 @@ _KINDS = (  # the first kind whose patterns all match counts
         (rb'"(polygonlabels|brushlabels|rectanglelabels|ellipselabels|from_name)"\s*:',),
     ),
     ("geojson", (rb'"geometry"\s*:', rb'"type"\s*:\s*"Feature')),
+    ("ade20k", (rb'"annotation"\s*:\s*\{', rb'"object"\s*:\s*\[', rb'"imsize"\s*:')),
     ("supervisely", (rb'"objects"\s*:\s*\[', rb'"(classTitle|geometryType)"\s*:')),
     ("supervisely", (rb'"objects"\s*:\s*\[\s*\]', rb'"size"\s*:\s*\{\s*"(height|width)"')),
     ("coco", (rb'"images"\s*:\s*\[', rb'"(categories|annotations)"\s*:\s*\[')),

@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from condinst.dataset_converters.class_names import classes_of_values, stated_classes
+from condinst.dataset_converters.class_names import (
+    classes_of_values,
+    number_name,
+    stated_classes,
+    unnamed,
+)
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
 from condinst.dataset_converters.mask_inversion import inversion_warning
@@ -25,7 +30,7 @@ from condinst.dataset_converters.records import (
     Notes,
 )
 
-__all__ = ["ONE_CLASS", "count_unpaired", "mask_and_size", "number_name", "read_label_maps"]
+__all__ = ["ONE_CLASS", "count_unpaired", "mask_and_size", "read_label_maps"]
 
 ONE_CLASS = "object"
 _LOOKED_AT = 300  # masks, evenly spread, whose values are looked at
@@ -95,11 +100,6 @@ def count_unpaired(folder: Folder, found: MaskPairs, notes: Notes) -> None:
         notes.count("Masks without an image, left out", name)
 
 
-def number_name(label: Label) -> str:
-    """Return the name of a class that only has a number."""
-    return f"class_{label}"
-
-
 def _look_at(folder: Folder, pairs: Sequence[tuple[str, str]]) -> MaskStatistics:
     statistics = MaskStatistics()
     for image, mask in pairs[:: max(1, -(-len(pairs) // _LOOKED_AT))]:
@@ -159,6 +159,8 @@ def _say(
             )
     elif kind == "classes":
         notes.say(f"Each value in a mask is a class; {_CONNECTED} and share a class are joined.")
+    elif meaning.shift:
+        notes.say("In the masks, red is the class and green the number of the instance.")
     else:
         modulus = kind.removeprefix("class")
         other = "" if asked else "; if each value is one instance without a class, use --masks "
@@ -189,14 +191,15 @@ def _read_all(
             if meaning.kind == "binary":
                 labels = _binary(labels, folder.root / mask, mask, meaning, asked, notes)
                 whole += bool(labels.all())
+            labels = labels >> meaning.shift
             if meaning.void:
                 labels[labels == meaning.void] = 0
             found_here = _instances(labels, meaning, mask, notes)
         objects = []
         for label, rle, crowd in found_here:
             if classes is not None and label not in classes and label != EVERY_CLASS:
-                notes.count(f"Objects of class {label}, which has no name, left out", mask)
-            elif (found := rle_object(label, rle, crowd=crowd)) is not None:
+                notes.count(unnamed(label), mask)
+            if (found := rle_object(label, rle, crowd=crowd)) is not None:
                 objects.append(found)
         if not any(not found["iscrowd"] for found in objects):
             notes.count("Images without objects, kept as negatives", name)

@@ -110,8 +110,15 @@ def _image_name(task: dict) -> str | None:
 
 
 def _results(task: dict, where: str, notes: Notes) -> list[dict]:
-    """Return the regions of a task's first annotation that was not canceled."""
-    if "annotations" not in task and "completions" not in task:  # JSON-MIN
+    """Return the regions of a task's first annotation that was not canceled.
+
+    A task without annotations that was written for an import has predictions instead.
+    """
+    stored = task.keys() & {"annotations", "completions"}
+    if not stored and isinstance(task.get("predictions"), list):
+        notes.count("Tasks with predictions alone, of which the first is used", where)
+        task = {"annotations": task["predictions"][:1]}
+    elif not stored:  # JSON-MIN
         lists = [v for v in task.values() if isinstance(v, list)]
         found = [r for results in lists for r in results if isinstance(r, dict)]
         return [r for r in found if "original_width" in r]

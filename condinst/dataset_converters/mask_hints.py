@@ -7,7 +7,7 @@ from collections import Counter
 
 from PIL import Image
 
-from condinst.dataset_converters.folder import Folder
+from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.mask_places import MASK_NAMES, folder_word
 
 __all__ = ["mask_hint"]
@@ -62,7 +62,8 @@ def _of_same_names(
         masks = [one if gray[0] else other]
     else:
         masks = [one, other]
-    named = " or ".join(f"--mask-folder {os.path.basename(m)}" for m in masks if m)
+    options = dict.fromkeys(f"--mask-folder {_own_name(m)}" for m in masks if m)
+    named = " or ".join(options)
     if not named:
         return ""
     return (
@@ -70,6 +71,12 @@ def _of_same_names(
         f"the masks, use {named}. Without the option, folders of masks have names such as "
         f"{MASK_NAMES}"
     )
+
+
+def _own_name(path: str) -> str:
+    """Return the end of a folder's path without what names a split, if anything is left."""
+    parts = [part for part in path.split("/") if not stated_split(part)]
+    return (parts or path.split("/"))[-1]
 
 
 def _of_beginnings(by_folder: dict[str, dict[str, str]]) -> str:

@@ -125,18 +125,28 @@ def _maps_or_files(folder: Folder, images: list[Place], masks: list[Place]) -> M
 def _maps_below(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
     """Pair images and masks as ``_maps`` does, where all masks lie in one folder more.
 
-    ``annotations/trimaps/1.png`` belongs to ``images/1.png``. Of several such folders, each is a
-    class.
+    ``annotations/trimaps/1.png`` belongs to ``images/1.png``, and ``masks/train/cells/1.png`` to
+    ``images/train/1.png``. Of several such folders, each is a class.
     """
-    heads = {mask.inside.partition("/")[0] if "/" in mask.inside else "" for mask in masks}
-    head = heads.pop() if len(heads) == 1 else ""
-    if not head or any(image.inside == head for image in images):
-        return None
-    inner = [Place(mask.file, mask.place, mask.inside.partition("/")[2]) for mask in masks]
-    found = _maps(folder, images, inner)
-    if found is None or found.lonely:
-        return None
-    return replace(found, label=None if _NO_CLASS_FOLDER.search(head.lower()) else head)
+    parts = [mask.inside.split("/") for mask in masks]
+    for place in range(min((len(each) for each in parts), default=1) - 1):
+        heads = {each[place] for each in parts}
+        if len(heads) > 1 or any(image.inside.split("/")[-1] in heads for image in images):
+            continue
+        (head,) = heads
+        inner = [
+            replace(mask, inside=_without(each, place))
+            for mask, each in zip(masks, parts, strict=True)
+        ]
+        found = _maps(folder, images, inner)
+        if found is not None and not found.lonely:
+            label = None if _NO_CLASS_FOLDER.search(head.lower()) else head
+            return replace(found, label=label)
+    return None
+
+
+def _without(parts: list[str], place: int) -> str:
+    return "/".join([*parts[:place], *parts[place + 1 :]])
 
 
 def _maps(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
@@ -211,16 +221,18 @@ def _of_image(mask: Place, known: dict[str, str]) -> tuple[str, ObjectFile] | No
     for name, rest in _beginnings(mask.inside):
         if name in known:
             return known[name], _object_file(mask.file, rest)
-    folder, _, leaf = mask.inside.rpartition("/")
-    if not folder:
-        return None
-    label = folder.rpartition("/")[2]
-    if leaf in known:
-        return known[leaf], ObjectFile(mask.file, label, False)
-    for name, rest in _beginnings(leaf):
-        if name in known:
-            found = _object_file(mask.file, rest)
-            return known[name], ObjectFile(mask.file, found.label or label, found.numbered)
+    parts = mask.inside.split("/")
+    leaf = parts[-1]
+    inner = [(_without(parts, place), parts[place]) for place in reversed(range(len(parts) - 1))]
+    inner += [(leaf, parts[-2])] if len(parts) > 1 else []
+    for inside, label in inner:
+        if inside in known:
+            return known[inside], ObjectFile(mask.file, label, False)
+    for inside, label in inner:
+        for name, rest in _beginnings(inside):
+            if name in known:
+                found = _object_file(mask.file, rest)
+                return known[name], ObjectFile(mask.file, found.label or label, found.numbered)
     return None
 
 

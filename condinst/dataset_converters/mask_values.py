@@ -35,11 +35,13 @@ class Meaning:
         top: for binary masks with gray edges or from JPEG, the value of an object; pixels above
             half of it are objects. 0 where every value but 0 is an object.
         void: the value of pixels that nobody decided on; 0 without one.
+        shift: the lowest bits that mean nothing: 8 where red is the class and green the number.
     """
 
     kind: str
     top: int = 0
     void: int = 0
+    shift: int = 0
 
 
 def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
@@ -57,8 +59,14 @@ def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
         if found.looks_smeared and not soft and not found.jpeg:
             return Meaning("binary", top=found.lowest_area)
         return Meaning("binary", top=found.top if soft or found.jpeg else 0)
-    if asked is not None:
+    colored = [value % 256 == 0 and value > 65535 for value in found.values]
+    red_green = bool(colored) and all(colored)
+    if asked is not None and asked != "class256":
         return Meaning(asked, void=_void(found) if asked in ("instances", "classes") else 0)
+    if asked is not None:
+        return Meaning(asked, shift=8 * red_green)
+    if red_green and _has_classes(Counter({v >> 8: n for v, n in found.values.items()}), 256):
+        return Meaning("class256", shift=8)
     moduli = ((1000, "class1000"), (256, "class256"))
     coded = next((kind for modulus, kind in moduli if _has_classes(found.values, modulus)), None)
     inverted, _, mixed = found.count_inverted(soft)
@@ -67,6 +75,12 @@ def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
             "one value other than 0 fills most pixels, most of the border, and surrounds the rest, "
             f"in {inverted} of {mixed} masks with two values or more: they look inverted. Write 0 "
             f"for the background, or, if they are right, {_ASK}"
+            + (
+                ". If each pixel has a class, as in semantic segmentation (ADE20K), --masks "
+                "classes makes each connected piece of a value an object, also of ground and walls"
+                if found.without_background == len(found.masks)
+                else ""
+            )
         )
     if soft:
         return Meaning("binary", top=found.top)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from condinst.dataset_converters.class_names import number_name, unnamed
 from condinst.dataset_converters.folder import Folder, read_text, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, read_label_map
 from condinst.dataset_converters.label_maps import mask_and_size
@@ -49,7 +50,7 @@ def read_pascal(folder: Folder, base: str, notes: Notes) -> AnnotationSource:
     root = folder.root / base
     colors, classes = _label_map(root, notes)
     splits = _splits(root, notes)
-    name_of = _number_name
+    name_of = number_name
     if classes is None and _is_voc(root):
         name_of = _voc_name
     elif classes is None:
@@ -60,13 +61,9 @@ def read_pascal(folder: Folder, base: str, notes: Notes) -> AnnotationSource:
     return AnnotationSource("pascal", images, classes, name_of)
 
 
-def _number_name(label: Label) -> str:
-    return f"class_{label}"
-
-
 def _voc_name(label: Label) -> str:
     number = int(label)
-    return _VOC[number - 1] if number <= len(_VOC) else _number_name(label)
+    return _VOC[number - 1] if number <= len(_VOC) else number_name(label)
 
 
 def _splits(root: Path, notes: Notes) -> dict[str, str | None]:
@@ -190,7 +187,7 @@ def _objects(
         where = f"{name}, value {value}"
         if not label:
             notes.count("Instances whose class is background or void, left out", where)
-        elif classes is not None and label not in classes:
-            notes.count(f"Objects of class {label}, which has no name, left out", where)
         else:
+            if classes is not None and label not in classes:
+                notes.count(unnamed(label), where)
             yield rle_object(label, rle)  # type: ignore[misc]

@@ -84,8 +84,8 @@ class AnnotationSource:
     Attributes:
         format: a key of ``FORMATS``.
         images: the images, as an iterable that can be read once.
-        classes: label -> class name, in order; None takes the labels that occur, sorted.
-        name_of: returns the class name of a label where ``classes`` is None.
+        classes: label -> class name, in order; other labels that occur follow, sorted.
+        name_of: returns the class name of a label that ``classes`` lacks.
     """
 
     format: str

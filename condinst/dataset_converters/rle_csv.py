@@ -23,6 +23,7 @@ from condinst.dataset_converters.label_maps import ONE_CLASS
 from condinst.dataset_converters.named_images import missing_image
 from condinst.dataset_converters.outlines import check_label, label_map_rles, mask_rle, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
+from condinst.dataset_converters.rle_scan import Scan, first_number
 from condinst.datasets.coco.entry_issues import short_repr
 
 __all__ = ["find_rle_csv", "read_rle_csv"]
@@ -98,13 +99,16 @@ def read_rle_csv(
         column = _read_rows(folder, file, images, splits, notes)
     sizes = {name: image_size(folder.root / name) for name in images}
     by_rows = _numbered_by_rows(images, sizes, column, notes)
+    first = first_number([(r.runs, sizes[n]) for n, rs in images.items() for r in rs], by_rows)
+    notes.say(first.sentence)
+    scan = Scan(by_rows, first.number)
     pieces = asked in ("classes", "binary")
     if asked is None:
-        _check_rows(folder, images, sizes, by_rows)
+        _check_rows(folder, images, sizes, scan)
     what = "each connected piece of a row" if pieces else "each row"
     notes.say(f"In the csv, {what} is one instance.")
     return AnnotationSource(
-        "rle-csv", _read_all(folder, images, splits, sizes, by_rows, pieces, notes), None
+        "rle-csv", _read_all(folder, images, splits, sizes, scan, pieces, notes), None
     )
 
 
@@ -184,7 +188,7 @@ def _image(folder: Folder, file: str, stated: str) -> str | None:
 
 
 def _runs(text: str, where: str) -> np.ndarray:
-    """Return (N, 2) starts, from 1, and lengths."""
+    """Return (N, 2) starts, as written, and lengths."""
     if text.strip().lower() in _NOTHING:
         return np.zeros((0, 2), np.int64)
     try:
@@ -229,7 +233,7 @@ def _check_rows(
     folder: Folder,
     images: dict[str, list[_RleRow]],
     sizes: dict[str, tuple[int, int]],
-    by_rows: bool,
+    scan: Scan,
 ) -> None:
     """Ask where rows may be whole classes: each class once in an image, in several pieces."""
     import cv2
@@ -240,7 +244,7 @@ def _check_rows(
     rows = [(name, row) for name, found in images.items() for row in found][:300]
     several = 0
     for name, row in rows:
-        number, _ = cv2.connectedComponents(_mask(row, sizes[name], by_rows))
+        number, _ = cv2.connectedComponents(_mask(row, sizes[name], scan))
         several += number > 2
     if several > 1 and several >= 0.25 * len(rows):
         raise ValueError(
@@ -250,11 +254,10 @@ def _check_rows(
         )
 
 
-def _mask(row: _RleRow, size: tuple[int, int], by_rows: bool) -> np.ndarray:
+def _mask(row: _RleRow, size: tuple[int, int], scan: Scan) -> np.ndarray:
     """Return the (H, W) uint8 mask of a row."""
     height, width = size
-    first = 0 if not row.runs[0, 0] else 1
-    starts = row.runs[:, 0] - first
+    starts = row.runs[:, 0] - scan.first
     ends = starts + row.runs[:, 1]
     if ends[-1] > height * width:
         raise ValueError(
@@ -265,7 +268,7 @@ def _mask(row: _RleRow, size: tuple[int, int], by_rows: bool) -> np.ndarray:
     np.add.at(steps, starts, 1)
     np.add.at(steps, ends, -1)
     flat = np.cumsum(steps[:-1], dtype=np.int8).astype(np.uint8)
-    return flat.reshape(height, width) if by_rows else flat.reshape(width, height).T.copy()
+    return flat.reshape(height, width) if scan.by_rows else flat.reshape(width, height).T.copy()
 
 
 def _read_all(
@@ -273,7 +276,7 @@ def _read_all(
     images: dict[str, list[_RleRow]],
     splits: dict[str, str],
     sizes: dict[str, tuple[int, int]],
-    by_rows: bool,
+    scan: Scan,
     pieces: bool,
     notes: Notes,
 ) -> Iterator[ImageRecord]:
@@ -284,10 +287,10 @@ def _read_all(
         objects = []
         for row in rows:
             if pieces:
-                _, parts = cv2.connectedComponents(_mask(row, size, by_rows))
+                _, parts = cv2.connectedComponents(_mask(row, size, scan))
                 rles = list(label_map_rles(parts.astype(np.int64)).values())
             else:
-                rles = [mask_rle(_mask(row, size, by_rows))]
+                rles = [mask_rle(_mask(row, size, scan))]
             objects += [found for rle in rles if (found := rle_object(row.label, rle)) is not None]
         if not objects:
             notes.count("Images without objects, kept as negatives", name)

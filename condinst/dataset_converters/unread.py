@@ -11,6 +11,8 @@ from pathlib import Path
 from condinst.dataset_converters.csv_files import csv_columns, csv_header
 from condinst.dataset_converters.folder import Folder
 from condinst.dataset_converters.numpy_masks import is_pickled
+from condinst.datasets.coco.json_stream import load_json
+from condinst.images.limit import open_image
 from condinst.utils.files import check_regular
 
 __all__ = ["name_unread", "unread_images"]
@@ -22,6 +24,8 @@ _JSON = (  # patterns that must all be in the beginning of the file
     ),
     ("Labelbox's export", (rb'"data_row"|"DataRow ID"|"Labeled Data"',)),
     ("V7 Darwin's json", (rb'"bounding_box"\s*:', rb'"(item|dataset)"\s*:', rb'"annotations"\s*:')),
+    ("V7 Darwin's json", (rb'"slots"\s*:', rb'"item"\s*:', rb'"annotations"\s*:')),
+    ("Dataloop's json", (rb'"(itemMetadata|datasetId)"\s*:', rb'"annotations"\s*:')),
     ("BDD100K's json", (rb'"poly2d"|"box2d"',)),
     ("Scale's json", (rb'"vertices"\s*:', rb'"label"\s*:')),
     ("Segments.ai's json", (rb'"segmentation_bitmap"|"label_status"',)),
@@ -31,6 +35,7 @@ _JSON = (  # patterns that must all be in the beginning of the file
     ("YouTube-VIS' json of videos", (rb'"videos"\s*:', rb'"(video_id|file_names)"\s*:')),
     ("LabelMe's or ISAT's json", (rb'"info"\s*:', rb'"objects"\s*:', rb'"segmentation"\s*:')),
 )
+_CITY = (rb'"imgHeight"\s*:', rb'"objects"\s*:', rb'"polygon"\s*:')
 _FILES = (  # endings of file names
     (
         "Cellpose's _seg.npy files, which are pickled,",
@@ -62,6 +67,12 @@ _TABLES = (  # columns
     ),
     ("a csv of boxes", {"filename", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
     ("a csv of boxes", {"imageid", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
+    (
+        "SpaceNet's csv of polygons",
+        {"imageid", "polygonwkt_pix"},
+        "write its polygons as COCO json: shapely.wkt.loads gives exterior.coords, of which x and "
+        "y are needed",
+    ),
     ("a csv of polygons", {"filename", "polygon"}, "write its polygons as COCO json"),
     ("a csv of polygons", {"image_id", "polygon"}, "write its polygons as COCO json"),
     ("a csv of polygons", {"imageid", "polygon"}, "write its polygons as COCO json"),
@@ -75,17 +86,32 @@ _IMAGES = (
     *(".nef", ".arw", ".dng", ".psd", ".svg", ".exr", ".jxl", ".raw", ".mrxs", ".scn"),
 )
 _BLOCK = 1 << 16
+_LARGE_JSON = 1 << 26  # bytes
 _MOTS = re.compile(rb"\d+ \d+ \d+ \d+ \d+ [!-~]+\r?\n")  # frame, id, class, height, width, RLE
 
 
 def name_unread(folder: Folder) -> str | None:
     """Return a sentence that names annotations of a known kind that is not read; else None."""
+    for file in folder.images:
+        if "/bitmasks/" in f"/{file}" and _has_numbers_in_alpha(folder.root / file):
+            return (
+                f"{file} is a bitmask of BDD100K, which is not read; convert the bitmasks "
+                "of each split to COCO by BDD100K's toolkit (its documentation names "
+                "bdd100k.label.to_coco with -m ins_seg and --only-mask)"
+            )
+        if "/bitmasks/" in f"/{file}":
+            break
     for file in folder.json_kinds.get("", [])[:50]:
         with open(folder.root / file, "rb") as stream:
             text = stream.read(_BLOCK)
         for name, patterns in _JSON:
             if all(re.search(pattern, text) for pattern in patterns):
                 return f"{file} is {name}, which is not read; export it as COCO"
+        if all(re.search(pattern, text) for pattern in _CITY):
+            return (
+                f"{file} is Cityscapes' json of polygons, which is not read; take the files "
+                "_instanceIds.png of gtFine, which hold the same objects"
+            )
     if lines := folder.with_suffix(".jsonl", ".ndjson"):
         return f"{lines[0]}: JSON lines are not read; export it as COCO"
     pickled = [file for file in folder.with_suffix(".npy") if is_pickled(folder.root / file)]
@@ -114,7 +140,29 @@ def name_unread(folder: Folder) -> str | None:
             return f"{found[0]}: {name} are not read; {way}"
     if not folder.images and (unread := unread_images(folder)):
         return unread
+    return _broken_json(folder)
+
+
+def _broken_json(folder: Folder) -> str | None:
+    """Return what is wrong with the first json file that is none, such as one that was cut."""
+    for file in folder.json_kinds.get("", [])[:50]:
+        path = folder.root / file
+        if path.stat().st_size > _LARGE_JSON:
+            continue
+        try:
+            load_json(str(path))
+        except ValueError as error:
+            return f"{file}: {error}"
     return None
+
+
+def _has_numbers_in_alpha(path: Path) -> bool:
+    try:
+        check_regular(path)
+        with open_image(path) as image:
+            return image.mode == "RGBA" and image.getextrema()[3][1] < 255
+    except Exception:  # each format's reader raises its own errors for a broken file
+        return False
 
 
 def _has_regions(path: Path) -> bool:

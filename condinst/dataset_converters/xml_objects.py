@@ -21,6 +21,7 @@ from condinst.dataset_converters.outlines import (
 )
 from condinst.dataset_converters.pascal import find_pascal
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
+from condinst.dataset_converters.xml_boxes import first_pixel
 from condinst.dataset_converters.xml_files import child_text, number, read_xml, xml_root_name
 from condinst.datasets.coco.entry_issues import short_repr
 
@@ -40,7 +41,8 @@ def read_xml_objects(folder: Folder, files: list[str], notes: Notes) -> Annotati
     Raises:
         ValueError: a file is broken, or its size is not the image's.
     """
-    return AnnotationSource("xml", _read_all(folder, files, notes), None)
+    first = first_pixel([folder.root / file for file in files], notes)
+    return AnnotationSource("xml", _read_all(folder, files, first, notes), None)
 
 
 def _lists(folder: Folder, notes: Notes) -> dict[str, str]:
@@ -57,7 +59,7 @@ def _lists(folder: Folder, notes: Notes) -> dict[str, str]:
     return found
 
 
-def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageRecord]:
+def _read_all(folder: Folder, files: list[str], first: int, notes: Notes) -> Iterator[ImageRecord]:
     used: set[str] = set()
     lists = _lists(folder, notes)
     for file in files:
@@ -74,7 +76,7 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
             raise ValueError(f"{path}: a second xml file for the image {name}")
         used.add(name)
         height, width = image_size(folder.root / name, _stated_size(path, root))
-        objects = list(_objects(path, root, height, width, notes))
+        objects = list(_objects(path, root, (height, width), first, notes))
         if not objects:
             notes.count("Images without objects, kept as negatives", name)
         stem = os.path.splitext(os.path.basename(name))[0]
@@ -115,8 +117,9 @@ def _stated_size(path: Path, root: Element) -> tuple[int, int] | None:
 
 
 def _objects(
-    path: Path, root: Element, height: int, width: int, notes: Notes
+    path: Path, root: Element, size: tuple[int, int], first: int, notes: Notes
 ) -> Iterator[dict[str, Any]]:
+    height, width = size
     for place, entry in enumerate(root.findall("object")):
         where = f"{path}: object {place}"
         label = child_text(entry, "name")
@@ -148,7 +151,7 @@ def _objects(
                 for key in ("xmin", "ymin", "xmax", "ymax")
             ]
             x1, y1, x2, y2 = _pixels(corners, where).tolist()
-            found = box_object(label, x1, y1, x2, y2, height, width)
+            found = box_object(label, x1 - first, y1 - first, x2, y2, height, width)
         else:
             notes.count("Objects with neither box nor polygon, left out", where)
             continue

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from condinst.dataset_converters.class_names import number_name, unnamed
 from condinst.dataset_converters.folder import Folder, read_text, read_yaml, stated_split
 from condinst.dataset_converters.image_sizes import image_size
 from condinst.dataset_converters.outlines import box_object, check_label, polygon_object
@@ -55,7 +56,11 @@ def _describes(path: Path) -> bool:
         data = read_yaml(path)
     except ValueError:  # another program's file, or broken: reading it as YOLO's says so
         return path.name in ("data.yaml", "data.yml")
-    return isinstance(data, dict) and "names" in data and bool({*SPLITS, "valid"} & data.keys())
+    return (
+        isinstance(data, dict)
+        and bool({"names", "nc"} & data.keys())
+        and bool({*SPLITS, "valid"} & data.keys())
+    )
 
 
 def _label_folders(folder: Folder) -> set[str]:
@@ -82,7 +87,7 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
     if description is not None:
         path = folder.root / description
         data = read_data_file(path) if path.suffix.lower() == ".data" else read_yaml(path)
-        classes = class_names(path, data)
+        classes = class_names(path, data, notes)
         images = _listed_images(path, data, notes)
         listed = {image for image, _ in images}
         for name in folder.images:
@@ -96,13 +101,7 @@ def read_yolo(folder: Folder, description: str | None, notes: Notes) -> Annotati
             else:
                 notes.count("Images without a label file, left out", p)
         classes = names_from_text(folder, notes)
-    return AnnotationSource(
-        "yolo", _read_all(images, folder, classes, notes), classes, _number_name
-    )
-
-
-def _number_name(label: Label) -> str:
-    return f"class_{label}"
+    return AnnotationSource("yolo", _read_all(images, folder, classes, notes), classes, number_name)
 
 
 def _listed_images(path: Path, data: dict, notes: Notes) -> list[tuple[Path, str | None]]:
@@ -255,8 +254,7 @@ def _objects(
         row, where = _row(path, number, line), f"{name}, row {number}"
         seen.add(row.label)
         if classes is not None and row.label not in classes:
-            notes.count(f"Objects of class {row.label}, which has no name, left out", where)
-            continue
+            notes.count(unnamed(row.label), where)
         found = None
         if len(row.numbers) < 4:
             notes.count("Polygons of fewer than three points, left out", where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from condinst.dataset_converters.class_names import number_name
 from condinst.dataset_converters.folder import Folder, read_text
 from condinst.dataset_converters.outlines import check_label
 from condinst.dataset_converters.records import Label, Notes
@@ -16,8 +17,12 @@ CLASS_FILES = ("classes.txt", "obj.names", "labels.txt")
 MAX_CLASS = 1_000_000
 
 
-def class_names(path: Path, data: Any) -> dict[Label, str]:
+def class_names(path: Path, data: Any, notes: Notes) -> dict[Label, str]:
     """Return number -> name of a yaml file's names; ValueError names the file."""
+    number = data.get("nc") if isinstance(data, dict) and "names" not in data else None
+    if type(number) is int and 0 < number <= MAX_CLASS:
+        notes.say(f"{path} has no names: its {number} classes are named by their numbers.")
+        return {label: number_name(label) for label in range(number)}
     if not isinstance(data, dict) or not isinstance(data.get("names"), list | dict):
         raise ValueError(
             f"{path}: expected the class names under the key names, as a list or as number: name"

@@ -30,6 +30,8 @@ _MODULES = {
     "RandomErasing": "transforms.erase_and_warp",
     "RandomTile": "transforms.random_tile",
     "Resize": "transforms.fast_transforms",
+    "UntilIteration": "transforms.until_iteration",
+    "YOLOXHSVRandomAug": "transforms.fast_transforms",
 }
 
 __all__ = [*_MODULES]
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from condinst.datasets.transforms.erase_and_warp import RandomErasing as RandomErasing
     from condinst.datasets.transforms.fast_transforms import PackDetInputs as PackDetInputs
     from condinst.datasets.transforms.fast_transforms import Resize as Resize
+    from condinst.datasets.transforms.fast_transforms import YOLOXHSVRandomAug as YOLOXHSVRandomAug
     from condinst.datasets.transforms.fit_boxes import FitBoxesToMasks as FitBoxesToMasks
     from condinst.datasets.transforms.load_annotations import LoadAnnotations as LoadAnnotations
     from condinst.datasets.transforms.load_image import LoadImageFromFile as LoadImageFromFile
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
         PrepareMixedTargets as PrepareMixedTargets,
     )
     from condinst.datasets.transforms.random_tile import RandomTile as RandomTile
+    from condinst.datasets.transforms.until_iteration import UntilIteration as UntilIteration
 else:
     _import = lazy_names(__name__, _MODULES)
 

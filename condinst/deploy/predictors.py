@@ -229,8 +229,8 @@ class OpenVinoPredictor(_FilePredictor):
     Args:
         file: path of the .xml file; its .bin must be in the same folder.
         device: OpenVINO's name of the device, such as "CPU" or "GPU".
-        threads, score_thr, channel_order, on_error, max_mask_pixels, tile, tile_overlap,
-            tile_standard_pred, tile_match_threshold: as for :class:`OnnxPredictor`.
+        threads, score_thr, channel_order, on_error, max_mask_pixels: see :class:`OnnxPredictor`.
+        tile, tile_overlap, tile_standard_pred, tile_match_threshold: see :class:`OnnxPredictor`.
     """
 
     def __init__(

@@ -8,7 +8,9 @@ import mmdet.visualization  # noqa: F401
 from condinst.engine.checkpoint_hook import CompleteCheckpointHook
 from condinst.engine.cpu_amp import CpuAmpOptimWrapper
 from condinst.engine.curve_hook import CurveHook
+from condinst.engine.early_stop import EarlyStopHook
 from condinst.engine.inference_hook import InferenceHook
+from condinst.engine.logged_images_hook import LoggedImagesHook
 from condinst.engine.report_hook import ReportHook
 from condinst.engine.signals import StopHook
 from condinst.engine.visualization_hook import VisualizationHook
@@ -17,7 +19,9 @@ __all__ = [
     "CompleteCheckpointHook",
     "CpuAmpOptimWrapper",
     "CurveHook",
+    "EarlyStopHook",
     "InferenceHook",
+    "LoggedImagesHook",
     "VisualizationHook",
     "ReportHook",
     "StopHook",

@@ -89,7 +89,7 @@ class ReportHook(Hook):
         from condinst.report.run import read_info, write_info
 
         info = read_info(runner.work_dir)
-        info["seconds"] = self._seconds()
+        info |= {"seconds": self._seconds(), "max_iters": runner.max_iters}
         path = _predictions(runner, "last")
         if _age(path) not in (None, self._age):  # else it is from an earlier validation
             validations = info.setdefault("validations", {})
@@ -106,7 +106,9 @@ class ReportHook(Hook):
         from condinst.report.report_page import write_report
         from condinst.report.run import read_info, read_run, write_info
 
-        write_info(runner.work_dir, read_info(runner.work_dir) | {"seconds": self._seconds()})
+        # with --time, the planned number of iterations is not the config's
+        noted = {"seconds": self._seconds(), "max_iters": runner.max_iters}
+        write_info(runner.work_dir, read_info(runner.work_dir) | noted)
         start = time.monotonic()
         path, missing = write_report(read_run(runner.work_dir), runner.cfg)
         runner.logger.info(f"Results: {path} (made in {time.monotonic() - start:.1f} s)")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process, master_only
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.runner import Runner
 
 from condinst.compat.checkpoint_writing import TEMPORARY, remove, write_mark
@@ -30,6 +32,7 @@ class FinishedHook(Hook):
         finished: number of iterations that are finished, hooks included.
         first: that number when the training began or was resumed.
         epochs: number of finished epochs; None inside of an epoch.
+        validating: whether the model has its averaged weights, if it has any.
     """
 
     priority = "LOWEST"  # after the schedule's step, EMAHook and CheckpointHook
@@ -37,6 +40,7 @@ class FinishedHook(Hook):
     def __init__(self) -> None:
         self.first = self.finished = 0
         self.epochs: int | None = 0
+        self.validating = False
 
     def before_train(self, runner: Runner) -> None:
         self.first = self.finished = runner.iter
@@ -50,6 +54,12 @@ class FinishedHook(Hook):
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         self.finished = runner.iter + 1
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        self.validating = True
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        self.validating = False
 
     def is_whole(self, runner: Runner) -> bool:
         """Tell whether the next iteration has not yet changed the weights."""
@@ -82,6 +92,27 @@ def save_now(runner: Runner, reason: str, *, together: bool = False) -> str | No
         return None
     if not together and not isinstance(runner, Runner):
         return None
+    with _trained_weights(runner, state):
+        return _save(hook, runner, state, reason)
+
+
+@contextlib.contextmanager
+def _trained_weights(runner: Runner, state: FinishedHook) -> Iterator[None]:
+    """Give the model the weights that are trained, where a validation has averaged ones in it.
+
+    EMAHook exchanges the two when it saves, and would take the one for the other.
+    """
+    swapped = [hook for hook in runner.hooks if isinstance(hook, EMAHook) and state.validating]
+    for hook in swapped:
+        hook._swap_ema_parameters()
+    try:
+        yield
+    finally:
+        for hook in swapped:
+            hook._swap_ema_parameters()
+
+
+def _save(hook: CheckpointHook, runner: Runner, state: FinishedHook, reason: str) -> str | None:
     if hook.by_epoch:
         return _save_in_epoch(hook, runner, state, reason)
     path = os.path.join(hook.out_dir, hook.filename_tmpl.format(state.finished))

@@ -218,6 +218,7 @@ class StopHook(FinishedHook):
             self._stop_in_validation(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        super().after_val_epoch(runner, metrics)
         self._stop_in_validation(runner)
 
     def _stop_in_validation(self, runner: Runner) -> None:

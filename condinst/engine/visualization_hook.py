@@ -86,21 +86,37 @@ class VisualizationHook(Hook):
         )
 
     def _write(self, sample: DetDataSample, classes: Sequence[str], path: Path) -> None:
-        height, width = sample.ori_shape[:2]
-        image = np.ascontiguousarray(read_for_display(sample.img_path, (height, width)))
-        predicted = sample.pred_instances
-        predicted = predicted[predicted.scores >= self.score_thr].numpy()
-        truth = sample.get("gt_instances")
-        if truth is None or "masks" not in truth or _size(truth.masks) != (height, width):
-            truth = None
-        arguments = (image, predicted, classes, self.score_thr)
-        if truth is not None:
-            _save(draw_side_by_side(image, truth, predicted, classes, self.score_thr), path)
-        else:
-            _save(draw_instances(*arguments), path)
+        _save(draw_sample(sample, classes, self.score_thr), path)
         if self.closeups:
-            closeups = draw_closeups(*arguments, gt=truth, num=self.closeups)
+            image, predicted, truth = _parts(sample, self.score_thr)
+            closeups = draw_closeups(
+                image, predicted, classes, self.score_thr, gt=truth, num=self.closeups
+            )
             _save(closeups, path.with_name(f"{path.stem}_edges.png"))
+
+
+def draw_sample(sample: DetDataSample, classes: Sequence[str], score_thr: float) -> np.ndarray:
+    """Draw a tested image, beside its ground truth if the pipeline has loaded that at its size.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    image, predicted, truth = _parts(sample, score_thr)
+    if truth is None:
+        return draw_instances(image, predicted, classes, score_thr)
+    return draw_side_by_side(image, truth, predicted, classes, score_thr)
+
+
+def _parts(sample: DetDataSample, score_thr: float) -> tuple[np.ndarray, Any, Any]:
+    """Return the image, the predictions above the threshold, and the ground truth or None."""
+    height, width = sample.ori_shape[:2]
+    image = np.ascontiguousarray(read_for_display(sample.img_path, (height, width)))
+    predicted = sample.pred_instances
+    predicted = predicted[predicted.scores >= score_thr].numpy()
+    truth = sample.get("gt_instances")
+    if truth is None or "masks" not in truth or _size(truth.masks) != (height, width):
+        truth = None
+    return image, predicted, truth
 
 
 def _save(drawn: np.ndarray, path: Path) -> None:

@@ -137,26 +137,19 @@ def _best_pairs(
 ) -> tuple[str, str, str]:
     """Return scores, classes and points (B, top) of one level's best pairs, by falling score."""
     threshold = g.named(SCORE_THR, np.float32(settings.score_thr))
-    # equal scores rank by point, then class, because TopK prefers lower indices
-    by_point = g.Transpose(_flatten_map(g, cls), perm=[0, 2, 1])  # (B, P, C)
+    # Equal scores rank by point, then class, because TopK prefers lower indices. The detector ranks
+    # scores too: logits would tell scores apart that are equal in float32.
+    ranked = g.Sigmoid(g.Transpose(_flatten_map(g, cls), perm=[0, 2, 1]))  # (B, P, C)
     quality = None if center is None else g.Sigmoid(_flatten_map(g, center))  # (B, 1, P)
     combined = settings.threshold_with_centerness and quality is not None
     if combined:
-        ranked = g.Mul(g.Sigmoid(by_point), g.Transpose(quality, perm=[0, 2, 1]))
-    else:
-        ranked = by_point  # logits rank like scores; only the selected ones need a sigmoid
-    best, inds = g.TopK(g.Reshape(ranked, [0, -1]), top, axis=1, outputs=2)
+        ranked = g.Mul(ranked, g.Transpose(quality, perm=[0, 2, 1]))
+    scores, inds = g.TopK(g.Reshape(ranked, [0, -1]), top, axis=1, outputs=2)
     points = g.Div(inds, [settings.num_classes])
     labels = g.Sub(inds, g.Mul(points, [settings.num_classes]))
-    if combined:
-        scores = best
-        above = g.Greater(scores, threshold)
-    else:
-        scores = g.Sigmoid(best)
-        above = g.Greater(scores, threshold)
-        if quality is not None:
-            found = g.GatherElements(g.Squeeze(quality, [1]), points, axis=1)
-            scores = g.Mul(scores, found)
+    above = g.Greater(scores, threshold)
+    if quality is not None and not combined:
+        scores = g.Mul(scores, g.GatherElements(g.Squeeze(quality, [1]), points, axis=1))
     return g.Where(above, scores, _NO_SCORE), labels, points
 
 

@@ -139,9 +139,15 @@ class MaskSettings:
         """Read the settings of a detector.
 
         Raises:
-            ValueError: exported files do not support an activation of the head.
+            ValueError: exported files do not support an activation of the head, or
+                ``test_cfg.mask_quality``.
         """
         head = model.mask_head
+        if (quality := model.test_cfg.get("mask_quality", "none")) != "none":
+            raise ValueError(
+                f"model.test_cfg.mask_quality={quality!r}: expected 'none', the only one of "
+                "exported models"
+            )
         is_rtmdet = isinstance(model, RTMDet)
         return cls(
             channels=tuple(head.channels),

@@ -21,7 +21,7 @@ from condinst.config.blame import blaming
 from condinst.config.check import PREDICTION, check_config
 from condinst.config.nodes import dataset_layers, type_name
 from condinst.config.problem import wrong
-from condinst.config.read import name_types, read_config_file
+from condinst.config.read import CHECKPOINT_SUFFIXES, name_types, read_config_file
 from condinst.images.pixel_format import PixelFormat
 from condinst.inference.options import device_hint
 from condinst.model_zoo import get, list_models, resolve_checkpoint, resolve_config
@@ -31,8 +31,6 @@ from condinst.models.optimize import optimize_for_inference
 from condinst.models.speed import AUTOCAST_DTYPES
 from condinst.registry import DATASETS, MODELS, TRANSFORMS
 from condinst.utils.hub import PREFIX as HUB
-
-CHECKPOINT_SUFFIXES = {".pth", ".pt", ".ckpt", ".bin"}
 
 
 def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["trace"]
+__all__ = ["has_hole", "trace"]
 
 
 @dataclass
@@ -21,7 +21,15 @@ class _Ring:
     is_hole: bool
 
 
-def trace(mask: np.ndarray, x: int = 0, y: int = 0, tolerance: float = 0.0) -> list[np.ndarray]:
+def trace(
+    mask: np.ndarray,
+    x: int = 0,
+    y: int = 0,
+    tolerance: float = 0.0,
+    *,
+    stairs: bool = True,
+    least: float = 0.0,
+) -> list[np.ndarray]:
     """Trace each part of a mask as one ring.
 
     Pixels that touch only at a corner belong to two parts. A hole is joined to its part's outline
@@ -31,11 +39,16 @@ def trace(mask: np.ndarray, x: int = 0, y: int = 0, tolerance: float = 0.0) -> l
         mask: (h, w) bool.
         x, y: place of the mask's top left pixel in the image.
         tolerance: largest distance of the rings from the pixels' edges, in pixels.
+        stairs: whether rings go around each pixel; else through the middles of its edges, which
+            makes straight lines of slanted outlines. The same pixels have their centers inside.
+        least: parts and holes that enclose fewer pixels are left out.
 
     Returns:
         Per part, (K, 2) xy points, float32.
     """
-    rings = _rings(mask)
+    rings = [ring for ring in _rings(mask) if _area(ring.points) >= least]
+    if not stairs:
+        rings = [_Ring(_through_middles(ring.points), ring.is_hole) for ring in rings]
     outlines = [ring for ring in rings if not ring.is_hole]
     frames = np.array([[*o.points.min(axis=0), *o.points.max(axis=0)] for o in outlines])
     holes: list[list[np.ndarray]] = [[] for _ in outlines]
@@ -48,6 +61,16 @@ def trace(mask: np.ndarray, x: int = 0, y: int = 0, tolerance: float = 0.0) -> l
             part = _join(part, _simplify(hole, tolerance))
         parts.append((part + [x, y]).astype(np.float32))
     return parts
+
+
+def has_hole(mask: np.ndarray, least: float = 0.0) -> bool:
+    """Tell whether a part of an (h, w) mask has a hole that encloses at least so many pixels."""
+    return any(ring.is_hole and _area(ring.points) >= least for ring in _rings(mask))
+
+
+def _area(ring: np.ndarray) -> float:
+    x, y = ring.T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
 def _rings(mask: np.ndarray) -> list[_Ring]:
@@ -78,6 +101,16 @@ def _rings(mask: np.ndarray) -> list[_Ring]:
             ring = ring[:1] + ring[:0:-1]
         rings.append(_Ring(points[ring].astype(float), is_hole))
     return rings
+
+
+def _through_middles(ring: np.ndarray) -> np.ndarray:
+    """Return the middles of the pixel edges of a ring, from the topmost, leftmost one on."""
+    way = np.roll(ring, -1, axis=0) - ring
+    lengths = np.abs(way).max(axis=1).astype(int)
+    edge = np.repeat(np.arange(len(ring)), lengths)
+    number = np.arange(len(edge)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    points = ring[edge] + np.sign(way[edge]) * (number + 0.5)[:, None]
+    return np.roll(points, -int(np.lexsort((points[:, 0], points[:, 1]))[0]), axis=0)
 
 
 def _pairs(order: np.ndarray) -> list[int]:

@@ -1,7 +1,7 @@
 """The detector and its parts; importing registers them under the scope ``condinst``."""
 
 import condinst.compat.needed  # noqa: F401
-from condinst.models.backbones import IntervalDCNResNet, TimmBackbone
+from condinst.models.backbones import CSPNeXt, IntervalDCNResNet, TimmBackbone
 from condinst.models.boxinst import (
     BoxInst,
     BoxInstBboxHead,
@@ -26,6 +26,7 @@ __all__ = [
     "BoxInstBboxHead",
     "BoxInstDataPreprocessor",
     "BoxInstMaskHead",
+    "CSPNeXt",
     "CondInst",
     "CondInstBboxHead",
     "CondInstMaskHead",

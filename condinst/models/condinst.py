@@ -13,6 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from condinst.models.input_channels import adapt_when_loading
+from condinst.models.postprocess.mask_quality import check_mask_quality, rescore
 from condinst.models.postprocess.masks import postprocess_masks
 from condinst.models.speed import autocast, compile_networks, to_channels_last
 from condinst.models.structures import Assignment, DensePredictions, GroundTruth, Instances
@@ -35,7 +36,8 @@ class CondInst(BaseDetector):
         train_cfg: passed to both heads.
         test_cfg: ``mask_thr``, from 0 to 1; ``mask_format``, see
             :func:`~condinst.models.postprocess.masks.postprocess_masks`; ``autocast_dtype``,
-            "bfloat16" or "float16" for mixed precision; and the keys of
+            "bfloat16" or "float16" for mixed precision; ``mask_quality``, "maskness" for scores
+            times :func:`~condinst.models.postprocess.mask_quality.mask_quality`; and the keys of
             :func:`~condinst.models.postprocess.boxes.postprocess_boxes`.
         data_preprocessor: config of the module that turns images into a batch.
         channels_last: whether weights and activations use torch's channels-last memory format: the
@@ -43,7 +45,8 @@ class CondInst(BaseDetector):
         compile: whether ``torch.compile`` compiles backbone, neck and heads, at the first batch.
 
     Raises:
-        ValueError: the two heads disagree on the parameters of a dynamic network.
+        ValueError: the two heads disagree on the parameters of a dynamic network, or
+            ``mask_quality`` has another value.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class CondInst(BaseDetector):
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg or {}
+        check_mask_quality(self.test_cfg.get("mask_quality", "none"))
         self.backbone = MODELS.build(backbone)
         adapt_when_loading(self.backbone)
         self.neck = MODELS.build(neck)
@@ -267,6 +271,8 @@ class CondInst(BaseDetector):
     ) -> InstanceData:
         """Add the masks to the detections of one image, at the size that is asked for."""
         img_shape = tuple(meta["img_shape"][:2])
+        if self.test_cfg.get("mask_quality", "none") != "none":
+            found, mask_logits = rescore(found, mask_logits, self.test_cfg["mask_thr"])
         bboxes = found.bboxes
         if rescale:
             # a pipeline without Resize sets no scale factor

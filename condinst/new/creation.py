@@ -141,7 +141,7 @@ def _create(
     places = _places(imported, config.parent)
     _check_templates(imported.classes, places)
     facts = collect_facts(imported.train, imported.val)
-    recipe = find_recipe(model, machine.device, facts.masks[0], from_scratch)
+    recipe = find_recipe(model, machine, facts.masks[0], from_scratch)
     plan = make_plan(
         name,
         places,
@@ -149,7 +149,6 @@ def _create(
         machine,
         recipe,
         from_scratch=from_scratch,
-        asked=model is not None,
     )
     text = config_text(plan)
     _write(config, text)
@@ -158,6 +157,7 @@ def _create(
         *imported.notes,
         *_note_on_test(imported),
         *notes_on(facts),
+        *([f"model: {recipe.name}, {recipe.why}"] if recipe.why else []),
         weights_note(recipe, plan.base, from_scratch),
     ]
     if plan.views.tiles:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from condinst.new.resources import Machine
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Recipe:
         zoo: the published model whose weights training starts from; None without one.
         small: whether it is meant for machines without a GPU.
         boxes: whether masks are learned from boxes.
+        rtmdet: whether it is an RTMDet-Ins, whose config has other keys.
+        why: reason for the choice, for a comment in the config; empty if it was asked for.
+        unreachable: whether it starts from scratch because no weights can be had.
     """
 
     name: str
@@ -32,6 +36,9 @@ class Recipe:
     zoo: str | None = None
     small: bool = False
     boxes: bool = False
+    rtmdet: bool = False
+    why: str = ""
+    unreachable: bool = False
 
 
 _SHORT = {
@@ -49,10 +56,19 @@ _ALIASES = {
     "boxinst": "boxinst_r50_fpn_90k",
     "boxinst-r101": "boxinst_r101_fpn_90k",
 }
+# Models with a config for fine-tuning, which the new config inherits from instead of the recipe of
+# 300 epochs; the numbers are (gib_per_megapixel, gib_fixed).
+_FINE_TUNED = {
+    "rtmdet-ins_tiny": (1.5, 1.0),
+    "rtmdet-ins_s": (2.2, 1.2),
+    "rtmdet-ins_m": (4.0, 1.8),
+}
+# GiB of a GPU from which the default is m; below, it is s
+_MEMORY_OF_M = 20.0
 # part of a model's name -> (gib_per_megapixel, gib_fixed)
 _MEMORY = {"r101": (2.8, 2.0), "convnext": (2.8, 2.0), "mobilenetv3": (1.8, 1.0)}
 
-NAMES = (*_SHORT, *_ALIASES)
+NAMES = (*_FINE_TUNED, *_SHORT, *_ALIASES)
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -81,17 +97,17 @@ def check_model(name: str) -> None:
     from condinst.model_zoo.index import unknown
 
     models = [name for name in list_models() if get(name).collection in ("CondInst", "BoxInst")]
-    if name not in _SHORT and _ALIASES.get(name, name) not in models:
-        expected = f"a name of condinst list or one of {', '.join(NAMES)}"
+    if name not in (*_SHORT, *_FINE_TUNED) and _ALIASES.get(name, name) not in models:
+        expected = f"a CondInst or BoxInst of condinst list or one of {', '.join(NAMES)}"
         raise ValueError(f"--model {unknown(name, expected, [*NAMES, *models])}")
 
 
-def find_recipe(name: str | None, device: str, masks: bool, from_scratch: bool) -> Recipe:
-    """Return the model of a name, or the one that fits the device and the annotations.
+def find_recipe(name: str | None, machine: Machine, masks: bool, from_scratch: bool) -> Recipe:
+    """Return the model of a name, or the one that fits the machine, the network and the data.
 
     Args:
         name: one of ``NAMES``, or a model of ``condinst list``; None chooses one.
-        device: "cpu" or "cuda".
+        machine: the device that will train.
         masks: whether the training annotations have masks.
         from_scratch: whether training starts without weights.
 
@@ -100,15 +116,49 @@ def find_recipe(name: str | None, device: str, masks: bool, from_scratch: bool) 
             not available.
     """
     if name is None:
-        small = device == "cpu"
-        name = ("r18" if small else "r50") if masks else ("boxinst-r18" if small else "boxinst")
-    recipe = _SHORT.get(name) or _from_index(name, from_scratch)
+        return _choose(machine, masks, from_scratch)
+    recipe = _recipe(name, from_scratch)
     if not recipe.boxes and not masks:
         raise ValueError(
             f"--model {name}: learns from masks, and the training annotations have only boxes; "
             "expected boxinst, boxinst-r18, or another boxinst_* of condinst list"
         )
     return recipe
+
+
+def _choose(machine: Machine, masks: bool, from_scratch: bool) -> Recipe:
+    small = machine.device == "cpu"
+    why = "the small model: no GPU" if small else "the model for a GPU"
+    if not masks:
+        name = "boxinst-r18" if small else "boxinst"
+        return replace(_recipe(name, from_scratch), why=f"{why}, no masks to learn from")
+    if from_scratch:
+        return replace(_recipe("r18" if small else "r50", True), why=why)
+    name, why = "rtmdet-ins_tiny", "fast without a GPU, and trained on COCO"
+    if not small:
+        name = "rtmdet-ins_m" if machine.memory >= _MEMORY_OF_M else "rtmdet-ins_s"
+        why = f"for a GPU of {machine.memory:.0f} GiB, and trained on COCO"
+    if _can_be_had(name):
+        return replace(_recipe(name, False), why=why)
+    why = f"the small model: the weights of {name} are not on this machine and cannot be reached"
+    return replace(_SHORT["r18"], why=why, unreachable=_backbone_file("r18") is None)
+
+
+def _can_be_had(name: str) -> bool:
+    from condinst.model_zoo import get
+    from condinst.model_zoo.reachable import any_reachable, local_file
+
+    entry = get(name)
+    return local_file(entry) is not None or any_reachable([str(entry.weights), *entry.mirrors])
+
+
+def _recipe(name: str, from_scratch: bool) -> Recipe:
+    if name in _FINE_TUNED:
+        per_megapixel, fixed = _FINE_TUNED[name]
+        base = f"small/{name}.py"
+        zoo = None if from_scratch else name
+        return Recipe(name, base, per_megapixel, fixed, zoo=zoo, rtmdet=True)
+    return _SHORT.get(name) or _from_index(name, from_scratch)
 
 
 def _from_index(name: str, from_scratch: bool) -> Recipe:
@@ -133,24 +183,21 @@ def _from_index(name: str, from_scratch: bool) -> Recipe:
     return replace(recipe, zoo=known)
 
 
-def _local_file(entry: Any) -> Path | None:
-    from condinst.model_zoo.weights import HOME, WEIGHTS
-
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "condinst"
-    folders = [os.environ.get(WEIGHTS), Path(os.environ.get(HOME) or cache) / "weights"]
-    paths = (Path(f).expanduser() / str(entry.weights_file) for f in folders if f)
-    return next((path for path in paths if path.is_file()), None)
-
-
 def weights_note(recipe: Recipe, base: Any, from_scratch: bool) -> str:
     """Return a sentence on the initial weights and whether they are on this machine."""
+    if recipe.unreachable:
+        return (
+            "weights: none could be reached, training starts from scratch; with a network, "
+            "--force writes a config that starts from COCO's"
+        )
     if from_scratch:
         return "weights: none, training starts from scratch"
     if recipe.zoo:
         from condinst.model_zoo import get
+        from condinst.model_zoo.reachable import local_file
 
         entry = get(recipe.zoo)
-        file = _local_file(entry)
+        file = local_file(entry)
         what = f"{recipe.zoo}, trained on COCO (license: {entry.license})"
         return _note(what, file, str(entry.weights))
     backbone = base.model.backbone
@@ -184,6 +231,15 @@ def _url(address: str) -> str:
 
         return get_external_models()[address.removeprefix("open-mmlab://")]
     return address
+
+
+def _backbone_file(name: str) -> Path | None:
+    """Return the backbone's weights of a small model on this machine; None without them."""
+    from condinst.compat.base_configs import shipped_config
+    from condinst.config.read import read_config_file
+
+    base = read_config_file(shipped_config(_SHORT[name].base))
+    return _torch_file(_url(base.model.backbone.init_cfg.checkpoint))
 
 
 def _torch_file(url: str) -> Path | None:

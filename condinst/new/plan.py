@@ -48,7 +48,6 @@ class Plan:
         start: the initial weights: "coco", "imagenet" or "scratch".
         base: the loaded config that the new one inherits from.
         statistics: mean and standard deviation of each channel; None keeps the base's.
-        asked: whether the user chose the model.
         views: image sizes of the pipelines.
         schedule: batch, learning rate and length.
         balance: class-balanced sampling; None without it.
@@ -64,7 +63,6 @@ class Plan:
     start: str
     base: Any
     statistics: tuple[tuple[float, ...], tuple[float, ...]] | None
-    asked: bool
     views: Views
     schedule: Schedule
     balance: Balance | None
@@ -85,7 +83,6 @@ def make_plan(
     recipe: Recipe,
     *,
     from_scratch: bool,
-    asked: bool,
 ) -> Plan:
     """Choose all settings.
 
@@ -96,7 +93,9 @@ def make_plan(
     from condinst.config.read import read_config_file
 
     base = read_config_file(shipped_config(recipe.base))
-    start = "scratch" if from_scratch else "coco" if recipe.zoo else "imagenet"
+    start = (
+        "scratch" if from_scratch or recipe.unreachable else "coco" if recipe.zoo else "imagenet"
+    )
     views = choose_views(facts, machine.device, memory_megapixels(machine, recipe))
     return Plan(
         name=name,
@@ -107,7 +106,6 @@ def make_plan(
         start=start,
         base=base,
         statistics=_statistics(facts),
-        asked=asked,
         views=views,
         schedule=choose_schedule(facts, views, machine, recipe, base, start),
         balance=choose_balance(facts),

@@ -91,6 +91,8 @@ def choose_schedule(
     else:
         why += f"fit into {machine.name}"
     optimizer = base.optim_wrapper.optimizer
+    # the rate of an RTMDet-Ins' base is for weights that are good already
+    base_lr = optimizer.lr * (2 if recipe.rtmdet and start == "scratch" else 1)
     base_batch = base.auto_scale_lr.base_batch_size
     per_image, least = _CPU_VIEWS if machine.device == "cpu" else _VIEWS[start]
     wanted = per_image * facts.num_train / batch_size
@@ -100,8 +102,8 @@ def choose_schedule(
     max_iters = interval * validations
     return Schedule(
         batch_size=batch_size,
-        lr=float(f"{optimizer.lr * batch_size / base_batch:.3g}"),
-        base_lr=optimizer.lr,
+        lr=float(f"{base_lr * batch_size / base_batch:.3g}"),
+        base_lr=base_lr,
         base_batch_size=base_batch,
         adam=optimizer.type == "AdamW",
         max_iters=max_iters,

@@ -10,6 +10,8 @@ from condinst.new.plan import Plan
 from condinst.new.text_training import model_lines, schedule_lines
 from condinst.version import __version__
 
+_AUGMENTED = 0.85  # part of the training in which colors change
+
 
 def config_text(plan: Plan) -> str:
     """Return the content of the config file."""
@@ -26,14 +28,10 @@ def config_text(plan: Plan) -> str:
 
 def _head(plan: Plan) -> list[str]:
     facts = plan.facts
-    why = "as asked for"
-    if not plan.asked:
-        why = {"cpu": "the small model: no GPU", "cuda": "the model for a GPU"}[plan.machine.device]
-        why += ", no masks to learn from" if plan.recipe.boxes else ""
     return [
         f"# {plan.name}: {facts.num_train} images to train on, {facts.num_val} to validate on. "
         f'Written by "condinst new", {__version__}.',
-        *line(f'_base_ = "condinst::{plan.recipe.base}"', why),
+        *line(f'_base_ = "condinst::{plan.recipe.base}"', plan.recipe.why or "as asked for"),
     ]
 
 
@@ -65,7 +63,17 @@ def _train_pipeline(plan: Plan) -> list[str]:
         lines += _step(resize | dict(scales=scales), views.why)
     flip = codes(dict(type="RandomFlip", prob=0.5))
     lines += _step(flip, "leave out if mirrored objects are of another class")
-    return [*lines, *_targets(plan), "]"]
+    return [*lines, *_colors(plan), *_targets(plan), "]"]
+
+
+def _colors(plan: Plan) -> list[str]:
+    """Return the step that changes colors, which knows 8-bit color images only."""
+    if not plan.recipe.rtmdet or not plan.facts.inputs.pixels.is_rgb8:
+        return []
+    last = round(plan.schedule.max_iters * _AUGMENTED)
+    items: dict[str, Any] = dict(type="UntilIteration", iteration=last)
+    why = "colors change a little, but not at the end: the last images are as those of the test"
+    return _step(codes(items | dict(transforms=[dict(type="YOLOXHSVRandomAug")])), why)
 
 
 def _step(items: dict[str, str], why: str = "") -> list[str]:
@@ -112,7 +120,8 @@ def _targets(plan: Plan) -> list[str]:
             "*_base_.train_pipeline[-2:],", "makes the mask targets and packs the inputs", 4
         )
     inner = ", ".join(f"{key}={code}" for key, code in codes(changed).items())
-    reasons = ["stride: that of mask_head.mask_out_stride"] if "stride" in changed else []
+    owner = "bbox_head.mask_loss_stride" if plan.recipe.rtmdet else "mask_head.mask_out_stride"
+    reasons = [f"stride: that of {owner}"] if "stride" in changed else []
     reasons += ["only COCO's images end in a bad strip"] * ("bottom_pixels_removed" in changed)
     reasons += ["the pixels have 12 bits"] * ("value_range" in changed)
     code = f"dict(_base_.train_pipeline[-2], {inner}),"

@@ -31,7 +31,7 @@ def summary(page: HtmlPage, run: Run, cfg: Mapping[str, Any], which: str | None)
         "work folder": str(run.work_dir),
         "config": str(run.config),
         **_model_and_data(cfg, "val"),
-        "iterations": _iterations(run.curves, cfg),
+        "iterations": _iterations(run, cfg),
         "time": _duration(run.info.get("seconds")),
         **_scores(run.curves),
         "checkpoints": ", ".join(f"{n} ({w})" for w, n in run.checkpoints.items()) or None,
@@ -72,11 +72,14 @@ def _model_and_data(cfg: Mapping[str, Any], split: str) -> dict[str, str | None]
     }
 
 
-def _iterations(curves: TrainingCurves | None, cfg: Mapping[str, Any]) -> str | None:
+def _iterations(run: Run, cfg: Mapping[str, Any]) -> str | None:
+    curves = run.curves
     if curves is None:
         return None
     done = max((line[-1][0] for line in curves.losses.values() if line), default=0)
-    planned = (cfg.get("train_cfg") or {}).get("max_iters")
+    planned = run.info.get("max_iters")
+    if type(planned) is not int:
+        planned = (cfg.get("train_cfg") or {}).get("max_iters")
     times = len(curves.resumed_at)
     resumed = f", resumed {'once' if times == 1 else f'{times} times'}" if times else ""
     if planned and done < planned:

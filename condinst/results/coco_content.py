@@ -13,7 +13,7 @@ from condinst.results.formats import coco_category_ids
 if TYPE_CHECKING:
     from condinst.results.results import Results
 
-__all__ = ["CocoRows", "coco_content", "coco_rows", "json_text"]
+__all__ = ["CocoRows", "coco_content", "coco_rows", "distinct_names", "json_text"]
 
 
 class CocoRows(NamedTuple):
@@ -54,7 +54,7 @@ def coco_content(rows: Iterable[CocoRows], class_names: Sequence[str]) -> dict[s
         images.append(image | dict(id=image_id))
         for row in found:
             annotations.append(row | dict(id=len(annotations) + 1, image_id=image_id))
-    names = _distinct_names([image["file_name"] for image in images])
+    names = distinct_names([image["file_name"] for image in images])
     for image, name in zip(images, names, strict=True):
         image["file_name"] = name
     ids = coco_category_ids(class_names)
@@ -72,7 +72,7 @@ def json_text(content: dict[str, Any]) -> str:
     return text
 
 
-def _distinct_names(paths: Sequence[str]) -> list[str]:
+def distinct_names(paths: Sequence[str]) -> list[str]:
     """Return the names of the files; if two are equal, relative paths that differ."""
     names = [Path(path).name for path in paths]
     if len(set(names)) == len(names):

@@ -20,6 +20,8 @@ from condinst.utils.files import write_whole
 if TYPE_CHECKING:
     from PIL import Image
 
+    from condinst.visualization.labels import Names
+
 __all__ = ["DrawnFields"]
 
 # Sides of an image in a notebook, in pixels, and rows of the table below it.
@@ -36,7 +38,7 @@ class DrawnFields(Fields):
         *,
         score_thr: float = 0.0,
         boxes: bool = True,
-        names: bool = True,
+        names: Names = "auto",
         enlarge: bool = True,
     ) -> NDArray[np.uint8]:
         """Draw the instances on the image.
@@ -46,7 +48,9 @@ class DrawnFields(Fields):
                 that :func:`~condinst.images.pixel_format.to_display` takes.
             score_thr: instances with a lower score are not drawn; by default, all are drawn.
             boxes: whether to draw boxes around the masks.
-            names: whether to write names and scores.
+            names: which names and scores to write. "auto" leaves out the name of the only class,
+                and every label that would hide more than a fifth of an object's box; True writes
+                all that have a place beside each other, False none.
             enlarge: whether to enlarge an image of less than 480 pixels, by a whole number, so that
                 names do not hide its objects. Without names, nothing is enlarged.
 
@@ -66,7 +70,7 @@ class DrawnFields(Fields):
             score_thr,
             boxes=boxes,
             names=names,
-            enlarge=enlarge and names,
+            enlarge=enlarge and names is not False,
         )
 
     plot = draw
@@ -78,7 +82,7 @@ class DrawnFields(Fields):
         *,
         score_thr: float = 0.0,
         boxes: bool = True,
-        names: bool = True,
+        names: Names = "auto",
         enlarge: bool = True,
     ) -> Path:
         """Write the image with its instances to a file.

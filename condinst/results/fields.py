@@ -33,7 +33,9 @@ _ELSEWHERE = {
     **dict.fromkeys(
         ("filter", "select", "with_threshold"), 'results[results.scores > 0.5], results["person"]'
     ),
-    **dict.fromkeys(("save_txt", "to_yolo"), "to_polygons(), and docs/predict.md on files"),
+    **dict.fromkeys(
+        ("save_txt", "to_yolo"), "to_polygons(); condinst predict --format yolo writes files"
+    ),
     **dict.fromkeys(("to_csv", "to_parquet"), "to_dataframe()"),
     "save_crop": "read_image(), boxes and masks",
     "keypoints": "boxes and masks: these models find no keypoints",

@@ -1,4 +1,4 @@
-"""Fetch a file from the Hugging Face Hub: ``hf://owner/repo/file``, by huggingface_hub."""
+"""Fetch a file from the Hugging Face Hub, ``hf://owner/repo/file``, or upload a folder to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from pathlib import Path
 
 from condinst.utils.optional import import_failure
 
-__all__ = ["PREFIX", "HubAddress", "fetch_from_hub", "parse_hub_address"]
+__all__ = [
+    "PREFIX",
+    "HubAddress",
+    "check_repo",
+    "fetch_from_hub",
+    "parse_hub_address",
+    "upload_to_hub",
+]
 
 PREFIX = "hf://"
 # the logger of its requests
@@ -59,6 +66,74 @@ def parse_hub_address(address: str) -> HubAddress:
     return HubAddress(f"{owner}/{repo}", file, revision and urllib.parse.unquote(revision))
 
 
+def check_repo(repo: str) -> None:
+    """Check the name of a repository of models.
+
+    Raises:
+        ValueError: the name is not ``owner/repo``.
+    """
+    match = re.fullmatch(rf"({_NAME})/({_NAME})", repo)
+    if match is None or match[1] in _KINDS or ".." in repo or repo.endswith((".git", ".", "-")):
+        raise ValueError(f"{repo}: expected OWNER/REPO, the name of a repository of models")
+
+
+def upload_to_hub(folder: Path, repo: str, *, private: bool = False, message: str) -> str:
+    """Upload a folder to a repository as one commit; the repository is made if there is none.
+
+    Token and server are huggingface_hub's: ``hf auth login``, or the environment variables HF_TOKEN
+    and HF_ENDPOINT.
+
+    Args:
+        folder: all of its files are uploaded; other files of the repository stay.
+        repo: "owner/repo".
+        private: whether a new repository is private.
+        message: of the commit.
+
+    Returns:
+        The address of the repository's page.
+
+    Raises:
+        ImportError: huggingface_hub is not installed.
+        OSError: the files cannot be uploaded.
+        ValueError: the name of the repository is none.
+    """
+    check_repo(repo)
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        raise _missing(repo, error) from error
+    api = HfApi(library_name="condinst")
+    try:
+        with _one_line_of_retries(repo):
+            page = api.create_repo(repo, private=private, exist_ok=True)
+            api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message)
+    except Exception as error:
+        raise _not_uploaded(repo, error) from error
+    return str(page)
+
+
+def _missing(what: str, error: ImportError) -> ImportError:
+    remedy = "pip install 'condinst[hub]'"
+    return import_failure(f"{what}: needs huggingface_hub", "huggingface_hub", remedy, error)
+
+
+def _not_uploaded(repo: str, error: Exception) -> OSError:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if "LocalTokenNotFoundError" in kinds or status == 401:
+        why = "log in first, with: hf auth login, or set the environment variable HF_TOKEN"
+    elif status == 403:
+        why = (
+            "the token may not write there: expected a token with write access to "
+            f"{repo.partition('/')[0]}"
+        )
+    elif "RepositoryNotFoundError" in kinds:
+        why = "there is no such repository, or the token may not see it"
+    else:
+        why = f"{type(error).__name__}: {_first_line(error)}"
+    return OSError(f"{repo}: cannot be uploaded: {why}")
+
+
 def fetch_from_hub(address: str) -> Path:
     """Return the path of a file of the Hub, downloaded if the cache of huggingface_hub lacks it.
 
@@ -74,12 +149,7 @@ def fetch_from_hub(address: str) -> Path:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
-        raise import_failure(
-            f"{address}: needs huggingface_hub",
-            "huggingface_hub",
-            "pip install 'condinst[hub]'",
-            error,
-        ) from error
+        raise _missing(address, error) from error
     try:
         with _one_line_of_retries(address):
             path = hf_hub_download(

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from condinst.masks.crop import Crop
 from condinst.masks.polygons import trace
-from condinst.visualization.labels import Color, draw_labels, with_title
+from condinst.visualization.labels import Color, Names, check_names, draw_labels, with_title
 from condinst.visualization.selection import SCORE_THR, DrawnInstances, select
 
 __all__ = [
@@ -49,7 +49,7 @@ def draw_instances(
     score_thr: float = SCORE_THR,
     *,
     boxes: bool = True,
-    names: bool = True,
+    names: Names = "auto",
     enlarge: bool = False,
 ) -> np.ndarray:
     """Draw ground truth or predictions on an image.
@@ -63,7 +63,9 @@ def draw_instances(
         classes: the name of every label.
         score_thr: instances with a lower score are not drawn.
         boxes: whether to draw boxes in addition to masks.
-        names: whether to write names; hundreds of them hide the image.
+        names: which names and scores to write. "auto" leaves out the name of the only class, and
+            every label that would hide more than a fifth of an object's box; True writes all that
+            have a place beside each other, False none.
         enlarge: whether to enlarge an image of less than 480 pixels by a whole number, so that
             names do not hide its objects.
 
@@ -72,8 +74,8 @@ def draw_instances(
 
     Raises:
         ValueError: the image has another shape or type, masks have another size than the image, a
-            label has no class, there are neither masks nor boxes, or ``score_thr`` is not from 0
-            to 1.
+            label has no class, there are neither masks nor boxes, ``score_thr`` is not from 0 to 1,
+            or ``names`` is something else.
     """
     selected = select(image, instances, classes, score_thr)
     if enlarge:
@@ -89,7 +91,7 @@ def draw_side_by_side(
     score_thr: float = SCORE_THR,
     *,
     boxes: bool = True,
-    names: bool = True,
+    names: Names = "auto",
 ) -> np.ndarray:
     """Draw ground truth on the left and predictions on the right, each under a title.
 
@@ -108,7 +110,7 @@ def draw_panels(
     score_thr: float = SCORE_THR,
     *,
     boxes: bool = True,
-    names: bool = True,
+    names: Names = "auto",
 ) -> list[tuple[str, np.ndarray]]:
     """Draw ground truth and predictions, and return (title, image) of both.
 
@@ -229,8 +231,9 @@ def _draw(
     selected: DrawnInstances,
     classes: Sequence[str],
     boxes: bool = True,
-    names: bool = True,
+    names: Names = "auto",
 ) -> np.ndarray:
+    check_names(names)
     canvas: Image.Image = Image.fromarray(image).copy()
     thickness = max(1, round(max(image.shape[:2]) / 400))
     # the color of a track follows its object
@@ -244,8 +247,7 @@ def _draw(
         for (x1, y1, x2, y2), color in zip(corners_of_boxes, colors, strict=True):
             corners = (x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))
             pen.rectangle(corners, outline=color, width=(thickness + 1) // 2)
-    if names:
-        draw_labels(canvas, selected, colors, classes)
+    draw_labels(canvas, selected, colors, classes, names)
     return np.asarray(canvas)
 
 

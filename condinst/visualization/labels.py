@@ -2,46 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from condinst.visualization.selection import DrawnInstances
 
-__all__ = ["draw_labels", "with_title"]
+__all__ = ["Names", "check_names", "draw_labels", "with_title"]
 
 Color = tuple[int, int, int]
 Rectangle = tuple[int, int, int, int]  # xyxy
+Names = bool | Literal["auto"]
+
+_MIN_FONT = 10  # pixels
+_MOST_HIDDEN = 0.2  # of any object's box
+
+
+def check_names(names: Names) -> None:
+    """Check a choice of names.
+
+    Raises:
+        ValueError: it is not True, False or "auto".
+    """
+    if not (isinstance(names, bool) or names == "auto"):
+        raise ValueError(f"names={names!r}: expected True, False or 'auto'")
 
 
 def draw_labels(
-    image: Image.Image, instances: DrawnInstances, colors: Sequence[Color], classes: Sequence[str]
+    image: Image.Image,
+    instances: DrawnInstances,
+    colors: Sequence[Color],
+    classes: Sequence[str],
+    names: Names = "auto",
 ) -> None:
-    """Write each name near its instance, where it covers no other name.
+    """Write each name and score near its instance, where it covers no other name.
 
     A name without such a place is left out, because overlapping names cannot be read. Instances
     with high scores are placed first.
+
+    Args:
+        image: it is drawn on.
+        instances: what is named.
+        colors: of each instance.
+        classes: the name of every label.
+        names: "auto" leaves out the name of the only class, and every label that would hide more
+            than a fifth of an object's box, and writes smaller among small objects; True writes
+            all that have a place; False none.
     """
+    with_class = names is True or len(classes) > 1
+    if names is False or not len(instances) or not (with_class or instances.scores is not None):
+        return
+    hides = _HiddenObjects(instances) if names == "auto" else None
     pen = ImageDraw.Draw(image)
-    font = ImageFont.load_default(_font_size(image.size))
+    font_size = _font_size(image.size)
+    if hides is not None:  # small writing among small objects
+        font_size = min(font_size, max(_MIN_FONT, round(hides.side / 3)))
+    font = ImageFont.load_default(font_size)
     taken: list[Rectangle] = []
     for i in _best_first(instances):
-        label, color = instances.labels[i], colors[i]
-        text = (
-            classes[label]
-            if instances.scores is None
-            else f"{classes[label]} {instances.scores[i]:.2f}"
-        )
-        if instances.track_ids is not None:
-            text = f"#{instances.track_ids[i]} {text}"
+        color = colors[i]
+        words = [] if instances.track_ids is None else [f"#{instances.track_ids[i]}"]
+        if with_class:
+            words.append(classes[instances.labels[i]])
+        if instances.scores is not None:
+            words.append(f"{instances.scores[i]:.2f}")
+        text = " ".join(words)
         left, _, right, _ = pen.textbbox((0, 0), text, font=font)
         # all labels have one height and one baseline; without FreeType, pillow's own font is 11
         # pixels high
         scalable = isinstance(font, ImageFont.FreeTypeFont)
         ascent, descent = font.getmetrics() if scalable else (11, 0)  # type: ignore[union-attr]
         width, height = round(right - left) + 6, ascent + descent + 2
-        place = _find_place(instances.frame(i), width, height, image.size, taken)
+        place = _find_place(instances.frame(i), width, height, image.size, taken, hides)
         if place is None:
             continue
         taken.append(place)
@@ -49,6 +83,21 @@ def draw_labels(
         bright = np.dot(color, (0.299, 0.587, 0.114)) > 110
         ink = (0, 0, 0) if bright else (255, 255, 255)
         pen.text((place[0] + 3 - left, place[1] + 1), text, font=font, fill=ink)
+
+
+class _HiddenObjects:
+    """Tells whether a rectangle would hide more than a fifth of an object's box."""
+
+    def __init__(self, instances: DrawnInstances) -> None:
+        frames = np.stack([instances.frame(i) for i in range(len(instances))])
+        self._low, self._high = frames[:, :2], frames[:, 2:]  # (M, 2)
+        areas = (self._high - self._low).prod(axis=1)
+        self._most = _MOST_HIDDEN * areas
+        self.side = float(np.sqrt(np.median(areas)))  # of a square as large as the middle box
+
+    def __call__(self, place: Rectangle) -> bool:
+        sides = np.minimum(self._high, place[2:]) - np.maximum(self._low, place[:2])
+        return bool((sides.clip(min=0).prod(axis=1) > self._most).any())
 
 
 def with_title(panel: np.ndarray, title: str) -> np.ndarray:
@@ -62,7 +111,7 @@ def with_title(panel: np.ndarray, title: str) -> np.ndarray:
 
 def _font_size(size: tuple[int, int]) -> int:
     # 9 pixels and more where a page shows the image 358 pixels wide, as on a phone
-    return max(10, round(max(size) / 38))
+    return max(_MIN_FONT, round(max(size) / 38))
 
 
 def _best_first(instances: DrawnInstances) -> list[int]:
@@ -73,7 +122,12 @@ def _best_first(instances: DrawnInstances) -> list[int]:
 
 
 def _find_place(
-    box: np.ndarray, width: int, height: int, size: tuple[int, int], taken: list[Rectangle]
+    box: np.ndarray,
+    width: int,
+    height: int,
+    size: tuple[int, int],
+    taken: list[Rectangle],
+    hides: Callable[[Rectangle], bool] | None = None,
 ) -> Rectangle | None:
     """Find a free place for a name: above the box, inside its top, below, at its sides, inside."""
     x1, y1, x2, y2 = (round(float(v)) for v in box)
@@ -85,7 +139,8 @@ def _find_place(
     for x, y in corners:
         x, y = max(0, min(x, size[0] - width)), max(0, min(y, size[1] - height))
         places.append((x, y, x + width, y + height))
-    return next((p for p in places if not any(_overlap(p, t) for t in taken)), None)
+    free = (p for p in places if not any(_overlap(p, t) for t in taken))
+    return next((p for p in free if hides is None or not hides(p)), None)
 
 
 def _overlap(a: Rectangle, b: Rectangle) -> bool:

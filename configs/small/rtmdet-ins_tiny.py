@@ -59,11 +59,12 @@ auto_scale_lr = dict(enable=False, base_batch_size=8)
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=300, max_keep_ckpts=2))
 custom_hooks = [
     *_base_.custom_hooks,
-    # averages over some 500 iterations: the published 5000 are more than this training has
+    # averages over some 150 iterations: the published 5000 are more than this training has
     dict(
         type="EMAHook",
         ema_type="ExpMomentumEMA",
-        momentum=0.002,
+        momentum=0.0067,
+        gamma=75,  # how many iterations the shorter average at the start lasts
         update_buffers=True,
         priority=49,
     ),

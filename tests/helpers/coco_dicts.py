@@ -39,7 +39,7 @@ def triangles_dict(names, **changes):
     return data
 
 
-def written_entries(imported):
-    """Return the annotations of both splits."""
+def written_entries(imported, key="annotations"):
+    """Return the annotations, or the images, of both splits."""
     splits = [json.loads(s.ann_file.read_text()) for s in (imported.train, imported.val)]
-    return [entry for split in splits for entry in split["annotations"]]
+    return [entry for split in splits for entry in split[key]]

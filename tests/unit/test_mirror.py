@@ -13,6 +13,7 @@ ACROSS = {
     "datasets/transforms/test_transform_matrix.py": "all transforms of mmdet",
     "models/backbones/test_detectors.py": "the detector on many backbones and necks",
     "models/test_mixed_annotations.py": "losses of detectors on images with masks and boxes",
+    "test_docs.py": "the pages of documentation and the site",
     "test_layers.py": "the whole package",
     "test_mirror.py": "the tests",
     "test_public_names.py": "the whole package",

@@ -249,7 +249,8 @@ def check_images(split: SplitFile, header_sample: int) -> list[str]:
     if wrong:
         problems.append(
             f"{len(wrong)} of {len(sample)} images whose headers were read are broken or of "
-            f"another size (width x height) than annotated: {first_few(wrong, 3)}"
+            f"another size (width x height) than annotated: {first_few(wrong, 3)}; "
+            "use the images that were annotated, or annotations for these"
         )
     return problems
 

@@ -7,7 +7,7 @@ in memory as a whole.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,18 @@ __all__ = ["parse_coco", "read_coco_file"]
 _LISTS = ("images", "categories", "annotations")
 
 
-def read_coco_file(path: str, *, keep_extras: bool = False) -> CocoFile:
+def read_coco_file(
+    path: str,
+    *,
+    keep_extras: bool = False,
+    sizes: Mapping[int, tuple[int, int]] | None = None,
+) -> CocoFile:
     """Read and check the annotation file at ``path``.
 
     Args:
         path: the COCO json.
         keep_extras: keep the keys that are needed only to write the file again.
+        sizes: index of an image -> height and width that are used instead of the file's.
 
     Returns:
         The records; problems that leave them readable are listed in ``problems``.
@@ -41,7 +47,10 @@ def read_coco_file(path: str, *, keep_extras: bool = False) -> CocoFile:
     columns = AnnotationColumns([], keep_extras)
     with without_gc(), open_json(path) as stream:
         top = _read_top(stream, columns)
-        file = _make(path, top, columns, keep_extras)
+        keyed = _take_values(top, columns)
+        file = _make(path, top, columns, keep_extras, sizes)
+    if keyed:
+        file.fixes.append("annotations are written as id: annotation, read as a list of them")
     if stream.repeated_keys:
         file.fixes.append(
             f"{stream.repeated_keys} keys are repeated in their entry: the last one counts"
@@ -79,7 +88,26 @@ def _read_top(stream: JsonStream, columns: AnnotationColumns) -> Any:
     return top
 
 
-def _make(path: str, top: Any, columns: AnnotationColumns, keep_extras: bool) -> CocoFile:
+def _take_values(top: Any, columns: AnnotationColumns) -> bool:
+    """Read annotations that are given as id: annotation, as in LIVECell's files of one kind."""
+    found = top.get("annotations") if isinstance(top, dict) else None
+    if not found or not isinstance(found, dict):
+        return False
+    if not all(isinstance(entry, dict) for entry in found.values()):
+        return False
+    for entry in found.values():
+        columns.add(entry)
+    top["annotations"] = []
+    return True
+
+
+def _make(
+    path: str,
+    top: Any,
+    columns: AnnotationColumns,
+    keep_extras: bool,
+    sizes: Mapping[int, tuple[int, int]] | None = None,
+) -> CocoFile:
     if not isinstance(top, dict):
         kind = type(top).__name__
         raise ValueError(f"not COCO's layout: the top level is a {kind}, not a dict")
@@ -95,7 +123,7 @@ def _make(path: str, top: Any, columns: AnnotationColumns, keep_extras: bool) ->
             f"not COCO's layout: annotations: expected a list, got {short_repr(annotations)}"
         )
     issues = columns.issues
-    images = read_images(top["images"], issues)
+    images = read_images(top["images"], issues, sizes)
     categories = read_categories(top["categories"], issues)
     columns.finish()
     made: dict[str, Any] = {
@@ -169,15 +197,9 @@ def _whole(text: str) -> int | None:
 
 
 def _problems_of_ids(made: dict[str, Any], ann_ids: Sequence[Any]) -> list[str]:
-    flat = [i for i, size in zip(made["image_ids"], made["sizes"], strict=True) if size.min() < 1]
     return [
         *_repeated(made["image_ids"], "images"),
         *_repeated([category_id for category_id, _ in made["categories"]], "categories"),
-        *(
-            [f"{len(flat)} images with a height or width below 1: ids {first_few(flat)}"]
-            if flat
-            else []
-        ),
         *_repeated(ann_ids, "annotations"),
     ]
 

@@ -18,6 +18,10 @@ _LENGTH = 80  # characters of a value in a message
 
 # rule -> the text of a message after the number of entries
 _BROKEN = {
+    "size": (
+        "images without a usable height and width (condinst doctor --data FILE --fix FOLDER takes "
+        "them from the image files): "
+    ),
     "keys": "annotations that lack a key: ",
     "image_id": "wrong values of image_id in annotations, ",
     "category_id": "wrong values of category_id in annotations, ",

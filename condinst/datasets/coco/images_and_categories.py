@@ -7,7 +7,7 @@ unless it can be fixed without doubt.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from condinst.datasets.coco.entry_issues import EntryIssue, short_repr
@@ -25,15 +25,20 @@ from condinst.datasets.coco.entry_values import (
 __all__ = ["read_categories", "read_images"]
 
 
-def read_images(entries: Sequence[Any], issues: list[EntryIssue]) -> list[dict[str, Any]]:
-    """Return the images with sound ids, names and sizes.
+def read_images(
+    entries: Sequence[Any],
+    issues: list[EntryIssue],
+    sizes: Mapping[int, tuple[int, int]] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the images with sound ids and names.
 
     Args:
         entries: the file's list of images.
-        issues: receives what was fixed.
+        issues: receives what was fixed, and the sizes that are missing or unusable.
+        sizes: index -> height and width that are used instead of the entry's.
 
     Returns:
-        The dicts of the images; the caller checks for a height or width of 0 or less.
+        The dicts of the images; height and width are 0 where one of them is unusable.
 
     Raises:
         ValueError: entries cannot be read; the message names them.
@@ -41,7 +46,7 @@ def read_images(entries: Sequence[Any], issues: list[EntryIssue]) -> list[dict[s
     made, broken = [], []
     for index, entry in enumerate(entries):
         try:
-            made.append(_read_image(index, entry, issues))
+            made.append(_read_image(index, entry, issues, (sizes or {}).get(index)))
         except ValueError as error:
             broken.append(str(error))
     refuse(broken)
@@ -49,11 +54,13 @@ def read_images(entries: Sequence[Any], issues: list[EntryIssue]) -> list[dict[s
     return made
 
 
-def _read_image(index: int, entry: Any, issues: list[EntryIssue]) -> dict[str, Any]:
+def _read_image(
+    index: int, entry: Any, issues: list[EntryIssue], size: tuple[int, int] | None
+) -> dict[str, Any]:
     if isinstance(entry, dict) and "file_name" not in entry and is_name(entry.get("coco_url")):
         # LVIS: http://images.cocodataset.org/train2017/000000391895.jpg
         entry = {**entry, "file_name": "/".join(entry["coco_url"].split("/")[3:])}
-    require_keys(entry, "images", index, ("id", "file_name", "height", "width"))
+    require_keys(entry, "images", index, ("id", "file_name"))
     key = read_id(entry["id"], f"images[{index}]")
     where = f"images[{index}] (id {short_repr(key)})"
     name = entry["file_name"]
@@ -67,11 +74,20 @@ def _read_image(index: int, entry: Any, issues: list[EntryIssue]) -> dict[str, A
         issues.append(
             EntryIssue("id", "images", index, key, f"got {short_repr(entry['id'])}", True)
         )
+    if size is not None:
+        return made | {"height": size[0], "width": size[1]}
+    unusable = []
     for side in ("height", "width"):
-        made[side] = _read_side(entry[side], f"{where}: {side}")
-        if isinstance(entry[side], str):
+        made[side] = _read_side(entry.get(side))
+        if made[side] < 1:
+            got = f"got {short_repr(entry[side])}" if side in entry else "missing"
+            unusable.append(f"{side} {got}")
+        elif isinstance(entry[side], str):
             text = f"{side} {short_repr(entry[side])!r}"
             issues.append(EntryIssue("text", "images", index, key, text, True))
+    if unusable:
+        made |= {"height": 0, "width": 0}
+        issues.append(EntryIssue("size", "images", index, key, " and ".join(unusable)))
     if made["height"] * made["width"] > MAX_PIXELS:
         raise ValueError(
             f"{where}: expected at most {MAX_PIXELS} pixels, got {made['width']} x {made['height']}"
@@ -79,13 +95,11 @@ def _read_image(index: int, entry: Any, issues: list[EntryIssue]) -> dict[str, A
     return made
 
 
-def _read_side(value: Any, where: str) -> int:
+def _read_side(value: Any) -> int:
+    """Return a number of pixels; 0 for anything else."""
     number = as_number(value)
-    if number is None or not number.is_integer() or abs(number) > MAX_SIDE:
-        raise ValueError(
-            f"{where}: expected a whole number of pixels, at most {MAX_SIDE}, got "
-            f"{short_repr(value)}"
-        )
+    if number is None or not number.is_integer() or not 0 < number <= MAX_SIDE:
+        return 0
     return int(number)
 
 

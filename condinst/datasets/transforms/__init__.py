@@ -4,7 +4,11 @@ from condinst.datasets.transforms.albu import Albu
 from condinst.datasets.transforms.copy_paste import CopyPaste
 from condinst.datasets.transforms.cut_tiles import CutTiles
 from condinst.datasets.transforms.erase_and_warp import RandomAffine, RandomErasing
-from condinst.datasets.transforms.fast_transforms import PackDetInputs, Resize
+from condinst.datasets.transforms.fast_transforms import (
+    PackDetInputs,
+    Resize,
+    YOLOXHSVRandomAug,
+)
 from condinst.datasets.transforms.fit_boxes import FitBoxesToMasks
 from condinst.datasets.transforms.load_annotations import LoadAnnotations
 from condinst.datasets.transforms.load_image import LoadImageFromFile
@@ -14,6 +18,7 @@ from condinst.datasets.transforms.prepare_box_targets import PrepareBoxTargets
 from condinst.datasets.transforms.prepare_mask_targets import PrepareMaskTargets
 from condinst.datasets.transforms.prepare_mixed_targets import PrepareMixedTargets
 from condinst.datasets.transforms.random_tile import RandomTile
+from condinst.datasets.transforms.until_iteration import UntilIteration
 
 __all__ = [
     "Albu",
@@ -34,4 +39,6 @@ __all__ = [
     "RandomErasing",
     "RandomTile",
     "Resize",
+    "UntilIteration",
+    "YOLOXHSVRandomAug",
 ]

@@ -1,4 +1,4 @@
-"""mmdet's Resize and PackDetInputs with fewer copies, for images of any channels and depth.
+"""mmdet's transforms that copy more than they must, or fail on the views that others return.
 
 For 8-bit colors, the results are the same bytes.
 
@@ -14,11 +14,12 @@ import numpy as np
 from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
 from mmdet.datasets.transforms import PackDetInputs as MMDetPackDetInputs
 from mmdet.datasets.transforms import Resize as MMDetResize
+from mmdet.datasets.transforms import YOLOXHSVRandomAug as MMDetYOLOXHSVRandomAug
 from PIL import Image
 
 from condinst.registry import TRANSFORMS
 
-__all__ = ["PackDetInputs", "Resize"]
+__all__ = ["PackDetInputs", "Resize", "YOLOXHSVRandomAug"]
 
 
 @TRANSFORMS.register_module()
@@ -142,3 +143,16 @@ def _planes(image: np.ndarray) -> np.ndarray:
     planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
     cv2.split(straight, list(planes))
     return planes
+
+
+@TRANSFORMS.register_module()
+class YOLOXHSVRandomAug(MMDetYOLOXHSVRandomAug):
+    """``YOLOXHSVRandomAug`` of mmdet for mirrored images and RGB as BGR.
+
+    These are views of another order in memory, into which OpenCV cannot write.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Change the colors of an 8-bit image of three channels."""
+        results["img"] = np.ascontiguousarray(results["img"])  # no copy where it is
+        return super().transform(results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +12,16 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
 from condinst.masks.crop_masks import CropMasks
 
-__all__ = ["check_mix", "join_masks", "join_objects", "move_masks", "own_copy", "place_masks"]
+__all__ = [
+    "check_mix",
+    "filled",
+    "join_masks",
+    "join_objects",
+    "move_masks",
+    "own_copy",
+    "place_masks",
+    "place_polygons",
+]
 
 Masks: TypeAlias = BitmapMasks | PolygonMasks
 _FIELDS = ("gt_bboxes_labels", "gt_ignore_flags")
@@ -40,34 +50,65 @@ def move_masks(masks: Masks, x: int, y: int, size: tuple[int, int]) -> Masks:
 def place_masks(
     masks: Masks, size: tuple[int, int], x: int, y: int, canvas: tuple[int, int]
 ) -> Masks:
-    """Resize masks, move them by whole pixels into a larger image, and cut them at its border.
+    """Resize masks, move them by whole pixels into another image, and cut them at its border.
 
     Args:
         masks: masks of one image.
         size: height and width to which this image is resized.
-        x, y: its upper left corner in the larger image; may be negative.
-        canvas: height and width of the larger image.
+        x, y: its upper left corner in the other image; may be negative.
+        canvas: height and width of the other image.
     """
-    if not isinstance(masks, PolygonMasks) or not len(masks):
+    if not isinstance(masks, PolygonMasks):
         return move_masks(masks.resize(size), x, y, canvas)
+    return place_polygons(masks, (size[1] / masks.width, size[0] / masks.height), (x, y), canvas)
+
+
+def place_polygons(
+    masks: PolygonMasks,
+    scale: tuple[float, float],
+    offset: tuple[float, float],
+    canvas: tuple[int, int],
+) -> PolygonMasks:
+    """Scale polygons, move them into another image, and cut them at its border.
+
+    Args:
+        masks: masks of one image.
+        scale: factors of x and y; negative ones flip.
+        offset: added to x and y after scaling, in pixels.
+        canvas: height and width of the other image.
+    """
+    if not len(masks):
+        return PolygonMasks([], *canvas)
     # all points at once: one call for each polygon would take most of the time of a mosaic
     flat = [polygon for polygons in masks.masks for polygon in polygons]
-    scale = size[1] / masks.width, size[0] / masks.height
-    points = np.concatenate(flat).reshape(-1, 2) * scale + [x, y]
+    points = np.concatenate(flat).reshape(-1, 2) * scale + offset
     ends = np.cumsum([len(polygon) for polygon in flat])
     starts = np.concatenate([[0], ends[:-1]]) // 2
     low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
     inside = np.all((low >= 0) & (high <= np.array(canvas[::-1])), axis=1)  # (P,) of polygons
-    parts = iter(zip(np.split(points.ravel(), ends[:-1]), inside, strict=True))
-    frame = np.array([0, 0, *canvas[::-1]])
-    placed = []
+    values, bounds = points.ravel(), [0, *ends.tolist()]
+    parts = [values[start:end] for start, end in pairwise(bounds)]
+    placed: list[list[np.ndarray]] = []
+    cut: list[int] = []
+    number = 0
     for polygons in masks.masks:
-        own = [next(parts) for _ in polygons]
-        moved = [polygon for polygon, _ in own]
-        if not all(is_inside for _, is_inside in own):
-            moved = PolygonMasks([moved], *canvas).crop(frame).masks[0]
-        placed.append(moved)
+        following = number + len(polygons)
+        if not inside[number:following].all():
+            cut.append(len(placed))
+        placed.append(parts[number:following])
+        number = following
+    if cut:
+        frame = np.array([0, 0, *canvas[::-1]])
+        cropped = PolygonMasks([placed[index] for index in cut], *canvas).crop(frame)
+        for index, polygons in zip(cut, cropped.masks, strict=True):
+            placed[index] = polygons
     return PolygonMasks(placed, *canvas)
+
+
+def filled(shape: Sequence[int], fill: Any, dtype: np.dtype) -> np.ndarray:
+    """Return an image of one color; one number for all channels is written many times as fast."""
+    numbers = np.unique(fill)
+    return np.full(shape, numbers[0] if len(numbers) == 1 else fill, dtype)
 
 
 def join_objects(results: dict, parts: Sequence[dict], size: tuple[int, int], clip: bool) -> None:

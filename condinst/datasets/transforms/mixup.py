@@ -9,9 +9,18 @@ import numpy as np
 from mmdet.datasets.transforms import CachedMixUp as MMDetCachedMixUp
 from mmdet.datasets.transforms import MixUp as MMDetMixUp
 from mmdet.structures.bbox import autocast_box_type
+from mmdet.structures.mask import PolygonMasks
 
 from condinst.compat.image_channels import fill_for
-from condinst.datasets.transforms.mixing import check_mix, join_objects, move_masks, own_copy
+from condinst.datasets.transforms.mixing import (
+    Masks,
+    check_mix,
+    filled,
+    join_objects,
+    move_masks,
+    own_copy,
+    place_polygons,
+)
 from condinst.registry import TRANSFORMS
 
 __all__ = ["CachedMixUp", "MixUp"]
@@ -70,7 +79,7 @@ def _blend(settings: Any, results: dict, other: dict) -> dict:
     target = base.shape[0], base.shape[1]
 
     fill = fill_for(image, settings.pad_val, "MixUp: pad_val")
-    canvas = np.full((height, width, *image.shape[2:]), fill, image.dtype)
+    canvas = filled((height, width, *image.shape[2:]), fill, image.dtype)
     canvas[: inner[0], : inner[1]] = mmcv.imresize(image, inner[::-1]).reshape(
         canvas[: inner[0], : inner[1]].shape
     )
@@ -80,7 +89,7 @@ def _blend(settings: Any, results: dict, other: dict) -> dict:
     spare = [max(side - new, 0) for side, new in zip(outer, target, strict=True)]
     y, x = (int(np.random.randint(0, each)) if each else 0 for each in spare)
     seen = canvas[y : y + target[0], x : x + target[1]]
-    padded = np.full(base.shape, fill, base.dtype)
+    padded = filled(base.shape, fill, base.dtype)
     padded[: seen.shape[0], : seen.shape[1]] = seen.reshape(*seen.shape[:2], *base.shape[2:])
 
     boxes = other["gt_bboxes"].clone()
@@ -95,17 +104,47 @@ def _blend(settings: Any, results: dict, other: dict) -> dict:
     objects = {key: other[key] for key in ("gt_bboxes_labels", "gt_ignore_flags")}
     objects["gt_bboxes"] = boxes
     if "gt_masks" in results:
-        masks = other["gt_masks"].resize(inner).pad((height, width)).resize(outer)
-        masks = masks.flip("horizontal") if flips else masks
-        objects["gt_masks"] = move_masks(masks, -x, -y, target)
+        objects["gt_masks"] = _place(
+            other["gt_masks"], inner, (height, width), outer, flips, (x, y), target
+        )
     join_objects(results, [dict(results), objects], target, clip=False)
     results["img"] = _half(base, padded)
     results["img_shape"] = target
     return results
 
 
+def _place(
+    masks: Masks,
+    inner: tuple[int, int],
+    canvas: tuple[int, int],
+    outer: tuple[int, int],
+    flips: bool,
+    corner: tuple[int, int],
+    target: tuple[int, int],
+) -> Masks:
+    """Move masks as the image: to ``inner``, padded to ``canvas``, to ``outer``, flipped, cut.
+
+    Args:
+        masks: masks of the other image.
+        inner, canvas, outer, target: heights and widths.
+        flips: whether the image is flipped from left to right.
+        corner: x and y of the cut.
+    """
+    x, y = corner
+    if isinstance(masks, PolygonMasks):  # in one step, since each takes as long
+        across = inner[1] / masks.width * (outer[1] / canvas[1])
+        down = inner[0] / masks.height * (outer[0] / canvas[0])
+        scale, left = (-across, outer[1] - x) if flips else (across, -x)
+        return place_polygons(masks, (scale, down), (left, -y), target)
+    masks = masks.resize(inner).pad(canvas).resize(outer)
+    return move_masks(masks.flip("horizontal") if flips else masks, -x, -y, target)
+
+
 def _half(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return the mean of two images, rounded down as in mmdet, in their own type."""
     if one.dtype == np.uint8:
-        return (one & other) + ((one ^ other) >> 1)
+        mean = one ^ other
+        mean >>= 1
+        mean += one & other
+        return mean
     return ((one.astype(np.float64) + other) * 0.5).astype(one.dtype)

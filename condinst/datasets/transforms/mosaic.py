@@ -11,7 +11,13 @@ from mmdet.datasets.transforms import Mosaic as MMDetMosaic
 from mmdet.structures.bbox import autocast_box_type
 
 from condinst.compat.image_channels import fill_for
-from condinst.datasets.transforms.mixing import check_mix, join_objects, own_copy, place_masks
+from condinst.datasets.transforms.mixing import (
+    check_mix,
+    filled,
+    join_objects,
+    own_copy,
+    place_masks,
+)
 from condinst.registry import TRANSFORMS
 
 __all__ = ["CachedMosaic", "Mosaic"]
@@ -30,7 +36,7 @@ class _Combine(MMDetMosaic):
         width, height = (int(side * 2) for side in self.img_scale)
         image = results["img"]
         fill = fill_for(image, self.pad_val, "Mosaic: pad_val")
-        canvas = np.full((height, width, *image.shape[2:]), fill, dtype=image.dtype)
+        canvas = filled((height, width, *image.shape[2:]), fill, image.dtype)
         center = tuple(
             int(np.random.uniform(*self.center_ratio_range) * side) for side in self.img_scale
         )

@@ -24,8 +24,9 @@ class PrepareMixedTargets(BaseTransform):
     Args:
         stride: input-image pixels per cell of the mask head's logits; the value of
             ``model.mask_head.mask_out_stride``.
-        pairwise_size, pairwise_dilation, color_thresh, bottom_pixels_removed, channel_order,
-            value_range: see :class:`~condinst.datasets.PrepareBoxTargets`.
+        pairwise_size, pairwise_dilation, color_thresh: see
+            :class:`~condinst.datasets.PrepareBoxTargets`.
+        bottom_pixels_removed, channel_order, value_range: likewise.
 
     Raises:
         ValueError: an argument has an invalid value; there are no masks; or a transform before has

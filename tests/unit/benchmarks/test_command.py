@@ -23,7 +23,11 @@ def test_an_annotation_file_is_made_and_checked(datasets, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["mask_head", "mask_targets", "inference", "training"])
+@pytest.mark.parametrize(
+    "part",
+    ["mask_head", "mask_targets", "inference", "training"]
+    + ["rtmdet_inference", "rtmdet_training", "rtmdet_pipeline", "rtmdet_deploy"],
+)
 def test_a_part_runs_and_agrees(datasets, tmp_path, part):
     """Each part asserts by itself that both implementations give the same."""
     arguments = [str(datasets / "coco_tiny"), "--rounds", "1", "--num-images", "2"]

@@ -86,3 +86,21 @@ def test_report_says_ratio_bar_and_machine(tmp_path):
     assert content["results"][0]["theirs"] == [4.0]
     assert [path.suffix for path in paths] == [".json", ".md", ".png"]
     assert paths[2].stat().st_size > 5000
+
+
+def test_every_call_begins_once_and_the_warm_up_is_not_counted(monkeypatch):
+    clock = [0.0]
+    called = []
+
+    def call(name: str, seconds: float):
+        def run() -> None:
+            called.append(name)
+            clock[0] += seconds
+
+        return run
+
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: clock[0])
+    calls = {"a": call("a", 1.0), "b": call("b", 2.0), "c": call("c", 4.0)}
+    times = measure.in_turns(calls, rounds=3, warmup=1)
+    assert times == {"a": [1.0] * 3, "b": [2.0] * 3, "c": [4.0] * 3}
+    assert "".join(called) == "cab" + "abc" + "bca" + "cab"

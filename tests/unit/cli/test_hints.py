@@ -3,7 +3,7 @@
 import pytest
 
 from condinst.cli.hints import _ELSEWHERE
-from condinst.cli.main import _COMMANDS, main
+from condinst.cli.main import COMMANDS, main
 
 
 def error_of(capsys, words):
@@ -54,7 +54,7 @@ def test_a_value_is_no_option(capsys):
         ("predict --format coco x.png", "; write MODEL [CHECKPOINT] SOURCE before --format"),
         ("predict --format coco shapes x.png", "; write MODEL [CHECKPOINT] SOURCE before --format"),
         ("predict shapes x.png --format cocoo", "; did you mean coco?"),
-        ("predict shapes x.png --format yolo", "labels-tiff')"),
+        ("predict shapes x.png --format voc", "labels-tiff')"),
         ("train --cfg-options a=1 a.py", "expected key=value; write config before --cfg-options"),
     ],
 )
@@ -67,7 +67,7 @@ def test_no_hint_hides_an_option(command, capsys):
     """An option of the table would never be reached if the command had it."""
     assert main([command, "--help"]) == 0
     own = {word.strip("[],") for word in capsys.readouterr().out.split() if "--" in word}
-    assert command in _COMMANDS
+    assert command in COMMANDS
     assert not own & _ELSEWHERE[command].keys()
 
 

@@ -130,3 +130,29 @@ def test_no_workers_is_one_setting(tmp_path):
     settings = {name: cfg.train_dataloader[name] for name in names if name in cfg.train_dataloader}
     assert torch.utils.data.DataLoader([0], **settings).num_workers == 0
     assert cfg.val_dataloader.persistent_workers is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--time", "30"],
+            "--time: expected a time such as 30m.*got '30'; a number needs its unit",
+        ),
+        (["--time=-5m"], "--time: expected a time such as 30m.*got '-5m'"),
+        (["--early-stop", "0"], "--early-stop 0: expected 1 or more"),
+    ],
+)
+def test_times_and_counts_that_are_none(monkeypatch, arguments, message):
+    monkeypatch.setattr(train, "check_run", None)  # what comes next is not reached
+    with pytest.raises(ValueError, match=message):
+        train.train(train.parse_args([str(SMALL), *arguments]))
+
+
+def test_early_stop(tmp_path):
+    cfg = config(tmp_path, "--early-stop", "4")
+    (hook,) = [hook for hook in cfg.custom_hooks if hook.type == "condinst.EarlyStopHook"]
+    assert (hook.monitor, hook.patience) == ("coco/segm_mAP", 4)
+    assert cfg.default_hooks.checkpoint.save_best == "coco/segm_mAP"
+    hooks = config(tmp_path).get("custom_hooks", [])
+    assert all(hook.type != "condinst.EarlyStopHook" for hook in hooks)

@@ -138,6 +138,7 @@ def test_the_startup_line_is_silent_where_the_package_is_missing(repo, tmp_path,
         ("mmcv", "pip install mmcv-lite==2.1.0 (or a compiled mmcv that fits your PyTorch)"),
         ("mmdet", "pip install mmdet==3.3.0"),
         ("mmengine", "pip install mmengine==0.10.7"),
+        ("pycocotools", "pip install pycocotools"),
     ],
 )
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch, name, remedy):
@@ -146,3 +147,13 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch, name, remedy):
     with pytest.raises(ImportError) as error:
         compat.require_packages()
     assert str(error.value) == f"condinst needs {name}: {remedy}"
+
+
+def test_all_missing_packages_are_named_at_once(monkeypatch):
+    find, lost = importlib.util.find_spec, ("mmdet", "pycocotools")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n in lost else find(n))
+    with pytest.raises(ImportError) as error:
+        compat.require_packages()
+    assert str(error.value) == (
+        "condinst needs mmdet: pip install mmdet==3.3.0; pycocotools: pip install pycocotools"
+    )

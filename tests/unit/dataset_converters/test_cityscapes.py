@@ -53,7 +53,7 @@ def test_instances_groups_and_parts(city, tmp_path, objects, note):
         ("person", 0, 20, [2, 10, 2, 10]),
         ("person", 1, 100, [20, 10, 10, 10]),
     ]
-    assert "3 (" in note(imported, "Objects of class 29, which has no name")
+    assert "3 (" in note(imported, "Objects of class 29, which is not evaluated")
 
 
 def _others(tmp_path, draw, write_png, ids):
@@ -92,7 +92,7 @@ def test_other_classes_are_numbered_and_groups_of_stuff_left_out(
 def test_names_from_a_file(tmp_path, draw, write_png, names):
     _others(tmp_path, draw, write_png, _street())
     (tmp_path / "classes.json").write_text(json.dumps(names))
-    assert import_data(tmp_path, tmp_path / "out").classes == ("person", "car")
+    assert import_data(tmp_path, tmp_path / "out").classes == ("person", "car", "class_29")
 
 
 def test_a_file_of_names_that_are_none(tmp_path, draw, write_png):

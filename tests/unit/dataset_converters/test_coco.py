@@ -165,6 +165,23 @@ def test_no_image_is_there(tmp_path, write_json):
         import_data(path, tmp_path / "out")
 
 
+def test_images_of_a_kind_that_is_not_read_are_named(tmp_path, images, write_json):
+    content = coco_dict(images)
+    for number, image in enumerate(content["images"]):
+        image["file_name"] = f"{number}.heic"
+        (tmp_path / f"phone/{number}.heic").parent.mkdir(exist_ok=True)
+        (tmp_path / f"phone/{number}.heic").write_bytes(b"ftypheic")
+    write_json(tmp_path / "phone/labels.json", content)
+    with pytest.raises(ValueError, match=r"labels.json: none of its images .*\.heic; convert them"):
+        import_data(tmp_path / "phone", tmp_path / "out")
+
+
+def test_a_folder_with_a_broken_json_alone(tmp_path, images):
+    (tmp_path / "data/labels.json").write_text('{"images": [')
+    with pytest.raises(ValueError, match=r"data: labels.json: not JSON: .* line 1"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
 def test_broken_json_is_named(tmp_path, images):
     path = tmp_path / "data/labels.json"
     path.write_text('{"images": [], "annotations": [{"id": 1,')

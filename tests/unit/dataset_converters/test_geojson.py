@@ -49,3 +49,14 @@ def test_geojson_of_a_map_is_refused(tmp_path, two_images):
     (tmp_path / "a.geojson").write_text(json.dumps(data))
     with pytest.raises(ValueError, match="coordinates of a map"):
         import_data(tmp_path, tmp_path / "out")
+
+
+def test_degrees_are_named(tmp_path, two_images):
+    two_images("{}.tif")
+    ring = [[-115.31, 36.1], [-115.3, 36.1], [-115.3, 36.11], [-115.31, 36.1]]
+    data = {"type": "FeatureCollection", "features": [_feature("Polygon", [ring], "House")] * 2}
+    (tmp_path / "a.geojson").write_text(json.dumps(data))
+    with pytest.raises(
+        ValueError, match=r"look like degrees .*rasterio\): 2 \(a.geojson, feature 0: \[-115.31"
+    ):
+        import_data(tmp_path, tmp_path / "out")

@@ -36,3 +36,18 @@ def test_labelmes_old_xml(tmp_path, two_images, all_objects):
             f"<ncols>{W}</ncols></imagesize></annotation>"
         )
     check(all_objects, import_data(tmp_path, tmp_path / "out"), [("car", FIRST)])
+
+
+def test_boxes_from_pixel_1(tmp_path, two_images, note):
+    two_images("JPEGImages/{}.jpg")
+    (tmp_path / "Annotations").mkdir()
+    for n in "ab":
+        (tmp_path / f"Annotations/{n}.xml").write_text(
+            f"<annotation><filename>{n}.jpg</filename><size><width>{W}</width><height>{H}</height>"
+            f"</size><object><name>dog</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>{W}</xmax>"
+            f"<ymax>{H}</ymax></bndbox></object></annotation>"
+        )
+    imported = import_data(tmp_path, tmp_path / "out")
+    assert "1 is subtracted" in note(imported, "The boxes count pixels from 1")
+    (entry,) = json.loads(imported.train.ann_file.read_text())["annotations"]
+    assert entry["bbox"] == [0, 0, W, H]

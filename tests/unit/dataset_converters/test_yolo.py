@@ -141,9 +141,10 @@ def test_what_is_wrong_is_counted(two_parts, draw, objects, note):
     draw(images / "unlabeled.png", value=77)
     imported = import_data(two_parts, two_parts / "out")
     found = objects(imported.train)
-    assert [name for name, *_ in found["train0.png"]] == ["cat", "cat"]
+    assert [name for name, *_ in found["train0.png"]] == ["cat", "class_5", "cat"]
     assert found["train1.png"] == found["unlabeled.png"] == []
-    assert "1 (images/train/train0.png, row 2)" in note(imported, "class 5")
+    assert imported.classes == ("cat", "dog", "class_5")
+    assert "named class_5: 1 (images/train/train0.png, row 2)" in note(imported, "class 5")
     assert "row 3" in note(imported, "fewer than three points")
     assert "row 5" in note(imported, "no pixel")
     assert "row 6" in note(imported, "confidence")
@@ -272,3 +273,11 @@ def test_lists_of_images_of_another_machine(two_parts):
     (two_parts / "val.txt").write_bytes(b"D:\\set\\images\\val\\val0.png\r\n")
     (two_parts / "data.yaml").write_text("train: images/train\nval: val.txt\nnames: [cat, dog]\n")
     assert import_data(two_parts, two_parts / "out").val.num_images == 1
+
+
+def test_a_yaml_with_a_number_of_classes(two_parts, note):
+    text = "path: .\ntrain: images/train\nval: images/val\nnc: 3\n"
+    (two_parts / "data.yaml").write_text(text)
+    imported = import_data(two_parts, two_parts / "out")
+    assert imported.classes == ("class_0", "class_1", "class_2")
+    assert note(imported, "has no names: its 3 classes")

@@ -5,9 +5,10 @@ import re
 import pytest
 import torch
 from commands import SMALL
+from small_detector import small_config, small_detector
 
 from condinst.config.read import read_config_file
-from condinst.inference.setup import load
+from condinst.inference.setup import build, load
 
 
 def test_a_stored_config_is_named_by_its_checkpoint(tmp_path):
@@ -23,3 +24,19 @@ def test_a_stored_config_is_named_by_its_checkpoint(tmp_path):
 def test_no_model_at_all():
     with pytest.raises(ValueError, match=r"^expected a model: a name \(condinst list\), a check"):
         load(None, None)
+
+
+def test_the_averaged_weights_are_those_of_the_model(tmp_path):
+    """With EMAHook, state_dict has the average, and ema_state_dict what is trained.
+
+    Predictor and the export build their models like that.
+    """
+    cfg = small_config()
+    averaged = small_detector(cfg).state_dict()
+    trained = {f"module.{name}": torch.zeros_like(value) for name, value in averaged.items()}
+    file = tmp_path / "averaged.pth"
+    torch.save({"state_dict": averaged, "ema_state_dict": trained}, file)
+    model = build(*load(cfg, file))
+    found = model.state_dict()
+    assert found.keys() == averaged.keys()
+    assert all(torch.equal(found[name], value) for name, value in averaged.items())

@@ -68,6 +68,23 @@ def test_any_mask_comes_back_to_the_pixel():
         assert sum(signed_area(part) for part in parts) == mask.sum()
 
 
+def test_without_stairs_it_is_the_same_mask():
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        mask = blobs(rng)
+        parts = trace(mask, stairs=False)
+        assert len(parts) == len(trace(mask))
+        if parts:
+            assert np.array_equal(fill(parts, mask.shape), mask)
+
+
+def test_a_slanted_outline_without_stairs():
+    """The lower left half of a square: middles of the steps lie on one line."""
+    mask = np.tri(8, dtype=bool)
+    (ring,) = trace(mask, tolerance=0.01, stairs=False)
+    assert ring.tolist() == [[0.5, 0], [8, 7.5], [7.5, 8], [0.5, 8], [0, 7.5], [0, 0.5]]
+
+
 def test_parts_in_holes_of_parts():
     rows, columns = np.mgrid[:101, :101] - 50
     radius = np.maximum(abs(rows), abs(columns))

@@ -26,10 +26,8 @@ CPU = Machine("cpu", 16, 2, "2 processors")
 
 def write(tmp_path, *, machine=CPU, model=None, from_scratch=False, statistics=None, **facts):
     known = make_facts(**facts)
-    recipe = find_recipe(model, machine.device, known.masks[0], from_scratch)
-    plan = make_plan(
-        "mine", PLACES, known, machine, recipe, from_scratch=from_scratch, asked=bool(model)
-    )
+    recipe = find_recipe(model, machine, known.masks[0], from_scratch)
+    plan = make_plan("mine", PLACES, known, machine, recipe, from_scratch=from_scratch)
     path = tmp_path / "mine.py"
     path.write_text(config_text(plan), encoding="utf-8")
     return path.read_text(encoding="utf-8"), Config.fromfile(path), plan
@@ -51,6 +49,17 @@ CASES = {
     "long names": dict(
         classes=tuple(f'a "quoted" näme {i}' for i in range(40)), images_per_class=(9,) * 40
     ),
+    "rtmdet": dict(model="rtmdet-ins_tiny"),
+    "rtmdet on a GPU": dict(model="rtmdet-ins_m", machine=GPU),
+    "rtmdet, many": dict(
+        model="rtmdet-ins_s",
+        busiest=375,
+        object_sizes=(8.0, 20.0, 40.0),
+        size=(320, 256),
+        images_per_class=(300, 3),
+    ),
+    "rtmdet, a part of the masks": dict(model="rtmdet-ins_tiny", box_only=(800, 5)),
+    "rtmdet from scratch": dict(model="rtmdet-ins_tiny", from_scratch=True),
     "semantic": dict(model="condinst_r50_fpn_3x_sem", from_scratch=True),
 }
 
@@ -61,7 +70,7 @@ def test_the_file_is_short_and_says_what_was_chosen(tmp_path, case):
     facts, views, schedule = plan.facts, plan.views, plan.schedule
     assert all(len(row) <= WIDTH for row in text.splitlines())
     code = [row for row in text.splitlines() if row.strip() and not row.strip().startswith("#")]
-    assert 20 <= len(code) <= (60 if len(facts.classes) > 9 else 50)
+    assert 20 <= len(code) <= (60 if len(facts.classes) > 9 else 55)
     loader = cfg.train_dataloader
     data = loader.dataset.dataset if plan.balance else loader.dataset
     assert data.type == "CocoDataset"
@@ -80,7 +89,11 @@ def test_the_file_is_short_and_says_what_was_chosen(tmp_path, case):
     measured = cfg.val_evaluator.metric
     assert measured == (["bbox", "segm"] if facts.masks[1] else ["bbox"])
     assert cfg.default_hooks.checkpoint.save_best.split("/")[1].split("_")[0] in measured
-    assert cfg.model.mask_head.mask_out_stride == views.mask_stride
+    learned = cfg.model.get("mask_head", {}).get("mask_out_stride")
+    if plan.recipe.rtmdet:
+        learned = cfg.model.bbox_head.get("mask_loss_stride", 4)
+    assert learned == views.mask_stride
+    check_config(cfg)
     assert data.pipeline[-2].stride == views.mask_stride
 
 
@@ -116,10 +129,10 @@ def test_rare_classes_and_negatives(tmp_path):
 
 
 def test_starting_points(tmp_path):
-    _, cfg, _ = write(tmp_path, machine=GPU)
+    _, cfg, _ = write(tmp_path, machine=GPU, model="r50")
     assert cfg.load_from == "condinst_r50_fpn_90k"
     assert cfg.model.backbone.init_cfg is None
-    _, cfg, _ = write(tmp_path)
+    _, cfg, _ = write(tmp_path, model="r18")
     assert cfg.load_from is None
     assert cfg.model.backbone.init_cfg.checkpoint == "torchvision://resnet18"
     _, cfg, _ = write(tmp_path, from_scratch=True)
@@ -129,14 +142,73 @@ def test_starting_points(tmp_path):
     assert cfg.model.backbone.pretrained is False
 
 
+def test_fine_tuning_of_rtmdet(tmp_path):
+    text, cfg, plan = write(tmp_path, **CASES["rtmdet"])
+    assert cfg.load_from == "rtmdet-ins_tiny"
+    assert cfg.optim_wrapper.paramwise_cfg.custom_keys == dict(backbone=dict(lr_mult=0.1))
+    assert cfg.optim_wrapper.paramwise_cfg.norm_decay_mult == 0
+    assert not cfg.model.backbone.get("norm_eval")
+    ends = [step for step in cfg.train_pipeline if step.type == "UntilIteration"]
+    assert [step.iteration for step in ends] == [round(0.85 * plan.schedule.max_iters)]
+    average = cfg.custom_hooks[-1]
+    length = plan.schedule.max_iters // 10
+    assert average.type == "EMAHook"
+    assert average.momentum == pytest.approx(1 / length, rel=0.05)
+    assert average.gamma == length // 2
+    for word in ("EMA", "at a tenth of the rate", "not at the end", "each of the 400 images"):
+        assert word in text
+    small = Machine("cuda", 6, 16, "a GPU")
+    _, cfg, plan = write(tmp_path, machine=small, model="rtmdet-ins_s")
+    assert plan.schedule.batch_size < 8
+    assert cfg.model.backbone.norm_eval
+    _, cfg, _ = write(tmp_path, **CASES["rtmdet from scratch"])
+    assert cfg.load_from is None
+    assert "custom_keys" not in cfg.optim_wrapper.paramwise_cfg
+    # twice the rate of the base, which is for weights that are good already
+    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(
+        0.001 * cfg.train_dataloader.batch_size / 8
+    )
+    assert not cfg.model.backbone.norm_eval
+    _, cfg, plan = write(tmp_path, **CASES["rtmdet, a part of the masks"])
+    assert cfg.model.bbox_head.box_supervision == dict(
+        warmup_iters=plan.schedule.max_iters // 10, pairwise_weight=2.0
+    )
+    assert cfg.train_pipeline[-2].type == "PrepareMixedTargets"
+
+
+def test_rtmdet_of_other_pixels(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "condinst.datasets.image_statistics.channel_mean_std", lambda *_, **__: ((1.0,), (1.0,))
+    )
+    inputs = Inputs({}, PixelFormat(1, "uint16"), 4000.0, ())
+    _, cfg, _ = write(tmp_path, model="rtmdet-ins_tiny", inputs=inputs)
+    assert cfg.model.backbone.in_channels == 1
+    assert all(step.type != "UntilIteration" for step in cfg.train_pipeline)
+    assert "custom_keys" not in cfg.optim_wrapper.paramwise_cfg
+
+
+@pytest.mark.parametrize(("model", "to_rgb"), [("rtmdet-ins_tiny", False), ("r50", True)])
+def test_statistics_are_in_the_order_that_the_weights_know(tmp_path, monkeypatch, model, to_rgb):
+    statistics = ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))  # RGB
+    monkeypatch.setattr(
+        "condinst.datasets.image_statistics.channel_mean_std", lambda *_, **__: statistics
+    )
+    inputs = Inputs({}, PixelFormat(3, "uint16"), 4000.0, ())
+    _, cfg, _ = write(tmp_path, model=model, inputs=inputs)
+    pre = cfg.model.data_preprocessor
+    assert pre.bgr_to_rgb is to_rgb
+    assert pre.mean == ([1, 2, 3] if to_rgb else [3, 2, 1])
+    assert pre.std == ([4, 5, 6] if to_rgb else [6, 5, 4])
+
+
 def test_norms_of_small_batches(tmp_path):
     small = Machine("cuda", 6, 16, "a GPU")
-    _, cfg, plan = write(tmp_path, machine=small)
+    _, cfg, plan = write(tmp_path, machine=small, model="r50")
     assert plan.schedule.batch_size < 8
     branch = cfg.model.mask_head.mask_feature_head
     assert branch.norm_cfg == dict(type="BN", requires_grad=False)
     assert branch.norm_eval
-    _, cfg, _ = write(tmp_path, machine=small, from_scratch=True)
+    _, cfg, _ = write(tmp_path, machine=small, model="r50", from_scratch=True)
     assert cfg.model.mask_head.mask_feature_head.norm_cfg.type == "GN"
 
 

@@ -12,7 +12,6 @@ from condinst.masks.crop import Crop
 from condinst.masks.crop_masks import CropMasks
 from condinst.results.results import Results
 from condinst.visualization import instances as draw
-from condinst.visualization import labels as draw_labels
 
 CLASSES = ("dog", "cat")
 SIZE = (600, 640)  # high enough not to be enlarged
@@ -71,17 +70,6 @@ def test_names_can_be_left_out():
     assert (drawn[:90] == 100).all()
     assert (draw.draw_instances(gray(), instances(), CLASSES)[:95] != 100).any()
     assert is_near(drawn[110:290, 310:490], blend(0))
-
-
-def test_labels_give_way_to_each_other():
-    place = draw_labels._find_place(np.array([50, 60, 90, 100]), 30, 10, (200, 200), [])
-    assert place == (50, 50, 80, 60)
-    taken = [place]
-    other = draw_labels._find_place(np.array([55, 58, 95, 100]), 30, 10, (200, 200), taken)
-    assert other == (55, 100, 85, 110)  # above and inside the top would hide the first
-    assert (
-        draw_labels._find_place(np.array([0, 0, 9, 9]), 30, 10, (40, 40), [(0, 0, 40, 40)]) is None
-    )
 
 
 def test_a_name_without_a_place_is_left_out_and_the_best_instance_chooses_first():

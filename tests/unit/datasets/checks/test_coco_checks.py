@@ -43,7 +43,8 @@ ISSUES = {
     "no annotations": (lambda d: drop(d, "annotations"), "expected the key annotations"),
     "image without a size": (
         lambda d: drop(d["images"][2], "width"),
-        "images[2] needs the keys id, file_name, height, width, got ['file_name', 'height', 'id']",
+        "images without a usable height and width (condinst doctor --data FILE --fix FOLDER takes "
+        "them from the image files): id 3: width missing (images[2])",
     ),
     "annotation without a box": (
         lambda d: drop(d["annotations"][3], "bbox"),
@@ -53,7 +54,7 @@ ISSUES = {
         lambda d: set_annotation(d, bbox=[1, 2, 3]),
         "annotations, id 3: expected 4 number(s), got [1, 2, 3]",
     ),
-    "size of zero": (lambda d: set_images(d, height=0), "1 images with a height or width below"),
+    "size of zero": (lambda d: set_images(d, height=0), "height got 0"),
     "flat polygon": (
         lambda d: set_annotation(d, segmentation=[1, 2, 3, 4, 5]),
         "1 annotations whose segmentation is neither RLE (a dict) nor a list of polygons",

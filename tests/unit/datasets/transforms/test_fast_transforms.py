@@ -9,8 +9,9 @@ import torch
 from mmdet.datasets.transforms import PackDetInputs as MMDetPackDetInputs
 from mmdet.datasets.transforms import RandomFlip
 from mmdet.datasets.transforms import Resize as MMDetResize
+from mmdet.datasets.transforms import YOLOXHSVRandomAug as MMDetYOLOXHSVRandomAug
 
-from condinst.datasets import LoadImageFromFile, PackDetInputs, Resize
+from condinst.datasets import LoadImageFromFile, PackDetInputs, Resize, YOLOXHSVRandomAug
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (61, 47, 3), dtype=np.uint8)
 LAYOUTS = {
@@ -151,3 +152,21 @@ def test_images_of_every_format_are_packed(shape, dtype):
     expected = image[:, ::-1].reshape(20, 30, -1).transpose(2, 0, 1)
     assert np.array_equal(packed.numpy(), expected)
     assert packed.dtype == (torch.uint8 if dtype == np.uint8 else torch.float32)
+
+
+@pytest.mark.parametrize(
+    "layout", [k for k, v in LAYOUTS.items() if v.shape[2:] == (3,) and v.dtype == np.uint8]
+)
+def test_colors_change_as_mmdet_changes_those_of_a_copy(layout):
+    image = np.copy(LAYOUTS[layout], order="K")  # mmdet writes into it; the order stays
+    if layout not in ("contiguous", "transposed"):
+        image = LAYOUTS[layout]  # which is copied
+    before = image.copy()
+    expected, found = dict(img=before.copy()), dict(img=image)
+    for seed in range(4):
+        np.random.seed(seed)
+        expected = MMDetYOLOXHSVRandomAug()(expected)
+        np.random.seed(seed)
+        found = YOLOXHSVRandomAug()(found)
+        np.testing.assert_array_equal(found["img"], expected["img"])
+    assert not np.array_equal(found["img"], before)

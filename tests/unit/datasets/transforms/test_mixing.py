@@ -12,6 +12,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from transform_matrix import sample
 
 import condinst.datasets as ours
+from condinst.datasets.transforms.mixing import filled, place_polygons
 from condinst.masks.crop_masks import CropMasks
 
 SIDE = 240  # mmdet's masks are right in square images only
@@ -152,3 +153,22 @@ def test_sixteen_bits_and_more_channels_keep_their_type():
             (found,) = run(transform, [dict(i) for i in images[:number]], mixed=True)
             assert found["img"].dtype == dtype
             assert found["img"].shape[2:] == (channels,)
+
+
+def test_polygons_are_flipped_moved_and_cut():
+    """x becomes 90 - 2x, and y becomes y + 5, in an image of 60 x 40 pixels."""
+    square, far = np.array([10, 10, 20, 10, 20, 20, 10, 20.0]), np.array([0, 0, 2, 0, 2, 2.0])
+    masks = PolygonMasks([[square + [5, 0] * 4], [square, far], [far]], 30, 50)
+    placed = place_polygons(masks, (-2, 1), (90, 5), (40, 60))
+    assert (placed.height, placed.width) == (40, 60)
+    whole, cut, outside = placed.masks
+    assert [part.tolist() for part in whole] == [[60, 15, 40, 15, 40, 25, 60, 25]]
+    (part,) = cut  # of 50 to 70, the image has 50 to 60; the other part lies outside
+    assert sorted(part.reshape(-1, 2).tolist()) == [[50, 15], [50, 25], [60, 15], [60, 25]]
+    assert [part.tolist() for part in outside] == [[0] * 6]
+    assert len(place_polygons(masks[[]], (-2, 1), (90, 5), (40, 60))) == 0
+
+
+def test_a_filled_image():
+    assert filled((2, 1, 3), (7, 7, 7), np.uint8).tolist() == [[[7, 7, 7]]] * 2
+    assert filled((2, 1, 3), (1, 2, 3), np.uint8).tolist() == [[[1, 2, 3]]] * 2
