@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine_state import own_state
 from toy_training import Steps, build, quick
 
 from condinst.checkpoints.conversion import convert_file
@@ -62,10 +63,11 @@ def averages(weights):
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ema")
     Steps.score = 0
-    # no checkpoint is scheduled, so that the one of the validation is new
-    note = train(
-        folder, iters=10, interval=100, max_keep_ckpts=5, save_best="score", rule="greater"
-    )
+    with own_state():  # a fixture of a module comes before the one that forgets it after a test
+        # no checkpoint is scheduled, so that the one of the validation is new
+        note = train(
+            folder, iters=10, interval=100, max_keep_ckpts=5, save_best="score", rule="greater"
+        )
     return folder, note
 
 
