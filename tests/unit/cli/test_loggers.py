@@ -32,7 +32,10 @@ def installed(monkeypatch):
 
 
 def test_a_missing_package_is_told_before_anything_is_read(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "wandb" else find(name)
+    )
     (tmp_path / "a.py").write_text("model = 1\n")
     assert main(["train", "a.py", "--log", "wandb"]) == 1
     done = capsys.readouterr()
