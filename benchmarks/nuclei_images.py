@@ -83,8 +83,9 @@ def draw(image: np.ndarray, truth: np.ndarray, found: np.ndarray) -> np.ndarray:
         for index, label in enumerate(np.unique(labels[labels > 0])):
             if index not in right:
                 canvas[_outline(labels == label)] = color
+    numbers = np.unique(found[found > 0])
     for index in overlaps.found[good]:
-        canvas[_outline(found == np.unique(found[found > 0])[index])] = _GREEN
+        canvas[_outline(found == numbers[index])] = _GREEN
     return canvas
 
 

@@ -136,9 +136,7 @@ def _prediction_config(cfg: Config, name: str) -> Config:
     """Return the parts of a config that predict and test, without paths of the machine."""
     if "model" not in cfg or "dataset" not in (cfg.get("test_dataloader") or {}):
         raise ValueError(f"{name}: its config has no model or no test_dataloader.dataset")
-    model: Any = cfg.model.to_dict()
-    for key in ("init_cfg", "pretrained", "checkpoint_path"):
-        model["backbone"].pop(key, None)
+    model: Any = _without_start(cfg.model.to_dict())
     for switch in ("channels_last", "compile"):
         model.pop(switch, None)
     loader = dict(
@@ -153,6 +151,25 @@ def _prediction_config(cfg: Config, name: str) -> Config:
             kept = ("type", *METRIC_KEYS)
             parts["test_evaluator"] = {key: node[key] for key in kept if key in node}
     return Config(parts)
+
+
+def _without_start(node: Any) -> Any:
+    """Return a part of a config without the files of weights that it would start from."""
+    if isinstance(node, list | tuple):
+        return type(node)(_without_start(part) for part in node)
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _without_start(value)
+        for key, value in node.items()
+        if key not in ("pretrained", "checkpoint_path")
+        and not (key == "init_cfg" and _names_file(value))
+    }
+
+
+def _names_file(init_cfg: Any) -> bool:
+    parts = init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]
+    return any(isinstance(part, dict) and "checkpoint" in part for part in parts)
 
 
 def _dataset(node: Any) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--score-thr",
         type=float,
         metavar="X",
-        help="the score from which on predict shows a detection of this model",
+        help="the score from which on a detection is worth showing, for the card of condinst push",
     )
     released.add_argument("--license", metavar="NAME", help="license of the weights")
 

@@ -56,11 +56,13 @@ def check_config(word: str, more: str = "a config comes before its checkpoint") 
         ValueError: it is something else.
     """
     from condinst.images.sources import IMAGE_SUFFIXES
-    from condinst.model_zoo import resolve_config
+    from condinst.model_zoo import list_models, resolve_config
 
     path = Path(word)
     if _is_dir(path):
-        raise ValueError(f"config {word}: is a folder, expected a config file{_in_folder(path)}")
+        hint = _in_folder(path)
+        if hint or word not in list_models():  # such as a folder nuclei with images
+            raise ValueError(f"config {word}: is a folder, expected a config file{hint}")
     hub = word.startswith(HUB)
     if is_checkpoint(word) and (hub or path.is_file() or word.endswith(CHECKPOINTS)):
         if not hub and not path.is_file():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import itertools
 import sys
 import time
@@ -11,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condinst.cli.annotation_output import ANNOTATION_FORMATS
 from condinst.cli.early import (
     check_device,
     check_least,
@@ -22,19 +20,28 @@ from condinst.cli.ending import ends_by_signals
 from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError
 from condinst.cli.predict_share import Share, find_share
 from condinst.cli.predict_skipping import skipping
-from condinst.cli.predict_sources import check_first, check_out, download, find, split
+from condinst.cli.predict_sources import (
+    check_first,
+    check_out,
+    check_track,
+    download,
+    find,
+    split,
+    with_names,
+)
 from condinst.cli.predict_video import VideoOutput
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
 from condinst.images.live import LiveStream, is_live
 from condinst.images.sources import single_images
 from condinst.images.web import is_url
 from condinst.utils.names import printable, safe_part
-from condinst.utils.optional import import_failure
 from condinst.utils.words import counted
 
 if TYPE_CHECKING:
     from condinst.inference.predictor import Predictor
     from condinst.results.results import Results
+
+_FIRST_LINE, _NEXT_LINE = 10, 60  # seconds
 
 _EPILOG = """formats, in addition to the images with the instances drawn on them:
   coco         one dataset file, annotations.json, with exact masks as RLE
@@ -130,11 +137,11 @@ def run(args: argparse.Namespace) -> int:
     live = [word for word in words if is_live(word) and not Path(word).exists()]
     urls = [word for word in words if is_url(word) and word not in live]
     images, videos = find([word for word in words if word not in (*urls, *live)])
-    images, unnameable = _with_names(images, videos, args)
+    images, unnameable = with_names(images, videos, args)
     out = Path(args.out)
     check_out(out, [*images, *videos], args)
     check_range("--score-thr", args.score_thr)
-    _check_track(args.track, [*videos, *live])
+    check_track(args.track, [*videos, *live])
     check_least("--max-frames", args.max_frames)
     check_least("--batch-size", args.batch_size)
     check_device(args.device)
@@ -246,57 +253,6 @@ def _predict(
         raise ValueError("none of the images could be read")
 
 
-def _with_names(
-    images: list[Path], videos: Sequence[Path], args: argparse.Namespace
-) -> tuple[list[Path], list[str]]:
-    """Split images into those whose names a JSON file can hold, and messages on the others.
-
-    Raises:
-        ValueError: there are others, and they are not to be skipped.
-    """
-    if not {"coco", "json", *ANNOTATION_FORMATS} & set(args.format):
-        return images, []
-    kept, messages = [], []
-    for source in (*images, *videos):
-        reason = _unnameable(str(source), args.format)
-        if reason is None:
-            kept += [source] * (source in images)
-            continue
-        messages.append(f"image file {printable(source)}: {reason}; rename it")
-        if not args.skip_broken or source in videos:
-            raise ValueError(messages[-1])
-    return kept, messages
-
-
-def _unnameable(name: str, chosen: Sequence[str]) -> str | None:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return "its name is not UTF-8, and no JSON file can hold it"
-    if "cvat" in chosen and not name.isprintable():
-        return "its name has a control character, and no XML file can hold it"
-    return None
-
-
-def _check_track(track: bool, videos: Sequence[Path | str]) -> None:
-    """Check that there is something to track, and what tracks it.
-
-    Raises:
-        ValueError: there is no video.
-        ImportError: a package is missing.
-    """
-    if not track:
-        return
-    if not videos:
-        raise ValueError("--track: works for videos, and none is given")
-    for name in ("trackers", "supervision"):
-        if importlib.util.find_spec(name) is None:
-            missing = ModuleNotFoundError(name=name)
-            raise import_failure(
-                f"--track needs {name}", name, 'pip install "condinst[track]"', missing
-            )
-
-
 def _predict_video(
     predictor: Predictor, video: Any, film: VideoOutput, args: argparse.Namespace, shown: bool
 ) -> tuple[int, int]:
@@ -317,10 +273,18 @@ def _predict_video(
 
 
 def _progress(stream: Iterator[Results], total: int, shown: bool) -> Iterator[Results]:
-    """Pass results on; if ``shown``, show the progress in a line on a terminal."""
+    """Pass results on; if ``shown``, show the progress in a line.
+
+    A terminal's line changes with each image. A file gets a line after 10 s, and one a minute.
+    """
     terminal = shown and sys.stderr.isatty()
+    due = time.monotonic() + _FIRST_LINE
     for number, results in enumerate(stream, start=1):
         yield results
+        if shown and not terminal and time.monotonic() > due:
+            due = time.monotonic() + _NEXT_LINE
+            of = f" of {total:,}" if total else ""
+            print(f"predicted  {number:,}{of}", file=sys.stderr, flush=True)
         if terminal:
             name = printable(Path(results.path).name) if results.path else "frame"
             text = f"{number} of {total}  {name[:40]}  {counted(len(results), 'instance')}"

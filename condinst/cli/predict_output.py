@@ -49,8 +49,8 @@ class ImageOutput:
         boxes: whether boxes are drawn.
         names: which names are drawn, as for :meth:`condinst.Results.draw`.
         closeups: whether edges of masks are drawn enlarged.
-        collect: whether the rows of ``annotations.json`` and ``predictions.jsonl`` are kept in
-            :attr:`parts`, for a process that writes those of all processes.
+        collect: whether what the files of all images need is kept in :attr:`parts`, for a process
+            that writes these files for all processes.
 
     Attributes:
         parts: with ``collect``, the number of the source, its line, its rows and its draft.
@@ -125,6 +125,7 @@ class ImageOutput:
         paths += [self.out / LABELS / f"{name}{end}" for end in LABEL_ENDINGS]
         before, drafts = {path for path in paths if path.exists()}, len(self._drafts)
         size, lines = self._num_written, self._lines.size if self._lines else 0
+        rows, parts = len(self._rows), len(self.parts)
         try:
             self._write_files(results, name, image if self.draw or self._closeups else None)
             self._drafts.write(results, name)
@@ -132,6 +133,7 @@ class ImageOutput:
         except BaseException:  # a signal too: annotations.json and the drawings agree
             if self._num_written == size:
                 self._drafts.cut(drafts)
+                del self._rows[rows:], self.parts[parts:]
                 for path in paths:
                     if path not in before:
                         path.unlink(missing_ok=True)

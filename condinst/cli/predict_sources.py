@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,19 @@ from condinst.cli.early import check_exists, is_checkpoint
 from condinst.images.sources import VIDEO_SUFFIXES, check_video, is_single, list_folder
 from condinst.images.web import image_name, read_url
 from condinst.utils.files import write_whole
-from condinst.utils.names import NamesInFolder
+from condinst.utils.names import NamesInFolder, printable
+from condinst.utils.optional import import_failure
 
-__all__ = ["check_first", "check_out", "download", "find", "split", "split_model"]
+__all__ = [
+    "check_first",
+    "check_out",
+    "check_track",
+    "download",
+    "find",
+    "split",
+    "split_model",
+    "with_names",
+]
 
 
 def split(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
@@ -132,3 +143,54 @@ def check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> N
         # realpath gives a path even for a link that leads to itself
         if place in (os.path.realpath(source.parent), os.path.dirname(os.path.realpath(source))):
             raise ValueError(f"--out {out}: {source} lies there; choose another folder")
+
+
+def with_names(
+    images: list[Path], videos: Sequence[Path], args: argparse.Namespace
+) -> tuple[list[Path], list[str]]:
+    """Split images into those whose names a JSON file can hold, and messages on the others.
+
+    Raises:
+        ValueError: there are others, and they are not to be skipped.
+    """
+    if not {"coco", "json", *ANNOTATION_FORMATS} & set(args.format):
+        return images, []
+    kept, messages = [], []
+    for source in (*images, *videos):
+        reason = _unnameable(str(source), args.format)
+        if reason is None:
+            kept += [source] * (source in images)
+            continue
+        messages.append(f"image file {printable(source)}: {reason}; rename it")
+        if not args.skip_broken or source in videos:
+            raise ValueError(messages[-1])
+    return kept, messages
+
+
+def _unnameable(name: str, chosen: Sequence[str]) -> str | None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8, and no JSON file can hold it"
+    if "cvat" in chosen and not name.isprintable():
+        return "its name has a control character, and no XML file can hold it"
+    return None
+
+
+def check_track(track: bool, videos: Sequence[Path | str]) -> None:
+    """Check that there is something to track, and what tracks it.
+
+    Raises:
+        ValueError: there is no video.
+        ImportError: a package is missing.
+    """
+    if not track:
+        return
+    if not videos:
+        raise ValueError("--track: works for videos, and none is given")
+    for name in ("trackers", "supervision"):
+        if importlib.util.find_spec(name) is None:
+            missing = ModuleNotFoundError(name=name)
+            raise import_failure(
+                f"--track needs {name}", name, 'pip install "condinst[track]"', missing
+            )

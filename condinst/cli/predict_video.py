@@ -11,23 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from condinst.cli.predict_output import ImageOutput
-from condinst.images.sources import check_video
+from condinst.images.sources import video_facts
 from condinst.utils.files import flush, names_file
 from condinst.utils.temporary_file import claim_temporary
 
 if TYPE_CHECKING:
     from condinst.results.results import Results
-
-
-def _facts(video: Path) -> tuple[int, float]:
-    """Return the number of frames of a file, 0 if it is unknown, and its frame rate."""
-    import cv2
-
-    check_video(video)
-    capture = cv2.VideoCapture(str(video))
-    num_frames, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-    capture.release()
-    return max(0, int(num_frames)), rate or 25.0
 
 
 class VideoOutput:
@@ -44,7 +33,7 @@ class VideoOutput:
     """
 
     def __init__(self, video: Path, output: ImageOutput, rate: float | None = None) -> None:
-        self.num_frames, self.rate = (0, rate) if rate is not None else _facts(video)
+        self.num_frames, self.rate = (0, rate) if rate is not None else video_facts(video)
         self._video, self._output = video, output
         self._name = output.take_name(video)
         self._path = output.out / f"{self._name}.mp4"

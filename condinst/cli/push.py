@@ -52,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--score-thr",
         type=float,
         metavar="X",
-        help="the score from which on predict shows a detection of this model (default: that of "
-        "the report with the best F1)",
+        help="the score from which on a detection is worth showing, which the card says (default: "
+        "that of the report with the best F1)",
     )
     parser.add_argument(
         "--half", action="store_true", help="store the weights in float16: half of the size"

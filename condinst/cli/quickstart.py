@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
 def quickstart(args: argparse.Namespace) -> dict[str, float]:
     """Run all steps, and print where the results are.
 
-    Training ends with the table of AP. The test that draws the images gives the same, so that what
-    it prints is left out.
+    Training ends with the table of AP. The test that draws the images gives the same one, so its
+    output is left out.
 
     Returns:
         The metrics of the validation images.

@@ -30,6 +30,7 @@ _TRACKED = re.compile(
     r"(?P<base>(.*/)?\d\d)_(GT|ST)/SEG/man_seg_?(?P<number>\d{3,4})\.tif$", re.IGNORECASE
 )
 _OBJECT = re.compile(r"(?:(?P<name>.*?)[_ .-]*)?(?P<number>\d+)$")
+_LEADING = re.compile(r"(?P<number>\d+)[_ .-]+(?P<name>.*\D.*)")
 _NO_CLASS = {"", "mask", "masks", "object", "obj", "instance", "inst", "label", "gt", "seg", "id"}
 
 _NO_CLASS_FOLDER = re.compile(r"masks?|maps?|labels?|binary|inst|seg|gt|png|tif|images?|\d")
@@ -41,7 +42,7 @@ class ObjectFile:
 
     path: str
     label: str | None
-    numbered: bool  # the name ends in a number, so there is one file for each object
+    numbered: bool  # the name has a number, so there is one file for each object
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,7 @@ def _object_files(images: list[Place], masks: list[Place]) -> MaskPairs | None:
             files.setdefault(found[0], []).append(found[1])
     if not files:
         return None
+    files = _without_leading_numbers(files)
     used = {
         place for place, known in stems.items() if any(file in files for file in known.values())
     }
@@ -250,6 +252,28 @@ def _object_file(path: str, rest: str) -> ObjectFile:
     name = name.strip("_-. ")
     label = None if name.lower() in _NO_CLASS or re.fullmatch(r"[\d_.-]*", name) else name
     return ObjectFile(path, label, match is not None or label is None)
+
+
+def _without_leading_numbers(files: dict[str, list[ObjectFile]]) -> dict[str, list[ObjectFile]]:
+    """Read 0_cat, 1_cat as objects of the class cat, where a class has several such numbers."""
+    numbers: dict[str, set[str]] = {}
+    for objects in files.values():
+        for found in objects:
+            if match := _LEADING.fullmatch(found.label or ""):
+                numbers.setdefault(match["name"], set()).add(match["number"])
+    if all(len(each) < 2 for each in numbers.values()):  # such as a class 2_wheeler
+        return files
+    return {
+        image: [_without_number(found) for found in objects] for image, objects in files.items()
+    }
+
+
+def _without_number(found: ObjectFile) -> ObjectFile:
+    match = _LEADING.fullmatch(found.label or "")
+    if match is None:
+        return found
+    label = None if match["name"].lower() in _NO_CLASS else match["name"]
+    return replace(found, label=label, numbered=True)
 
 
 def _one_folder(folder: Folder) -> MaskPairs | None:

@@ -15,14 +15,15 @@ _MASK_WORD = re.compile(
     r"((instance|inst|object|ped|seg|cell|nuclei|binary|gt)?[_-]?masks?"
     r"|labels?|instances?|gts?|ground_?truths?|segs?|segmentations?|label_?maps?"
     r"|anno(t(ation)?)?s?|anns?([_-]?dir)?|truths?|lbls?|targets?)"
-    r"([ _-]?(images?|imgs?|tiffs?|pngs?))?([_-]?\d{1,2})?$"
+    r"([ _-]?(images?|imgs?|tiffs?|pngs?))?([_-]?\d{1,2})?(?P<part>tr|ts)?$"
 )
 _IMAGE_WORD = re.compile(
     r"((png|jpe?g|tiff?|raw|original|input|rgb)?[_-]?(images?|imgs?|pictures|photos|frames)"
-    r"|im(a)?ge?[_-]?dir|raw|inputs?|originals?)([_-]?\d{1,2})?$"
+    r"|im(a)?ge?[_-]?dir|raw|inputs?|originals?)([_-]?\d{1,2})?(?P<part>tr|ts)?$"
 )
 # what cellpose writes beside masks
 OUTPUTS = re.compile(r"_(flows?|cp_output|outlines?|cp_outlines|dP|cellprob)$")
+_NNUNET = ("*tr", "*ts")  # what folder_word makes of imagesTr and imagesTs
 _MASKS_BESIDE = ("_masks", "_mask", "_labels", "-masks", "_gt", "Masks")
 
 
@@ -89,13 +90,30 @@ def placed(folder: Folder) -> tuple[list[Place], list[Place]]:
                 kind = "image"  # train, beside train_masks
             if kind is not None:
                 where = "/".join([*parts[:index], place])
-                found = Place(file, where, "/".join(parts[index + 1 :]))
+                inside = "/".join(parts[index + 1 :])
+                if kind == "image" and place in _NNUNET:
+                    inside = _without_channel(folder, file, inside)
+                found = Place(file, where, inside)
                 if kind == "mask":
                     masks.append(found)
                 elif file in folder.image_set:
                     images.append(found)
                 break
     return images, masks
+
+
+def _without_channel(folder: Folder, file: str, inside: str) -> str:
+    """Return nnU-Net's name of an image without the number of its channel, 0000.
+
+    Raises:
+        ValueError: the image has several channels.
+    """
+    if re.search(r"_000[1-9]$", inside):
+        raise ValueError(
+            f"{folder.root / file}: a second channel of an image of nnU-Net is not read; join the "
+            "channels to one file, such as a TIFF of several channels"
+        )
+    return inside.removesuffix("_0000")
 
 
 def folder_word(name: str) -> tuple[str | None, str]:
@@ -106,5 +124,6 @@ def folder_word(name: str) -> tuple[str | None, str]:
         if match := pattern.search(name):
             before, word = name[: match.start()], match.group()
             if not before or not (before[-1] + word[0]).isalnum() or stated_split(before):
-                return kind, before.rstrip("_- .") or "*"
+                # nnU-Net's imagesTr and labelsTr for training, imagesTs for the test
+                return kind, f"{before.rstrip('_- .') or '*'}{match['part'] or ''}"
     return None, name

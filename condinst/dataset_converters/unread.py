@@ -57,6 +57,11 @@ _FILES = (  # endings of file names
     ),
     ("QuPath's projects", (".qpdata", ".qpproj"), "export GeoJSON (File > Export objects)"),
     ("Parquet", (".parquet",), "export it as COCO"),
+    (
+        "Compressed files",
+        (".gz", ".tgz", ".tar", ".bz2", ".xz", ".zst", ".7z", ".rar", ".zip"),
+        "unpack them",
+    ),
     ("shapefiles", (".shp", ".gpkg"), "draw masks of the image's size and save them as PNG"),
 )
 _TABLES = (  # columns
@@ -92,15 +97,13 @@ _MOTS = re.compile(rb"\d+ \d+ \d+ \d+ \d+ [!-~]+\r?\n")  # frame, id, class, hei
 
 def name_unread(folder: Folder) -> str | None:
     """Return a sentence that names annotations of a known kind that is not read; else None."""
-    for file in folder.images:
-        if "/bitmasks/" in f"/{file}" and _has_numbers_in_alpha(folder.root / file):
-            return (
-                f"{file} is a bitmask of BDD100K, which is not read; convert the bitmasks "
-                "of each split to COCO by BDD100K's toolkit (its documentation names "
-                "bdd100k.label.to_coco with -m ins_seg and --only-mask)"
-            )
-        if "/bitmasks/" in f"/{file}":
-            break
+    bitmask = next((file for file in folder.images if "/bitmasks/" in f"/{file}"), None)
+    if bitmask is not None and _has_numbers_in_alpha(folder.root / bitmask):
+        return (
+            f"{bitmask} is a bitmask of BDD100K, which is not read; convert the bitmasks of each "
+            "split to COCO by BDD100K's toolkit (its documentation names bdd100k.label.to_coco "
+            "with -m ins_seg and --only-mask)"
+        )
     for file in folder.json_kinds.get("", [])[:50]:
         with open(folder.root / file, "rb") as stream:
             text = stream.read(_BLOCK)
@@ -140,7 +143,23 @@ def name_unread(folder: Folder) -> str | None:
             return f"{found[0]}: {name} are not read; {way}"
     if not folder.images and (unread := unread_images(folder)):
         return unread
-    return _broken_json(folder)
+    return _of_several_pages(folder) or _broken_json(folder)
+
+
+def _of_several_pages(folder: Folder) -> str | None:
+    for file in [name for name in folder.images if name.lower().endswith((".tif", ".tiff"))][:5]:
+        try:
+            check_regular(folder.root / file)
+            with open_image(folder.root / file) as image:
+                pages = getattr(image, "n_frames", 1)
+        except Exception:  # each format's reader raises its own errors for a broken file
+            continue
+        if pages > 1:
+            return (
+                f"{file} has {pages} pages: stacks are not read; write each page as a file, such "
+                "as images/1.tif with masks/1.tif"
+            )
+    return None
 
 
 def _broken_json(folder: Folder) -> str | None:

@@ -124,7 +124,10 @@ def _listed_images(path: Path, data: dict, notes: Notes) -> list[tuple[Path, str
                 notes.say(f"{path}: the {split} split {entry} does not exist.")
                 continue
             if place is None:
-                raise ValueError(f"{path}: {key}: {entry} is neither a folder nor a file")
+                raise ValueError(
+                    f"{path}: {key}: {entry} is neither a folder nor a file; write the folder of "
+                    "images as seen from this file, such as images/train"
+                )
             for image in _images_at(place):
                 if found.setdefault(image, split) != split:
                     notes.count(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from condinst.images.sources import VIDEO_SUFFIXES, check_video, read_video
+from condinst.images.sources import FRAME_RATE, VIDEO_SUFFIXES, read_video, video_facts
 from condinst.inference.base import BasePredictor
 from condinst.results.results import Results
 
@@ -52,7 +52,7 @@ class Findings:
 
     items: list[Finding] = field(default_factory=list)
     video: str = ""
-    rate: float = 25.0
+    rate: float = FRAME_RATE
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     folder: Path | None = None
@@ -123,7 +123,7 @@ def _find_in_images(
 def _find_in_video(
     predictor: BasePredictor[Any], file: Path, workspace: Path, max_frames: int
 ) -> Iterator[tuple[Findings, int]]:
-    total, rate = _video_facts(file)
+    total, rate = video_facts(file)
     folder = Path(tempfile.mkdtemp(prefix="frames-", dir=workspace))
     findings = Findings(video=file.name, rate=rate, folder=folder)
     if total > max_frames:
@@ -140,16 +140,3 @@ def _save_frame(frame: np.ndarray, folder: Path, number: int) -> Path:
     path = folder / f"{number:06d}.jpg"
     Image.fromarray(frame).save(path, quality=95)
     return path
-
-
-def _video_facts(file: Path) -> tuple[int, float]:
-    """Return the number of frames as the video's header says it, 0 if not, and its frame rate."""
-    check_video(file)
-    try:
-        import cv2
-    except ImportError:
-        return 0, 25.0  # read_video raises the error
-    capture = cv2.VideoCapture(str(file))
-    count, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-    capture.release()
-    return max(0, int(count)), rate if 0 < rate < 1000 else 25.0

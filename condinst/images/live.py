@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from condinst.images.limit import check_size
+from condinst.images.sources import FRAME_RATE
 from condinst.utils.optional import import_failure
 
 __all__ = ["LiveStream", "is_live"]
@@ -77,7 +78,7 @@ class LiveStream:
             self.close()
             raise ValueError(f"stream {self.name}: {error}") from None
         rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate = rate if 0 < rate <= 240 else 25.0
+        self.rate = rate if 0 < rate <= 240 else FRAME_RATE
 
     def __enter__(self) -> LiveStream:
         return self

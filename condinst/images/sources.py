@@ -20,6 +20,7 @@ from condinst.utils.files import check_regular, read_regular
 from condinst.utils.optional import import_failure
 
 __all__ = [
+    "FRAME_RATE",
     "VIDEO_SUFFIXES",
     "check_video",
     "decode_image",
@@ -31,6 +32,7 @@ __all__ = [
     "single_images",
     "to_pixels",
     "to_rgb",
+    "video_facts",
 ]
 
 IMAGE_SUFFIXES = {
@@ -38,6 +40,9 @@ IMAGE_SUFFIXES = {
     *(".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
 }
 _RGB8 = PixelFormat()
+
+FRAME_RATE = 25.0
+"""Frames per second of a video or stream that does not say it."""
 
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
 
@@ -152,6 +157,23 @@ def check_video(path: Path) -> None:
         raise FileNotFoundError(f"video file not found: {path}") from None
     except ValueError as error:
         raise ValueError(f"video file {path}: {error}") from None
+
+
+def video_facts(path: Path) -> tuple[int, float]:
+    """Return the number of frames as the video's header says it, 0 if not, and frames per second.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`check_video`.
+    """
+    check_video(path)
+    try:
+        import cv2
+    except ImportError:
+        return 0, FRAME_RATE  # read_video raises the error
+    capture = cv2.VideoCapture(str(path))
+    count, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return max(0, int(count)), rate if 0 < rate <= 1000 else FRAME_RATE
 
 
 def read_image(

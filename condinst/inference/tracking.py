@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from condinst.images.sources import FRAME_RATE
 from condinst.results.results import Results
 from condinst.utils.optional import import_failure
 from condinst.visualization.selection import SCORE_THR
@@ -24,7 +25,7 @@ LEAST_SCORE = 0.1
 
 def track(
     stream: Iterable[Results],
-    frame_rate: float = 25.0,
+    frame_rate: float = FRAME_RATE,
     *,
     score_thr: float = SCORE_THR,
     lost_seconds: float = 1.0,

@@ -144,7 +144,7 @@ def _fields(facts: CardFacts) -> str:
             metric_value=round(value, 4),
         )
         for kind in _KINDS
-        if facts.validated_on and (value := known(facts.ap.get(kind, {}).get("mAP"))) is not None
+        if facts.validated_on and (value := _known(facts.ap.get(kind, {}).get("mAP"))) is not None
     ]
     named = license_fields(facts.license)
     data = ModelCardData(
@@ -191,7 +191,9 @@ for instance in results:
 
 
 def _accuracy(facts: CardFacts) -> str:
-    measured = {k: facts.ap[k] for k in _KINDS if known(facts.ap.get(k, {}).get("mAP")) is not None}
+    measured = {
+        k: facts.ap[k] for k in _KINDS if _known(facts.ap.get(k, {}).get("mAP")) is not None
+    }
     if not measured or not facts.validated_on:
         return "## Accuracy\n\nNo accuracy was stored with these weights."
     images = "" if facts.num_images is None else f", {facts.num_images:,} images"
@@ -216,13 +218,13 @@ def _accuracy(facts: CardFacts) -> str:
     return "\n".join(lines)
 
 
-def known(value: float | None) -> float | None:
+def _known(value: float | None) -> float | None:
     """Return a value of AP; None for COCO's -1, which says that there are no such objects."""
     return None if value is None or value < 0 else value
 
 
 def _written(value: float | None) -> str:
-    value = known(value)
+    value = _known(value)
     return "-" if value is None else f"{value:.3f}"
 
 

@@ -7,13 +7,14 @@ import re
 __all__ = ["parse_duration", "show_duration"]
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_PART = r"(\d{1,9}(?:\.\d{1,9})?)"
-_WHOLE = re.compile("".join(f"(?:{_PART}{unit})?" for unit in _UNITS), re.ASCII)
+_WORDS = (r"d(?:ays?)?", r"h(?:rs?|ours?)?", r"m(?:ins?|inutes?)?", r"s(?:ecs?|econds?)?")
+_PART = r"(\d{1,9}(?:\.\d{1,9})?)\s*"
+_WHOLE = re.compile(r"\s*".join(f"(?:{_PART}{word})?" for word in _WORDS), re.ASCII)
 _LONGEST = 366 * 86400
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of a time such as 30m, 1.5h, 90s, 2h30m or 1d.
+    """Return the seconds of a time such as 30m, 1.5h, 90s, 2h30m, 45 min or 1d.
 
     Raises:
         ValueError: the text is no such time, or not longer than 0 s and at most 366 days.

@@ -52,7 +52,8 @@ def draw_labels(
             all that have a place; False none.
     """
     with_class = names is True or len(classes) > 1
-    if names is False or not len(instances) or not (with_class or instances.scores is not None):
+    numbered = instances.scores is not None or instances.track_ids is not None
+    if names is False or not len(instances) or not (with_class or numbered):
         return
     hides = _HiddenObjects(instances) if names == "auto" else None
     pen = ImageDraw.Draw(image)

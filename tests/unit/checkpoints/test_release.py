@@ -123,6 +123,19 @@ def test_the_metric_of_the_training_is_kept_and_absolute_paths_are_not(checkpoin
     assert "ann_file" not in kept.test_dataloader.dataset
 
 
+def test_no_part_starts_from_a_file_of_the_training(checkpoint, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    cfg = Config.fromstring(content["meta"]["cfg"], ".py")
+    start = dict(type="Pretrained", checkpoint="/somewhere/neck.pth")
+    cfg.model.neck.init_cfg = [dict(type="Normal", layer="Conv2d"), start]
+    cfg.model.init_cfg = start
+    content["meta"]["cfg"] = cfg.pretty_text
+    torch.save(content, tmp_path / "a.pth")
+    text = read(release(tmp_path / "a.pth", tmp_path / "out.pth").path).meta["cfg"]
+    assert "CondInst" in text
+    assert ".pth" not in text
+
+
 def test_the_name_is_that_of_the_work_folder(tmp_path):
     assert default_name(tmp_path / "iter_1.pth") == tmp_path / "iter_1.safetensors"
     (tmp_path / "last_checkpoint").write_text("iter_1.pth")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from condinst.cli.early import check_config
 from condinst.cli.main import main
 
 
@@ -54,6 +55,15 @@ def test_the_file_that_was_meant_is_named(line, expected, work, capsys):
     assert main(line.split()) == 1
     names = dict(config=Path("mine/mine.py"), checkpoint=Path("work_dirs/mine/iter_9.pth"))
     assert capsys.readouterr().err == f"error: {expected.format(**names)}\n"
+
+
+@pytest.mark.parametrize("word", ["nuclei", "condinst_r50_fpn_90k"])
+def test_the_name_of_a_model_comes_before_a_folder_of_images(word, work):
+    Path(word).mkdir()
+    check_config(word)
+    Path(word, f"{word}.py").write_text("model = dict()\n")  # as condinst new writes
+    with pytest.raises(ValueError, match=f"expected a config file; did you mean {word}"):
+        check_config(word)
 
 
 @pytest.mark.parametrize("content", ["gone.pth", "", ".", "\0", "../../mine"])

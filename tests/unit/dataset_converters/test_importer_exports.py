@@ -4,6 +4,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from condinst.dataset_converters import import_data
 from condinst.dataset_converters.outlines import is_rectangle
@@ -188,3 +189,19 @@ def test_the_cell_tracking_challenge(tracked, tmp_path, all_objects, note, write
     write_png(tracked / "01_ST/SEG/man_seg000.tif", mask(1, 2))
     with pytest.raises(ValueError, match="01/t000.tif: several masks fit.*_GT or _ST"):
         import_data(tracked, tmp_path / "two")
+
+
+def test_compressed_annotations_are_named(tmp_path, draw):
+    draw(tmp_path / "data/0.png")
+    (tmp_path / "data/instances.json.gz").write_bytes(b"\x1f\x8b")
+    with pytest.raises(ValueError, match=r"instances.json.gz: Compressed files .*; unpack them"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_stacks_are_named(tmp_path):
+    (tmp_path / "data").mkdir()
+    pages = [Image.new("L", (W, H), value) for value in (0, 50)]
+    for name in ("images.tif", "labels.tif"):
+        pages[0].save(tmp_path / "data" / name, save_all=True, append_images=pages[1:])
+    with pytest.raises(ValueError, match="images.tif has 2 pages: stacks are not read; write each"):
+        import_data(tmp_path / "data", tmp_path / "out")

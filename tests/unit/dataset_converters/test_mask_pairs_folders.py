@@ -1,4 +1,4 @@
-"""Test folders of classes above and below those of splits."""
+"""Test folders of classes above and below those of splits, and names of folders and files."""
 
 import numpy as np
 import pytest
@@ -41,3 +41,57 @@ def test_folders_of_classes(write, all_objects, images, masks, classes):
     assert (imported.train.num_images, imported.val.num_images) == (2, 2)
     for found in all_objects(imported).values():
         assert [(name, mask.sum()) for name, _, mask in found] == [(c, 48) for c in classes]
+
+
+@pytest.fixture
+def write_files(tmp_path, draw, write_png):
+    """Write images and masks of 6 x 8 pixels, at places of their own."""
+
+    def make(images, masks):
+        for value, name in enumerate(images):
+            draw(tmp_path / name, (W, H), value=value)
+        for place, name in enumerate(masks):
+            mask = np.zeros((H, W), np.uint8)
+            mask[4:10, 4 + 9 * (place % 3) : 12 + 9 * (place % 3)] = 255
+            write_png(tmp_path / name, mask)
+        return import_data(tmp_path, tmp_path / "out")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("endings", "expected"),
+    [
+        (("0_cat", "1_cat", "2_dog"), ("cat", "dog")),
+        (("0-cat", "1-cat", "2-dog"), ("cat", "dog")),
+        (("0_mask", "1_mask"), ("object",)),
+        (("2_wheeler", "4_wheels"), ("2_wheeler", "4_wheels")),  # each class has one number
+        (("cat_0", "cat_1", "dog_0"), ("cat", "dog")),
+    ],
+)
+def test_a_number_before_the_class(write_files, all_objects, endings, expected):
+    images = ["images/a.png", "images/b.png"]
+    masks = [f"masks/{name}_{end}.png" for name in "ab" for end in endings]
+    imported = write_files(images, masks)
+    assert imported.classes == expected
+    assert all(len(found) == len(endings) for found in all_objects(imported).values())
+
+
+def test_nnunet(write_files, all_objects):
+    imported = write_files(
+        ["imagesTr/a_0000.png", "imagesTr/b_0000.png", "imagesTs/c_0000.png"],
+        ["labelsTr/a.png", "labelsTr/b.png"],
+    )
+    found = all_objects(imported)
+    assert {name: len(objects) for name, objects in found.items()} == {
+        "a_0000.png": 1,
+        "b_0000.png": 1,
+    }
+
+
+def test_nnunet_with_several_channels(write_files):
+    with pytest.raises(ValueError, match="a_0001.png: a second channel of an image of nnU-Net"):
+        write_files(
+            ["imagesTr/a_0000.png", "imagesTr/a_0001.png"],
+            ["labelsTr/a.png"],
+        )

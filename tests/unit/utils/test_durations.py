@@ -15,6 +15,9 @@ from condinst.utils.durations import parse_duration, show_duration
         (" 1D ", 86400),
         ("1h0m5s", 3605),
         ("0.5s", 0.5),
+        ("3min", 180),
+        ("2 hours 30 minutes", 9000),
+        ("1hr5secs", 3605),
     ],
 )
 def test_times(text, seconds):
@@ -23,7 +26,24 @@ def test_times(text, seconds):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "30", "m", "30m2h", "-5m", "0s", "nan", "infm", "1e9h", "30 m x", "５m", "1h1h", "9999d"],
+    [
+        "",
+        "30",
+        "m",
+        "30m2h",
+        "-5m",
+        "0s",
+        "nan",
+        "infm",
+        "1e9h",
+        "30 m x",
+        "1h30",
+        "5 mi",
+        "3months",
+        "５m",
+        "1h1h",
+        "9999d",
+    ],
 )
 def test_no_times(text):
     with pytest.raises(ValueError, match="expected a time such as 30m"):
