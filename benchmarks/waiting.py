@@ -4,8 +4,8 @@
 
 OpenMP reads ``OMP_WAIT_POLICY`` when it is loaded, so that each figure needs a process of its own.
 A process builds a small CondInst, trains it on random images, and prints the median of its steps;
-the processes alternate, and another policy begins each round. ``condinst`` sets PASSIVE, which must
-cost nothing on an idle machine; ``--busy N`` adds N processes that compute all the time.
+the processes alternate, and another policy begins each round. ``condinst`` sets PASSIVE where other
+programs compute; ``--busy N`` adds N processes that compute all the time.
 """
 
 from __future__ import annotations

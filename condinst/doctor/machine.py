@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from condinst.doctor.finding import ERROR, OK, WARNING, Finding
-from condinst.utils.threads import sleeps_while_waiting
+from condinst.utils.threads import others_compute, sleeps_while_waiting
 
 _GROUP = "machine"
 _GIB = 2**30
@@ -50,10 +50,10 @@ def _threads() -> Finding:
     if number > num_cpus():
         advice = f"export OMP_NUM_THREADS={num_cpus()}; more threads than processors are slower"
         return Finding(_GROUP, "threads", WARNING, text, advice)
-    if number > 1 and not sleeps_while_waiting():
+    if number > 1 and not sleeps_while_waiting() and others_compute():
         advice = (
-            "export OMP_WAIT_POLICY=PASSIVE; spinning threads compute at half the speed or less "
-            "beside another busy program"
+            "export OMP_WAIT_POLICY=PASSIVE; other programs compute now, and beside them spinning "
+            "threads take twice as long or more"
         )
         return Finding(_GROUP, "threads", WARNING, text, advice)
     return Finding(_GROUP, "threads", OK, text)

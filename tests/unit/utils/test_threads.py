@@ -1,4 +1,4 @@
-"""The commands let OpenMP's threads sleep while they wait, unless the user has chosen."""
+"""Commands let OpenMP's threads sleep where others compute, unless the user has chosen."""
 
 import os
 import subprocess
@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from condinst.doctor import machine
-from condinst.utils.threads import sleeps_while_waiting, wait_passively
+from condinst.utils import threads
+from condinst.utils.threads import others_compute, sleeps_while_waiting, wait_passively
 
 CHOICES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
@@ -20,7 +21,63 @@ def environment(monkeypatch):
     return monkeypatch
 
 
-def test_passive_by_default(environment):
+# /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice
+def _stat(busy, idle):
+    return f"cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\ncpu0 1 2 3\n"
+
+
+@pytest.fixture
+def processors(environment, tmp_path):
+    """Let the processors count some busy and idle ticks while they are watched."""
+    file = tmp_path / "stat"
+    environment.setattr(threads, "_STAT", file)
+    environment.setattr(os, "getloadavg", lambda: (1.0, 1.0, 1.0))
+
+    def count(busy, idle):
+        file.write_text(_stat(100, 1000))
+        after = _stat(100 + busy, 1000 + idle)
+        environment.setattr(threads.time, "sleep", lambda seconds: file.write_text(after))
+
+    return count
+
+
+@pytest.mark.parametrize(
+    ("busy", "idle", "found"), [(0, 10, False), (1, 9, False), (2, 8, True), (10, 0, True)]
+)
+def test_the_share_of_the_processors_that_others_use(processors, busy, idle, found):
+    processors(busy, idle)
+    assert others_compute() is found
+
+
+def test_nothing_is_watched_after_a_minute_of_rest(processors, monkeypatch):
+    processors(10, 0)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.49, 9.0, 9.0))
+    assert not others_compute()
+
+
+@pytest.mark.parametrize("text", [None, "", "cpu none\n"])
+def test_without_the_counters_threads_spin(processors, monkeypatch, tmp_path, text):
+    monkeypatch.setattr(threads, "_STAT", tmp_path / "other")
+    if text is not None:
+        (tmp_path / "other").write_text(text)
+    monkeypatch.setattr(threads.time, "sleep", lambda seconds: None)
+    assert not others_compute()
+
+
+def test_no_load_on_windows(processors, monkeypatch):
+    processors(10, 0)
+    monkeypatch.delattr(os, "getloadavg")
+    assert not others_compute()
+
+
+def test_spinning_on_an_idle_machine(environment):
+    environment.setattr(threads, "others_compute", lambda: False)
+    wait_passively()
+    assert not [name for name in CHOICES if name in os.environ]
+
+
+def test_passive_beside_others(environment):
+    environment.setattr(threads, "others_compute", lambda: True)
     assert not sleeps_while_waiting()
     wait_passively()
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
@@ -40,6 +97,7 @@ def test_passive_by_default(environment):
     ],
 )
 def test_the_users_choice_stays(environment, name, value, sleeps):
+    environment.setattr(threads, "others_compute", lambda: True)
     environment.setenv(name, value)
     wait_passively()
     assert {each: os.environ[each] for each in CHOICES if each in os.environ} == {name: value}
@@ -47,6 +105,7 @@ def test_the_users_choice_stays(environment, name, value, sleeps):
 
 
 def test_too_late_once_pytorch_is_there(environment):
+    environment.setattr(threads, "others_compute", lambda: True)
     environment.setitem(sys.modules, "torch", object())
     wait_passively()
     assert "OMP_WAIT_POLICY" not in os.environ
@@ -61,6 +120,7 @@ def test_too_late_once_pytorch_is_there(environment):
 )
 def test_every_command_sets_it_before_pytorch(environment, start):
     code = (
+        "import condinst.utils.threads as threads; threads.others_compute = lambda: True; "
         f"import os, sys; sys.argv = ['condinst', '--version']; {start}; "
         "print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
     )
@@ -69,15 +129,17 @@ def test_every_command_sets_it_before_pytorch(environment, start):
 
 
 @pytest.mark.parametrize(
-    ("count", "policy", "status", "advice"),
+    ("count", "policy", "others", "status", "advice"),
     [
-        (1, "ACTIVE", "ok", ""),
-        (2, "PASSIVE", "ok", ""),
-        (2, "ACTIVE", "warning", "OMP_WAIT_POLICY=PASSIVE"),
-        (99, "PASSIVE", "warning", "OMP_NUM_THREADS=2"),
+        (1, "ACTIVE", True, "ok", ""),
+        (2, "PASSIVE", True, "ok", ""),
+        (2, "ACTIVE", False, "ok", ""),
+        (2, "ACTIVE", True, "warning", "OMP_WAIT_POLICY=PASSIVE"),
+        (99, "PASSIVE", True, "warning", "OMP_NUM_THREADS=2"),
     ],
 )
-def test_the_doctor_says_so(monkeypatch, count, policy, status, advice):
+def test_the_doctor_says_so(monkeypatch, count, policy, others, status, advice):
+    monkeypatch.setattr(machine, "others_compute", lambda: others)
     monkeypatch.setattr("torch.get_num_threads", lambda: count)
     monkeypatch.setattr(machine, "num_cpus", lambda: 2)
     monkeypatch.setenv("OMP_WAIT_POLICY", policy)
