@@ -75,7 +75,9 @@ def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
 def without_case(folder: Path, cases: dict[str, Any]) -> list[str]:
     """Return the names of the folders that no case is about."""
     known = {expected.get("folder", name) for name, expected in cases.items()}
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name not in known)
+    return sorted(
+        path.name for path in folder.iterdir() if path.is_dir() and path.name not in known
+    )
 
 
 def main() -> int:

@@ -192,6 +192,8 @@ def check_save_best(cfg: Config) -> Iterator[str]:
     items, prefix = nodes[0].get("metric_items") or _COCO_AP, nodes[0].get("prefix") or "coco"
     if nodes[0].get("classwise") or not isinstance(items, list | tuple):
         return  # other names
+    if not all(str(item) in _COCO_AP or str(item).startswith("AR") for item in items):
+        return  # CocoMetric says so
     metric = nodes[0].get("metric", "bbox")
     kinds = metric if isinstance(metric, list | tuple) else [metric]
     if any(kind not in ("bbox", "segm") for kind in kinds):

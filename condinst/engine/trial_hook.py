@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmdet.evaluation import MultiDatasetsEvaluator
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.runner import BaseLoop, Runner
@@ -55,9 +56,15 @@ class TrialHook(Hook):
     def before_run(self, runner: Runner) -> None:
         loop = getattr(runner, f"_{self.split}_loop")
         evaluator = getattr(loop, "evaluator", None)
-        if not isinstance(loop, BaseLoop) or type(evaluator) is not Evaluator:
+        if not isinstance(loop, BaseLoop) or not is_ours(runner.cfg):
             return
-        if not is_ours(runner.cfg):
+        joined = "cumulative_sizes" in (getattr(evaluator, "dataset_meta", None) or {})
+        if isinstance(evaluator, MultiDatasetsEvaluator) and not joined:
+            raise ConfigError(
+                f"{self.split}_evaluator.type='MultiDatasetsEvaluator': expected "
+                f"{self.split}_dataloader.dataset of type ConcatDataset, which it takes apart"
+            )
+        if type(evaluator) is not Evaluator:
             return
         if not len(loop.dataloader):
             raise ConfigError(

@@ -211,6 +211,7 @@ def test_a_config_without_a_model_is_refused(base):
         (dict(prefix="mine"), "coco/segm_mAP", False),
         (dict(metric_items=["mAP_50", "AR@100"]), "coco/bbox_AR@100", True),
         (dict(metric_items=["mAP_50"]), "coco/segm_mAP", False),
+        (dict(metric_items=["mAPP"]), "coco/segm_mAP", True),  # the items are wrong
         (dict(classwise=True), "coco/circle_precision", True),  # names of classes are not known
         (dict(metric="proposal"), "coco/AR@100", True),
     ],

@@ -45,6 +45,7 @@ def base() -> dict:
         ("train_dataloader.dataset.pipeline", [], "expected a list of dicts, one or more"),
         ("train_dataloader.dataset.pipeline", None, "expected a list of dicts, one or more"),
         ("model.backbone.base_channels", 3_200_000, "expected a whole number, 1 to 1000000"),
+        ("val_evaluator", [], r"val_evaluator=\[\]: expected a dict, or a list of them"),
         ("val_evaluator", [1, 2], r"val_evaluator\[0\]=1: expected a dict with type"),
         ("env_cfg.dist_cfg", 2**70, "env_cfg.dist_cfg=1180591620717411303424: expected a dict"),
         ("env_cfg.mp_cfg", [1], r"env_cfg.mp_cfg=\[1\]: expected a dict"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from checked_project import Project
+from mmdet.evaluation import MultiDatasetsEvaluator
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.optim import ReduceOnPlateauLR
@@ -193,6 +194,11 @@ def test_an_image_that_cannot_be_loaded(trial, tmp_path):
 def test_no_batch(trial):
     trial.batches = 0
     fails(trial, "val_dataloader: no batch of 4 images: expected drop_last=False")
+
+
+def test_an_evaluator_of_several_datasets_without_them(trial):
+    trial.kind = lambda metrics: MultiDatasetsEvaluator(metrics, dataset_prefixes=["a"])
+    fails(trial, "val_evaluator.type='MultiDatasetsEvaluator': expected val_dataloader.dataset of")
 
 
 def test_the_test_has_its_own_keys(trial):
