@@ -34,7 +34,6 @@ from condinst.registry import DATASETS, MODELS, TRANSFORMS
 from condinst.utils.arguments import check_path, shown
 from condinst.utils.hub import PREFIX as HUB
 
-
 _MODEL = (
     "a model: a name (condinst.list_models()), the path of a checkpoint, or the path of a config "
     "with its checkpoint"

@@ -66,8 +66,9 @@ def _check_sides(image: np.ndarray, results: dict) -> None:
     size = mmcv.rescale_size((width, height), results["scale"])
     if min(size) < 1:
         path = results.get("img_path")
+        place = "image" if path is None else f"image file {path}"
         raise ValueError(
-            f"{'image' if path is None else f'image file {path}'}: {width} x {height} (width x height) is too "
+            f"{place}: {width} x {height} (width x height) is too "
             f"thin: resized to the scale {tuple(results['scale'])}, it would have no pixels"
         )
 
