@@ -266,6 +266,7 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     from condinst.config.blame import blaming
     from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_test_runner
+    from condinst.engine.trial_hook import TrialHook
     from condinst.evaluation import DumpDetResults
 
     with blaming(cfg, "checking the data"):
@@ -276,7 +277,7 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     setup_cache_size_limit_of_dynamo()
     with blaming(cfg):
         runner = build_test_runner(cfg)
-        for hook in (ProgressHook(), TerminalHook()):
+        for hook in (TrialHook("test"), ProgressHook(), TerminalHook()):
             runner.register_hook(hook)
         runner.logger.info(report, extra={"terminal": False})
         if args.out is not None:
