@@ -206,7 +206,7 @@ def _read_all(
         yield ImageRecord(
             folder.root / name, height, width, objects, stated_split(os.path.dirname(name))
         )
-    if whole == len(pairs):
+    if pairs and whole == len(pairs):
         raise ValueError(
             f"{folder.root}: no pixel of its {whole} masks is 0, so each whole image would be one "
             "object; write 0 for the background, or use --masks classes if each value is a class"
