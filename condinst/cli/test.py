@@ -27,6 +27,7 @@ from condinst.cli.early import (
     is_checkpoint,
 )
 from condinst.cli.once import is_first_process
+from condinst.cli.parser import needs
 from condinst.cli.stored_test import read_stored_config
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling
 from condinst.cli.views import augment, cut
@@ -113,6 +114,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.3,
         help="lowest score that counts for --metric matching (default 0.3)",
     )
+    needs(parser, ["--show-score-thr"], "--show-dir")
+    needs(parser, ["--score-thr"], "--metric")
     add_tile_arguments(parser)
     add_speed_arguments(
         parser, "mixed precision, float16 if no type is given; scores change in the third digit"
