@@ -201,7 +201,7 @@ def test_numbers_that_are_none_are_mended(shared, tmp_path, capsys):
     file = shared / "cases/annotations/nan/ann.json"
     if not file.is_file():
         pytest.skip("needs ../shared")
-    assert main(["doctor", "--data", str(file), "--fix", str(tmp_path / "out")]) == 1
+    assert main(["doctor", "--data", str(file), "--fix", str(tmp_path / "out")]) == 0
     assert "3 errors" in capsys.readouterr().out
     (written,) = (tmp_path / "out/annotations").glob("*.json")
     numbers = []
