@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from condinst.dataset_converters.folder import Folder, stated_split
 
@@ -37,7 +38,7 @@ class Place:
 
 
 def placed_by_name(folder: Folder, named: str) -> tuple[list[Place], list[Place]]:
-    """Place the files by the name that the user gives to the folders of masks.
+    """Place the files by the name that the user gives to the folders of masks, or its pattern.
 
     The images lie beside that folder, or in the folders beside it.
     """
@@ -46,13 +47,17 @@ def placed_by_name(folder: Folder, named: str) -> tuple[list[Place], list[Place]
     others: list[tuple[str, list[str]]] = []
     for file in folder.mask_files:
         parts = os.path.splitext(file)[0].split("/")
-        ends = [i for i in range(len(wanted), len(parts)) if parts[i - len(wanted) : i] == wanted]
+        ends = [
+            i
+            for i in range(len(wanted), len(parts))
+            if all(map(fnmatchcase, parts[i - len(wanted) : i], wanted))
+        ]
         if wanted and ends:
             where = "/".join(parts[: ends[0] - 1])
             masks.append(Place(file, where, "/".join(parts[ends[0] :])))
         elif file in folder.image_set and not OUTPUTS.search(parts[-1]):
             masks_of_others = [p for p in parts[:-1] if folder_word(p.lower())[0] == "mask"]
-            if not masks_of_others and wanted[-1:] != parts[-2:-1]:
+            if not masks_of_others and not any(map(fnmatchcase, parts[-2:-1], wanted[-1:])):
                 others.append((file, parts))
     if not masks:
         there = sorted({os.path.dirname(file) or "." for file in folder.mask_files})
