@@ -107,7 +107,7 @@ def import_data(
         source = read_labelme(folder, files, notes, out)
     else:
         source = _SOURCES[fmt](folder, only, notes)
-    return convert(source, folder.root, out, notes, val_fraction=val_fraction, seed=seed)
+    return convert(source, folder, out, notes, val_fraction=val_fraction, seed=seed)
 
 
 def _masks(folder: Folder, asked: str | None, named: str | None, notes: Notes) -> AnnotationSource:
