@@ -147,7 +147,10 @@ def _check(
         return
     what = "images with annotations" if not stored else "objects in the images"
     found = "".join(f"\n  {sentence}" for sentence in notes.sentences())
-    raise ValueError(f"{root}: read as {source.format}, no {what} found" + found)
+    way = ""
+    if not stored and source.format == "rle-csv":
+        way = "; an id in the csv must be the name of an image, such as 1 or 1.png: change either"
+    raise ValueError(f"{root}: read as {source.format}, no {what} found{way}{found}")
 
 
 def _say_boxes(boxes: int, masks: int, notes: Notes) -> None:

@@ -60,6 +60,8 @@ def listed_splits(folder: Folder, names: Sequence[str], notes: Notes) -> list[st
             "they are not used; leave one list for each split."
         )
         return None
+    if set(found) == {"train"}:  # such as CVAT's list of all images
+        return None
     if set(found) <= {None, "test"}:
         notes.say(f"{listed} name no images for training and are not used.")
         return None

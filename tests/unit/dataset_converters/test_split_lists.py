@@ -73,6 +73,8 @@ def test_other_texts_are_no_lists(write):
     notes = Notes()
     folder = write({"train_001.txt": "0 0.5 0.5 0.2 0.2\n", "README.txt": "bear\n"})
     assert listed_splits(folder, FRAMES, notes) is None
+    folder = write({"train.txt": "\n".join(FRAMES)})  # of all images
+    assert listed_splits(folder, FRAMES, notes) is None
     assert notes.sentences() == ()
 
 
