@@ -42,13 +42,16 @@ def override(cfg: Config, options: dict[str, Any], parts: Sequence[str] | None =
     _drop_worker_settings(cfg)
 
 
-def check_ahead(cfg: Config, options: Mapping[str, Any], splits: Sequence[str] = ()) -> None:
+def check_ahead(cfg: Config, options: Mapping[str, Any], splits: Sequence[str] = ()) -> Config:
     """Check what can be checked of a config and its overrides without PyTorch and mmdet.
 
     Args:
         cfg: not changed.
         options: values by dotted key.
         splits: those whose loaders are used, and whose annotation files have to be there.
+
+    Returns:
+        A copy of the config with its overrides.
 
     Raises:
         ValueError: an option does not fit, a top-level key is misspelt, a value is impossible, or a
@@ -66,6 +69,7 @@ def check_ahead(cfg: Config, options: Mapping[str, Any], splits: Sequence[str] =
     if missing := list(dict.fromkeys(missing_annotations(cfg, splits))):
         listed = "".join(f"\n  {n}. {problem}" for n, problem in enumerate(missing, 1))
         raise ConfigError(f"the data of this config cannot be used as it is:{listed}")
+    return cfg
 
 
 def _override(cfg: Config, options: dict[str, Any]) -> None:
