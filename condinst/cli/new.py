@@ -134,8 +134,8 @@ def _check(args: argparse.Namespace) -> None:
     check_writable("--out", out)
     if Path(args.data).is_file() and is_same(Path(args.data).parent, out / "annotations"):
         raise ValueError(
-            f"--data {args.data}: lies in {out / 'annotations'}, into which the new annotations are "
-            "written; choose another folder with --out"
+            f"--data {args.data}: lies in {out / 'annotations'}, into which the new annotations "
+            "are written; choose another folder with --out"
         )
 
 

@@ -71,8 +71,8 @@ def test_annotation_files(own):
 
 
 def test_a_config_in_its_work_folder(own):
+    (own.parent / "c.py").write_text("_base_ = 'b.py'\n")
     with pytest.raises(ValueError, match=r"c\.py lies there, and the run's copy"):
-        (own.parent / "c.py").write_text("_base_ = 'b.py'\n")
         check_dump("--work-dir", ".", "c.py")
     (own.parent / "c.py").write_text("a = 1\n")  # as a run writes it
     check_dump("--work-dir", ".", "c.py")
