@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condinst.cli.hints import before_option
+from condinst.cli.hints import before_option, is_no_setting
 from condinst.cli.once import RANKS
 from condinst.cli.output_places import check_dump
 from condinst.cli.parser import Parser
@@ -34,8 +34,11 @@ class _KeyValues(argparse.Action):
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         for word in values:
             if "=" not in word:
-                where = before_option(parser, str(option_string))
-                parser.error(f"{option_string} {word}: expected key=value{where}")
+                if is_no_setting(word):
+                    way = before_option(parser, str(option_string))
+                else:
+                    way = f", such as {word}=VALUE"
+                parser.error(f"{option_string} {word}: expected key=value{way}")
             first, *rest = word.partition("=")[0].split(".")
             if not first.isidentifier() or not all(part.strip() for part in rest):
                 parser.error(

@@ -129,6 +129,11 @@ def _check(args: argparse.Namespace) -> None:
     if args.model is not None:
         check_model(args.model)
     check_range("--val-fraction", args.val_fraction)
+    if args.val_fraction in (0, 1):
+        raise ValueError(
+            f"--val-fraction {args.val_fraction:g}: expected a number between 0 and 1; training "
+            "and validation need images"
+        )
     check_range("--memory", args.memory, 1, 4096)
     out = Path(args.out or args.name)
     check_writable("--out", out)

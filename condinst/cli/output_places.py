@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from condinst.config.nodes import leaf_datasets
-from condinst.images.sources import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -70,6 +69,8 @@ def check_free(option: str, out: Path, mark: str, command: str, any_file: bool =
     Raises:
         ValueError: the folder has files of others.
     """
+    from condinst.images.sources import IMAGE_SUFFIXES  # imports NumPy
+
     if not out.is_dir() or (out / mark).is_file():
         return
     files = (p for p in sorted(out.iterdir()) if any_file or p.suffix.lower() in IMAGE_SUFFIXES)

@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     """Run ``condinst tile``."""
     check_file("annotation file", args.annotations)
     check_folder("--images", args.images)
+    if not any(Path(args.images).iterdir()):
+        raise ValueError(f"--images {args.images}: is empty, expected a folder with images")
     check_range("--min-visible", args.min_visible)
     check_writable("--out", Path(args.out))
     check_tiles_folder("--out", Path(args.out), args.annotations)

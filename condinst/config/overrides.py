@@ -63,13 +63,23 @@ def check_ahead(cfg: Config, options: Mapping[str, Any], splits: Sequence[str] =
     problems = [
         *check_top_level(cfg),
         *(p for name in loaders for p in check_values(name, cfg[name])),
+        *(p for name in _settings(splits) for p in check_values(name, cfg.get(name))),
     ]
+    if "model" not in cfg and not problems:
+        kind = "is an annotation file, expected a config; condinst new NAME --data FILE writes one"
+        problems = [kind if {"images", "annotations"} <= set(cfg) else "has no model"]
     if problems:
         raise ConfigError(f"config {cfg.filename}: {'; '.join(problems[:3])}")
     if missing := list(dict.fromkeys(missing_annotations(cfg, splits))):
         listed = "".join(f"\n  {n}. {problem}" for n, problem in enumerate(missing, 1))
         raise ConfigError(f"the data of this config cannot be used as it is:{listed}")
     return cfg
+
+
+def _settings(splits: Sequence[str]) -> tuple[str, ...]:
+    """Return the parts without classes of others, whose values can be checked by their keys."""
+    own = ("train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr")
+    return (*(own if "train" in splits else ()), "randomness", "default_hooks")
 
 
 def _override(cfg: Config, options: dict[str, Any]) -> None:

@@ -100,6 +100,8 @@ def cut_files(
         data = _records(str(ann_file))
     except ValueError as error:
         raise ValueError(f"{ann_file}: {error}") from None
+    if not data.file_names:
+        raise ValueError(f"{ann_file}: has no images")
     name, folder = output_names(ann_file)
     path = output_path(Path(out), name)
     written = TiledFiles(path, Path(out) / folder)
