@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from condinst.dataset_converters.write_coco import written_here
@@ -10,6 +11,7 @@ from condinst.dataset_converters.write_coco import written_here
 __all__ = ["check_tiles_folder", "output_names"]
 
 _ANNOTATIONS = "annotations"
+_TILE = re.compile(r"_\d+_\d+\.(?:png|npy)$|\.partial$")
 
 
 def output_names(ann_file: str | os.PathLike[str]) -> tuple[str, str]:
@@ -36,8 +38,9 @@ def check_tiles_folder(option: str, out: Path, ann_file: str | os.PathLike[str])
         return
     written = [p for p in (out / _ANNOTATIONS).glob("instances_*.json") if written_here(p)]
     known = {_ANNOTATIONS} | {output_names(path)[1] for path in written}
-    if not any(out.glob(f"{output_names(ann_file)[1]}/*.json")):
-        known.add(output_names(ann_file)[1])
+    own = output_names(ann_file)[1]
+    if all(_TILE.search(p.name) for p in (out / own).rglob("*") if not p.is_dir()):
+        known.add(own)
     others = [path for path in sorted(out.iterdir()) if path.name not in known]
     folder = out / _ANNOTATIONS
     others += [p for p in sorted(folder.glob("*")) if p not in written and p.suffix != ".partial"]

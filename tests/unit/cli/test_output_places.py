@@ -139,6 +139,11 @@ def test_tiles_of_annotations_json(own, capsys):
     assert all((cut / "images" / image["file_name"]).is_file() for image in content["images"])
     again = ["tile", "far/val.json", "--images", "own/images", "--out", "cut", "--tile", "10"]
     assert main(again) == 0  # beside the tiles of another file
+    (cut / "val").rename(cut / "moved")
+    (cut / "annotations/instances_val.json").unlink(missing_ok=True)
+    assert main(again) == 1
+    (cut / "moved").rename(cut / "val")  # as a run leaves it that was cut off
+    assert main(again) == 0
     (cut / "note.txt").write_text("")
     assert main(again) == 1
     assert "note.txt is not from condinst tile" in capsys.readouterr().err
