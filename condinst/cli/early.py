@@ -16,6 +16,7 @@ from condinst.inference.options import device_hint
 from condinst.utils.files import check_regular, check_replaceable, check_writable
 from condinst.utils.hub import PREFIX as HUB
 from condinst.utils.hub import parse_hub_address
+from condinst.utils.near_files import did_you_mean
 
 __all__ = [
     "CHECKPOINTS",
@@ -26,6 +27,7 @@ __all__ = [
     "check_exists",
     "check_file",
     "check_folder",
+    "check_images",
     "check_least",
     "check_model_words",
     "check_out_file",
@@ -141,7 +143,7 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
     if is_there:  # a link, a pipe or a device
         check_exists(what, word)
     if is_there or path.suffix or len(path.parts) > 1:
-        raise FileNotFoundError(f"{what} {word} is not a file")
+        raise FileNotFoundError(f"{what} {word} is not a file{did_you_mean(word, 'file')}")
     raise ValueError(unknown(word, "a checkpoint file, a URL or a model's name"))
 
 
@@ -218,7 +220,8 @@ def check_file(what: str, path: str | Path) -> None:
         if Path(path).stat().st_size == 0:
             raise ValueError("is empty")
     except FileNotFoundError:
-        raise FileNotFoundError(f"{what} {path}: no such file") from None
+        hint = did_you_mean(path, "file")
+        raise FileNotFoundError(f"{what} {path}: no such file{hint}") from None
     except ValueError as error:
         raise ValueError(f"{what} {path}: {error}") from None
     except OSError as error:
@@ -237,6 +240,22 @@ def check_folder(what: str, path: str | Path) -> None:
         raise ValueError(f"{what} {path}: is a file, expected a folder")
 
 
+def check_images(what: str, path: str | Path) -> None:
+    """Check that a path is a folder with image files.
+
+    Raises:
+        FileNotFoundError: there is nothing at this path.
+        ValueError: it is something else, or has no images.
+    """
+    from condinst.images.sources import list_folder
+
+    check_folder(what, path)
+    try:
+        list_folder(Path(path))
+    except ValueError:
+        raise ValueError(f"{what} {path}: has no images, expected a folder of images") from None
+
+
 def check_exists(what: str, path: str | Path, kind: str = "file or folder") -> None:
     """Check that there is something at a path.
 
@@ -252,7 +271,8 @@ def check_exists(what: str, path: str | Path, kind: str = "file or folder") -> N
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(f"{what} {path}: no such {kind}") from None
+        hint = did_you_mean(path, kind if kind == "folder" else "any")
+        raise FileNotFoundError(f"{what} {path}: no such {kind}{hint}") from None
     except OSError as error:
         raise ValueError(f"{what} {path}: {error.strerror}") from None
     except ValueError as error:  # a zero byte
@@ -308,7 +328,8 @@ def check_range(option: str, value: float | None, low: float = 0.0, high: float 
     if value is None or low <= value <= high:
         return
     percent = f"; did you mean {value / 100:g}?" if high == 1 and 1 < value <= 100 else ""
-    raise ValueError(f"{option} {value:g}: expected a number from {low:g} to {high:g}{percent}")
+    given, least, most = map(_short, (value, low, high))
+    raise ValueError(f"{option} {given}: expected a number from {least} to {most}{percent}")
 
 
 def check_least(option: str, value: float | None, least: float = 1) -> None:
@@ -318,7 +339,13 @@ def check_least(option: str, value: float | None, least: float = 1) -> None:
         ValueError: the number is too small, or not a number.
     """
     if value is not None and not (math.isfinite(value) and value >= least):
-        raise ValueError(f"{option} {value:g}: expected {least:g} or more")
+        raise ValueError(f"{option} {_short(value)}: expected {_short(least)} or more")
+
+
+def _short(value: float) -> str:
+    """Return a number in words that can be typed again: 4294967295, not 4.29497e+09."""
+    whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
+    return str(int(value)) if whole else f"{value:g}"
 
 
 def _begins(path: Path, beginnings: tuple[bytes, ...]) -> bool:

@@ -204,8 +204,10 @@ def _format_of_file(folder: Folder, file: str) -> str:
         if FORMATS[name].find(single):
             return name
     raise ValueError(
-        f"{path}: expected a folder, a json of COCO, VIA or labelme, YOLO's yaml, CVAT's xml, or a "
-        f"csv of VIA or of RLEs; {name_unread(single) or 'this is none of them'}"
+        f"{path}: expected a folder, YOLO's yaml, CVAT's xml or another with objects, a csv of VIA "
+        "or of RLEs, GeoJSON, or a json of COCO (panoptic too), VIA, labelme, Label Studio, "
+        "Datumaro, Segment Anything or Supervisely; "
+        f"{name_unread(single) or 'this is none of them'}"
     )
 
 

@@ -1,6 +1,7 @@
 """``condinst test``: the config that its options make."""
 
 import pytest
+import torch
 
 from condinst.cli import test as command
 from condinst.config.nodes import type_name
@@ -10,7 +11,7 @@ from condinst.config.nodes import type_name
 def build(tmp_path, monkeypatch):
     """Return the config that the words make, with a checkpoint that exists."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.pth").write_bytes(b"not read here")
+    torch.save({}, tmp_path / "a.pth")  # not read here
 
     def build_config(*words):
         return command.build_config(
