@@ -35,7 +35,8 @@ class Results(DrawnFields):
 
     - a slice, a list of numbers, or a boolean array: ``results[results.scores > 0.5]``,
       ``results[results.names == "person"]``;
-    - a class name, or several: ``results["person"]``, ``results["person", "dog"]``.
+    - a class name, or several: ``results["person"]``, ``results["person", "dog"]``;
+      ``"person" in results`` says whether there is one.
 
     Attributes:
         image_size: height and width of the image.
@@ -83,6 +84,21 @@ class Results(DrawnFields):
 
     def __iter__(self) -> Iterator[Instance]:
         return (self[i] for i in range(len(self)))
+
+    def __contains__(self, item: object) -> bool:
+        """Return whether a class has an instance, by its name, or whether an instance is here.
+
+        Raises:
+            TypeError: ``item`` is neither; a number may be a label, an index or a track.
+        """
+        if isinstance(item, str):
+            return item in self.counts
+        if isinstance(item, Results):  # one instance, such as results[0]
+            return any(item == instance for instance in self)
+        raise TypeError(
+            f"{shown(item)} in results: expected a class name or an instance; numbers are looked "
+            "up in results.labels or results.track_ids"
+        )
 
     @staticmethod
     def merge(parts: Iterable[Results]) -> Results:

@@ -44,6 +44,17 @@ def test_one(results, index):
     assert results[index].score == 0.25
 
 
+def test_what_is_in_results(results):
+    assert "dog" in results and np.str_("cat") in results
+    assert "star" not in results  # none was found
+    assert "bird" not in results  # no class of the model
+    assert all(instance in results for instance in results)
+    assert results[1] not in results[:1]
+    for item in (0, 0.5, None, results.names):
+        with pytest.raises(TypeError, match=r" in results: expected a class name or an instance"):
+            item in results  # noqa: B015
+
+
 def test_comparisons(results):
     assert len(results[results.names == "dog"]) == 2
     assert len(results[results.names == "star"]) == 0
