@@ -45,7 +45,7 @@ else:
         from condinst.utils.arguments import did_you_mean
 
         hint = did_you_mean(name, __all__)
-        raise AttributeError(f"module 'condinst' has no attribute {name!r}{hint}")
+        raise AttributeError(f"module 'condinst' has no attribute {name!r}{hint}", name=name)
 
 
 def __dir__() -> list[str]:

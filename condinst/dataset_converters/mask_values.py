@@ -36,12 +36,14 @@ class Meaning:
             half of it are objects. 0 where every value but 0 is an object.
         void: the value of pixels that nobody decided on; 0 without one.
         shift: the lowest bits that mean nothing: 8 where red is the class and green the number.
+        things: classes whose instances are numbered from 0, so that class * 256 is one too.
     """
 
     kind: str
     top: int = 0
     void: int = 0
     shift: int = 0
+    things: frozenset[int] = frozenset()
 
 
 def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:

@@ -129,9 +129,9 @@ class BasePredictor(Generic[Prepared], metaclass=HintingMeta):
             text = f"{type(self).__name__!r} object has no attribute {name!r}"
             if hint := unknown_attribute(name):
                 raise AttributeError(f"{text}{hint}", name=name, obj=self)
-            # without name and obj, or Python would add a suggestion of its own
-            public = [*dir(type(self)), *vars(self)]
-            raise AttributeError(f"{text}{did_you_mean(name, public)}")
+            # without obj, or Python would add a suggestion of its own
+            hint = did_you_mean(name, [*dir(type(self)), *vars(self)])
+            raise AttributeError(f"{text}{hint}", name=name)
 
     def __repr__(self) -> str:
         names = ", ".join(self.class_names[:5]) + (", ..." if len(self.class_names) > 5 else "")

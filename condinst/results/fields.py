@@ -146,8 +146,9 @@ class Fields:
             text = f"{type(self).__name__!r} object has no attribute {name!r}"
             if name in _ELSEWHERE:
                 raise AttributeError(f"{text}: see {_ELSEWHERE[name]}", name=name, obj=self)
-            # without name and obj, or Python would add a suggestion of its own
-            raise AttributeError(f"{text}{did_you_mean(name, dir(type(self)))}")
+            # without obj, or Python would add a suggestion of its own
+            hint = did_you_mean(name, dir(type(self)))
+            raise AttributeError(f"{text}{hint}", name=name)
 
     @property
     def names(self) -> NDArray[np.str_]:

@@ -11,6 +11,7 @@ from typing import Any
 
 __all__ = ["check_number", "check_path", "check_whole", "did_you_mean", "shown"]
 
+_LONGEST = 100  # characters
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 
@@ -20,7 +21,8 @@ def shown(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):
         return f"<{type(value).__name__} of shape {tuple(shape)}>"
-    return " ".join(_SHORT.repr(value).split())
+    text = " ".join(_SHORT.repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def check_path(name: str, value: Any, expected: str) -> str:

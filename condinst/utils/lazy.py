@@ -32,7 +32,8 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
     def getattr_of_package(name: str) -> Any:
         if name not in modules:
             hint = did_you_mean(name, modules)
-            raise AttributeError(f"module {package!r} has no attribute {name!r}{hint}")
+            text = f"module {package!r} has no attribute {name!r}{hint}"
+            raise AttributeError(text, name=name)  # with obj, Python would suggest once more
         module = modules[name]
         if not module.startswith("condinst."):
             module = f"{package}.{module}"

@@ -20,16 +20,20 @@ int main(int argc, char** argv) {
 
     // 0 for background, 1 for the best instance; where two overlap, the better one is on top
     std::vector<std::uint16_t> labels(static_cast<std::size_t>(image.width) * image.height);
+    for (std::size_t i = 0; i < instances.size(); ++i) {
+      const std::vector<std::uint8_t>& mask = instances[i].mask.pixels;
+      for (std::size_t p = 0; p < labels.size(); ++p) {
+        if (mask[p] && !labels[p]) labels[p] = static_cast<std::uint16_t>(i + 1);
+      }
+    }
+    write_pgm(argv[3], image.width, image.height, labels);
+
     std::printf("number\tclass\tscore\tleft\ttop\tright\tbottom\n");
     for (std::size_t i = 0; i < instances.size(); ++i) {
       const Instance& one = instances[i];
       std::printf("%zu\t%s\t%.6f\t%.3f\t%.3f\t%.3f\t%.3f\n", i + 1, one.name.c_str(), one.score,
                   one.box[0], one.box[1], one.box[2], one.box[3]);
-      for (std::size_t p = 0; p < labels.size(); ++p) {
-        if (one.mask.pixels[p] && !labels[p]) labels[p] = static_cast<std::uint16_t>(i + 1);
-      }
     }
-    write_pgm(argv[3], image.width, image.height, labels);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return 1;

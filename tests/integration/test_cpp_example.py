@@ -107,7 +107,8 @@ def test_the_known_instances_of_a_file_written_by_hand(program, tmp_path):
     np.testing.assert_array_equal(read_map(tmp_path / "labels.pgm"), pixels[:, :, 0] // 200)
 
 
-@pytest.mark.parametrize("size", [(37, 53), (48, 64), (300, 211)])
+# of an odd width, the middle column lies half way between two cells: rounding would decide there
+@pytest.mark.parametrize("size", [(36, 52), (48, 64), (300, 210)])
 @pytest.mark.parametrize(
     "resize",
     [

@@ -18,7 +18,8 @@ def torchrun(*words: object) -> list[object]:
 
 
 def test_two_processes_write_what_one_writes(checkpoint, three_images, tmp_path):
-    words = [SMALL, checkpoint, three_images, "--device", "cpu", "--format", "coco", "json"]
+    formats = ["coco", "json", "cvat", "labelme"]
+    words = [SMALL, checkpoint, three_images, "--device", "cpu", "--format", *formats]
     run("-m", "condinst", "predict", *words, "--out", tmp_path / "one")
     done = run(*torchrun(*words, "--out", tmp_path / "two"))
     assert "in 3 images" in done.out
@@ -28,7 +29,7 @@ def test_two_processes_write_what_one_writes(checkpoint, three_images, tmp_path)
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
         for name in ("one", "two")
     )
-    assert len(one) == 5
+    assert len(one) == 10
     assert two == one
 
 

@@ -107,7 +107,7 @@ def test_a_misspelt_attribute():
     ("source", "message"),
     [
         (None, r"^source=None: expected a path, .* in RGB, .*; cv2.imread returns None for a file"),
-        (["a.png", None], r"^source\[1\]=None: expected a path"),
+        ([[], None], r"^source\[1\]=None: expected a path"),
         (3, "^source=3: .*; the frames of a camera go in as a generator$"),
         ([[[1, 2]]], r"^source\[0\]\[0\]\[0\]=1: .*; pixels go in as an array: np.array"),
         ("", "^source='': expected the path of an image, a folder or a video$"),
