@@ -2,8 +2,8 @@
 
 import json
 import os
-import re
 import random
+import re
 
 import pytest
 
@@ -101,7 +101,9 @@ def test_keys_that_stand_twice_are_counted(tmp_path):
 
 @pytest.mark.parametrize("name", ["gone.json", ".", "a\0b"])
 def test_no_such_file(tmp_path, name):
-    with pytest.raises(ValueError, match=rf"^{re.escape(str(tmp_path))}/.*: file not (found|readable)"):
+    with pytest.raises(
+        ValueError, match=rf"^{re.escape(str(tmp_path))}/.*: file not (found|readable)"
+    ):
         load_json(f"{tmp_path}/{name}")
 
 
