@@ -70,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask-folder",
         metavar="NAME",
-        help="name of the folders of masks, where it is none of the usual ones",
+        help="name of the folders of masks, where it is none of the usual ones; * stands for any "
+        "letters",
     )
     parser.add_argument(
         "--device",

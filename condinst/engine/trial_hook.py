@@ -84,7 +84,7 @@ class TrialHook(Hook):
             packed = dataset[0]
         except Exception as error:  # the classes of a config may raise anything
             raise ConfigError(f"{key}.dataset: {_words(error)}") from error
-        sample = packed.get("data_samples") if isinstance(packed, dict) else None
+        sample: Any = packed.get("data_samples") if isinstance(packed, dict) else None
         if isinstance(sample, list | tuple) and sample:  # views of test-time augmentation
             sample = sample[0]
         if not hasattr(sample, "metainfo"):

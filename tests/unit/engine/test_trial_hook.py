@@ -160,6 +160,19 @@ def test_annotations_from_the_dataset_are_those_of_all_images(trial):
     assert metric.cat_ids is None
 
 
+@pytest.mark.parametrize("kind", ["CocoMetric", "mmdet.CocoMetric"])
+def test_a_first_image_without_an_object(trial, kind):
+    """A sound validation must pass, though none of this image's AP can be computed."""
+    trial.project.data["images"].reverse()
+    trial.project.write("val.json")
+    trial.hooks = [CheckpointHook(save_best="coco/segm_mAP")]
+    trial.metrics[0]["type"] = kind
+    trial.run()
+    trial.metrics[0].pop("ann_file")
+    trial.packed = (*PACKED, "instances")
+    trial.run()
+
+
 def test_names_that_hooks_and_schedules_read(trial):
     """Otherwise a KeyError, a warning at each validation, or an error after the first one."""
     expected = f"expected one of {', '.join(AP[:3])}, "
