@@ -13,6 +13,17 @@ from pathlib import Path
 
 from condinst.compat.checkpoint_file import TRUST, check_ends
 from condinst.inference.options import device_hint
+from condinst.model_zoo.misplaced import (
+    CHECKPOINTS,
+    CONFIGS,
+    is_folder,
+    refuse_checkpoint,
+    refuse_config,
+    refuse_folder_of_checkpoints,
+    refuse_folder_of_config,
+    refuse_folder_of_model,
+    refuse_image,
+)
 from condinst.utils.files import check_regular, check_replaceable, check_writable
 from condinst.utils.hub import PREFIX as HUB
 from condinst.utils.hub import parse_hub_address
@@ -35,9 +46,7 @@ __all__ = [
     "is_checkpoint",
 ]
 
-CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 _MAX_BYTES = 1_000_000  # of a config; ours have 10,000
-_CONFIGS = (".py", ".json", ".yaml", ".yml")
 # a zip archive, as torch writes now, and a pickle of protocol 2, as it wrote before 1.6
 _MAGIC = (b"PK\x03\x04", b"\x80\x02")
 _DEVICE = re.compile(r"(?:cpu|cuda|xpu|mps|npu|mlu|musa|hpu|meta)(?::\d+)?")
@@ -47,7 +56,7 @@ def is_checkpoint(word: str) -> bool:
     """Tell whether a word is a checkpoint, by its form, its ending or the file's first bytes."""
     if word.startswith(HUB) or word.endswith(CHECKPOINTS):
         return True
-    return not word.endswith(_CONFIGS) and _begins(Path(word), _MAGIC)
+    return not word.endswith(CONFIGS) and _begins(Path(word), _MAGIC)
 
 
 def check_config(word: str, more: str = "a config comes before its checkpoint") -> None:
@@ -61,32 +70,21 @@ def check_config(word: str, more: str = "a config comes before its checkpoint") 
         FileNotFoundError: the word looks like a path, and there is no such file.
         ValueError: it is something else.
     """
-    from condinst.images.sources import IMAGE_SUFFIXES
-    from condinst.model_zoo import list_models, resolve_config
+    from condinst.model_zoo import resolve_config
 
     path = Path(word)
-    if _is_dir(path):
-        hint = _in_folder(path)
-        if hint or word not in list_models():  # such as a folder nuclei with images
-            raise ValueError(f"config {word}: is a folder, expected a config file{hint}")
+    refuse_folder_of_config(word)
     hub = word.startswith(HUB)
     if is_checkpoint(word) and (hub or path.is_file() or word.endswith(CHECKPOINTS)):
         if not hub and not path.is_file():
             raise FileNotFoundError(f"config {word} is not a file")
-        raise ValueError(f"{word}: this is a checkpoint, expected a config (.py); {more}")
+        refuse_checkpoint(word, more)
     file = Path(resolve_config(word))
-    if file.suffix.lower() in IMAGE_SUFFIXES:
-        raise ValueError(f"{word}: this is an image, expected a model, which is written first")
-    if file.suffix not in _CONFIGS:
-        raise ValueError(f"config {word}: expected a file that ends in {', '.join(_CONFIGS)}")
+    refuse_image(word)
+    if file.suffix not in CONFIGS:
+        raise ValueError(f"config {word}: expected a file that ends in {', '.join(CONFIGS)}")
     if file.suffix == ".py":
         _check_syntax(word, file)
-
-
-def _in_folder(folder: Path) -> str:
-    """Return a hint at the config of a folder, as ``condinst new`` and training name it."""
-    config = folder / f"{folder.absolute().name}.py"
-    return f"; did you mean {config}?" if os.path.isfile(config) else ""
 
 
 def _check_syntax(word: str, file: Path) -> None:
@@ -123,16 +121,9 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
     path = Path(word)
     if "://" in word or (":" in word and not path.drive):  # a URL, or a prefix of mmengine's
         return
-    if _is_dir(path):
-        last = _last_checkpoint(path)
-        hint = f"; did you mean {last}?" if last else ""
-        raise ValueError(f"{what} {word}: is a folder, expected a checkpoint file{hint}")
+    refuse_folder_of_checkpoints(what, word)
     if path.is_file():
-        if path.suffix in _CONFIGS:
-            raise ValueError(
-                f"{what} {word}: this is a config, expected a checkpoint (.pth); a config comes "
-                "before its checkpoint"
-            )
+        refuse_config(what, word)
         check_file(what, path)
         check_content(path)
         return
@@ -168,15 +159,6 @@ def check_content(path: Path, beginnings: tuple[bytes, ...] = ()) -> None:
         ) from None
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    """Return the checkpoint that a training in this folder has written last."""
-    try:
-        name = Path((folder / "last_checkpoint").read_text(encoding="utf-8").strip()).name
-        return folder / name if os.path.isfile(folder / name) else None
-    except (OSError, ValueError):
-        return None
-
-
 def check_model_words(config: str, checkpoint: str | None) -> None:
     """Check a config and its checkpoint, or a word that stands for both.
 
@@ -194,8 +176,8 @@ def check_model_words(config: str, checkpoint: str | None) -> None:
     if checkpoint is None and is_checkpoint(config):
         check_checkpoint(config)
         return
-    if checkpoint is None and _is_dir(Path(config)) and (last := _last_checkpoint(Path(config))):
-        raise ValueError(f"{config}: is a folder, expected a model; did you mean {last}?")
+    if checkpoint is None:
+        refuse_folder_of_model(config)
     check_config(config)
     if checkpoint is not None:
         check_checkpoint(checkpoint)
@@ -236,7 +218,7 @@ def check_folder(what: str, path: str | Path) -> None:
         ValueError: it is something else.
     """
     check_exists(what, path, "folder")
-    if not _is_dir(Path(path)):
+    if not is_folder(path):
         raise ValueError(f"{what} {path}: is a file, expected a folder")
 
 
@@ -285,7 +267,7 @@ def check_out_file(what: str, path: str | Path) -> None:
     Raises:
         ValueError: the file cannot be written.
     """
-    if _is_dir(Path(path)):
+    if is_folder(path):
         raise ValueError(f"{what} {path}: is a folder, expected the name of a file")
     check_writable(what, Path(path).parent)
     check_replaceable(path)
@@ -354,11 +336,4 @@ def _begins(path: Path, beginnings: tuple[bytes, ...]) -> bool:
         with path.open("rb") as file:
             return file.read(4).startswith(beginnings)
     except (OSError, ValueError):
-        return False
-
-
-def _is_dir(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):  # an impossible name
         return False

@@ -160,11 +160,8 @@ def _read(folder: Folder, files: Sequence[str], name: str, notes: Notes) -> Coco
 def _read_part(folder: Folder, file: str, notes: Notes, joined: bool) -> CocoPart | None:
     """Read one file; None if it has no images and is one of several."""
     path = folder.root / file
-    try:
-        mark = mark_of(str(path))
-        data = read_coco_file(str(path), keep_extras=True)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    mark = mark_of(str(path))
+    data = read_coco_file(str(path), keep_extras=True)
     if not data.file_names:
         notes.count("COCO files without images, left out", file)
         return None

@@ -18,7 +18,7 @@ from mmdet.structures.mask import PolygonMasks
 
 from condinst.dataset_converters.tile_names import output_names
 from condinst.dataset_converters.write_coco import output_path, write_coco
-from condinst.datasets.coco.coco_file import read_coco_file
+from condinst.datasets.coco.coco_file import read_unnamed
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.images.decoding import read_stored
 from condinst.images.pixel_format import turn_upright
@@ -143,7 +143,7 @@ def cut_files(
 
 
 def _records(path: str) -> CocoFile:
-    data = read_coco_file(path, keep_extras=True)
+    data = read_unnamed(path, keep_extras=True)
     if not data.has_annotations:
         raise ValueError("not COCO's layout: expected the key annotations")
     if data.problems:

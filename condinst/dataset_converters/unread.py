@@ -248,7 +248,7 @@ def _broken_json(folder: Folder) -> str | None:
         try:
             load_json(str(path))
         except ValueError as error:
-            return f"{file}: {error}"
+            return f"{file}{str(error).removeprefix(str(path))}"
     return None
 
 
