@@ -4,9 +4,9 @@
 
 FOLDER has train/ and test/, each with images/ and masks/, and validation.json. Every training is a
 process of its own, and has the same CPU time, whatever else the machine does: that of an iteration
-is measured first. What is finished is not run again, so an interrupted benchmark goes on. StarDist
-and Cellpose run in Pythons of their own (pip install stardist tensorflow; pip install "cellpose<4")
-that --stardist-python and --cellpose-python name.
+is measured first. What is finished is not run again, so an interrupted benchmark goes on.
+--stardist-python and --cellpose-python name Pythons of their own, in which StarDist and Cellpose
+run (pip install stardist tensorflow; pip install "cellpose<4" pillow).
 """
 
 from __future__ import annotations

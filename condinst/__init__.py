@@ -42,7 +42,10 @@ else:
             if name == "Predictor":  # the others need neither PyTorch nor mmdet
                 compat.require_packages()
             return getattr(importlib.import_module(_EXPORTS[name]), name)
-        raise AttributeError(f"module 'condinst' has no attribute {name!r}")
+        from condinst.utils.arguments import did_you_mean
+
+        hint = did_you_mean(name, __all__)
+        raise AttributeError(f"module 'condinst' has no attribute {name!r}{hint}", name=name)
 
 
 def __dir__() -> list[str]:

@@ -2,8 +2,9 @@
 
 The file of cases is JSON: the name of a folder -> what is right, with any of the keys ``images``,
 ``objects`` (without crowds, a number for each image, ascending), ``crowds``, ``classes``,
-``note`` (a part of a note), ``error`` (a part of the message that refuses the folder), and
-``masks`` (the option of condinst new).
+``note`` (a part of a note), ``error`` (a part of the message that refuses the folder),
+``masks`` (the option of condinst new), and ``folder`` (the folder's name, if the case has another).
+Folders without a case are named at the end.
 
     python tools/check_cases.py FOLDER CASES.json
 """
@@ -56,7 +57,7 @@ def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
     if "error" in found and "error" not in expected:
         return [f"refused: {found['error']}"]
     for key, value in expected.items():
-        if key == "masks":
+        if key in ("masks", "folder"):
             continue
         got = found.get(key)
         if key in ("note", "error"):
@@ -71,15 +72,24 @@ def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def without_case(folder: Path, cases: dict[str, Any]) -> list[str]:
+    """Return the names of the folders that no case is about."""
+    known = {expected.get("folder", name) for name, expected in cases.items()}
+    return sorted(
+        path.name for path in folder.iterdir() if path.is_dir() and path.name not in known
+    )
+
+
 def main() -> int:
     """Print a line for each case; the exit code is 1 if one differs."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="folder of the cases' folders")
     parser.add_argument("cases", type=Path, help="JSON: name of a folder -> what is right")
     args = parser.parse_args()
+    cases = json.loads(args.cases.read_text(encoding="utf-8"))
     wrong = 0
-    for name, expected in json.loads(args.cases.read_text(encoding="utf-8")).items():
-        found = look(args.folder / name, expected.get("masks"))
+    for name, expected in cases.items():
+        found = look(args.folder / expected.get("folder", name), expected.get("masks"))
         lines = differences(expected, found)
         wrong += bool(lines)
         print(f"{'DIFFERS' if lines else 'right':8}{name}")
@@ -87,6 +97,8 @@ def main() -> int:
         print(f"    found     {json.dumps(found)[:600]}")
         for line in lines:
             print(f"    {line}")
+    for name in without_case(args.folder, cases):
+        print(f"no case {name}")
     print(f"{wrong} cases differ")
     return int(wrong > 0)
 

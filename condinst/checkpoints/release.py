@@ -13,7 +13,7 @@ from torch import Tensor
 from condinst.checkpoints import weight_files as files
 from condinst.checkpoints.layouts import BACKBONES, detect_layout, strip_wrapper, translate
 from condinst.checkpoints.model_check import check_fit
-from condinst.compat.safetensors_file import SUFFIX
+from condinst.compat.safetensors_header import SUFFIX
 from condinst.compat.stored_config import stored_config
 from condinst.config.build import build_model
 from condinst.config.nodes import METRIC_KEYS, dataset_layers, type_name

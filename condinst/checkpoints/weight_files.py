@@ -18,13 +18,13 @@ from torch import Tensor
 from condinst.checkpoints.translation import listing
 from condinst.compat.checkpoint import load_from_local
 from condinst.compat.checkpoint_content import check_content
+from condinst.compat.checkpoint_file import PICKLES
 from condinst.compat.restricted_pickle import Limits, Unpickler, refused_name
-from condinst.compat.safetensors_file import SUFFIX, begins_as_safetensors, safetensors_bytes
+from condinst.compat.safetensors_file import safetensors_bytes
+from condinst.compat.safetensors_header import SUFFIX, begins_as_safetensors
 
 # The first bytes of the files that torch.save writes: a zip archive, or a pickled magic number.
 _TORCH_FILES = (b"PK", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
-# The first byte of a pickle: protocol 2 and later, or a dict as protocols 0 and 1 write it.
-_PICKLES = (b"\x80", b"(", b"}", b"c", b"]")
 # Where the weights are: detectron2's, mmengine's, Detectron's.
 _CONTAINERS = ("model", "state_dict", "blobs")
 
@@ -57,7 +57,7 @@ def read(path: Path) -> WeightFile:
         first = file.read(16)
     is_safe = path.suffix == SUFFIX or begins_as_safetensors(first)
     is_known = is_safe or first.startswith(_TORCH_FILES)
-    if first and not is_known and first[:1] not in _PICKLES:
+    if first and not is_known and first[:1] not in PICKLES:
         raise ValueError(
             f"{path}: cannot be read as weights: it begins with {first[:8]!r}, expected a file of "
             "torch.save, safetensors or a pickle"

@@ -8,18 +8,18 @@ without optimizer and paths, under a name with a checksum.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from condinst.cli.common import make_parser
-from condinst.cli.early import check_config, check_file, check_out_file, check_range
+from condinst.cli.early import check_config, check_content, check_file, check_out_file, check_range
 from condinst.compat import require_packages
+from condinst.compat.checkpoint_file import PICKLES
 from condinst.utils.hub import PREFIX as HUB
 from condinst.utils.hub import fetch_from_hub, parse_hub_address
 from condinst.utils.names import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from condinst.checkpoints import Conversion
     from condinst.checkpoints.release import Release
 
@@ -114,6 +114,7 @@ def convert(args: argparse.Namespace) -> Conversion | Release:
         parse_hub_address(args.weights)
     else:
         check_file("weights", args.weights)
+        check_content(Path(args.weights), () if args.release else PICKLES)
     if args.out is not None:
         check_out_file("--out", args.out)
     if args.config:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import math
 import os
 import re
+import sys
 import warnings
 from pathlib import Path
 
+from condinst.compat.checkpoint_file import TRUST, check_ends
 from condinst.inference.options import device_hint
 from condinst.utils.files import check_regular, check_replaceable, check_writable
 from condinst.utils.hub import PREFIX as HUB
@@ -18,6 +21,7 @@ __all__ = [
     "CHECKPOINTS",
     "check_checkpoint",
     "check_config",
+    "check_content",
     "check_device",
     "check_exists",
     "check_file",
@@ -128,6 +132,7 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
                 "before its checkpoint"
             )
         check_file(what, path)
+        check_content(path)
         return
     if word in list_models():
         check_published(get(word))
@@ -138,6 +143,27 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
     if is_there or path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(f"{what} {word} is not a file")
     raise ValueError(unknown(word, "a checkpoint file, a URL or a model's name"))
+
+
+def check_content(path: Path, beginnings: tuple[bytes, ...] = ()) -> None:
+    """Check that a file is a checkpoint by its first bytes and its end.
+
+    Args:
+        path: of the file, which is there.
+        beginnings: first bytes of other files that are read, too.
+
+    Raises:
+        ValueError: the file is something else, or was cut.
+    """
+    if os.environ.get(TRUST) or _begins(path, beginnings):
+        return
+    try:
+        check_ends(path)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{path}: cannot be read as a checkpoint ({error}); the file may be incomplete, "
+            "damaged or something else"
+        ) from None
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
@@ -246,14 +272,31 @@ def check_out_file(what: str, path: str | Path) -> None:
 
 
 def check_device(word: str | None, option: str = "--device") -> None:
-    """Check the form of a device's name; whether the machine has it needs PyTorch.
+    """Check a device's name and its driver; whether the machine has the device needs PyTorch.
 
     Raises:
-        ValueError: no device has such a name.
+        ValueError: no device has such a name, or there is no driver for it.
     """
     if word is None or _DEVICE.fullmatch(word):
+        _check_driver(word, option)
         return
     raise ValueError(f"{option} {word}: expected cpu, cuda or cuda:N{device_hint(word)}")
+
+
+def _check_driver(word: str | None, option: str) -> None:
+    """Refuse a GPU where nothing is installed that could drive one; PyTorch finds the rest."""
+    kind = (word or "").partition(":")[0]
+    if kind == "mps" and sys.platform != "darwin":
+        raise ValueError(f"{option} {word}: exists on macOS only; {option} cpu runs anywhere")
+    if kind != "cuda" or not sys.platform.startswith("linux") or os.path.exists("/dev/kfd"):
+        return  # AMD's GPUs have the name cuda, too
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        raise ValueError(
+            f"{option} {word}: no driver of an NVIDIA GPU is installed here; {option} cpu runs "
+            "anywhere"
+        ) from None
 
 
 def check_range(option: str, value: float | None, low: float = 0.0, high: float = 1.0) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from condinst.cli.common import make_parser
 from condinst.cli.early import check_folder, check_least, check_model_words, check_out_file
+from condinst.cli.parser import needs
 from condinst.utils.names import printable
+
+_ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}
 
 _EPILOG = """formats:
   onnx      one file from the image to boxes, scores, labels and masks (ONNX Runtime, ...)
@@ -79,6 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="largest number of them (default 8)",
     )
+    needs(parser, ["--num-calibration-images"], "--calibration-images")
+    needs(parser, ["--num-check-images"], "--check-images")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -97,8 +103,20 @@ def _check(args: argparse.Namespace) -> None:
     """Check what needs no PyTorch."""
     if args.int8 != bool(args.calibration_images):
         raise ValueError("--int8 and --calibration-images FOLDER: expected both or neither")
+    if args.int8 and (args.fp16 or args.format == "pt2"):
+        other = "--fp16" if args.fp16 else "--format pt2"
+        raise ValueError(f"--int8 {other}: expected only one of them")
+    if args.format == "pt2" and args.check_images is not None:
+        raise ValueError("--check-images: does nothing with --format pt2, which holds no masks")
+    if args.format == "pt2" and args.batch_size is not None and not args.fixed_size:
+        raise ValueError("--batch-size: does nothing with --format pt2 without --fixed-size")
     check_model_words(args.config, args.checkpoint)
     if args.out is not None:
+        if Path(args.out).suffix != _ENDINGS[args.format]:
+            raise ValueError(
+                f"--out {args.out}: expected a name that ends in {_ENDINGS[args.format]} for "
+                f"--format {args.format}"
+            )
         check_out_file("--out", args.out)
     for option in ("calibration_images", "check_images"):
         if getattr(args, option) is not None:

@@ -176,6 +176,10 @@ def misplaced_value(parser: argparse.ArgumentParser, message: str) -> str:
         return ""
     option, value = found.groups()
     action = parser._option_string_actions[option]
+    parts = [part.strip() for part in value.split(",")]
+    if len(parts) > 1 and set(parts) <= set(map(str, action.choices or ())):
+        again = " " if action.nargs == "+" else f" {option} "
+        return f"; several are written {option} {again.join(parts)}"
     if action.nargs == "+" and _is_no_value(value):
         return before_option(parser, option)
     close = difflib.get_close_matches(value, list(map(str, action.choices or ())), 1)

@@ -23,6 +23,7 @@ from condinst.cli.early import (
     check_least,
     is_checkpoint,
 )
+from condinst.cli.parser import idle_with
 from condinst.config.known import OUR_DETECTORS
 from condinst.config.nodes import inner_dataset, type_name
 from condinst.utils.names import printable
@@ -65,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-memory", action="store_true", help="do not measure memory, which takes longest"
     )
     parser.add_argument("--json", action="store_true", help="print JSON; sizes in bytes")
+    idle_with(parser, ["--device", "--batch-size"], "--no-memory")
     add_cfg_options(parser)
 
 

@@ -70,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask-folder",
         metavar="NAME",
-        help="name of the folders of masks, where it is none of the usual ones",
+        help="name of the folders of masks, where it is none of the usual ones; * stands for any "
+        "letters",
     )
     parser.add_argument(
         "--device",
@@ -122,6 +123,9 @@ def _check(args: argparse.Namespace) -> None:
 
     check_name(args.name)
     check_exists("--data", args.data)
+    for option, value in (("--masks", args.masks), ("--mask-folder", args.mask_folder)):
+        if value is not None and args.format not in (None, "masks"):
+            raise ValueError(f"{option}: is for masks, not for --format {args.format}")
     if args.model is not None:
         check_model(args.model)
     check_range("--val-fraction", args.val_fraction)

@@ -17,6 +17,7 @@ from condinst.cli.early import (
     check_range,
 )
 from condinst.cli.ending import ends_by_signals
+from condinst.cli.parser import idle_with
 from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError
 from condinst.cli.predict_share import Share, find_share
 from condinst.cli.predict_skipping import skipping
@@ -128,6 +129,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-broken", action="store_true", help="skip files that cannot be read, with a warning"
     )
+    idle_with(parser, ["--no-boxes", "--names"], "--no-images")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -142,6 +144,8 @@ def run(args: argparse.Namespace) -> int:
     check_out(out, [*images, *videos], args)
     check_range("--score-thr", args.score_thr)
     check_track(args.track, [*videos, *live])
+    if args.max_frames is not None and not (videos or live):
+        raise ValueError("--max-frames: works for videos and streams, and none is given")
     check_least("--max-frames", args.max_frames)
     check_least("--batch-size", args.batch_size)
     check_device(args.device)

@@ -13,7 +13,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from condinst.cli.early import check_exists, check_file, check_range
+from condinst.cli.early import check_content, check_exists, check_file, check_range
 from condinst.compat import require_packages
 from condinst.utils.files import check_writable
 from condinst.utils.hub import check_repo, upload_to_hub
@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     """Run ``condinst push``."""
     check_repo(args.repo)
     check_exists("source", args.source)
+    if args.source.is_file():
+        check_content(args.source)
     if not args.license or not args.license.strip():
         raise ValueError(
             "--license: expected the license of the weights, such as apache-2.0, cc-by-4.0 or "

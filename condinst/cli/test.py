@@ -27,6 +27,7 @@ from condinst.cli.early import (
     is_checkpoint,
 )
 from condinst.cli.once import is_first_process
+from condinst.cli.parser import needs
 from condinst.cli.stored_test import read_stored_config
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling
 from condinst.cli.views import augment, cut
@@ -113,6 +114,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.3,
         help="lowest score that counts for --metric matching (default 0.3)",
     )
+    needs(parser, ["--show-score-thr"], "--show-dir")
+    needs(parser, ["--score-thr"], "--metric")
     add_tile_arguments(parser)
     add_speed_arguments(
         parser, "mixed precision, float16 if no type is given; scores change in the third digit"
@@ -263,6 +266,7 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     from condinst.config.blame import blaming
     from condinst.datasets.checks.checks import check_datasets
     from condinst.engine.build_runner import build_test_runner
+    from condinst.engine.trial_hook import TrialHook
     from condinst.evaluation import DumpDetResults
 
     with blaming(cfg, "checking the data"):
@@ -273,7 +277,7 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     setup_cache_size_limit_of_dynamo()
     with blaming(cfg):
         runner = build_test_runner(cfg)
-        for hook in (ProgressHook(), TerminalHook()):
+        for hook in (TrialHook("test"), ProgressHook(), TerminalHook()):
             runner.register_hook(hook)
         runner.logger.info(report, extra={"terminal": False})
         if args.out is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from condinst.cli.common import check_writable
 from condinst.cli.early import check_file, check_folder, check_range
-from condinst.cli.tile_arguments import tile_size
+from condinst.cli.tile_arguments import check_tile_values, tile_size
 from condinst.utils.names import printable
 from condinst.utils.words import counted
 
@@ -70,9 +70,7 @@ def run(args: argparse.Namespace) -> int:
     check_range("--min-visible", args.min_visible)
     check_writable("--out", Path(args.out))
 
-    from condinst.tiling.tiling import Tiling
-
-    Tiling.of(args.tile, args.tile_overlap, False, 0.5)  # checks
+    check_tile_values(args.tile, args.tile_overlap)
     print(f"reading {printable(args.annotations)} ...", flush=True)  # PyTorch takes seconds
 
     from condinst.dataset_converters.tile_coco import cut_files

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from condinst.cli.parser import needs
+
 
 def add_tile_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that cut images into tiles."""
@@ -36,6 +38,8 @@ def add_tile_arguments(parser: argparse.ArgumentParser) -> None:
         help="detections of two tiles are one object if their IoU in the shared zone is at least "
         "this (default 0.5)",
     )
+    options = ("--tile-overlap", "--tile-standard-pred", "--tile-match-threshold")
+    needs(parser, options, "--tile")
 
 
 def tile_arguments(args: argparse.Namespace) -> dict[str, Any]:
@@ -50,9 +54,27 @@ def check_tiling(args: argparse.Namespace) -> None:
     Raises:
         ValueError: an argument is out of range.
     """
+    check_tile_values(**tile_arguments(args))
+
+
+def check_tile_values(
+    tile: tuple[int, int] | None,
+    tile_overlap: float,
+    tile_standard_pred: bool = False,
+    tile_match_threshold: float = 0.5,
+) -> None:
+    """Check the values of the options of the same names.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
     from condinst.tiling.tiling import Tiling
 
-    Tiling.of(*tile_arguments(args).values())
+    try:
+        Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold)
+    except ValueError as error:  # tile_overlap=2.0: ...
+        name, _, rest = str(error).partition("=")
+        raise ValueError(f"--{name.replace('_', '-')} {rest}") from None
 
 
 def tile_size(word: str) -> tuple[int, int]:

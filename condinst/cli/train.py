@@ -197,6 +197,7 @@ def _train(cfg: Config, save_of: Callable[[Runner], None], hooks: Sequence[Hook]
     from condinst.engine.checkpoint_hook import MatchingResumeHook
     from condinst.engine.elastic import resume_after_restart
     from condinst.engine.signals import StopHook
+    from condinst.engine.trial_hook import TrialHook
 
     with blaming(cfg, "checking the data"):
         report = check_datasets(cfg, splits=("train", "val")) if is_first_process() else None
@@ -205,7 +206,8 @@ def _train(cfg: Config, save_of: Callable[[Runner], None], hooks: Sequence[Hook]
     resume_after_restart(cfg)
     with blaming(cfg):
         runner = build_runner(cfg)
-        for hook in (StopHook(), MatchingResumeHook(), ProgressHook(), TerminalHook(), *hooks):
+        own = (StopHook(), MatchingResumeHook(), TrialHook("val"), ProgressHook(), TerminalHook())
+        for hook in (*own, *hooks):
             runner.register_hook(hook)
         save_of(runner)
         runner.logger.info(report, extra={"terminal": False})

@@ -50,7 +50,7 @@ import functools
 import importlib
 import importlib.util
 
-from condinst.compat import finder, workers
+from condinst.compat import finder
 from condinst.compat.after_import import after_import
 
 __all__ = ["apply", "explain_missing", "prepare", "require_packages"]
@@ -71,6 +71,7 @@ _FIXES = (
     ("mmengine.infer.infer", "inferencer", "apply"),
     ("mmengine.runner", "checkpoint_writing", "apply"),
     ("mmengine.runner", "checkpoint_search", "apply"),
+    ("multiprocessing.queues", "workers", "apply"),
     ("torch.utils.data._utils.signal_handling", "worker_signals", "apply"),
     ("mmengine.runner", "packages", "apply"),
     ("mmengine.runner.loops", "data_order", "apply"),
@@ -103,7 +104,6 @@ def prepare() -> None:
     works where only ``condinst.deploy`` is used and PyTorch is not installed.
     """
     finder.install()
-    workers.apply()
     for upstream, name, function in _FIXES:
         after_import(upstream, functools.partial(_apply, upstream, name, function))
 

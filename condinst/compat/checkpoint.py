@@ -27,12 +27,12 @@ from mmengine.utils import digit_version
 
 from condinst.compat import restricted_pickle
 from condinst.compat.checkpoint_content import check_content, check_layout
-from condinst.compat.checkpoint_file import check, require_file
+from condinst.compat.checkpoint_file import TRUST, check, require_file
 from condinst.compat.checkpoint_list import EXTRAS
-from condinst.compat.safetensors_file import SUFFIX, begins_as_safetensors, read_safetensors
+from condinst.compat.safetensors_file import read_safetensors
+from condinst.compat.safetensors_header import SUFFIX, begins_as_safetensors
 from condinst.utils import hub
 
-TRUST = "CONDINST_TRUST_CHECKPOINT"
 """Environment variable: the path or URL of the one file that is loaded as an ordinary pickle."""
 
 _TORCH_HAS_ALLOW_LIST = digit_version(torch.__version__) >= digit_version("2.6")

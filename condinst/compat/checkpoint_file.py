@@ -16,6 +16,14 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
+from condinst.compat.safetensors_header import SUFFIX, begins_as_safetensors, check_length
+
+TRUST = "CONDINST_TRUST_CHECKPOINT"
+"""The environment variable that names a file which is read unchecked."""
+
+PICKLES = (b"\x80", b"(", b"}", b"c", b"]")
+"""The first byte of a pickle: protocol 2 and later, or a dict as protocols 0 and 1 write it."""
+
 ZIP_START = b"PK\x03\x04"
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 """The first bytes of a file that ``torch.save`` wrote before torch 1.6: a pickled magic number."""
@@ -67,6 +75,30 @@ def check_whole(path: str | Path) -> None:
             ) from error
 
 
+def check_ends(path: Path) -> None:
+    """Check the first bytes and the end of a file, which takes no time.
+
+    A file of another kind is refused, and one that was cut. The other checks are those of
+    :func:`check_whole`, or of safetensors.
+
+    Raises:
+        ValueError: says what is wrong, without the file's name.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(LEGACY_START))
+        if path.suffix == SUFFIX or begins_as_safetensors(start):
+            check_length(path)
+        elif start.startswith(ZIP_START):
+            _check_end(file)
+        elif start != LEGACY_START:
+            raise _no_checkpoint(start)
+
+
+def _no_checkpoint(start: bytes) -> ValueError:
+    found = f"begins with {start!r}" if start else "is empty"
+    return ValueError(f"it {found}, expected a file of torch.save")
+
+
 def check(file: BinaryIO) -> dict[str, int] | None:
     """Check an open file as :func:`check_whole` does, and leave it at its beginning.
 
@@ -83,8 +115,7 @@ def check(file: BinaryIO) -> dict[str, int] | None:
         if start.startswith(ZIP_START):
             return _check_zip(file)
         if start != LEGACY_START:
-            found = f"begins with {start!r}" if start else "is empty"
-            raise ValueError(f"it {found}, expected a file of torch.save")
+            raise _no_checkpoint(start)
         return None
     finally:
         file.seek(0)

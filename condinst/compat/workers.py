@@ -11,10 +11,8 @@ Upstream bugs:
 """
 
 import errno
-import multiprocessing
 import os
 import sys
-from multiprocessing.queues import Queue
 
 OUT_OF_SHARED_MEMORY = errno.ENOSPC
 """Exit code of a worker that had no shared memory for its batch."""
@@ -24,8 +22,16 @@ class Messenger:
     """Object that child processes unpickle, which imports condinst and so applies the fixes."""
 
 
-def apply() -> None:
-    """Put a messenger among the values that every child unpickles before its arguments."""
+def apply(upstream: str) -> None:
+    """Put a messenger among the values that every child unpickles before its arguments.
+
+    Args:
+        upstream: ``multiprocessing.queues``, which torch imports. Its import takes a while, so
+            that commands which start no process do not wait for it.
+    """
+    import multiprocessing
+    from multiprocessing.queues import Queue
+
     multiprocessing.current_process()._config["condinst"] = Messenger()  # type: ignore[attr-defined]
     if Queue._on_queue_feeder_error is not _end_worker:  # type: ignore[attr-defined]
         _end_worker.original = Queue._on_queue_feeder_error  # type: ignore[attr-defined]

@@ -88,7 +88,9 @@ def _explain(error: Exception, cfg: Config, stage: str) -> str | None:
         place = _built(frames, cfg)
         # torch's and mmengine's texts name no key
         if _is_ours(frames):
-            return str(error).strip()  # a list of problems keeps its lines
+            text = str(error).strip()  # a list of problems keeps its lines
+            # a run may have two metrics of a class, whose texts name the class
+            return f"{place}: {text}" if place and "_evaluator" in place else text
         return words if place is None else f"{place}: {words}"
     built = _built(frames, cfg)
     place = built if built and loop is None else _step(frames) or _module(frames) or built

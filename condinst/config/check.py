@@ -101,7 +101,8 @@ def _kind(part: str, value: object) -> str | None:
         return wrong(part, value, "a dict")
     if part in known.LISTS and not isinstance(value, list | tuple):
         return wrong(part, value, "a list of dicts")
-    if not isinstance(value, dict | list | tuple):
+    is_empty = part.endswith("_evaluator") and not value
+    if is_empty or not isinstance(value, dict | list | tuple):
         return wrong(part, value, "a dict, or a list of them")
     return None
 

@@ -167,6 +167,8 @@ OPAQUE |= {
     "roi_layer",
     "dcn",
 }
+# samplers without an end, for a training that counts iterations
+ENDLESS_SAMPLERS = {"InfiniteSampler", "MultiSourceSampler", "GroupMultiSourceSampler"}
 OPAQUE_TYPES = {"Albu", "Albumentations", "InstaBoost"}
 # keys that a builder removes before it calls the class
 REMOVED_KEYS = {

@@ -189,13 +189,16 @@ def check_save_best(cfg: Config) -> Iterator[str]:
     nodes = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
     if len(nodes) != 1 or type_name(nodes[0]) != "CocoMetric" or best in (None, "auto"):
         return
-    if any(nodes[0].get(key) for key in ("classwise", "metric_items", "prefix")):
+    items, prefix = nodes[0].get("metric_items") or _COCO_AP, nodes[0].get("prefix") or "coco"
+    if nodes[0].get("classwise") or not isinstance(items, list | tuple):
         return  # other names
+    if not all(str(item) in _COCO_AP or str(item).startswith("AR") for item in items):
+        return  # CocoMetric says so
     metric = nodes[0].get("metric", "bbox")
     kinds = metric if isinstance(metric, list | tuple) else [metric]
     if any(kind not in ("bbox", "segm") for kind in kinds):
         return
-    names = [f"coco/{kind}_{name}" for kind in kinds for name in _COCO_AP]
+    names = [f"{prefix}/{kind}_{name}" for kind in kinds for name in items]
     for name in best if isinstance(best, list | tuple) else [best]:
         if name not in names:
             expected = f"'auto' or one of {', '.join(names)}"
@@ -228,6 +231,9 @@ def check_loader(path: str, loader: dict) -> Iterator[str]:
         yield wrong(f"{path}.sampler", None, "a dict with type")
     if "sampler" not in loader:
         yield f"{path}: sampler is missing, expected a dict with type"
+    elif not path.startswith("train") and type_name(loader["sampler"]) in known.ENDLESS_SAMPLERS:
+        expected = "DefaultSampler with shuffle=False: this one never ends"
+        yield wrong(f"{path}.sampler.type", type_name(loader["sampler"]), expected)
     if "batch_size" not in loader and loader.get("batch_sampler") is None:
         yield f"{path}: batch_size is missing, expected a whole number"
     names = (*arguments_of(torch.utils.data.DataLoader).names, *known.DATA_LOADER)

@@ -77,6 +77,16 @@ def _names(value: Any) -> bool:
     )
 
 
+def _listed_names(value: Any) -> bool:
+    return not isinstance(value, str) and _names(value)
+
+
+def _iou_thrs(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return len(value) > 0 and all(map(_iou_thrs, value))
+    return _number(0, 1, above=True)[0](value)
+
+
 def _scale(value: Any) -> bool:
     """Tell whether a value is a size to resize to: a number of pixels, or two for the sides.
 
@@ -150,6 +160,7 @@ _SIDES = f"pixels from 1 to {_MAX_SIDE}: a number, or (long side, short side)"
 _STEP = r"(?:.*\.)?(?:\w*pipeline|transforms)(?:\[\d+\])+\."
 _MODEL = r"(?:model|tta_model)\.(?:.*\.)?"
 _LOADER = r"(?:train|val|test)_dataloader\."
+_METRIC = r"(?:val|test)_evaluator(?:\.metrics)?(?:\[\d+\])?\."
 
 _BOXES = r"model\.(?:mask_head|(?:mask|bbox)_head\.box_supervision)\."
 _RULES: list[tuple[str, tuple[_Check, str]]] = [
@@ -236,7 +247,13 @@ _RULES: list[tuple[str, tuple[_Check, str]]] = [
         r"model\.test_cfg\.(?:threshold_with_centerness|clip_after_nms|sqrt_scores)",
         _BOOLEAN,
     ),
-    (r"(?:val|test)_evaluator(?:\[\d+\])?\.metric", (_names, "a name, or a list of names")),
+    (_METRIC + "metric", (_names, "a name, or a list of names")),
+    (_METRIC + "(?:classwise|format_only|allow_box_only|sort_categories)", _BOOLEAN),
+    (_METRIC + "iou_thrs", _optional((_iou_thrs, "a number above 0, to 1, or a list of them"))),
+    (_METRIC + "metric_items", _optional((_listed_names, "a list of names, such as ['mAP_50']"))),
+    (_METRIC + "collect_device", _one_of("cpu", "gpu", "npu")),
+    (_METRIC + "(?:ann_file|prefix)", _optional(_TEXT)),
+    (_METRIC + "(?:outfile_prefix|collect_dir|predictions_file|out_file_path)", _optional(_PATH)),
     (
         r"(?:.*\.)?backend_args",
         (lambda v: v is None or isinstance(v, dict), "a dict with backend, or None"),

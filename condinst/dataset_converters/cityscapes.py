@@ -16,6 +16,7 @@ from condinst.dataset_converters.class_names import (
     stated_classes,
     unnamed,
 )
+from condinst.dataset_converters.class_tables import CITYSCAPES_CLASSES
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.label_maps import mask_and_size
 from condinst.dataset_converters.mask_pairs import find_pairs
@@ -24,16 +25,6 @@ from condinst.dataset_converters.records import AnnotationSource, ImageRecord, L
 
 __all__ = ["find_cityscapes", "read_cityscapes"]
 
-_CLASSES: dict[Label, str] = {  # the classes that Cityscapes evaluates as instances
-    24: "person",
-    25: "rider",
-    26: "car",
-    27: "truck",
-    28: "bus",
-    31: "train",
-    32: "motorcycle",
-    33: "bicycle",
-}
 _ENDING = re.compile(r"_?(gtFine|gtCoarse)?_?instanceIds$")
 _OTHER_ENDINGS = (
     "instanceIds",
@@ -61,8 +52,8 @@ def read_cityscapes(folder: Folder, files: Sequence[str], notes: Notes) -> Annot
     """
     pairs = list(_pairs(folder, files, notes)) if files else find_pairs(folder).maps
     genuine = any("_gtFine_" in file or "_gtCoarse_" in file for file in files)
-    classes = stated_classes(folder, notes) or (_CLASSES if genuine else None)
-    if classes is _CLASSES:
+    classes = stated_classes(folder, notes) or (CITYSCAPES_CLASSES if genuine else None)
+    if classes is CITYSCAPES_CLASSES:
         notes.say("The classes are Cityscapes' 8 that have instances.")
     elif classes is None:
         notes.say(f"None of {', '.join(CLASS_FILES)} is there: classes are named by their numbers.")
@@ -101,11 +92,11 @@ def _read_all(
         for value, rle in label_map_rles(labels).items():
             label = value if value < 1000 else value // 1000
             if classes is not None and label not in classes:
-                if value >= 1000 and classes is _CLASSES:
+                if value >= 1000 and classes is CITYSCAPES_CLASSES:
                     notes.count(f"Objects of class {label}, which is not evaluated, left out", mask)
                 elif value >= 1000:
                     notes.count(unnamed(label), mask)
-                if value < 1000 or classes is _CLASSES:
+                if value < 1000 or classes is CITYSCAPES_CLASSES:
                     continue
             instance = rle_object(label, rle, crowd=value < 1000)
             if instance is not None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from condinst.dataset_converters.class_tables import class_table
 from condinst.dataset_converters.csv_files import csv_columns, csv_header, read_csv
 from condinst.dataset_converters.folder import Folder, read_json, read_yaml
 from condinst.dataset_converters.outlines import check_label
@@ -91,11 +92,18 @@ def _read_values(folder: Folder, files: list[str]) -> dict[Label, str]:
     return dict(sorted(classes.items()))  # type: ignore[type-var]
 
 
-def stated_classes(folder: Folder, notes: Notes) -> dict[Label, str] | None:
+def stated_classes(
+    folder: Folder, notes: Notes, values: Iterable[int] = ()
+) -> dict[Label, str] | None:
     """Read number -> name from the first class file.
 
     The file holds {number: name}, {name: number}, a list of names, or a list of dicts with ``id``
-    and ``name``.
+    and ``name``; or it is one of the tables of ``class_tables``.
+
+    Args:
+        folder: the dataset's folder.
+        notes: receives where the names come from.
+        values: the values of the masks, which tell numbers of classes from colors.
     """
     for name in CLASS_FILES:
         for file in folder.files_named(name):
@@ -111,6 +119,14 @@ def stated_classes(folder: Folder, notes: Notes) -> dict[Label, str] | None:
             return classes
     if files := classes_of_values(folder):
         return _read_values(folder, files)
+    if table := class_table(folder):
+        named = table.named(values)
+        listed = ", ".join(f"{number} is {name!r}" for number, name in [*named.items()][:3])
+        notes.say(
+            f"Class numbers and names are those of {table.path}: {listed}"
+            f"{', ...' if len(named) > 3 else ''}."
+        )
+        return dict(named.items())
     return None
 
 

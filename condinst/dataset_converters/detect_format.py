@@ -27,6 +27,7 @@ from condinst.dataset_converters.unread import name_unread
 from condinst.dataset_converters.via import find_via
 from condinst.dataset_converters.xml_objects import find_xml_objects
 from condinst.dataset_converters.yolo import find_yolo
+from condinst.utils.words import counted
 
 __all__ = ["FORMATS", "Format", "recognize"]
 
@@ -99,18 +100,23 @@ def recognize(folder: Folder) -> str:
         return fitting[0]
     if not fitting and (unread := name_unread(folder)):
         raise ValueError(f"{folder.root}: {unread}")
-    listed = "".join(
-        f"\n  {name}: {entry.looked_for}: {_evidence(found[name])}"
-        for name, entry in FORMATS.items()
-    )
+    if fitting:
+        listed = ", ".join(f"{name}: {_evidence(found[name])}" for name in fitting)
+        raise ValueError(
+            f"{folder.root}: several formats fit, {' and '.join(fitting)}; choose one with "
+            f"--format, or give one file with --data ({listed})"
+        )
+    if not folder.files:
+        raise ValueError(f"{folder.root}: is empty, expected images with their annotations")
     what = (
-        f"several formats fit, {' and '.join(fitting)}; choose one with --format, or give one "
-        "file with --data"
-        if fitting
-        else f"no known annotations in its {len(folder.files)} files ({len(folder.images)} images)"
+        f"no known annotations in its {counted(len(folder.files), 'file')} "
+        f"({counted(len(folder.images), 'image')})"
     )
-    hint = "" if fitting else mask_hint(folder)
-    raise ValueError(f"{folder.root}: {what}. {hint + '. ' * bool(hint)}Looked for:{listed}")
+    hint = mask_hint(folder)
+    raise ValueError(
+        f"{folder.root}: {what}. {hint + '. ' * bool(hint)}condinst new --help names the formats, "
+        "and --format FORMAT says what is missing for one"
+    )
 
 
 def _evidence(found: list[Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from condinst.dataset_converters.class_names import (
     stated_classes,
     unnamed,
 )
+from condinst.dataset_converters.class_tables import class_table, published_classes
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
 from condinst.dataset_converters.mask_inversion import inversion_warning
@@ -63,15 +65,31 @@ def read_label_maps(
     if asked is None and (tables := classes_of_values(folder)) and statistics.masks:
         asked = "classes"
         notes.say(f"{tables[0]} says that the values of the masks are classes.")
+    table = class_table(folder)
+    if asked is None and table is not None and table.has_colors(statistics.values):
+        asked = "classes"
+        notes.say(f"{table.path} says that the colors of the masks are classes.")
+    elif (
+        asked is None
+        and table is not None
+        and table.things
+        and max(statistics.values, default=0) > 255
+    ):
+        asked = "class256"
     if statistics.stacks and not statistics.masks:
         asked = "instances"
     try:
         meaning = choose_meaning(statistics, asked)
     except ValueError as error:
         raise ValueError(f"{folder.root}: {error}") from None
+    if table is not None and meaning.kind == "class256":
+        meaning = replace(meaning, things=table.things)
     classes = None
     if meaning.kind not in ("instances", "binary"):
-        classes = stated_classes(folder, notes)
+        classes = stated_classes(folder, notes, statistics.values)
+        if classes is None:
+            names = [image for image, _ in found.maps]
+            classes = published_classes(meaning.kind, statistics.values, names, notes)
     only = found.label or ONE_CLASS
     _say(meaning, statistics, asked, classes is not None, only, notes)
     images = _read_all(folder, found.maps, meaning, asked is not None, classes, notes)
@@ -139,7 +157,9 @@ def _say(
             "half."
         )
     soft = bool(meaning.top)
-    if asked is None and (warning := inversion_warning(*found.count_inverted(soft)[1:])):
+    if asked in (None, "instances") and (
+        warning := inversion_warning(*found.count_inverted(soft)[1:])
+    ):
         notes.say(warning)
     if kind == "binary":
         why = "No mask has more than one value besides 0"
@@ -206,7 +226,7 @@ def _read_all(
         yield ImageRecord(
             folder.root / name, height, width, objects, stated_split(os.path.dirname(name))
         )
-    if whole == len(pairs):
+    if pairs and whole == len(pairs):
         raise ValueError(
             f"{folder.root}: no pixel of its {whole} masks is 0, so each whole image would be one "
             "object; write 0 for the background, or use --masks classes if each value is a class"
@@ -257,6 +277,8 @@ def _instances(
             for rle in _pieces(labels == value):
                 yield value, rle, False
         return
+    if 0 in meaning.things and not labels.all():
+        yield 0, mask_rle(labels == 0), False
     for value, rle in label_map_rles(labels).items():
         if meaning.kind == "instances":
             yield ONE_CLASS, rle, False
@@ -266,7 +288,7 @@ def _instances(
                 yield EVERY_CLASS, rle, True
             else:
                 yield value if value < 1000 else value // 1000, rle, value < 1000
-        elif value % 256:
+        elif value % 256 or value // 256 in meaning.things:
             yield value // 256, rle, False
         else:
             notes.count("Regions without an instance number (class * 256), left out", mask)

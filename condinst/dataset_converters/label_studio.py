@@ -71,6 +71,9 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
             if name is None:
                 continue
             results = _results(task, where, notes)
+            if results is None:
+                notes.count("Tasks that nobody has annotated, left out", name)
+                continue
             height, width = image_size(folder.root / name, _stated_size(results, where))
             objects = list(_objects(results, where, height, width, notes))
             if not objects:
@@ -109,10 +112,11 @@ def _image_name(task: dict) -> str | None:
     return None
 
 
-def _results(task: dict, where: str, notes: Notes) -> list[dict]:
+def _results(task: dict, where: str, notes: Notes) -> list[dict] | None:
     """Return the regions of a task's first annotation that was not canceled.
 
-    A task without annotations that was written for an import has predictions instead.
+    None if nobody has submitted one, so that the image may have objects. A task without annotations
+    that was written for an import has predictions instead.
     """
     stored = task.keys() & {"annotations", "completions"}
     if not stored and isinstance(task.get("predictions"), list):
@@ -121,14 +125,17 @@ def _results(task: dict, where: str, notes: Notes) -> list[dict]:
     elif not stored:  # JSON-MIN
         lists = [v for v in task.values() if isinstance(v, list)]
         found = [r for results in lists for r in results if isinstance(r, dict)]
-        return [r for r in found if "original_width" in r]
+        found = [r for r in found if "original_width" in r]
+        return found if found or task.keys() & {"annotation_id", "annotator"} else None
     annotations = task.get("annotations") or task.get("completions") or []
     if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
         raise ValueError(f"{where}: annotations: expected a list, got {short_repr(annotations)}")
-    done = [a for a in annotations if not a.get("was_cancelled")]
+    done = [a for a in annotations if not (a.get("was_cancelled") or a.get("skipped"))]
+    if not done:
+        return None
     if len(done) > 1:
         notes.count("Tasks with several annotations, of which the first is used", where)
-    results = done[0].get("result") if done else []
+    results = done[0].get("result")
     if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):
         raise ValueError(f"{where}: result: expected a list, got {short_repr(results)}")
     return results

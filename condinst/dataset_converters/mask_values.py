@@ -36,12 +36,14 @@ class Meaning:
             half of it are objects. 0 where every value but 0 is an object.
         void: the value of pixels that nobody decided on; 0 without one.
         shift: the lowest bits that mean nothing: 8 where red is the class and green the number.
+        things: classes whose instances are numbered from 0, so that class * 256 is one too.
     """
 
     kind: str
     top: int = 0
     void: int = 0
     shift: int = 0
+    things: frozenset[int] = frozenset()
 
 
 def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
@@ -75,6 +77,12 @@ def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
             "one value other than 0 fills most pixels, most of the border, and surrounds the rest, "
             f"in {inverted} of {mixed} masks with two values or more: they look inverted. Write 0 "
             f"for the background, or, if they are right, {_ASK}"
+            + (
+                ". If they are class * 256 + number, as Mapillary Vistas' instances, use --masks "
+                "class256"
+                if 255 < max(found.values) < 1 << 16
+                else ""
+            )
             + (
                 ". If each pixel has a class, as in semantic segmentation (ADE20K), --masks "
                 "classes makes each connected piece of a value an object, also of ground and walls"

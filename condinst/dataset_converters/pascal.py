@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from condinst.dataset_converters.class_names import number_name, unnamed
+from condinst.dataset_converters.class_names import number_name, stated_classes, unnamed
 from condinst.dataset_converters.folder import Folder, read_text, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, read_label_map
 from condinst.dataset_converters.label_maps import mask_and_size
@@ -49,6 +49,8 @@ def read_pascal(folder: Folder, base: str, notes: Notes) -> AnnotationSource:
     """
     root = folder.root / base
     colors, classes = _label_map(root, notes)
+    if classes is None:
+        classes = stated_classes(folder, notes)
     splits = _splits(root, notes)
     name_of = number_name
     if classes is None and _is_voc(root):
@@ -134,11 +136,16 @@ def _read_all(
 ) -> Iterator[ImageRecord]:
     base = Path(os.path.relpath(root, folder.root)).as_posix()
     prefix = "" if base == "." else base + "/"
-    stems = {
-        os.path.splitext(p)[0]: p for p in folder.images if p.startswith(prefix + "JPEGImages/")
-    }
+    images = next(
+        (
+            place
+            for place in ("JPEGImages/", "images/", "")
+            if any(f"{prefix}{place}{name}" in folder.by_stem for name in splits)
+        ),
+        "JPEGImages/",
+    )
     for name, split in sorted(splits.items()):
-        image = stems.get(f"{prefix}JPEGImages/{name}")
+        image = folder.by_stem.get(f"{prefix}{images}{name}")
         mask = root / "SegmentationObject" / f"{name}.png"
         kind = root / "SegmentationClass" / f"{name}.png"
         if image is None:

@@ -1,4 +1,7 @@
-"""Read one xml per image: Pascal VOC's boxes, as LabelImg writes them, or LabelMe's polygons."""
+"""Read one xml per image: Pascal VOC's boxes, as LabelImg writes them, or LabelMe's outlines.
+
+LabelMe's outlines are polygons, or masks in files of their own (``segm``), which CVAT exports too.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,15 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from condinst.dataset_converters.folder import Folder, read_text, stated_split
-from condinst.dataset_converters.image_sizes import image_size
+from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
 from condinst.dataset_converters.named_images import missing_image
 from condinst.dataset_converters.outlines import (
     box_object,
     check_label,
     check_pixels,
+    mask_rle,
     polygon_object,
+    rle_object,
 )
 from condinst.dataset_converters.pascal import find_pascal
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
@@ -26,6 +31,8 @@ from condinst.dataset_converters.xml_files import child_text, number, read_xml, 
 from condinst.datasets.coco.entry_issues import short_repr
 
 __all__ = ["find_xml_objects", "read_xml_objects"]
+
+_DIFFICULT = "Objects marked as difficult, which are neither learned nor counted as errors"
 
 
 def find_xml_objects(folder: Folder) -> list[str]:
@@ -36,7 +43,7 @@ def find_xml_objects(folder: Folder) -> list[str]:
 
 
 def read_xml_objects(folder: Folder, files: list[str], notes: Notes) -> AnnotationSource:
-    """Read xml files; boxes stay boxes.
+    """Read xml files; boxes stay boxes, and objects marked as difficult become crowds.
 
     Raises:
         ValueError: a file is broken, or its size is not the image's.
@@ -61,6 +68,7 @@ def _lists(folder: Folder, notes: Notes) -> dict[str, str]:
 
 def _read_all(folder: Folder, files: list[str], first: int, notes: Notes) -> Iterator[ImageRecord]:
     used: set[str] = set()
+    masks: set[str] = set()
     lists = _lists(folder, notes)
     for file in files:
         path = folder.root / file
@@ -76,12 +84,18 @@ def _read_all(folder: Folder, files: list[str], first: int, notes: Notes) -> Ite
             raise ValueError(f"{path}: a second xml file for the image {name}")
         used.add(name)
         height, width = image_size(folder.root / name, _stated_size(path, root))
-        objects = list(_objects(path, root, (height, width), first, notes))
-        if not objects:
+        drawn = _mask_files(folder, file, root)
+        masks.update(drawn.values())
+        paths = {text: folder.root / mask for text, mask in drawn.items()}
+        image = folder.root / name
+        found = _objects(path, root, image, (height, width), first, paths, notes)
+        objects = list(found)
+        if not any(not each["iscrowd"] for each in objects):
             notes.count("Images without objects, kept as negatives", name)
         stem = os.path.splitext(os.path.basename(name))[0]
         split = lists.get(stem) if lists else stated_split(os.path.dirname(name))
-        yield ImageRecord(folder.root / name, height, width, objects, split)
+        yield ImageRecord(image, height, width, objects, split)
+    used |= masks
     for name in folder.images:
         if name not in used:
             notes.count("Images without an xml file, left out", name)
@@ -104,6 +118,18 @@ def _image(folder: Folder, file: str, root: Element) -> str | None:
     return same[0] if len(same) == 1 else None
 
 
+def _mask_files(folder: Folder, file: str, root: Element) -> dict[str, str]:
+    """Return the names of the masks that an xml file gives -> the files in the folder."""
+    place = os.path.dirname(file)
+    found = {}
+    for element in root.iterfind("object/segm/mask"):
+        name = (element.text or "").strip()
+        mask = folder.find_image(f"Masks/{name}", place) or folder.find_image(name, place)
+        if name and mask:
+            found[name] = mask
+    return found
+
+
 def _stated_size(path: Path, root: Element) -> tuple[int, int] | None:
     size = root.find("size")
     names = ("height", "width") if size is not None else ("nrows", "ncols")
@@ -117,7 +143,13 @@ def _stated_size(path: Path, root: Element) -> tuple[int, int] | None:
 
 
 def _objects(
-    path: Path, root: Element, size: tuple[int, int], first: int, notes: Notes
+    path: Path,
+    root: Element,
+    image: Path,
+    size: tuple[int, int],
+    first: int,
+    masks: dict[str, Path],
+    notes: Notes,
 ) -> Iterator[dict[str, Any]]:
     height, width = size
     for place, entry in enumerate(root.findall("object")):
@@ -128,6 +160,7 @@ def _objects(
         if not label or not check_label(label):
             raise ValueError(f"{where}: name: expected a class, got {short_repr(label)}")
         box, polygon = entry.find("bndbox"), entry.find("polygon")
+        mask = child_text(entry, "segm/mask")
         if polygon is not None:
             points = [
                 [number(child_text(point, axis), f"{where}: {axis}") for axis in ("x", "y")]
@@ -152,13 +185,21 @@ def _objects(
             ]
             x1, y1, x2, y2 = _pixels(corners, where).tolist()
             found = box_object(label, x1 - first, y1 - first, x2, y2, height, width)
+        elif mask in masks:
+            labels = read_label_map(masks[mask], within=size)
+            check_mask_size(masks[mask], labels, image, size)
+            found = rle_object(label, mask_rle(labels))
         else:
-            notes.count("Objects with neither box nor polygon, left out", where)
+            what = "whose mask file is missing" if mask else "with neither box nor outline"
+            notes.count(f"Objects {what}, left out", where)
             continue
         if found is None:
             notes.count("Objects that cover no pixel, left out", where)
-        else:
-            yield found
+            continue
+        if child_text(entry, "difficult") == "1":
+            found["iscrowd"] = 1
+            notes.count(_DIFFICULT, where)
+        yield found
 
 
 def _pixels(values: Any, where: str) -> np.ndarray:

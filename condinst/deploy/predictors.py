@@ -18,6 +18,7 @@ from condinst.inference.base import BasePredictor, ImageSource
 from condinst.masks.resize import draw_crop
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling
+from condinst.utils.arguments import check_path, check_whole
 from condinst.visualization.selection import SCORE_THR
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ class _FilePredictor(BasePredictor[_Image]):
         tile_match_threshold: float = 0.5,
     ) -> None:
         tiling = Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold)
-        if max_mask_pixels is not None and max_mask_pixels < 1:
-            raise ValueError(f"max_mask_pixels={max_mask_pixels}: expected 1 or more, or None")
+        if max_mask_pixels is not None:
+            check_whole("max_mask_pixels", max_mask_pixels, more=", or None")
         try:
             self.metadata = decode(runtime.metadata)
             self._info = FileInfo.from_metadata(self.metadata)
@@ -218,7 +219,8 @@ class OnnxPredictor(_FilePredictor):
         threads: int | None = None,
         **settings: Unpack[_Settings],
     ) -> None:
-        super().__init__(Path(file), OnnxRuntime(Path(file), providers, threads), **settings)
+        path = Path(check_path("file", file, "the path of an .onnx file"))
+        super().__init__(path, OnnxRuntime(path, providers, threads), **settings)
 
 
 class OpenVinoPredictor(_FilePredictor):
@@ -241,4 +243,5 @@ class OpenVinoPredictor(_FilePredictor):
         threads: int | None = None,
         **settings: Unpack[_Settings],
     ) -> None:
-        super().__init__(Path(file), OpenVino(Path(file), device, threads), **settings)
+        path = Path(check_path("file", file, "the path of an .xml file"))
+        super().__init__(path, OpenVino(path, device, threads), **settings)

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from condinst.images.decoding import check_range, from_pillow, is_npy, read_stored, to_rgb
 from condinst.images.limit import check_size, open_image
 from condinst.images.pixel_format import PixelFormat, to_display, turn_upright
+from condinst.utils.arguments import shown
 from condinst.utils.files import check_regular, read_regular
 from condinst.utils.optional import import_failure
 
@@ -60,19 +61,22 @@ def _is_array(source: Any) -> bool:
     return hasattr(type(source), "__array__") and hasattr(type(source), "shape")
 
 
-def single_images(source: Any) -> Iterator[Any]:
+def single_images(source: Any, name: str = "source") -> Iterator[Any]:
     """Yield the images of a source one by one: paths, and images in memory.
 
     Args:
+        name: of the source, for messages.
         source: a path or an image in memory (an array, a tensor, a PIL image, the bytes of an image
             file, or a file that is open for reading bytes); the path of a folder (its image files
             by name, without subfolders) or of a video (its frames); or an iterable of such sources.
 
     Raises:
         FileNotFoundError: a video does not exist.
-        ValueError: a folder has no images, or a video cannot be read.
+        ValueError: a folder has no images, a video cannot be read, or a path is an empty text.
         TypeError: the source is something else.
     """
+    if isinstance(source, str) and not source:
+        raise ValueError(f"{name}='': expected the path of an image, a folder or a video")
     if is_single(source):
         yield source
     elif isinstance(source, str | os.PathLike):
@@ -81,21 +85,24 @@ def single_images(source: Any) -> Iterator[Any]:
     elif isinstance(source, Iterable) and not (
         isinstance(source, Mapping) or hasattr(type(source), "__array__")  # results
     ):
-        for item in source:
-            yield from single_images(item)
+        for number, item in enumerate(source):
+            yield from single_images(item, f"{name}[{number}]")
     else:
         raise TypeError(
-            "source: expected a path, an (H, W, 3) array, a PIL image, a tensor, the bytes of a "
-            f"file, or a list or generator of such, got {_described(source)}"
+            f"{name}={shown(source)}: expected a path, an (H, W, 3) uint8 array in RGB, a PIL "
+            "image, a tensor, the bytes of a file, or a list or generator of such"
+            f"{_way(source, name)}"
         )
 
 
-def _described(source: Any) -> str:
+def _way(source: Any, name: str) -> str:
     if source is None:
-        return "None, which cv2.imread returns for a file that it cannot read"
-    if isinstance(source, int | float):
-        return f"{type(source).__name__}; pass a camera's frames as a generator"
-    return type(source).__name__
+        return "; cv2.imread returns None for a file that it cannot read"
+    if isinstance(source, int | float) and name.endswith("]"):
+        return "; pixels go in as an array: np.array(image, np.uint8)"
+    if isinstance(source, int):
+        return "; the frames of a camera go in as a generator"
+    return ""
 
 
 def list_folder(folder: Path) -> list[Path]:

@@ -32,6 +32,7 @@ from condinst.images.sources import is_single, single_images
 from condinst.inference.options import HintingMeta, unknown_attribute, unknown_options
 from condinst.results.results import Results
 from condinst.tiling.tiling import Tiling, predict_by_tiles
+from condinst.utils.arguments import check_whole, did_you_mean
 from condinst.visualization.selection import check_score_thr
 
 __all__ = ["BasePredictor", "ImageInput", "ImageSource", "SkippedWarning"]
@@ -100,9 +101,7 @@ class BasePredictor(Generic[Prepared], metaclass=HintingMeta):
         ):
             if value not in known:
                 raise ValueError(f"{name}={value!r}: expected {known[0]!r} or {known[1]!r}")
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}: expected 1 or more")
-        self.batch_size = batch_size
+        self.batch_size = check_whole("batch_size", batch_size)
         self.score_thr = check_score_thr(score_thr)
         self.channel_order = channel_order
         self.on_error = on_error
@@ -128,7 +127,11 @@ class BasePredictor(Generic[Prepared], metaclass=HintingMeta):
 
         def __getattr__(self, name: str) -> NoReturn:
             text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            raise AttributeError(f"{text}{unknown_attribute(name)}", name=name, obj=self)
+            if hint := unknown_attribute(name):
+                raise AttributeError(f"{text}{hint}", name=name, obj=self)
+            # without obj, or Python would add a suggestion of its own
+            hint = did_you_mean(name, [*dir(type(self)), *vars(self)])
+            raise AttributeError(f"{text}{hint}", name=name)
 
     def __repr__(self) -> str:
         names = ", ".join(self.class_names[:5]) + (", ..." if len(self.class_names) > 5 else "")
@@ -151,12 +154,13 @@ class BasePredictor(Generic[Prepared], metaclass=HintingMeta):
     def __call__(
         self, source: Any, *, score_thr: float | None = None, **unknown: Any
     ) -> Results | list[Results]:
-        """Predict the instances of one image or of several.
+        """Predict the instances of one image or of several; arrays are RGB.
 
         Args:
             source: one image or several. One image is the path of a file, a PIL image, the bytes of
-                an image file, a file that is open for reading bytes, a uint8 array (H, W, 3),
-                (H, W) or (H, W, 4), or such a tensor, which may have its channels first. Several
+                an image file, a file that is open for reading bytes, a uint8 array (H, W, 3) in
+                RGB (or as ``channel_order`` says: OpenCV's are BGR), (H, W) or (H, W, 4), or such a
+                tensor, which may have its channels first. Several
                 are the path of a folder or video (with OpenCV), a list or a generator. A model for
                 another ``pixel_format`` also takes arrays of that format: (H, W) for one channel,
                 (H, W, C) for more.
@@ -241,8 +245,9 @@ class BasePredictor(Generic[Prepared], metaclass=HintingMeta):
             try:
                 return _usable(self._prepare, ImageSource(None, tile))
             except (OSError, ValueError) as error:
-                text = str(error).removeprefix("image file None: ")
-                raise _UnusableTileError(f"image file {source.path}: {text}") from error
+                text = str(error).removeprefix("image: ")
+                place = "image" if source.path is None else f"image file {source.path}"
+                raise _UnusableTileError(f"{place}: {text}") from error
 
         def predict(images: list[np.ndarray]) -> list[Results]:
             return self._predict([prepare(image) for image in images], score_thr)

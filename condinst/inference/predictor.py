@@ -24,7 +24,7 @@ __all__ = ["Predictor"]
 
 
 class Predictor(BasePredictor[dict[str, Any]]):
-    """A trained detector that predicts on images from any source.
+    """A trained detector that predicts on images from any source; arrays are RGB.
 
     The config's test pipeline prepares the images, so the answers are those of ``tools/test.py``;
     ``channels_last`` and ``fold_norms`` only change the order of roundings. Several threads may
@@ -58,6 +58,7 @@ class Predictor(BasePredictor[dict[str, Any]]):
         FileNotFoundError: the config or the checkpoint does not exist.
         ValueError: an argument has an invalid value, or the checkpoint does not fit the config's
             model.
+        TypeError: an argument is of another type, or there is no such argument.
 
     Attributes:
         class_names: the name of every label.
@@ -90,6 +91,7 @@ class Predictor(BasePredictor[dict[str, Any]]):
             on_error=on_error,
             tiling=Tiling.of(tile, tile_overlap, tile_standard_pred, tile_match_threshold),
         )
+        self.device = predictor_setup.find_device(device)
         cfg, content, file = predictor_setup.load(config, checkpoint)
         self._cfg, self._works, self._file = cfg, False, file
         self._read_file, self._transform = predictor_setup.pipeline(cfg)
@@ -99,9 +101,9 @@ class Predictor(BasePredictor[dict[str, Any]]):
         self.class_names = predictor_setup.class_names(
             cfg, content, model.bbox_head.num_classes, file
         )
-        self._model, self.device = predictor_setup.make_fast(
+        self._model = predictor_setup.make_fast(
             model,
-            device=device,
+            device=self.device,
             dtype=dtype,
             channels_last=channels_last,
             fold_norms=fold_norms,

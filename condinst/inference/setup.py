@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,14 @@ from condinst.models.input_channels import input_channels
 from condinst.models.optimize import optimize_for_inference
 from condinst.models.speed import AUTOCAST_DTYPES
 from condinst.registry import DATASETS, MODELS, TRANSFORMS
+from condinst.utils.arguments import check_path, shown
 from condinst.utils.hub import PREFIX as HUB
+
+_MODEL = (
+    "a model: a name (condinst.list_models()), the path of a checkpoint, or the path of a config "
+    "with its checkpoint"
+)
+_DEVICE = re.compile(r"(cpu|cuda|mps)(:\d+)?")
 
 
 def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
@@ -42,12 +50,18 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
     Raises:
         FileNotFoundError: the config or the checkpoint does not exist.
         ValueError: the arguments name no checkpoint, or the config is invalid.
+        TypeError: an argument is neither a path nor a config.
     """
     if config is None and checkpoint is None:
-        raise ValueError(
-            "expected a model: a name (condinst list), a checkpoint, or a config with its "
-            "checkpoint"
-        )
+        raise ValueError(f"config=None: expected {_MODEL}")
+    if config is not None and not isinstance(config, Config):
+        check_path("config", config, f"{_MODEL}, or mmengine's Config")
+    if checkpoint is not None:
+        word = check_path("checkpoint", checkpoint, "the path, URL or model name of a checkpoint")
+        if _DEVICE.fullmatch(word) and not os.path.exists(word):
+            raise ValueError(
+                f"checkpoint={word!r}: expected a checkpoint; did you mean device={word!r}?"
+            )
     if isinstance(config, str | os.PathLike) and os.path.isdir(config):
         raise ValueError(f"config {config}: is a folder, expected a config, a checkpoint or a name")
     if checkpoint is None and isinstance(config, str | os.PathLike):
@@ -115,39 +129,53 @@ def check_channels(cfg: Config, model: CondInst, pixel_format: PixelFormat) -> N
         )
 
 
+def find_device(device: Any) -> torch.device:
+    """Return the device of :class:`condinst.Predictor`, before anything is loaded.
+
+    Raises:
+        ValueError: the device does not exist.
+    """
+    if not isinstance(device, str | int | torch.device | None):
+        raise ValueError(f"device={shown(device)}: expected cpu, cuda or cuda:N")
+    try:
+        if device is None:  # 0 is the first GPU
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        place = torch.device(device)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:  # no such device, or no driver for it
+        reason = str(error).splitlines()[0]
+        if isinstance(device, str) and "device string" in reason:  # it lists all backends
+            reason = f"expected cpu, cuda or cuda:N{device_hint(device)}"
+        raise ValueError(f"device={device!r}: {reason}") from error
+    return place
+
+
 def make_fast(
     model: CondInst,
     *,
-    device: str | torch.device | None,
+    device: torch.device,
     dtype: str | torch.dtype | None,
     channels_last: bool,
     fold_norms: bool | None,
     compile: bool,
-) -> tuple[CondInst, torch.device]:
-    """Apply the switches of :class:`condinst.Predictor`; return the detector and its device.
+) -> CondInst:
+    """Apply the switches of :class:`condinst.Predictor`, and return the detector.
 
     Raises:
-        ValueError: ``dtype`` has another value, or the device does not exist.
+        ValueError: ``dtype`` has another value.
     """
     name = str(dtype).removeprefix("torch.")
     if name not in (*AUTOCAST_DTYPES, "float32", "None"):
-        raise ValueError(f"dtype={dtype!r}: expected float32, {', '.join(AUTOCAST_DTYPES)} or None")
+        raise ValueError(
+            f"dtype={shown(dtype)}: expected float32, {', '.join(AUTOCAST_DTYPES)} or None"
+        )
     switches: dict[str, Any] = dict(
         channels_last=channels_last,
         dtype=name if name in AUTOCAST_DTYPES else None,
         compile=compile,
         mask_format="crop",
     )
-    try:
-        if device is None:  # 0 is the first GPU
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        place = torch.device(device)
-        model = model.to(place)
-    except (RuntimeError, AssertionError) as error:  # no such device, or no driver for it
-        reason = str(error).splitlines()[0]
-        if isinstance(device, str) and "device string" in reason:  # it lists all backends
-            reason = f"expected cpu, cuda or cuda:N{device_hint(device)}"
-        raise ValueError(f"device={device!r}: {reason}") from error
+    model = model.to(device)
     if fold_norms is None:
         try:
             model = optimize_for_inference(copy.deepcopy(model), fold_norms=True, **switches)
@@ -155,7 +183,7 @@ def make_fast(
             model = optimize_for_inference(model, fold_norms=False, **switches)
     else:
         model = optimize_for_inference(model, fold_norms=fold_norms, **switches)
-    return model, place
+    return model
 
 
 def class_names(

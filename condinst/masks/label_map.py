@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from condinst.masks.crop import Crop
+from condinst.utils.arguments import check_number
 
 __all__ = ["draw_label_map"]
 
@@ -30,9 +31,9 @@ def draw_label_map(
 
     Raises:
         ValueError: ``min_visible`` is not from 0 to 1.
+        TypeError: it is no number.
     """
-    if not 0 <= min_visible <= 1:
-        raise ValueError(f"min_visible: expected from 0 to 1, got {min_visible}")
+    check_number("min_visible", min_visible, "from 0 to 1", 0, 1)
     kind = np.uint16 if len(crops) <= np.iinfo(np.uint16).max else np.uint32
     labels: NDArray[Any] = np.zeros(image_size, kind)
     for number, crop in enumerate(crops, start=1):

@@ -80,10 +80,10 @@ def download(
             most = max(most, part.size())
             reasons.append(str(error))
             if failures >= attempts:
-                kept = f"{part.size()} bytes are kept in {part.path}"
+                kept = f"; {part.size()} bytes are kept in {part.path}" if part.size() else ""
                 why = ", ".join(dict.fromkeys(reasons))
                 raise UnreachableError(
-                    f"{url}: given up after {len(reasons)} attempts: {why}; {kept}"
+                    f"{url}: given up after {len(reasons)} attempts: {why}{kept}"
                 ) from error
             time.sleep(pause * 2 ** (failures - 1))
     part.finish(url, checksum or linked)

@@ -81,7 +81,12 @@ def list_models(pattern: str | None = None) -> list[str]:
 
     Args:
         pattern: wildcard pattern that the names must match, such as ``"boxinst_*"``.
+
+    Raises:
+        TypeError: the pattern is no text.
     """
+    if not isinstance(pattern, str | None):
+        raise TypeError(f"pattern={pattern!r}: expected a wildcard pattern such as 'boxinst_*'")
     return [name for name in load_index() if pattern is None or fnmatch.fnmatchcase(name, pattern)]
 
 

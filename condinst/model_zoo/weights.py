@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlparse
 
 from filelock import FileLock, Timeout
 
 from condinst.model_zoo.download import UnreachableError, check_file, download
 from condinst.model_zoo.index import Model, get
 from condinst.utils.files import replacing
-from condinst.utils.words import without_error_numbers
 from condinst.version import __version__
 
 HOME = "CONDINST_HOME"
@@ -134,9 +134,9 @@ def _download_from_any(entry: Model, target: Path) -> None:
             return
         except (UnreachableError, ValueError) as error:  # the next one may have the file
             failures.append(error)
-            if url != urls[-1]:
-                said = without_error_numbers(str(error))
-                print(f"{said}; trying the next mirror", file=sys.stderr, flush=True)
+            if url != urls[-1]:  # the error at the end says why
+                host = urlparse(url).netloc
+                print(f"{host} does not hand out the file, trying a mirror", file=sys.stderr)
         except OSError as error:
             raise OSError(f"{entry.name}: {error}. To go on without: {advice}") from error
     kind = OSError if isinstance(failures[0], OSError) else ValueError

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from condinst.images.pixel_format import to_display
 from condinst.results.fields import Fields
+from condinst.utils.arguments import check_path, shown
 from condinst.utils.files import write_whole
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ __all__ = ["DrawnFields"]
 # Sides of an image in a notebook, in pixels, and rows of the table below it.
 _MAX_SHOWN_SIDE = 1024
 _MAX_SHOWN_ROWS = 10
+
+_FILE = 'the name of an image file to write, such as "found.jpg"'
 
 
 class DrawnFields(Fields):
@@ -59,12 +62,13 @@ class DrawnFields(Fields):
 
         Raises:
             ValueError: there is no image, it has another size, or ``score_thr`` is not from 0 to 1.
+            TypeError: ``image`` is no image.
         """
         from condinst.visualization.instances import draw_instances
 
-        shown = self.read_image() if image is None else to_display(np.asarray(image))
+        pixels = self.read_image() if image is None else self._to_draw_on(image)
         return draw_instances(
-            shown,
+            pixels,
             self,
             self.class_names,
             score_thr,
@@ -74,6 +78,17 @@ class DrawnFields(Fields):
         )
 
     plot = draw
+
+    def _to_draw_on(self, image: Any) -> NDArray[np.uint8]:
+        """Return the argument ``image`` of :meth:`draw` for display."""
+        height, width = self.image_size
+        expected = f"image={shown(image)}: expected the pixels of the image, ({height}, {width}, 3)"
+        array = None if isinstance(image, str | os.PathLike) else np.asarray(image)
+        if array is None or array.ndim not in (2, 3) or array.dtype.kind not in "buif":
+            raise TypeError(f"{expected} uint8 RGB")
+        if array.shape[:2] != self.image_size or not array.size:
+            raise ValueError(f"{expected} uint8 RGB")
+        return to_display(array)
 
     def save(
         self,
@@ -94,15 +109,16 @@ class DrawnFields(Fields):
         Raises:
             ValueError: ``path`` is the image's own file or has no suffix of an image file, or see
                 :meth:`draw`.
+            TypeError: ``path`` is no path, or see :meth:`draw`.
         """
         from PIL import Image
 
-        path = Path(path)
+        path = Path(check_path("path", path, _FILE))
         if self.path is not None and path.exists() and path.samefile(self.path):
             raise ValueError(f"{path}: this is the image itself; choose another name")
         kind = Image.registered_extensions().get(path.suffix.lower())
         if kind is None:
-            raise ValueError(f"{path}: expected a name that ends as an image file's, such as .jpg")
+            raise ValueError(f"path={str(path)!r}: expected {_FILE}")
         drawn = self.draw(image, score_thr=score_thr, boxes=boxes, names=names, enlarge=enlarge)
         write_whole(path, _encode(Image.fromarray(drawn), kind, quality=92))
         return path

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from condinst.masks.crop import Crop
 from condinst.masks.rle import as_text, encode_crop
+from condinst.utils.arguments import check_number, did_you_mean
 
 __all__ = ["Fields"]
 
@@ -142,12 +143,12 @@ class Fields:
     if not TYPE_CHECKING:  # a type checker must not think that every name exists
 
         def __getattr__(self, name: str) -> NoReturn:
-            hint = f": see {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}{hint}",
-                name=name,
-                obj=self,
-            )
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name in _ELSEWHERE:
+                raise AttributeError(f"{text}: see {_ELSEWHERE[name]}", name=name, obj=self)
+            # without obj, or Python would add a suggestion of its own
+            hint = did_you_mean(name, dir(type(self)))
+            raise AttributeError(f"{text}{hint}", name=name)
 
     @property
     def names(self) -> NDArray[np.str_]:
@@ -210,7 +211,11 @@ class Fields:
 
         Returns:
             Per instance, one (K, 2) float32 array per part, xy in the image's pixels.
+
+        Raises:
+            TypeError, ValueError: ``tolerance`` is not a number from 0 on.
         """
         from condinst.masks.polygons import trace
 
+        check_number("tolerance", tolerance, "of pixels, 0 or more", 0)
         return [trace(crop.mask, crop.x, crop.y, tolerance) for crop in self.crops]

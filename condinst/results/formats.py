@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from condinst.utils.arguments import shown
 from condinst.utils.optional import import_failure
 
 if TYPE_CHECKING:
@@ -47,16 +49,18 @@ def to_coco(
     """Convert N detections as described in :meth:`condinst.results.Results.to_coco`."""
     if category_ids is None:
         category_ids = coco_category_ids(class_names)
+    expected = f"expected one for each of the {len(class_names)} classes"
+    try:
+        category_ids = [operator.index(number) for number in category_ids]
+    except TypeError:
+        raise ValueError(f"category_ids={shown(category_ids)}: {expected}, whole numbers") from None
     if len(category_ids) != len(class_names):
-        raise ValueError(
-            f"category_ids: expected one for each of the {len(class_names)} classes, "
-            f"got {len(category_ids)}"
-        )
+        raise ValueError(f"category_ids: {expected}, got {len(category_ids)}")
     rows = zip(labels, scores, boxes, rles, strict=True)
     return [
         dict(
             image_id=image_id,
-            category_id=int(category_ids[label]),
+            category_id=category_ids[label],
             bbox=[float(v) for v in (box[0], box[1], box[2] - box[0], box[3] - box[1])],
             score=float(score),
             segmentation=rle,

@@ -9,6 +9,7 @@ from typing import Any
 from condinst.images.limit import check_size, max_pixels
 from condinst.masks.crop import Crop
 from condinst.masks.rle import checked_rle, crop_of_rle
+from condinst.utils.arguments import shown
 
 __all__ = ["parse", "read_fields"]
 
@@ -18,7 +19,10 @@ def parse(text: str | bytes) -> Any:
 
     Raises:
         ValueError: the text is not JSON.
+        TypeError: it is no text.
     """
+    if not isinstance(text, str | bytes | bytearray):
+        raise TypeError(f"text={shown(text)}: expected the text of to_json()")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from condinst.masks.label_map import draw_label_map
 from condinst.results.choose import choose, labels_of, number_of
 from condinst.results.drawing import DrawnFields
+from condinst.utils.arguments import shown
 
 if TYPE_CHECKING:
     import pandas
@@ -92,8 +93,14 @@ class Results(DrawnFields):
 
         Raises:
             ValueError: there is no part, or the parts are of images of different sizes.
+            TypeError: the parts are no results.
         """
+        if not isinstance(parts, Iterable) or isinstance(parts, Results | str):
+            raise TypeError(f"parts={shown(parts)}: expected a list of Results of one image")
         parts = list(parts)
+        for i, part in enumerate(parts):
+            if not isinstance(part, Results):
+                raise TypeError(f"parts[{i}]={shown(part)}: expected Results of the same image")
         sizes = {part.image_size for part in parts}
         if len(sizes) != 1:
             found = ", ".join(f"{width} x {height}" for height, width in sorted(sizes))
@@ -133,7 +140,7 @@ class Results(DrawnFields):
                 classes, else label + 1.
 
         Raises:
-            ValueError: there is not one category id per class.
+            ValueError: there is not one category id, a whole number, per class.
         """
         from condinst.results.formats import to_coco, with_tracks
 
@@ -227,7 +234,11 @@ class Results(DrawnFields):
         )
 
     def to_json(self, indent: int | None = None) -> str:
-        """Convert :meth:`to_dict` to JSON text, which :meth:`from_json` reads back."""
+        """Convert :meth:`to_dict` to JSON text, which :meth:`from_json` reads back.
+
+        Args:
+            indent: spaces in front of each level; None for one line.
+        """
         return json.dumps(self.to_dict(), indent=indent)
 
     @staticmethod

@@ -10,8 +10,10 @@ boxes, which merges neighbors in a crowd (docs/large_images.md has the figures).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from condinst.masks.crop import Crop
 from condinst.masks.resize import draw_crop
 from condinst.results.results import Results
 from condinst.tiling.merging import Tile, TileView, merge_views
+from condinst.utils.arguments import shown
 
 __all__ = ["Tile", "Tiling", "predict_by_tiles", "reduce_image"]
 
@@ -50,12 +53,13 @@ class Tiling:
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 1:
-            raise ValueError(f"tile={self.size}: expected a side in pixels, or (height, width)")
-        if not 0 <= self.overlap < 1:
-            raise ValueError(f"tile_overlap={self.overlap}: expected 0 or more, and less than 1")
-        if not 0 < self.match_threshold <= 1:
+            raise ValueError(_wrong_size(self.size))
+        overlap, threshold = self.overlap, self.match_threshold
+        if not (isinstance(overlap, Real) and 0 <= overlap < 1):
+            raise ValueError(f"tile_overlap={shown(overlap)}: expected 0 or more, and less than 1")
+        if not (isinstance(threshold, Real) and 0 < threshold <= 1):
             raise ValueError(
-                f"tile_match_threshold={self.match_threshold}: expected more than 0, at most 1"
+                f"tile_match_threshold={shown(threshold)}: expected more than 0, at most 1"
             )
 
     @classmethod
@@ -66,10 +70,17 @@ class Tiling:
         standard_pred: bool,
         match_threshold: float,
     ) -> Tiling | None:
-        """Create a tiling from the arguments of a predictor; None if ``tile`` is None."""
+        """Create a tiling from the arguments of a predictor; None if ``tile`` is None.
+
+        Raises:
+            ValueError: a value is no number, or outside its range.
+        """
         if tile is None:
             return None
-        sides = (tile, tile) if isinstance(tile, int) else tuple(int(side) for side in tile)
+        try:
+            sides = tuple(map(operator.index, tile if isinstance(tile, Iterable) else (tile, tile)))
+        except TypeError:
+            raise ValueError(_wrong_size(tile)) from None
         return cls(sides, overlap, standard_pred, match_threshold)  # type: ignore[arg-type]
 
     def tiles(self, image_size: tuple[int, int]) -> list[Tile]:
@@ -87,6 +98,10 @@ class Tiling:
     def reduction(self, image_size: tuple[int, int]) -> int:
         """Return the least whole factor by which an image must shrink to fit into one tile."""
         return max(math.ceil(p / t) for p, t in zip(image_size, self.size, strict=True))
+
+
+def _wrong_size(size: object) -> str:
+    return f"tile={shown(size)}: expected a side in pixels, or (height, width)"
 
 
 def _starts(length: int, tile: int, overlap: float) -> list[int]:

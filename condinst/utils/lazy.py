@@ -10,6 +10,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from condinst.utils.arguments import did_you_mean
+
 __all__ = ["lazy_names"]
 
 
@@ -29,7 +31,9 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
 
     def getattr_of_package(name: str) -> Any:
         if name not in modules:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            hint = did_you_mean(name, modules)
+            text = f"module {package!r} has no attribute {name!r}{hint}"
+            raise AttributeError(text, name=name)  # with obj, Python would suggest once more
         module = modules[name]
         if not module.startswith("condinst."):
             module = f"{package}.{module}"

@@ -199,9 +199,9 @@ def test_openvino_says_which_operator_it_lacks(tmp_path, checkpoint):
     [
         (["--out", "file.pth"], "ends in .onnx"),
         (["--int8"], "--calibration-images"),
-        (["--fp16", "--int8", "--calibration-images", "."], "float16"),
+        (["--fp16", "--int8", "--calibration-images", "."], "--int8 --fp16: expected only"),
         (["--check-images", "nowhere"], "nowhere"),
-        (["--num-check-images", "0"], "--num-check-images 0"),
+        (["--check-images", ".", "--num-check-images", "0"], "--num-check-images 0"),
     ],
 )
 def test_wrong_arguments_end_in_one_line(tmp_path, checkpoint, words, message, monkeypatch):

@@ -121,7 +121,7 @@ def test_predict_by_tiles(checkpoint, mosaic, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("switches", "message"),
     [
-        (["--tile", "80", "--tile-overlap", "1"], "tile_overlap=1.0: expected 0 or more"),
+        (["--tile", "80", "--tile-overlap", "1"], "--tile-overlap 1.0: expected 0 or more"),
         (["--tile", "0"], r"argument --tile: 0: expected 1 pixel or more"),
         (["--tile", "big"], "argument --tile: big: expected SIDE or HEIGHTxWIDTH, in pixels"),
     ],

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmdet.datasets import CocoDataset as MmdetCocoDataset
-from mmdet.evaluation import CocoMetric
 from mmengine.config import Config
 
 from condinst.config.nodes import leaf_datasets, type_name
+from condinst.config.problem import wrong
 from condinst.datasets.checks.coco_checks import (
     SplitFile,
     check_classes,
@@ -23,7 +23,13 @@ from condinst.datasets.checks.coco_checks import (
     describe,
 )
 from condinst.datasets.checks.input_checks import check_input
-from condinst.datasets.checks.metric_checks import check_for_metric
+from condinst.datasets.checks.metric_checks import (
+    check_for_metric,
+    check_without_file,
+    compares_masks,
+    compares_with,
+    metric_nodes,
+)
 from condinst.datasets.checks.mmdet_limits import check_for_mmdet
 from condinst.datasets.checks.pixel_checks import check_pixels
 from condinst.datasets.checks.target_checks import check_targets
@@ -31,7 +37,7 @@ from condinst.datasets.checks.transform_checks import check_transforms
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.file_cache import keep_file, mark_of, take_file
 from condinst.datasets.coco_dataset import CocoDataset
-from condinst.registry import DATASETS, METRICS
+from condinst.registry import DATASETS
 
 __all__ = ["CocoSet", "DatasetReport", "check_datasets", "coco_sets"]
 
@@ -174,6 +180,9 @@ def _open(
     except Exception as error:  # a constructor may raise anything for a wrong argument
         problems.append(f"{key}: {type(error).__name__}: {error}")
         return None
+    if not dataset.ann_file:
+        problems.append(wrong(f"{key}.ann_file", dataset.ann_file, "a COCO file, below data_root"))
+        return None
     if not _is_local(dataset.ann_file, dataset.backend_args):
         report.notes.append(f"{key}: not checked ({dataset.ann_file} is not a local file)")
         return None
@@ -197,8 +206,15 @@ def _open(
         test_mode=dataset.test_mode,
         training=split == "train",
         needs_masks=loads_masks and split == "train",
+        hands_out=_hands_out_instances(node.get("pipeline")),
         allow_box_only=getattr(dataset, "allow_box_only", False),
     )
+
+
+def _hands_out_instances(pipeline: Any) -> bool:
+    """Tell whether a pipeline packs the annotations for a metric without an annotation file."""
+    packed = [s for s in pipeline or () if type_name(s) == "PackDetInputs" and isinstance(s, dict)]
+    return any("instances" in (step.get("meta_keys") or ()) for step in packed)
 
 
 def coco_sets(cfg: Config, splits: Sequence[str] = ("train", "val", "test")) -> list[CocoSet]:
@@ -248,22 +264,21 @@ def _reads_coco(node: Any) -> bool:
 def _check_metrics(
     split: str, evaluator: Any, files: list[SplitFile], cache: _FileCache, problems: list[str]
 ) -> None:
-    """Check the annotation files of the COCO metrics of a split."""
-    several = isinstance(evaluator, list | tuple)
-    for index, node in enumerate(evaluator if several else [evaluator]):
-        key = f"{split}_evaluator[{index}]" if several else f"{split}_evaluator"
-        kind = node.get("type") if isinstance(node, dict) else None
-        cls = METRICS.get(kind) if isinstance(kind, str) else kind
-        if not (inspect.isclass(cls) and issubclass(cls, CocoMetric)):
+    """Check the annotation files of the metrics of a split that compare with a COCO file."""
+    for key, node in metric_nodes(evaluator, f"{split}_evaluator"):
+        kind = compares_with(node)
+        if kind is None:
             continue
         path = node.get("ann_file")
-        if not path or not _is_local(path, node.get("backend_args")):
+        if not path:
+            problems += check_without_file(key, node, kind, split, files)
+            continue
+        if not isinstance(path, str) or not _is_local(path, node.get("backend_args")):
             continue
         truth = cache.get(path, key)
         if truth is None or node.get("format_only"):
             continue
-        metrics = node.get("metric", "bbox")
-        segm = "segm" in ([metrics] if isinstance(metrics, str) else metrics)
+        segm = compares_masks(node, kind)
         found = check_for_metric(truth, files, segm, bool(node.get("allow_box_only")))
         problems += [f"{key}: {path}: {problem}" for problem in found]
 

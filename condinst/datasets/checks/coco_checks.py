@@ -42,6 +42,7 @@ class SplitFile:
         training: whether the dataset is trained on.
         needs_masks: whether training loads masks.
         allow_box_only: whether training learns objects without a segmentation from their boxes.
+        hands_out: whether the pipeline packs the annotations for the metric.
     """
 
     file: CocoFile
@@ -54,6 +55,7 @@ class SplitFile:
     training: bool
     needs_masks: bool
     allow_box_only: bool = False
+    hands_out: bool = False
 
     @property
     def path(self) -> str:

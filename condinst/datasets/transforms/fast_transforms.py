@@ -65,8 +65,10 @@ def _check_sides(image: np.ndarray, results: dict) -> None:
     height, width = image.shape[:2]
     size = mmcv.rescale_size((width, height), results["scale"])
     if min(size) < 1:
+        path = results.get("img_path")
+        place = "image" if path is None else f"image file {path}"
         raise ValueError(
-            f"image file {results.get('img_path')}: {width} x {height} (width x height) is too "
+            f"{place}: {width} x {height} (width x height) is too "
             f"thin: resized to the scale {tuple(results['scale'])}, it would have no pixels"
         )
 

@@ -194,3 +194,17 @@ def test_a_folder_in_place_of_an_annotation_file(shapes, tmp_path, capsys):
     assert capsys.readouterr().err == f"{said}{annotations(shapes)}\n"
     assert main(["doctor", "--data", str(shapes / "train")]) == 1
     assert capsys.readouterr().err.endswith("train: is a folder, expected annotation files\n")
+
+
+def test_numbers_that_are_none_are_mended(shared, tmp_path, capsys):
+    """A box, an area and a polygon with NaN: none is left, and no object is lost."""
+    file = shared / "cases/annotations/nan/ann.json"
+    if not file.is_file():
+        pytest.skip("needs ../shared")
+    assert main(["doctor", "--data", str(file), "--fix", str(tmp_path / "out")]) == 1
+    assert "3 errors" in capsys.readouterr().out
+    (written,) = (tmp_path / "out/annotations").glob("*.json")
+    numbers = []
+    content = json.loads(written.read_text(), parse_constant=numbers.append)
+    assert len(content["annotations"]) == 25
+    assert numbers == []

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from condinst.cli.early import check_config
+from condinst.cli import early
+from condinst.cli.early import check_checkpoint, check_config, check_device
 from condinst.cli.main import main
 
 
@@ -72,3 +73,87 @@ def test_no_checkpoint_is_named_that_is_not_there(content, work, capsys):
     assert main(["test", "mine/mine.py", "work_dirs/mine"]) == 1
     said = capsys.readouterr().err
     assert said == "error: checkpoint work_dirs/mine: is a folder, expected a checkpoint file\n"
+
+
+# every command that reads a checkpoint
+READERS = [
+    "predict @ a.png",
+    "predict shapes @ a.png",
+    "test @",
+    "test shapes @",
+    "export @",
+    "export shapes @",
+    "demo @",
+    "info @",
+    "train shapes --resume @",
+    "convert @ --out b.pth",
+    "convert --release @",
+    "push @ a/b --license mit",
+]
+
+
+@pytest.mark.parametrize("line", READERS)
+@pytest.mark.parametrize("name", ["cut.pth", "page.pth", "page.safetensors"])
+def test_a_broken_checkpoint(line, name, work, capsys):
+    path = Path(name)
+    path.write_bytes(b"PK\x03\x04" + bytes(50) if name == "cut.pth" else b"<html>no</html>")
+    assert main(line.replace("@", name).split()) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: {name}: cannot be read as a checkpoint (")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""  # no word that PyTorch is being imported
+
+
+def test_a_file_that_the_user_trusts_is_read(work, monkeypatch):
+    Path("old.pth").write_bytes(b"any")
+    monkeypatch.setenv("CONDINST_TRUST_CHECKPOINT", "old.pth")
+    check_checkpoint("old.pth")
+
+
+@pytest.mark.parametrize(
+    "line", ["predict shapes a.png", "demo shapes", "info shapes --size 64 64"]
+)
+def test_a_gpu_without_a_driver(line, work, monkeypatch, capsys):
+    def no_driver(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(early.ctypes, "CDLL", no_driver)
+    monkeypatch.setattr(early.os.path, "exists", lambda path: path != "/dev/kfd")
+    monkeypatch.setattr(early.sys, "platform", "linux")
+    for device in ("cuda", "cuda:1", "mps"):
+        assert main([*line.split(), "--device", device]) == 1
+        captured = capsys.readouterr()
+        assert captured.err.startswith(f"error: --device {device}: ")
+        assert captured.err.endswith("; --device cpu runs anywhere\n")
+        assert captured.out == ""
+
+
+def test_where_there_may_be_a_driver(monkeypatch):
+    monkeypatch.setattr(early.sys, "platform", "linux")
+    monkeypatch.setattr(early.ctypes, "CDLL", lambda name: None)
+    check_device("cuda:0")
+    monkeypatch.setattr(early.ctypes, "CDLL", None)  # must not be called
+    monkeypatch.setattr(early.os.path, "exists", lambda path: path == "/dev/kfd")
+    check_device("cuda")  # AMD's
+    monkeypatch.setattr(early.os.path, "exists", lambda path: False)
+    monkeypatch.setattr(early.sys, "platform", "win32")
+    check_device("cuda")
+    check_device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "ending"),
+    [
+        ("--out a.txt", ".onnx"),
+        ("--out missing/a.xml", ".onnx"),
+        ("--out a.onnx --format openvino", ".xml"),
+        ("--out a --format pt2", ".pt2"),
+    ],
+)
+def test_the_name_of_an_export(options, ending, work, capsys):
+    assert main(["export", "shapes", *options.split()]) == 1
+    captured = capsys.readouterr()
+    name = options.split()[1]
+    assert captured.err.startswith(f"error: --out {name}: expected a name that ends in {ending} ")
+    assert captured.out == ""
+    assert not Path("missing").exists()

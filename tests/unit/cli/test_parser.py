@@ -1,7 +1,9 @@
 """The words of every command: none may be empty."""
 
 import pytest
+from PIL import Image
 
+from condinst.cli import test as test_command
 from condinst.cli import train
 from condinst.cli.main import main
 
@@ -71,3 +73,70 @@ def test_the_scripts_of_tools_refuse_it_too(capsys):
 def test_a_setting_may_be_an_empty_text():
     args = train.parse_args(["a.py", "--cfg-options", "data_root=", "a.b=c=", "--seed=1"])
     assert args.cfg_options == {"data_root": "", "a.b": "c="}
+
+
+# options that do nothing in this company, even where they are given their default
+IDLE = [
+    ("predict nuclei a.png --tile-overlap 0.2", "--tile-overlap: does nothing without --tile"),
+    ("predict nuclei a.png --tile-ov=0.3", "--tile-overlap: does nothing without --tile"),
+    ("demo nuclei --tile-standard-pred", "--tile-standard-pred: does nothing without --tile"),
+    ("test a.py --tile-match-threshold 0.5", "--tile-match-threshold: does nothing without"),
+    ("test a.py --show-score-thr 0.3", "--show-score-thr: does nothing without --show-dir"),
+    ("test a.py --score-thr 0.3", "--score-thr: does nothing without --metric"),
+    ("export a.py --num-check-images 8", "--num-check-images: does nothing without --check-imag"),
+    ("export a.py --num-calibration-images 8", "--num-calibration-images: does nothing without"),
+    ("predict a.pth a.png --no-images --no-boxes", "--no-boxes: does nothing beside --no-images"),
+    ("predict a.pth a.png --names all --no-images", "--names: does nothing beside --no-images"),
+    ("info a.py --no-memory --device cpu", "--device: does nothing beside --no-memory"),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), IDLE)
+def test_an_option_that_does_nothing(line, expected, capsys):
+    assert main(line.split()) == 2
+    assert f"error: argument {expected}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line", ["a.py --tile 9 --tile-overlap 0.1", "a.py --show-dir d --show-score-thr 0.5"]
+)
+def test_the_same_options_in_company(line):
+    assert test_command.parse_args(line.split()).config == "a.py"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("predict a.pth a.png --score-thr abc", "argument --score-thr: abc: expected a number\n"),
+        ("predict a.pth a.png --score-thr 0,5", "0,5: expected a number; did you mean 0.5?\n"),
+        ("predict a.pth a.png --batch-size 1.5", "--batch-size: 1.5: expected a whole number\n"),
+        ("train a.py --early-stop x", "argument --early-stop: x: expected a whole number\n"),
+        ("new a --data d --val-fraction x", "argument --val-fraction: x: expected a number\n"),
+        ("predict a.pth a.png --format coco,json", "several are written --format coco json\n"),
+        ("train a.py --log wandb,mlflow", "several are written --log wandb --log mlflow\n"),
+    ],
+)
+def test_what_is_no_number_and_no_choice(line, expected, capsys):
+    assert main(line.split()) == 2
+    assert expected in capsys.readouterr().err
+
+
+# what is known before PyTorch is imported, beside the words themselves
+EARLY = [
+    ("export shapes --int8 --calibration-images . --fp16", "--int8 --fp16: expected only one"),
+    ("export shapes --format pt2 --check-images .", "--check-images: does nothing with --format"),
+    ("export shapes --format pt2 --batch-size 2", "--batch-size: does nothing with --format pt2 "),
+    ("predict shapes a.png --max-frames 3", "--max-frames: works for videos and streams, and no"),
+    ("new a --data . --masks instances --format yolo", "--masks: is for masks, not for --format"),
+    ("predict shapes a.png --tile 9 --tile-overlap 2", "--tile-overlap 2.0: expected 0 or more, "),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), EARLY)
+def test_options_that_contradict(line, expected, tmp_path, monkeypatch, capsys):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    assert main(line.split()) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: {expected}")
+    assert captured.out == ""  # no word that PyTorch is being imported

@@ -135,7 +135,7 @@ def few_files(tmp_path, monkeypatch):
         (["mine", "a/b", "--license", "mit", "--image", "b.png"], "error: --image b.png: no such"),
         (["mine", "a/b", "--license", "mit", "--dry-run", "mine"], "error: --dry-run mine: expec"),
         (["mine", "a/b", "--license", "mit", "--score-thr", "30"], "error: --score-thr 30: expec"),
-        (["a.png", "a/b", "--license", "mit"], "error: a.png: cannot be read as weights"),
+        (["a.png", "a/b", "--license", "mit"], "error: a.png: cannot be read as a checkpoint"),
     ],
 )
 def test_mistakes_are_one_line(few_files, words, message, push):

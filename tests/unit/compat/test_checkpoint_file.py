@@ -18,7 +18,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from condinst.compat.checkpoint import load_from_local
-from condinst.compat.checkpoint_file import check_whole
+from condinst.compat.checkpoint_file import check_ends, check_whole
 
 
 def content() -> dict:
@@ -277,3 +277,18 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     for read in (check_whole, load_from_local):
         with pytest.raises(ValueError, match="pipe.pth: is a pipe or a device"):
             read(str(path))
+
+
+def test_the_ends_of_a_file(whole, tmp_path):
+    """Each kind that is read passes, and each that was cut or is something else does not."""
+    check_ends(whole)
+    legacy = tmp_path / "legacy.pth"
+    torch.save(content(), legacy, _use_new_zipfile_serialization=False)
+    check_ends(legacy)
+    cut = tmp_path / "cut.pth"
+    cut.write_bytes(whole.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="^the end of its zip archive is missing or damaged$"):
+        check_ends(cut)
+    cut.write_bytes(b"<html>not found</html>")
+    with pytest.raises(ValueError, match=r"^it begins with b'<html>not foun', expected a file of"):
+        check_ends(cut)

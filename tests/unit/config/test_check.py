@@ -204,13 +204,25 @@ def test_a_config_without_a_model_is_refused(base):
     check_config(cfg, parts=["train_dataloader"])
 
 
-def test_the_best_metric_is_judged_where_its_names_are_known(base):
-    """A prefix, classes or items of one's own give other names."""
-    for extra in (dict(prefix="mine"), dict(classwise=True), dict(metric_items=["mAP"])):
-        cfg = Config(base)
-        cfg.val_evaluator.update(extra)
-        cfg.default_hooks.checkpoint = dict(cfg.default_hooks.checkpoint, save_best="mine/mAP")
-        assert not [text for text in find_problems(cfg) if "save_best" in text]
+@pytest.mark.parametrize(
+    ("extra", "best", "fits"),
+    [
+        (dict(prefix="mine"), "mine/segm_mAP", True),
+        (dict(prefix="mine"), "coco/segm_mAP", False),
+        (dict(metric_items=["mAP_50", "AR@100"]), "coco/bbox_AR@100", True),
+        (dict(metric_items=["mAP_50"]), "coco/segm_mAP", False),
+        (dict(metric_items=["mAPP"]), "coco/segm_mAP", True),  # the items are wrong
+        (dict(classwise=True), "coco/circle_precision", True),  # names of classes are not known
+        (dict(metric="proposal"), "coco/AR@100", True),
+    ],
+)
+def test_the_best_metric_is_judged_where_its_names_are_known(base, extra, best, fits):
+    """A prefix and items of one's own give other names."""
+    cfg = Config(base)
+    cfg.val_evaluator.update(extra)
+    cfg.default_hooks.checkpoint = dict(cfg.default_hooks.checkpoint, save_best=best)
+    found = [text for text in find_problems(cfg) if "save_best" in text]
+    assert bool(found) != fits
 
 
 @pytest.mark.parametrize(

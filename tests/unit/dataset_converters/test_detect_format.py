@@ -1,5 +1,7 @@
 """Test the recognized format of a folder, and the message if it is unclear."""
 
+import re
+
 import pytest
 
 from condinst.dataset_converters import FORMATS, import_data
@@ -18,17 +20,27 @@ def labelme(tmp_path, draw, write_json):
 def test_nothing_is_recognized(tmp_path, draw):
     draw(tmp_path / "a.png")
     (tmp_path / "readme.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"no known annotations in its 2 files \(1 images\)") as e:
+    with pytest.raises(ValueError, match=r"no known annotations in its 2 files \(1 image\)") as e:
         import_data(tmp_path, tmp_path / "out")
-    for name, entry in FORMATS.items():
-        assert f"{name}: {entry.looked_for}: none" in str(e.value)
+    assert "condinst new --help names the formats, and --format FORMAT says what" in str(e.value)
+    assert "\n" not in str(e.value)
+    for name in ("coco", "yolo", "xml", "panoptic"):
+        expected = f"expected {FORMATS[name].looked_for} ({name}), found none"
+        with pytest.raises(ValueError, match=re.escape(expected)):
+            import_data(tmp_path, tmp_path / "out", fmt=name)
+
+
+def test_an_empty_folder(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(ValueError, match=r"data: is empty, expected images with their annotatio"):
+        import_data(tmp_path / "data", tmp_path / "out")
 
 
 def test_several_formats_fit_and_one_is_forced(labelme):
     (labelme / "data.yaml").write_text("names: [x]\ntrain: .\n")
     with pytest.raises(ValueError, match="several formats fit, yolo and labelme") as error:
         import_data(labelme, labelme / "out")
-    assert "labelme: json files with shapes and imagePath: 2 (a.json, ...)" in str(error.value)
+    assert str(error.value).endswith("(yolo: 1 (data.yaml), labelme: 2 (a.json, ...))")
     assert import_data(labelme, labelme / "out", fmt="labelme").format == "labelme"
 
 

@@ -19,11 +19,24 @@ def _tool():
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_folder_of_cases(shared, name):
-    folder = shared / "cases/annotations" / name
+    folder = shared / "cases/annotations" / CASES[name].get("folder", name)
     if not folder.is_dir():
         pytest.skip("needs ../shared")
     tool = _tool()
     assert tool.differences(CASES[name], tool.look(folder, CASES[name].get("masks"))) == []
+
+
+def test_every_folder_has_a_case(shared):
+    folder = shared / "cases/annotations"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared")
+    assert _tool().without_case(folder, CASES) == []
+
+
+def test_what_has_no_case_is_named(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    assert _tool().without_case(tmp_path, {"a": {}, "other": {"folder": "c"}}) == ["b"]
 
 
 def test_differences_are_named():

@@ -95,3 +95,29 @@ def test_an_upload_finds_the_image_whose_name_had_spaces(tmp_path, two_images, a
     for ((label, _, mask),) in found.values():
         assert label == "car"
         np.testing.assert_array_equal(mask, FIRST)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"annotations": []},  # exported with the tasks that are not annotated
+        {"annotations": [{"was_cancelled": True, "result": []}]},
+        {"annotations": [], "drafts": [{"result": []}]},
+        {"completions": [{"skipped": True, "result": []}]},
+        {},  # JSON-MIN
+    ],
+)
+def test_an_image_that_nobody_annotated_is_no_negative(tmp_path, draw, objects, note, left):
+    for i, name in enumerate(("a", "b", "c", "d")):
+        draw(tmp_path / f"{name}.png", size=(W, H), value=i)
+    percent = [[x / W * 100, y / H * 100] for x, y in SQUARE]
+    result = [_studio({"points": percent, "polygonlabels": ["car"]}, "polygonlabels")]
+    tasks = [{"annotations": [{"result": result}], "data": {"image": f"{n}.png"}} for n in "ab"]
+    tasks.append({"annotations": [{"result": []}], "data": {"image": "c.png"}})
+    tasks.append(left | ({"data": {"image": "d.png"}} if left else {"image": "d.png"}))
+    (tmp_path / "project.json").write_text(json.dumps(tasks))
+    imported = import_data(tmp_path, tmp_path / "out")
+    found = objects(imported.train) | objects(imported.val)
+    assert {name: len(each) for name, each in found.items()} == {"a.png": 1, "b.png": 1, "c.png": 0}
+    assert note(imported, "nobody has annotated").endswith("left out: 1 (d.png)")
+    assert "1 (c.png)" in note(imported, "kept as negatives")

@@ -91,3 +91,15 @@ def test_a_warning_where_the_files_cannot_tell(data, tmp_path, note, masks):
     assert "3 of 3 masks may be inverted" in note(imported, "Warning")
     asked = import_data(data(np.uint8(255) * discs(AT_BORDER), masks), tmp_path / "two")
     assert not [sentence for sentence in asked.notes if "inverted" in sentence]
+
+
+def test_a_background_with_a_value_is_told_also_where_masks_are_said_to_be_instances(
+    tmp_path, draw, write_png, note
+):
+    for i, name in enumerate("abc"):
+        mask = np.full((30, 40), 100, np.uint8)  # CARLA's road
+        mask[5:12, 5:12], mask[5:12, 20:30] = 3 + i, 9 + i
+        draw(tmp_path / f"images/{name}.png", value=i)
+        write_png(tmp_path / f"masks/{name}.png", mask)
+    imported = import_data(tmp_path, tmp_path / "out", masks="instances")
+    assert note(imported, "may be inverted").startswith("Warning: 3 of 3 masks")

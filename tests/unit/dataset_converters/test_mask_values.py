@@ -122,7 +122,7 @@ def test_undecided_pixels_are_left_out(folder, tmp_path, all_objects):
 @pytest.mark.parametrize(
     ("values", "classes"),
     [
-        ([1001, 1002, 2001, 10000], ("class_1", "class_2")),
+        ([1001, 1002, 2001, 10000], ("car", "pedestrian")),
         ([26000, 26001, 24000], ("class_24", "class_26")),
         ([26 * 256 + 1, 26 * 256 + 2, 24 * 256 + 1, 7 * 256], ("class_24", "class_26")),
         ([257, 258, 513], ("class_1", "class_2")),

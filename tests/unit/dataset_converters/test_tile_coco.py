@@ -179,7 +179,7 @@ def test_errors_name_what_is_wrong(tmp_path, capsys):
         assert main(command) in (1, 2)
         return capsys.readouterr().err
 
-    assert "tile_overlap=1.0: expected 0 or more" in failing("--tile-overlap", "1")
+    assert "--tile-overlap 1.0: expected 0 or more" in failing("--tile-overlap", "1")
     assert "--min-visible 2: expected a number from 0 to 1" in failing("--min-visible", "2")
     assert "annotation file none.json: no such file" in failing(file="none.json")
     (tmp_path / "list.json").write_text("[1]")

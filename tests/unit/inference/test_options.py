@@ -96,3 +96,27 @@ def test_attributes_of_other_libraries(name, way):
 )
 def test_devices(word, hint):
     assert device_hint(word) == hint
+
+
+def test_a_misspelt_attribute():
+    with pytest.raises(AttributeError, match=r"'class_nams'; did you mean class_names\?$"):
+        Small("a.py").class_nams  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (None, r"^source=None: expected a path, .* in RGB, .*; cv2.imread returns None for a file"),
+        ([[], None], r"^source\[1\]=None: expected a path"),
+        (3, "^source=3: .*; the frames of a camera go in as a generator$"),
+        ([[[1, 2]]], r"^source\[0\]\[0\]\[0\]=1: .*; pixels go in as an array: np.array"),
+        ("", "^source='': expected the path of an image, a folder or a video$"),
+    ],
+)
+def test_what_is_no_image(source, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        list(Small("a.py")(source))
+
+
+def test_arrays_are_rgb_says_the_help():
+    assert "arrays are RGB" in BasePredictor.__call__.__doc__.splitlines()[0]

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from commands import SMALL
@@ -22,7 +23,7 @@ def test_a_stored_config_is_named_by_its_checkpoint(tmp_path):
 
 
 def test_no_model_at_all():
-    with pytest.raises(ValueError, match=r"^expected a model: a name \(condinst list\), a check"):
+    with pytest.raises(ValueError, match=r"^config=None: expected a model: a name \(condinst.list"):
         load(None, None)
 
 
@@ -40,3 +41,15 @@ def test_the_averaged_weights_are_those_of_the_model(tmp_path):
     found = model.state_dict()
     assert found.keys() == averaged.keys()
     assert all(torch.equal(found[name], value) for name, value in averaged.items())
+
+
+@pytest.mark.parametrize("value", [3, b"a.py", {}, "", np.zeros((4, 4, 3))])
+def test_what_is_no_model(value):
+    for name, arguments in (("config", (value, None)), ("checkpoint", ("a.py", value))):
+        with pytest.raises((TypeError, ValueError), match=rf"^{name}=.*: expected [^\n]*$"):
+            load(*arguments)
+
+
+def test_a_device_in_the_place_of_a_checkpoint():
+    with pytest.raises(ValueError, match=r"^checkpoint='cuda:1': .* did you mean device='cuda:1'"):
+        load("nuclei", "cuda:1")

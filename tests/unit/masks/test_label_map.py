@@ -35,5 +35,5 @@ def test_the_type_follows_the_number_of_masks():
 
 
 def test_a_fraction_that_is_none():
-    with pytest.raises(ValueError, match="min_visible: expected from 0 to 1, got 1.5"):
+    with pytest.raises(ValueError, match="min_visible=1.5: expected a number from 0 to 1"):
         draw_label_map([], (2, 2), 1.5)

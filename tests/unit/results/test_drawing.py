@@ -96,7 +96,7 @@ def test_drawing_on_another_image():
     on_colors = results.draw(GRAY)
     assert np.array_equal(results.draw(GRAY[:, :, 0]), on_colors)
     assert np.array_equal(results.draw(Image.fromarray(GRAY)), on_colors)
-    with pytest.raises(ValueError, match="masks"):
+    with pytest.raises(ValueError, match=r"^image=<ndarray of shape \(5, 5, 3\)>: expected"):
         results.draw(np.zeros((5, 5, 3), np.uint8))
 
 
@@ -155,3 +155,17 @@ def test_showing_in_a_notebook(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     results.show()
     assert np.array_equal(np.asarray(shown[0]), results.draw())
+
+
+@pytest.mark.parametrize("path", [3, None, b"a.png", "", GRAY, "a", "a.txt"])
+def test_what_is_no_file_to_write(path):
+    kind = ValueError if isinstance(path, str) else TypeError
+    with pytest.raises(kind, match=r"^path=.*: expected the name of an image file to write, such"):
+        make_results()[0].save(path)
+
+
+@pytest.mark.parametrize("image", [3, "a.png", GRAY[0, 0], GRAY[:3], [["a"]]])
+def test_what_is_no_image_to_draw_on(image):
+    message = r"^image=.*: expected the pixels of the image, \(60, 80, 3\) uint8 RGB$"
+    with pytest.raises((TypeError, ValueError), match=message):
+        make_results()[0].draw(image)

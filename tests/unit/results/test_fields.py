@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import traceback
 
 import numpy as np
 import pytest
@@ -109,3 +110,21 @@ def test_a_track_has_a_number_and_a_color():
     plain = [r.draw(image, names=False, boxes=False)[6, 12] for r in (first, second)]
     assert not np.array_equal(*plain)
     assert not np.array_equal(first.draw(image), make_results(1, labels=[1])[0].draw(image))
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [("shwo", "; did you mean show?"), ("to_cocoo", "; did you mean to_coco?"), ("qqq", "")],
+)
+def test_a_misspelt_name(name, way):
+    with pytest.raises(AttributeError) as raised:
+        getattr(make_results()[0], name)
+    assert str(raised.value) == f"'Results' object has no attribute {name!r}{way}"
+    shown = "".join(traceback.format_exception(raised.value))
+    assert shown.lower().count("did you mean") == bool(way)  # Python adds none of its own
+
+
+def test_a_tolerance_is_a_number():
+    for value, kind in (("a", TypeError), (-1, ValueError)):
+        with pytest.raises(kind, match=f"^tolerance={value!r}: expected a number of pixels, 0 or"):
+            make_results()[0].to_polygons(value)

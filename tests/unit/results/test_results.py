@@ -281,3 +281,17 @@ def test_numpy_and_pillow_are_enough(tmp_path):
         "to_dataframe() needs pandas: pip install pandas",
     ]
     assert (tmp_path / "a.png").is_file()
+
+
+def test_arguments_of_other_types():
+    results, _ = make_results()
+    for parts, name in ((3, "parts=3"), (results, "parts=Results"), ([results, None], "parts.1.=")):
+        with pytest.raises(TypeError, match=rf"^{name}.*: expected .*Results of "):
+            Results.merge(parts)
+    for ids in (3, "b", [1.5, 2]):
+        with pytest.raises(
+            ValueError, match=r"^category_ids=.*: expected one for each of the 2 cl"
+        ):
+            results.to_coco(category_ids=ids)
+    with pytest.raises(TypeError, match=r"^text=3: expected the text of to_json\(\)$"):
+        Results.from_json(3)

@@ -42,6 +42,9 @@ def test_no_tile_more_than_needed():
     [
         (dict(tile=0), r"tile=\(0, 0\): expected"),
         (dict(tile=(3, 4, 5)), r"tile=\(3, 4, 5\): expected"),
+        (dict(tile="a"), r"tile='a': expected"),
+        (dict(tile=9.5), r"tile=9.5: expected"),
+        (dict(overlap="x"), r"tile_overlap='x': expected 0 or more, and less than 1"),
         (dict(overlap=1.0), r"tile_overlap=1.0: expected 0 or more, and less than 1"),
         (dict(match_threshold=0.0), r"tile_match_threshold=0.0: expected more than 0, at most 1"),
     ],

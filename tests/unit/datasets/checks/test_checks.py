@@ -117,6 +117,66 @@ def test_a_test_set_without_annotations_needs_format_only(project, empty):
     assert "val.json: 4 images, 0 annotations" in project.check().notes[1]
 
 
+def test_objects_that_no_ap_counts(project):
+    """Crowds alone, or objects of other classes: AP would be -1 as well."""
+    for annotation in project.data["annotations"]:
+        annotation["iscrowd"] = 1
+    project.write("val.json")
+    project.fails("val.json: has no objects to evaluate with: all 6 annotations are crowds")
+    for annotation in project.data["annotations"]:
+        annotation.update(iscrowd=0, category_id=10)
+    project.write("val.json")
+    for split in ("train", "val", "test"):
+        project.cfg[f"{split}_dataloader"].dataset.metainfo.classes = ("dog",)
+    project.cfg.model.bbox_head.num_classes = 1
+    project.fails("val.json: has no objects to evaluate with: none of its 6 annotations is of the")
+
+
+@pytest.mark.parametrize("kind", ["CocoMetric", "mmdet.CocoMetric", "MatchingMetric"])
+@pytest.mark.parametrize("value", [{}, {"ann_file": None}, {"ann_file": ""}])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_metric_without_an_annotation_file(project, kind, value, wrapped):
+    metric = {"type": kind, **value}
+    project.cfg.val_evaluator = {"type": "Evaluator", "metrics": metric} if wrapped else metric
+    key = "val_evaluator.metrics" if wrapped else "val_evaluator"
+    project.fails(
+        f"{key}.ann_file={value.get('ann_file')!r}: expected the annotation file of "
+        f"val_dataloader ({project.root}/val.json)"
+    )
+
+
+@pytest.mark.parametrize("value", [{}, {"ann_file": ""}])
+def test_a_dataset_without_an_annotation_file(project, value):
+    node = project.cfg.val_dataloader.dataset
+    del node["ann_file"]
+    node.update(value)
+    project.fails("val_dataloader.dataset.ann_file='': expected a COCO file, below data_root")
+
+
+def test_annotations_from_the_dataset(project):
+    """A metric without a file gets them only if the pipeline packs them, and if there are any."""
+    project.cfg.val_evaluator.ann_file = None
+    project.fails("or 'instances' in meta_keys of its PackDetInputs")
+    packed = {"type": "PackDetInputs", "meta_keys": ("img_id", "instances")}
+    project.cfg.val_dataloader.dataset.pipeline = [packed]
+    project.check()
+    project.data["annotations"] = []
+    project.write("empty.json")
+    project.cfg.val_dataloader.dataset.ann_file = "empty.json"
+    project.fails("val_evaluator: ", "empty.json: has no annotations to evaluate with")
+
+
+def test_the_file_of_a_matching_metric(project):
+    project.cfg.val_evaluator = {"type": "MatchingMetric", "ann_file": f"{project.root}/m.json"}
+    project.fails(f"val_evaluator: {project.root}/m.json: file not found")
+    project.data["images"].pop()
+    project.write("m.json")
+    project.fails(f"val_evaluator: {project.root}/m.json: lacks 1 image ids of")
+    set_annotation(project.data, segmentation=[])
+    project.write("m.json")
+    project.fails("1 annotations without a usable segmentation")
+
+
 @pytest.mark.parametrize("segmentation", [[], [[1, 2, 3, 4]], [[1, 2, 3, 4], *SQUARE]])
 def test_pycocotools_fails_on_what_is_refused_for_mask_ap(project, segmentation):
     """Why such a file is refused before the run; delete the check when pycocotools copes."""
