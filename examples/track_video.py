@@ -1,6 +1,6 @@
 """Track instances through a video: CondInst detects them, ByteTrack numbers them.
 
-    pip install "condinst[video]"
+    pip install "condinst[track]"
     python examples/track_video.py MODEL [CHECKPOINT] film.mp4 --out tracked.mp4
 
 MODEL is the name of a published model, a config, or a checkpoint that contains its config. The

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -62,6 +63,7 @@ def check_fit(weights: Mapping[str, Tensor], model: nn.Module, name: str) -> Non
 
 
 _NUM_NAMED = 3
+_CLASSES = re.compile(r"bbox_head\.(?:conv_cls|rtm_cls(?:\.\d+)?)\.(?:weight|bias)$")
 
 
 def check_complete(model: nn.Module, checkpoint: dict[str, Any], source: str) -> dict[str, Tensor]:
@@ -96,6 +98,16 @@ def check_complete(model: nn.Module, checkpoint: dict[str, Any], source: str) ->
     )
     more = f" and {len(wrong) - _NUM_NAMED} more" if len(wrong) > _NUM_NAMED else ""
     raise ValueError(
-        f"{source}: does not fit the config's model: {len(wrong)} of its {len(expected)} weights "
-        f"are missing or of another shape: {named}{more}"
+        f"{source}: {_classes(weights, expected, misshapen)}does not fit the config's model: "
+        f"{len(wrong)} of its {len(expected)} weights are missing or of another shape: "
+        f"{named}{more}"
     )
+
+
+def _classes(weights: Mapping[str, Any], expected: Mapping[str, Any], misshapen: list[str]) -> str:
+    """Say first that the checkpoint is for another number of classes, where that is so."""
+    for name in misshapen:
+        have, wanted = tuple(weights[name].shape), tuple(expected[name].shape)
+        if _CLASSES.search(name) and have[1:] == wanted[1:] and len(have) == len(wanted) > 0:
+            return f"the checkpoint has {have[0]} classes, the config {wanted[0]}; "
+    return ""

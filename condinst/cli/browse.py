@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import add_cfg_options, check_writable, read_ahead, read_config
 from condinst.cli.early import check_config, check_least
-from condinst.images.sources import IMAGE_SUFFIXES
+from condinst.cli.output_places import check_apart, check_free
 from condinst.utils.files import write_whole
 from condinst.utils.names import printable, safe_part
 from condinst.utils.words import counted
@@ -58,10 +58,10 @@ def run(args: argparse.Namespace) -> int:
     check_least("--repeat", args.repeat)
     check_least("--seed", args.seed, 0)
     check_writable("--out", args.out)
-    _check_free(args.out)
+    check_free("--out", args.out, _MARK, "condinst browse", any_file=True)
     check_config(args.config)
     print(f"config  {printable(args.config)}", flush=True)  # importing PyTorch takes seconds
-    read_ahead(args.config, args.cfg_options, (args.split,))
+    check_apart("--out", args.out, read_ahead(args.config, args.cfg_options, (args.split,)))
     cfg = read_config(args.config, args.cfg_options)
 
     from PIL import Image
@@ -96,25 +96,6 @@ def run(args: argparse.Namespace) -> int:
     wrote = f"wrote {counted(written, 'image')} to {printable(args.out)}"
     print(f"{wrote} (the dataset has {len(browser):,})")
     return 0
-
-
-def _check_free(out: Path) -> None:
-    """Refuse a folder with images that this command did not write.
-
-    The command might replace these images, or its drawings would lie among a dataset's images.
-
-    Raises:
-        ValueError: the folder has images of others.
-    """
-    if not out.is_dir() or (out / _MARK).is_file():
-        return
-    images = (p for p in sorted(out.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES)
-    other = next(images, None)
-    if other is not None:
-        raise ValueError(
-            f"--out {out}: {other.name} is not from condinst browse, whose images would lie "
-            "among others; choose a new or empty folder"
-        )
 
 
 def draw(view: BrowsedSample, classes: tuple[str, ...]) -> np.ndarray:

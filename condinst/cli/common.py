@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condinst.cli.hints import before_option
+from condinst.cli.hints import before_option, is_no_setting
 from condinst.cli.once import RANKS
+from condinst.cli.output_places import check_dump
 from condinst.cli.parser import Parser
 from condinst.compat import require_packages
 from condinst.config.known import OUR_DETECTORS
@@ -33,8 +34,11 @@ class _KeyValues(argparse.Action):
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         for word in values:
             if "=" not in word:
-                where = before_option(parser, str(option_string))
-                parser.error(f"{option_string} {word}: expected key=value{where}")
+                if is_no_setting(word):
+                    way = before_option(parser, str(option_string))
+                else:
+                    way = f", such as {word}=VALUE"
+                parser.error(f"{option_string} {word}: expected key=value{way}")
             first, *rest = word.partition("=")[0].split(".")
             if not first.isidentifier() or not all(part.strip() for part in rest):
                 parser.error(
@@ -102,13 +106,16 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
-def read_ahead(config: str, options: Mapping[str, Any], splits: Sequence[str] = ()) -> None:
+def read_ahead(config: str, options: Mapping[str, Any], splits: Sequence[str] = ()) -> Config:
     """Find mistakes in a config before PyTorch is imported, and keep it for :func:`read_config`.
 
     Args:
         config: path of the file, or name of a model of the index.
         options: settings from ``--cfg-options``.
         splits: those whose annotation files have to be there.
+
+    Returns:
+        The config with its overrides; what can be read from it is the same later.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`read_config`.
@@ -120,8 +127,9 @@ def read_ahead(config: str, options: Mapping[str, Any], splits: Sequence[str] = 
     require_packages()
     path = resolve_config(config)
     cfg = read_config_file(path)
-    check_ahead(cfg, options, splits)
+    changed = check_ahead(cfg, options, splits)
     _READ[path] = cfg
+    return changed
 
 
 def read_config(
@@ -159,6 +167,7 @@ def check_run(args: argparse.Namespace) -> str:
     """
     if args.work_dir is not None:
         check_writable("--work-dir", Path(args.work_dir))
+        check_dump("--work-dir", args.work_dir, args.config)
     # set by torchrun alone: a Slurm job of one process also has RANK, and needs no distribution
     by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     launcher = args.launcher or ("pytorch" if by_torchrun else "none")
@@ -197,7 +206,9 @@ def load_config(
     elif cfg.get("work_dir") is None:
         cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename).stem)
     check_run_folder("work_dir", Path(cfg.work_dir))
-    _make("--work-dir" if args.work_dir is not None else "work_dir", Path(cfg.work_dir))
+    what = "--work-dir" if args.work_dir is not None else "work_dir"
+    check_dump(what, cfg.work_dir, cfg.filename)
+    _make(what, Path(cfg.work_dir))
     return cfg
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from condinst.cli.common import make_parser
 from condinst.cli.early import check_config, check_content, check_file, check_out_file, check_range
+from condinst.cli.output_places import check_not_read
 from condinst.compat import require_packages
 from condinst.compat.checkpoint_file import PICKLES
 from condinst.utils.hub import PREFIX as HUB
@@ -117,6 +118,7 @@ def convert(args: argparse.Namespace) -> Conversion | Release:
         check_content(Path(args.weights), () if args.release else PICKLES)
     if args.out is not None:
         check_out_file("--out", args.out)
+        check_not_read("--out", args.out, None if hub else args.weights, args.config)
     if args.config:
         check_config(args.config)
     require_packages()

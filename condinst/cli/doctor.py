@@ -21,6 +21,7 @@ from condinst.cli.common import add_cfg_options, read_config
 from condinst.cli.doctor_data import add_data_arguments, check_data_arguments, report_on_data
 from condinst.cli.early import check_config
 from condinst.cli.errors import explain
+from condinst.utils.names import printable
 
 if TYPE_CHECKING:
     from condinst.cli.doctor_data import Report
@@ -49,14 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``condinst doctor``."""
-    from condinst.doctor import as_dict, as_text, worst
-
     if args.cfg_options and not args.config:
         raise ValueError("--cfg-options: expected a config, whose settings they override")
     with_data = check_data_arguments(args)
     if args.config and not args.json:
         check_config(args.config)
     terminal = sys.stdout
+    if args.data and not args.json:  # importing PyTorch takes seconds
+        print(f"reading {', '.join(map(printable, args.data))} ...", flush=True)
+
+    from condinst.doctor import as_dict, as_text, worst
+
     color = terminal.isatty() and "NO_COLOR" not in os.environ
     findings: list[Finding] = []
     report = None

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condinst.cli.common import check_writable
+from condinst.cli.common import check_html, check_writable
 from condinst.cli.early import check_file, check_folder
+from condinst.cli.output_places import check_not_read
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -82,9 +83,27 @@ def check_data_arguments(args: argparse.Namespace) -> bool:
         if args.html.is_dir():
             raise ValueError(f"--html {args.html}: expected the name of a file, this is a folder")
         check_writable("--html", args.html.parent)
+        check_not_read("--html", args.html, *(args.data or ()), args.config)
+        check_html("--html", args.html)
     if args.fix:
         check_writable("--fix", args.fix)
+        _check_fix(args.fix)
     return bool(asked or args.data)
+
+
+def _check_fix(out: Path) -> None:
+    """Refuse a folder with files of others: a copy in a dataset's folder would pass for its file.
+
+    An earlier ``--fix`` leaves ``fixes.csv``; which of its copies exist is checked with the data.
+    """
+    if not out.is_dir() or (out / "fixes.csv").is_file():
+        return
+    other = next((p for p in sorted(out.iterdir()) if p.name != "annotations"), None)
+    other = other or next(iter(sorted((out / "annotations").glob("*"))), None)
+    if other is not None:
+        raise ValueError(
+            f"--fix {out}: {other.relative_to(out)} lies there; choose a new or empty folder"
+        )
 
 
 @dataclass

@@ -13,9 +13,21 @@ from pathlib import Path
 
 from condinst.compat.checkpoint_file import TRUST, check_ends
 from condinst.inference.options import device_hint
+from condinst.model_zoo.misplaced import (
+    CHECKPOINTS,
+    CONFIGS,
+    is_folder,
+    refuse_checkpoint,
+    refuse_config,
+    refuse_folder_of_checkpoints,
+    refuse_folder_of_config,
+    refuse_folder_of_model,
+    refuse_image,
+)
 from condinst.utils.files import check_regular, check_replaceable, check_writable
 from condinst.utils.hub import PREFIX as HUB
 from condinst.utils.hub import parse_hub_address
+from condinst.utils.near_files import did_you_mean
 
 __all__ = [
     "CHECKPOINTS",
@@ -26,6 +38,7 @@ __all__ = [
     "check_exists",
     "check_file",
     "check_folder",
+    "check_images",
     "check_least",
     "check_model_words",
     "check_out_file",
@@ -33,9 +46,7 @@ __all__ = [
     "is_checkpoint",
 ]
 
-CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 _MAX_BYTES = 1_000_000  # of a config; ours have 10,000
-_CONFIGS = (".py", ".json", ".yaml", ".yml")
 # a zip archive, as torch writes now, and a pickle of protocol 2, as it wrote before 1.6
 _MAGIC = (b"PK\x03\x04", b"\x80\x02")
 _DEVICE = re.compile(r"(?:cpu|cuda|xpu|mps|npu|mlu|musa|hpu|meta)(?::\d+)?")
@@ -45,7 +56,7 @@ def is_checkpoint(word: str) -> bool:
     """Tell whether a word is a checkpoint, by its form, its ending or the file's first bytes."""
     if word.startswith(HUB) or word.endswith(CHECKPOINTS):
         return True
-    return not word.endswith(_CONFIGS) and _begins(Path(word), _MAGIC)
+    return not word.endswith(CONFIGS) and _begins(Path(word), _MAGIC)
 
 
 def check_config(word: str, more: str = "a config comes before its checkpoint") -> None:
@@ -59,32 +70,21 @@ def check_config(word: str, more: str = "a config comes before its checkpoint") 
         FileNotFoundError: the word looks like a path, and there is no such file.
         ValueError: it is something else.
     """
-    from condinst.images.sources import IMAGE_SUFFIXES
-    from condinst.model_zoo import list_models, resolve_config
+    from condinst.model_zoo import resolve_config
 
     path = Path(word)
-    if _is_dir(path):
-        hint = _in_folder(path)
-        if hint or word not in list_models():  # such as a folder nuclei with images
-            raise ValueError(f"config {word}: is a folder, expected a config file{hint}")
+    refuse_folder_of_config(word)
     hub = word.startswith(HUB)
     if is_checkpoint(word) and (hub or path.is_file() or word.endswith(CHECKPOINTS)):
         if not hub and not path.is_file():
             raise FileNotFoundError(f"config {word} is not a file")
-        raise ValueError(f"{word}: this is a checkpoint, expected a config (.py); {more}")
+        refuse_checkpoint(word, more)
     file = Path(resolve_config(word))
-    if file.suffix.lower() in IMAGE_SUFFIXES:
-        raise ValueError(f"{word}: this is an image, expected a model, which is written first")
-    if file.suffix not in _CONFIGS:
-        raise ValueError(f"config {word}: expected a file that ends in {', '.join(_CONFIGS)}")
+    refuse_image(word)
+    if file.suffix not in CONFIGS:
+        raise ValueError(f"config {word}: expected a file that ends in {', '.join(CONFIGS)}")
     if file.suffix == ".py":
         _check_syntax(word, file)
-
-
-def _in_folder(folder: Path) -> str:
-    """Return a hint at the config of a folder, as ``condinst new`` and training name it."""
-    config = folder / f"{folder.absolute().name}.py"
-    return f"; did you mean {config}?" if os.path.isfile(config) else ""
 
 
 def _check_syntax(word: str, file: Path) -> None:
@@ -121,16 +121,9 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
     path = Path(word)
     if "://" in word or (":" in word and not path.drive):  # a URL, or a prefix of mmengine's
         return
-    if _is_dir(path):
-        last = _last_checkpoint(path)
-        hint = f"; did you mean {last}?" if last else ""
-        raise ValueError(f"{what} {word}: is a folder, expected a checkpoint file{hint}")
+    refuse_folder_of_checkpoints(what, word)
     if path.is_file():
-        if path.suffix in _CONFIGS:
-            raise ValueError(
-                f"{what} {word}: this is a config, expected a checkpoint (.pth); a config comes "
-                "before its checkpoint"
-            )
+        refuse_config(what, word)
         check_file(what, path)
         check_content(path)
         return
@@ -141,7 +134,7 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
     if is_there:  # a link, a pipe or a device
         check_exists(what, word)
     if is_there or path.suffix or len(path.parts) > 1:
-        raise FileNotFoundError(f"{what} {word} is not a file")
+        raise FileNotFoundError(f"{what} {word} is not a file{did_you_mean(word, 'file')}")
     raise ValueError(unknown(word, "a checkpoint file, a URL or a model's name"))
 
 
@@ -166,15 +159,6 @@ def check_content(path: Path, beginnings: tuple[bytes, ...] = ()) -> None:
         ) from None
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    """Return the checkpoint that a training in this folder has written last."""
-    try:
-        name = Path((folder / "last_checkpoint").read_text(encoding="utf-8").strip()).name
-        return folder / name if os.path.isfile(folder / name) else None
-    except (OSError, ValueError):
-        return None
-
-
 def check_model_words(config: str, checkpoint: str | None) -> None:
     """Check a config and its checkpoint, or a word that stands for both.
 
@@ -192,8 +176,8 @@ def check_model_words(config: str, checkpoint: str | None) -> None:
     if checkpoint is None and is_checkpoint(config):
         check_checkpoint(config)
         return
-    if checkpoint is None and _is_dir(Path(config)) and (last := _last_checkpoint(Path(config))):
-        raise ValueError(f"{config}: is a folder, expected a model; did you mean {last}?")
+    if checkpoint is None:
+        refuse_folder_of_model(config)
     check_config(config)
     if checkpoint is not None:
         check_checkpoint(checkpoint)
@@ -218,7 +202,8 @@ def check_file(what: str, path: str | Path) -> None:
         if Path(path).stat().st_size == 0:
             raise ValueError("is empty")
     except FileNotFoundError:
-        raise FileNotFoundError(f"{what} {path}: no such file") from None
+        hint = did_you_mean(path, "file")
+        raise FileNotFoundError(f"{what} {path}: no such file{hint}") from None
     except ValueError as error:
         raise ValueError(f"{what} {path}: {error}") from None
     except OSError as error:
@@ -233,8 +218,24 @@ def check_folder(what: str, path: str | Path) -> None:
         ValueError: it is something else.
     """
     check_exists(what, path, "folder")
-    if not _is_dir(Path(path)):
+    if not is_folder(path):
         raise ValueError(f"{what} {path}: is a file, expected a folder")
+
+
+def check_images(what: str, path: str | Path) -> None:
+    """Check that a path is a folder with image files.
+
+    Raises:
+        FileNotFoundError: there is nothing at this path.
+        ValueError: it is something else, or has no images.
+    """
+    from condinst.images.sources import list_folder
+
+    check_folder(what, path)
+    try:
+        list_folder(Path(path))
+    except ValueError:
+        raise ValueError(f"{what} {path}: has no images, expected a folder of images") from None
 
 
 def check_exists(what: str, path: str | Path, kind: str = "file or folder") -> None:
@@ -252,7 +253,8 @@ def check_exists(what: str, path: str | Path, kind: str = "file or folder") -> N
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(f"{what} {path}: no such {kind}") from None
+        hint = did_you_mean(path, kind if kind == "folder" else "any")
+        raise FileNotFoundError(f"{what} {path}: no such {kind}{hint}") from None
     except OSError as error:
         raise ValueError(f"{what} {path}: {error.strerror}") from None
     except ValueError as error:  # a zero byte
@@ -265,7 +267,7 @@ def check_out_file(what: str, path: str | Path) -> None:
     Raises:
         ValueError: the file cannot be written.
     """
-    if _is_dir(Path(path)):
+    if is_folder(path):
         raise ValueError(f"{what} {path}: is a folder, expected the name of a file")
     check_writable(what, Path(path).parent)
     check_replaceable(path)
@@ -308,7 +310,8 @@ def check_range(option: str, value: float | None, low: float = 0.0, high: float 
     if value is None or low <= value <= high:
         return
     percent = f"; did you mean {value / 100:g}?" if high == 1 and 1 < value <= 100 else ""
-    raise ValueError(f"{option} {value:g}: expected a number from {low:g} to {high:g}{percent}")
+    given, least, most = map(_short, (value, low, high))
+    raise ValueError(f"{option} {given}: expected a number from {least} to {most}{percent}")
 
 
 def check_least(option: str, value: float | None, least: float = 1) -> None:
@@ -318,7 +321,13 @@ def check_least(option: str, value: float | None, least: float = 1) -> None:
         ValueError: the number is too small, or not a number.
     """
     if value is not None and not (math.isfinite(value) and value >= least):
-        raise ValueError(f"{option} {value:g}: expected {least:g} or more")
+        raise ValueError(f"{option} {_short(value)}: expected {_short(least)} or more")
+
+
+def _short(value: float) -> str:
+    """Return a number in words that can be typed again: 4294967295, not 4.29497e+09."""
+    whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
+    return str(int(value)) if whole else f"{value:g}"
 
 
 def _begins(path: Path, beginnings: tuple[bytes, ...]) -> bool:
@@ -327,11 +336,4 @@ def _begins(path: Path, beginnings: tuple[bytes, ...]) -> bool:
         with path.open("rb") as file:
             return file.read(4).startswith(beginnings)
     except (OSError, ValueError):
-        return False
-
-
-def _is_dir(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):  # an impossible name
         return False

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from condinst.cli.common import make_parser
-from condinst.cli.early import check_folder, check_least, check_model_words, check_out_file
+from condinst.cli.early import check_images, check_least, check_model_words, check_out_file
+from condinst.cli.output_places import check_not_read
 from condinst.cli.parser import needs
 from condinst.utils.names import printable
 
@@ -118,9 +119,12 @@ def _check(args: argparse.Namespace) -> None:
                 f"--format {args.format}"
             )
         check_out_file("--out", args.out)
+    out = Path(args.out or f"{Path(args.config).stem}{_ENDINGS[args.format]}")
+    for path in (out, *([out.with_suffix(".bin")] if args.format == "openvino" else [])):
+        check_not_read("--out", path, args.config, args.checkpoint)
     for option in ("calibration_images", "check_images"):
         if getattr(args, option) is not None:
-            check_folder(f"--{option.replace('_', '-')}", getattr(args, option))
+            check_images(f"--{option.replace('_', '-')}", getattr(args, option))
     check_least("--batch-size", args.batch_size)
     check_least("--num-calibration-images", args.num_calibration_images)
     check_least("--num-check-images", args.num_check_images)

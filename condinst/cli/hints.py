@@ -6,12 +6,15 @@ import argparse
 import difflib
 import os
 import re
+from collections.abc import Sequence
 
 __all__ = [
     "before_option",
     "command_elsewhere",
     "foreign_option",
+    "is_no_setting",
     "misplaced_value",
+    "negative_value",
     "unknown_option",
 ]
 
@@ -129,6 +132,9 @@ _COMMANDS_ELSEWHERE = {
 }
 
 _SETTING = re.compile(r"[A-Za-z_][\w.]*=.*|[A-Z_]+(?:\.[A-Z_0-9]+)+", re.DOTALL)
+_NO_VALUE = re.compile(r"argument ([\w/-]+): expected (?:one|at least one) argument")
+_KEY = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
+_FILES = (".py", ".json", ".yaml", ".yml", ".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 _NOT_A_CHOICE = re.compile(r"argument (--[\w-]+): invalid choice: '(.*?)' \(")
 
 
@@ -162,7 +168,11 @@ def unknown_option(parser: argparse.ArgumentParser, word: str) -> str:
     if _SETTING.fullmatch(word) and "--cfg-options" in parser._option_string_actions:
         return "; settings are written after --cfg-options, as in train_cfg.max_iters=1000"
     options = [option for action in parser._actions for option in action.option_strings]
-    close = difflib.get_close_matches(word.split("=")[0], options, 1, 0.7) if word[0] == "-" else []
+    name = word.split("=")[0]
+    close = difflib.get_close_matches(name, options, 1, 0.7) if word[0] == "-" else []
+    parts = [option for option in options if name.lstrip("-") in option.lstrip("-").split("-")]
+    if name.startswith("--") and parts:  # --frames: --max-frames
+        close = [min(parts, key=len)]
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -186,10 +196,40 @@ def misplaced_value(parser: argparse.ArgumentParser, message: str) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def negative_value(parser: argparse.ArgumentParser, message: str, words: Sequence[str]) -> str:
+    """Say which word an option did not take as its value, because it begins with a dash.
+
+    Returns:
+        The message with that word, or the message of argparse as it is.
+    """
+    found = _NO_VALUE.fullmatch(message)
+    if found is None:
+        return message
+    names = found[1].split("/")
+    place = next((i for i, word in enumerate(words[:-1]) if word in names), None)
+    if place is None or not words[place + 1].startswith("-"):
+        return message
+    option, value = words[place], words[place + 1]
+    if value.partition("=")[0] in parser._option_string_actions:
+        return f"argument {option}: expected a value before {value}"
+    return (
+        f"argument {option}: expected a value, got {value}; one that begins with a dash is written "
+        f"{option}={value}"
+    )
+
+
 def before_option(parser: argparse.ArgumentParser, option: str) -> str:
     """Return the hint to write an argument before the option that has taken it."""
     places = [a.metavar or a.dest for a in parser._actions if not a.option_strings]
     return f"; write {' '.join(map(str, places))} before {option}" if places else ""
+
+
+def is_no_setting(word: str) -> bool:
+    """Tell whether a word without "=" is no key of a setting, but a file or the name of a model."""
+    from condinst.model_zoo.index import list_models
+
+    is_key = _KEY.fullmatch(word) and not word.endswith(_FILES)
+    return not is_key or os.path.lexists(word) or word in list_models()
 
 
 def _is_no_value(word: str) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from condinst.cli.early import check_exists, check_range
+from condinst.cli.output_places import is_same
 from condinst.utils.files import check_writable
 from condinst.utils.names import printable
 
@@ -70,7 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask-folder",
         metavar="NAME",
-        help="name of the folders of masks, where it is none of the usual ones",
+        help="name of the folders of masks, where it is none of the usual ones; * stands for any "
+        "letters",
     )
     parser.add_argument(
         "--device",
@@ -128,8 +130,19 @@ def _check(args: argparse.Namespace) -> None:
     if args.model is not None:
         check_model(args.model)
     check_range("--val-fraction", args.val_fraction)
+    if args.val_fraction in (0, 1):
+        raise ValueError(
+            f"--val-fraction {args.val_fraction:g}: expected a number between 0 and 1; training "
+            "and validation need images"
+        )
     check_range("--memory", args.memory, 1, 4096)
-    check_writable("--out", Path(args.out or args.name))
+    out = Path(args.out or args.name)
+    check_writable("--out", out)
+    if Path(args.data).is_file() and is_same(Path(args.data).parent, out / "annotations"):
+        raise ValueError(
+            f"--data {args.data}: lies in {out / 'annotations'}, into which the new annotations "
+            "are written; choose another folder with --out"
+        )
 
 
 def _issues(config: Path) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from condinst.cli.hints import misplaced_value
+from condinst.cli.hints import misplaced_value, negative_value
 from condinst.utils.names import printable_lines
 
 __all__ = ["Parser", "idle_with", "needs"]
@@ -37,14 +37,17 @@ class Parser(argparse.ArgumentParser):
     Attributes:
         idle: options that do nothing, each with another option and whether they do nothing beside
             it (else without it).
+        words: those that are parsed.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.words: list[str] = []
         self.idle: list[tuple[str, str, bool]] = []
 
     def error(self, message: str) -> NoReturn:
         """Print the error and where to read more, not all options; end with code 2."""
+        message = negative_value(self, message, self.words)
         message = _NO_NUMBER.sub(_no_number, f"{message}{misplaced_value(self, message)}")
         message = printable_lines(message)  # of any file's name
         what = "options" if self._subparsers is None else "commands"
@@ -55,6 +58,7 @@ class Parser(argparse.ArgumentParser):
     ) -> tuple[Any, list[str]]:
         """Parse words, by default those of this process."""
         words = sys.argv[1:] if args is None else list(args)
+        self.words = words
         if self._subparsers is None:  # else the parser of the command checks its words
             self._refuse_empty(words)
         found = super().parse_known_args(words, namespace)

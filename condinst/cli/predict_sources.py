@@ -143,6 +143,24 @@ def check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> N
         # realpath gives a path even for a link that leads to itself
         if place in (os.path.realpath(source.parent), os.path.dirname(os.path.realpath(source))):
             raise ValueError(f"--out {out}: {source} lies there; choose another folder")
+    _check_annotations(out, args.format)
+    for name in ("labels", "yolo"):
+        chosen = any(kind.partition("-")[0] == name for kind in args.format)
+        within = any(place in map(str, Path(os.path.realpath(s)).parents) for s in sources)
+        if chosen and within and (out / name).is_dir():  # beside images, it may hold their masks
+            raise ValueError(f"--out {out}: {name} lies there beside images; choose another folder")
+
+
+def _check_annotations(out: Path, formats: Sequence[str]) -> None:
+    """Refuse to replace annotation files and masks of a dataset, whose names ours share."""
+    path = out / "annotations.json"
+    if "coco" in formats and path.is_file():
+        content = path.read_bytes()  # an annotation of ours has a score
+        if b'"score": ' not in content and b'"annotations": []' not in content:
+            raise ValueError(
+                f"--out {out}: {path.name} there is not from condinst predict; choose another "
+                "folder"
+            )
 
 
 def with_names(

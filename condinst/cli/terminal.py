@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from mmengine.logging import MMLogger
 from mmengine.runner import checkpoint
 
+from condinst.utils.durations import UNKNOWN
 from condinst.utils.names import printable, printable_lines
 from condinst.utils.words import without_error_numbers
 
@@ -193,7 +194,8 @@ def progress_line(text: str) -> str | None:
         place = f"epoch {epoch}, batch" if epoch else "iteration"
     else:
         place = {"val": "validation", "test": "test"}[loop] + " batch"
-    parts = [f"{place} {done} of {total}"]
+    known = fields["eta"] != UNKNOWN
+    parts = [f"{place} {done} of {total}" if known else f"{place} {done}"]
     if "loss" in fields:
         parts.append(f"loss {_digits(fields['loss'], '.4g'):6}")
     if "lr" in fields:
@@ -202,7 +204,7 @@ def progress_line(text: str) -> str | None:
         parts.append(f"{_digits(fields['time'], '.2f')} s each")
     if "memory" in fields:
         parts.append(f"{fields['memory']} MB")
-    return "   ".join([*parts, f"{fields['eta']} left"])
+    return "   ".join([*parts, f"{fields['eta']} left"] if known else parts)
 
 
 def _digits(number: str, form: str) -> str:

@@ -27,10 +27,12 @@ from condinst.cli.early import (
     is_checkpoint,
 )
 from condinst.cli.once import is_first_process
+from condinst.cli.output_places import check_apart, check_free, check_not_data, check_not_read
 from condinst.cli.parser import needs
 from condinst.cli.stored_test import read_stored_config
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling
 from condinst.cli.views import augment, cut
+from condinst.utils.files import write_whole
 from condinst.utils.names import printable
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from mmengine.logging import MMLogger
     from mmengine.runner import Runner
 
+_MARK = ".condinst_test"  # a file that tells our folders of images from those of others
 _EXAMPLES = """examples:
   %(prog)s condinst_r50_fpn_1x
   %(prog)s shapes --data-root data/shapes
@@ -139,8 +142,10 @@ def check_arguments(args: argparse.Namespace) -> None:
         if not args.out.endswith((".pkl", ".pickle")):
             raise ValueError(f"--out {args.out}: predictions are saved as a .pkl file")
         check_out_file("--out", args.out)
+        check_not_read("--out", args.out, args.config, args.checkpoint)
     if args.show_dir is not None:
         check_writable("--show-dir", Path(args.show_dir))
+        check_free("--show-dir", Path(args.show_dir), _MARK, "condinst test --show-dir")
     if args.report is not None:
         check_html("--report", args.report)
     check_range("--show-score-thr", args.show_score_thr)
@@ -166,6 +171,7 @@ def build_config(args: argparse.Namespace) -> Config:
         cfg = load_config(args, TEST, read_stored_config)
     else:
         cfg = load_config(args, TEST)
+    _check_outputs(args, cfg)
     cfg.load_from = _checkpoint(args)
     apply_speed_arguments(cfg, args)
     if args.amp is not None:
@@ -194,6 +200,17 @@ def build_config(args: argparse.Namespace) -> Config:
         )
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), *hooks]
     return cfg
+
+
+def _check_outputs(args: argparse.Namespace, cfg: Config) -> None:
+    """Refuse to write files of the config's datasets."""
+    if args.show_dir is not None:
+        check_apart("--show-dir", args.show_dir, cfg)
+    if args.out is not None:
+        check_not_data("--out", args.out, cfg)
+    if args.report is not None:
+        for path in (args.report, _predictions_of(args.report)):
+            check_not_data("--report", path, cfg)
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
@@ -246,7 +263,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     if is_first_process():
         print(f"config      {printable(args.config)}", flush=True)  # PyTorch takes seconds
     if args.checkpoint is not None or not is_checkpoint(args.config):
-        read_ahead(args.config, _options(args), ("test",))
+        _check_outputs(args, read_ahead(args.config, _options(args), ("test",)))
 
     from condinst.cli.terminal import quiet
     from condinst.engine.lost_peers import end_when_peers_are_lost
@@ -282,6 +299,9 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
         runner.logger.info(report, extra={"terminal": False})
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+        if args.show_dir is not None and is_first_process():
+            text = "The images of this folder are drawn by condinst test --show-dir.\n"
+            write_whole(Path(args.show_dir) / _MARK, text)
         predictions = _keep_predictions(runner, args.report) if args.report is not None else None
         metrics = runner.test()
     if is_first_process():
@@ -293,10 +313,14 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
     return metrics
 
 
+def _predictions_of(page: Path) -> Path:
+    return page.with_name(f"{page.stem}_predictions.json")
+
+
 def _keep_predictions(runner: Runner, page: Path) -> Path:
     from condinst.evaluation import CocoMetric
 
-    path = page.with_name(f"{page.stem}_predictions.json")
+    path = _predictions_of(page)
     metrics = [m for m in runner.test_evaluator.metrics if isinstance(m, CocoMetric)]
     if not metrics:
         raise ValueError(

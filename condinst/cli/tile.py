@@ -11,7 +11,9 @@ from pathlib import Path
 
 from condinst.cli.common import check_writable
 from condinst.cli.early import check_file, check_folder, check_range
+from condinst.cli.output_places import check_not_read
 from condinst.cli.tile_arguments import check_tile_values, tile_size
+from condinst.dataset_converters.tile_names import check_tiles_folder, output_names
 from condinst.utils.names import printable
 from condinst.utils.words import counted
 
@@ -36,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         required=True,
         metavar="FOLDER",
-        help="for FOLDER/annotations/instances_NAME.json and FOLDER/NAME/",
+        help="new or empty folder, or one of an earlier tile, for "
+        "FOLDER/annotations/instances_NAME.json and FOLDER/NAME/",
     )
     parser.add_argument(
         "--tile",
@@ -67,9 +70,16 @@ def run(args: argparse.Namespace) -> int:
     """Run ``condinst tile``."""
     check_file("annotation file", args.annotations)
     check_folder("--images", args.images)
+    if not any(Path(args.images).iterdir()):
+        raise ValueError(f"--images {args.images}: is empty, expected a folder with images")
     check_range("--min-visible", args.min_visible)
     check_writable("--out", Path(args.out))
-
+    check_tiles_folder("--out", Path(args.out), args.annotations)
+    name, folder = output_names(args.annotations)
+    check_not_read(
+        "--out", Path(args.out) / "annotations" / f"instances_{name}.json", args.annotations
+    )
+    check_not_read("--out", Path(args.out) / folder, args.images)
     check_tile_values(args.tile, args.tile_overlap)
     print(f"reading {printable(args.annotations)} ...", flush=True)  # PyTorch takes seconds
 

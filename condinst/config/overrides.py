@@ -42,13 +42,16 @@ def override(cfg: Config, options: dict[str, Any], parts: Sequence[str] | None =
     _drop_worker_settings(cfg)
 
 
-def check_ahead(cfg: Config, options: Mapping[str, Any], splits: Sequence[str] = ()) -> None:
+def check_ahead(cfg: Config, options: Mapping[str, Any], splits: Sequence[str] = ()) -> Config:
     """Check what can be checked of a config and its overrides without PyTorch and mmdet.
 
     Args:
         cfg: not changed.
         options: values by dotted key.
         splits: those whose loaders are used, and whose annotation files have to be there.
+
+    Returns:
+        A copy of the config with its overrides.
 
     Raises:
         ValueError: an option does not fit, a top-level key is misspelt, a value is impossible, or a
@@ -60,12 +63,23 @@ def check_ahead(cfg: Config, options: Mapping[str, Any], splits: Sequence[str] =
     problems = [
         *check_top_level(cfg),
         *(p for name in loaders for p in check_values(name, cfg[name])),
+        *(p for name in _settings(splits) for p in check_values(name, cfg.get(name))),
     ]
+    if "model" not in cfg and not problems:
+        kind = "is an annotation file, expected a config; condinst new NAME --data FILE writes one"
+        problems = [kind if {"images", "annotations"} <= set(cfg) else "has no model"]
     if problems:
         raise ConfigError(f"config {cfg.filename}: {'; '.join(problems[:3])}")
     if missing := list(dict.fromkeys(missing_annotations(cfg, splits))):
         listed = "".join(f"\n  {n}. {problem}" for n, problem in enumerate(missing, 1))
         raise ConfigError(f"the data of this config cannot be used as it is:{listed}")
+    return cfg
+
+
+def _settings(splits: Sequence[str]) -> tuple[str, ...]:
+    """Return the parts without classes of others, whose values can be checked by their keys."""
+    own = ("train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr")
+    return (*(own if "train" in splits else ()), "randomness", "default_hooks")
 
 
 def _override(cfg: Config, options: dict[str, Any]) -> None:

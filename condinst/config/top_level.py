@@ -52,6 +52,9 @@ def check_values(path: str, node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         for key, value in node.items():
             yield from check_values(join(path, key), value)
+    elif isinstance(node, list | tuple) and path == "param_scheduler":
+        for index, item in enumerate(node):
+            yield from check_values(f"{path}[{index}]", item)
     yield from (problem for problem in [check_value(path, node)] if problem)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from condinst.datasets.coco.coco_file import parse_coco, read_coco_file
+from condinst.datasets.coco.coco_file import parse_coco, read_unnamed
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.images.headers import missing_files
 
@@ -96,7 +96,7 @@ def read_source(
             not a folder.
     """
     try:
-        file = read_coco_file(path, keep_extras=True)
+        file = read_unnamed(path, keep_extras=True)
         if images is not None and not os.path.isdir(images):
             raise ValueError(f"expected the folder of its images at {images}, found none")
     except ValueError as error:

@@ -100,10 +100,21 @@ def findings(examinations: Sequence[Examination]) -> list[Finding]:
             advice = "give their folder with --images FOLDER"
             found.append(Finding(group, "images", WARNING, examination.looked_at, advice))
         else:
-            found.append(Finding(group, "images", OK, examination.looked_at))
+            found.append(_images(group, examination))
         own = [(e, issue) for e, issue in sorted_issues([examination])]
         found += [_finding(group, e, issue) for e, issue in own]
     return found
+
+
+def _images(group: str, examination: Examination) -> Finding:
+    """Return which images of the folder were read; where none were, it is another folder."""
+    read, number = examination.facts.num_read, len(examination.source.file.file_names)
+    text = examination.looked_at
+    if read == 0 < number:
+        folder = examination.source.images
+        text = f"none of the {_number(number, 'image')} was read in {folder}"
+        return Finding(group, "images", ERROR, text, "give their folder with --images FOLDER")
+    return Finding(group, "images", OK if read == number else WARNING, text)
 
 
 def _finding(group: str, examination: Examination, issue: Issue) -> Finding:

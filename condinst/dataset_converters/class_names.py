@@ -120,13 +120,13 @@ def stated_classes(
     if files := classes_of_values(folder):
         return _read_values(folder, files)
     if table := class_table(folder):
-        classes = table.named(values)
-        listed = ", ".join(f"{number} is {name!r}" for number, name in [*classes.items()][:3])
+        named = table.named(values)
+        listed = ", ".join(f"{number} is {name!r}" for number, name in [*named.items()][:3])
         notes.say(
             f"Class numbers and names are those of {table.path}: {listed}"
-            f"{', ...' if len(classes) > 3 else ''}."
+            f"{', ...' if len(named) > 3 else ''}."
         )
-        return dict(classes)
+        return dict(named.items())
     return None
 
 

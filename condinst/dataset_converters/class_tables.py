@@ -120,7 +120,8 @@ def _table(path: Path, rows: list[tuple[str, int | None]]) -> ClassTable:
 
 def _names(path: Path) -> list[tuple[str, int | None]]:
     names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-    return [(name, None) for name in names] if all(map(check_label, names)) else []
+    words = all(check_label(name) and re.search(r"[^\W\d]", name) for name in names)
+    return [(name, None) for name in names] if words else []
 
 
 def _colored(path: Path) -> list[tuple[str, int | None]]:
@@ -155,7 +156,10 @@ def _class_dict(path: Path) -> list[tuple[str, int | None]]:
 
 
 def _vistas(path: Path) -> ClassTable | None:
-    data = read_json(path)
+    try:
+        data = read_json(path)
+    except ValueError:  # another program's config.json
+        return None
     labels = data.get("labels") if isinstance(data, dict) else None
     try:
         names = [entry.get("readable") or entry["name"] for entry in labels or ()]

@@ -28,6 +28,7 @@ from condinst.dataset_converters.coco_writer import CocoWriter
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
 from condinst.dataset_converters.split import Sample, digest
+from condinst.dataset_converters.split_lists import listed_splits
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.datasets.coco.coco_file import read_coco_file
 from condinst.datasets.coco.file_cache import keep_file, mark_of
@@ -89,6 +90,8 @@ def import_coco(
     if {"train", "val"} <= splits.keys():
         note_shared_images({split.name: [s for s in split.samples if s] for split in every}, notes)
         made = {name: writer.keep_or_write(split, name) for name, split in splits.items()}
+        return _imported(made, classes, notes, None)
+    if len(splits) == 1 and (made := _by_lists(folder, every[0], writer, notes)):
         return _imported(made, classes, notes, None)
     made = _split(splits, writer, notes, val_fraction, seed)
     return _imported(made, classes, notes, seed)
@@ -157,11 +160,8 @@ def _read(folder: Folder, files: Sequence[str], name: str, notes: Notes) -> Coco
 def _read_part(folder: Folder, file: str, notes: Notes, joined: bool) -> CocoPart | None:
     """Read one file; None if it has no images and is one of several."""
     path = folder.root / file
-    try:
-        mark = mark_of(str(path))
-        data = read_coco_file(str(path), keep_extras=True)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    mark = mark_of(str(path))
+    data = read_coco_file(str(path), keep_extras=True)
     if not data.file_names:
         notes.count("COCO files without images, left out", file)
         return None
@@ -215,6 +215,23 @@ def _used_classes(splits: Sequence[CocoSplit], notes: Notes) -> tuple[str, ...]:
         notes.say(f"{len(empty)} of {len(names)} categories have no annotations: {listed}.")
     note_alike(names, notes)
     return tuple(names)
+
+
+def _by_lists(
+    folder: Folder, split: CocoSplit, writer: CocoWriter, notes: Notes
+) -> dict[str, DatasetSplit]:
+    """Split by lists of images, if lists for training and validation are there."""
+    places = [i for i, sample in enumerate(split.samples) if sample is not None]
+    names = [sample.name for sample in split.samples if sample is not None]
+    found = listed_splits(folder, names, notes)
+    if found is None or not {"train", "val"} <= set(found):
+        return {}
+    pairs = list(zip(places, found, strict=True))
+    return {
+        name: writer.write(split, name, {place for place, of in pairs if of == name})
+        for name in SPLITS
+        if name in found
+    }
 
 
 def _split(

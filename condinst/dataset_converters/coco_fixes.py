@@ -18,7 +18,8 @@ def broken_rules(data: Any) -> dict[int, set[str]]:
     """Return annotation -> the rules that it breaks, of a ``CocoFile``.
 
     An annotation without a usable outline breaks one where others have masks. One without any
-    segmentation does not: training learns from its box.
+    segmentation does not: training learns from its box. An area of 0 breaks one where the box has
+    pixels: training skips such objects.
     """
     found: dict[int, set[str]] = {}
     for issue in data.issues:
@@ -29,6 +30,9 @@ def broken_rules(data: Any) -> dict[int, set[str]]:
     if not np.isin(kinds, (Segmentation.NONE, Segmentation.DEGENERATE)).all():
         for index in np.flatnonzero(without).tolist():
             found.setdefault(index, set()).add("segmentation")
+    no_area = (data.areas <= 0) & (data.boxes[:, 2:] >= 1).all(axis=1)
+    for index in np.flatnonzero(no_area & ~data.crowd & ~data.ignore).tolist():
+        found.setdefault(index, set()).add("area")
     return found
 
 
@@ -48,9 +52,11 @@ def fix(
         height, width: size of its image in pixels.
 
     Returns:
-        The annotation with the box and area of its mask, or the crowd region of its box. None if
-        neither mask nor box can be used.
+        The annotation with the box and area of its mask, or of its box where there is no mask, or
+        the crowd region of its box. None if neither mask nor box can be used.
     """
+    if entry.get("area", 1) <= 0:
+        entry = {key: value for key, value in entry.items() if key != "area"}
     mask = entry.get("segmentation")
     if is_measure(rules) and mask:
         try:
@@ -62,8 +68,10 @@ def fix(
             return measures | entry, "box or area made from the mask"
     x, y, w, h = entry.get("bbox", (0, 0, 0, 0))
     box = box_object(0, x, y, x + w, y + h, height, width)
-    if is_measure(rules) or min(w, h) <= 0 or box is None:
+    if min(w, h) <= 0 or box is None:
         return None
+    if is_measure(rules):
+        return None if mask else ({"area": w * h} | entry, "area made from the box")
     x, y, w, h = box["bbox"]
     corners = rectangle(x, y, x + w, y + h).ravel().tolist()
     crowd = {"bbox": box["bbox"], "area": box["area"], "segmentation": [corners], "iscrowd": 1}

@@ -6,11 +6,12 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from condinst.dataset_converters.class_names import note_alike
+from condinst.dataset_converters.folder import Folder
 from condinst.dataset_converters.outlines import is_rectangle, rectangle
 from condinst.dataset_converters.records import (
     EVERY_CLASS,
@@ -23,6 +24,7 @@ from condinst.dataset_converters.records import (
     Notes,
 )
 from condinst.dataset_converters.split import Sample
+from condinst.dataset_converters.split_lists import listed_splits
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.dataset_converters.write_coco import output_path, write_coco
 
@@ -43,13 +45,19 @@ class _Stored:
 
 
 def convert(
-    source: AnnotationSource, root: Path, out: Path, notes: Notes, *, val_fraction: float, seed: int
+    source: AnnotationSource,
+    folder: Folder,
+    out: Path,
+    notes: Notes,
+    *,
+    val_fraction: float,
+    seed: int,
 ) -> Imported:
     """Read all images of a source and write one COCO json for each split.
 
     Args:
         source: the dataset, as its format reader returns it.
-        root: the dataset's folder; notes name images relative to it.
+        folder: the dataset's folder; notes name images relative to it.
         out: the folder that receives ``annotations``.
         notes: receives every decision.
         val_fraction, seed: of the split, where the source has none.
@@ -57,6 +65,7 @@ def convert(
     Raises:
         ValueError: the source has no images or no objects, or a file of it is broken.
     """
+    root = folder.root
     boxes, rectangles, masks, corners, seen = 0, 0, 0, 0, set[Label]()
     stored = []
     for image in source.images:
@@ -93,6 +102,11 @@ def convert(
         )
     if boxes:
         _say_boxes(boxes, masks, notes)
+    if len({image.split for image in stored}) == 1:
+        lists = listed_splits(folder, [_name(image, root) for image in stored], notes)
+        if lists is not None:
+            pairs = zip(stored, lists, strict=True)
+            stored = [replace(image, split=split) for image, split in pairs if split]
     splits, used_seed = _splits(stored, names, root, notes, val_fraction, seed)
     img_dirs = {split: _common_folder(images) for split, images in splits.items()}
     if used_seed is not None:  # both come from one folder
@@ -133,7 +147,10 @@ def _check(
         return
     what = "images with annotations" if not stored else "objects in the images"
     found = "".join(f"\n  {sentence}" for sentence in notes.sentences())
-    raise ValueError(f"{root}: read as {source.format}, no {what} found" + found)
+    way = ""
+    if not stored and source.format == "rle-csv":
+        way = "; an id in the csv must be the name of an image, such as 1 or 1.png: change either"
+    raise ValueError(f"{root}: read as {source.format}, no {what} found{way}{found}")
 
 
 def _say_boxes(boxes: int, masks: int, notes: Notes) -> None:

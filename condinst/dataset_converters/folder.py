@@ -235,10 +235,7 @@ def read_text(path: Path) -> str:
 
 def read_json(path: Path) -> Any:
     """Read a json file; ValueError names a file that is missing or broken."""
-    try:
-        return load_json(str(path))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    return load_json(str(path))
 
 
 def read_yaml(path: Path) -> Any:

@@ -13,7 +13,7 @@ from condinst.dataset_converters.convert_folder import convert
 from condinst.dataset_converters.cvat import find_cvat, read_cvat
 from condinst.dataset_converters.datumaro import find_datumaro, read_datumaro
 from condinst.dataset_converters.detect_format import FORMATS, recognize
-from condinst.dataset_converters.folder import Folder
+from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.geojson import find_geojson, read_geojson
 from condinst.dataset_converters.label_maps import read_label_maps
 from condinst.dataset_converters.label_studio import find_label_studio, read_label_studio
@@ -21,6 +21,7 @@ from condinst.dataset_converters.labelme import find_labelme, read_labelme
 from condinst.dataset_converters.mask_files import find_bowl, read_bowl, read_mask_files
 from condinst.dataset_converters.mask_hints import mask_hint
 from condinst.dataset_converters.mask_pairs import find_pairs
+from condinst.dataset_converters.mask_places import folder_word
 from condinst.dataset_converters.mask_values import MEANINGS
 from condinst.dataset_converters.panoptic import find_panoptic, read_panoptic
 from condinst.dataset_converters.pascal import find_pascal, read_pascal
@@ -107,7 +108,7 @@ def import_data(
         source = read_labelme(folder, files, notes, out)
     else:
         source = _SOURCES[fmt](folder, only, notes)
-    return convert(source, folder.root, out, notes, val_fraction=val_fraction, seed=seed)
+    return convert(source, folder, out, notes, val_fraction=val_fraction, seed=seed)
 
 
 def _masks(folder: Folder, asked: str | None, named: str | None, notes: Notes) -> AnnotationSource:
@@ -121,6 +122,13 @@ def _masks(folder: Folder, asked: str | None, named: str | None, notes: Notes) -
         )
     if found.files:
         return read_mask_files(folder, found, asked, notes)
+    heads = {os.path.basename(os.path.dirname(mask)) for _, mask in found.maps}
+    heads = {name for name in heads if folder_word(name.lower())[0] is None}
+    if found.label is None and len(heads) > 1 and not any(map(stated_split, heads)):
+        notes.say(
+            f"The masks lie in {len(heads)} folders, such as {min(heads)}: the folders' names are "
+            "not read as classes."
+        )
     return read_label_maps(folder, found, asked, notes)
 
 
@@ -196,8 +204,10 @@ def _format_of_file(folder: Folder, file: str) -> str:
         if FORMATS[name].find(single):
             return name
     raise ValueError(
-        f"{path}: expected a folder, a json of COCO, VIA or labelme, YOLO's yaml, CVAT's xml, or a "
-        f"csv of VIA or of RLEs; {name_unread(single) or 'this is none of them'}"
+        f"{path}: expected a folder, YOLO's yaml, CVAT's xml or another with objects, a csv of VIA "
+        "or of RLEs, GeoJSON, or a json of COCO (panoptic too), VIA, labelme, Label Studio, "
+        "Datumaro, Segment Anything or Supervisely; "
+        f"{name_unread(single) or 'this is none of them'}"
     )
 
 

@@ -22,8 +22,9 @@ from condinst.dataset_converters.mask_inversion import (
     may_be_inverted,
     seems_inverted,
 )
-from condinst.dataset_converters.mask_pairs import MaskPairs, ObjectFile
+from condinst.dataset_converters.mask_pairs import MaskPairs
 from condinst.dataset_converters.mask_statistics import cut_at_half, is_soft
+from condinst.dataset_converters.object_files import ObjectFile
 from condinst.dataset_converters.open_images import with_stated_labels
 from condinst.dataset_converters.outlines import label_map_rles, mask_rle, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes

@@ -30,9 +30,20 @@ def mask_hint(folder: Folder) -> str:
         for other, b in by_folder.items()
         if one < other and len(by_folder) <= 50
     ]
-    shared, one, other = max(pairs, default=(0, "", ""))
-    if shared:
-        return _of_same_names(folder, by_folder, one, other)
+    shared, one, other = max(
+        pairs,
+        key=lambda pair: (pair[0], _is_mask(pair[1]) != _is_mask(pair[2])),
+        default=(0, "", ""),
+    )
+    if shared and (hint := _of_same_names(folder, by_folder, one, other)):
+        apart = [f"{a} and {b}" for n, a, b in pairs if n and not {a, b} & {one, other}]
+        if apart:
+            hint += (
+                f". The option reads folders of one name: {apart[0]} share names too, so that it "
+                "may read a part only; then rename the folders to images and masks, or to names "
+                "such as train_images and train_masks"
+            )
+        return hint
     if hint := _of_beginnings(by_folder) or _of_endings(by_folder):
         return hint
     if len(by_folder) < 2:
@@ -55,9 +66,12 @@ def _of_same_names(
     name = min(by_folder[one].keys() & by_folder[other].keys())
     files = by_folder[one][name], by_folder[other][name]
     images = [folder_word(os.path.basename(f).lower())[0] == "image" for f in (one, other)]
+    named_so = [_is_mask(one), _is_mask(other)]
     gray = [_may_be_mask(folder, file) for file in files]
     if images[0] != images[1]:
         masks = [other if images[0] else one]
+    elif named_so[0] != named_so[1]:
+        masks = [one if named_so[0] else other]
     elif gray[0] != gray[1]:
         masks = [one if gray[0] else other]
     else:
@@ -71,6 +85,10 @@ def _of_same_names(
         f"the masks, use {named}. Without the option, folders of masks have names such as "
         f"{MASK_NAMES}"
     )
+
+
+def _is_mask(path: str) -> bool:
+    return folder_word(os.path.basename(path).lower())[0] == "mask"
 
 
 def _own_name(path: str) -> str:
@@ -89,9 +107,12 @@ def _of_beginnings(by_folder: dict[str, dict[str, str]]) -> str:
                 places = [i for i in range(1, len(stem)) if stem[i] in _ENDINGS]
                 if any(stem[:i] in images for i in places):
                     image = next(images[stem[:i]] for i in places if stem[:i] in images)
+                    name = _own_name(other)
+                    if folder_word(name.lower())[0] == "image":  # Instance_masks/images
+                        name = "/".join(other.split("/")[-2:])
                     return (
                         f"{file} begins with the name of {image}: if {other} holds the masks, say "
-                        f"--mask-folder {os.path.basename(other)}"
+                        f"--mask-folder {name}"
                     )
     return ""
 

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from condinst.dataset_converters.folder import Folder
-from condinst.dataset_converters.mask_places import OUTPUTS, Place, placed, placed_by_name
+from condinst.dataset_converters.mask_places import (
+    OUTPUTS,
+    Place,
+    beside_masks,
+    placed,
+    placed_by_name,
+)
+from condinst.dataset_converters.object_files import ObjectFile, object_files, without_part
 
-__all__ = ["MaskPairs", "ObjectFile", "find_pairs"]
+__all__ = ["MaskPairs", "find_pairs"]
 
 _MASK_ENDING = re.compile(
     r"[_.-](cp_masks?|instance_masks?|masks?|labels?|instances?|gt|seg|segmentation|annotations?)$",
@@ -29,20 +35,8 @@ _IMAGE_ENDING = re.compile(rf"[_.-]({'|'.join(_IMAGE_WORDS)})$", re.IGNORECASE)
 _TRACKED = re.compile(
     r"(?P<base>(.*/)?\d\d)_(GT|ST)/SEG/man_seg_?(?P<number>\d{3,4})\.tif$", re.IGNORECASE
 )
-_OBJECT = re.compile(r"(?:(?P<name>.*?)[_ .-]*)?(?P<number>\d+)$")
-_LEADING = re.compile(r"(?P<number>\d+)[_ .-]+(?P<name>.*\D.*)")
-_NO_CLASS = {"", "mask", "masks", "object", "obj", "instance", "inst", "label", "gt", "seg", "id"}
 
 _NO_CLASS_FOLDER = re.compile(r"masks?|maps?|labels?|binary|inst|seg|gt|png|tif|images?|\d")
-
-
-@dataclass(frozen=True)
-class ObjectFile:
-    """A mask file of one object, with the class that its name states."""
-
-    path: str
-    label: str | None
-    numbered: bool  # the name has a number, so there is one file for each object
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,23 @@ def find_pairs(folder: Folder, named: str | None = None) -> MaskPairs:
     if tracked := _cell_tracking(folder):
         return tracked
     images, masks = placed(folder)
-    return _maps_or_files(folder, images, masks) or _one_folder(folder) or _NO_PAIRS
+    found = _maps_or_files(folder, images, masks) or _one_folder(folder)
+    return found or _beside(folder, images, masks) or _NO_PAIRS
+
+
+def _beside(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
+    """Pair the folders of masks with those beside them, if that leaves no mask alone.
+
+    ``Slide_01/1.png`` has ``GT_01/1.png``, and ``test/cracks/1.png`` has
+    ``ground_truth/cracks/1_mask.png``.
+    """
+    if images or not masks:
+        return None
+    try:
+        found = _maps_or_files(folder, beside_masks(folder, masks), masks)
+    except ValueError:  # several images have the name of a mask
+        return None
+    return None if found is None or found.lonely else replace(found, by_folder=False)
 
 
 def _cell_tracking(folder: Folder) -> MaskPairs | None:
@@ -117,9 +127,9 @@ def _cell_tracking(folder: Folder) -> MaskPairs | None:
 def _maps_or_files(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
     found = _maps(folder, images, masks) or _maps_below(folder, images, masks)
     if found is None or found.lonely:
-        files = _object_files(images, masks)
-        if files and (found is None or len(files.lonely) < len(found.lonely)):
-            found = files
+        objects = object_files(images, masks)
+        if objects and (found is None or len(objects[2]) < len(found.lonely)):
+            found = MaskPairs([], *objects, True)
     return found
 
 
@@ -136,7 +146,7 @@ def _maps_below(folder: Folder, images: list[Place], masks: list[Place]) -> Mask
             continue
         (head,) = heads
         inner = [
-            replace(mask, inside=_without(each, place))
+            replace(mask, inside=without_part(each, place))
             for mask, each in zip(masks, parts, strict=True)
         ]
         found = _maps(folder, images, inner)
@@ -144,10 +154,6 @@ def _maps_below(folder: Folder, images: list[Place], masks: list[Place]) -> Mask
             label = None if _NO_CLASS_FOLDER.search(head.lower()) else head
             return replace(found, label=label)
     return None
-
-
-def _without(parts: list[str], place: int) -> str:
-    return "/".join([*parts[:place], *parts[place + 1 :]])
 
 
 def _maps(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs | None:
@@ -169,9 +175,12 @@ def _maps(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs 
             exact = [m for m in found if os.path.splitext(m)[0].endswith(image.inside)]
             found = list(dict.fromkeys(exact or found))
             if len(found) > 1:
+                parents = dict.fromkeys(os.path.basename(os.path.dirname(m)) for m in found[:3])
+                options = " or ".join(f"--mask-folder {name or '.'}" for name in parents)
+                say = f"say {options}, or " if len(parents) > 1 else ""
                 raise ValueError(
                     f"{folder.root / image.file}: several masks fit: {', '.join(found[:3])}; "
-                    "expected one: say --mask-folder NAME, or move the others away"
+                    f"expected one: {say}move the others away"
                 )
             if found and found[0] in used:
                 raise ValueError(
@@ -192,88 +201,6 @@ def _maps(folder: Folder, images: list[Place], masks: list[Place]) -> MaskPairs 
 def _cores(inside: str, beginning: re.Pattern[str], ending: re.Pattern[str]) -> list[str]:
     """Return a path, and the path without the words for images or masks in the file's name."""
     return list(dict.fromkeys((inside, ending.sub("", inside), beginning.sub("", inside))))
-
-
-def _object_files(images: list[Place], masks: list[Place]) -> MaskPairs | None:
-    """Find one object a file: NAME_CLASS_N or NAME/N below a folder of masks."""
-    stems: dict[str, dict[str, str]] = {}  # place -> path inside -> image
-    for image in images:
-        stems.setdefault(image.place, {})[image.inside] = image.file
-    files: dict[str, list[ObjectFile]] = {}
-    lonely = []
-    for mask in masks:
-        known = stems.get(mask.place) or (next(iter(stems.values())) if len(stems) == 1 else {})
-        found = _of_image(mask, known)
-        if found is None:
-            lonely.append(mask.file)
-        else:
-            files.setdefault(found[0], []).append(found[1])
-    if not files:
-        return None
-    files = _without_leading_numbers(files)
-    used = {
-        place for place, known in stems.items() if any(file in files for file in known.values())
-    }
-    alone = [image.file for image in images if image.place in used and image.file not in files]
-    return MaskPairs([], files, alone, lonely, True)
-
-
-def _of_image(mask: Place, known: dict[str, str]) -> tuple[str, ObjectFile] | None:
-    """Return the image of a mask, which lies below the image's name or below its class."""
-    for name, rest in _beginnings(mask.inside):
-        if name in known:
-            return known[name], _object_file(mask.file, rest)
-    parts = mask.inside.split("/")
-    leaf = parts[-1]
-    inner = [(_without(parts, place), parts[place]) for place in reversed(range(len(parts) - 1))]
-    inner += [(leaf, parts[-2])] if len(parts) > 1 else []
-    for inside, label in inner:
-        if inside in known:
-            return known[inside], ObjectFile(mask.file, label, False)
-    for inside, label in inner:
-        for name, rest in _beginnings(inside):
-            if name in known:
-                found = _object_file(mask.file, rest)
-                return known[name], ObjectFile(mask.file, found.label or label, found.numbered)
-    return None
-
-
-def _beginnings(inside: str) -> Iterator[tuple[str, str]]:
-    """Yield what may be the image's name and what follows, the longest name first."""
-    for index in reversed(range(1, len(inside))):
-        if inside[index] in "_-. /":
-            yield inside[:index], inside[index + 1 :]
-
-
-def _object_file(path: str, rest: str) -> ObjectFile:
-    rest = rest.replace("/", "_")
-    match = _OBJECT.fullmatch(rest)
-    name = (match["name"] or "") if match else rest
-    name = name.strip("_-. ")
-    label = None if name.lower() in _NO_CLASS or re.fullmatch(r"[\d_.-]*", name) else name
-    return ObjectFile(path, label, match is not None or label is None)
-
-
-def _without_leading_numbers(files: dict[str, list[ObjectFile]]) -> dict[str, list[ObjectFile]]:
-    """Read 0_cat, 1_cat as objects of the class cat, where a class has several such numbers."""
-    numbers: dict[str, set[str]] = {}
-    for objects in files.values():
-        for found in objects:
-            if match := _LEADING.fullmatch(found.label or ""):
-                numbers.setdefault(match["name"], set()).add(match["number"])
-    if all(len(each) < 2 for each in numbers.values()):  # such as a class 2_wheeler
-        return files
-    return {
-        image: [_without_number(found) for found in objects] for image, objects in files.items()
-    }
-
-
-def _without_number(found: ObjectFile) -> ObjectFile:
-    match = _LEADING.fullmatch(found.label or "")
-    if match is None:
-        return found
-    label = None if match["name"].lower() in _NO_CLASS else match["name"]
-    return replace(found, label=label, numbered=True)
 
 
 def _one_folder(folder: Folder) -> MaskPairs | None:

@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from condinst.dataset_converters.folder import Folder, stated_split
 
-__all__ = ["MASK_NAMES", "OUTPUTS", "Place", "folder_word", "placed", "placed_by_name"]
+__all__ = [
+    "MASK_NAMES",
+    "OUTPUTS",
+    "Place",
+    "beside_masks",
+    "folder_word",
+    "placed",
+    "placed_by_name",
+]
 
 MASK_NAMES = "masks, labels, label_maps, instances, gt, ground_truth, annotations, targets, segs"
 _MASK_WORD = re.compile(
     r"((instance|inst|object|ped|seg|cell|nuclei|binary|gt)?[_-]?masks?"
     r"|labels?|instances?|gts?|ground_?truths?|segs?|segmentations?|label_?maps?"
+    r"|(?<=train[_-])labs?|(?<=test[_-])labs?|(?<=val[_-])labs?"
     r"|anno(t(ation)?)?s?|anns?([_-]?dir)?|truths?|lbls?|targets?)"
     r"([ _-]?(images?|imgs?|tiffs?|pngs?))?([_-]?\d{1,2})?(?P<part>tr|ts)?$"
 )
@@ -37,22 +47,29 @@ class Place:
 
 
 def placed_by_name(folder: Folder, named: str) -> tuple[list[Place], list[Place]]:
-    """Place the files by the name that the user gives to the folders of masks.
+    """Place the files by the name that the user gives to the folders of masks, or its pattern.
 
     The images lie beside that folder, or in the folders beside it.
     """
     wanted = [part for part in named.replace("\\", "/").split("/") if part not in ("", ".")]
+    # the last folder of Instance_masks/images has the name of folders of images
+    alike = len(wanted) > 1 and folder_word(wanted[-1].lower())[0] == "image"
     masks: list[Place] = []
     others: list[tuple[str, list[str]]] = []
     for file in folder.mask_files:
         parts = os.path.splitext(file)[0].split("/")
-        ends = [i for i in range(len(wanted), len(parts)) if parts[i - len(wanted) : i] == wanted]
+        ends = [
+            i
+            for i in range(len(wanted), len(parts))
+            if all(map(fnmatchcase, parts[i - len(wanted) : i], wanted))
+        ]
         if wanted and ends:
             where = "/".join(parts[: ends[0] - 1])
             masks.append(Place(file, where, "/".join(parts[ends[0] :])))
         elif file in folder.image_set and not OUTPUTS.search(parts[-1]):
             masks_of_others = [p for p in parts[:-1] if folder_word(p.lower())[0] == "mask"]
-            if not masks_of_others and wanted[-1:] != parts[-2:-1]:
+            is_wanted = any(map(fnmatchcase, parts[-2:-1], wanted[-1:]))
+            if not masks_of_others and (alike or not is_wanted):
                 others.append((file, parts))
     if not masks:
         there = sorted({os.path.dirname(file) or "." for file in folder.mask_files})
@@ -100,6 +117,32 @@ def placed(folder: Folder) -> tuple[list[Place], list[Place]]:
                     images.append(found)
                 break
     return images, masks
+
+
+def beside_masks(folder: Folder, masks: list[Place]) -> list[Place]:
+    """Place the images in the folders beside those of masks, whatever their names.
+
+    Where the masks beside each other have several places, such as those of splits, there are none.
+    """
+    places: dict[str, set[str]] = {}  # the folder above that of the masks -> their places
+    roots = set()
+    for mask in masks:
+        root = os.path.splitext(mask.file)[0][: -len(mask.inside) - 1]
+        roots.add(root)
+        places.setdefault(os.path.dirname(root), set()).add(mask.place)
+    if any(len(found) > 1 for found in places.values()):
+        return []
+    images = []
+    for file in folder.images:
+        parts = os.path.splitext(file)[0].split("/")
+        above = ["/".join(parts[:i]) for i in range(len(parts))]
+        parent = max((path for path in above if path in places), key=len, default=None)
+        if parent is None or roots & set(above) or OUTPUTS.search(parts[-1]):
+            continue
+        inside = parts[above.index(parent) + 1 :]
+        if len(inside) > 0:
+            images.append(Place(file, min(places[parent]), "/".join(inside)))
+    return images
 
 
 def _without_channel(folder: Folder, file: str, inside: str) -> str:

@@ -78,6 +78,12 @@ def choose_meaning(found: MaskStatistics, asked: str | None) -> Meaning:
             f"in {inverted} of {mixed} masks with two values or more: they look inverted. Write 0 "
             f"for the background, or, if they are right, {_ASK}"
             + (
+                ". If they are class * 256 + number, as Mapillary Vistas' instances, use --masks "
+                "class256"
+                if 255 < max(found.values) < 1 << 16
+                else ""
+            )
+            + (
                 ". If each pixel has a class, as in semantic segmentation (ADE20K), --masks "
                 "classes makes each connected piece of a value an object, also of ground and walls"
                 if found.without_background == len(found.masks)

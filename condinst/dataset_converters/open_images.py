@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from condinst.dataset_converters.csv_files import csv_columns, csv_header, read_csv
 from condinst.dataset_converters.folder import Folder
-from condinst.dataset_converters.mask_pairs import ObjectFile
+from condinst.dataset_converters.object_files import ObjectFile
 from condinst.dataset_converters.outlines import check_label
 from condinst.dataset_converters.records import Notes
 

@@ -136,11 +136,16 @@ def _read_all(
 ) -> Iterator[ImageRecord]:
     base = Path(os.path.relpath(root, folder.root)).as_posix()
     prefix = "" if base == "." else base + "/"
-    stems = {
-        os.path.splitext(p)[0]: p for p in folder.images if p.startswith(prefix + "JPEGImages/")
-    }
+    images = next(
+        (
+            place
+            for place in ("JPEGImages/", "images/", "")
+            if any(f"{prefix}{place}{name}" in folder.by_stem for name in splits)
+        ),
+        "JPEGImages/",
+    )
     for name, split in sorted(splits.items()):
-        image = stems.get(f"{prefix}JPEGImages/{name}")
+        image = folder.by_stem.get(f"{prefix}{images}{name}")
         mask = root / "SegmentationObject" / f"{name}.png"
         kind = root / "SegmentationClass" / f"{name}.png"
         if image is None:

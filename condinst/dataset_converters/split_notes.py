@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -40,6 +41,8 @@ def split_with_notes(
         f"and {len(flags) - sum(flags)} for training (fraction {val_fraction:g}, seed {seed}, "
         "classes spread evenly)."
     )
+    if sentence := _on_frames(samples):
+        notes.say(sentence)
     in_val: Counter = Counter()
     in_all: Counter = Counter()
     for sample, flag in zip(samples, flags, strict=True):
@@ -54,3 +57,25 @@ def split_with_notes(
             more = ", ..." if len(lacking) > 10 else ""
             notes.say(f"{len(lacking)} classes are in no image for {text}: {listed}{more}.")
     return flags
+
+
+def _on_frames(samples: Sequence[Sample]) -> str:
+    """Return a warning where the images lie in folders of consecutive numbers, as of videos."""
+    numbers: dict[str, list[str]] = {}
+    for sample in samples:
+        parent, name = os.path.split(sample.name)
+        numbers.setdefault(parent, []).append(os.path.splitext(name)[0])
+    if len(numbers) < 2 or not all(map(_consecutive, numbers.values())):
+        return ""
+    return (
+        f"The images lie in {len(numbers)} folders of numbered images, such as {min(numbers)}: if "
+        "these are frames of videos, frames of one video are for training and for validation, and "
+        "the figures look too good. List whole folders in a train.txt and a val.txt to prevent it."
+    )
+
+
+def _consecutive(stems: Sequence[str]) -> bool:
+    if len(stems) < 2 or not all(s.isascii() and s.isdigit() and len(s) < 16 for s in stems):
+        return False
+    found = sorted(map(int, stems))
+    return found[-1] - found[0] == len(found) - 1

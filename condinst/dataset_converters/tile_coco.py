@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 from mmdet.structures.mask import PolygonMasks
 
+from condinst.dataset_converters.tile_names import output_names
 from condinst.dataset_converters.write_coco import output_path, write_coco
-from condinst.datasets.coco.coco_file import read_coco_file
+from condinst.datasets.coco.coco_file import read_unnamed
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.images.decoding import read_stored
 from condinst.images.pixel_format import turn_upright
@@ -65,7 +66,9 @@ def cut_files(
     min_visible: float = 0.3,
     keep_empty: bool = True,
 ) -> TiledFiles:
-    """Write OUT/annotations/NAME.json and the tiles OUT/NAME/.
+    """Write OUT/annotations/instances_NAME.json and the tiles OUT/NAME/.
+
+    The tiles of a file annotations.json are in OUT/images/.
 
     Tiles are PNG, or NPY for pixels that PNG cannot hold. Polygons stay polygons and RLEs stay
     RLEs; both are cut at the tile, and boxes fit the visible mask. An object with a visible
@@ -97,9 +100,14 @@ def cut_files(
         data = _records(str(ann_file))
     except ValueError as error:
         raise ValueError(f"{ann_file}: {error}") from None
-    name = Path(ann_file).stem.removeprefix("instances_")
+    if not data.file_names:
+        raise ValueError(f"{ann_file}: has no images")
+    name, folder = output_names(ann_file)
     path = output_path(Path(out), name)
-    written = TiledFiles(path, Path(out) / name)
+    written = TiledFiles(path, Path(out) / folder)
+    for new, read in ((path, ann_file), (written.images, img_dir)):
+        if new.exists() and new.samefile(read):
+            raise ValueError(f"{new}: would be replaced while it is read; give another folder")
     names = NamesInFolder(written.images)
     new_images: list[dict] = []
     new_annotations: list[dict] = []
@@ -135,7 +143,7 @@ def cut_files(
 
 
 def _records(path: str) -> CocoFile:
-    data = read_coco_file(path, keep_extras=True)
+    data = read_unnamed(path, keep_extras=True)
     if not data.has_annotations:
         raise ValueError("not COCO's layout: expected the key annotations")
     if data.problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import zipfile
@@ -33,8 +34,31 @@ _JSON = (  # patterns that must all be in the beginning of the file
     ("a list of detections in COCO's layout for results", (rb'"score"\s*:', rb'"category_id"\s*:')),
     ("Hasty's json", (rb'"export_format_version"\s*:', rb'"images"\s*:', rb'"labels"\s*:')),
     ("YouTube-VIS' json of videos", (rb'"videos"\s*:', rb'"(video_id|file_names)"\s*:')),
+    ("SuperAnnotate's json", (rb'"instances"\s*:', rb'"className"\s*:')),
+    ("EISeg's json", (rb'"labelIdx"\s*:', rb'"points"\s*:')),
+    ("VoTT's json", (rb'"assets?"\s*:', rb'"regions"\s*:', rb'"tags"\s*:')),
+    ("Unity Perception's json (SOLO)", (rb'"captures"\s*:', rb"unity")),
     ("LabelMe's or ISAT's json", (rb'"info"\s*:', rb'"objects"\s*:', rb'"segmentation"\s*:')),
 )
+_WAYS = {  # instead of "export it as COCO"
+    "VoTT's json": "write its points as COCO json, or export Pascal VOC, which has the boxes alone",
+    "Unity Perception's json (SOLO)": "convert it to COCO with Unity's solo2coco (pysolotools)",
+    "EISeg's json": "save COCO's format in EISeg",
+}
+_XML = (  # patterns of the beginning of the file
+    (
+        "Aperio ImageScope's xml",
+        (rb"<Annotations?\b", rb"<Regions?\b", rb"<Vert(ices|ex)\b"),
+        "draw its regions as label maps of the image's size, where each has its own value, and "
+        "save them as masks/NAME.png",
+    ),
+    (
+        "PAGE xml",
+        (rb"<(\w+:)?PcGts\b",),
+        "write the points of its Coords as COCO json",
+    ),
+)
+_BRUSH = re.compile(r"task-\d+-annotation-\d+-by-.+-tag-.+-\d+\.png")
 _CITY = (rb'"imgHeight"\s*:', rb'"objects"\s*:', rb'"polygon"\s*:')
 _FILES = (  # endings of file names
     (
@@ -45,10 +69,10 @@ _FILES = (  # endings of file names
     ),
     ("ImageJ's regions", (".roi", "roiset.zip"), "draw them as a label map and save it as TIFF"),
     ("MATLAB's files", (".mat",), "write the masks as PNG"),
-    ("TFRecord", (".tfrecord", ".tfrecords"), "export it as COCO"),
-    ("ilastik's or other HDF5", (".h5", ".hdf5", ".ilp"), "export the masks as PNG or TIFF"),
+    ("TFRecord files", (".tfrecord", ".tfrecords"), "export them as COCO"),
+    ("ilastik's or other HDF5 files", (".h5", ".hdf5", ".ilp"), "export the masks as PNG or TIFF"),
     ("NIfTI volumes", (".nii", ".nii.gz"), "export slices and their masks as PNG or TIFF"),
-    ("Zarr", (".zarr", ".zgroup", ".zarray"), "export images and masks as PNG or TIFF"),
+    ("Zarr arrays", (".zarr", ".zgroup", ".zarray"), "export images and masks as PNG or TIFF"),
     (
         "Numpy arrays outside a folder of masks, or without an image of their name,",
         (".npy", ".npz"),
@@ -56,7 +80,7 @@ _FILES = (  # endings of file names
         "1_masks.npy has 1.png",
     ),
     ("QuPath's projects", (".qpdata", ".qpproj"), "export GeoJSON (File > Export objects)"),
-    ("Parquet", (".parquet",), "export it as COCO"),
+    ("Parquet files", (".parquet",), "export them as COCO"),
     (
         "Compressed files",
         (".gz", ".tgz", ".tar", ".bz2", ".xz", ".zst", ".7z", ".rar", ".zip"),
@@ -69,6 +93,11 @@ _TABLES = (  # columns
         "a csv of napari's shapes",
         {"shape-type", "vertex-index"},
         "in napari, convert the shapes to a labels layer and save it as TIFF",
+    ),
+    (
+        "Label Studio's csv",
+        {"annotation_id", "annotator", "lead_time"},
+        "export JSON from Label Studio",
     ),
     ("a csv of boxes", {"filename", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
     ("a csv of boxes", {"imageid", "xmin", "ymax"}, "export Pascal VOC's xml or COCO"),
@@ -104,12 +133,15 @@ def name_unread(folder: Folder) -> str | None:
             "split to COCO by BDD100K's toolkit (its documentation names bdd100k.label.to_coco "
             "with -m ins_seg and --only-mask)"
         )
+    if named := _of_image_names(folder):
+        return named
     for file in folder.json_kinds.get("", [])[:50]:
         with open(folder.root / file, "rb") as stream:
             text = stream.read(_BLOCK)
         for name, patterns in _JSON:
             if all(re.search(pattern, text) for pattern in patterns):
-                return f"{file} is {name}, which is not read; export it as COCO"
+                way = _WAYS.get(name, "export it as COCO")
+                return f"{file} is {name}, which is not read; {way}"
         if all(re.search(pattern, text) for pattern in _CITY):
             return (
                 f"{file} is Cityscapes' json of polygons, which is not read; take the files "
@@ -117,6 +149,8 @@ def name_unread(folder: Folder) -> str | None:
             )
     if lines := folder.with_suffix(".jsonl", ".ndjson"):
         return f"{lines[0]}: JSON lines are not read; export it as COCO"
+    if named := _of_beginning(folder):
+        return named
     pickled = [file for file in folder.with_suffix(".npy") if is_pickled(folder.root / file)]
     if pickled and not pickled[0].endswith("_seg.npy"):
         return (
@@ -146,6 +180,49 @@ def name_unread(folder: Folder) -> str | None:
     return _of_several_pages(folder) or _broken_json(folder)
 
 
+def _of_image_names(folder: Folder) -> str | None:
+    """Return a sentence on masks whose names tell the program that wrote them."""
+    for file in folder.images:
+        name = os.path.basename(file)
+        if _BRUSH.fullmatch(name):
+            return (
+                f"{file} is one of Label Studio's brush masks, whose names do not tell the image; "
+                "export JSON from Label Studio, which holds the masks too"
+            )
+        if name.endswith("_instance_id_RGB.png"):
+            return (
+                f"{file} is one of iSAID's masks, whose colors are not read; take iSAID's json, "
+                "which is COCO's and has the same objects"
+            )
+    return None
+
+
+def _of_beginning(folder: Folder) -> str | None:
+    for file in folder.with_suffix(".xml")[:50]:
+        text = _beginning(folder.root / file)
+        for name, patterns, way in _XML:
+            if all(re.search(pattern, text) for pattern in patterns):
+                return f"{file} is {name}, which is not read; {way}"
+    for file in folder.with_suffix(".manifest")[:50]:
+        if re.search(rb'"source-ref"\s*:', _beginning(folder.root / file)):
+            return (
+                f"{file} is SageMaker Ground Truth's manifest, which is not read; put the PNGs "
+                "that it names into a folder masks, with the names of their images"
+            )
+    return None
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        check_regular(path)
+        with open(path, "rb") as stream:
+            text = stream.read(_BLOCK)
+    except (OSError, ValueError):
+        return b""
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return text.decode("utf-16", "replace").encode() if text.startswith(marks) else text
+
+
 def _of_several_pages(folder: Folder) -> str | None:
     for file in [name for name in folder.images if name.lower().endswith((".tif", ".tiff"))][:5]:
         try:
@@ -171,7 +248,7 @@ def _broken_json(folder: Folder) -> str | None:
         try:
             load_json(str(path))
         except ValueError as error:
-            return f"{file}: {error}"
+            return f"{file}{str(error).removeprefix(str(path))}"
     return None
 
 

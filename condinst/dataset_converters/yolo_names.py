@@ -13,7 +13,7 @@ from condinst.datasets.coco.entry_issues import short_repr
 
 __all__ = ["CLASS_FILES", "MAX_CLASS", "class_names", "names_from_text"]
 
-CLASS_FILES = ("classes.txt", "obj.names", "labels.txt")
+CLASS_FILES = ("classes.txt", "obj.names", "labels.txt", "_darknet.labels")
 MAX_CLASS = 1_000_000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import deque
 from statistics import mean
@@ -16,7 +17,7 @@ from mmengine.runner import Runner
 
 from condinst.engine.time_loops import LoopControl, control_loop
 from condinst.engine.time_plan import Marks, TimePlan
-from condinst.utils.durations import show_duration
+from condinst.utils.durations import UNKNOWN, show_duration
 
 __all__ = ["time_hooks"]
 
@@ -25,6 +26,7 @@ _FIRST = 3  # iterations before the first plan
 _SURE = 10  # iterations before the plan is told
 _WINDOW = 20  # iterations whose mean is the speed
 _OFTEN = 0.01  # of the time: a new plan, at least every 50 iterations
+_ETA = re.compile(r"eta: .*?  ")
 _TRIALS = 3  # images of the trial validation
 
 
@@ -57,6 +59,7 @@ class TimeHook(Hook):
         self._validation, self._saving = math.nan, 0.0
         self._first = self._next_plan = self._told = 0
         self._saves = False
+        self._stands = True  # whether the plan is told, if there is one
 
     def before_train(self, runner: Runner) -> None:
         stored = runner.message_hub.runtime_info.pop(_KEY, None) if runner.iter else None
@@ -78,7 +81,20 @@ class TimeHook(Hook):
             )
             runner.logger.info(text, extra={"terminal": True})
         self._control.apply(self.plan)
+        self._stands = stored is not None
+        self._hide_time_left(runner)
         self._since = time.monotonic()
+
+    def _hide_time_left(self, runner: Runner) -> None:
+        """Log no time that is left before the plan is told: it would be the whole schedule's."""
+        processor = runner.log_processor
+        get_log = processor.get_log_after_iter
+
+        def log(*args: Any, **kwargs: Any) -> tuple[dict, str]:
+            tag, text = get_log(*args, **kwargs)
+            return tag, text if self._stands else _ETA.sub(f"eta: {UNKNOWN}  ", text)
+
+        processor.get_log_after_iter = log  # type: ignore[method-assign]
 
     def _begin(self, runner: Runner, stored: Any) -> TimePlan:
         length = self._control.length
@@ -168,7 +184,7 @@ class TimeHook(Hook):
         if abs(plan.end - self._told) <= 0.1 * self._told:
             return
         again = "now " if self._told else ""
-        self._told = plan.end
+        self._told, self._stands = plan.end, True
         count = plan.validations.left
         validations = f"{count} validation{'s' * (count != 1)} of {show_duration(self._validation)}"
         text = (

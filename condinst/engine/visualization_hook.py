@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,15 +50,17 @@ class VisualizationHook(Hook):
         self._num_written = 0
         self._names = NamesInFolder(self.out_dir)
         self._stems: dict[str, Path] = {}
+        self._folders: set[str] = set()  # those of the dataset's images
 
     def before_test(self, runner: Runner) -> None:
         self._num_written = 0
         self._names = NamesInFolder(self.out_dir)
-        self._stems = {}
-        if get_world_size() > 1:  # each process sees a part; all must agree on the names
-            dataset = runner.test_loop.dataloader.dataset
-            for i in range(len(dataset) if hasattr(dataset, "get_data_info") else 0):
-                path = dataset.get_data_info(i)["img_path"]
+        self._stems, self._folders = {}, set()
+        dataset = runner.test_loop.dataloader.dataset
+        for i in range(len(dataset) if hasattr(dataset, "get_data_info") else 0):
+            path = dataset.get_data_info(i)["img_path"]
+            self._folders.add(os.path.realpath(os.path.dirname(path)))
+            if get_world_size() > 1:  # each process sees a part; all must agree on the names
                 self._stems[path] = self._take(path, dataset)
         self.out_dir.mkdir(parents=True, exist_ok=True)
 
@@ -86,6 +89,11 @@ class VisualizationHook(Hook):
         )
 
     def _write(self, sample: DetDataSample, classes: Sequence[str], path: Path) -> None:
+        if os.path.realpath(path.parent) in self._folders:
+            raise ValueError(
+                f"{path}: images of the dataset lie in this folder; choose another folder than "
+                f"{self.out_dir} for drawn images"
+            )
         _save(draw_sample(sample, classes, self.score_thr), path)
         if self.closeups:
             image, predicted, truth = _parts(sample, self.score_thr)

@@ -5,6 +5,7 @@ The module needs numpy and pillow alone.
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def from_memory(source: Any, pixel_format: PixelFormat, channel_order: str = "rg
     if isinstance(source, Image.Image):
         return to_pixels(source, pixel_format)
     if hasattr(source, "read"):
-        name, source = type(source).__name__, source.read()
+        name, source = type(source).__name__, _content(source)
         if not isinstance(source, bytes):
             raise TypeError(
                 f"source: {name}.read() gives {type(source).__name__}, expected the bytes of an "
@@ -56,11 +57,30 @@ def from_memory(source: Any, pixel_format: PixelFormat, channel_order: str = "rg
     return pixel_format.fit(array, alpha=alpha)
 
 
+def _content(file: Any) -> Any:
+    """Read an open file."""
+    if isinstance(file, io.TextIOBase) and isinstance(path := getattr(file, "name", None), str):
+        raise TypeError(
+            f"source: {path} is open as text, expected bytes: open(path, 'rb'), or the path itself"
+        )
+    try:
+        return file.read()
+    except io.UnsupportedOperation as error:
+        name = type(file).__name__
+        raise ValueError(f"source: {name} is not open for reading; open(path, 'rb') is") from error
+    except (OSError, ValueError) as error:  # closed, or text
+        raise ValueError(f"source: {type(file).__name__} cannot be read: {error}") from error
+
+
 def _from_tensor(source: Any, pixel_format: PixelFormat) -> np.ndarray:
     """Convert a torch tensor, or another library's array, to (H, W) or (H, W, C)."""
-    if hasattr(source, "detach"):
-        source = source.detach().cpu()
+    if getattr(source, "is_meta", False):
+        raise ValueError(
+            "image: a tensor on the device meta holds no numbers; expected one of the CPU or a GPU"
+        )
     try:
+        if hasattr(source, "detach"):
+            source = source.detach().cpu()
         array = np.asarray(source)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
@@ -80,9 +100,7 @@ def _from_tensor(source: Any, pixel_format: PixelFormat) -> np.ndarray:
 
 def _check_type(array: np.ndarray, pixel_format: PixelFormat, is_tensor: bool) -> None:
     expected, found = pixel_format.dtype, array.dtype
-    if found == expected or (expected == "float32" and found.kind in "buif"):
-        return
-    if found == np.bool_ and expected == "uint8":
+    if found == expected or (expected == "float32" and found.kind in "uif"):
         return
     name, convert = "image", f"astype('{expected}')"
     if is_tensor:
@@ -91,6 +109,8 @@ def _check_type(array: np.ndarray, pixel_format: PixelFormat, is_tensor: bool) -
         way = f"; values from 0 to 1 become it by ({name} * {pixel_format.largest}).{convert}"
     elif found == np.uint16:
         way = f"; ({name} >> 8).{convert} keeps the upper byte"
+    elif found == np.bool_:
+        way = f"; a mask is no image: black and white are {name}.{convert} * {pixel_format.largest}"
     elif found.kind in "iu" and expected == "uint8":
         way = f"; {name}.{convert} keeps values from 0 to 255"
     else:

@@ -26,6 +26,7 @@ from condinst.config.read import CHECKPOINT_SUFFIXES, name_types, read_config_fi
 from condinst.images.pixel_format import PixelFormat
 from condinst.inference.options import device_hint
 from condinst.model_zoo import get, list_models, resolve_checkpoint, resolve_config
+from condinst.model_zoo.misplaced import check_places
 from condinst.models import CondInst
 from condinst.models.input_channels import input_channels
 from condinst.models.optimize import optimize_for_inference
@@ -62,8 +63,10 @@ def load(config: Any, checkpoint: Any) -> tuple[Config, dict[str, Any], str]:
             raise ValueError(
                 f"checkpoint={word!r}: expected a checkpoint; did you mean device={word!r}?"
             )
-    if isinstance(config, str | os.PathLike) and os.path.isdir(config):
-        raise ValueError(f"config {config}: is a folder, expected a config, a checkpoint or a name")
+    paths = (
+        os.fspath(x) if isinstance(x, str | os.PathLike) else None for x in (config, checkpoint)
+    )
+    check_places(*paths)
     if checkpoint is None and isinstance(config, str | os.PathLike):
         if str(config).startswith(HUB) or Path(config).suffix in CHECKPOINT_SUFFIXES:
             config, checkpoint = None, config
@@ -137,17 +140,39 @@ def find_device(device: Any) -> torch.device:
     """
     if not isinstance(device, str | int | torch.device | None):
         raise ValueError(f"device={shown(device)}: expected cpu, cuda or cuda:N")
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        if device is None:  # 0 is the first GPU
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        place = torch.device(device)
+        place = torch.device(device)  # 0 is the first GPU
+    except RuntimeError as error:  # its text lists all backends
+        hint = device_hint(str(device))
+        raise ValueError(f"device={device!r}: expected cpu, cuda or cuda:N{hint}") from error
+    if place.type == "meta":
+        raise ValueError(f"device={device!r}: expected cpu, cuda or cuda:N; meta computes nothing")
+    try:
         torch.empty(1, device=place)
     except (RuntimeError, AssertionError) as error:  # no such device, or no driver for it
-        reason = str(error).splitlines()[0]
-        if isinstance(device, str) and "device string" in reason:  # it lists all backends
-            reason = f"expected cpu, cuda or cuda:N{device_hint(device)}"
-        raise ValueError(f"device={device!r}: {reason}") from error
+        raise ValueError(
+            f"device={device!r}: {_why_no_device(place, str(error))}; device='cpu' runs anywhere"
+        ) from error
     return place
+
+
+def _why_no_device(place: torch.device, reason: str) -> str:
+    """Return why PyTorch cannot use a device, in few words where its own are long."""
+    if place.type == "mps":
+        return "this PyTorch or this machine has no mps, which exists on macOS only"
+    if place.type == "cuda":
+        if torch.version.cuda is None and torch.version.hip is None:
+            return "this PyTorch was built without CUDA"
+        if "no NVIDIA driver" in reason:
+            return "no driver of an NVIDIA GPU is installed here"
+        count = torch.cuda.device_count()
+        if (place.index or 0) >= count:
+            last = f" to cuda:{count - 1}" if count > 1 else ""
+            return f"PyTorch finds {f'only cuda:0{last}' if count else 'no GPU here'}"
+    line = (reason.splitlines() or ["it cannot be used"])[0]
+    return line if len(line) <= 150 else f"{line[:147]}..."
 
 
 def make_fast(

@@ -18,6 +18,7 @@ from condinst.model_zoo.index import get, list_models, unknown
 from condinst.model_zoo.weights import fetch
 from condinst.utils.hub import PREFIX as HUB
 from condinst.utils.hub import fetch_from_hub
+from condinst.utils.near_files import did_you_mean
 
 
 def resolve_config(name_or_path: str) -> str:
@@ -44,7 +45,9 @@ def resolve_config(name_or_path: str) -> str:
         # condinst new writes NAME/NAME.py
         own = os.path.join(os.path.splitext(name_or_path)[0], os.path.basename(name_or_path))
         near = [own, *near] if os.path.isfile(own) else near
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        hint = (
+            f"; did you mean {' or '.join(near)}?" if near else did_you_mean(name_or_path, "file")
+        )
         raise FileNotFoundError(f"config {name_or_path} is not a file{hint}")
     raise ValueError(
         unknown(name_or_path, "a config file or a model's name", {*list_models(), *near})

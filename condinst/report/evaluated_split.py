@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from condinst.config.nodes import dataset_layers, type_name
-from condinst.datasets.coco.coco_file import read_coco_file
+from condinst.datasets.coco.coco_file import read_unnamed
 from condinst.datasets.coco.entry_issues import first_few
 from condinst.evaluation.matches import Truth, read_truth
 from condinst.registry import DATASETS
@@ -124,7 +124,7 @@ def _metric(evaluator: Any, kind: str) -> Mapping[str, Any] | None:
 
 def _read(path: str, key: str) -> dict[str, Any]:
     try:
-        file = read_coco_file(path)
+        file = read_unnamed(path)
         if file.problems:
             raise ValueError("; ".join(file.problems))
         if not file.has_annotations:

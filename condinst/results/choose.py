@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from condinst.utils.arguments import shown
+
 __all__ = ["choose", "labels_of", "number_of"]
 
 _KINDS = (
@@ -60,10 +62,16 @@ def choose(
             'as results.names == "person" or results.scores > 0.5, or write results["person"]'
         )
     if index is None or index is ... or isinstance(index, dict | set):
-        raise TypeError(f"results[{index!r}]: expected {_KINDS}")
+        raise TypeError(f"results[{shown(index)}]: expected {_KINDS}")
     if isinstance(index, tuple) and not all(isinstance(part, str) for part in index):
         raise TypeError(f"results{list(index)}: expected one index; several numbers go in a list")
-    return _of_array(np.asarray(index), labels, class_names)
+    try:
+        array = np.asarray(index)
+    except (ValueError, TypeError, RuntimeError):  # lists of different lengths, strange tensors
+        array = np.array(None)
+    if array.ndim == 0:
+        raise TypeError(f"results[{shown(index)}]: expected {_KINDS}")
+    return _of_array(array, labels, class_names)
 
 
 def _of_array(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from condinst.images.pixel_format import to_display
 from condinst.results.fields import Fields
-from condinst.utils.arguments import check_path, shown
+from condinst.utils.arguments import check_path, hinting, shown
 from condinst.utils.files import write_whole
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _FILE = 'the name of an image file to write, such as "found.jpg"'
 class DrawnFields(Fields):
     """The methods of :class:`condinst.Results` that draw."""
 
+    @hinting
     def draw(
         self,
         image: NDArray[Any] | Image.Image | None = None,
@@ -90,6 +91,7 @@ class DrawnFields(Fields):
             raise ValueError(f"{expected} uint8 RGB")
         return to_display(array)
 
+    @hinting
     def save(
         self,
         path: str | os.PathLike[str],
@@ -123,20 +125,37 @@ class DrawnFields(Fields):
         write_whole(path, _encode(Image.fromarray(drawn), kind, quality=92))
         return path
 
-    def show(self, image: NDArray[Any] | Image.Image | None = None, **options: Any) -> None:
+    @hinting
+    def show(
+        self,
+        image: NDArray[Any] | Image.Image | None = None,
+        *,
+        score_thr: float = 0.0,
+        boxes: bool = True,
+        names: Names = "auto",
+        enlarge: bool = True,
+    ) -> None:
         """Show the image with its instances: in a notebook below the cell, else in a window.
 
         Args:
-            image, **options: as for :meth:`draw`.
+            image, score_thr, boxes, names, enlarge: as for :meth:`draw`.
 
         Raises:
-            RuntimeError: there is no program that shows images; or see :meth:`draw`.
+            RuntimeError: there is no window or no program that shows images; or see :meth:`draw`.
         """
         from PIL import Image, ImageShow
 
-        drawn: Image.Image = Image.fromarray(self.draw(image, **options))
         shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-        if hasattr(shell, "kernel"):
+        in_notebook = hasattr(shell, "kernel")
+        if (
+            not in_notebook
+            and sys.platform.startswith("linux")
+            and not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+        ):
+            raise RuntimeError("there is no window here (DISPLAY is not set); save() writes a file")
+        pixels = self.draw(image, score_thr=score_thr, boxes=boxes, names=names, enlarge=enlarge)
+        drawn: Image.Image = Image.fromarray(pixels)
+        if in_notebook:
             from IPython.display import display
 
             display(drawn)

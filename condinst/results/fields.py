@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from condinst.masks.crop import Crop
 from condinst.masks.rle import as_text, encode_crop
-from condinst.utils.arguments import check_number, did_you_mean
+from condinst.utils.arguments import check_number, did_you_mean, hinting
 
 __all__ = ["Fields"]
 
@@ -200,6 +200,7 @@ class Fields:
         """The exact outlines: :meth:`to_polygons` with ``tolerance`` 0."""
         return self.to_polygons()
 
+    @hinting
     def to_polygons(self, tolerance: float = 0.0) -> list[list[NDArray[np.float32]]]:
         """Convert the masks to outlines along the pixels' edges.
 

@@ -127,7 +127,7 @@ def to_supervision(
         raise import_failure(
             "to_supervision() needs supervision",
             "supervision",
-            'pip install "condinst[video]"',
+            'pip install "condinst[track]"',
             error,
         ) from error
     return supervision.Detections(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from condinst.masks.label_map import draw_label_map
 from condinst.results.choose import choose, labels_of, number_of
 from condinst.results.drawing import DrawnFields
-from condinst.utils.arguments import shown
+from condinst.utils.arguments import hinting, shown
 
 if TYPE_CHECKING:
     import pandas
@@ -35,7 +35,8 @@ class Results(DrawnFields):
 
     - a slice, a list of numbers, or a boolean array: ``results[results.scores > 0.5]``,
       ``results[results.names == "person"]``;
-    - a class name, or several: ``results["person"]``, ``results["person", "dog"]``.
+    - a class name, or several: ``results["person"]``, ``results["person", "dog"]``;
+      ``"person" in results`` says whether there is one.
 
     Attributes:
         image_size: height and width of the image.
@@ -84,7 +85,23 @@ class Results(DrawnFields):
     def __iter__(self) -> Iterator[Instance]:
         return (self[i] for i in range(len(self)))
 
+    def __contains__(self, item: object) -> bool:
+        """Return whether a class has an instance, by its name, or whether an instance is here.
+
+        Raises:
+            TypeError: ``item`` is neither; a number may be a label, an index or a track.
+        """
+        if isinstance(item, str):
+            return item in self.counts
+        if isinstance(item, Results):  # one instance, such as results[0]
+            return any(item == instance for instance in self)
+        raise TypeError(
+            f"{shown(item)} in results: expected a class name or an instance; numbers are looked "
+            "up in results.labels or results.track_ids"
+        )
+
     @staticmethod
+    @hinting
     def merge(parts: Iterable[Results]) -> Results:
         """Join several results of one image, best first: of two models, or of two classes.
 
@@ -129,6 +146,7 @@ class Results(DrawnFields):
         )
         return merged[np.argsort(-scores, kind="stable")]
 
+    @hinting
     def to_coco(
         self, image_id: int | str = 0, category_ids: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
@@ -148,6 +166,7 @@ class Results(DrawnFields):
         found = to_coco(*rows, self.class_names, image_id, category_ids)
         return with_tracks(found, self.track_ids)
 
+    @hinting
     def to_labelme(self, tolerance: float = 1.0, image_path: str | None = None) -> dict[str, Any]:
         """Convert to the content of a labelme file: a polygon per part, the parts as a group.
 
@@ -163,6 +182,7 @@ class Results(DrawnFields):
         rows = self.names.tolist(), self.scores, self.boxes, self.to_polygons(tolerance)
         return to_labelme(*rows, self.image_size, image_path)
 
+    @hinting
     def to_label_map(self, min_visible: float = 0.0) -> NDArray[np.uint16] | NDArray[np.uint32]:
         """Convert to one number for each pixel: 0 for background, i + 1 for instance i.
 
@@ -188,6 +208,7 @@ class Results(DrawnFields):
         numbers: NDArray[Any] = np.append(0, order + 1).astype(drawn.dtype)  # those in ``self``
         return numbers[drawn]
 
+    @hinting
     def to_supervision(self) -> supervision.Detections:
         """Convert to ``supervision.Detections``, with ``class_name`` in its data and its tracks.
 
@@ -199,6 +220,7 @@ class Results(DrawnFields):
         rows = self.labels, self.scores, self.boxes, self.masks, self.names
         return to_supervision(*rows, self.track_ids)
 
+    @hinting
     def to_dataframe(self) -> pandas.DataFrame:
         """Convert to a table with one row per instance.
 
@@ -212,6 +234,7 @@ class Results(DrawnFields):
 
         return to_dataframe(self.names, self.labels, self.scores, self.boxes, self.areas)
 
+    @hinting
     def to_dict(self) -> dict[str, Any]:
         """Convert everything except the image's pixels to values that JSON can hold.
 
@@ -233,6 +256,7 @@ class Results(DrawnFields):
             instances=with_tracks(instances, self.track_ids),
         )
 
+    @hinting
     def to_json(self, indent: int | None = None) -> str:
         """Convert :meth:`to_dict` to JSON text, which :meth:`from_json` reads back.
 
@@ -242,6 +266,7 @@ class Results(DrawnFields):
         return json.dumps(self.to_dict(), indent=indent)
 
     @staticmethod
+    @hinting
     def from_dict(content: Mapping[str, Any], class_names: Sequence[str] | None = None) -> Results:
         """Read what :meth:`to_dict` returned.
 
@@ -258,6 +283,7 @@ class Results(DrawnFields):
         return Results(**read_fields(content, class_names))
 
     @staticmethod
+    @hinting
     def from_json(text: str | bytes, class_names: Sequence[str] | None = None) -> Results:
         """Read what :meth:`to_json` returned, or a line of ``condinst predict --format json``.
 

@@ -73,9 +73,19 @@ class Tiling:
         """Create a tiling from the arguments of a predictor; None if ``tile`` is None.
 
         Raises:
-            ValueError: a value is no number, or outside its range.
+            ValueError: a value is no number, or outside its range, or there is no tile that it
+                could be for.
         """
         if tile is None:
+            for name, value, default in (
+                ("overlap", overlap, cls.overlap),
+                ("standard_pred", standard_pred, cls.standard_pred),
+                ("match_threshold", match_threshold, cls.match_threshold),
+            ):
+                if value is not default and value != default:
+                    raise ValueError(
+                        f"tile_{name}={shown(value)}: has no effect without tile, such as tile=1024"
+                    )
             return None
         try:
             sides = tuple(map(operator.index, tile if isinstance(tile, Iterable) else (tile, tile)))

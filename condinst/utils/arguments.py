@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import operator
 import os
 import reprlib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["check_number", "check_path", "check_whole", "did_you_mean", "shown"]
+__all__ = ["check_number", "check_path", "check_whole", "did_you_mean", "hinting", "shown"]
 
 _LONGEST = 100  # characters
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 
@@ -19,7 +24,7 @@ _SHORT.maxstring = _SHORT.maxother = 60
 def shown(value: Any) -> str:
     """Return a value as it stands in a message: short, in one line, an array by its shape."""
     shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple):
+    if isinstance(shape, tuple) and shape:  # a single number is shown itself
         return f"<{type(value).__name__} of shape {tuple(shape)}>"
     text = " ".join(_SHORT.repr(value).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
@@ -106,3 +111,23 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     public = [word for word in known if not word.startswith("_")]
     close = difflib.get_close_matches(name, public, 1, 0.7)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def hinting(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a method of ``Results``: an unknown argument gets a hint, under the public name.
+
+    The methods are defined in classes that users do not know.
+    """
+    parameters = list(inspect.signature(function).parameters)
+    known = [name for name in parameters if name != "self"]
+    function.__qualname__ = name = f"Results.{function.__name__}"
+
+    @functools.wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> T:
+        for option in options:
+            if option not in parameters:
+                way = did_you_mean(option, known) or f"; it takes {', '.join(known) or 'none'}"
+                raise TypeError(f"{name}: no argument {option!r}{way}")
+        return function(*args, **options)
+
+    return call

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["parse_duration", "show_duration"]
+__all__ = ["UNKNOWN", "parse_duration", "show_duration"]
+
+UNKNOWN = "unknown"
+"""What stands in a log for a time that is not known yet."""
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _WORDS = (r"d(?:ays?)?", r"h(?:rs?|ours?)?", r"m(?:ins?|inutes?)?", r"s(?:ecs?|econds?)?")

@@ -81,7 +81,7 @@ figure { margin: 0; } figcaption, .data, footer { font-size: .875rem; color: var
 .data { margin: .25rem 0 1rem; }
 .charts { display: grid; gap: 1.5rem; margin: 1rem 0;
   grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); }
-.chart svg { width: 100%; max-width: 44rem; height: auto; display: block; }
+.chart svg { width: 100%; max-width: 32rem; height: auto; display: block; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: 0 1rem; margin: .25rem 0;
   padding: 0; font-size: .875rem; }
 .legend li::before { content: ""; display: inline-block; width: 1.25em; height: .25em;

@@ -272,15 +272,16 @@ def test_arrays_that_are_no_images(predictor, image, message):
 
 
 def test_sources_that_are_none(predictor, tmp_path):
-    for source, got in (
-        (3, "int; pass a camera's"),
-        (None, "None, which cv2.imread"),
-        ({}, "dict"),
+    for source, way in (
+        (3, "; the frames of a camera go in as a generator"),
+        (None, "; cv2.imread returns None for a file that it cannot read"),
+        ({}, ""),
     ):
-        with pytest.raises(TypeError, match=f"expected a path.* got {got}"):
+        message = f"^source={source!r}: expected a path.* generator of such{way}$"
+        with pytest.raises(TypeError, match=message):
             predictor(source)
     results = predictor(np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(TypeError, match="expected a path.* got Results"):
+    with pytest.raises(TypeError, match=r"^source\[0\]=Results\(image, 8 x 8.*: expected a path"):
         predictor([results])
     with pytest.raises(ValueError, match=f"folder {tmp_path}: expected images"):
         predictor(tmp_path)
@@ -302,7 +303,7 @@ def test_wrong_arguments(checkpoint, tmp_path):
     number = torch.cuda.device_count()  # 0, the first GPU, is no other word for the CPU
     with pytest.raises(ValueError, match=f"device={number}: "):
         Predictor(SMALL, checkpoint, device=number)
-    with pytest.raises(ValueError, match="batch_size=0: expected 1 or more"):
+    with pytest.raises(ValueError, match="batch_size=0: expected a whole number, 1 or more"):
         Predictor(SMALL, checkpoint, batch_size=0)
     other = Config.fromfile(SMALL)
     other.model.bbox_head.num_classes = 7

@@ -17,9 +17,9 @@ from condinst.datasets.coco.coco_entries import AnnotationColumns
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.entry_issues import first_few, short_repr, summarize
 from condinst.datasets.coco.images_and_categories import read_categories, read_images
-from condinst.datasets.coco.json_stream import JsonStream, open_json, without_gc
+from condinst.datasets.coco.json_stream import JsonStream, naming, open_json, without_gc
 
-__all__ = ["parse_coco", "read_coco_file"]
+__all__ = ["parse_coco", "read_coco_file", "read_unnamed"]
 
 _LISTS = ("images", "categories", "annotations")
 
@@ -42,7 +42,22 @@ def read_coco_file(
 
     Raises:
         ValueError: the file is missing, is not JSON or has not COCO's layout, or one of its
-            images or categories is unusable. The message does not name the file.
+            images or categories is unusable.
+    """
+    with naming(path):
+        return read_unnamed(path, keep_extras=keep_extras, sizes=sizes)
+
+
+def read_unnamed(
+    path: str,
+    *,
+    keep_extras: bool = False,
+    sizes: Mapping[int, tuple[int, int]] | None = None,
+) -> CocoFile:
+    """Read like :func:`read_coco_file`, for callers whose own message names the file.
+
+    Raises:
+        ValueError: as there, without the file's name.
     """
     columns = AnnotationColumns([], keep_extras)
     with without_gc(), open_json(path) as stream:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from condinst.datasets.coco.coco_file import read_coco_file
+from condinst.datasets.coco.coco_file import read_unnamed
 from condinst.datasets.coco.coco_records import CocoFile
 
 __all__ = ["forget_files", "keep_file", "mark_of", "take_file"]
@@ -33,12 +33,12 @@ def take_file(path: str) -> CocoFile:
     """Take the records of a file from the cache, or read it if it is not there or has changed.
 
     Raises:
-        ValueError: see :func:`condinst.datasets.coco.coco_file.read_coco_file`.
+        ValueError: see :func:`condinst.datasets.coco.coco_file.read_unnamed`.
     """
     mark, file = _kept.pop(os.path.abspath(path), (None, None))
     if file is not None and mark == mark_of(path):
         return file
-    return read_coco_file(path)
+    return read_unnamed(path)
 
 
 def forget_files() -> None:

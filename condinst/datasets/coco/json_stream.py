@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-__all__ = ["JsonStream", "load_json", "open_json", "without_gc"]
+__all__ = ["JsonStream", "load_json", "naming", "open_json", "without_gc"]
 
 _CHUNK = 1 << 22  # bytes read at once
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -32,6 +32,15 @@ def without_gc() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Put the file in front of the message of a ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 @contextmanager
@@ -204,9 +213,9 @@ def load_json(path: str) -> Any:
     """Read a whole JSON file.
 
     Raises:
-        ValueError: the file cannot be read or is not JSON; the message does not name it.
+        ValueError: the file cannot be read or is not JSON; the message names it.
     """
-    with without_gc(), open_json(path) as stream:
+    with naming(path), without_gc(), open_json(path) as stream:
         found = stream.value()
         stream.end()
         return found

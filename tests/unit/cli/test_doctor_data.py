@@ -55,6 +55,17 @@ def test_sound_data(shapes, capsys):
         assert {issue["kind"] for issue in data["issues"]} <= {"class_unused"}
 
 
+def test_a_folder_without_the_images(shapes, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    path = annotations(shapes)
+    assert main(["doctor", "--data", str(path), "--images", str(tmp_path / "empty")]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == f"reading {path} ..."
+    (line,) = [line for line in told if "none of the 3 images was read" in line]
+    assert line.startswith("  [FAIL] images")
+    assert line.endswith(str(tmp_path / "empty"))
+
+
 def test_issues_are_told_shown_and_fixed(shapes, tmp_path, capsys):
     path = annotations(shapes)
     spoil(path, bbox=[0, 0, 0, 0], category_id=77)

@@ -157,3 +157,28 @@ def test_the_name_of_an_export(options, ending, work, capsys):
     assert captured.err.startswith(f"error: --out {name}: expected a name that ends in {ending} ")
     assert captured.out == ""
     assert not Path("missing").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("train mine/mime.py", "config mine/mime.py is not a file; did you mean mine/mine.py?"),
+        ("report work_dirs/mime", "no such folder; did you mean work_dirs/mine?"),
+        (
+            "test mine/mine.py work_dirs/mine/iter_8.pth",
+            "is not a file; did you mean work_dirs/mine/iter_9.pth?",
+        ),
+        ("train mine/mine.py --seed -1", "--seed -1: expected a number from 0 to 4294967295"),
+        ("export shapes --check-images empty", "--check-images empty: has no images, expected"),
+        (
+            "export shapes --int8 --calibration-images empty",
+            "--calibration-images empty: has no images, expected",
+        ),
+        ("tile a.json --images empty --out t --tile 9", "--images empty: is empty, expected"),
+        ("new n --data a.json", "Label Studio, Datumaro, Segment Anything or Supervisely"),
+    ],
+)
+def test_near_names_and_empty_folders(work, line, expected, capsys):
+    Path("a.json").write_text("[1, 2]")
+    assert main(line.split()) == 1
+    assert expected in capsys.readouterr().err

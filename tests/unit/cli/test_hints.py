@@ -30,6 +30,11 @@ def error_of(capsys, words):
         ("train a.py data=mine", "; settings are written after --cfg-options"),
         ("tile a.json --images a --out b --tile 0", "argument --tile: 0: expected 1 pixel or more"),
         ("train a.py --sed 0", "; did you mean --seed?"),
+        ("predict shapes b.png --frames 3", "; did you mean --max-frames?"),
+        ("train a.py --time -3m", "--time: expected a value, got -3m; one that begins with a dash"),
+        ("train a.py --time --seed 1", "argument --time: expected a value before --seed"),
+        ("train a.py --cfg-options max_iters", "max_iters: expected key=value, such as max_iters="),
+        ("train a.py --cfg-options a.b", "a.b: expected key=value, such as a.b=VALUE"),
         ("predict shapes b.png --batch_size 2", "; did you mean --batch-size?"),
     ],
 )

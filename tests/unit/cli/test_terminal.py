@@ -43,6 +43,10 @@ def make(tmp_path, request):
             "Iter(test) [ 50/625]    eta: 0:01:09  time: 0.1200  data_time: 0.0100  ",
             "test batch  50 of 625   0.12 s each   0:01:09 left",
         ),
+        (
+            "Iter(train) [  2/600]  lr: 1.0e-04  eta: unknown  time: 7.0000  loss: 2.5",
+            "iteration   2   loss 2.5      lr 1.00e-04   7.00 s each",
+        ),
         ("Iter(val) [8/8]    coco/bbox_mAP: 0.0190  time: 0.1", None),
         ("Hooks will be executed in the following order:", None),
     ],

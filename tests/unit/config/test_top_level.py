@@ -73,6 +73,12 @@ def test_a_root_that_no_dataset_has_is_explained(tmp_path, monkeypatch):
         ({"log_level": 4}, "log_level=4: expected one of"),
         ({"train_dataloader.batch_size": "four"}, "train_dataloader.batch_size='four': expected"),
         ({"work_dir.a": 5}, "--cfg-options work_dir.a"),
+        ({"train_cfg.val_interval": 0}, "train_cfg.val_interval=0: expected a whole number, 1"),
+        ({"train_cfg.max_iters": -5}, "train_cfg.max_iters=-5: expected a whole number, 1"),
+        ({"optim_wrapper.optimizer.lr": "0.001"}, "optimizer.lr='0.001': expected a number 0 or"),
+        ({"param_scheduler.0.begin": -1}, r"param_scheduler\[0\].begin=-1: expected a whole"),
+        ({"default_hooks.checkpoint.interval": -7}, "checkpoint.interval=-7: expected"),
+        ({"randomness.seed": "x"}, "randomness.seed='x': expected"),
         ({"data_root": "gone"}, "cannot be used as it is:\n  1. train_dataloader.dataset: gone/a"),
     ],
 )
@@ -80,9 +86,11 @@ def test_mistakes_are_found_ahead(options, expected):
     node = dict(type="CocoDataset", data_root="d/", ann_file="a.json")
     cfg = Config(
         dict(
+            model=dict(),
             work_dir="w",
             data_root="d/",
             train_cfg=dict(max_iters=9),
+            param_scheduler=[dict(begin=0)],
             train_dataloader=dict(batch_size=2, dataset=node),
         )
     )
@@ -93,6 +101,15 @@ def test_mistakes_are_found_ahead(options, expected):
     with pytest.raises(ConfigError, match="d/a.json: file not found"):
         check_ahead(cfg, {}, ("train",))
     check_ahead(cfg, {}, ("val",))
+
+
+def test_what_is_no_config():
+    for content, expected in (
+        (dict(images=[], annotations=[]), "is an annotation file, expected a config; condinst new"),
+        (dict(lr=1), "has no model"),
+    ):
+        with pytest.raises(ConfigError, match=expected):
+            check_ahead(Config(content), {}, ("train",))
 
 
 def test_neither_pytorch_nor_mmdet_is_imported(repo):

@@ -135,3 +135,20 @@ def test_class_names_of_labelme2voc(tmp_path, draw, write_png, all_objects):
     (tmp_path / "class_names.txt").write_text("_background_\ncat\ndog\n")
     found = _areas(all_objects, import_data(tmp_path, tmp_path / "out"))
     assert found["a.jpg"] == [("cat", 30), ("dog", 40)]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("config.json", "{not json"),
+        ("config.json", '{"labels": ["cat"]}'),
+        ("labels.txt", "0 0.5 0.5\n1 0.2 0.2\n"),
+        ("label_colors.txt", "cat red\n"),
+        ("class_dict.csv", "name,color\ncat,red\n"),
+    ],
+)
+def test_other_files_of_these_names_name_nothing(tmp_path, draw, write_png, file, text):
+    _write(tmp_path, draw, write_png, [_classes(), _classes()])
+    (tmp_path / file).write_text(text)
+    imported = import_data(tmp_path, tmp_path / "out", masks="classes")
+    assert imported.classes == ("class_1", "class_2")

@@ -123,6 +123,16 @@ def test_rotated_boxes_of_yolo_are_said(tmp_path, draw, note):
         ("a.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\n", "a csv of boxes"),
         ("a.csv", "filename,class,polygon\n", "a csv of polygons.*write its polygons as COCO json"),
         ("gt.txt", "1 1001 1 30 40 abc1\n1 2001 2 30 40 abc2\n", "MOTS' txt"),
+        ("a.csv", "image,id,label,annotator,annotation_id,lead_time\n", "Label Studio's csv.*JSON"),
+        ("a.json", '{"metadata": {}, "instances": [{"className": "a"}]}', "SuperAnnotate's json"),
+        ("a.json", '[{"name": "a", "labelIdx": 1, "points": [[1, 2]]}]', "EISeg's json.*COCO"),
+        ("a.json", '{"tags": [], "assets": {"1": {"regions": []}}}', "VoTT's json.*Pascal VOC"),
+        ("a.json", '{"captures": [{"@type": "type.unity.com/x"}]}', "Unity.*solo2coco"),
+        ("a.xml", "<Annotations><Annotation><Regions><Vertices/>", "Aperio.*label maps"),
+        ("a.xml", '<?xml version="1.0"?><PcGts xmlns="x"><Page>', "PAGE xml.*as COCO json"),
+        ("a.manifest", '{"source-ref": "s3://b/0.png"}\n', "SageMaker.*folder masks"),
+        ("task-1-annotation-2-by-1-tag-cat-0.png", "", "Label Studio's brush masks.*export JSON"),
+        ("P1_instance_id_RGB.png", "", "iSAID's masks.*iSAID's json"),
         ("a.json", '{"export_format_version": "1", "images": [{"labels": []}]}', "Hasty's json"),
         ("a.json", '{"videos": [{"file_names": []}], "annotations": []}', "YouTube-VIS"),
     ],
@@ -147,10 +157,10 @@ def test_masks_that_begin_with_the_images_name(tmp_path, draw, write_png, all_ob
         draw(tmp_path / f"data/shapes_train2018/{i}.png", size=(W, H), value=i)
         write_png(tmp_path / f"data/annotations/{i}_cat_0.png", mask(255, 0))
         write_png(tmp_path / f"data/annotations/{i}_dog_1.png", mask(0, 255))
-    with pytest.raises(ValueError, match="say --mask-folder annotations"):
-        import_data(tmp_path / "data", tmp_path / "out")
-    imported = import_data(tmp_path / "data", tmp_path / "two", mask_folder="annotations")
-    assert list(labels(all_objects(imported)).values()) == [[("cat", 36), ("dog", 50)]] * 3
+    for number, option in enumerate((None, "annotations")):
+        out = tmp_path / f"out{number}"
+        imported = import_data(tmp_path / "data", out, mask_folder=option)
+        assert list(labels(all_objects(imported)).values()) == [[("cat", 36), ("dog", 50)]] * 3
 
 
 def test_two_folders_of_masks(tmp_path, draw, write_png, all_objects):
@@ -159,7 +169,7 @@ def test_two_folders_of_masks(tmp_path, draw, write_png, all_objects):
         draw(tmp_path / f"data/images/{i}.png", size=(W, H), value=i)
         write_png(tmp_path / f"data/instances/{i}.png", mask(1, 2))
         write_png(tmp_path / f"data/labels/{i}.png", mask(1, 1))
-    with pytest.raises(ValueError, match="several masks fit.*say --mask-folder NAME"):
+    with pytest.raises(ValueError, match="say --mask-folder instances or --mask-folder labels, or"):
         import_data(tmp_path / "data", tmp_path / "out")
     imported = import_data(tmp_path / "data", tmp_path / "two", mask_folder="instances")
     right = [("object", 36), ("object", 50)]
@@ -205,3 +215,57 @@ def test_stacks_are_named(tmp_path):
         pages[0].save(tmp_path / "data" / name, save_all=True, append_images=pages[1:])
     with pytest.raises(ValueError, match="images.tif has 2 pages: stacks are not read; write each"):
         import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_files_of_other_programs_are_named_in_the_plural(tmp_path, draw):
+    draw(tmp_path / "data/0.png")
+    (tmp_path / "data/a.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match="a.parquet: Parquet files are not read; export them"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("image", "masks"),
+    [
+        ("Slide_0{0}/{0}_{1}.png", "GT_0{0}/{0}_{1}.png"),
+        ("train_img/{}{}.png", "train_lab/{}{}.png"),
+        ("test/cracks{}/{}.png", "ground_truth/cracks{}/{}_mask.png"),
+    ],
+)
+def test_folders_of_masks_beside_folders_of_other_names(
+    tmp_path, write_png, all_objects, image, masks
+):
+    for i in range(2):
+        for j in range(2):
+            pixels = np.full((H, W, 3), 10 * i + j, np.uint8)
+            write_png(tmp_path / "data" / image.format(i, j), pixels)
+            write_png(tmp_path / "data" / masks.format(i, j), mask(1, 2))
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    right = [("object", 36), ("object", 50)]
+    assert list(labels(all_objects(imported)).values()) == [right] * 4
+
+
+def test_folders_beside_masks_are_not_guessed(tmp_path, write_png):
+    """Two folders have the names of the masks, or a mask has no image."""
+    for i in range(3):
+        for name in ("left", "right", "masks"):
+            pixels = np.full((H, W, 3), i, np.uint8)
+            write_png(tmp_path / "data" / name / f"{i}.png", mask(1, 2) if "m" in name else pixels)
+    with pytest.raises(ValueError, match="no known annotations"):
+        import_data(tmp_path / "data", tmp_path / "out")
+    for i in range(2):
+        (tmp_path / f"data/right/{i}.png").unlink()
+        (tmp_path / f"data/left/{i}.png").unlink()
+    (tmp_path / "data/right/2.png").unlink()
+    with pytest.raises(ValueError, match="no known annotations"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_folders_of_masks_name_no_classes(tmp_path, draw, write_png, note):
+    for name in ("bear", "dog"):
+        for i in range(2):
+            draw(tmp_path / f"data/images/{name}/{i}.png", size=(W, H), value=i + len(name))
+            write_png(tmp_path / f"data/masks/{name}/{i}.png", mask(1, 2))
+    imported = import_data(tmp_path / "data", tmp_path / "out")
+    assert "such as bear: the folders' names" in note(imported, "are not read as classes")
+    assert imported.classes == ("object",)

@@ -106,3 +106,22 @@ def test_names_that_differ(data, tmp_path):
 def test_an_ending_that_is_not_known(data, tmp_path):
     with pytest.raises(ValueError, match="a_lab.png lies beside a.png: .*_mask"):
         import_data(data("{}.png", "{}_lab.png"), tmp_path / "out")
+
+
+def test_the_hint_says_where_it_reads_a_part(tmp_path, draw):
+    """Names repeat in each pair of folders, so nothing is read without the user."""
+    for number in range(2):
+        for name in ("Slide", "GT"):
+            for i in range(2):
+                draw(tmp_path / f"data/{name}_0{number}/{i}.png", value=i)
+    with pytest.raises(ValueError, match=r"GT_0. holds the masks.* may read a part only; then"):
+        import_data(tmp_path / "data", tmp_path / "out")
+
+
+def test_the_hint_names_a_path_where_the_folder_has_the_name_of_images(data, tmp_path, all_objects):
+    folder = data("train/images/images/{}.png", "train/Instance_masks/images/{}_obj.png")
+    with pytest.raises(ValueError, match="say --mask-folder Instance_masks/images") as error:
+        import_data(folder, tmp_path / "out")
+    option = str(error.value).split("--mask-folder ")[1].split(".")[0]
+    with pytest.raises(ValueError, match="expected one object"):  # read, as one object a file
+        import_data(folder, tmp_path / "out", mask_folder=option)

@@ -5,6 +5,7 @@ import pytest
 from two_images import H, W
 
 from condinst.dataset_converters import import_data
+from condinst.dataset_converters.records import SPLITS
 
 
 @pytest.fixture
@@ -95,3 +96,19 @@ def test_nnunet_with_several_channels(write_files):
             ["imagesTr/a_0000.png", "imagesTr/a_0001.png"],
             ["labelsTr/a.png"],
         )
+
+
+def test_a_pattern_names_several_folders_of_masks(tmp_path, draw, write_png, objects):
+    mask = np.zeros((H, W), np.uint8)
+    mask[4:10, 4:12] = 255
+    for number, split in enumerate(("train", "test", "val")):
+        draw(tmp_path / f"{split}_photo/{number}.png", (W, H), value=number)
+        write_png(tmp_path / f"{split}_lib/{number}.png", mask)
+    imported = import_data(tmp_path, tmp_path / "out", mask_folder="*_lib")
+    assert {
+        name: list(objects(part)) for name, part in vars(imported).items() if name in SPLITS
+    } == {
+        "train": ["0.png"],
+        "test": ["1.png"],
+        "val": ["2.png"],
+    }

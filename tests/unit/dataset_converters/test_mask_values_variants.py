@@ -175,3 +175,17 @@ def test_folders_of_classes(tmp_path, all_objects, iou):
     check_discs(found, iou)
     dogs = [mask for objects in found.values() for name, _, mask in objects if name == "dog"]
     assert [iou(disc(*PLACES[0]), mask) for mask in dogs] == [1, 1, 1]
+
+
+def test_codes_of_class_and_number_are_offered(tmp_path, write_png, all_objects):
+    """Mapillary Vistas: class * 256 + number, where ground fills the image."""
+    pixels = np.full((30, 40), 256, np.uint16)
+    pixels[2:8, 3:9], pixels[16:21, 20:30] = 1, 513  # of the classes 0 and 2
+    for i in range(4):
+        write_png(tmp_path / f"data/images/{i}.png", np.full((30, 40, 3), i, np.uint8))
+        write_png(tmp_path / f"data/instances/{i}.png", pixels)
+    with pytest.raises(ValueError, match="class . 256 . number, .* --masks class256"):
+        import_data(tmp_path / "data", tmp_path / "out")
+    imported = import_data(tmp_path / "data", tmp_path / "two", masks="class256")
+    areas = [sorted(int(m.sum()) for *_, m in found) for found in all_objects(imported).values()]
+    assert areas == [[36, 50]] * 4  # ground has the number 0

@@ -106,6 +106,18 @@ def test_cvats_label_map_and_colors(tmp_path, draw, all_objects):
         import_data(tmp_path, tmp_path / "out")
 
 
+@pytest.mark.parametrize("place", ["images/{}.jpg", "{}.jpg"])
+def test_images_beside_cvats_masks(voc, tmp_path, all_objects, place):
+    """CVAT's export of masks has no images unless asked: users put them where they have them."""
+    for name in ("a", "b"):
+        voc(name, *_two(), root=".")
+        path = tmp_path / place.format(name)
+        path.parent.mkdir(exist_ok=True)
+        (tmp_path / f"JPEGImages/{name}.jpg").rename(path)
+    _lists(tmp_path, default=["a", "b"])
+    assert sorted(map(len, all_objects(import_data(tmp_path, tmp_path / "out")).values())) == [2, 2]
+
+
 def test_what_is_left_out_is_counted(voc, tmp_path, all_objects, note):
     instances, classes = _two()
     classes[instances == 2] = 0

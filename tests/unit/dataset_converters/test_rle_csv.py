@@ -70,3 +70,12 @@ def test_a_column_of_splits(tmp_path, two_images, objects):
     _write_split(tmp_path, [("a", "val"), ("b", "train"), ("a", "train")])
     with pytest.raises(ValueError, match="a.png is in the splits val and train"):
         import_data(tmp_path, tmp_path / "out2")
+
+
+def test_ids_that_name_no_image_are_refused_with_the_way_out(tmp_path, two_images):
+    """As UW-Madison's ids, which join the names of folders and of slices."""
+    two_images("case1/day2/{}_266_266.png")
+    rows = [f"case1_day2_{name},1 3" for name in "ab"]
+    (tmp_path / "train.csv").write_text("\n".join(["id,segmentation", *rows]))
+    with pytest.raises(ValueError, match="found; an id in the csv must be the name of an image"):
+        import_data(tmp_path, tmp_path / "out")

@@ -188,7 +188,7 @@ def test_errors_name_what_is_wrong(tmp_path, capsys):
     assert "broken.json" in failing(file=str(tmp_path / "broken.json"))
     (tmp_path / "out" / "annotations").mkdir(parents=True)
     (tmp_path / "out" / "annotations" / "instances_train.json").write_text("{}")
-    assert "was not written by condinst" in failing()
+    assert "instances_train.json is not from condinst tile" in failing()
     (tmp_path / "out" / "annotations" / "instances_train.json").unlink()
     data = json.loads(file.read_text())
     data["images"][0]["height"] = 151

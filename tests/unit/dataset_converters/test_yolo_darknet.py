@@ -38,10 +38,11 @@ def boxes(*splits):
     return found
 
 
+@pytest.mark.parametrize("names", ["classes.txt", "_darknet.labels"])  # the latter is Roboflow's
 @pytest.mark.parametrize("place", [".", "photos", "images", "a/images/b"])
-def test_labels_beside_images_as_labelimg_writes_them(beside, place, note):
+def test_labels_beside_images_as_labelimg_writes_them(beside, place, names, note):
     folder = beside(place)
-    (folder / place / "classes.txt").write_text("cat\ndog\n")
+    (folder / place / names).write_text("cat\ndog\n")
     imported = import_data(folder, folder / "out")
     assert (imported.format, imported.classes) == ("yolo", ("cat", "dog"))
     one = ("dog", [10, 6, 20, 12])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from matplotlib import pyplot
 from mmengine.evaluator import BaseMetric
+from mmengine.hooks import LoggerHook
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
@@ -162,6 +163,22 @@ def test_a_resumed_run_draws_the_whole_of_it(tmp_path):
     assert read.resumed_at == [8]
     losses = [value for _, value in read.losses["loss"]]
     assert losses == sorted(losses, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("interval", "max_iters", "used"),
+    [(50, 40, 4), (50, 149, 14), (50, 150, 50), (50, 3, 1), (2, 8, 2), (1, 1, 1)],
+)
+def test_a_short_run_logs_often_enough_for_a_curve(interval, max_iters, used):
+    logger = LoggerHook(interval=interval)
+    runner = SimpleNamespace(hooks=[logger], max_iters=max_iters)
+    HOOKS.build({"type": "CurveHook"}).before_train(runner)
+    assert logger.interval == used
+
+
+def test_the_curve_of_a_very_short_run_has_each_iteration(tmp_path):
+    run(tmp_path, 3)
+    assert [i for i, _ in curves.read_curves(tmp_path).losses["loss"]] == [1, 2, 3]
 
 
 def test_a_failure_is_a_warning(tmp_path, monkeypatch):

@@ -221,6 +221,32 @@ def test_the_schedule_runs_out_with_the_time(tmp_path, monkeypatch, seconds):
     assert run.model.warmup_iters == max(1, min(20, round(20 * len(run.rates) / LENGTH)))
 
 
+class Lines(Hook):
+    """Keeps the line of each iteration, with the number of lines about the plan before it."""
+
+    priority = "VERY_LOW"
+
+    def __init__(self):
+        self.found = []
+
+    def after_train_iter(self, runner, batch_idx, *args, **kwargs):
+        told = next(h for h in runner.logger.handlers if isinstance(h, Told))
+        text = runner.log_processor.get_log_after_iter(runner, batch_idx, "train")[1]
+        self.found.append((len(told.lines), text))
+
+
+def test_no_time_is_left_before_the_plan_is_told(tmp_path, monkeypatch):
+    lines = Lines()
+    train(tmp_path, monkeypatch, 300, hooks=[lines])
+    assert {told for told, _ in lines.found} == {0, 1}
+    for told, text in lines.found:
+        assert "eta: " in text
+        assert ("eta: unknown  time: " in text) == (told == 0)
+    without = Lines()
+    train(tmp_path / "plain", monkeypatch, hooks=[without])
+    assert not any("unknown" in text for _, text in without.found)
+
+
 def test_a_machine_that_becomes_slower(tmp_path, monkeypatch):
     run = train(tmp_path, monkeypatch, 100, lambda number: 1.0 if number < 40 else 4.0)
     assert 88 < run.seconds <= 96

@@ -124,3 +124,33 @@ def test_what_reads_something_else():
         from_memory(io.StringIO("text"), RGB8)
     with pytest.raises(TypeError, match=r"VideoCapture.read\(\) gives tuple, .* as a generator"):
         from_memory(cv2.VideoCapture(), RGB8)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_mask_is_no_image(dtype):
+    mask = np.ones((4, 5), bool)
+    for image in (mask, torch.from_numpy(mask)):
+        with pytest.raises(ValueError, match=rf"^image: expected {dtype}, got bool; a mask is no"):
+            from_memory(image, PixelFormat(1, dtype))
+    drawn = Image.fromarray(mask)  # a file of black and white is an image
+    assert from_memory(drawn, PixelFormat(1)).tolist() == (mask * 255).tolist()
+
+
+def test_files_that_are_not_open_for_reading_bytes(png, tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(png)
+    with path.open() as file, pytest.raises(TypeError, match=r"a.png is open as text, expected by"):
+        from_memory(file, PixelFormat())
+    message = "^source: BufferedWriter is not open for reading; "
+    with path.open("ab") as file, pytest.raises(ValueError, match=message):
+        from_memory(file, PixelFormat())
+    with path.open("rb") as file:
+        pass
+    with pytest.raises(ValueError, match=r"^source: BufferedReader cannot be read: .* closed file"):
+        from_memory(file, PixelFormat())
+
+
+def test_a_tensor_without_numbers():
+    image = torch.zeros(4, 5, 3, dtype=torch.uint8, device="meta")
+    with pytest.raises(ValueError, match=r"^image: a tensor on the device meta holds no numbers; "):
+        from_memory(image, PixelFormat())

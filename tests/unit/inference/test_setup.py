@@ -9,7 +9,7 @@ from commands import SMALL
 from small_detector import small_config, small_detector
 
 from condinst.config.read import read_config_file
-from condinst.inference.setup import build, load
+from condinst.inference.setup import build, find_device, load
 
 
 def test_a_stored_config_is_named_by_its_checkpoint(tmp_path):
@@ -53,3 +53,38 @@ def test_what_is_no_model(value):
 def test_a_device_in_the_place_of_a_checkpoint():
     with pytest.raises(ValueError, match=r"^checkpoint='cuda:1': .* did you mean device='cuda:1'"):
         load("nuclei", "cuda:1")
+
+
+@pytest.mark.parametrize(
+    ("device", "error", "message"),
+    [
+        (
+            "cuda",
+            "Found no NVIDIA driver on your system. Please check that you have",
+            "no driver of an NVIDIA GPU is installed here; device='cpu' runs anywhere",
+        ),
+        (
+            1,
+            "CUDA error: invalid device ordinal\nCUDA kernel errors",
+            "PyTorch finds only cuda:0; ",
+        ),
+        ("cuda:0", "out of memory\nmore", "out of memory; device='cpu' runs anywhere"),
+        ("mps", "Could not run 'aten::empty.memory_format' with", "this PyTorch or this machine "),
+    ],
+)
+def test_a_device_that_is_not_there(monkeypatch, device, error, message):
+    def empty(*_, **__):
+        raise RuntimeError(error)
+
+    monkeypatch.setattr(torch, "empty", empty)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=rf"^device={device!r}: {message}[^\n]*$"):
+        find_device(device)
+
+
+def test_what_names_no_device():
+    for device, hint in (("gpu0", "; did you mean cuda:0?"), ("meta", "; meta computes nothing")):
+        text = f"device={device!r}: expected cpu, cuda or cuda:N{hint}"
+        with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+            find_device(device)

@@ -103,6 +103,8 @@ def test_files_that_are_there_are_replaced_by_force_only(data, tmp_path, capsys)
         (["a/b"], "'a/b': expected a name"),
         (["mine", "--model", "r51"], "--model r51: expected"),
         (["mine", "--memory", "0.5"], "--memory 0.5: expected a number from 1 to 4096"),
+        (["mine", "--val-fraction", "0"], "--val-fraction 0: expected a number between 0 and 1"),
+        (["mine", "--val-fraction", "1"], "--val-fraction 1: expected a number between 0 and 1"),
         (["mine", "--val-fraction", "2"], "--val-fraction 2: expected a number from 0 to 1"),
         (["mine", "--data", "nowhere"], "nowhere"),
     ],

@@ -44,6 +44,18 @@ def test_one(results, index):
     assert results[index].score == 0.25
 
 
+def test_what_is_in_results(results):
+    assert "dog" in results
+    assert np.str_("cat") in results
+    assert "star" not in results  # none was found
+    assert "bird" not in results  # no class of the model
+    assert all(instance in results for instance in results)
+    assert results[1] not in results[:1]
+    for item in (0, 0.5, None, results.names):
+        with pytest.raises(TypeError, match=r" in results: expected a class name or an instance"):
+            item in results  # noqa: B015
+
+
 def test_comparisons(results):
     assert len(results[results.names == "dog"]) == 2
     assert len(results[results.names == "star"]) == 0
@@ -91,3 +103,18 @@ def test_of_many_classes_the_first_are_named():
     results, _ = make_results(class_names=[f"class {i}" for i in range(30)])
     with pytest.raises(ValueError, match="the classes are class 0, class 1, .*9 and 20 more"):
         results["xyz"]
+
+
+@pytest.mark.parametrize(
+    ("index", "shown"),
+    [
+        (0.5, "0.5"),
+        (np.float32(0.5), r"np\.float32\(0\.5\)|0\.5"),
+        (b"dog", "b'dog'"),
+        ([0, [1, 2]], r"\[0, \[1, 2\]\]"),
+        (object, "<class 'object'>"),
+    ],
+)
+def test_a_wrong_index_is_shown(results, index, shown):
+    with pytest.raises(TypeError, match=rf"^results\[({shown})\]: expected a number, a slice"):
+        results[index]

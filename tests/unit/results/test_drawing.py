@@ -133,7 +133,29 @@ def test_a_notebook_shows_large_results_small(tmp_path):
     assert gone._repr_html_().count("<tr>") == 4
 
 
+def test_showing_without_a_window(monkeypatch, capfd):
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(RuntimeError, match=r"^there is no window here .*; save\(\) writes a file$"):
+        make_results(image=GRAY)[0].show()
+    assert capfd.readouterr() == ("", "")  # xdg-open would print seven lines
+
+
+@pytest.mark.parametrize("method", ["draw", "plot", "save", "show"])
+def test_misspelt_arguments_have_public_names(method):
+    name = method.replace("plot", "draw")
+    path = ("x.png",) if method == "save" else ()
+    results, _ = make_results(image=GRAY)
+    message = rf"^Results.{name}: no argument 'score_th'; did you mean score_thr\?$"
+    with pytest.raises(TypeError, match=message):
+        getattr(results, method)(*path, score_th=0.2)
+    with pytest.raises(TypeError, match=rf"^Results.{name}\(\) takes from "):
+        getattr(results, method)(*path, GRAY, 0.2)
+
+
 def test_showing_in_a_window(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
     results, _ = make_results(image=GRAY)
     shown = []
     monkeypatch.setattr(ImageShow, "show", lambda image: shown.append(image) or True)

@@ -277,7 +277,7 @@ def test_numpy_and_pillow_are_enough(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        'to_supervision() needs supervision: pip install "condinst[video]"',
+        'to_supervision() needs supervision: pip install "condinst[track]"',
         "to_dataframe() needs pandas: pip install pandas",
     ]
     assert (tmp_path / "a.png").is_file()

@@ -133,3 +133,18 @@ def test_the_whole_image_as_one_more_view():
     truth = image[..., 0] > 0
     assert (found.masks[0] & truth).sum() / (found.masks[0] | truth).sum() > 0.97
     np.testing.assert_allclose(found.boxes, [[40, 20, 360, 380]], atol=4)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((0.5, False, 0.5), "tile_overlap=0.5"),
+        ((0.2, True, 0.5), "tile_standard_pred=True"),
+        ((0.2, False, 0.3), "tile_match_threshold=0.3"),
+        (("a", False, 0.5), "tile_overlap='a'"),
+    ],
+)
+def test_settings_without_a_tile(values, message):
+    with pytest.raises(ValueError, match=f"^{message}: has no effect without tile, such as tile="):
+        Tiling.of(None, *values)
+    assert Tiling.of(None, 0.2, False, 0.5) is None

@@ -5,7 +5,14 @@ import pathlib
 import numpy as np
 import pytest
 
-from condinst.utils.arguments import check_number, check_path, check_whole, did_you_mean, shown
+from condinst.utils.arguments import (
+    check_number,
+    check_path,
+    check_whole,
+    did_you_mean,
+    hinting,
+    shown,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,6 +20,7 @@ from condinst.utils.arguments import check_number, check_path, check_whole, did_
     [
         (3, "3"),
         (None, "None"),
+        (np.array(2.5), "array(2.5)"),
         ("a\nb", r"'a\nb'"),
         (np.zeros((2, 3, 3)), "<ndarray of shape (2, 3, 3)>"),
     ],
@@ -65,3 +73,29 @@ def test_near_names():
     assert did_you_mean("shwo", known) == "; did you mean show?"
     assert did_you_mean("xyz", known) == ""
     assert did_you_mean("__shap__", known) == ""  # asked for by programs
+
+
+def test_unknown_arguments_of_a_method():
+    class Inner:
+        @hinting
+        def turn(self, angle, *, width=3):
+            return angle, width
+
+        @staticmethod
+        @hinting
+        def make(text): ...
+
+    assert Inner().turn(2, width=4) == (2, 4)
+    for call, message in (
+        (
+            lambda: Inner().turn(1, widht=2),
+            "Results.turn: no argument 'widht'; did you mean width?",
+        ),
+        (lambda: Inner().turn(1, q=2), "Results.turn: no argument 'q'; it takes angle, width"),
+        (lambda: Inner.make(q=2), "Results.make: no argument 'q'; it takes text"),
+    ):
+        with pytest.raises(TypeError) as raised:
+            call()
+        assert str(raised.value) == message
+    with pytest.raises(TypeError, match=r"^Results.turn\(\) missing 1 .* 'angle'$"):
+        Inner().turn()

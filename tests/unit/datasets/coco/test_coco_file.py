@@ -11,6 +11,7 @@ from small_coco import SQUARE, changed, coco, read
 
 from condinst.datasets.coco.coco_entries import Segmentation
 from condinst.datasets.coco.coco_file import parse_coco, read_coco_file
+from condinst.datasets.coco.json_stream import load_json
 
 BIG = 10**400
 
@@ -311,3 +312,16 @@ def test_many_compressed_rles_are_all_looked_at(tmp_path):
     data["annotations"] = entries
     [issue] = read(tmp_path, data).issues
     assert (issue.index, issue.rule) == (4321, "rle")
+
+
+@pytest.mark.parametrize("read_file", [read_coco_file, load_json])
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "file not found"), ("{", "not JSON: "), ("", "not JSON: ")]
+)
+def test_the_message_names_the_file(tmp_path, read_file, content, reason):
+    path = tmp_path / "val.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(path))}: {reason}") as raised:
+        read_file(str(path))
+    assert str(raised.value).count(str(path)) == 1

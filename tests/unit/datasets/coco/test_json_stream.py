@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 
 import pytest
 
@@ -100,11 +101,13 @@ def test_keys_that_stand_twice_are_counted(tmp_path):
 
 @pytest.mark.parametrize("name", ["gone.json", ".", "a\0b"])
 def test_no_such_file(tmp_path, name):
-    with pytest.raises(ValueError, match=r"^file not (found|readable)"):
+    with pytest.raises(
+        ValueError, match=rf"^{re.escape(str(tmp_path))}/.*: file not (found|readable)"
+    ):
         load_json(f"{tmp_path}/{name}")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match="^file not readable: .*pipe"):
+    with pytest.raises(ValueError, match="pipe: file not readable: .*pipe"):
         load_json(str(tmp_path / "pipe"))
