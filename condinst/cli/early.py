@@ -19,6 +19,7 @@ from condinst.model_zoo.misplaced import (
     is_folder,
     refuse_checkpoint,
     refuse_config,
+    refuse_exported,
     refuse_folder_of_checkpoints,
     refuse_folder_of_config,
     refuse_folder_of_model,
@@ -81,6 +82,7 @@ def check_config(word: str, more: str = "a config comes before its checkpoint") 
         refuse_checkpoint(word, more)
     file = Path(resolve_config(word))
     refuse_image(word)
+    refuse_exported(word)
     if file.suffix not in CONFIGS:
         raise ValueError(f"config {word}: expected a file that ends in {', '.join(CONFIGS)}")
     if file.suffix == ".py":
@@ -124,6 +126,7 @@ def check_checkpoint(word: str, what: str = "checkpoint") -> None:
     refuse_folder_of_checkpoints(what, word)
     if path.is_file():
         refuse_config(what, word)
+        refuse_exported(word)
         check_file(what, path)
         check_content(path)
         return

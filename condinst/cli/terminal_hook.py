@@ -9,6 +9,7 @@ import torch
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop
 
 from condinst.cli.ap_table import ap_table
 from condinst.cli.matching_table import matching_table
@@ -20,9 +21,24 @@ if TYPE_CHECKING:
 
 
 class TerminalHook(Hook):
-    """Print a table after every validation and test; the commands register it."""
+    """Print a table after every validation and test, and say when a resumed run is complete.
+
+    The commands register it.
+    """
 
     priority = "VERY_LOW"  # after the lines about checkpoints
+
+    def before_train(self, runner: Runner) -> None:
+        loop = runner.train_loop
+        by_epoch = isinstance(loop, EpochBasedTrainLoop)
+        done, total = (loop.epoch, loop.max_epochs) if by_epoch else (loop.iter, loop.max_iters)
+        if 0 < total <= done:
+            unit, key = ("epochs", "max_epochs") if by_epoch else ("iterations", "max_iters")
+            tell(
+                runner.logger,
+                f"complete: {done} of {total} {unit} were trained before, so nothing is trained "
+                f"now; a larger train_cfg.{key} goes on",
+            )
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         table = _tables(metrics, runner.val_evaluator)

@@ -19,6 +19,7 @@ __all__ = [
     "is_folder",
     "refuse_checkpoint",
     "refuse_config",
+    "refuse_exported",
     "refuse_folder_of_checkpoints",
     "refuse_folder_of_config",
     "refuse_folder_of_model",
@@ -27,6 +28,7 @@ __all__ = [
 
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 CONFIGS = (".py", ".json", ".yaml", ".yml")
+_EXPORTED = (".onnx", ".xml", ".pt2")
 
 
 def check_places(config: str | None, checkpoint: str | None) -> None:
@@ -46,7 +48,9 @@ def check_places(config: str | None, checkpoint: str | None) -> None:
         if checkpoint is not None and config.endswith(CHECKPOINTS) and os.path.isfile(config):
             refuse_checkpoint(config)
         refuse_image(config)
+        refuse_exported(config)
     if checkpoint is not None:
+        refuse_exported(checkpoint)
         refuse_folder_of_checkpoints("checkpoint", checkpoint)
         refuse_config("checkpoint", checkpoint)
 
@@ -93,6 +97,15 @@ def refuse_image(word: str) -> None:
     """Refuse an image for a config."""
     if Path(word).suffix.lower() in IMAGE_SUFFIXES and os.path.isfile(word):
         raise ValueError(f"{word}: this is an image, expected a model, which is written first")
+
+
+def refuse_exported(word: str) -> None:
+    """Refuse what ``condinst export`` writes, for a config or a checkpoint."""
+    if word.lower().endswith(_EXPORTED) and os.path.isfile(word):
+        raise ValueError(
+            f"{word}: this is an exported file, expected a config or a checkpoint; condinst demo "
+            "shows it, and the predictors of condinst.deploy run it (docs/deploy.md)"
+        )
 
 
 def is_folder(word: str | Path) -> bool:

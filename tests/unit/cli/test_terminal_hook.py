@@ -2,6 +2,9 @@
 
 from types import SimpleNamespace
 
+import pytest
+from mmengine.runner import EpochBasedTrainLoop
+
 from condinst.cli import terminal_hook
 
 
@@ -22,3 +25,24 @@ def test_the_ap_stands_above_the_matches(monkeypatch):
     ]
     assert told[1] == f"validation after 7 iterations\n{told[0]}"
     assert len(told[2].splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "done", "total", "text"),
+    [
+        (SimpleNamespace, 24, 24, "complete: 24 of 24 iterations"),
+        (SimpleNamespace, 30, 24, "complete: 30 of 24 iterations"),
+        (SimpleNamespace, 23, 24, None),
+        (SimpleNamespace, 0, 0, None),
+        (EpochBasedTrainLoop, 3, 3, "complete: 3 of 3 epochs"),
+        (EpochBasedTrainLoop, 2, 3, None),
+    ],
+)
+def test_a_complete_run_that_is_resumed_says_so(monkeypatch, kind, done, total, text):
+    told = []
+    monkeypatch.setattr(terminal_hook, "tell", lambda logger, text: told.append(text))
+    loop = kind.__new__(kind)
+    names = ("_epoch", "_max_epochs") if kind is EpochBasedTrainLoop else ("iter", "max_iters")
+    vars(loop).update(zip(names, (done, total), strict=True))
+    terminal_hook.TerminalHook().before_train(SimpleNamespace(logger=None, train_loop=loop))
+    assert [line[: len(text or "")] for line in told] == ([text] if text else [])

@@ -20,10 +20,15 @@ def work(tmp_path, monkeypatch):
     Path("work_dirs/mine/iter_9.pth").write_bytes(b"PK\x03\x04")
     Path("work_dirs/mine/last_checkpoint").write_text("/moved/since/iter_9.pth")
     Path("empty").mkdir()
+    Path("a.onnx").write_bytes(b"\x08\x09")
     Path("a.PNG").write_bytes(b"\x89PNG\r\n\x1a\n")
 
 
 LAST, CONFIG = Path("work_dirs/mine/iter_9.pth"), Path("mine/mine.py")
+EXPORTED = (
+    "a.onnx: this is an exported file, expected a config or a checkpoint; condinst demo shows it, "
+    "and the predictors of condinst.deploy run it (docs/deploy.md)"
+)
 SWAPPED = "a config comes before its checkpoint"
 
 
@@ -48,6 +53,8 @@ SWAPPED = "a config comes before its checkpoint"
             "checkpoint work_dirs/mine: is a folder, expected a checkpoint file; did you mean "
             f"{LAST}?",
         ),
+        (("a.onnx",), EXPORTED),
+        ((CONFIG, "a.onnx"), EXPORTED),
         ((CONFIG, "empty"), "checkpoint empty: is a folder, expected a checkpoint file"),
     ],
 )
