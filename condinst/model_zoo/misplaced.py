@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from condinst.images.sources import IMAGE_SUFFIXES
 from condinst.model_zoo.index import list_models
 
 __all__ = [
@@ -95,6 +94,8 @@ def refuse_config(what: str, word: str) -> None:
 
 def refuse_image(word: str) -> None:
     """Refuse an image for a config."""
+    from condinst.images.sources import IMAGE_SUFFIXES  # imports numpy
+
     if Path(word).suffix.lower() in IMAGE_SUFFIXES and os.path.isfile(word):
         raise ValueError(f"{word}: this is an image, expected a model, which is written first")
 

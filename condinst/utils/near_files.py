@@ -27,8 +27,14 @@ def did_you_mean(path: str | os.PathLike[str], kind: str = "any") -> str:
             ]
     except (OSError, ValueError):
         return ""
-    ending = os.path.splitext(name)[1].lower()
-    if kind == "file" and ending:
-        names = [other for other in names if os.path.splitext(other)[1].lower() == ending]
-    close = difflib.get_close_matches(name, names, 1, 0.7)
-    return f"; did you mean {os.path.join(folder, close[0])}?" if close else ""
+    stem, ending = os.path.splitext(name)
+    if kind == "file" and ending:  # which they share, and which makes short names look alike
+        stems = {}
+        for other in names:
+            parts = os.path.splitext(other)
+            if parts[1].lower() == ending.lower():
+                stems[parts[0]] = other
+    else:
+        stem, stems = name, {other: other for other in names}
+    close = difflib.get_close_matches(stem, stems, 1, 0.7)
+    return f"; did you mean {os.path.join(folder, stems[close[0]])}?" if close else ""

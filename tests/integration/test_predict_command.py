@@ -143,7 +143,7 @@ def test_images_of_the_same_name_do_not_overwrite_each_other(checkpoint, three_i
         (["FOLDER", "--no-images"], "nothing would be written"),
         (["FILM", "--format", "labelme"], "for image files, not for videos"),
         ([], "expected an image, folder or video after the model"),
-        (["FOLDER", "--device", "cuda:77"], "device='cuda:77': "),
+        (["FOLDER", "--device", "cuda:77"], "cuda:77"),
         (["FOLDER", "--batch-size", "0"], "--batch-size 0: expected 1 or more"),
     ],
 )

