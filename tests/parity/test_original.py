@@ -100,7 +100,7 @@ def case(shared, request):
 
 
 def test_predictions(case):
-    """Boxes to 1e-2 pixel, scores to 1e-4, masks to 99.99% of pixels or an IoU of 0.999."""
+    """Boxes to 1e-2 pixel, scores to 1e-4, masks to an IoU of 0.998."""
     case.model.eval()
     with torch.no_grad():
         (sample,) = case.model.test_step(case.batch(with_objects=False))
@@ -120,8 +120,8 @@ def test_predictions(case):
     for mask, i in zip(actual.masks, inds.tolist(), strict=True):
         reference = coco_mask.decode(expected["masks"][i]).astype(bool)
         union, wrong = (mask.numpy() | reference).sum(), (mask.numpy() ^ reference).sum()
-        # without AVX-512, 72 pixels of one random mask's 49,559 are others
-        assert wrong <= max(1e-4 * reference.size, 1e-3 * union)
+        # 0.999 where the answers were made; without AVX-512 72 of one mask's 49,559 pixels differ
+        assert wrong <= 2e-3 * union
 
 
 def test_losses_and_gradients(case):
