@@ -8,11 +8,12 @@ on noise: resident memory on a CPU, and what PyTorch allocates on a GPU.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import add_cfg_options, read_ahead, read_config
@@ -110,6 +111,21 @@ def _read(args: argparse.Namespace, parts: Sequence[str]) -> Config:
     return cfg
 
 
+@contextlib.contextmanager
+def _only_errors() -> Iterator[None]:
+    """Log errors only during the block; else a line is logged for each parameter."""
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@_only_errors()
 def describe(
     cfg: Config,
     *,
@@ -132,7 +148,6 @@ def describe(
         ValueError: the model is not one of ours, or an argument is out of range.
     """
     import torch
-    from mmengine.logging import MMLogger
     from mmengine.registry import DefaultScope
 
     from condinst.config.blame import blaming
@@ -144,9 +159,6 @@ def describe(
         size = _check_size(size or _pipeline_size(cfg))
     if batch_size < 1:
         raise ValueError(f"--batch-size {batch_size}: expected 1 or more")
-    MMLogger.get_current_instance().setLevel(
-        logging.ERROR
-    )  # else a line is logged for each parameter
     with blaming(cfg):
         model = build_model(cfg)
     if not isinstance(model, CondInst):
