@@ -122,14 +122,14 @@ def _check(args: argparse.Namespace) -> None:
     out = Path(args.out or f"{Path(args.config).stem}{_ENDINGS[args.format]}")
     for path in (out, *([out.with_suffix(".bin")] if args.format == "openvino" else [])):
         check_not_read("--out", path, args.config, args.checkpoint)
-    for option in ("calibration_images", "check_images"):
-        if getattr(args, option) is not None:
-            check_images(f"--{option.replace('_', '-')}", getattr(args, option))
     check_least("--batch-size", args.batch_size)
     check_least("--num-calibration-images", args.num_calibration_images)
     check_least("--num-check-images", args.num_check_images)
     for side in args.fixed_size or ():
         check_least("--fixed-size", side)
+    for option in ("calibration_images", "check_images"):
+        if getattr(args, option) is not None:
+            check_images(f"--{option.replace('_', '-')}", getattr(args, option))
 
 
 def run(args: argparse.Namespace) -> int:
