@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import add_cfg_options, check_writable, read_ahead, read_config
-from condinst.cli.early import check_config, check_least
+from condinst.cli.early import check_config
 from condinst.cli.output_places import check_apart, check_free
+from condinst.cli.values import check_least
 from condinst.utils.files import write_whole
 from condinst.utils.names import printable, safe_part
 from condinst.utils.words import counted

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from condinst.cli.common import make_parser
-from condinst.cli.early import check_config, check_content, check_file, check_out_file, check_range
+from condinst.cli.early import check_config, check_content, check_file, check_out_file
 from condinst.cli.output_places import check_not_read
+from condinst.cli.values import check_range
 from condinst.compat import require_packages
 from condinst.compat.checkpoint_file import PICKLES
 from condinst.utils.hub import PREFIX as HUB

@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from condinst.cli.early import check_device, check_file, check_least, check_model_words, check_range
+from condinst.cli.early import check_file, check_model_words
 from condinst.cli.ending import ends_by_signals
 from condinst.cli.predict_sources import split_model
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
+from condinst.cli.values import check_device, check_least, check_range
 from condinst.demo.later import LoadedLater
 from condinst.demo.server import check_gradio, serve
 from condinst.demo.settings import Settings

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import ast
-import ctypes
-import math
 import os
-import re
-import sys
 import warnings
 from pathlib import Path
 
 from condinst.compat.checkpoint_file import TRUST, check_ends
-from condinst.inference.options import device_hint
 from condinst.model_zoo.misplaced import (
     CHECKPOINTS,
     CONFIGS,
@@ -35,22 +30,18 @@ __all__ = [
     "check_checkpoint",
     "check_config",
     "check_content",
-    "check_device",
     "check_exists",
     "check_file",
     "check_folder",
     "check_images",
-    "check_least",
     "check_model_words",
     "check_out_file",
-    "check_range",
     "is_checkpoint",
 ]
 
 _MAX_BYTES = 1_000_000  # of a config; ours have 10,000
 # a zip archive, as torch writes now, and a pickle of protocol 2, as it wrote before 1.6
 _MAGIC = (b"PK\x03\x04", b"\x80\x02")
-_DEVICE = re.compile(r"(?:cpu|cuda|xpu|mps|npu|mlu|musa|hpu|meta)(?::\d+)?")
 
 
 def is_checkpoint(word: str) -> bool:
@@ -274,63 +265,6 @@ def check_out_file(what: str, path: str | Path) -> None:
         raise ValueError(f"{what} {path}: is a folder, expected the name of a file")
     check_writable(what, Path(path).parent)
     check_replaceable(path)
-
-
-def check_device(word: str | None, option: str = "--device") -> None:
-    """Check a device's name and its driver; whether the machine has the device needs PyTorch.
-
-    Raises:
-        ValueError: no device has such a name, or there is no driver for it.
-    """
-    if word is None or _DEVICE.fullmatch(word):
-        _check_driver(word, option)
-        return
-    raise ValueError(f"{option} {word}: expected cpu, cuda or cuda:N{device_hint(word)}")
-
-
-def _check_driver(word: str | None, option: str) -> None:
-    """Refuse a GPU where nothing is installed that could drive one; PyTorch finds the rest."""
-    kind = (word or "").partition(":")[0]
-    if kind == "mps" and sys.platform != "darwin":
-        raise ValueError(f"{option} {word}: exists on macOS only; {option} cpu runs anywhere")
-    if kind != "cuda" or not sys.platform.startswith("linux") or os.path.exists("/dev/kfd"):
-        return  # AMD's GPUs have the name cuda, too
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        raise ValueError(
-            f"{option} {word}: no driver of an NVIDIA GPU is installed here; {option} cpu runs "
-            "anywhere"
-        ) from None
-
-
-def check_range(option: str, value: float | None, low: float = 0.0, high: float = 1.0) -> None:
-    """Check that a number lies in a range, both ends included.
-
-    Raises:
-        ValueError: the number lies outside the range.
-    """
-    if value is None or low <= value <= high:
-        return
-    percent = f"; did you mean {value / 100:g}?" if high == 1 and 1 < value <= 100 else ""
-    given, least, most = map(_short, (value, low, high))
-    raise ValueError(f"{option} {given}: expected a number from {least} to {most}{percent}")
-
-
-def check_least(option: str, value: float | None, least: float = 1) -> None:
-    """Check that a number is not too small.
-
-    Raises:
-        ValueError: the number is too small, or not a number.
-    """
-    if value is not None and not (math.isfinite(value) and value >= least):
-        raise ValueError(f"{option} {_short(value)}: expected {_short(least)} or more")
-
-
-def _short(value: float) -> str:
-    """Return a number in words that can be typed again: 4294967295, not 4.29497e+09."""
-    whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
-    return str(int(value)) if whole else f"{value:g}"
 
 
 def _begins(path: Path, beginnings: tuple[bytes, ...]) -> bool:

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from condinst.cli.common import make_parser
-from condinst.cli.early import check_images, check_least, check_model_words, check_out_file
+from condinst.cli.early import check_images, check_model_words, check_out_file
 from condinst.cli.output_places import check_not_read
 from condinst.cli.parser import needs
+from condinst.cli.values import check_least
 from condinst.utils.names import printable
 
 _ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}

@@ -17,14 +17,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from condinst.cli.common import add_cfg_options, read_ahead, read_config
-from condinst.cli.early import (
-    check_checkpoint,
-    check_config,
-    check_device,
-    check_least,
-    is_checkpoint,
-)
+from condinst.cli.early import check_checkpoint, check_config, is_checkpoint
 from condinst.cli.parser import idle_with
+from condinst.cli.values import check_device, check_least
 from condinst.config.known import OUR_DETECTORS
 from condinst.config.nodes import inner_dataset, type_name
 from condinst.utils.names import printable

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from condinst.cli.common import check_writable, make_parser
-from condinst.cli.early import check_least, check_range
+from condinst.cli.values import check_least, check_range
 from condinst.utils.names import printable
 from condinst.utils.words import counted
 

@@ -12,8 +12,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from condinst.cli.early import check_exists, check_range
+from condinst.cli.early import check_exists
 from condinst.cli.output_places import is_same
+from condinst.cli.values import check_range
 from condinst.utils.files import check_writable
 from condinst.utils.names import printable
 

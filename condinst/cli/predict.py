@@ -10,12 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condinst.cli.early import (
-    check_device,
-    check_least,
-    check_model_words,
-    check_range,
-)
+from condinst.cli.early import check_model_words
 from condinst.cli.ending import ends_by_signals
 from condinst.cli.parser import idle_with
 from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError
@@ -32,6 +27,7 @@ from condinst.cli.predict_sources import (
 )
 from condinst.cli.predict_video import VideoOutput
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling, tile_arguments
+from condinst.cli.values import check_device, check_least, check_range
 from condinst.images.live import LiveStream, is_live
 from condinst.images.sources import single_images
 from condinst.images.web import is_url

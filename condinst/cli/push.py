@@ -13,7 +13,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from condinst.cli.early import check_content, check_exists, check_file, check_range
+from condinst.cli.early import check_content, check_exists, check_file
+from condinst.cli.values import check_range
 from condinst.compat import require_packages
 from condinst.utils.files import check_writable
 from condinst.utils.hub import check_repo, upload_to_hub

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from condinst.cli.common import check_writable, make_parser
-from condinst.cli.early import check_least
 from condinst.cli.make_shapes import ImageCounter
+from condinst.cli.values import check_least
 from condinst.compat.base_configs import shipped_config
 from condinst.utils.names import printable
 

@@ -18,19 +18,13 @@ from condinst.cli.common import (
     read_ahead,
     use_rle_masks,
 )
-from condinst.cli.early import (
-    check_folder,
-    check_least,
-    check_model_words,
-    check_out_file,
-    check_range,
-    is_checkpoint,
-)
+from condinst.cli.early import check_folder, check_model_words, check_out_file, is_checkpoint
 from condinst.cli.once import is_first_process
 from condinst.cli.output_places import check_apart, check_free, check_not_data, check_not_read
 from condinst.cli.parser import needs
 from condinst.cli.stored_test import read_stored_config
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling
+from condinst.cli.values import check_least, check_range
 from condinst.cli.views import augment, cut
 from condinst.utils.files import write_whole
 from condinst.utils.names import printable

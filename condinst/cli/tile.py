@@ -10,9 +10,10 @@ import argparse
 from pathlib import Path
 
 from condinst.cli.common import check_writable
-from condinst.cli.early import check_file, check_folder, check_range
+from condinst.cli.early import check_file, check_folder
 from condinst.cli.output_places import check_not_read
 from condinst.cli.tile_arguments import check_tile_values, tile_size
+from condinst.cli.values import check_range
 from condinst.dataset_converters.tile_names import check_tiles_folder, output_names
 from condinst.utils.names import printable
 from condinst.utils.words import counted

@@ -18,9 +18,10 @@ from condinst.cli.common import (
     read_ahead,
     use_rle_masks,
 )
-from condinst.cli.early import check_checkpoint, check_config, check_least, check_range
+from condinst.cli.early import check_checkpoint, check_config
 from condinst.cli.loggers import LOGGERS, add_loggers, check_loggers
 from condinst.cli.once import is_first_process
+from condinst.cli.values import check_least, check_range
 from condinst.utils.durations import parse_duration
 from condinst.utils.names import printable
 

@@ -33,8 +33,6 @@ from condinst.compat.safetensors_file import read_safetensors
 from condinst.compat.safetensors_header import SUFFIX, begins_as_safetensors
 from condinst.utils import hub
 
-"""Environment variable: the path or URL of the one file that is loaded as an ordinary pickle."""
-
 _TORCH_HAS_ALLOW_LIST = digit_version(torch.__version__) >= digit_version("2.6")
 
 

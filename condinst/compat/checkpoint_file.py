@@ -19,7 +19,7 @@ from typing import BinaryIO
 from condinst.compat.safetensors_header import SUFFIX, begins_as_safetensors, check_length
 
 TRUST = "CONDINST_TRUST_CHECKPOINT"
-"""The environment variable that names a file which is read unchecked."""
+"""Environment variable: the path or URL of the one file that is loaded as an ordinary pickle."""
 
 PICKLES = (b"\x80", b"(", b"}", b"c", b"]")
 """The first byte of a pickle: protocol 2 and later, or a dict as protocols 0 and 1 write it."""

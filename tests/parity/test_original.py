@@ -17,6 +17,7 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
+from processor import HAS_AVX512
 from pycocotools import mask as coco_mask
 
 from condinst.checkpoints import to_condinst, to_original
@@ -100,7 +101,7 @@ def case(shared, request):
 
 
 def test_predictions(case):
-    """Boxes to 1e-2 pixel, scores to 1e-4, masks to an IoU of 0.998."""
+    """Boxes to 1e-2 pixel, scores to 1e-4, masks to an IoU of 0.999 (0.998 without AVX-512)."""
     case.model.eval()
     with torch.no_grad():
         (sample,) = case.model.test_step(case.batch(with_objects=False))
@@ -117,11 +118,13 @@ def test_predictions(case):
     assert nearest.max() < 1e-2
     assert (actual.scores - scores[inds]).abs().max() < 1e-4
     assert len(order) == len(scores)
+    ious = []
     for mask, i in zip(actual.masks, inds.tolist(), strict=True):
         reference = coco_mask.decode(expected["masks"][i]).astype(bool)
-        union, wrong = (mask.numpy() | reference).sum(), (mask.numpy() ^ reference).sum()
-        # 0.999 where the answers were made; without AVX-512 72 of one mask's 49,559 pixels differ
-        assert wrong <= 2e-3 * union
+        union = (mask.numpy() | reference).sum()
+        ious.append(1.0 if union == 0 else (mask.numpy() & reference).sum() / union)
+    # without AVX-512, 72 of one mask's 49,559 pixels differ
+    assert min(ious) > (0.999 if HAS_AVX512 else 0.998)
 
 
 def test_losses_and_gradients(case):

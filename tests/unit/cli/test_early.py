@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from condinst.cli import early
-from condinst.cli.early import check_checkpoint, check_config, check_device
+from condinst.cli.early import check_checkpoint, check_config
 from condinst.cli.main import main
 
 
@@ -108,37 +107,6 @@ def test_a_file_that_the_user_trusts_is_read(work, monkeypatch):
     Path("old.pth").write_bytes(b"any")
     monkeypatch.setenv("CONDINST_TRUST_CHECKPOINT", "old.pth")
     check_checkpoint("old.pth")
-
-
-@pytest.mark.parametrize(
-    "line", ["predict shapes a.png", "demo shapes", "info shapes --size 64 64"]
-)
-def test_a_gpu_without_a_driver(line, work, monkeypatch, capsys):
-    def no_driver(name):
-        raise OSError(name)
-
-    monkeypatch.setattr(early.ctypes, "CDLL", no_driver)
-    monkeypatch.setattr(early.os.path, "exists", lambda path: path != "/dev/kfd")
-    monkeypatch.setattr(early.sys, "platform", "linux")
-    for device in ("cuda", "cuda:1", "mps"):
-        assert main([*line.split(), "--device", device]) == 1
-        captured = capsys.readouterr()
-        assert captured.err.startswith(f"error: --device {device}: ")
-        assert captured.err.endswith("; --device cpu runs anywhere\n")
-        assert captured.out == ""
-
-
-def test_where_there_may_be_a_driver(monkeypatch):
-    monkeypatch.setattr(early.sys, "platform", "linux")
-    monkeypatch.setattr(early.ctypes, "CDLL", lambda name: None)
-    check_device("cuda:0")
-    monkeypatch.setattr(early.ctypes, "CDLL", None)  # must not be called
-    monkeypatch.setattr(early.os.path, "exists", lambda path: path == "/dev/kfd")
-    check_device("cuda")  # AMD's
-    monkeypatch.setattr(early.os.path, "exists", lambda path: False)
-    monkeypatch.setattr(early.sys, "platform", "win32")
-    check_device("cuda")
-    check_device("cpu")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """condinst info: parameters and FLOPs by hand and by torchvision's figures, memory by bounds."""
 
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from torch import nn
 from torchvision.models import ResNet18_Weights
 
@@ -35,6 +37,17 @@ def resnet18():
 @pytest.fixture(scope="module")
 def small():
     return build_model(read_config(str(SMALL)))
+
+
+def test_the_log_keeps_its_level():
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        info.describe(read_config(str(SMALL)), size=(64, 64), memory=False)
+        assert logger.level == logging.INFO
+    finally:
+        logger.setLevel(level)
 
 
 def test_parameters_of_resnet18(resnet18):

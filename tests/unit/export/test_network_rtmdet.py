@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from onnx import TensorProto
+from processor import HAS_AVX512
 from small_detector import REPO, image
 from small_rtmdet import photographs, seeded_rtmdet, small_rtmdet
 
@@ -146,8 +147,8 @@ def test_the_newer_exporter_and_a_fixed_size(model):
 def test_padding_of_the_pipeline(model, older_exporter):
     exported = build_onnx(model, batch=1, padding=GRAY)
     chosen = images(SIZES[:3], GRAY)
-    # flat gray saturates these random weights: 0.034 pixels on processors without AVX-512
-    assert_equal(model, exported, chosen, box=5e-2)
+    # these random weights amplify the last bits of floats: 0.034 pixels without AVX-512
+    assert_equal(model, exported, chosen, box=1e-2 if HAS_AVX512 else 5e-2)
     plain = run_eager(model, images(SIZES[:1])[0])
     assert not np.array_equal(plain["boxes"], run_eager(model, chosen[0])["boxes"])
 
