@@ -8,8 +8,6 @@ with ``pytest -m slow tests/integration/test_demo.py``.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chromium import chromium
 from commands import free_port
 from PIL import Image
 
@@ -58,14 +57,8 @@ def address(images):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    names = ("chromium-headless-shell", "chromium")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with chromium() as started:
+        yield started
 
 
 class Page:
