@@ -11,7 +11,8 @@ from mmengine.logging import MessageHub
 from condinst.models.boxinst import BoxInstMaskHead
 from condinst.models.heads.mask_head import CondInstMaskHead
 from condinst.models.losses import mask_losses as mask_loss_module
-from condinst.models.losses.box_supervision import BoxSupervision, pairwise_loss
+from condinst.models.losses.box_supervision import BoxSupervision
+from condinst.models.losses.pairwise_loss import pairwise_loss
 from condinst.models.structures import GroundTruth, Instances
 from condinst.targets.color_similarity import neighbor_offsets
 
