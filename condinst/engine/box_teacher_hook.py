@@ -31,6 +31,8 @@ class BoxTeacherHook(EMAHook):
         iou_thr: least IoU of a box and the teacher's box whose mask it gets, from 0 to 1.
         momentum: weight of the trained weights in an update of the teacher; 0.001 keeps 0.999 of
             the teacher.
+        update_buffers: whether the running statistics of norms are averaged as the weights are;
+            those of the last iterations would not fit averaged weights.
         kwargs: see mmengine's ``EMAHook``.
 
     Raises:
@@ -38,8 +40,14 @@ class BoxTeacherHook(EMAHook):
             not learn from boxes, or there is another moving average.
     """
 
-    def __init__(self, iou_thr: float = 0.5, momentum: float = 0.001, **kwargs: Any) -> None:
-        super().__init__(momentum=momentum, **kwargs)
+    def __init__(
+        self,
+        iou_thr: float = 0.5,
+        momentum: float = 0.001,
+        update_buffers: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(momentum=momentum, update_buffers=update_buffers, **kwargs)
         if not 0 <= iou_thr <= 1:
             raise ValueError(f"BoxTeacherHook: iou_thr={iou_thr!r}, expected 0 to 1")
         self.iou_thr = iou_thr

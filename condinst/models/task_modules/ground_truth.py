@@ -122,8 +122,8 @@ def _take_pseudo_masks(truth: GroundTruth, objects: InstanceData, size: tuple[in
     if objects.pseudo_masks.shape[1:] != size:
         raise ValueError(
             f"a teacher has predicted masks of {tuple(objects.pseudo_masks.shape[1:])} cells, but "
-            f"the batch has {size}: BoxTeacherHook does not go with "
-            "model.data_preprocessor.batch_augments"
+            f"the batch has {size}: only steps that change colors may follow KeepTeacherImage, and "
+            "BoxTeacherHook does not go with model.data_preprocessor.batch_augments"
         )
     truth.pseudo_masks = objects.pseudo_masks
     truth.pseudo_scores = objects.pseudo_scores

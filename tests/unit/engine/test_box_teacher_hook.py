@@ -22,6 +22,7 @@ from condinst.targets.target_types import SimilarColors
 
 MOMENTUM = 0.25
 WEIGHT = "mask_head.mask_feature_head.conv_pred.weight"
+STATISTIC = "mask_head.mask_feature_head.conv_branch.0.bn.running_mean"
 
 
 class OneImage(Dataset):
@@ -38,7 +39,7 @@ class OneImage(Dataset):
 
 
 class Note(Hook):
-    """Notes the trained weight after each iteration, before the teacher follows, and the losses."""
+    """Notes a weight, a running mean and the losses after each step, before the teacher follows."""
 
     priority = "HIGHEST"
 
@@ -46,7 +47,8 @@ class Note(Hook):
         self.weights, self.losses = [], []
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self.weights.append(dict(runner.model.named_parameters())[WEIGHT].detach().clone())
+        state = runner.model.state_dict()
+        self.weights.append({name: state[name].clone() for name in (WEIGHT, STATISTIC)})
         self.losses.append(outputs)
 
 
@@ -103,17 +105,19 @@ def test_the_teachers_masks_begin_after_the_warm_up(run):
     assert all(torch.isfinite(losses["loss"]) for losses in note.losses)
 
 
-def test_a_checkpoint_has_the_teacher_as_its_weights(run):
+@pytest.mark.parametrize("name", [WEIGHT, STATISTIC])
+def test_a_checkpoint_has_the_teacher_as_its_weights(run, name):
     """The teacher begins with the weights of the first iteration, as mmengine's average does."""
     folder, note = run
     checkpoint = load(folder / "iter_6.pth")
-    average = note.weights[0].double()
-    for weight in note.weights[1:]:
-        average = (1 - MOMENTUM) * average + MOMENTUM * weight.double()
-    found = checkpoint["state_dict"][WEIGHT]
+    average, *others = (weights[name].double() for weights in note.weights)
+    for weight in others:
+        average = (1 - MOMENTUM) * average + MOMENTUM * weight
+    found = checkpoint["state_dict"][name]
     torch.testing.assert_close(found.double(), average, rtol=1e-6, atol=1e-7)
-    assert torch.equal(checkpoint["ema_state_dict"][f"module.{WEIGHT}"], note.weights[-1])
-    assert (found - note.weights[-1]).abs().max() > 1e-5
+    trained = note.weights[-1][name]
+    assert torch.equal(checkpoint["ema_state_dict"][f"module.{name}"], trained)
+    assert (found - trained).abs().max() > 1e-5
 
 
 def test_the_weights_load_strictly_into_condinst(run):
@@ -125,7 +129,8 @@ def test_the_weights_load_strictly_into_condinst(run):
 def test_a_resumed_training_is_no_different(run, tmp_path):
     folder, note = run
     resumed = train(tmp_path, 6, load_from=str(folder / "iter_3.pth"))
-    assert all(torch.equal(a, b) for a, b in zip(resumed.weights, note.weights[3:], strict=True))
+    for a, b in zip(resumed.weights, note.weights[3:], strict=True):
+        assert torch.equal(a[WEIGHT], b[WEIGHT])
     expected, found = load(folder / "iter_6.pth"), load(tmp_path / "iter_6.pth")
     for part in ("state_dict", "ema_state_dict"):
         for name, tensor in expected[part].items():
