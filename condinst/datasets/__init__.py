@@ -18,6 +18,7 @@ _MODULES = {
     "CopyPaste": "transforms.copy_paste",
     "CutTiles": "transforms.cut_tiles",
     "FitBoxesToMasks": "transforms.fit_boxes",
+    "KeepTeacherImage": "transforms.keep_teacher_image",
     "LoadAnnotations": "transforms.load_annotations",
     "LoadImageFromFile": "transforms.load_image",
     "MixUp": "transforms.mixup",
@@ -27,6 +28,7 @@ _MODULES = {
     "PrepareMaskTargets": "transforms.prepare_mask_targets",
     "PrepareMixedTargets": "transforms.prepare_mixed_targets",
     "RandomAffine": "transforms.erase_and_warp",
+    "RandomBlur": "transforms.keep_teacher_image",
     "RandomErasing": "transforms.erase_and_warp",
     "RandomTile": "transforms.random_tile",
     "Resize": "transforms.fast_transforms",
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from condinst.datasets.transforms.fast_transforms import Resize as Resize
     from condinst.datasets.transforms.fast_transforms import YOLOXHSVRandomAug as YOLOXHSVRandomAug
     from condinst.datasets.transforms.fit_boxes import FitBoxesToMasks as FitBoxesToMasks
+    from condinst.datasets.transforms.keep_teacher_image import KeepTeacherImage as KeepTeacherImage
+    from condinst.datasets.transforms.keep_teacher_image import RandomBlur as RandomBlur
     from condinst.datasets.transforms.load_annotations import LoadAnnotations as LoadAnnotations
     from condinst.datasets.transforms.load_image import LoadImageFromFile as LoadImageFromFile
     from condinst.datasets.transforms.mixup import CachedMixUp as CachedMixUp

@@ -5,6 +5,7 @@
 import mmdet.engine  # noqa: F401
 import mmdet.visualization  # noqa: F401
 
+from condinst.engine.box_teacher_hook import BoxTeacherHook
 from condinst.engine.checkpoint_hook import CompleteCheckpointHook
 from condinst.engine.cpu_amp import CpuAmpOptimWrapper
 from condinst.engine.curve_hook import CurveHook
@@ -16,6 +17,7 @@ from condinst.engine.signals import StopHook
 from condinst.engine.visualization_hook import VisualizationHook
 
 __all__ = [
+    "BoxTeacherHook",
     "CompleteCheckpointHook",
     "CpuAmpOptimWrapper",
     "CurveHook",

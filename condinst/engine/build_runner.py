@@ -129,9 +129,10 @@ def _check_optimizer(cfg: Config, strategy: str, expected: str | None) -> None:
 def _check_hooks(cfg: Config, strategy: str) -> None:
     hooks = [*(cfg.get("custom_hooks") or []), *(cfg.get("default_hooks") or {}).values()]
     for hook in hooks:
-        if _is_dict(hook) and type_name(hook) == "EMAHook":
+        name = type_name(hook) if _is_dict(hook) else None
+        if name in ("EMAHook", "BoxTeacherHook"):
             raise ValueError(
-                f"custom_hooks has EMAHook, which copies the whole model, but {strategy} shards "
+                f"custom_hooks has {name}, which copies the whole model, but {strategy} shards "
                 "it over the processes: remove one of them"
             )
 

@@ -45,6 +45,7 @@ class BoxInstMaskHead(CondInstMaskHead):
     Args:
         pairwise_size, pairwise_dilation, pairwise_weight, warmup_iters, warmup_start: see
             :class:`~condinst.models.losses.box_supervision.BoxSupervision`.
+        pseudo_weight, affinity_weight: likewise.
         kwargs: see :class:`~condinst.models.heads.mask_head.CondInstMaskHead`.
     """
 
@@ -56,11 +57,19 @@ class BoxInstMaskHead(CondInstMaskHead):
         pairwise_weight: float = 1.0,
         warmup_iters: int = 10000,
         warmup_start: int = 0,
+        pseudo_weight: float = 0.5,
+        affinity_weight: float = 0.1,
         **kwargs,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.boxes = BoxSupervision(
-            pairwise_size, pairwise_dilation, pairwise_weight, warmup_iters, warmup_start
+            pairwise_size,
+            pairwise_dilation,
+            pairwise_weight,
+            warmup_iters,
+            warmup_start,
+            pseudo_weight,
+            affinity_weight,
         )
 
 

@@ -52,6 +52,9 @@ class GroundTruth:
             where boxes supervise the masks; None otherwise.
         box_only: (M,) bool, whether the box alone supervises the mask of the object; None where
             all objects of the dataset are of one kind.
+        pseudo_masks: (M, H, W) probabilities of the masks that a teacher predicts, 0 outside the
+            boxes; None without a teacher.
+        pseudo_scores: (M,) confidence in each of them, from 0 to 1; 0 where there is none.
     """
 
     bboxes: Tensor
@@ -61,6 +64,8 @@ class GroundTruth:
     semantic: Tensor | None = None
     pairwise_edges: Tensor | None = None
     box_only: Tensor | None = None
+    pseudo_masks: Tensor | None = None
+    pseudo_scores: Tensor | None = None
 
 
 @dataclass

@@ -74,6 +74,12 @@ pipeline = [*_base_.train_dataloader.dataset.pipeline]
 pipeline.insert(-1, dict(type="PrepareBoxTargets", stride=4, bottom_pixels_removed=0))
 train_dataloader = dict(dataset=dict(pipeline=pipeline))
 """
+# Likewise, and a teacher predicts masks, at first where there is little to see.
+BOXTEACHER = """
+_base_ = "boxinst.py"
+model = dict(test_cfg=dict(score_thr=0.0))
+custom_hooks = [*_base_.custom_hooks, dict(type="BoxTeacherHook", iou_thr=0.0, momentum=0.5)]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +97,7 @@ def folder(tmp_path_factory, shapes):
     text = CONFIG.format(base=SMALL.as_posix(), ann_file=ann_file.as_posix())
     (folder / "config.py").write_text(text)
     (folder / "boxinst.py").write_text(BOXINST)
+    (folder / "boxteacher.py").write_text(BOXTEACHER)
     (folder / "recorder.py").write_text(RECORDER)
     return folder
 
@@ -166,8 +173,9 @@ def test_two_processes_train_as_one_does(folder, shapes, one, launch):
     assert {"loss_mask", "loss_semantic"} <= losses.keys()
 
 
-def test_two_processes_learn_from_boxes_as_one_does(folder, shapes):
-    config, work_dirs = folder / "boxinst.py", (folder / "boxes one", folder / "boxes two")
+@pytest.mark.parametrize("name", ["boxinst", "boxteacher"])
+def test_two_processes_learn_from_boxes_as_one_does(folder, shapes, name):
+    config, work_dirs = folder / f"{name}.py", [folder / f"{name} {n}" for n in ("one", "two")]
     settings = environment(folder)
     command = TRAIN, config, "--work-dir", work_dirs[0]
     run(*command, data=shapes, environment=settings)
@@ -180,6 +188,9 @@ def test_two_processes_learn_from_boxes_as_one_does(folder, shapes):
     losses = assert_equal_runs(*work_dirs)
     assert losses["loss_mask_project"] > 0
     assert losses["loss_mask_pairwise"] > 0
+    if name == "boxteacher":
+        assert losses["loss_mask_pseudo"] > 0
+        assert losses["loss_mask_affinity"] > 0
 
 
 def assert_equal_runs(one, work_dir):

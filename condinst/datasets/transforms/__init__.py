@@ -10,6 +10,7 @@ from condinst.datasets.transforms.fast_transforms import (
     YOLOXHSVRandomAug,
 )
 from condinst.datasets.transforms.fit_boxes import FitBoxesToMasks
+from condinst.datasets.transforms.keep_teacher_image import KeepTeacherImage, RandomBlur
 from condinst.datasets.transforms.load_annotations import LoadAnnotations
 from condinst.datasets.transforms.load_image import LoadImageFromFile
 from condinst.datasets.transforms.mixup import CachedMixUp, MixUp
@@ -27,6 +28,7 @@ __all__ = [
     "CopyPaste",
     "CutTiles",
     "FitBoxesToMasks",
+    "KeepTeacherImage",
     "LoadAnnotations",
     "LoadImageFromFile",
     "MixUp",
@@ -36,6 +38,7 @@ __all__ = [
     "PrepareMaskTargets",
     "PrepareMixedTargets",
     "RandomAffine",
+    "RandomBlur",
     "RandomErasing",
     "RandomTile",
     "Resize",

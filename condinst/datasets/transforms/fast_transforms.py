@@ -11,6 +11,7 @@ time.
 import cv2
 import mmcv
 import numpy as np
+import torch
 from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
 from mmdet.datasets.transforms import PackDetInputs as MMDetPackDetInputs
 from mmdet.datasets.transforms import Resize as MMDetResize
@@ -117,21 +118,29 @@ def _is_view_of_rgb(image: np.ndarray) -> bool:
 class PackDetInputs(MMDetPackDetInputs):
     """``PackDetInputs`` of mmdet that splits the image into planes with OpenCV.
 
-    16-bit images become float32, because torch has almost no arithmetic for uint16.
+    16-bit images become float32, because torch has almost no arithmetic for uint16. The image that
+    ``KeepTeacherImage`` has kept becomes ``teacher_img`` of the data sample, (C, H, W).
     """
 
     def transform(self, results: dict) -> dict:
         image = results.get("img")
-        if image is not None and image.dtype == np.uint16:
-            image = results["img"] = image.astype(np.float32)
-        if image is not None and image.ndim == 2:
-            image = image[:, :, None]
-        if image is not None and image.ndim == 3:
+        if image is not None:
             # The planes may be written to: torch warns of arrays that may not, such as those of
             # Pillow's images. And mmdet transposes an image that is not contiguous, and
             # then has nothing left to copy.
-            results["img"] = _planes(image).transpose(1, 2, 0)
-        return super().transform(results)
+            results["img"] = _planes(_usable(image)).transpose(1, 2, 0)
+        packed = super().transform(results)
+        if "teacher_img" in results:
+            planes = _planes(_usable(results["teacher_img"]))
+            packed["data_samples"].teacher_img = torch.from_numpy(planes)
+        return packed
+
+
+def _usable(image: np.ndarray) -> np.ndarray:
+    """Return an image as (H, W, C), of a type that torch computes with."""
+    if image.dtype == np.uint16:
+        image = image.astype(np.float32)
+    return image[:, :, None] if image.ndim == 2 else image
 
 
 def _planes(image: np.ndarray) -> np.ndarray:

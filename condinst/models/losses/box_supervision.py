@@ -9,18 +9,27 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 from condinst.models.losses.detection_losses import mean_count
 from condinst.models.losses.mask_losses import MaskTargets, mask_loss, sum_over_chunks
+from condinst.models.losses.pairwise_loss import pairwise_loss
+from condinst.models.losses.pseudo_mask_losses import pseudo_mask_losses
 from condinst.models.structures import GroundTruth, Instances
 from condinst.targets.color_similarity import neighbor_offsets
 
-__all__ = ["BoxSupervision", "instance_losses", "pairwise_loss"]
+__all__ = ["BoxSupervision", "instance_losses"]
 
-SETTINGS = ("pairwise_size", "pairwise_dilation", "pairwise_weight", "warmup_iters", "warmup_start")
+SETTINGS = (
+    "pairwise_size",
+    "pairwise_dilation",
+    "pairwise_weight",
+    "warmup_iters",
+    "warmup_start",
+    "pseudo_weight",
+    "affinity_weight",
+)
 
 
 class BoxSupervision:
@@ -32,6 +41,8 @@ class BoxSupervision:
         pairwise_weight: weight of the pairwise loss after the warm-up.
         warmup_iters: iterations over which the pairwise loss rises from 0 to its weight.
         warmup_start: number of the first iteration: 0 in mmdet, 1 in the original.
+        pseudo_weight, affinity_weight: weights of the two losses of a teacher's masks (see
+            :class:`~condinst.engine.BoxTeacherHook`).
         key: the config key of these arguments, for messages.
 
     Raises:
@@ -45,15 +56,25 @@ class BoxSupervision:
         pairwise_weight: float = 1.0,
         warmup_iters: int = 10000,
         warmup_start: int = 0,
+        pseudo_weight: float = 0.5,
+        affinity_weight: float = 0.1,
         *,
         key: str = "model.mask_head",
     ) -> None:
         self.offsets = neighbor_offsets(pairwise_size, pairwise_dilation)
         if warmup_iters < 0:
             raise ValueError(f"{key}.warmup_iters={warmup_iters}: expected 0 or more")
-        if pairwise_weight < 0:
-            raise ValueError(f"{key}.pairwise_weight={pairwise_weight}: expected 0 or more")
+        weights = dict(
+            pairwise_weight=pairwise_weight,
+            pseudo_weight=pseudo_weight,
+            affinity_weight=affinity_weight,
+        )
+        for name, weight in weights.items():
+            if weight < 0:
+                raise ValueError(f"{key}.{name}={weight}: expected 0 or more")
         self.pairwise_weight = pairwise_weight
+        self.pseudo_weight = pseudo_weight
+        self.affinity_weight = affinity_weight
         self.warmup_iters = warmup_iters
         self.warmup_start = warmup_start
         self.key = key
@@ -93,7 +114,9 @@ class BoxSupervision:
         Returns:
             ``loss_mask_project``, the mean over the instances of all processes; and
             ``loss_mask_pairwise``, the mean over the edges that start in a box, times the weight of
-            the warm-up. Both are zero and attached to the graph if there is no instance.
+            the warm-up. Both are zero and attached to the graph if there is no instance. With masks
+            of a teacher in the ground truth also those of
+            :func:`~condinst.models.losses.pseudo_mask_losses.pseudo_mask_losses`, weighted.
 
         Raises:
             ValueError: an image has no edges, or edges of another neighborhood.
@@ -122,10 +145,17 @@ class BoxSupervision:
         projection, pairwise = sum_over_chunks(
             draw, mask_feats, instances, sums, cells=targets.cells, num_losses=2
         )
-        return {
+        losses = {
             "loss_mask_project": projection / mean_count(len(instances), projection),
             "loss_mask_pairwise": pairwise / mean_count(num_edges, pairwise) * self._weight(),
         }
+        if any(gt.pseudo_masks is not None for gt in ground_truths):
+            pseudo, affinity = pseudo_mask_losses(
+                draw, mask_feats, instances, ground_truths, loss_mask, self.offsets
+            )
+            losses["loss_mask_pseudo"] = pseudo * self.pseudo_weight
+            losses["loss_mask_affinity"] = affinity * self.affinity_weight
+        return losses
 
     def _edges(self, gt: GroundTruth) -> Tensor:
         """Return the (E, H', W') edges of an image, checked."""
@@ -229,42 +259,3 @@ def projection_loss(logits: Tensor, boxes: Tensor, loss_mask: nn.Module) -> Tens
         for axis in (1, 2)
     ]
     return torch.cat(axes).sum()
-
-
-def pairwise_loss(logits: Tensor, edges: Tensor, offsets: Sequence[tuple[int, int]]) -> Tensor:
-    """Sum -log P(both ends of an edge are mask, or both are background) over all edges.
-
-    An edge that leaves the map costs nothing. Logarithms are taken at the edges only, not
-    everywhere on the map.
-
-    Args:
-        logits: (n, H', W').
-        edges: (n, E, H', W') bool, from each cell to each of its neighbors.
-        offsets: E pairs of rows and columns from a cell to each neighbor; the e-th from the front
-            and the e-th from the back are opposite.
-
-    Returns:
-        Scalar.
-    """
-    height, width = logits.shape[-2:]
-    half = len(offsets) // 2
-    # An edge and its reverse have the same probability. So it is computed once, for the cell that
-    # comes first in memory, and only where there is an edge: boxes are small beside the map.
-    # times: how many of the two directions are edges, (E / 2, n, H', W')
-    times = edges.new_zeros((half, *logits.shape), dtype=torch.uint8)
-    for e, (dy, dx) in enumerate(offsets[half:]):
-        if dy < height and abs(dx) < width:
-            here = (..., slice(0, height - dy), slice(max(-dx, 0), width - max(dx, 0)))
-            there = (..., slice(dy, height), slice(max(dx, 0), width + min(dx, 0)))
-            times[e][here] = edges[:, half + e][here]
-            times[e][here] += edges[:, half - 1 - e][there]
-    where = times.flatten().nonzero().squeeze(1)  # (k,) edges, counted without direction
-    steps = torch.tensor([dy * width + dx for dy, dx in offsets[half:]])  # (E / 2,) in memory
-    steps = steps.to(logits.device, non_blocking=True)
-    cells = where % logits.numel()
-    ends = torch.stack([cells, cells + steps[where // logits.numel()]])  # (2, k)
-    one, other = logits.flatten().index_select(0, ends.flatten()).chunk(2)  # (k,) each
-    # the logit of p q + (1 - p) (1 - q) from the logits of p and q: probabilities near 0 would
-    # lose their logarithm
-    agree = F.softplus(one + other) - torch.logaddexp(one, other)
-    return -(F.logsigmoid(agree) * times.flatten()[where]).sum()

@@ -29,7 +29,8 @@ def prepare_ground_truth(
             mmdet's pipelines read and write that one field, so it holds one of three things:
             masks that the data pipeline has sampled (``SampledMasks``); polygons or bitmaps at the
             input image's size, which are sampled here; or color similarities for BoxInst
-            (``SimilarColors``). Sampled masks may say that some objects have only a box.
+            (``SimilarColors``). Sampled masks may say that some objects have only a box. And
+            ``pseudo_masks`` and ``pseudo_scores``, if a teacher predicts masks.
         mask_size: height and width of the mask head's logits.
         mask_stride: input-image pixels per cell of these logits. The targets are the mask's pixels
             at ``mask_stride // 2 + i * mask_stride``, as in the published implementations.
@@ -41,7 +42,7 @@ def prepare_ground_truth(
 
     Raises:
         ValueError: the pipeline loads no boxes, sampled the masks with another stride, or has not
-            what objects without masks need.
+            what objects without masks need; or a teacher's masks are not of the batch's size.
     """
     if "bboxes" not in gt_instances:
         raise ValueError(
@@ -58,7 +59,9 @@ def prepare_ground_truth(
         _check_stride("PrepareBoxTargets", "stride", colors.stride, mask_stride, stride_key)
         mask_targets, centers = box_masks(bboxes, mask_size, mask_stride)
         edges = _pad(colors.edges, mask_size)  # (E, *mask_size)
-        return GroundTruth(bboxes, labels, centers, mask_targets, pairwise_edges=edges)
+        truth = GroundTruth(bboxes, labels, centers, mask_targets, pairwise_edges=edges)
+        _take_pseudo_masks(truth, gt_instances, mask_size)
+        return truth
     masks = gt_instances.masks
     if not isinstance(masks, SampledMasks):
         masks = sample_masks(masks, mask_stride, semantic_stride)
@@ -72,6 +75,7 @@ def prepare_ground_truth(
     truth = GroundTruth(bboxes, labels, masks.centers.to(bboxes.dtype), mask_targets)
     if mixed:
         _take_boxes(truth, masks, mask_size)
+        _take_pseudo_masks(truth, gt_instances, mask_size)
     if semantic_size is not None:
         made = None if masks.coarse is None else masks.coarse.stride
         _check_stride(
@@ -110,6 +114,19 @@ def _take_boxes(truth: GroundTruth, masks: SampledMasks, size: tuple[int, int]) 
     truth.centers = torch.where(masks.box_only[:, None], centers, truth.centers)
     if masks.colors is not None:
         truth.pairwise_edges = _pad(masks.colors.edges, size)  # (E, *size)
+
+
+def _take_pseudo_masks(truth: GroundTruth, objects: InstanceData, size: tuple[int, int]) -> None:
+    if "pseudo_masks" not in objects:
+        return
+    if objects.pseudo_masks.shape[1:] != size:
+        raise ValueError(
+            f"a teacher has predicted masks of {tuple(objects.pseudo_masks.shape[1:])} cells, but "
+            f"the batch has {size}: only steps that change colors may follow KeepTeacherImage, and "
+            "BoxTeacherHook does not go with model.data_preprocessor.batch_augments"
+        )
+    truth.pseudo_masks = objects.pseudo_masks
+    truth.pseudo_scores = objects.pseudo_scores
 
 
 def semantic_map(samples: Tensor, masks: SampledMasks, labels: Tensor) -> Tensor:

@@ -20,6 +20,11 @@ CASES = [
         "expected 'full'",
     ),
     (FLEXIBLE | dict(strategy=dict(type="FSDPStrategy"), custom_hooks=[EMA]), "EMAHook"),
+    (
+        FLEXIBLE
+        | dict(strategy=dict(type="FSDPStrategy"), custom_hooks=[dict(type="BoxTeacherHook")]),
+        "has BoxTeacherHook, which copies the whole model",
+    ),
 ]
 
 

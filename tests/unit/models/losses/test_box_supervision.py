@@ -11,7 +11,8 @@ from mmengine.logging import MessageHub
 from condinst.models.boxinst import BoxInstMaskHead
 from condinst.models.heads.mask_head import CondInstMaskHead
 from condinst.models.losses import mask_losses as mask_loss_module
-from condinst.models.losses.box_supervision import BoxSupervision, pairwise_loss
+from condinst.models.losses.box_supervision import BoxSupervision
+from condinst.models.losses.pairwise_loss import pairwise_loss
 from condinst.models.structures import GroundTruth, Instances
 from condinst.targets.color_similarity import neighbor_offsets
 
@@ -192,6 +193,8 @@ def test_the_weight_of_the_pairwise_loss(iteration):
         (dict(warmup_iter=3), "model.x.warmup_iter=3: expected one of pairwise_size, "),
         (dict(warmup_iters=-1), "model.x.warmup_iters=-1: expected 0 or more"),
         (dict(pairwise_weight=-0.5), "model.x.pairwise_weight=-0.5: expected 0 or more"),
+        (dict(pseudo_weight=-1), "model.x.pseudo_weight=-1: expected 0 or more"),
+        (dict(affinity_weight=-1), "model.x.affinity_weight=-1: expected 0 or more"),
         (dict(pairwise_size=4), "pairwise_size=4: expected an odd number"),
     ],
 )
