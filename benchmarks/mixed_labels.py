@@ -180,7 +180,7 @@ def config(args: argparse.Namespace, run: Run, annotations: Path) -> Config:
     targets.stride = args.stride
     if run.kind != "masks":
         _learn_from_boxes(cfg, args)
-    override(cfg, dict(pair.split("=", 1) for pair in args.cfg_options), parts=())
+    override(cfg, args.cfg_options, parts=())
     runs.set_length(cfg, args.iterations)
     return cfg
 
@@ -208,7 +208,7 @@ def _learn_from_boxes(cfg: Config, args: argparse.Namespace) -> None:
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """Return what all runs of one curve have in common."""
-    return dict(iterations=args.iterations, stride=args.stride, options=args.cfg_options)
+    return dict(iterations=args.iterations, stride=args.stride, options=runs.option_texts(args))
 
 
 def _key(args: argparse.Namespace, run: Run) -> dict[str, Any]:

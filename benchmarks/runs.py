@@ -8,6 +8,7 @@ the folder exists.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import resource
 import shutil
@@ -20,6 +21,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from condinst.cli.common import add_cfg_options
 from condinst.utils.environment import machine
 from condinst.utils.files import write_whole
 from condinst.version import __version__
@@ -33,7 +35,9 @@ __all__ = [
     "add_weights",
     "check_weights",
     "environment",
+    "leave_out_validation",
     "measure",
+    "option_texts",
     "run_command",
     "seconds_per_iteration",
     "set_length",
@@ -116,7 +120,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=_WEIGHTS,
         help=f"ImageNet weights (examples/imagenet_weights.py; default {_WEIGHTS})",
     )
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE")
+    add_cfg_options(parser)
     parser.add_argument(
         "--minutes", type=float, help="begin no run after so many minutes; default: no limit"
     )
@@ -127,6 +131,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", action="store_true", help="write table and chart beside it, and run nothing"
     )
+
+
+def option_texts(args: argparse.Namespace) -> list[str]:
+    """Return the ``--cfg-options`` as a record holds them."""
+    return sorted(f"{key}={value}" for key, value in args.cfg_options.items())
 
 
 def check_weights(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -173,6 +182,15 @@ def set_length(cfg: Config, iterations: int) -> None:
     )
 
 
+def leave_out_validation(cfg: Config) -> Config:
+    """Return a copy whose training neither validates at its end nor writes a report."""
+    cfg = copy.deepcopy(cfg)
+    cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
+    reports = ("CurveHook", "ReportHook")
+    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type not in reports]
+    return cfg
+
+
 def train(cfg: Config, folder: Path, *words: Any) -> float:
     """Train, and return the CPU seconds of it and of its data workers.
 
@@ -192,7 +210,7 @@ def train(cfg: Config, folder: Path, *words: Any) -> float:
 
 
 def train_once(cfg: Config, place: Path, key: Mapping[str, Any], *words: Any) -> dict[str, Any]:
-    """Train unless the folder has this very training already.
+    """Train without validation, unless the folder has this very training already.
 
     Args:
         cfg: the config.
@@ -207,7 +225,7 @@ def train_once(cfg: Config, place: Path, key: Mapping[str, Any], *words: Any) ->
     about = json.loads(done.read_text()) if done.is_file() else {}
     if about.get("key") != dict(key):
         start = time.perf_counter()
-        cpu = train(cfg, place / "train", *words) / 60
+        cpu = train(leave_out_validation(cfg), place / "train", *words) / 60
         minutes = (time.perf_counter() - start) / 60
         about = dict(key=dict(key), cpu_minutes=round(cpu, 2), minutes=round(minutes, 2))
         write_whole(done, json.dumps(about))

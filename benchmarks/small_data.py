@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if problems:
             parser.error("; ".join(problems))
         runs.work_through(missing, lambda one: _run(args, one, results), args.minutes)
-    found = results.find("runs", budget=_budget(args), options=args.cfg_options)
+    found = results.find("runs", budget=_budget(args), options=runs.option_texts(args))
     for path in write_report(found, args.results):
         print(f"wrote {path}")
 
@@ -147,7 +147,7 @@ def config(args: argparse.Namespace, dataset: str, parts: Sequence[str], iterati
     set_data_root(cfg, f"{folder.resolve()}/")
     runs.add_weights(cfg, args.weights)
     apply(cfg, parts, iterations)
-    override(cfg, dict(pair.split("=", 1) for pair in args.cfg_options), parts=())
+    override(cfg, args.cfg_options, parts=())
     runs.set_length(cfg, iterations)
     return cfg
 
@@ -183,7 +183,7 @@ def _key(args: argparse.Namespace, one: Training, name: str) -> dict[str, Any]:
 
 def _settings(args: argparse.Namespace, dataset: str) -> dict[str, Any]:
     stem = Path(args.configs[dataset]).stem
-    return dict(budget=_budget(args), config=stem, options=args.cfg_options)
+    return dict(budget=_budget(args), config=stem, options=runs.option_texts(args))
 
 
 def _missing(
@@ -238,11 +238,12 @@ def _seconds(
     )
     before = results.find("probes", **key)
     if not before:
-        seconds = runs.seconds_per_iteration(
-            lambda number: runs.train(
-                config(args, dataset, parts, number), args.work / "probe", "--seed", 0, *runs.FAST
-            )
-        )
+
+        def train_for(number: int) -> float:
+            cfg = runs.leave_out_validation(config(args, dataset, parts, number))
+            return runs.train(cfg, args.work / "probe", "--seed", 0, *runs.FAST)
+
+        seconds = runs.seconds_per_iteration(train_for)
         results.add("probes", key | dict(cpu_seconds=round(seconds, 4), date=about["date"]))
         return seconds
     return before[0]["cpu_seconds"]

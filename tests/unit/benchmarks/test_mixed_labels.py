@@ -81,7 +81,7 @@ def test_annotations_of_each_kind_by_hand():
 
 
 def arguments(folder, **changes):
-    values = dict(iterations=30, stride=2, cfg_options=[], weights=folder / "w.pth", folder=folder)
+    values = dict(iterations=30, stride=2, cfg_options={}, weights=folder / "w.pth", folder=folder)
     return SimpleNamespace(**{**values, **changes})
 
 

@@ -9,6 +9,8 @@ from mmengine.config import Config
 from benchmarks import runs
 from benchmarks.runs import Results
 
+CONFIG = runs.ROOT / "configs/nuclei/nuclei_condinst_r18_fpn.py"
+
 
 def test_results_are_found_by_what_they_have(tmp_path):
     path = tmp_path / "docs" / "results.json"
@@ -81,18 +83,23 @@ def test_no_run_begins_after_the_time(monkeypatch, capsys):
 def test_a_finished_training_is_used_again_unless_it_was_another(tmp_path, monkeypatch):
     trained = []
 
-    def train(cfg, folder, *words):
+    cfg = Config.fromfile(CONFIG)
+
+    def train(changed, folder, *words):
         trained.append(words)
+        assert changed.val_dataloader is None
+        assert changed.custom_hooks == []
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "last_checkpoint").write_text("/gone/iter_4.pth")
         return 90.0
 
     monkeypatch.setattr(runs, "train", train)
     for key in (dict(iterations=4), dict(iterations=4), dict(iterations=5)):
-        found = runs.train_once(None, tmp_path / "run", key, "--seed", 0)
+        found = runs.train_once(cfg, tmp_path / "run", key, "--seed", 0)
         assert found["cpu_minutes"] == 1.5
         assert found["checkpoint"] == tmp_path / "run" / "train" / "iter_4.pth"
     assert trained == [("--seed", 0)] * 2
+    assert cfg.val_dataloader is not None  # the test has it
 
 
 def test_the_time_of_an_iteration_leaves_out_the_start():
@@ -100,7 +107,7 @@ def test_the_time_of_an_iteration_leaves_out_the_start():
 
 
 def test_a_schedule_of_another_length():
-    cfg = Config.fromfile(runs.ROOT / "configs/nuclei/nuclei_condinst_r18_fpn.py")
+    cfg = Config.fromfile(CONFIG)
     for iterations, warmup in ((1000, 50), (40, 10)):
         runs.set_length(cfg, iterations)
         assert cfg.train_cfg.max_iters == cfg.max_iters == iterations

@@ -50,7 +50,7 @@ def machine(monkeypatch):
 
     def train(cfg, folder, *more):
         state["probes"] += 1
-        name = "ema" if cfg.custom_hooks[-1].type == "EMAHook" else "baseline"
+        name = "ema" if cfg.custom_hooks else "baseline"  # reports are left out
         return 15 + state["factor"] * SECONDS[name] * cfg.max_iters
 
     def train_once(cfg, place, key, *more):
