@@ -249,8 +249,8 @@ def measure(cfg: Config, checkpoint: Path, folder: Path) -> dict[str, float]:
     words = [path, checkpoint, "--work-dir", folder / "test", "--channels-last", "--fold-norms"]
     run_command([sys.executable, "-m", "condinst", "test", *words])
     (written,) = (folder / "test").glob("*/*.json")
-    metrics = json.loads(written.read_text())
-    return {"mask_ap": metrics["coco/segm_mAP"], "box_ap": metrics["coco/bbox_mAP"]}
+    found = json.loads(written.read_text())
+    return {"mask_ap": found["coco/segm_mAP"], "box_ap": found["coco/bbox_mAP"]}
 
 
 def seconds_per_iteration(train_for: Callable[[int], float]) -> float:

@@ -158,8 +158,9 @@ def test_from_label_maps_to_a_report(dsb2018, tmp_path):
     torch.save(timm.create_model("mobilenetv2_100").state_dict(), tmp_path / "weights.pth")
     call = words(tmp_path, "--dataset", f"dsb2018={dsb2018}", "--iterations", 4, "--seeds", 0)
     options = ["--cfg-options", "train_dataloader.batch_size=2"]
-    small_data.main([*call, "--recipes", "all", "baseline", "maskness", *options])
-    found = Results(tmp_path / "small.json").find("runs", dataset="dsb2018", iterations=4)
-    assert [r["recipe"] for r in found] == ["all", "baseline", "maskness"]
-    assert all(0 <= r["mask_ap"] <= 1 and r["cpu_minutes"] > 0 for r in found)
+    small_data.main([*call, "--recipes", "all", *options])
+    (found,) = Results(tmp_path / "small.json").find("runs", dataset="dsb2018", iterations=4)
+    assert {"ema", "copy_paste", "freeze", "maskness"} < set(found["parts"])
+    assert 0 <= found["mask_ap"] <= 1
+    assert found["cpu_minutes"] > 0
     assert "all together: ema, scale_jitter" in (tmp_path / "small.md").read_text()
