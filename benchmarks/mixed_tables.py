@@ -41,7 +41,11 @@ def write_report(records: Sequence[Mapping[str, Any]], path: Path) -> list[Path]
         print(f"{path}: there is no result of these settings yet")
         return []
     paths = [path.with_suffix(".md"), path.with_suffix(".png")]
-    write_whole(paths[0], as_markdown(records))
+    head, chart = (
+        "# Masks for a share of the images",
+        f"![Mask AP over the share of images with masks]({paths[1].name})",
+    )
+    write_whole(paths[0], f"{head}\n\n{as_markdown(records)}\n{chart}\n")
     _draw(_by_kind(records), paths[1])
     return paths
 
@@ -68,7 +72,8 @@ def as_markdown(records: Sequence[Mapping[str, Any]]) -> str:
         rows.append([label, *spread_cells(found), part, f"{boxes:.3f}", f"{minutes:.1f}"])
     columns = ["learned from", *SPREAD_COLUMNS, "of all masks", "box AP", "CPU minutes"]
     lines = table(columns, rows)
-    lines += ["", *_targets(values)]
+    targets = _targets(values)
+    lines += [""] * bool(targets) + targets
     one = records[0]
     options = f", {' '.join(one['options'])}" if one["options"] else ""
     lines += [

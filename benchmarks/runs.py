@@ -267,14 +267,23 @@ def seconds_per_iteration(train_for: Callable[[int], float]) -> float:
 def environment() -> dict[str, Any]:
     """Return date, processor, cores, and the versions of torch and of this project."""
     about = machine("cpu")
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    commit = _git("rev-parse", "--short", "HEAD")
+    # not the file of results itself
+    if commit and _git("status", "--porcelain", "--", "condinst", "configs", "benchmarks"):
+        commit += "-dirty"
     kept = {name: about[name] for name in ("date", "processor", "cores", "threads", "torch")}
-    return kept | {"condinst": __version__, "commit": done.stdout.strip() or None}
+    return kept | {"condinst": __version__, "commit": commit or None}
+
+
+def _git(*words: str) -> str:
+    """Return what git says of this checkout, "" if it is none."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def run_command(words: Sequence[Any]) -> None:

@@ -35,7 +35,11 @@ def write_report(records: Records, path: Path) -> list[Path]:
         print(f"{path}: there is no result of these settings yet")
         return []
     paths = [path.with_suffix(".md"), path.with_suffix(".png")]
-    write_whole(paths[0], as_markdown(records))
+    head, chart = (
+        "# Recipes for small data",
+        f"![Mask AP minus that of the baseline]({paths[1].name})",
+    )
+    write_whole(paths[0], f"{head}\n\n{as_markdown(records)}\n{chart}\n")
     _draw(_by_recipe(records), paths[1])
     return paths
 

@@ -48,3 +48,6 @@ def test_a_part_of_the_runs(tmp_path, capsys):
     for written in (write_report(RECORDS[3:4], path), write_report(RECORDS, path)):
         assert written == [tmp_path / "mixed.md", tmp_path / "mixed.png"]
         assert written[1].read_bytes().startswith(b"\x89PNG")
+        text = written[0].read_text()
+        assert text.startswith("# Masks for a share of the images\n\n| learned from |")
+        assert text.endswith("(mixed.png)\n")
