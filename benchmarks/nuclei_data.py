@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,9 @@ def read_labels(path: Path) -> np.ndarray:
         return np.asarray(image).astype(np.int64)
 
 
-def write_coco_files(folder: Path, out: Path) -> None:
+def write_coco_files(folder: Path, out: Path, splits: Sequence[str] = SPLITS) -> None:
     """Write ``annotations/instances_SPLIT.json``, and links to the images, unless they exist."""
-    for split in SPLITS:
+    for split in splits:
         path = out / "annotations" / f"instances_{split}.json"
         images = out / split
         if not path.is_file():

@@ -14,10 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
-import shutil
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -29,17 +26,15 @@ from mmengine.config import Config
 from benchmarks import nuclei_scores
 from benchmarks.learning import mmdet_config
 from benchmarks.nuclei_data import write_coco_files
+from benchmarks.runs import FAST, ROOT, run_command, seconds_per_iteration, set_length, train
 from condinst.config.data_root import set_data_root
 from condinst.config.overrides import override
 from condinst.utils.environment import machine
 from condinst.utils.files import write_whole
 
-ROOT = Path(__file__).parents[1]
 _CONFIG = ROOT / "configs" / "nuclei" / "condinst_mobilenetv2_fpn_dsb2018.py"
 _METHODS = ("ours", "mmdet", "stardist", "cellpose")
 _OTHERS = ("stardist", "cellpose")  # run in a Python of their own
-_PROBES = (10, 40)  # iterations of two trainings that measure the time of one
-_NEVER = 10**9
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -133,14 +128,7 @@ def _config(args: argparse.Namespace, data: Path, method: str, iterations: int) 
         hook = dict(type="EMAHook", ema_type="ExpMomentumEMA", momentum=args.ema, gamma=100)
         cfg.custom_hooks = [*cfg.custom_hooks, hook]
     override(cfg, dict(pair.split("=", 1) for pair in args.cfg_options), parts=())
-    cfg.max_iters = cfg.train_cfg.max_iters = iterations
-    cfg.train_cfg.val_interval = _NEVER
-    warmup, decay = cfg.param_scheduler
-    warmup.end = decay.begin = min(warmup.end, iterations // 4)
-    decay.end = iterations
-    cfg.default_hooks.checkpoint = dict(
-        type="CheckpointHook", by_epoch=False, interval=_NEVER, save_last=True
-    )
+    set_length(cfg, iterations)
     metric = next(node for node in cfg.val_evaluator if "metric" in node)
     cfg.val_evaluator = cfg.test_evaluator = metric
     return mmdet_config(cfg) if method == "mmdet" else cfg
@@ -148,29 +136,17 @@ def _config(args: argparse.Namespace, data: Path, method: str, iterations: int) 
 
 def _train(cfg: Config, method: str, seed: int, folder: Path) -> float:
     """Train, and return the CPU seconds of it and of its data workers."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    shutil.rmtree(folder, ignore_errors=True)  # of a run that was interrupted
-    folder.mkdir(parents=True)
-    # an evaluation after training would count as training
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    path = folder / "benchmark.py"
-    cfg.dump(path)
-    fast = ["--amp", "bfloat16", "--channels-last"] if method == "ours" else []
-    _call("train", path, "--work-dir", folder, "--seed", seed, *fast)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return train(cfg, folder, "--seed", seed, *(FAST if method == "ours" else ()))
 
 
 def _seconds(args: argparse.Namespace, data: Path, method: str) -> float:
     """Return the CPU seconds of an iteration, measured once for each method."""
     path = args.out / method / "probe.json"
     if not path.is_file():
-        # the difference leaves out imports and the start of data workers
-        short, long = (
-            _train(_config(args, data, method, number), method, 0, args.out / method / "probe")
-            for number in _PROBES
+        probe = args.out / method / "probe"
+        seconds = seconds_per_iteration(
+            lambda number: _train(_config(args, data, method, number), method, 0, probe)
         )
-        seconds = (long - short) / (_PROBES[1] - _PROBES[0])
         write_whole(path, json.dumps(dict(cpu_seconds=seconds)))
     return float(json.loads(path.read_text())["cpu_seconds"])
 
@@ -212,7 +188,7 @@ def _other(
         python = getattr(args, f"{method}_python")
         worker = Path(__file__).with_name(f"nuclei_{method}_worker.py")
         words = [args.folder.resolve(), place.resolve(), "--cpu-minutes", args.cpu_minutes]
-        _run([python, worker, *words, "--seed", seed])
+        run_command([python, worker, *words, "--seed", seed])
     result = json.loads((place / "train.json").read_text())
     # StarDist chooses its thresholds itself
     endings = [f"_{value}" for value in result.get("thresholds", ())] or [""]
@@ -229,13 +205,7 @@ def _other(
 
 
 def _call(*words: Any) -> None:
-    _run([sys.executable, "-m", "condinst", *words])
-
-
-def _run(words: Sequence[Any]) -> None:
-    texts = [str(word) for word in words]
-    print("$", " ".join(texts), flush=True)
-    subprocess.run(texts, check=True)
+    run_command([sys.executable, "-m", "condinst", *words])
 
 
 def _write(out: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
 from condinst.models.optimize import optimize_for_inference
@@ -24,3 +24,8 @@ class InferenceHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         optimize_for_inference(runner.model, **self.options)
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                # It exchanges the weights with those of its copy, one parameter after another. Both
+                # are the average in a test, and the copy has to have the same parameters.
+                hook.before_run(runner)

@@ -41,7 +41,8 @@ class CondInstBboxHead(DenseHead):
         center_sample_radius: half the side of that center region, strides.
         norm_on_bbox: whether boxes are predicted in units of the stride (linear, not exponential).
         centerness_on_reg: whether centerness comes from the box tower instead of the class tower.
-        loss_cls, loss_bbox, loss_centerness: configs of the losses.
+        loss_cls, loss_bbox, loss_centerness: configs of the losses. ``loss_cls`` may be
+            ``QualityFocalLoss``, with which class scores learn the IoU of the box.
         box_quality: target of the centerness branch, "centerness" or "iou"; see
             :func:`~condinst.models.losses.detection_losses.box_losses`.
         bbox_coder: config of the coder between distances and boxes.

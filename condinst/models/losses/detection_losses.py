@@ -6,6 +6,8 @@ Shapes: B images, P points of all levels, X channels, N positive points.
 from __future__ import annotations
 
 import torch
+from mmdet.models.losses import QualityFocalLoss
+from mmdet.structures.bbox import bbox_overlaps
 from mmdet.utils import reduce_mean
 from torch import Tensor, nn
 
@@ -76,7 +78,8 @@ def box_losses(
         assignment: their targets.
         points: (P, 2) xy, input-image pixels.
         target_scales: (P,) pixels per unit of the box predictions.
-        loss_cls: class loss over logits (B * P, C) and labels.
+        loss_cls: class loss over logits (B * P, C) and labels. A quality focal loss learns the IoU
+            of the predicted box as the score of its class (GFL, Li et al., 2020, Equation 2).
         loss_bbox: IoU loss over xyxy boxes.
         loss_centerness: binary cross entropy over logits.
         bbox_coder: decodes points and distances to boxes.
@@ -89,14 +92,22 @@ def box_losses(
     cls_scores = flatten_levels(dense.cls_scores)  # (B, P, C)
     img_inds, point_inds = assignment.img_inds, assignment.point_inds
     num_pos = mean_count(len(img_inds), cls_scores)
-    losses = {
-        "loss_cls": loss_cls(
-            cls_scores.flatten(0, 1), assignment.labels.flatten(), avg_factor=num_pos
-        )
-    }
-
     distances = gather_points(dense.bbox_preds, img_inds, point_inds)  # (N, 4)
     targets = assignment.bbox_targets / target_scales[point_inds, None]  # (N, 4)
+    # decoded in units of the predictions, like the published implementations: the loss is nearly,
+    # but not quite, invariant to scale
+    pos_points = points[point_inds]  # (N, 2)
+    bboxes = bbox_coder.decode(pos_points, distances)  # (N, 4)
+    true_bboxes = bbox_coder.decode(pos_points, targets)  # (N, 4)
+    labels: Tensor | tuple[Tensor, Tensor] = assignment.labels.flatten()  # (B * P,)
+    if isinstance(loss_cls, QualityFocalLoss):
+        # float32: the loss writes float32 qualities into a tensor of the logits' type
+        cls_scores = cls_scores.float()
+        ious = cls_scores.new_zeros(assignment.labels.shape)  # (B, P)
+        ious[img_inds, point_inds] = bbox_overlaps(bboxes.detach(), true_bboxes, is_aligned=True)
+        labels = assignment.labels.flatten(), ious.flatten()
+    losses = {"loss_cls": loss_cls(cls_scores.flatten(0, 1), labels, avg_factor=num_pos)}
+
     if box_quality == "iou":
         name, quality = "loss_quality", smoothed_ious(distances.detach(), targets)
         weight, normalizer = torch.ones_like(quality), num_pos
@@ -104,15 +115,7 @@ def box_losses(
         name, quality = "loss_centerness", centerness_targets(assignment.bbox_targets)
         # no positive point in any process makes the sum 0
         weight, normalizer = quality, reduce_mean(quality.sum()).clamp(min=1e-6)
-    # decoded in units of the predictions, like the published implementations: the loss is nearly,
-    # but not quite, invariant to scale
-    pos_points = points[point_inds]  # (N, 2)
-    losses["loss_bbox"] = loss_bbox(
-        bbox_coder.decode(pos_points, distances),
-        bbox_coder.decode(pos_points, targets),
-        weight=weight,
-        avg_factor=normalizer,
-    )
+    losses["loss_bbox"] = loss_bbox(bboxes, true_bboxes, weight=weight, avg_factor=normalizer)
     losses[name] = loss_centerness(
         gather_points(dense.centernesses, img_inds, point_inds).squeeze(1),
         quality,

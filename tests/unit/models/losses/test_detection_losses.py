@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from mmdet.models.losses import CrossEntropyLoss, FocalLoss, GIoULoss
+from mmdet.models.losses import CrossEntropyLoss, FocalLoss, GIoULoss, QualityFocalLoss
 from mmdet.models.task_modules.coders import DistancePointBBoxCoder
 
 from condinst.models.losses.detection_losses import box_losses, centerness_targets, smoothed_ious
@@ -48,13 +48,13 @@ def one_point(distances):
     return dense, assignment
 
 
-def losses_of(dense, assignment, box_quality):
+def losses_of(dense, assignment, box_quality, loss_cls=None):
     return box_losses(
         dense,
         assignment,
         torch.tensor([[4.0, 4]]),
         torch.tensor([8.0]),
-        loss_cls=FocalLoss(use_sigmoid=True),
+        loss_cls=loss_cls or FocalLoss(use_sigmoid=True),
         loss_bbox=GIoULoss(),
         loss_centerness=CrossEntropyLoss(use_sigmoid=True),
         bbox_coder=DistancePointBBoxCoder(),
@@ -90,3 +90,21 @@ def test_without_a_positive_point_all_losses_are_attached():
     assert losses["loss_quality"] == 0
     assert not dense.bbox_preds[0].grad.any()
     assert not dense.centernesses[0].grad.any()
+
+
+def test_quality_focal_loss_by_hand():
+    """The box of distances 8, 16, 16, 16 has 24 x 32 of the object's 40 x 32 pixels: an IoU of 0.6.
+
+    The score of its class is 0.8, of the other 0.5. Equation 2 of GFL with beta 2: the first adds
+    0.2^2 times the cross entropy of 0.6 and 0.8, the other 0.5^2 times ln 2.
+    """
+    dense, assignment = one_point([1.0, 2, 2, 2])  # strides of 8
+    logits = torch.tensor([math.log(4), 0.0]).view(1, 2, 1, 1)
+    expected = -(0.2**2) * (0.6 * math.log(0.8) + 0.4 * math.log(0.2)) + 0.5**2 * math.log(2)
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.bfloat16, 0.01)):
+        dense.cls_scores[0] = logits.clone().to(dtype).requires_grad_()
+        loss = losses_of(dense, assignment, "centerness", QualityFocalLoss())["loss_cls"]
+        assert loss.item() == pytest.approx(expected, rel=tolerance)
+        loss.backward()
+        assert dense.cls_scores[0].grad.abs().min() > 0
+    assert dense.bbox_preds[0].grad is None  # the overlap is a target
