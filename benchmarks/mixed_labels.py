@@ -5,9 +5,10 @@
 
 The folder has annotations/instances_train.json, annotations/instances_val.json, train/ and val/.
 Kinds of run: "mixed" (masks in a share of the images, boxes alone in the others), "masks" (only the
-share, nothing else; at 100 all masks) and "boxes" (mixed at 0). All have the recipe of
-nuclei_condinst_mobilenetv2_fpn and the same number of iterations. A run whose result is in the file
-is not repeated.
+share, nothing else; at 100 all masks), "boxes" (mixed at 0), "teacher" (boxes with BoxTeacher) and
+"averaged" (what BoxTeacher changes besides its masks: averaged weights, stronger colors). All have
+the recipe of nuclei_condinst_mobilenetv2_fpn and the same number of iterations. A run whose result
+is in the file is not repeated.
 """
 
 from __future__ import annotations
@@ -30,9 +31,17 @@ from condinst.utils.files import write_whole
 
 __all__ = ["Run", "config", "derive", "images_with_masks", "main", "plan"]
 
-KINDS = ("mixed", "masks", "boxes")
+KINDS = ("mixed", "masks", "boxes", "averaged", "teacher")
 _CONFIG = runs.ROOT / "configs" / "nuclei" / "nuclei_condinst_mobilenetv2_fpn.py"
-_FIRST = (("mixed", 20), ("masks", 20), ("boxes", 0), ("masks", 100))  # what the targets compare
+# what the targets compare
+_FIRST = (
+    ("mixed", 20),
+    ("masks", 20),
+    ("boxes", 0),
+    ("masks", 100),
+    ("averaged", 0),
+    ("teacher", 0),
+)
 _COLOR_STEPS = ("PhotoMetricDistortion",)
 # BoxInst compares the colors of cells that are so many input pixels apart, whatever the stride
 _COLOR_DISTANCE = 8
@@ -180,6 +189,8 @@ def config(args: argparse.Namespace, run: Run, annotations: Path) -> Config:
     targets.stride = args.stride
     if run.kind != "masks":
         _learn_from_boxes(cfg, args)
+    if run.kind in ("averaged", "teacher"):
+        _average(cfg, run.kind == "teacher")
     override(cfg, args.cfg_options, parts=())
     runs.set_length(cfg, args.iterations)
     return cfg
@@ -204,6 +215,22 @@ def _learn_from_boxes(cfg: Config, args: argparse.Namespace) -> None:
         bottom_pixels_removed=0,
     )
     dataset.pipeline = [*steps[:first], targets, *steps[first:]]
+
+
+def _average(cfg: Config, teaches: bool) -> None:
+    """Average the weights and distort colors as nuclei_boxteacher_mobilenetv2_fpn does."""
+    steps = cfg.train_dataloader.dataset.pipeline
+    colors = [
+        dict(type="RandomGrayscale", prob=0.2, keep_channels=True),
+        *(step for step in steps if step.type in _COLOR_STEPS),
+        dict(type="RandomBlur", prob=0.5, sigma=(0.1, 2.0)),
+    ]
+    kept = [step for step in steps[:-1] if step.type not in _COLOR_STEPS]
+    keep = [dict(type="KeepTeacherImage")] if teaches else []
+    cfg.train_dataloader.dataset.pipeline = [*kept, *keep, *colors, steps[-1]]
+    hook = dict(ema_type="ExpMomentumEMA", momentum=0.01, gamma=50, update_buffers=True)
+    kind = "BoxTeacherHook" if teaches else "EMAHook"
+    cfg.custom_hooks = [*cfg.get("custom_hooks", []), dict(type=kind, **hook)]
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -25,6 +25,8 @@ _LABELS = {
     "mixed": "masks on {share}% of the images, boxes on the others",
     "masks": "masks on {share}% of the images, without the others",
     "boxes": "boxes alone",
+    "averaged": "boxes alone, averaged weights and stronger colors",
+    "teacher": "boxes alone, BoxTeacher: the same with the masks of a teacher",
 }
 
 Values = dict[tuple[str, int], list[float]]
@@ -72,7 +74,7 @@ def as_markdown(records: Sequence[Mapping[str, Any]]) -> str:
         rows.append([label, *spread_cells(found), part, f"{boxes:.3f}", f"{minutes:.1f}"])
     columns = ["learned from", *SPREAD_COLUMNS, "of all masks", "box AP", "CPU minutes"]
     lines = table(columns, rows)
-    targets = _targets(values)
+    targets = [*_targets(values), *_teacher(values)]
     lines += [""] * bool(targets) + targets
     one = records[0]
     options = f", {' '.join(one['options'])}" if one["options"] else ""
@@ -106,6 +108,17 @@ def _targets(values: Values) -> list[str]:
                 f"- Against {name}: {gap:+.3f}; the target is above 0: {_verdict(gap > 0)}."
             )
     return lines
+
+
+def _teacher(values: Values) -> list[str]:
+    """Return a line for each run that BoxTeacher is compared with."""
+    taught = values.get(("teacher", 0))
+    names = {"boxes": "boxes alone", "averaged": "averaged weights and stronger colors alone"}
+    return [
+        f"- BoxTeacher against {name}: {statistics.fmean(taught) - statistics.fmean(other):+.3f}."
+        for kind, name in names.items()
+        if taught and (other := values.get((kind, 0)))
+    ]
 
 
 def _verdict(reached: bool) -> str:

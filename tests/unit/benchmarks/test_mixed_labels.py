@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import timm
 import torch
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from benchmarks import mixed_labels, runs
@@ -20,10 +21,11 @@ from condinst.registry import DATASETS
 def test_the_plan_begins_with_what_the_targets_compare():
     found = [(r.kind, r.share, r.seed) for r in plan([0, 5, 10, 20, 50, 100], [0, 1])]
     first = [("mixed", 20), ("masks", 20), ("boxes", 0), ("masks", 100)]
-    assert found[:8] == [(*pair, seed) for seed in (0, 1) for pair in first]
-    assert found[8:10] == [("mixed", 50, 0), ("masks", 50, 0)]
-    # of a seed: 6 shares, of which 4 have both kinds
-    assert len(found) == len(set(found)) == 2 * 10
+    first += [("averaged", 0), ("teacher", 0)]
+    assert found[:12] == [(*pair, seed) for seed in (0, 1) for pair in first]
+    assert found[12:14] == [("mixed", 50, 0), ("masks", 50, 0)]
+    # of a seed: 6 shares, of which 4 have masks and mixed, and three kinds of boxes alone
+    assert len(found) == len(set(found)) == 2 * 12
     assert {kind for kind, share, _ in found if share == 100} == {"masks"}
     assert [r.share for r in plan([0, 20, 100], [0], ["boxes"])] == [0]
     assert [r.share for r in plan([5, 20, 100], [0], ["masks"])] == [20, 100, 5]
@@ -122,6 +124,30 @@ def test_model_and_images_of_a_run(datasets, tmp_path, run, stride):
         assert cfg.model.mask_head.box_supervision.pairwise_dilation * stride == 8
 
 
+@pytest.mark.parametrize("kind", ["averaged", "teacher"])
+def test_boxteacher_and_what_it_is_compared_with(datasets, kind):
+    folder = datasets / "nuclei"
+    annotations = folder / "annotations/instances_train.json"
+    cfg = config(arguments(folder), Run(kind, 0, 0), annotations)
+    check_config(cfg)
+    published = Config.fromfile(
+        runs.ROOT / "configs" / "nuclei" / "nuclei_boxteacher_mobilenetv2_fpn.py"
+    )
+    # colors and averaging are those of the config
+    steps = [dict(step) for step in cfg.train_dataloader.dataset.pipeline]
+    colors = [dict(step) for step in published.train_pipeline[-5:]]
+    hook = dict(published.custom_hooks[-1])
+    if kind == "averaged":
+        colors.remove(dict(type="KeepTeacherImage"))
+        hook["type"] = "EMAHook"
+    assert steps[-len(colors) :] == colors
+    assert [step["type"] for step in steps].count("PhotoMetricDistortion") == 1
+    # BoxTeacherHook averages buffers by default
+    assert dict(cfg.custom_hooks[-1]) == dict(**hook, update_buffers=True)
+    dataset = cfg.train_dataloader.dataset
+    assert check_targets("train", dataset.pipeline, cfg.model, dataset) == []
+
+
 def words(folder, tmp_path, *more):
     weights = tmp_path / "weights.pth"
     if not weights.is_file():
@@ -145,7 +171,7 @@ def test_a_run_with_a_result_is_not_repeated(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(runs, "train_once", train_once)
     monkeypatch.setattr(runs, "measure", lambda *_: dict(mask_ap=0.5, box_ap=0.4))
-    call = words(folder, tmp_path, "--shares", 0, 20, 100)
+    call = words(folder, tmp_path, "--shares", 0, 20, 100, "--only", "mixed", "masks", "boxes")
     with pytest.raises(KeyboardInterrupt):
         mixed_labels.main(call)
     mixed_labels.main([*call, "--plan"])
