@@ -111,7 +111,7 @@ def _draw(found: Mapping[str, Mapping[str, Records]], path: Path) -> None:
     names = [n for n in dict.fromkeys(n for one in found.values() for n in one) if n != "baseline"]
     names.sort(key=_rank)
     figure = new_figure(2.5 + 3 * len(found), 1.4 + 0.32 * len(names))
-    panels = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
+    panels: Any = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
     for axes, (title, recipes) in zip(panels, found.items(), strict=True):
         for place, name in enumerate(names):
             values = gains(recipes.get("baseline", []), recipes.get(name, []))
