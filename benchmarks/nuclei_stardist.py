@@ -27,6 +27,7 @@ from benchmarks import nuclei_scores
 from benchmarks.learning import mmdet_config
 from benchmarks.nuclei_data import write_coco_files
 from benchmarks.runs import FAST, ROOT, run_command, seconds_per_iteration, set_length, train
+from condinst.cli.common import add_cfg_options
 from condinst.config.data_root import set_data_root
 from condinst.config.overrides import override
 from condinst.utils.environment import machine
@@ -82,7 +83,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-test", action="store_true", help="leave the test images alone")
     parser.add_argument("--stardist-python", default=sys.executable, help="Python with StarDist")
     parser.add_argument("--cellpose-python", default=sys.executable, help="Python with Cellpose")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE")
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if "ours" in args.only and args.weights is not None and not args.weights.is_file():
         parser.error(f"--weights {args.weights}: there is no such file")
@@ -127,7 +128,7 @@ def _config(args: argparse.Namespace, data: Path, method: str, iterations: int) 
     if args.ema is not None:
         hook = dict(type="EMAHook", ema_type="ExpMomentumEMA", momentum=args.ema, gamma=100)
         cfg.custom_hooks = [*cfg.custom_hooks, hook]
-    override(cfg, dict(pair.split("=", 1) for pair in args.cfg_options), parts=())
+    override(cfg, args.cfg_options, parts=())
     set_length(cfg, iterations)
     metric = next(node for node in cfg.val_evaluator if "metric" in node)
     cfg.val_evaluator = cfg.test_evaluator = metric

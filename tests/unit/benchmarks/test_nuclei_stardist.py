@@ -146,3 +146,10 @@ def test_finished_seeds_are_not_run_again(folder, tmp_path, monkeypatch, capsys)
         "ours: CPU minutes of training (and minutes) 2.5 (1.5), 2.5 (1.5)"
         in capsys.readouterr().out
     )
+
+
+def test_values_of_options_are_numbers(folder, tmp_path):
+    words = [str(folder), "--out", str(tmp_path), "--cfg-options", "model.test_cfg.max_per_img=7"]
+    args = nuclei_stardist._parse(words)
+    cfg = nuclei_stardist._config(args, tmp_path, "ours", 40)
+    assert cfg.model.test_cfg.max_per_img == 7
