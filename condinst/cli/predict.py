@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from condinst.cli.early import check_model_words
 from condinst.cli.ending import ends_by_signals
 from condinst.cli.parser import idle_with
+from condinst.cli.predict_files import OutputFiles
 from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError
 from condinst.cli.predict_share import Share, find_share
 from condinst.cli.predict_skipping import skipping
@@ -138,6 +139,8 @@ def run(args: argparse.Namespace) -> int:
     images, unnameable = with_names(images, videos, args)
     out = Path(args.out)
     check_out(out, [*images, *videos], args)
+    files = OutputFiles(out, args.format, draw=not args.no_images, closeups=args.closeups)
+    files.check_sources(images, videos)
     check_range("--score-thr", args.score_thr)
     check_track(args.track, [*videos, *live])
     if args.max_frames is not None and not (videos or live):
@@ -152,7 +155,7 @@ def run(args: argparse.Namespace) -> int:
     if share.size > 1 and (urls or live):
         word = [*urls, *live][0]
         raise ValueError(f"{word}: several processes read files only; download it first")
-    downloads, not_read = download(urls, out / "downloads", args.skip_broken)
+    downloads, not_read = download(urls, out / "downloads", args.skip_broken, files.own)
     images += downloads
     if share.is_first:
         print(f"model  {printable(checkpoint or model)}", flush=True)  # importing PyTorch is slow

@@ -56,10 +56,11 @@ def test_two_processes_write_what_one_writes(tmp_path):
     outputs = [output(tmp_path / "two", collect=True) for _ in range(2)]
     for rank, target in enumerate(outputs):
         write(target, Share(rank, 2).choose(5, 0, 1))
-    files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    files = {path.name: path.read_bytes() for path in (tmp_path / "one").glob("[!.]*")}
     assert not (tmp_path / "two/annotations.json").exists()
     outputs[0].write_parts([*outputs[1].parts, *outputs[0].parts])
-    assert {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()} == files
+    written = (tmp_path / "two").glob("[!.]*")
+    assert {path.name: path.read_bytes() for path in written} == files
     lines = files["predictions.jsonl"].decode().splitlines()
     assert [json.loads(line)["path"] for line in lines] == ["a.png", "A.jpg", "a.png", "c.png"]
     names = {"a", "A-2", "a-3", "c"}
