@@ -77,7 +77,7 @@ def _pairs(folder: Folder, files: Sequence[str], notes: Notes) -> Iterator[tuple
         elif same:
             raise ValueError(f"{folder.root / file}: several images fit: {', '.join(same[:3])}")
         else:
-            notes.count("Instance ids without an image, left out", file)
+            notes.miss("Instance ids without an image, left out", file)
 
 
 def _read_all(

@@ -7,13 +7,19 @@ segmentations, crowds and all other keys. Several files of one split are joined.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from condinst.dataset_converters.class_names import note_alike
-from condinst.dataset_converters.coco_images import check_missing, check_names, locate_images
+from condinst.dataset_converters.coco_images import (
+    check_missing,
+    check_names,
+    leave_to_others,
+    locate_images,
+)
 from condinst.dataset_converters.coco_meaning import check_content
 from condinst.dataset_converters.coco_parts import (
     CocoPart,
@@ -26,11 +32,13 @@ from condinst.dataset_converters.coco_parts import (
 from condinst.dataset_converters.coco_sizes import find_sizes
 from condinst.dataset_converters.coco_writer import CocoWriter
 from condinst.dataset_converters.folder import Folder, stated_split
+from condinst.dataset_converters.missing_images import judge_missing
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
 from condinst.dataset_converters.split import Sample, digest
 from condinst.dataset_converters.split_lists import listed_splits
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
 from condinst.datasets.coco.coco_file import read_coco_file
+from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.file_cache import keep_file, mark_of
 
 __all__ = ["find_coco_files", "import_coco"]
@@ -73,9 +81,9 @@ def import_coco(
         ValueError: a file is broken, has no images or annotations, or no split fits its name.
     """
     files = _without_copies(folder, files, notes)
-    splits = {
-        name: _read(folder, found, name, notes) for name, found in _by_split(folder, files).items()
-    }
+    by_split = _by_split(folder, files)
+    read = _locate(folder, by_split, notes)
+    splits = {name: _read(folder, found, name, notes, read) for name, found in by_split.items()}
     check_spelling(folder.root, [part for split in splits.values() for part in split.parts])
     for split in splits.values():
         if crowds := sentence_on_crowds(split):
@@ -86,6 +94,8 @@ def import_coco(
         del splits["test"]
     every = list(splits.values())
     classes = _used_classes(every, notes)
+    missing = [name for split in every for name in split.missing]
+    judge_missing(folder, missing, sum(split.num_images for split in every) - len(missing), notes)
     writer = CocoWriter(out, every, notes)
     if {"train", "val"} <= splits.keys():
         note_shared_images({split.name: [s for s in split.samples if s] for split in every}, notes)
@@ -101,7 +111,14 @@ def _imported(
     made: dict[str, DatasetSplit], classes: tuple[str, ...], notes: Notes, seed: int | None
 ) -> Imported:
     return Imported(
-        "coco", made["train"], made["val"], made.get("test"), classes, notes.sentences(), seed
+        "coco",
+        made["train"],
+        made["val"],
+        made.get("test"),
+        classes,
+        notes.sentences(),
+        seed,
+        tuple(notes.warnings),
     )
 
 
@@ -140,9 +157,53 @@ def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, list[str]]:
     return splits
 
 
-def _read(folder: Folder, files: Sequence[str], name: str, notes: Notes) -> CocoSplit:
-    parts = [_read_part(folder, file, notes, len(files) > 1) for file in files]
-    found = [part for part in parts if part is not None]
+@dataclass
+class _Located:
+    """A file's records and the places of its N images.
+
+    Attributes:
+        data: the records.
+        mark: of the file, before it was read.
+        places: N paths relative to the dataset's folder; None for a missing image.
+        left: the places in this list of the missing images whose name another image has.
+    """
+
+    data: CocoFile
+    mark: tuple[int, int]
+    places: list[str | None]
+    left: set[int] = field(default_factory=set)
+
+
+def _locate(
+    folder: Folder, by_split: Mapping[str, Sequence[str]], notes: Notes
+) -> dict[str, _Located]:
+    """Read all files and find their images; files without images are left out."""
+    read, located, splits = {}, [], []
+    for name, files in by_split.items():
+        for file in files:
+            path = folder.root / file
+            mark = mark_of(str(path))
+            data = read_coco_file(str(path), keep_extras=True)
+            if not data.file_names:
+                notes.count("COCO files without images, left out", file)
+                continue
+            check_names(folder, path, data.file_names)
+            located.append(locate_images(folder, file, data.file_names))
+            splits.append(name)
+            read[file] = _Located(data, mark, located[-1][0])
+    for found, left in zip(read.values(), leave_to_others(located, splits), strict=True):
+        found.left = left
+    return read
+
+
+def _read(
+    folder: Folder, files: Sequence[str], name: str, notes: Notes, read: Mapping[str, _Located]
+) -> CocoSplit:
+    found = [
+        _read_part(folder, file, notes, read[file], len(files) > 1)
+        for file in files
+        if file in read
+    ]
     if not found:
         raise ValueError(
             f"{folder.root / files[0]}: expected images under the key images, found none"
@@ -157,33 +218,27 @@ def _read(folder: Folder, files: Sequence[str], name: str, notes: Notes) -> Coco
     return CocoSplit(name, folder.root, found)
 
 
-def _read_part(folder: Folder, file: str, notes: Notes, joined: bool) -> CocoPart | None:
-    """Read one file; None if it has no images and is one of several."""
-    path = folder.root / file
-    mark = mark_of(str(path))
-    data = read_coco_file(str(path), keep_extras=True)
-    if not data.file_names:
-        notes.count("COCO files without images, left out", file)
-        return None
-    check_names(folder, path, data.file_names)
-    places = locate_images(folder, file, data.file_names)
+def _read_part(folder: Folder, file: str, notes: Notes, read: _Located, joined: bool) -> CocoPart:
+    """Check a file and its images; note what is missing."""
+    path, data, places = folder.root / file, read.data, read.places
     images = [None if place is None else folder.root / place for place in places]
     sizes = find_sizes(path, data, images, notes)
     if sizes:
         data = read_coco_file(str(path), keep_extras=True, sizes=sizes)
     elif not joined:
-        keep_file(data, mark)
+        keep_file(data, read.mark)
     for problem in [*data.problems, *data.fixes]:
         if joined:
             notes.count("Issues of joined files", f"{file}: {problem}")
         else:
             notes.say(f"{path}: {problem}.")
     check_content(path, data)
-    missing = [n for n, p in zip(data.file_names, places, strict=True) if p is None]
-    check_missing(folder, path, missing)
+    missing = [i for i, place in enumerate(places) if place is None]
+    names = data.file_names
+    check_missing(folder, path, [names[i] for i in missing if i not in read.left])
     whose = folder.root if joined else path
-    for name in missing:
-        notes.count(f"Images that {whose} names and that are missing, left out", name)
+    for index in missing:
+        notes.count(f"Images that {whose} names and that are missing, left out", names[index])
     labels: list[set[str]] = [set() for _ in places]
     known = (data.image_index >= 0) & (data.category_index >= 0) & ~data.crowd
     for image, category in zip(

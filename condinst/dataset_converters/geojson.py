@@ -48,7 +48,7 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
         features = _features(path)
         name = _image(folder, file)
         if name is None:
-            notes.count("GeoJSON files without an image of their name, left out", file)
+            notes.miss("GeoJSON files without an image of their name, left out", file)
             continue
         if name in used:
             raise ValueError(f"{path}: a second GeoJSON file for the image {name}")

@@ -115,7 +115,7 @@ def count_unpaired(folder: Folder, found: MaskPairs, notes: Notes) -> None:
     for name in found.alone:
         notes.count("Images without a mask, left out", name)
     for name in found.lonely:
-        notes.count("Masks without an image, left out", name)
+        notes.miss("Masks without an image, left out", name)
 
 
 def _look_at(folder: Folder, pairs: Sequence[tuple[str, str]]) -> MaskStatistics:

@@ -79,7 +79,7 @@ def read_bowl(folder: Folder, asked: str | None, notes: Notes) -> AnnotationSour
         files[found[0]] = [ObjectFile(file, None, True) for file in masks.get(parent, ())]
     for parent in masks:
         if parent not in images:
-            notes.count("Folders of masks without an image, left out", parent)
+            notes.miss("Folders of masks without an image, left out", parent)
     return _source(folder, files, asked, notes)
 
 

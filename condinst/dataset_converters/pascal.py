@@ -149,7 +149,7 @@ def _read_all(
         mask = root / "SegmentationObject" / f"{name}.png"
         kind = root / "SegmentationClass" / f"{name}.png"
         if image is None:
-            notes.count("Masks or listed names without an image, left out", name)
+            notes.miss("Masks or listed names without an image, left out", name)
             continue
         if not mask.is_file() or not kind.is_file():
             notes.count(

@@ -152,7 +152,7 @@ def _read_rows(
             known[stated] = _image(folder, file, stated)
         name = known[stated]
         if name is None:
-            notes.count("Entries whose image is missing, left out", stated)
+            notes.miss("Entries whose image is missing, left out", stated)
             continue
         split = stated_split(row[set_of]) if set_of is not None else None
         if split is not None and splits.setdefault(name, split) != split:
