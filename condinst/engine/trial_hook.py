@@ -184,8 +184,9 @@ def _set_aside(metric: Any, key: str) -> Iterator[None]:
         try:
             yield
         finally:  # CocoMetric(ann_file=None) has made its annotations of this image
+            lasting = {name: vars(metric)[name] for name in before.get("lasting", ())}
             vars(metric).clear()
-            vars(metric).update(before)
+            vars(metric).update(before | lasting)
             metric.results.clear()
 
 
