@@ -41,8 +41,8 @@ def note_on_dark_images(images: Sequence[Path], pixel_format: PixelFormat) -> st
     factor = 1 << (16 - top.bit_length())
     return (
         f"the 16-bit images use {100 * top / 65535:.2g}% of their range (the largest value of "
-        f"{counted(len(tops), 'image')} is {top:,} of 65,535). The model takes 8 bits, the upper byte, and "
-        f"sees them nearly black: multiply their values by {factor} first "
+        f"{counted(len(tops), 'image')} is {top:,} of 65,535). The model takes 8 bits, the upper "
+        f"byte, and sees them nearly black: multiply their values by {factor} first "
         '(docs/inputs.md, "12 bits in files of 16")'
     )
 

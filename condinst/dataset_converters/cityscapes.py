@@ -18,7 +18,7 @@ from condinst.dataset_converters.class_names import (
 )
 from condinst.dataset_converters.class_tables import CITYSCAPES_CLASSES
 from condinst.dataset_converters.folder import Folder, stated_split
-from condinst.dataset_converters.label_maps import mask_and_size
+from condinst.dataset_converters.image_sizes import mask_and_size
 from condinst.dataset_converters.mask_pairs import find_pairs
 from condinst.dataset_converters.outlines import label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes

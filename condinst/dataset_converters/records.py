@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = [
     "EVERY_CLASS",
+    "ONE_CLASS",
     "SPLITS",
     "Imported",
     "Label",
@@ -21,6 +22,7 @@ __all__ = [
 
 Label = int | str
 SPLITS = ("train", "val", "test")
+ONE_CLASS = "object"  # the name of the class where the data have no names
 EVERY_CLASS = "\0every class"  # the label of a crowd region in which nothing counts
 
 
