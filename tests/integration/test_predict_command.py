@@ -118,6 +118,15 @@ def test_a_video_becomes_a_video(checkpoint, film, tmp_path, capsys):
     assert len(COCO(str(out / "annotations.json")).getImgIds()) == 6
 
 
+def test_dark_images_are_noted_once(checkpoint, tmp_path, capsys):
+    (tmp_path / "dark").mkdir()
+    for name in "ab":
+        pixels = np.arange(96 * 96, dtype=np.uint16).reshape(96, 96) % 4096
+        Image.fromarray(pixels).save(tmp_path / "dark" / f"{name}.png")
+    assert start(checkpoint, tmp_path / "dark", "--out", tmp_path / "out") == 0
+    assert capsys.readouterr().err.count("note: the 16-bit images use 6.2% of their range") == 1
+
+
 def test_closeups(checkpoint, three_images, found, tmp_path):
     out = tmp_path / "out"
     assert start(SMALL, checkpoint, three_images, "--out", out, "--no-images", "--closeups") == 0
