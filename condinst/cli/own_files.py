@@ -110,12 +110,17 @@ class OwnFiles:
         text = "".join(f"\n{json.dumps([name, size])}" for name, size in sizes.items())
         # one write, so that the lines of several processes do not mix; the line end comes first,
         # so that half a line before it harms nothing
-        with self._list.open("ab", buffering=0) as file:
-            if not file.tell():
-                text = f"Written by {self._command}, with sizes in bytes:{text}"
-            data = text.encode()
-            if file.write(data) < len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        try:
+            with self._list.open("ab", buffering=0) as file:
+                if not file.tell():
+                    text = f"Written by {self._command}, with sizes in bytes:{text}"
+                data = text.encode()
+                if file.write(data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            if _size(self._list) == 0:  # the disk was full before
+                self._list.unlink(missing_ok=True)
+            raise
 
 
 def _size(path: Path) -> int | None:

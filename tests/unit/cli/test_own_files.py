@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from small_disk import small_disk
 
 from condinst.cli.own_files import OwnFiles
 
@@ -73,6 +74,16 @@ def test_half_a_line_of_a_full_disk(tmp_path):
     (tmp_path / "b.jpg").write_text("theirs")
     with pytest.raises(ValueError, match="b.jpg there is not from"):
         write(own(tmp_path), "b.jpg")
+
+
+def test_a_full_disk(tmp_path):
+    """The list cannot be written: nothing else is written, and no empty list is left."""
+    folder = tmp_path / "disk"
+    with small_disk(folder, 4096) as says:
+        (folder / "other.txt").write_bytes(b"x" * 4096)
+        with pytest.raises(OSError, match=rf"{folder}/.list: cannot be written: {says}"):
+            write(own(folder), "a.jpg")
+        assert [path.name for path in folder.iterdir()] == ["other.txt"]
 
 
 def test_processes_that_write_to_one_folder(tmp_path):
