@@ -20,13 +20,27 @@ if TYPE_CHECKING:
     from condinst.results.edit_polygons import EditOutline
     from condinst.results.results import Results
 
-__all__ = ["ANNOTATION_FORMATS", "FOLDER_NAMES", "AnnotationOutput", "Draft", "check_class_names"]
+__all__ = [
+    "ANNOTATION_FORMATS",
+    "FOLDER_NAMES",
+    "AnnotationOutput",
+    "Draft",
+    "check_class_names",
+    "image_paths",
+    "shared_paths",
+]
 
 ANNOTATION_FORMATS = ("labelme", "cvat", "labelstudio", "yolo")
 """The formats for image files, not for videos."""
 
 FOLDER_NAMES = ("cvat_labels", "labelstudio", "labelstudio_config", "yolo")
 """The names in the output folder that no image's files may have."""
+
+_SHARED = {
+    "yolo": ("yolo/data.yaml", "yolo/classes.txt"),
+    "cvat": ("annotations.xml", "cvat_labels.json"),
+    "labelstudio": ("labelstudio.json", "labelstudio_config.xml"),
+}
 
 # an image's path, its size, CVAT's shapes and Label Studio's prediction
 Draft: TypeAlias = tuple[str, tuple[int, int], str, dict[str, Any]]
@@ -45,6 +59,35 @@ def check_class_names(class_names: Sequence[str], chosen: Sequence[str]) -> None
                     f"--format {kind}: it cannot hold the class name {name!r}; expected printable "
                     "characters"
                 )
+
+
+def image_paths(
+    out: Path, chosen: Sequence[str], name: str, path: str | os.PathLike[str]
+) -> list[Path]:
+    """Return the files that :meth:`AnnotationOutput.write` writes for an image.
+
+    Args:
+        out: output folder.
+        chosen: the formats; those of other classes are ignored.
+        name: name of the image's files, without ending.
+        path: of the image.
+    """
+    files = [out / f"{name}.json"] if "labelme" in chosen else []
+    if "yolo" in chosen:
+        files += _yolo_paths(out, name, path)
+    return files
+
+
+def _yolo_paths(out: Path, name: str, path: str | os.PathLike[str]) -> list[Path]:
+    folder = out / "yolo"
+    image = folder / "images" / "train" / f"{name}{Path(path).suffix}"
+    return [image, folder / "labels" / "train" / f"{name}.txt"]
+
+
+def shared_paths(out: Path, chosen: Sequence[str]) -> list[Path]:
+    """Return the files that :meth:`AnnotationOutput.finish` writes."""
+    names = [name for kind, files in _SHARED.items() if kind in chosen for name in files]
+    return [out / name for name in names]
 
 
 class AnnotationOutput:
@@ -79,23 +122,6 @@ class AnnotationOutput:
         """Forget all images but the first ones."""
         del self._images[size:]
 
-    def paths(self, name: str, path: str) -> list[Path]:
-        """Return the files that :meth:`write` writes for an image.
-
-        Args:
-            name: name of the image's files, without ending.
-            path: of the image.
-        """
-        files = [self.out / f"{name}.json"] if "labelme" in self._chosen else []
-        if "yolo" in self._chosen:
-            files += self._yolo_paths(name, path)
-        return files
-
-    def _yolo_paths(self, name: str, path: str) -> list[Path]:
-        folder = self.out / "yolo"
-        image = folder / "images" / "train" / f"{name}{Path(path).suffix}"
-        return [image, folder / "labels" / "train" / f"{name}.txt"]
-
     def write(self, results: Results, name: str) -> None:
         """Write the files of one image, and keep what the files of all images need."""
         if not self._chosen:
@@ -107,7 +133,7 @@ class AnnotationOutput:
             content = self._labelme(results, found, place)
             write_whole(self.out / f"{name}.json", json.dumps(content, indent=1))
         if "yolo" in self._chosen:
-            image, rows = self._yolo_paths(name, results.path)
+            image, rows = _yolo_paths(self.out, name, results.path)
             with replacing(image) as temporary:
                 shutil.copyfile(results.path, temporary)
             write_whole(rows, formats.yolo_rows(results, found))
@@ -127,22 +153,23 @@ class AnnotationOutput:
 
     def finish(self) -> None:
         """Write the files of all images so far."""
+        names = self._class_names
+        content: dict[str, str] = {}
         if "yolo" in self._chosen:
-            lines = formats.yolo_names(self._class_names, "images/train")
-            write_whole(self.out / "yolo" / "data.yaml", lines)
-            names = "".join(f"{name}\n" for name in self._class_names)
-            write_whole(self.out / "yolo" / "classes.txt", names)
+            content["yolo/data.yaml"] = formats.yolo_names(names, "images/train")
+            content["yolo/classes.txt"] = "".join(f"{name}\n" for name in names)
         if "cvat" in self._chosen:
-            write_whole(self.out / "annotations.xml", self._cvat())
-            write_whole(self.out / "cvat_labels.json", formats.cvat_labels(self._class_names))
+            content["annotations.xml"] = self._cvat()
+            content["cvat_labels.json"] = formats.cvat_labels(names)
         if "labelstudio" in self._chosen:
             tasks = [
                 dict(data=dict(image=_served(path)), predictions=[prediction])
                 for path, _, _, prediction in self._images
             ]
-            write_whole(self.out / "labelstudio.json", json.dumps(tasks))
-            config = formats.label_studio_config(self._class_names)
-            write_whole(self.out / "labelstudio_config.xml", config)
+            content["labelstudio.json"] = json.dumps(tasks)
+            content["labelstudio_config.xml"] = formats.label_studio_config(names)
+        for name, text in content.items():
+            write_whole(self.out / name, text)
 
     def _cvat(self) -> str:
         names = distinct_names([path for path, *_ in self._images])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
     print(_report(created))
     for line in _issues(created.config):
         print(line)
+    for warning in created.warnings:  # last: the config and the notes are long
+        print(f"warning: {printable(warning)}", file=sys.stderr)
     return 0
 
 

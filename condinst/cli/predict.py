@@ -6,14 +6,17 @@ import argparse
 import itertools
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from condinst.cli.dark_images import note_on_dark_images
 from condinst.cli.early import check_model_words
 from condinst.cli.ending import ends_by_signals
 from condinst.cli.parser import idle_with
+from condinst.cli.predict_files import OutputFiles
 from condinst.cli.predict_output import FORMATS, ImageOutput, UnreadableError
+from condinst.cli.predict_progress import show_progress
 from condinst.cli.predict_share import Share, find_share
 from condinst.cli.predict_skipping import skipping
 from condinst.cli.predict_sources import (
@@ -36,9 +39,6 @@ from condinst.utils.words import counted
 
 if TYPE_CHECKING:
     from condinst.inference.predictor import Predictor
-    from condinst.results.results import Results
-
-_FIRST_LINE, _NEXT_LINE = 10, 60  # seconds
 
 _EPILOG = """formats, in addition to the images with the instances drawn on them:
   coco         one dataset file, annotations.json, with exact masks as RLE
@@ -138,6 +138,8 @@ def run(args: argparse.Namespace) -> int:
     images, unnameable = with_names(images, videos, args)
     out = Path(args.out)
     check_out(out, [*images, *videos], args)
+    files = OutputFiles(out, args.format, draw=not args.no_images, closeups=args.closeups)
+    files.check_sources(images, videos)
     check_range("--score-thr", args.score_thr)
     check_track(args.track, [*videos, *live])
     if args.max_frames is not None and not (videos or live):
@@ -152,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
     if share.size > 1 and (urls or live):
         word = [*urls, *live][0]
         raise ValueError(f"{word}: several processes read files only; download it first")
-    downloads, not_read = download(urls, out / "downloads", args.skip_broken)
+    downloads, not_read = download(urls, out / "downloads", args.skip_broken, files.own)
     images += downloads
     if share.is_first:
         print(f"model  {printable(checkpoint or model)}", flush=True)  # importing PyTorch is slow
@@ -181,6 +183,8 @@ def run(args: argparse.Namespace) -> int:
             closeups=args.closeups,
             collect=share.size > 1,
         )
+        if share.is_first and (note := note_on_dark_images(images, predictor.pixel_format)):
+            print(f"note: {note}", file=sys.stderr, flush=True)
         unread = (*not_read, *unnameable) if share.is_first else ()
         with ends_by_signals():
             _predict(predictor, images, videos, live, output, share, args, unread)
@@ -217,7 +221,7 @@ def _predict(
             for error in unread:
                 skipped(error)
             stream = predictor.stream(own_images)
-            for results in _progress(stream, len(own_images), share.is_first):
+            for results in show_progress(stream, len(own_images), share, len(images)):
                 try:
                     output.write(results)
                 except UnreadableError as error:
@@ -228,14 +232,14 @@ def _predict(
                 num_images, num_instances = num_images + 1, num_instances + len(results)
             for video in (sources[i] for i in chosen if i >= len(images)):
                 with VideoOutput(video, output) as film:
-                    found = _predict_video(predictor, video, film, args, share.is_first)
+                    found = _predict_video(predictor, video, film, args, share)
                 num_images, num_instances = num_images + found[0], num_instances + found[1]
             for word in live:
                 with (
                     LiveStream(word) as source,
                     VideoOutput(Path(safe_part(source.name)), output, source.rate) as film,
                 ):
-                    found = _predict_video(predictor, iter(source), film, args, True)
+                    found = _predict_video(predictor, iter(source), film, args, share)
                 num_images, num_instances = num_images + found[0], num_instances + found[1]
         counts = share.finish(output, [num_images, num_instances, skipped.count])
     if not share.is_first:
@@ -254,7 +258,7 @@ def _predict(
 
 
 def _predict_video(
-    predictor: Predictor, video: Any, film: VideoOutput, args: argparse.Namespace, shown: bool
+    predictor: Predictor, video: Any, film: VideoOutput, args: argparse.Namespace, share: Share
 ) -> tuple[int, int]:
     """Write the results of a video's file or frames; return the numbers of frames and instances."""
     num_frames = num_instances = 0
@@ -266,28 +270,7 @@ def _predict_video(
         stream = track(stream, film.rate, score_thr=args.score_thr)
     else:
         stream = predictor.stream(frames)
-    for results in _progress(stream, film.num_frames, shown):
+    for results in show_progress(stream, film.num_frames, share):
         film.write(results)
         num_frames, num_instances = num_frames + 1, num_instances + len(results)
     return num_frames, num_instances
-
-
-def _progress(stream: Iterator[Results], total: int, shown: bool) -> Iterator[Results]:
-    """Pass results on; if ``shown``, show the progress in a line.
-
-    A terminal's line changes with each image. A file gets a line after 10 s, and one a minute.
-    """
-    terminal = shown and sys.stderr.isatty()
-    due = time.monotonic() + _FIRST_LINE
-    for number, results in enumerate(stream, start=1):
-        yield results
-        if shown and not terminal and time.monotonic() > due:
-            due = time.monotonic() + _NEXT_LINE
-            of = f" of {total:,}" if total else ""
-            print(f"predicted  {number:,}{of}", file=sys.stderr, flush=True)
-        if terminal:
-            name = printable(Path(results.path).name) if results.path else "frame"
-            text = f"{number} of {total}  {name[:40]}  {counted(len(results), 'instance')}"
-            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
-    if terminal and total:
-        print(file=sys.stderr)

@@ -12,16 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from PIL import Image
 
-from condinst.cli.annotation_output import (
-    ANNOTATION_FORMATS,
-    FOLDER_NAMES,
-    AnnotationOutput,
-    Draft,
-)
+from condinst.cli.annotation_output import ANNOTATION_FORMATS, AnnotationOutput, Draft
+from condinst.cli.predict_files import COCO, LABELS, LINES, OutputFiles
 from condinst.results.coco_content import CocoRows, coco_content, coco_rows, json_text
-from condinst.results.label_files import LABEL_ENDINGS, save_label_map
+from condinst.results.label_files import save_label_map
 from condinst.utils.files import names_file, write_whole
-from condinst.utils.names import NamesInFolder
 from condinst.utils.temporary_file import claim_temporary
 from condinst.visualization.instances import class_color, draw_closeups
 
@@ -34,8 +29,6 @@ FORMATS = ("coco", *ANNOTATION_FORMATS, "png", "json", "labels", "labels-tiff")
 # the number of a source, a line of predictions.jsonl, the rows of annotations.json, and what the
 # files of labeling programs need
 Part: TypeAlias = tuple[int, str | None, CocoRows | None, Draft | None]
-
-LABELS = "labels"  # the folder of label maps
 
 
 class ImageOutput:
@@ -53,6 +46,7 @@ class ImageOutput:
             that writes these files for all processes.
 
     Attributes:
+        files: names and paths of the files.
         parts: with ``collect``, the number of the source, its line, its rows and its draft.
     """
 
@@ -75,8 +69,7 @@ class ImageOutput:
         self._rows: list[CocoRows] = []
         self._collect = collect
         self.parts: list[Part] = []
-        reserved = ("annotations", "predictions", LABELS, *FOLDER_NAMES)
-        self._names = NamesInFolder(out, reserved)
+        self.files = OutputFiles(out, formats, draw=draw, closeups=closeups)
         self._drafts = AnnotationOutput(out, formats, class_names)
         self._given: dict[str, deque[tuple[int, str]]] = {}
         self._source = 0  # the number of the source that is being written
@@ -88,19 +81,21 @@ class ImageOutput:
                 (self.out / LABELS).mkdir(exist_ok=True)
         self._lines = None
         if "json" in self.formats and not self._collect:
-            self._lines = LinesFile(self.out / "predictions.jsonl")
+            self._lines = LinesFile(self.out / LINES)
         return self
 
     def __exit__(self, kind: Any, *error: Any) -> None:
         """Write the results so far, however the block ends."""
+        done = not self._collect and (kind is None or self._num_written)
         try:
-            if self._lines:
-                self._lines.finish()
-            if not self._collect and (kind is None or self._num_written):
-                self._drafts.finish()
-                if "coco" in self.formats:
-                    self._write_coco()
-        except OSError:
+            with self.files.own.writing(self.files.of_all() if done else []):
+                if self._lines:
+                    self._lines.finish()
+                if done:
+                    self._drafts.finish()
+                    if "coco" in self.formats:
+                        self._write_coco()
+        except (OSError, ValueError):
             if kind is None:
                 raise
             # the first error is reported, such as the file at which the disk was full
@@ -110,6 +105,7 @@ class ImageOutput:
 
         Raises:
             UnreadableError: its file cannot be read again for drawing.
+            ValueError: a file of others would be replaced.
             OSError: a file cannot be written.
         """
         assert results.path is not None
@@ -119,17 +115,15 @@ class ImageOutput:
             except (ValueError, OSError, ImportError) as error:
                 raise UnreadableError(str(error)) from error
         name = self.take_name(results.path)
-        endings = (".jpg", "_edges.png", "_instances.png")
-        paths = [self.out / f"{name}{end}" for end in endings]
-        paths += self._drafts.paths(name, results.path)
-        paths += [self.out / LABELS / f"{name}{end}" for end in LABEL_ENDINGS]
-        before, drafts = {path for path in paths if path.exists()}, len(self._drafts)
+        paths = self.files.of_image(name, results.path)
+        before, drafts = {path for path in paths if os.path.lexists(path)}, len(self._drafts)
         size, lines = self._num_written, self._lines.size if self._lines else 0
         rows, parts = len(self._rows), len(self.parts)
         try:
-            self._write_files(results, name, image if self.draw or self._closeups else None)
-            self._drafts.write(results, name)
-            self.write_data(results, name, results.path)
+            with self.files.own.writing(paths):
+                self._write_files(results, name, image if self.draw or self._closeups else None)
+                self._drafts.write(results, name)
+                self.write_data(results, name, results.path)
         except BaseException:  # a signal too: annotations.json and the drawings agree
             if self._num_written == size:
                 self._drafts.cut(drafts)
@@ -202,7 +196,7 @@ class ImageOutput:
             sources: images and videos.
             written: the numbers of those that this process writes.
         """
-        names = [self.free_name(source.name) for source in sources]
+        names = [self.files.free_name(source.name) for source in sources]
         for number in written:
             given = self._given.setdefault(os.fspath(sources[number]), deque())
             given.append((number, names[number]))
@@ -211,17 +205,13 @@ class ImageOutput:
         """Return the name of a source's files, without ending; its rows follow."""
         given = self._given.get(os.fspath(source))
         if not given:
-            return self.free_name(Path(source).name)
+            return self.files.free_name(Path(source).name)
         self._source, name = given.popleft()
         return name
 
-    def free_name(self, name: str) -> str:
-        """Return the file's name without its ending, with a number if the name is taken."""
-        return self._names.take(name.replace("\\", "_")).name
-
     def _write_coco(self) -> None:
         content = coco_content(self._rows, self._class_names)
-        write_whole(self.out / "annotations.json", json_text(content))
+        write_whole(self.out / COCO, json_text(content))
 
 
 class UnreadableError(ValueError):

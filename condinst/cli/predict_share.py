@@ -32,6 +32,16 @@ class Share(NamedTuple):
         """Return whether this process prints, and writes the files of all images."""
         return self.rank == 0
 
+    def whose(self, of_all: int | None) -> str:
+        """Return whose number of images a line of progress counts, behind the number.
+
+        Args:
+            of_all: number of the images of all processes; None where they are not shared.
+        """
+        if self.size == 1 or of_all is None:
+            return ""
+        return f" by process {self.rank + 1} of {self.size}, which share {of_all:,} images"
+
     def choose(self, num_images: int, num_videos: int, batch_size: int) -> list[int]:
         """Return the numbers of the sources of this process: whole batches, and whole videos.
 

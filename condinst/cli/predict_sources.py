@@ -12,6 +12,7 @@ from pathlib import Path
 from condinst.cli.annotation_output import ANNOTATION_FORMATS
 from condinst.cli.common import check_writable
 from condinst.cli.early import check_exists, is_checkpoint
+from condinst.cli.own_files import OwnFiles
 from condinst.images.sources import VIDEO_SUFFIXES, check_video, is_single, list_folder
 from condinst.images.web import image_name, read_url
 from condinst.utils.files import write_whole
@@ -74,8 +75,20 @@ def find(words: Sequence[str]) -> tuple[list[Path], list[Path]]:
     return images, videos
 
 
-def download(urls: Sequence[str], folder: Path, skip_broken: bool) -> tuple[list[Path], list[str]]:
-    """Read images from the web into a folder; return their files, and messages on the others."""
+def download(
+    urls: Sequence[str], folder: Path, skip_broken: bool, own: OwnFiles
+) -> tuple[list[Path], list[str]]:
+    """Read images from the web into a folder; return their files, and messages on the others.
+
+    Args:
+        urls: of the images.
+        folder: below that of ``own``.
+        skip_broken: whether a URL that cannot be read is left out.
+        own: the files that the command wrote.
+
+    Raises:
+        OSError, ValueError: a URL cannot be read, or a file of others would be replaced.
+    """
     for url in urls:
         if Path(image_name(url)).suffix.lower() in VIDEO_SUFFIXES:
             raise ValueError(f"{url}: only images are read from the web; download the video first")
@@ -91,7 +104,8 @@ def download(urls: Sequence[str], folder: Path, skip_broken: bool) -> tuple[list
                 raise
             messages.append(str(error))
             continue
-        write_whole(path, data)
+        with own.writing([path]):
+            write_whole(path, data)
         kept.append(path)
     return kept, messages
 
@@ -143,24 +157,11 @@ def check_out(out: Path, sources: Sequence[Path], args: argparse.Namespace) -> N
         # realpath gives a path even for a link that leads to itself
         if place in (os.path.realpath(source.parent), os.path.dirname(os.path.realpath(source))):
             raise ValueError(f"--out {out}: {source} lies there; choose another folder")
-    _check_annotations(out, args.format)
     for name in ("labels", "yolo"):
         chosen = any(kind.partition("-")[0] == name for kind in args.format)
         within = any(place in map(str, Path(os.path.realpath(s)).parents) for s in sources)
         if chosen and within and (out / name).is_dir():  # beside images, it may hold their masks
             raise ValueError(f"--out {out}: {name} lies there beside images; choose another folder")
-
-
-def _check_annotations(out: Path, formats: Sequence[str]) -> None:
-    """Refuse to replace annotation files and masks of a dataset, whose names ours share."""
-    path = out / "annotations.json"
-    if "coco" in formats and path.is_file():
-        content = path.read_bytes()  # an annotation of ours has a score
-        if b'"score": ' not in content and b'"annotations": []' not in content:
-            raise ValueError(
-                f"--out {out}: {path.name} there is not from condinst predict; choose another "
-                "folder"
-            )
 
 
 def with_names(

@@ -28,7 +28,7 @@ class VideoOutput:
         rate: frames per second of a stream; None for a file's own.
 
     Raises:
-        ValueError: the file cannot be read.
+        ValueError: the file cannot be read, or a video of others would be replaced.
         OSError: no video can be written.
     """
 
@@ -37,6 +37,7 @@ class VideoOutput:
         self._video, self._output = video, output
         self._name = output.take_name(video)
         self._path = output.out / f"{self._name}.mp4"
+        output.files.own.check(output.files.of_video(self._name))
         self._partial = self._path  # claimed with the first frame that is drawn
         self._lock: int | None = None
         self._writer: Any = None
@@ -54,7 +55,8 @@ class VideoOutput:
                 with names_file(self._path, self._partial):
                     self._check_whole()
                     flush(self._partial)
-                    os.replace(self._partial, self._path)
+                    with self._output.files.own.writing([self._path]):
+                        os.replace(self._partial, self._path)
         except OSError:
             if kind is None:
                 raise
@@ -85,9 +87,11 @@ class VideoOutput:
             self._write_frame(
                 results.draw(score_thr=0.0, boxes=self._output.boxes, names=self._output.names)
             )
-        frame_name = self._output.free_name(f"{self._name}_{self._number:06d}.png")
+        files = self._output.files
+        frame_name = files.free_name(f"{self._name}_{self._number:06d}.png")
         film = f"{self._name}{self._video.suffix}"
-        self._output.write_data(results, frame_name, f"{film}#{self._number}")
+        with files.own.writing(files.of_frame(frame_name)):
+            self._output.write_data(results, frame_name, f"{film}#{self._number}")
 
     def _write_frame(self, drawn: np.ndarray) -> None:
         import cv2

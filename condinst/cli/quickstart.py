@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import shlex
+import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -78,6 +81,25 @@ def quickstart(args: argparse.Namespace) -> dict[str, float]:
     print(f"images   {printable(images)}: ground truth left, prediction right", flush=True)
     with contextlib.redirect_stdout(io.StringIO()):
         metrics = test.main([config, checkpoint, "--show-dir", str(images), *common])
-    print(f"took     {(time.perf_counter() - start) / 60:.1f} minutes; to find shapes in an image:")
-    print(f"condinst predict {printable(checkpoint)} IMAGE")
+    print(f"took     {(time.perf_counter() - start) / 60:.1f} minutes")
+    print(_next_steps(args.data, args.work_dir, checkpoint))
     return metrics
+
+
+def _next_steps(data: str, work_dir: str, checkpoint: str) -> str:
+    """Return the commands that follow, with the paths of this run."""
+    image = next(iter(sorted(Path(data).glob("val/*.png"))), "IMAGE")
+    program = "condinst"
+    script = Path(sys.executable).with_name("condinst")
+    if shutil.which(program) is None and script.exists():  # of an environment that is not active
+        program = _word(script)
+    return f"""next:
+  {program} predict {_word(checkpoint)} {_word(image)} --out found
+  {program} report {_word(work_dir)}   # AP by class and size, errors: report.html
+  {program} new mine --data FOLDER   # a config for your own images and annotations"""
+
+
+def _word(path: str | Path) -> str:
+    """Return a path as it can be typed, relative to the current folder if it is inside."""
+    path, here = Path(path), Path.cwd()
+    return shlex.quote(printable(path.relative_to(here) if path.is_relative_to(here) else path))

@@ -10,7 +10,6 @@ from condinst.cli.common import (
     add_config_arguments,
     add_speed_arguments,
     apply_speed_arguments,
-    check_html,
     check_run,
     check_writable,
     load_config,
@@ -23,6 +22,7 @@ from condinst.cli.once import is_first_process
 from condinst.cli.output_places import check_apart, check_free, check_not_data, check_not_read
 from condinst.cli.parser import needs
 from condinst.cli.stored_test import read_stored_config
+from condinst.cli.test_page import check_page, keep_predictions, predictions_of, write_page
 from condinst.cli.tile_arguments import add_tile_arguments, check_tiling
 from condinst.cli.values import check_least, check_range
 from condinst.cli.views import augment, cut
@@ -31,8 +31,6 @@ from condinst.utils.names import printable
 
 if TYPE_CHECKING:
     from mmengine.config import Config
-    from mmengine.logging import MMLogger
-    from mmengine.runner import Runner
 
 _MARK = ".condinst_test"  # a file that tells our folders of images from those of others
 _EXAMPLES = """examples:
@@ -141,7 +139,7 @@ def check_arguments(args: argparse.Namespace) -> None:
         check_writable("--show-dir", Path(args.show_dir))
         check_free("--show-dir", Path(args.show_dir), _MARK, "condinst test --show-dir")
     if args.report is not None:
-        check_html("--report", args.report)
+        check_page(args.report)
     check_range("--show-score-thr", args.show_score_thr)
     check_range("--score-thr", args.score_thr)
     check_least("--batch-size", args.batch_size)
@@ -203,7 +201,7 @@ def _check_outputs(args: argparse.Namespace, cfg: Config) -> None:
     if args.out is not None:
         check_not_data("--out", args.out, cfg)
     if args.report is not None:
-        for path in (args.report, _predictions_of(args.report)):
+        for path in (args.report, predictions_of(args.report)):
             check_not_data("--report", path, cfg)
 
 
@@ -296,44 +294,12 @@ def _test(args: argparse.Namespace, cfg: Config) -> dict[str, float]:
         if args.show_dir is not None and is_first_process():
             text = "The images of this folder are drawn by condinst test --show-dir.\n"
             write_whole(Path(args.show_dir) / _MARK, text)
-        predictions = _keep_predictions(runner, args.report) if args.report is not None else None
+        predictions = keep_predictions(runner, args.report) if args.report is not None else None
         metrics = runner.test()
     if is_first_process():
         if predictions is not None:
-            _write_page(cfg, args.report, predictions, runner.logger)
+            write_page(cfg, args.report, predictions, runner.logger)
         for what, path in (("out", args.out), ("images", args.show_dir), ("log", log_file(runner))):
             if path is not None:
                 tell(runner.logger, f"{what:11} {path}")
     return metrics
-
-
-def _predictions_of(page: Path) -> Path:
-    return page.with_name(f"{page.stem}_predictions.json")
-
-
-def _keep_predictions(runner: Runner, page: Path) -> Path:
-    from condinst.evaluation import CocoMetric
-
-    path = _predictions_of(page)
-    metrics = [m for m in runner.test_evaluator.metrics if isinstance(m, CocoMetric)]
-    if not metrics:
-        raise ValueError(
-            f"--report {page} needs condinst.CocoMetric: --cfg-options "
-            "test_evaluator.type=condinst.CocoMetric"
-        )
-    page.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # a file of an earlier test must not be used
-    metrics[0].predictions_file = path
-    return path
-
-
-def _write_page(cfg: Config, page: Path, predictions: Path, logger: MMLogger) -> None:
-    from condinst.cli.terminal import tell
-    from condinst.report.report_page import write_test_report
-
-    path, missing = write_test_report(
-        cfg, page, predictions=predictions, checkpoint=str(cfg.load_from)
-    )
-    for part in missing:
-        tell(logger, f"not in it: {part}")
-    tell(logger, f"{'report':11} {path}")

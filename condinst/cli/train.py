@@ -21,7 +21,8 @@ from condinst.cli.common import (
 from condinst.cli.early import check_checkpoint, check_config
 from condinst.cli.loggers import LOGGERS, add_loggers, check_loggers
 from condinst.cli.once import is_first_process
-from condinst.cli.values import check_least, check_range
+from condinst.cli.values import check_amp, check_least, check_range
+from condinst.config.nodes import type_name
 from condinst.utils.durations import parse_duration
 from condinst.utils.names import printable
 
@@ -134,12 +135,29 @@ def _mix_precision(cfg: Config, dtype: str) -> None:
         cfg.optim_wrapper.dtype = dtype
         # bfloat16 has float32's range: nothing to scale
         cfg.optim_wrapper.loss_scale = "dynamic" if dtype == "float16" else 1.0
-    elif dtype == "bfloat16":
-        cfg.optim_wrapper.type = "condinst.CpuAmpOptimWrapper"
     else:
-        raise ValueError(
-            f"--amp {dtype} needs a GPU, but PyTorch finds none; on a CPU, use --amp bfloat16"
-        )
+        _check_gpu(cfg, dtype)
+        cfg.optim_wrapper.type = "condinst.CpuAmpOptimWrapper"
+
+
+def _check_gpu(cfg: Config, amp: str | None) -> None:
+    """Refuse a training that needs a GPU where there is none, before slower imports and the data.
+
+    Args:
+        cfg: with its overrides.
+        amp: the value of ``--amp``, which replaces the config's wrapper.
+    """
+    if amp == "float16":
+        what, other = "--amp float16", "--amp bfloat16"
+    elif amp is None and type_name(cfg.get("optim_wrapper")) == "AmpOptimWrapper":
+        what, other = "optim_wrapper.type='AmpOptimWrapper'", "'condinst.CpuAmpOptimWrapper'"
+    else:
+        return
+    from mmengine import device
+
+    kinds = ("cuda",) if amp else ("cuda", "npu", "mlu", "musa")  # those of the wrapper
+    if not any(getattr(device, f"is_{kind}_available")() for kind in kinds):
+        raise ValueError(f"{what} needs a GPU, but PyTorch finds none; on a CPU, use {other}")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -161,6 +179,7 @@ def train(args: argparse.Namespace) -> None:
         check_checkpoint(args.resume, "--resume")
     check_range("--seed", args.seed, 0, 2**32 - 1)
     check_least("--early-stop", args.early_stop)
+    check_amp(args.amp)
     seconds = None
     if args.time is not None:
         try:
@@ -171,7 +190,7 @@ def train(args: argparse.Namespace) -> None:
     check_loggers(args.log)
     if is_first_process():
         print(f"config   {printable(args.config)}", flush=True)  # importing PyTorch takes seconds
-    read_ahead(args.config, args.cfg_options, ("train", "val"))
+    _check_gpu(read_ahead(args.config, args.cfg_options, ("train", "val")), args.amp)
 
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 

@@ -10,7 +10,7 @@ import sys
 
 from condinst.inference.options import device_hint
 
-__all__ = ["check_device", "check_least", "check_range"]
+__all__ = ["check_amp", "check_device", "check_least", "check_range"]
 
 _DEVICE = re.compile(r"(?:cpu|cuda|xpu|mps|npu|mlu|musa|hpu|meta)(?::\d+)?")
 
@@ -27,20 +27,40 @@ def check_device(word: str | None, option: str = "--device") -> None:
     raise ValueError(f"{option} {word}: expected cpu, cuda or cuda:N{device_hint(word)}")
 
 
+def check_amp(dtype: str | None, option: str = "--amp") -> None:
+    """Check that there may be a GPU for a training in float16, whose loss scaler needs one.
+
+    Raises:
+        ValueError: no GPU can be used here; where only PyTorch knows, nothing is raised.
+    """
+    if dtype == "float16" and (reason := _why_no_gpu()):
+        raise ValueError(
+            f"{option} {dtype} needs a GPU, but {reason}; on a CPU, use {option} bfloat16"
+        )
+
+
 def _check_driver(word: str | None, option: str) -> None:
-    """Refuse a GPU where nothing is installed that could drive one; PyTorch finds the rest."""
+    """Refuse a GPU that cannot be used here; PyTorch finds the rest."""
     kind = (word or "").partition(":")[0]
     if kind == "mps" and sys.platform != "darwin":
         raise ValueError(f"{option} {word}: exists on macOS only; {option} cpu runs anywhere")
-    if kind != "cuda" or not sys.platform.startswith("linux") or os.path.exists("/dev/kfd"):
-        return  # AMD's GPUs have the name cuda, too
+    if kind == "cuda" and (reason := _why_no_gpu()):
+        raise ValueError(f"{option} {word}: {reason}; {option} cpu runs anywhere")
+
+
+def _why_no_gpu() -> str | None:
+    """Return why no device of the name cuda can be used here; None where PyTorch has to say."""
+    if sys.platform == "darwin":
+        return "macOS has no CUDA"
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return "the environment variable CUDA_VISIBLE_DEVICES hides all GPUs"
+    if not sys.platform.startswith("linux") or os.path.exists("/dev/kfd"):
+        return None  # AMD's GPUs have the name cuda, too
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
-        raise ValueError(
-            f"{option} {word}: no driver of an NVIDIA GPU is installed here; {option} cpu runs "
-            "anywhere"
-        ) from None
+        return "no driver of an NVIDIA GPU is installed here"
+    return None
 
 
 def check_range(option: str, value: float | None, low: float = 0.0, high: float = 1.0) -> None:

@@ -18,6 +18,7 @@
 ``inferencer``         mmdet's inferencer does not run it either
 ``stored_config``      reads that config as plain values
 ``checkpoint_writing`` checkpoints are written whole, and only a run's own are removed
+``checkpoint_store``   writes and removes the files of checkpoints
 ``checkpoint_search``  a resumed run continues from the newest whole checkpoint of its folder
 ``distributed``        the launchers start without CUDA
 ``rendezvous``         restarted processes find each other, and not those of the last start

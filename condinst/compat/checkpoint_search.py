@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from condinst.compat.checkpoint_file import check_whole
-from condinst.compat.checkpoint_writing import MARK, STARTED
+from condinst.compat.checkpoint_store import MARK
+from condinst.compat.checkpoint_writing import STARTED
 from condinst.utils.files import check_regular
 
 _FORMS = (("iter_", ".pth"), ("epoch_", ".pth"))

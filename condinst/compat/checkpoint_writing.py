@@ -15,11 +15,9 @@ Delete when mmengine's hook removes by name in its own folder, and only after it
 from __future__ import annotations
 
 import functools
-import logging
 import numbers
 import os
 import re
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable
@@ -32,17 +30,10 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 
-from condinst.utils.files import check_replaceable
-from condinst.utils.temporary_file import open_own
-
-MARK = "last_checkpoint"
-"""The file in a work folder that names the newest checkpoint, for people and other programs."""
+from condinst.compat.checkpoint_store import path_of, put, remove, replace_link, write_mark
 
 STARTED = "run_started"
 """The message hub's key for the start of a run, in seconds since 1970; resuming keeps it."""
-
-TEMPORARY = ".tmp"
-"""The ending of a file's name until the file is whole."""
 
 
 def apply(upstream: str) -> None:
@@ -51,43 +42,6 @@ def apply(upstream: str) -> None:
     CheckpointHook.before_train = _before_train(CheckpointHook.before_train)
     CheckpointHook._save_checkpoint_with_step = _save_checkpoint_with_step
     CheckpointHook._save_best_checkpoint = _save_best_checkpoint
-
-
-def put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
-    """Write a temporary file beside ``filepath``, then rename it: all or nothing."""
-    path = Path(os.path.realpath(filepath))
-    check_replaceable(path)
-    mmengine.mkdir_or_exist(str(path.parent))
-    temporary = path.with_name(f"{path.name}{TEMPORARY}")
-    try:
-        with os.fdopen(open_own(temporary), "wb") as file:  # a link there is not followed
-            file.truncate(0)
-            file.write(obj)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        reason = f"cannot be written ({error.strerror}); what was there before is untouched"
-        raise OSError(error.errno, reason, str(filepath)) from error
-    except KeyboardInterrupt:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut, before anything older is removed."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows cannot open a folder
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:  # some network file systems cannot do this
-        pass
-    finally:
-        os.close(descriptor)
 
 
 def _before_train(original: Callable[..., None]) -> Callable[..., None]:
@@ -146,12 +100,12 @@ def _take_up_best(hook: CheckpointHook, runner: Any, loaded: dict[str, Any]) -> 
             del info[f"best_score{suffix}"]
         name = re.split(r"[\\/]", str(loaded.get(f"best_ckpt{suffix}")))[-1]
         ours = _best_pattern(hook, metric).fullmatch(name)
-        exists = bool(ours) and hook.file_backend.exists(_join(hook, name))
+        exists = bool(ours) and hook.file_backend.exists(path_of(hook, name))
         _set_best(hook, runner, metric, name if exists else None)
 
 
 def _set_best(hook: CheckpointHook, runner: Any, metric: str, name: str | None) -> None:
-    path = None if name is None else _join(hook, name)
+    path = None if name is None else path_of(hook, name)
     if len(hook.key_indicators) == 1:
         hook.best_ckpt_path = path
     elif path is not None:
@@ -196,10 +150,10 @@ def _save_checkpoint_with_step(
     if self.max_keep_ckpts > 0:
         # Including those about to be removed: a run killed before that removes them later.
         hub.update_info("keep_ckpt_ids", steps)
-    self.previous_ckpt, self.last_ckpt = self.last_ckpt, _join(self, name)
+    self.previous_ckpt, self.last_ckpt = self.last_ckpt, path_of(self, name)
     hub.update_info("last_ckpt", name)
     if is_main_process():
-        _replace_link(self.last_ckpt)
+        replace_link(self.last_ckpt)
     runner.save_checkpoint(
         self.out_dir,
         name,
@@ -255,7 +209,7 @@ def _save_best_checkpoint(self: CheckpointHook, runner: Any, metrics: dict[str, 
 
 def _write_best(hook: CheckpointHook, runner: Any, name: str, meta: dict[str, Any]) -> None:
     if is_main_process():
-        _replace_link(_join(hook, name))
+        replace_link(path_of(hook, name))
     runner.save_checkpoint(
         hook.out_dir,
         filename=name,
@@ -266,57 +220,3 @@ def _write_best(hook: CheckpointHook, runner: Any, name: str, meta: dict[str, An
         by_epoch=False,
         backend_args=hook.backend_args,
     )
-
-
-def write_mark(hook: CheckpointHook, runner: Any) -> None:
-    """Write ``last_checkpoint``: the newest checkpoint, relative to the work folder."""
-    last = hook.last_ckpt
-    if _is_local(hook):
-        last = os.path.relpath(last, runner.work_dir)
-    mark = Path(runner.work_dir, MARK)
-    try:
-        _replace_link(mark)
-        check_replaceable(mark)
-        LocalBackend().put(last.encode(), mark)
-    except OSError as error:  # such as a folder of that name
-        runner.logger.warning(f"{error}; --resume does not need it")
-
-
-def remove(hook: CheckpointHook, runner: Any, name: str) -> bool:
-    """Remove a file, a folder or a link by its name in the folder of checkpoints.
-
-    From the content of a checkpoint, only a number or a name of the hook's own form gets here, so
-    that nothing outside the folder can be removed.
-
-    Returns:
-        Whether something was removed.
-    """
-    path, backend = _join(hook, name), hook.file_backend
-    try:
-        if _is_local(hook) and os.path.islink(path):
-            os.unlink(path)  # not the target
-        elif backend.isfile(path):
-            backend.remove(path)
-        elif backend.isdir(path):  # of a strategy
-            shutil.rmtree(path) if _is_local(hook) else backend.rmtree(path)
-        else:
-            return False
-    except OSError as error:
-        runner.logger.log(logging.WARNING, f"{path}: cannot be removed ({error})")
-        return False
-    return True
-
-
-def _replace_link(path: str | Path) -> None:
-    """Remove a link of the target's name: the writer would follow it out of the folder."""
-    if os.path.islink(path):
-        os.unlink(path)
-
-
-def _join(hook: CheckpointHook, name: str) -> str:
-    return hook.file_backend.join_path(hook.out_dir, name)
-
-
-def _is_local(hook: CheckpointHook) -> bool:
-    backend = getattr(hook.file_backend, "client", hook.file_backend)  # of the older FileClient
-    return isinstance(backend, LocalBackend)

@@ -20,18 +20,17 @@ from mmengine.registry import DefaultScope
 
 from condinst.config import known
 from condinst.config.arguments import arguments_of, find_class, registries, similar_class
+from condinst.config.model_section import check_model
 from condinst.config.nodes import type_name
-from condinst.config.problem import ConfigError, is_typo, join, near, unknown, wrong
+from condinst.config.problem import ConfigError, is_typo, join, near, near_misses, unknown, wrong
 from condinst.config.sections import (
     check_complete,
     check_default_hooks,
     check_loader,
-    check_model,
     check_optimizer,
     check_packed,
     check_save_best,
     entries,
-    near_misses,
 )
 from condinst.config.semi_supervised import check_semi_supervised
 from condinst.config.top_level import check_top_level, check_values

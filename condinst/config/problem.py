@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 _MAX_VALUE = 80  # characters of a value in a message
@@ -70,3 +70,12 @@ def unknown(path: str, value: Any, owner: str, known: Sequence[str]) -> str:
 def wrong(path: str, value: Any, expected: str) -> str:
     """Return the message for a value that cannot be used."""
     return f"{path}={show(value)}: expected {expected}"
+
+
+def near_misses(path: str, node: dict, names: Sequence[str]) -> Iterator[str]:
+    """Report typos of known keys in a dict that may have other keys too."""
+    for key, value in node.items():
+        if key not in names:
+            meant = near(str(key), names, 0.8)
+            if meant:
+                yield f"{join(path, key)}={show(value)}: did you mean {meant!r}?"

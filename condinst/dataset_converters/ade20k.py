@@ -15,7 +15,7 @@ import numpy as np
 
 from condinst.dataset_converters.class_names import number_name, unnamed
 from condinst.dataset_converters.folder import Folder, read_json, read_text, stated_split
-from condinst.dataset_converters.label_maps import mask_and_size
+from condinst.dataset_converters.image_sizes import mask_and_size
 from condinst.dataset_converters.outlines import check_label, label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
 from condinst.datasets.coco.entry_issues import short_repr

@@ -18,7 +18,7 @@ from condinst.dataset_converters.class_names import (
 )
 from condinst.dataset_converters.class_tables import CITYSCAPES_CLASSES
 from condinst.dataset_converters.folder import Folder, stated_split
-from condinst.dataset_converters.label_maps import mask_and_size
+from condinst.dataset_converters.image_sizes import mask_and_size
 from condinst.dataset_converters.mask_pairs import find_pairs
 from condinst.dataset_converters.outlines import label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes
@@ -77,7 +77,7 @@ def _pairs(folder: Folder, files: Sequence[str], notes: Notes) -> Iterator[tuple
         elif same:
             raise ValueError(f"{folder.root / file}: several images fit: {', '.join(same[:3])}")
         else:
-            notes.count("Instance ids without an image, left out", file)
+            notes.miss("Instance ids without an image, left out", file)
 
 
 def _read_all(

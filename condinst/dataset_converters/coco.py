@@ -13,25 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from condinst.dataset_converters.class_names import note_alike
-from condinst.dataset_converters.coco_images import check_missing, check_names, locate_images
-from condinst.dataset_converters.coco_meaning import check_content
-from condinst.dataset_converters.coco_parts import (
-    CocoPart,
-    CocoSplit,
-    check_found,
-    check_joined,
-    check_spelling,
-    sentence_on_crowds,
-)
-from condinst.dataset_converters.coco_sizes import find_sizes
+from condinst.dataset_converters.coco_parts import CocoSplit, check_spelling, sentence_on_crowds
+from condinst.dataset_converters.coco_reading import read_splits
 from condinst.dataset_converters.coco_writer import CocoWriter
 from condinst.dataset_converters.folder import Folder, stated_split
+from condinst.dataset_converters.missing_images import judge_missing
 from condinst.dataset_converters.records import SPLITS, DatasetSplit, Imported, Notes
-from condinst.dataset_converters.split import Sample, digest
+from condinst.dataset_converters.split import digest
 from condinst.dataset_converters.split_lists import listed_splits
 from condinst.dataset_converters.split_notes import note_shared_images, split_with_notes
-from condinst.datasets.coco.coco_file import read_coco_file
-from condinst.datasets.coco.file_cache import keep_file, mark_of
 
 __all__ = ["find_coco_files", "import_coco"]
 
@@ -73,9 +63,8 @@ def import_coco(
         ValueError: a file is broken, has no images or annotations, or no split fits its name.
     """
     files = _without_copies(folder, files, notes)
-    splits = {
-        name: _read(folder, found, name, notes) for name, found in _by_split(folder, files).items()
-    }
+    by_split = _by_split(folder, files)
+    splits = read_splits(folder, by_split, notes)
     check_spelling(folder.root, [part for split in splits.values() for part in split.parts])
     for split in splits.values():
         if crowds := sentence_on_crowds(split):
@@ -86,6 +75,8 @@ def import_coco(
         del splits["test"]
     every = list(splits.values())
     classes = _used_classes(every, notes)
+    missing = [name for split in every for name in split.missing]
+    judge_missing(folder, missing, sum(split.num_images for split in every) - len(missing), notes)
     writer = CocoWriter(out, every, notes)
     if {"train", "val"} <= splits.keys():
         note_shared_images({split.name: [s for s in split.samples if s] for split in every}, notes)
@@ -101,7 +92,14 @@ def _imported(
     made: dict[str, DatasetSplit], classes: tuple[str, ...], notes: Notes, seed: int | None
 ) -> Imported:
     return Imported(
-        "coco", made["train"], made["val"], made.get("test"), classes, notes.sentences(), seed
+        "coco",
+        made["train"],
+        made["val"],
+        made.get("test"),
+        classes,
+        notes.sentences(),
+        seed,
+        tuple(notes.warnings),
     )
 
 
@@ -138,63 +136,6 @@ def _by_split(folder: Folder, files: Sequence[str]) -> dict[str, list[str]]:
             f"Found:{listed}"
         )
     return splits
-
-
-def _read(folder: Folder, files: Sequence[str], name: str, notes: Notes) -> CocoSplit:
-    parts = [_read_part(folder, file, notes, len(files) > 1) for file in files]
-    found = [part for part in parts if part is not None]
-    if not found:
-        raise ValueError(
-            f"{folder.root / files[0]}: expected images under the key images, found none"
-        )
-    check_found(found, folder)
-    if len(found) > 1:
-        check_joined(folder.root, found)
-        notes.say(
-            f"{len(found)} COCO files{f' of {name}' if name else ''} are joined, from {files[0]} "
-            f"to {files[-1]}: categories by their names; images and annotations get new ids."
-        )
-    return CocoSplit(name, folder.root, found)
-
-
-def _read_part(folder: Folder, file: str, notes: Notes, joined: bool) -> CocoPart | None:
-    """Read one file; None if it has no images and is one of several."""
-    path = folder.root / file
-    mark = mark_of(str(path))
-    data = read_coco_file(str(path), keep_extras=True)
-    if not data.file_names:
-        notes.count("COCO files without images, left out", file)
-        return None
-    check_names(folder, path, data.file_names)
-    places = locate_images(folder, file, data.file_names)
-    images = [None if place is None else folder.root / place for place in places]
-    sizes = find_sizes(path, data, images, notes)
-    if sizes:
-        data = read_coco_file(str(path), keep_extras=True, sizes=sizes)
-    elif not joined:
-        keep_file(data, mark)
-    for problem in [*data.problems, *data.fixes]:
-        if joined:
-            notes.count("Issues of joined files", f"{file}: {problem}")
-        else:
-            notes.say(f"{path}: {problem}.")
-    check_content(path, data)
-    missing = [n for n, p in zip(data.file_names, places, strict=True) if p is None]
-    check_missing(folder, path, missing)
-    whose = folder.root if joined else path
-    for name in missing:
-        notes.count(f"Images that {whose} names and that are missing, left out", name)
-    labels: list[set[str]] = [set() for _ in places]
-    known = (data.image_index >= 0) & (data.category_index >= 0) & ~data.crowd
-    for image, category in zip(
-        data.image_index[known].tolist(), data.category_index[known].tolist(), strict=True
-    ):
-        labels[image].add(str(data.categories[category][1]))
-    samples = [
-        None if p is None else Sample(p, folder.root / p, frozenset(label))
-        for p, label in zip(places, labels, strict=True)
-    ]
-    return CocoPart(path, data, places, samples, bool(sizes))
 
 
 def _used_classes(splits: Sequence[CocoSplit], notes: Notes) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.named_images import missing_image
 from condinst.datasets.coco.entry_issues import first_few
 
-__all__ = ["check_missing", "check_names", "image_folder", "locate_images"]
+__all__ = ["check_missing", "check_names", "image_folder", "leave_to_others", "locate_images"]
 
 
 def check_names(folder: Folder, path: Path, names: Sequence[str]) -> None:
@@ -36,8 +36,15 @@ def check_missing(folder: Folder, path: Path, missing: Sequence[str]) -> None:
         raise ValueError(f"{path}: {found[0][1]}{more}")
 
 
-def locate_images(folder: Folder, file: str, names: Sequence[str]) -> list[str | None]:
-    """Return the path of each image of one json, relative to the folder; None if missing.
+def locate_images(
+    folder: Folder, file: str, names: Sequence[str]
+) -> tuple[list[str | None], set[int]]:
+    """Find the images of one json.
+
+    Returns:
+        The path of each image, relative to the folder; None if missing. The places in this list of
+        the images that lie elsewhere than most, or with only a part of the others in the folder of
+        another split: they were found by their names alone.
 
     Raises:
         ValueError: several folders hold the images, and nothing says which is meant.
@@ -53,11 +60,13 @@ def locate_images(folder: Folder, file: str, names: Sequence[str]) -> list[str |
     def hits(prefix: str) -> tuple:
         number = sum(prefix + name in folder.image_set for name in names)
         near = len(os.path.commonprefix([prefix.split("/")[:-1], beside.split("/")]))
-        return (-number, stated_split(prefix) != split, prefix.rstrip("/") != beside, -near, prefix)
+        of = stated_split(prefix)
+        foreign = None not in (of, split) and of != split and number < len(names)
+        return (foreign, -number, of != split, prefix.rstrip("/") != beside, -near, prefix)
 
     ranked = sorted(prefixes, key=hits)
     prefix = ranked[0] if ranked else ""
-    places = [hits(other)[:4] for other in ranked[:2]]
+    places = [hits(other)[1:5] for other in ranked[:2]]
     guessed = len(ranked) > 1 and places[0][1:] == places[1][1:]
     if guessed and (places[0] == places[1] or _share_names(folder, prefix, names)):
         raise ValueError(
@@ -65,10 +74,49 @@ def locate_images(folder: Folder, file: str, names: Sequence[str]) -> list[str |
             f"{ranked[1] or '.'}: write the folder into file_name, or keep the json beside its "
             f"images (such as {first_few(names, 2)})"
         )
-    return [
-        prefix + name if prefix + name in folder.image_set else folder.find_image(name, beside)
-        for name in names
-    ]
+    found: list[str | None] = []
+    elsewhere = set()
+    foreign = hits(prefix)[0]
+    for index, name in enumerate(names):
+        exact = prefix + name in folder.image_set
+        found.append(prefix + name if exact else folder.find_image(name, beside))
+        if not exact or foreign:
+            elsewhere.add(index)
+    return found, elsewhere
+
+
+def leave_to_others(
+    located: Sequence[tuple[list[str | None], set[int]]], splits: Sequence[str]
+) -> list[set[int]]:
+    """Count an image as missing whose only file of that name is another image.
+
+    Where each split numbers its images from 0, the file of that name in the other split's folder is
+    another image.
+
+    Args:
+        located: what :func:`locate_images` found for each json; changed.
+        splits: the split of each json.
+
+    Returns:
+        For each json, the places of these images.
+    """
+    owners: dict[str | None, list[int]] = {}
+    for number, (places, elsewhere) in enumerate(located):
+        for index in range(len(places)):
+            if index not in elsewhere:
+                owners.setdefault(places[index], []).append(number)
+    left = []
+    for number, (places, elsewhere) in enumerate(located):
+        others = {
+            index
+            for index in elsewhere
+            for owner in owners.get(places[index], ())
+            if owner == number or splits[owner] != splits[number]
+        }
+        left.append(others)
+        for index in others:
+            places[index] = None
+    return left
 
 
 def _share_names(folder: Folder, prefix: str, names: Sequence[str]) -> bool:

@@ -49,6 +49,7 @@ class CocoSplit:
         found: for each part, file names relative to ``img_dir``; None for a missing image.
         unchanged: there is one file, and every image is at the file_name in it and of its size.
         samples: the images of all parts; None for a missing one.
+        missing: file names of the missing images.
     """
 
     def __init__(self, name: str, root: Path, parts: Sequence[CocoPart]) -> None:
@@ -64,6 +65,7 @@ class CocoSplit:
             for part in parts
         ]
         self.samples = [sample for part in parts for sample in part.samples]
+        self.missing = [n for n, place in zip(names, places, strict=True) if place is None]
 
     @property
     def num_images(self) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from condinst.dataset_converters.class_names import note_alike
 from condinst.dataset_converters.folder import Folder
+from condinst.dataset_converters.missing_images import judge_missing
 from condinst.dataset_converters.outlines import is_rectangle, rectangle
 from condinst.dataset_converters.records import (
     EVERY_CLASS,
@@ -86,6 +87,7 @@ def convert(
         names = {**(names or {}), label: source.name_of(label)}
     names = names or {}
     _check(source, root, stored, seen, notes)
+    judge_missing(folder, [*notes.missing], len(stored), notes)
     note_alike(names.values(), notes)
     if rectangles and masks:
         notes.say(
@@ -124,6 +126,7 @@ def convert(
         tuple(names.values()),
         notes.sentences(),
         used_seed,
+        tuple(notes.warnings),
     )
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from condinst.dataset_converters.folder import Folder, read_json, stated_split
 from condinst.dataset_converters.image_sizes import image_size
-from condinst.dataset_converters.label_maps import ONE_CLASS
 from condinst.dataset_converters.outlines import (
     check_label,
     check_pixels,
@@ -20,7 +19,7 @@ from condinst.dataset_converters.outlines import (
     rle_object,
     union_rle,
 )
-from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
+from condinst.dataset_converters.records import ONE_CLASS, AnnotationSource, ImageRecord, Notes
 from condinst.datasets.coco.entry_issues import short_repr
 
 __all__ = ["find_geojson", "read_geojson"]
@@ -48,7 +47,7 @@ def _read_all(folder: Folder, files: list[str], notes: Notes) -> Iterator[ImageR
         features = _features(path)
         name = _image(folder, file)
         if name is None:
-            notes.count("GeoJSON files without an image of their name, left out", file)
+            notes.miss("GeoJSON files without an image of their name, left out", file)
             continue
         if name in used:
             raise ValueError(f"{path}: a second GeoJSON file for the image {name}")

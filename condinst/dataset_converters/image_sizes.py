@@ -12,7 +12,7 @@ from condinst.dataset_converters.numpy_masks import ARRAY_SUFFIXES, read_mask_ar
 from condinst.images.limit import open_image
 from condinst.utils.files import check_regular
 
-__all__ = ["check_mask_size", "image_size", "read_label_map"]
+__all__ = ["check_mask_size", "image_size", "mask_and_size", "read_label_map"]
 
 
 def image_size(path: Path, stated: tuple[int, int] | None = None) -> tuple[int, int]:
@@ -240,3 +240,18 @@ def _whole_numbers(pixels: np.ndarray, name: str) -> np.ndarray:
             "for the background and number the objects from 1"
         )
     return pixels
+
+
+def mask_and_size(
+    mask: Path, image: Path, *, stacks: bool = False
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the (H, W) label map, see :func:`read_label_map`, and its image's height and width.
+
+    The size is the one as stored if the mask was drawn without the EXIF orientation.
+    """
+    size = image_size(image)
+    labels = read_label_map(mask, within=size, stacks=stacks)
+    if labels.shape[-2:] == size[::-1] != size:
+        size = image_size(image, labels.shape[-2:])
+    check_mask_size(mask, labels, image, size)
+    return labels, size

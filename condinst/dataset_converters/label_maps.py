@@ -18,7 +18,7 @@ from condinst.dataset_converters.class_names import (
 )
 from condinst.dataset_converters.class_tables import class_table, published_classes
 from condinst.dataset_converters.folder import Folder, stated_split
-from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
+from condinst.dataset_converters.image_sizes import image_size, mask_and_size, read_label_map
 from condinst.dataset_converters.mask_inversion import inversion_warning
 from condinst.dataset_converters.mask_pairs import MaskPairs
 from condinst.dataset_converters.mask_statistics import MaskStatistics, cut_at_half
@@ -26,15 +26,15 @@ from condinst.dataset_converters.mask_values import IGNORED, Meaning, choose_mea
 from condinst.dataset_converters.outlines import label_map_rles, mask_rle, rle_object
 from condinst.dataset_converters.records import (
     EVERY_CLASS,
+    ONE_CLASS,
     AnnotationSource,
     ImageRecord,
     Label,
     Notes,
 )
 
-__all__ = ["ONE_CLASS", "count_unpaired", "mask_and_size", "read_label_maps"]
+__all__ = ["count_unpaired", "read_label_maps"]
 
-ONE_CLASS = "object"
 _LOOKED_AT = 300  # masks, evenly spread, whose values are looked at
 _CONNECTED = "each connected piece (by edge or corner) is one instance, so instances that touch"
 
@@ -115,7 +115,7 @@ def count_unpaired(folder: Folder, found: MaskPairs, notes: Notes) -> None:
     for name in found.alone:
         notes.count("Images without a mask, left out", name)
     for name in found.lonely:
-        notes.count("Masks without an image, left out", name)
+        notes.miss("Masks without an image, left out", name)
 
 
 def _look_at(folder: Folder, pairs: Sequence[tuple[str, str]]) -> MaskStatistics:
@@ -299,18 +299,3 @@ def _pieces(mask: np.ndarray) -> Iterator[dict[str, Any]]:
 
     _, pieces = cv2.connectedComponents(mask.astype(np.uint8))
     yield from label_map_rles(pieces.astype(np.int64)).values()
-
-
-def mask_and_size(
-    mask: Path, image: Path, *, stacks: bool = False
-) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return the (H, W) label map, see ``read_label_map``, and its image's height and width.
-
-    The size is the one as stored if the mask was drawn without the EXIF orientation.
-    """
-    size = image_size(image)
-    labels = read_label_map(mask, within=size, stacks=stacks)
-    if labels.shape[-2:] == size[::-1] != size:
-        size = image_size(image, labels.shape[-2:])
-    check_mask_size(mask, labels, image, size)
-    return labels, size

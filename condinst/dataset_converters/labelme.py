@@ -74,7 +74,7 @@ def _read_all(folder: Folder, files: list[str], notes: Notes, out: Path) -> Iter
             why = missing_image(folder, stated) if isinstance(stated, str) else None
             if why:
                 raise ValueError(f"{path}: {why}")
-            notes.count("labelme files without an image, left out", file)
+            notes.miss("labelme files without an image, left out", file)
             continue
         if name is None:
             notes.count(f"Images that only labelme files hold, written to {image.parent}", file)

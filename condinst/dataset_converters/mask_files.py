@@ -15,7 +15,7 @@ import numpy as np
 
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import check_mask_size, image_size, read_label_map
-from condinst.dataset_converters.label_maps import ONE_CLASS, count_unpaired
+from condinst.dataset_converters.label_maps import count_unpaired
 from condinst.dataset_converters.mask_inversion import (
     MOST_INVERTED,
     inversion_warning,
@@ -27,7 +27,7 @@ from condinst.dataset_converters.mask_statistics import cut_at_half, is_soft
 from condinst.dataset_converters.object_files import ObjectFile
 from condinst.dataset_converters.open_images import with_stated_labels
 from condinst.dataset_converters.outlines import label_map_rles, mask_rle, rle_object
-from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
+from condinst.dataset_converters.records import ONE_CLASS, AnnotationSource, ImageRecord, Notes
 
 __all__ = ["find_bowl", "read_bowl", "read_mask_files"]
 
@@ -79,7 +79,7 @@ def read_bowl(folder: Folder, asked: str | None, notes: Notes) -> AnnotationSour
         files[found[0]] = [ObjectFile(file, None, True) for file in masks.get(parent, ())]
     for parent in masks:
         if parent not in images:
-            notes.count("Folders of masks without an image, left out", parent)
+            notes.miss("Folders of masks without an image, left out", parent)
     return _source(folder, files, asked, notes)
 
 

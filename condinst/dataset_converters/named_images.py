@@ -51,7 +51,7 @@ class NamedImages:
         if name is None:
             if why := missing_image(self._folder, stated):
                 raise ValueError(f"{path}: {why}")
-            self._notes.count("Entries whose image is missing, left out", stated[:200])
+            self._notes.miss("Entries whose image is missing, left out", stated[:200])
             return None
         if name in self._used:
             raise ValueError(f"{path}: a second entry for the image {name}")

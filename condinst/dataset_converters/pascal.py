@@ -14,8 +14,7 @@ import numpy as np
 
 from condinst.dataset_converters.class_names import number_name, stated_classes, unnamed
 from condinst.dataset_converters.folder import Folder, read_text, stated_split
-from condinst.dataset_converters.image_sizes import check_mask_size, read_label_map
-from condinst.dataset_converters.label_maps import mask_and_size
+from condinst.dataset_converters.image_sizes import check_mask_size, mask_and_size, read_label_map
 from condinst.dataset_converters.outlines import label_map_rles, rle_object
 from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Label, Notes
 from condinst.utils.files import read_regular
@@ -149,7 +148,7 @@ def _read_all(
         mask = root / "SegmentationObject" / f"{name}.png"
         kind = root / "SegmentationClass" / f"{name}.png"
         if image is None:
-            notes.count("Masks or listed names without an image, left out", name)
+            notes.miss("Masks or listed names without an image, left out", name)
             continue
         if not mask.is_file() or not kind.is_file():
             notes.count(

@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = [
     "EVERY_CLASS",
+    "ONE_CLASS",
     "SPLITS",
     "Imported",
     "Label",
@@ -21,6 +22,7 @@ __all__ = [
 
 Label = int | str
 SPLITS = ("train", "val", "test")
+ONE_CLASS = "object"  # the name of the class where the data have no names
 EVERY_CLASS = "\0every class"  # the label of a crowd region in which nothing counts
 
 
@@ -45,6 +47,7 @@ class Imported:
         classes: the class names, in the order of the json's categories.
         notes: sentences on every decision and on everything that was left out.
         seed: seed of the split that was made here; None if the source had a split.
+        warnings: sentences that a user has to see, such as on many missing images.
     """
 
     format: str
@@ -54,6 +57,7 @@ class Imported:
     classes: tuple[str, ...]
     notes: tuple[str, ...]
     seed: int | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,15 @@ class AnnotationSource:
 
 @dataclass
 class Notes:
-    """Collect the sentences on an import; equal issues are counted and share one sentence."""
+    """Collect the sentences on an import; equal issues are counted and share one sentence.
 
+    Attributes:
+        warnings: the sentences that a user has to see.
+        missing: the names of missing images.
+    """
+
+    warnings: list[str] = field(default_factory=list)
+    missing: dict[str, None] = field(default_factory=dict)
     _facts: list[str] = field(default_factory=list)
     _issues: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _joined: list[int] = field(default_factory=lambda: [0, 0])  # shapes, instances
@@ -110,6 +121,15 @@ class Notes:
     def count(self, issue: str, where: str) -> None:
         """Count one more case of ``issue``; ``where`` names the file and the place in it."""
         self._issues[issue].append(where)
+
+    def miss(self, issue: str, where: str) -> None:
+        """Count one more case of ``issue``, annotations whose image ``where`` is missing."""
+        self.count(issue, where)
+        self.missing[where] = None
+
+    def warn(self, sentence: str) -> None:
+        """Add a sentence that a user has to see."""
+        self.warnings.append(sentence)
 
     def join(self, shapes: int) -> None:
         """Count shapes that were joined to one instance because they share a group."""

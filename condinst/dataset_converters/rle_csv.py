@@ -19,10 +19,9 @@ import numpy as np
 from condinst.dataset_converters.csv_files import csv_columns, csv_head, read_csv
 from condinst.dataset_converters.folder import Folder, stated_split
 from condinst.dataset_converters.image_sizes import image_size
-from condinst.dataset_converters.label_maps import ONE_CLASS
 from condinst.dataset_converters.named_images import missing_image
 from condinst.dataset_converters.outlines import check_label, label_map_rles, mask_rle, rle_object
-from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
+from condinst.dataset_converters.records import ONE_CLASS, AnnotationSource, ImageRecord, Notes
 from condinst.dataset_converters.rle_scan import Scan, first_number
 from condinst.datasets.coco.entry_issues import short_repr
 
@@ -152,7 +151,7 @@ def _read_rows(
             known[stated] = _image(folder, file, stated)
         name = known[stated]
         if name is None:
-            notes.count("Entries whose image is missing, left out", stated)
+            notes.miss("Entries whose image is missing, left out", stated)
             continue
         split = stated_split(row[set_of]) if set_of is not None else None
         if split is not None and splits.setdefault(name, split) != split:

@@ -8,10 +8,9 @@ from typing import Any
 
 from condinst.dataset_converters.folder import Folder, read_json, stated_split
 from condinst.dataset_converters.image_sizes import image_size
-from condinst.dataset_converters.label_maps import ONE_CLASS
 from condinst.dataset_converters.named_images import NamedImages
 from condinst.dataset_converters.outlines import segmentation_object
-from condinst.dataset_converters.records import AnnotationSource, ImageRecord, Notes
+from condinst.dataset_converters.records import ONE_CLASS, AnnotationSource, ImageRecord, Notes
 from condinst.datasets.coco.entry_issues import short_repr
 
 __all__ = ["find_sam", "read_sam"]

@@ -229,7 +229,7 @@ def _read_all(
                     f"{without[_near(path)].name}: rename one of them"
                 )
             if not any(path.with_suffix(s).is_file() for s in IMAGE_SUFFIXES):
-                notes.count("Label files without an image, left out", str(path))
+                notes.miss("Label files without an image, left out", str(path))
 
 
 def _near(path: Path) -> tuple[Path, str]:

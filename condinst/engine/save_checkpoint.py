@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.runner import Runner
 
-from condinst.compat.checkpoint_writing import TEMPORARY, remove, write_mark
+from condinst.compat.checkpoint_store import TEMPORARY, remove, write_mark
 from condinst.registry import HOOKS
 
 __all__ = [

@@ -25,9 +25,9 @@ from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 
 from condinst.compat.random_state import Stream
+from condinst.config.model_section import is_ours
 from condinst.config.problem import ConfigError, wrong
 from condinst.config.read import one_line
-from condinst.config.sections import is_ours
 from condinst.utils.files import check_writable
 
 __all__ = ["TrialHook"]
@@ -184,8 +184,9 @@ def _set_aside(metric: Any, key: str) -> Iterator[None]:
         try:
             yield
         finally:  # CocoMetric(ann_file=None) has made its annotations of this image
+            lasting = {name: vars(metric)[name] for name in before.get("lasting", ())}
             vars(metric).clear()
-            vars(metric).update(before)
+            vars(metric).update(before | lasting)
             metric.results.clear()
 
 

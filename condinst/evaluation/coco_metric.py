@@ -67,6 +67,9 @@ class CocoMetric(MmdetCocoMetric):
             results with RLE; only the first process writes. ``ReportHook`` sets it. If the file
             cannot be written, a warning is logged and the evaluation goes on.
 
+    Attributes:
+        lasting: names of the attributes that no prediction changes, once they are set.
+
     Raises:
         ValueError: a key has an invalid value, or ``ann_file`` is not a COCO file.
         FileNotFoundError: ``ann_file`` does not exist.
@@ -124,6 +127,7 @@ class CocoMetric(MmdetCocoMetric):
         self.predictions_file = predictions_file
         self.by_class: dict[str, dict[str, list[float]]] = {}
         self._truth: Truth | None = None
+        self.lasting = ("_truth",) if ann_file is not None else ()
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keep the predictions of a batch, with masks as RLE.

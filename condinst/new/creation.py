@@ -33,6 +33,7 @@ class Created:
         facts: (name, value) pairs that describe the data.
         notes: sentences on the import, the classes and the weights.
         max_iters: iterations of the training; the last checkpoint is named after them.
+        warnings: sentences on the data that a user has to see.
     """
 
     config: Path
@@ -40,6 +41,7 @@ class Created:
     facts: Sequence[tuple[str, str]]
     notes: Sequence[str]
     max_iters: int
+    warnings: Sequence[str] = ()
 
 
 def create(
@@ -165,7 +167,7 @@ def _create(
             f"large images: predict and test with --tile {plan.views.tiles}, so that objects have "
             "the same size as in training"
         )
-    return Created(config, text, describe(facts), notes, plan.schedule.max_iters)
+    return Created(config, text, describe(facts), notes, plan.schedule.max_iters, imported.warnings)
 
 
 def _note_on_test(imported: Imported) -> list[str]:

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,10 +25,12 @@ from condinst.report.validation_steps import (
 )
 from condinst.utils.files import read_regular, write_whole
 
-__all__ = ["TrainingCurves", "draw_curves", "read_curves", "read_records"]
+__all__ = ["TrainingCurves", "draw_curves", "read_curves", "read_records", "read_resumed_iteration"]
 
 Line = list[tuple[int, float]]  # (iteration, value)
 
+_RESUMED = re.compile(rb"resumed epoch: \d+, iter: (\d+)")  # a line of mmengine's Runner
+_MAX_HEAD = 4_000_000  # bytes of a log, in which the machine and the config come before this line
 _NOT_METRICS = {"step", "iter", "epoch", "time", "data_time", "memory"}
 _DETAIL_METRICS = ("_75", "_s", "_m", "_l")  # these would be too many lines in one image
 
@@ -39,7 +42,7 @@ class TrainingCurves:
     losses: dict[str, Line] = field(default_factory=dict)
     metrics: dict[str, Line] = field(default_factory=dict)
     learning_rate: Line = field(default_factory=list)
-    resumed_at: list[int] = field(default_factory=list)  # first iteration in the log of each resume
+    resumed_at: list[int] = field(default_factory=list)  # iterations of the checkpoints
 
 
 def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
@@ -53,17 +56,20 @@ def read_curves(work_dir: str | os.PathLike[str]) -> TrainingCurves:
         records = read_records(path)
         if any(_is_training(record) for record in records):  # else it only evaluated
             schedule = read_schedule(path.with_name("config.py"))
-            starts.append(list(place_records(records, schedule)))
+            placed = list(place_records(records, schedule))
+            starts.append((placed, read_resumed_iteration(path.parent.parent)))
     if not starts:
         raise FileNotFoundError(_why_nothing(Path(work_dir)))
     lines: dict[str, dict[str, Line]] = {"train": defaultdict(list), "val": defaultdict(list)}
     resumed_at = []
-    for placed in starts:
+    for placed, resumed in starts:
         first = _first_iteration(placed)
+        # a log of warnings only does not say where the run resumed
+        at = first if resumed is None else min(resumed, first)
         for line in (line for group in lines.values() for line in group.values()):
-            line[:] = [point for point in line if point[0] < first]
+            line[:] = [point for point in line if point[0] <= min(at, first - 1)]
         if any(lines["train"].values()):  # otherwise the run started again
-            resumed_at.append(first)
+            resumed_at.append(at)
         else:
             resumed_at.clear()
         _append(lines, placed)
@@ -104,6 +110,23 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         if isinstance(record, dict):
             records.append(record)
     return records
+
+
+def read_resumed_iteration(start: Path) -> int | None:
+    """Return the iteration of the checkpoint that a start of a run resumed, from its log.
+
+    Args:
+        start: folder of the start, in the run's folder.
+
+    Returns:
+        None if the start resumed nothing, or its log does not say so.
+    """
+    for path in sorted(filter(Path.is_file, start.glob("*.log"))):
+        with path.open("rb") as file:
+            found = _RESUMED.search(file.read(_MAX_HEAD))
+        if found:
+            return int(found[1])
+    return None
 
 
 def _is_training(record: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from toy_training import Steps, build, quick
 
-from condinst.compat.checkpoint_writing import remove
+from condinst.compat.checkpoint_store import remove
 from condinst.engine.save_checkpoint import last_checkpoint, remove_leftovers, save_now
 
 pytestmark = pytest.mark.long

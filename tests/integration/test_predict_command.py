@@ -50,7 +50,7 @@ def test_every_format_at_once(checkpoint, three_images, found, tmp_path, capsys)
     total = sum(map(len, found.values()))
     assert f"{total} instances in 3 images" in capsys.readouterr().out
     names = [f"{n}{end}" for n in found for end in (".jpg", ".json", "_instances.png")]
-    assert {p.name for p in out.iterdir()} == {*names, "annotations.json", "predictions.jsonl"}
+    assert {p.name for p in out.glob("[!.]*")} == {*names, "annotations.json", "predictions.jsonl"}
 
     lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
     coco = COCO(str(out / "annotations.json"))
@@ -99,7 +99,7 @@ def test_one_image_by_the_checkpoint_alone(checkpoint, three_images, found, tmp_
     image = three_images / "000000.png"
     words = ["--out", tmp_path / "out", "--no-images", "--format", "json", "--score-thr", 0]
     assert start(checkpoint, image, *words) == 0
-    (file,) = (tmp_path / "out").iterdir()
+    (file,) = (tmp_path / "out").glob("[!.]*")
     line = json.loads(file.read_text())
     assert len(line["instances"]) > len(found["000000"])
 
@@ -118,10 +118,19 @@ def test_a_video_becomes_a_video(checkpoint, film, tmp_path, capsys):
     assert len(COCO(str(out / "annotations.json")).getImgIds()) == 6
 
 
+def test_dark_images_are_noted_once(checkpoint, tmp_path, capsys):
+    (tmp_path / "dark").mkdir()
+    for name in "ab":
+        pixels = np.arange(96 * 96, dtype=np.uint16).reshape(96, 96) % 4096
+        Image.fromarray(pixels).save(tmp_path / "dark" / f"{name}.png")
+    assert start(checkpoint, tmp_path / "dark", "--out", tmp_path / "out") == 0
+    assert capsys.readouterr().err.count("note: the 16-bit images use 6.2% of their range") == 1
+
+
 def test_closeups(checkpoint, three_images, found, tmp_path):
     out = tmp_path / "out"
     assert start(SMALL, checkpoint, three_images, "--out", out, "--no-images", "--closeups") == 0
-    assert {path.name for path in out.iterdir()} == {f"{name}_edges.png" for name in found}
+    assert {path.name for path in out.glob("[!.]*")} == {f"{name}_edges.png" for name in found}
     for name, results in found.items():
         shown = Image.open(out / f"{name}_edges.png")
         num = min(3, len(results))
@@ -171,7 +180,7 @@ def test_as_a_process(checkpoint, three_images, tmp_path):
     assert len(done.out.splitlines()) == 2
     assert done.out.startswith(f"model  {checkpoint}\n")
     assert done.err == ""
-    assert len([*(tmp_path / "out").iterdir()]) == 3
+    assert len([*(tmp_path / "out").glob("[!.]*")]) == 3
     done = run("-m", "condinst", "predict", checkpoint, "none.png", code=1)
     assert done.err == "error: none.png: there is no such file or folder\n"
 

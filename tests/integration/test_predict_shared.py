@@ -26,7 +26,7 @@ def test_two_processes_write_what_one_writes(checkpoint, three_images, tmp_path)
     assert "by 2 processes" in done.out
     assert done.out.count("model ") == 1
     one, two = (
-        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        {path.name: path.read_bytes() for path in (tmp_path / name).glob("[!.]*")}
         for name in ("one", "two")
     )
     assert len(one) == 10
@@ -50,7 +50,7 @@ def test_a_killed_process(checkpoint, three_images, tmp_path):
     assert line.startswith(f"error: lost rank 1 (process {victim} on ")
     assert "no file of all images has been written" in line
     assert "Traceback" not in done.err
-    assert {path.suffix for path in out.iterdir()} <= {".jpg", ".partial"}
+    assert {path.suffix for path in out.glob("[!.]*")} <= {".jpg", ".partial"}
 
 
 def _process_of_rank(launcher: int, rank: int) -> int:

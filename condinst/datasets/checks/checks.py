@@ -16,7 +16,6 @@ from mmengine.config import Config
 from condinst.config.nodes import leaf_datasets, type_name
 from condinst.config.problem import wrong
 from condinst.datasets.checks.coco_checks import (
-    SplitFile,
     check_classes,
     check_contents,
     check_images,
@@ -32,6 +31,7 @@ from condinst.datasets.checks.metric_checks import (
 )
 from condinst.datasets.checks.mmdet_limits import check_for_mmdet
 from condinst.datasets.checks.pixel_checks import check_pixels
+from condinst.datasets.checks.split_file import SplitFile
 from condinst.datasets.checks.target_checks import check_targets
 from condinst.datasets.checks.transform_checks import check_transforms
 from condinst.datasets.coco.coco_records import CocoFile

@@ -11,7 +11,8 @@ import numpy as np
 from mmdet.evaluation import CocoMetric
 
 from condinst.config.problem import wrong
-from condinst.datasets.checks.coco_checks import SplitFile, check_classes
+from condinst.datasets.checks.coco_checks import check_classes
+from condinst.datasets.checks.split_file import SplitFile
 from condinst.datasets.coco.coco_records import CocoFile
 from condinst.datasets.coco.entry_issues import first_few
 from condinst.registry import METRICS

@@ -19,7 +19,7 @@ from condinst.masks.polygon_rle import is_quick_to_draw
 from condinst.registry import DATASETS, TRANSFORMS
 
 if TYPE_CHECKING:
-    from condinst.datasets.checks.coco_checks import SplitFile
+    from condinst.datasets.checks.split_file import SplitFile
 
 __all__ = ["check_for_mmdet"]
 

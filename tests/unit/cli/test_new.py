@@ -50,3 +50,17 @@ def test_many_annotations_are_left_to_the_doctor(spoiled, tmp_path, capsys, monk
     out = run(spoiled, tmp_path, capsys)
     assert "issues" not in out
     assert "condinst doctor" in out.splitlines()[-1]
+
+
+def test_missing_images_are_said_last(shapes, tmp_path, capsys):
+    """After the config and the notes, which are long, and on standard error."""
+    data = tmp_path / "data"
+    shutil.copytree(shapes, data)
+    for number in range(4):
+        (data / "train" / f"{number:06d}.png").unlink()
+    words = ["new", "mine", "--data", str(data), "--out", str(tmp_path / "mine")]
+    assert main([*words, "--from-scratch", "--device", "cpu"]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "warning: 4 of the 10 images that the annotations name (40%) are missing"
+    )

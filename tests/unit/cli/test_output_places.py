@@ -104,6 +104,10 @@ def test_two_names_of_one_file(own):
             "predict shapes own/images --out own --format coco",
             "--out own: annotations.json there is not from",
         ),
+        (
+            "predict shapes own/images --out far/val",
+            "--out far/val: a.jpg there is not from condinst predict, and would be replaced; ",
+        ),
         ("new n --data n/annotations/all.json --force", "--data n/annotations/all.json: lies in"),
     ],
 )
@@ -115,6 +119,7 @@ def test_commands_refuse_before_they_load(own, before, capsys, words, said, monk
         torch.save({"a": torch.zeros(1)}, name)
     (own.parent / "n/annotations").mkdir(parents=True)
     (own.parent / "n/annotations/all.json").write_text("{}")
+    Image.new("L", (20, 10)).save("far/val/a.jpg")  # a mask of a.jpg
     files = before()
     assert main(words.split()) == 1
     assert capsys.readouterr().err.startswith(f"error: {said}")

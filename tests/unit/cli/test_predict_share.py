@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from three_instances import make_results
 
+from condinst.cli import predict_progress
 from condinst.cli.predict_output import ImageOutput
+from condinst.cli.predict_progress import show_progress
 from condinst.cli.predict_share import Share, find_share
 
 
@@ -34,6 +36,29 @@ def test_torchrun_alone_shares(monkeypatch):
     assert find_share() == Share(1, 2)
 
 
+@pytest.mark.parametrize(
+    ("size", "of_all", "line"),
+    [
+        (1, 5, "predicted  3 of 5\n"),
+        (2, 1080, "predicted  3 of 5 by process 1 of 2, which share 1,080 images\n"),
+        (2, None, "predicted  3 of 5\n"),  # frames of a video, which one process reads
+    ],
+)
+def test_the_progress_says_whose_it_is(monkeypatch, capsys, size, of_all, line):
+    """The third image comes after 11 s, and the fifth after 13 s."""
+    now = iter([0.0, 1.0, 2.0, 11.0, 11.5, 12.0, 13.0])
+    monkeypatch.setattr(predict_progress.time, "monotonic", lambda: next(now))
+    results = [make_results(1)[0]] * 5
+    assert len(list(show_progress(iter(results), 5, Share(0, size), of_all))) == 5
+    assert capsys.readouterr().err == line
+
+
+def test_other_processes_say_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(predict_progress, "_FIRST_LINE", 0)
+    assert list(show_progress(iter([1, 2]), 2, Share(1, 2), 4)) == [1, 2]
+    assert capsys.readouterr().err == ""
+
+
 def output(folder: Path, **options) -> ImageOutput:
     settings = dict(draw=False, boxes=True, closeups=False)
     return ImageOutput(folder, ["coco", "json", "png"], ("cat", "dog"), **settings | options)
@@ -56,10 +81,11 @@ def test_two_processes_write_what_one_writes(tmp_path):
     outputs = [output(tmp_path / "two", collect=True) for _ in range(2)]
     for rank, target in enumerate(outputs):
         write(target, Share(rank, 2).choose(5, 0, 1))
-    files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    files = {path.name: path.read_bytes() for path in (tmp_path / "one").glob("[!.]*")}
     assert not (tmp_path / "two/annotations.json").exists()
     outputs[0].write_parts([*outputs[1].parts, *outputs[0].parts])
-    assert {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()} == files
+    written = (tmp_path / "two").glob("[!.]*")
+    assert {path.name: path.read_bytes() for path in written} == files
     lines = files["predictions.jsonl"].decode().splitlines()
     assert [json.loads(line)["path"] for line in lines] == ["a.png", "A.jpg", "a.png", "c.png"]
     names = {"a", "A-2", "a-3", "c"}

@@ -48,11 +48,11 @@ def test_two_runs_write_one_video(film, tmp_path):
             for _ in range(2):
                 short.write(frame())
                 long.write(frame())
-            assert len(list(out.iterdir())) == 2
+            assert len(list(out.glob("[!.]*"))) == 2
         assert count_frames(out / "film.mp4") == 2
         for _ in range(4):
             long.write(frame())
-    assert [path.name for path in out.iterdir()] == ["film.mp4"]
+    assert [path.name for path in out.glob("[!.]*")] == ["film.mp4"]
     assert count_frames(out / "film.mp4") == 7
 
 
@@ -62,13 +62,13 @@ def test_the_temporary_of_a_killed_run_is_used_again(film, tmp_path):
     (out / "film.mp4.partial.mp4").write_bytes(b"half")
     with output(out) as images, VideoOutput(film, images) as video:
         video.write(frame())
-    assert [path.name for path in out.iterdir()] == ["film.mp4"]
+    assert [path.name for path in out.glob("[!.]*")] == ["film.mp4"]
 
 
 def test_no_empty_video_replaces_an_older_one(film, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "film.mp4").write_bytes(b"older")
+    with output(out).files.own.writing([out / "film.mp4"]):
+        (out / "film.mp4").write_bytes(b"older")
     monkeypatch.setattr(cv2.VideoWriter, "fourcc", staticmethod(lambda *letters: 0x7FFFFFFF))
     with (
         pytest.raises(OSError, match="cannot write a video"),
@@ -76,5 +76,14 @@ def test_no_empty_video_replaces_an_older_one(film, tmp_path, monkeypatch):
         VideoOutput(film, images) as video,
     ):
         video.write(frame())
-    assert [path.name for path in out.iterdir()] == ["film.mp4"]
+    assert [path.name for path in out.glob("[!.]*")] == ["film.mp4"]
     assert (out / "film.mp4").read_bytes() == b"older"
+
+
+def test_a_video_of_others_stays(film, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "film.mp4").write_bytes(b"theirs")
+    with pytest.raises(ValueError, match="film.mp4 there is not from condinst predict"):
+        VideoOutput(film, output(out))
+    assert (out / "film.mp4").read_bytes() == b"theirs"

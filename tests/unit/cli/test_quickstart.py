@@ -1,13 +1,14 @@
 """The quickstart's wiring; the whole of it as a slow test."""
 
 import json
+import shlex
 
 import cv2
 import pytest
 import torch
 
 from condinst.cli import quickstart
-from condinst.cli.main import main
+from condinst.cli.main import build_parser, main
 from condinst.datasets.shapes import generator
 
 METRICS = {"coco/bbox_mAP": 0.15, "coco/segm_mAP": 0.11}
@@ -49,6 +50,30 @@ def test_it_trains_and_tests_what_it_generated(config, tmp_path, monkeypatch, ca
     assert "table of the test" not in out
     for place in ("iter_7.pth", "images"):
         assert str(work_dir / place) in out
+    *_, head, predict, report, new = out.splitlines()
+    assert head == "next:"
+    assert predict.endswith(f"condinst predict {work_dir / 'iter_7.pth'} IMAGE --out found")
+    assert f"condinst report {work_dir} " in report
+    assert "condinst new mine --data FOLDER " in new
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_the_next_commands_can_be_typed(tmp_path, monkeypatch, active):
+    """From an environment that is not active, such as that of ``make train``, too."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("my data/val/000001.png", "my data/val/000000.png", ".venv/bin/condinst"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(quickstart.sys, "executable", str(tmp_path / ".venv/bin/python"))
+    found = "/usr/bin/condinst" if active else None
+    monkeypatch.setattr(quickstart.shutil, "which", lambda name: found)
+    checkpoint = str(tmp_path / "runs" / "iter_7.pth")
+    lines = quickstart._next_steps("my data", "runs", checkpoint).splitlines()
+    program = "condinst" if active else ".venv/bin/condinst"
+    words = [program, "predict", "runs/iter_7.pth", "my data/val/000000.png", "--out", "found"]
+    assert shlex.split(lines[1]) == words
+    assert shlex.split(lines[2], comments=True) == [program, "report", "runs"]
+    build_parser("predict")[0].parse_args(shlex.split(lines[1])[1:])
 
 
 @pytest.mark.slow

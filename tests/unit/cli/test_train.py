@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from condinst.cli import train
+from condinst.cli import train, values
+from condinst.datasets.shapes.generator import make_shapes
 
 SMALL = Path(__file__).resolve().parents[2] / "helpers" / "small_condinst.py"
 
@@ -16,6 +17,12 @@ def work_dir(tmp_path) -> Path:
     torch.save({"state_dict": {}, "meta": {"iter": 4, "seed": 1234}}, tmp_path / "iter_4.pth")
     (tmp_path / "last_checkpoint").write_text(str(tmp_path / "iter_4.pth"))
     return tmp_path
+
+
+@pytest.fixture
+def shapes_root(tmp_path, monkeypatch) -> None:
+    make_shapes(tmp_path / "shapes", num_train=1, num_val=1, size=64)
+    monkeypatch.setenv("CONDINST_DATA_ROOT", f"{(tmp_path / 'shapes').as_posix()}/")
 
 
 def config(work_dir, *arguments):
@@ -66,6 +73,27 @@ def test_mixed_precision_on_a_cpu_is_bfloat16(tmp_path, monkeypatch):
     assert wrapper.type == "condinst.CpuAmpOptimWrapper"
     with pytest.raises(ValueError, match="--amp float16 needs a GPU.*--amp bfloat16"):
         config(tmp_path, "--amp")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--amp"], "--amp float16 needs a GPU, but PyTorch finds none.*--amp bfloat16"),
+        (
+            ["--cfg-options", "optim_wrapper.type=AmpOptimWrapper"],
+            "optim_wrapper.type='AmpOptimWrapper' needs a GPU.*'condinst.CpuAmpOptimWrapper'",
+        ),
+    ],
+)
+def test_a_missing_gpu_is_named_before_the_slow_steps(
+    tmp_path, shapes_root, monkeypatch, arguments, expected
+):
+    """A driver may be there without a GPU."""
+    monkeypatch.setattr(values, "_why_no_gpu", lambda: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(train, "build_config", None)  # is not called
+    with pytest.raises(ValueError, match=expected):
+        train.main([str(SMALL), "--work-dir", str(tmp_path), *arguments])
 
 
 def test_networks_are_compiled_and_laid_out_on_demand(tmp_path):

@@ -6,7 +6,11 @@ import pytest
 
 from condinst.cli import values
 from condinst.cli.main import main
-from condinst.cli.values import check_device
+from condinst.cli.values import check_amp, check_device
+
+
+def no_driver(name):
+    raise OSError(name)
 
 
 @pytest.mark.parametrize(
@@ -14,10 +18,8 @@ from condinst.cli.values import check_device
 )
 def test_a_gpu_without_a_driver(line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     Path("a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-
-    def no_driver(name):
-        raise OSError(name)
 
     monkeypatch.setattr(values.ctypes, "CDLL", no_driver)
     monkeypatch.setattr(values.os.path, "exists", lambda path: path != "/dev/kfd")
@@ -31,6 +33,7 @@ def test_a_gpu_without_a_driver(line, tmp_path, monkeypatch, capsys):
 
 
 def test_where_there_may_be_a_driver(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(values.sys, "platform", "linux")
     monkeypatch.setattr(values.ctypes, "CDLL", lambda name: None)
     check_device("cuda:0")
@@ -41,3 +44,35 @@ def test_where_there_may_be_a_driver(monkeypatch):
     monkeypatch.setattr(values.sys, "platform", "win32")
     check_device("cuda")
     check_device("cpu")
+    check_amp("float16")
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_gpus_that_are_hidden(hidden, monkeypatch):
+    monkeypatch.setattr(values.sys, "platform", "linux")
+    monkeypatch.setattr(values.ctypes, "CDLL", lambda name: None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    with pytest.raises(ValueError, match="--device cuda: .* CUDA_VISIBLE_DEVICES hides all GPUs"):
+        check_device("cuda")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    check_device("cuda")
+
+
+def test_training_in_float16_without_a_driver(tmp_path, monkeypatch, capsys):
+    """The name of the config would be printed before PyTorch is imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(values.ctypes, "CDLL", no_driver)
+    monkeypatch.setattr(values.os.path, "exists", lambda path: path != "/dev/kfd")
+    monkeypatch.setattr(values.sys, "platform", "linux")
+    assert main(["train", "quickstart_condinst_r18_fpn_shapes", "--amp"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "error: --amp float16 needs a GPU, but no driver of an NVIDIA GPU is installed here; "
+        "on a CPU, use --amp bfloat16\n"
+    )
+    check_amp("bfloat16")
+    monkeypatch.setattr(values.sys, "platform", "darwin")
+    with pytest.raises(ValueError, match="--amp float16 needs a GPU, but macOS has no CUDA"):
+        check_amp("float16")

@@ -53,7 +53,26 @@ def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
     assert read.losses == {"loss": [(10, 3.0), (20, 2.0), (30, 1.0), (40, 0.5)]}
     assert read.metrics == {"coco/segm_mAP": [(20, 0.1), (40, 0.2)]}
     assert read.learning_rate == [(10, 0.1), (20, 0.1), (30, 0.01), (40, 0.1)]
-    assert read.resumed_at == [30]
+    assert read.resumed_at == [30]  # no log says it
+
+
+def test_a_run_is_resumed_at_the_iteration_of_its_checkpoint(tmp_path):
+    """Logged every 50 iterations, saved at 1000, killed after 1130, and logged every 20 since."""
+    write_records(
+        tmp_path, "a", train(950, 3.0), train(1000, 2.0), val(1000, 0.1), train(1050, 9.0)
+    )
+    write_records(tmp_path, "b", train(1060, 1.0), val(1060, 0.2))
+    write_records(tmp_path, "c", train(1200, 0.5))
+    log = "2026/01/01 00:01:00 - mmengine - INFO - "
+    (tmp_path / "a" / "a.log").write_text(f"{log}Checkpoints will be saved\n")
+    (tmp_path / "b" / "b.log").write_text(
+        f"{log}Load checkpoint from iter_1000.pth\n{log}resumed epoch: 0, iter: 1000\n"
+    )
+    (tmp_path / "c" / "c_host_cpu_rank0.log").write_text(f"{log}resumed epoch: 1, iter: 1060\n")
+    read = curves.read_curves(tmp_path)
+    assert read.resumed_at == [1000, 1060]
+    assert read.losses == {"loss": [(950, 3.0), (1000, 2.0), (1060, 1.0), (1200, 0.5)]}
+    assert read.metrics == {"coco/segm_mAP": [(1000, 0.1), (1060, 0.2)]}
 
 
 def test_a_run_that_began_anew_replaces_the_old_one(tmp_path):
@@ -160,7 +179,7 @@ def test_a_resumed_run_draws_the_whole_of_it(tmp_path):
     read = curves.read_curves(tmp_path)
     assert [i for i, _ in read.losses["loss"]] == [2, 4, 6, 8, 10, 12]
     assert [i for i, _ in read.metrics["mAP"]] == [4, 6, 8, 12]
-    assert read.resumed_at == [8]
+    assert read.resumed_at == [6]
     losses = [value for _, value in read.losses["loss"]]
     assert losses == sorted(losses, reverse=True)
 

@@ -18,6 +18,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import ValLoop
 
 from condinst.engine.trial_hook import TrialHook
+from condinst.evaluation.matches import read_truth
 from condinst.registry import DATASETS, METRICS
 
 PACKED = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
@@ -149,6 +150,22 @@ def test_metrics_of_the_same_names(trial):
 def test_a_metric_without_annotations_to_compare_with(trial):
     trial.metrics = [dict(type="CocoMetric")]
     fails(trial, "val_evaluator: CocoMetric: ann_file=None takes the annotations from the dataset")
+
+
+def test_the_annotations_are_not_prepared_again_for_the_validation(trial, monkeypatch):
+    """With 5,080 images and 35,560 polygons, this took 0.9 s of 2.4 s."""
+    prepared = []
+
+    def count(*args):
+        prepared.append(args)
+        return read_truth(*args)
+
+    monkeypatch.setattr("condinst.evaluation.coco_metric.read_truth", count)
+    (metric,) = trial.run()
+    nothing = dict(scores=np.zeros(0), labels=np.zeros(0, int), bboxes=np.zeros((0, 4)))
+    metric.results.append(({}, dict(img_id=1, masks=[], **nothing)))
+    assert metric.evaluate(1)["coco/bbox_mAP"] == 0
+    assert len(prepared) == 1
 
 
 def test_annotations_from_the_dataset_are_those_of_all_images(trial):

@@ -9,7 +9,7 @@ from checked_project import Project, drop, set_annotation, set_images
 from mmdet.datasets import CocoDataset
 
 from condinst.datasets import LoadAnnotations
-from condinst.datasets.checks.coco_checks import SplitFile
+from condinst.datasets.checks.split_file import SplitFile
 from condinst.datasets.coco.coco_file import read_coco_file
 
 

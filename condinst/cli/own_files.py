@@ -1,0 +1,131 @@
+"""Tell the files that a command wrote into a folder from those of others, which must stay."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from condinst.utils.files import names_file
+
+__all__ = ["OwnFiles"]
+
+
+class OwnFiles:
+    """The files of a folder that a command wrote, in this run or an earlier one.
+
+    A list in the folder names them with their sizes. A file of another size was changed since, such
+    as a draft that somebody has corrected, and is no longer the command's. The list names a file
+    before it is written, so that a run that is killed leaves no file that the next one refuses to
+    replace. Several processes may write to one folder.
+
+    Args:
+        option: the option that names the folder, for messages.
+        folder: the folder, which need not be there.
+        mark: name of the list.
+        command: the command, for messages.
+    """
+
+    def __init__(self, option: str, folder: Path, mark: str, command: str) -> None:
+        self.folder = folder
+        self._option, self._command = option, command
+        self._list = folder / mark
+        self._sizes: dict[str, int | None] = {}  # bytes; None while the file is being written
+        self._read()
+
+    def check(self, paths: Sequence[Path]) -> None:
+        """Check that no file would be replaced that is not the command's.
+
+        Args:
+            paths: below the folder; the files need not be there.
+
+        Raises:
+            ValueError: the first such file.
+        """
+        others = [path for path in paths if self._is_of_others(path)]
+        if others:  # another process may have written them since
+            self._read()
+            others = [path for path in others if self._is_of_others(path)]
+        if not others:
+            return
+        name = self._name(others[0])
+        if name in self._sizes:
+            why = f"was changed after {self._command} had written it, and would be replaced"
+        else:
+            why = f"is not from {self._command}, and would be replaced"
+        more = len(others) - 1
+        also = f", as would {more} other file{'s' * (more > 1)}" if more else ""
+        raise ValueError(
+            f"{self._option} {self.folder}: {name} there {why}{also}; choose another folder"
+        )
+
+    @contextmanager
+    def writing(self, paths: Sequence[Path]) -> Iterator[None]:
+        """List the files that the block writes; its folder is made if needed.
+
+        Raises:
+            ValueError: see :meth:`check`.
+            OSError: the list cannot be written.
+        """
+        if not paths:
+            yield
+            return
+        self.check(paths)
+        names = [self._name(path) for path in paths]
+        with names_file(self._list):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._append(dict.fromkeys(names))
+        try:
+            yield
+        finally:
+            sizes = {n: _size(path) for n, path in zip(names, paths, strict=True)}
+            with suppress(OSError):  # a name without a size is the command's too
+                self._append({name: size for name, size in sizes.items() if size is not None})
+
+    def _is_of_others(self, path: Path) -> bool:
+        size = _size(path)
+        if size is None:
+            return False
+        name = self._name(path)
+        return name not in self._sizes or self._sizes[name] not in (None, size)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _read(self) -> None:
+        try:
+            lines = self._list.read_bytes().splitlines()
+        except OSError:
+            return
+        for line in lines:
+            with suppress(ValueError, TypeError):  # the heading, or half a line of a full disk
+                name, size = json.loads(line)
+                self._sizes[name] = size
+
+    def _append(self, sizes: dict[str, int | None]) -> None:
+        self._sizes.update(sizes)
+        text = "".join(f"\n{json.dumps([name, size])}" for name, size in sizes.items())
+        # one write, so that the lines of several processes do not mix; the line end comes first,
+        # so that half a line before it harms nothing
+        try:
+            with self._list.open("ab", buffering=0) as file:
+                if not file.tell():
+                    text = f"Written by {self._command}, with sizes in bytes:{text}"
+                data = text.encode()
+                if file.write(data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            if _size(self._list) == 0:  # the disk was full before
+                self._list.unlink(missing_ok=True)
+            raise
+
+
+def _size(path: Path) -> int | None:
+    """Return the bytes of a file, or of a link itself; None if nothing is there."""
+    try:
+        return os.lstat(path).st_size
+    except (OSError, ValueError):
+        return None
