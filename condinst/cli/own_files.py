@@ -70,20 +70,33 @@ class OwnFiles:
             ValueError: see :meth:`check`.
             OSError: the list cannot be written.
         """
-        if not paths:
-            yield
-            return
-        self.check(paths)
-        names = [self._name(path) for path in paths]
-        with names_file(self._list):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._append(dict.fromkeys(names))
+        self.begin(paths)
         try:
             yield
         finally:
-            sizes = {n: _size(path) for n, path in zip(names, paths, strict=True)}
+            self.end(paths)
+
+    def begin(self, paths: Sequence[Path]) -> None:
+        """List files before they are written; their folder is made if needed.
+
+        Raises:
+            ValueError: see :meth:`check`.
+            OSError: the list cannot be written.
+        """
+        if not paths:
+            return
+        self.check(paths)
+        with names_file(self._list):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._append(dict.fromkeys(map(self._name, paths)))
+
+    def end(self, paths: Sequence[Path]) -> None:
+        """Add the sizes of the files that have been written to the list, if there is room."""
+        sizes = {self._name(path): _size(path) for path in paths}
+        sizes = {name: size for name, size in sizes.items() if size is not None}
+        if sizes:
             with suppress(OSError):  # a name without a size is the command's too
-                self._append({name: size for name, size in sizes.items() if size is not None})
+                self._append(sizes)
 
     def _is_of_others(self, path: Path) -> bool:
         size = _size(path)

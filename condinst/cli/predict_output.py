@@ -81,6 +81,8 @@ class ImageOutput:
                 (self.out / LABELS).mkdir(exist_ok=True)
         self._lines = None
         if "json" in self.formats and not self._collect:
+            # listed now: on a disk that is full at the end, the lines so far still get their name
+            self.files.own.begin([self.out / LINES])
             self._lines = LinesFile(self.out / LINES)
         return self
 
@@ -88,9 +90,11 @@ class ImageOutput:
         """Write the results so far, however the block ends."""
         done = not self._collect and (kind is None or self._num_written)
         try:
-            with self.files.own.writing(self.files.of_all() if done else []):
-                if self._lines:
-                    self._lines.finish()
+            if self._lines:
+                self._lines.finish()
+                self.files.own.end([self.out / LINES])
+            others = [path for path in self.files.of_all() if path != self.out / LINES]
+            with self.files.own.writing(others if done else []):
                 if done:
                     self._drafts.finish()
                     if "coco" in self.formats:
