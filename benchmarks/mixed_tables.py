@@ -14,8 +14,8 @@ from benchmarks.run_tables import (
     save_figure,
     spread_cells,
     table,
+    write_page,
 )
-from condinst.utils.files import write_whole
 
 __all__ = ["as_markdown", "write_report"]
 
@@ -42,12 +42,12 @@ def write_report(records: Sequence[Mapping[str, Any]], path: Path) -> list[Path]
     if not records:
         print(f"{path}: there is no result of these settings yet")
         return []
-    paths = [path.with_suffix(".md"), path.with_suffix(".png")]
-    head, chart = (
-        "# Masks for a share of the images",
-        f"![Mask AP over the share of images with masks]({paths[1].name})",
+    paths = write_page(
+        path,
+        "Masks for a share of the images",
+        as_markdown(records),
+        "Mask AP over the share of images with masks",
     )
-    write_whole(paths[0], f"{head}\n\n{as_markdown(records)}\n{chart}\n")
     _draw(_by_kind(records), paths[1])
     return paths
 

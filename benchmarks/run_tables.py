@@ -13,7 +13,7 @@ from condinst.utils.files import write_whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["conditions", "new_figure", "save_figure", "spread_cells", "table"]
+__all__ = ["conditions", "new_figure", "save_figure", "spread_cells", "table", "write_page"]
 
 SPREAD_COLUMNS = ("mask AP", "std", "range", "seeds")
 
@@ -41,6 +41,23 @@ def conditions(records: Sequence[Mapping[str, Any]]) -> str:
     dates = sorted(r["date"] for r in records)
     parts.append(dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}")
     return "; ".join(parts)
+
+
+def write_page(path: Path, title: str, text: str, caption: str) -> list[Path]:
+    """Write the page of a benchmark beside its file of results.
+
+    Args:
+        path: the file of results.
+        title: heading of the page.
+        text: the page without heading and chart.
+        caption: what the chart shows.
+
+    Returns:
+        The paths of the page and of the chart, which has to be drawn.
+    """
+    page, chart = path.with_suffix(".md"), path.with_suffix(".png")
+    write_whole(page, f"# {title}\n\n{text}\n![{caption}]({chart.name})\n")
+    return [page, chart]
 
 
 def new_figure(width: float, height: float) -> Figure:

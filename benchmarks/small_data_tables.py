@@ -15,9 +15,9 @@ from benchmarks.run_tables import (
     save_figure,
     spread_cells,
     table,
+    write_page,
 )
 from benchmarks.small_data_recipes import RECIPES
-from condinst.utils.files import write_whole
 
 __all__ = ["as_markdown", "gains", "write_report"]
 
@@ -34,12 +34,12 @@ def write_report(records: Records, path: Path) -> list[Path]:
     if not records:
         print(f"{path}: there is no result of these settings yet")
         return []
-    paths = [path.with_suffix(".md"), path.with_suffix(".png")]
-    head, chart = (
-        "# Recipes for small data",
-        f"![Mask AP minus that of the baseline]({paths[1].name})",
+    paths = write_page(
+        path,
+        "Recipes for small data",
+        as_markdown(records),
+        "Mask AP minus that of the baseline",
     )
-    write_whole(paths[0], f"{head}\n\n{as_markdown(records)}\n{chart}\n")
     _draw(_by_recipe(records), paths[1])
     return paths
 

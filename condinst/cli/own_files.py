@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from condinst.utils.files import names_file
+from condinst.utils.files import names_file, read_regular
 
 __all__ = ["OwnFiles"]
 
@@ -27,12 +27,16 @@ class OwnFiles:
         folder: the folder, which need not be there.
         mark: name of the list.
         command: the command, for messages.
+
+    Raises:
+        ValueError: the list is a link, a pipe or a file of others, to which nothing may be added.
     """
 
     def __init__(self, option: str, folder: Path, mark: str, command: str) -> None:
         self.folder = folder
         self._option, self._command = option, command
         self._list = folder / mark
+        self._heading = f"Written by {command}, with sizes in bytes:".encode()
         self._sizes: dict[str, int | None] = {}  # bytes; None while the file is being written
         self._read()
 
@@ -110,28 +114,39 @@ class OwnFiles:
 
     def _read(self) -> None:
         try:
-            lines = self._list.read_bytes().splitlines()
+            content = read_regular(self._list) if not self._list.is_symlink() else None
+        except ValueError:
+            content = None
         except OSError:
             return
-        for line in lines:
-            with suppress(ValueError, TypeError):  # the heading, or half a line of a full disk
+        # a process that has just begun leaves it empty for a moment
+        if content is None or (content and not content.startswith(self._heading)):
+            raise ValueError(
+                f"{self._option} {self.folder}: {self._list.name} there is not from "
+                f"{self._command}; choose another folder"
+            )
+        # two processes that begin together write two headings
+        for line in content.replace(self._heading, b"\n").splitlines():
+            # half a line of a full disk, or of others
+            with suppress(ValueError, TypeError, RecursionError):
                 name, size = json.loads(line)
                 self._sizes[name] = size
 
     def _append(self, sizes: dict[str, int | None]) -> None:
         self._sizes.update(sizes)
-        text = "".join(f"\n{json.dumps([name, size])}" for name, size in sizes.items())
+        data = "".join(f"\n{json.dumps([name, size])}" for name, size in sizes.items()).encode()
         # one write, so that the lines of several processes do not mix; the line end comes first,
         # so that half a line before it harms nothing
+        is_new = False
         try:
             with self._list.open("ab", buffering=0) as file:
-                if not file.tell():
-                    text = f"Written by {self._command}, with sizes in bytes:{text}"
-                data = text.encode()
+                is_new = not file.tell()
+                if is_new:
+                    data = self._heading + data
                 if file.write(data) < len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            if _size(self._list) == 0:  # the disk was full before
+            if is_new:  # half a heading on a full disk
                 self._list.unlink(missing_ok=True)
             raise
 

@@ -1,6 +1,6 @@
 """Write and remove the files of checkpoints: whole or not at all, and only in a run's own folder.
 
-:mod:`condinst.compat.checkpoint_writing` says which bugs of mmengine this mends.
+:mod:`condinst.compat.checkpoint_writing` says which bugs of mmengine this works around.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from mmdet.datasets.transforms import Resize as MMDetResize
 from mmdet.datasets.transforms import YOLOXHSVRandomAug as MMDetYOLOXHSVRandomAug
 from PIL import Image
 
+from condinst.datasets.transforms.keep_teacher_image import check_teacher_image
 from condinst.registry import TRANSFORMS
 
 __all__ = ["PackDetInputs", "Resize", "YOLOXHSVRandomAug"]
@@ -120,10 +121,15 @@ class PackDetInputs(MMDetPackDetInputs):
 
     16-bit images become float32, because torch has almost no arithmetic for uint16. The image that
     ``KeepTeacherImage`` has kept becomes ``teacher_img`` of the data sample, (C, H, W).
+
+    Raises:
+        ValueError: see :func:`check_teacher_image`.
     """
 
     def transform(self, results: dict) -> dict:
         image = results.get("img")
+        if "teacher_img" in results:
+            check_teacher_image(results)
         if image is not None:
             # The planes may be written to: torch warns of arrays that may not, such as those of
             # Pillow's images. And mmdet transposes an image that is not contiguous, and

@@ -54,7 +54,8 @@ def pseudo_mask_losses(
     inds = instances.gt_inds.split(instances.counts)
     found = [gt.pseudo_scores for gt in ground_truths if gt.pseudo_scores is not None]
     scores = torch.cat([of[part] for of, part in zip(found, inds, strict=True)])  # (N,)
-    instances, scores = instances.select((scores > 0).cpu()), scores[scores > 0]
+    taught = scores > 0  # (N,)
+    instances, scores = instances.select(taught.cpu()), scores[taught]
     boxes = MaskTargets(instances, ground_truths)
     pseudo = MaskTargets(
         instances, [replace(gt, mask_targets=gt.pseudo_masks) for gt in ground_truths]

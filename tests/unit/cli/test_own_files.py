@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,68 @@ def test_processes_that_write_to_one_folder(tmp_path):
     write(second, "b.jpg")
     write(second, "a.jpg", text="of the second")
     write(first, "a.jpg", "b.jpg")
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "folder", "file of others"])
+def test_a_list_of_others_is_refused(tmp_path, kind):
+    """Nothing is written through a link out of the folder, and a pipe is not waited for."""
+    folder, outside = tmp_path / "out", tmp_path / "outside"
+    folder.mkdir()
+    mark = folder / ".list"
+    if kind == "pipe":
+        os.mkfifo(mark)
+    elif kind == "folder":
+        mark.mkdir()
+    elif kind == "file of others":
+        mark.write_text("a,b\n")
+    else:
+        if kind == "link":
+            outside.write_text("")
+        mark.symlink_to(outside)
+    with pytest.raises(ValueError, match="--out .*: .list there is not from condinst x; choose"):
+        own(folder)
+    if kind == "link":
+        assert outside.read_text() == ""
+    elif kind == "dangling link":
+        assert not outside.exists()
+
+
+def test_lines_of_others_in_a_list(tmp_path):
+    write(own(tmp_path), "a.jpg")
+    with (tmp_path / ".list").open("a") as file:
+        file.write("\n[[], {}]\n5\n" + "[" * 100_000 + '\n["../b.jpg", null]\n')
+    write(own(tmp_path), "a.jpg", text="again")
+    (tmp_path / "b.jpg").write_text("theirs")
+    with pytest.raises(ValueError, match="b.jpg there is not from"):
+        write(own(tmp_path), "b.jpg")
+
+
+def test_processes_that_begin_together(tmp_path):
+    """Both find no list; the line between their headings still counts."""
+    write(own(tmp_path / "1"), "a.jpg")
+    write(own(tmp_path / "2"), "b.jpg", text="longer")
+    first, second = ((tmp_path / name / ".list").read_bytes() for name in "12")
+    folder = tmp_path / "both"
+    folder.mkdir()
+    (folder / ".list").write_bytes(first + second)
+    (folder / "a.jpg").write_text("ours")
+    (folder / "b.jpg").write_text("longer")
+    write(own(folder), "a.jpg", "b.jpg", text="again")
+    (folder / "a.jpg").write_text("corrected since")
+    with pytest.raises(ValueError, match="a.jpg there was changed"):
+        write(own(folder), "a.jpg")
+
+
+def test_a_list_that_cannot_be_written_stays(tmp_path, monkeypatch):
+    write(own(tmp_path), "a.jpg")
+    before = (tmp_path / ".list").read_bytes()
+    files = own(tmp_path)
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refused)
+        with pytest.raises(OSError, match="Permission denied"):
+            files.begin([tmp_path / "b.jpg"])
+    assert (tmp_path / ".list").read_bytes() == before

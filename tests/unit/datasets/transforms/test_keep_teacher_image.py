@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from mmdet.structures.bbox import HorizontalBoxes
+from mmengine.registry import DefaultScope
 
 from condinst.datasets import KeepTeacherImage, PackDetInputs, RandomBlur
+from condinst.registry import TRANSFORMS
 
 
 @pytest.mark.parametrize("shape", [(6, 8), (6, 8, 3), (6, 8, 5)])
@@ -19,6 +22,47 @@ def test_the_kept_image_is_packed_as_it_was(shape, dtype):
     np.testing.assert_array_equal(found.numpy(), expected)
     assert found.dtype == (torch.uint8 if dtype == np.uint8 else torch.float32)
     assert not packed["inputs"].any()
+
+
+def sample():
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    boxes = HorizontalBoxes(torch.tensor([[2.0, 3, 20, 30], [30, 5, 50, 25]]))
+    labels, ignored = np.zeros(2, np.int64), np.zeros(2, bool)
+    known = dict(gt_bboxes=boxes, gt_bboxes_labels=labels, gt_ignore_flags=ignored)
+    return dict(img=image, img_shape=(40, 60), **known)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        dict(type="RandomFlip", prob=1.0),
+        dict(type="Resize", scale=(80, 80), keep_ratio=True),
+        dict(type="RandomShift", prob=1.0, max_shift_px=5),
+        dict(type="Pad", size_divisor=32),
+        dict(type="FilterAnnotations", min_gt_bbox_wh=(19, 1)),
+    ],
+    ids=lambda step: step["type"],
+)
+def test_steps_that_move_objects_are_refused(step):
+    """A flip keeps the size, so no shape tells it later."""
+    np.random.seed(0)
+    with DefaultScope.overwrite_default_scope("condinst"):
+        move = TRANSFORMS.build(step)
+    PackDetInputs().transform(KeepTeacherImage().transform(move.transform(sample())))  # before it
+    moved = move.transform(KeepTeacherImage().transform(sample()))
+    with pytest.raises(ValueError, match="a step after KeepTeacherImage moves the objects"):
+        PackDetInputs().transform(moved)
+
+
+def test_colors_may_change():
+    np.random.seed(0)
+    steps = [dict(type="PhotoMetricDistortion"), dict(type="RandomBlur", prob=1.0)]
+    results = KeepTeacherImage().transform(sample())
+    with DefaultScope.overwrite_default_scope("condinst"):
+        for step in steps:
+            results = TRANSFORMS.build(step).transform(results)
+    packed = PackDetInputs().transform(results)
+    assert (packed["data_samples"].teacher_img != packed["inputs"]).any()
 
 
 def test_without_the_step_nothing_is_kept():
